@@ -1,0 +1,381 @@
+"""Every exception that this package raises on purpose.
+
+    GenerorAsyncError
+    ├── APIError                              a call failed
+    │   ├── APIConnectionError                no whole answer came
+    │   │   └── APITimeoutError               (also TimeoutError)
+    │   ├── ResponseShapeError                the call took effect; its answer can't be read
+    │   ├── OutcomeUnknownError               a plain or billing call that may or may not have taken effect
+    │   └── APIStatusError                    the API said no
+    │       ├── BadRequestError 400               InvalidRequestError (also ValueError): refused here
+    │       ├── AuthenticationError 401           MissingAPIKeyError: refused here
+    │       ├── InsufficientCreditsError 402
+    │       ├── PermissionDeniedError 403, NotFoundError 404, MethodNotAllowedError 405, ConflictError 409
+    │       ├── PayloadTooLargeError 413, UnprocessableEntityError 422
+    │       ├── RateLimitError 429
+    │       │   └── ConcurrentJobsError 429   Luma's other limit
+    │       └── InternalServerError 5xx
+    │           └── BadGatewayError 502, ServiceUnavailableError 503, GatewayTimeoutError 504
+    ├── GenerationFailedError                 a job was accepted, and failed later
+    │   ├── ContentModeratedError, BudgetExhaustedError, OutputNotFoundError
+    │   └── InputRejectedError
+    ├── DeadlineExceededError                 (also TimeoutError)
+    └── DownloadError
+
+`str(error)` is one line that a person can act on. Nothing in an error shows a key or a presigned URL's query, and
+every error survives pickle and copy.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from generor_async.values import GenerationLike, Headers, Outcome, ResponseInfo
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadGatewayError",
+    "BadRequestError",
+    "BudgetExhaustedError",
+    "ConcurrentJobsError",
+    "ConflictError",
+    "ContentModeratedError",
+    "DeadlineExceededError",
+    "DownloadError",
+    "GatewayTimeoutError",
+    "GenerationFailedError",
+    "GenerorAsyncError",
+    "InputRejectedError",
+    "InsufficientCreditsError",
+    "InternalServerError",
+    "InvalidRequestError",
+    "MethodNotAllowedError",
+    "MissingAPIKeyError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "OutputNotFoundError",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseShapeError",
+    "ServiceUnavailableError",
+    "UnprocessableEntityError",
+]
+
+
+class GenerorAsyncError(Exception):
+    """Base of every error of this package."""
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        """What to do about it, in a sentence; empty where nothing useful can be said."""
+
+    def __str__(self) -> str:
+        return _line(self.message, self.advice)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The cause matters (OutcomeUnknownError names what cut it off), and the default pickling of exceptions drops it.
+        return _rebuild, (type(self), self.args, {**self.__dict__, "__cause__": self.__cause__})
+
+
+def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[str, Any]) -> GenerorAsyncError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    for name, value in state.items():
+        setattr(error, name, value)
+    return error
+
+
+def _line(*parts: str) -> str:
+    sentences = [" ".join(part.split()) for part in parts if part]
+    return " ".join(part if part[-1] in ".!?)" else f"{part}." for part in sentences)
+
+
+class APIError(GenerorAsyncError):
+    """A call to an API failed."""
+
+    outcome: Outcome | None
+    """What is known of the request: `not_sent`, `refused`, `done` or `unknown`; None where none was made."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        advice: str = "",
+        operation: str = "",
+        request_id: str | None = None,
+        attempts: int = 0,
+        outcome: Outcome | None = None,
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.operation = operation
+        """The operation's name, such as `luma.generations.create`."""
+        self.request_id = request_id
+        """The X-Request-Id to quote to the vendor; None where nothing was sent."""
+        self.attempts = attempts
+        """How many attempts were made."""
+        self.outcome = outcome
+
+    def _what(self) -> str:
+        return self.message
+
+    def __str__(self) -> str:
+        what = f"{self.operation}: {self._what()}" if self.operation else self._what()
+        known = [f"request id {self.request_id}"] if self.request_id else []
+        if self.attempts > 1:
+            known.append(f"{self.attempts} attempts")
+        return _line(what, self.advice, f"({', '.join(known)})" if known else "")
+
+
+class APIConnectionError(APIError):
+    """No whole answer came; `outcome` is `not_sent` or `unknown`."""
+
+
+class APITimeoutError(APIConnectionError, TimeoutError):
+    """An attempt got no answer in time; `outcome` is `not_sent` or `unknown`."""
+
+
+class ResponseShapeError(APIError):
+    """The call succeeded, but its answer hasn't the documented shape; `body` holds what came, `path` where it broke."""
+
+    def __init__(self, message: str, *, path: str = "$", body: Any = None, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.path = path
+        self.body = body
+
+    def _what(self) -> str:
+        return f"the answer could not be read at {self.path}: {self.message}"
+
+
+class OutcomeUnknownError(APIError):
+    """A call that must not be repeated blindly may or may not have taken effect.
+
+    `__cause__` is the specific error; `body` is what came of an answer, and `ids` any ids found in it.
+    """
+
+    def __init__(self, message: str, *, body: Any = None, ids: tuple[str, ...] = (), **known: Any) -> None:
+        super().__init__(message, **known)
+        self.body = body
+        self.ids = ids
+
+
+class APIStatusError(APIError):
+    """The API answered with an error."""
+
+    status: ClassVar[int | None] = None
+    """The status this class stands for; None where it stands for several."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        code: str | None = None,
+        body: Any = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        response: ResponseInfo | None = None,
+        **known: Any,
+    ) -> None:
+        super().__init__(message, **known)
+        self.status_code = status_code
+        self.code = code
+        """Generor's error code, such as `NOT_FOUND`; None on Luma, which has none."""
+        self.body = body
+        """The decoded JSON of the answer, or its text where it isn't JSON."""
+        self.retryable = retryable
+        """Whether the vendor's documents say that the same request may succeed later."""
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait, or None."""
+        self.response = response
+        """Status and headers of the answer; None where the request was refused before anything was sent."""
+
+    @property
+    def headers(self) -> Headers:
+        """The answer's headers; look-ups ignore case."""
+        return self.response.headers if self.response else Headers()
+
+    def _what(self) -> str:
+        return (
+            f"{self.status_code} {self.code}: {self.message}"
+            if self.code
+            else f"{self.status_code}: {self.message}"
+        )
+
+
+class BadRequestError(APIStatusError):
+    """The request's parameters are invalid."""
+
+    status = 400
+
+
+class InvalidRequestError(BadRequestError, ValueError):
+    """Refused here, before anything was sent: `field` names the parameter, `problem` what is wrong with it."""
+
+    def __init__(self, field: str, problem: str, *, operation: str = "", advice: str = "") -> None:
+        super().__init__(problem, status_code=400, operation=operation, advice=advice, outcome="not_sent")
+        self.field = field
+        self.problem = problem
+
+    def _what(self) -> str:
+        return self.problem if self.field in self.problem else f"{self.field}: {self.problem}"
+
+
+class AuthenticationError(APIStatusError):
+    """The API key is missing, wrong, revoked or expired."""
+
+    status = 401
+
+
+class MissingAPIKeyError(AuthenticationError):
+    """Refused here, before anything was sent: a key is needed, and there is none that can be used."""
+
+    def __init__(self, message: str, *, advice: str = "", operation: str = "") -> None:
+        super().__init__(message, status_code=401, advice=advice, operation=operation, outcome="not_sent")
+
+    def _what(self) -> str:
+        return self.message
+
+
+class InsufficientCreditsError(APIStatusError):
+    """The account has not enough credits."""
+
+    status = 402
+
+
+class PermissionDeniedError(APIStatusError):
+    """The key is valid but may not do this."""
+
+    status = 403
+
+
+class NotFoundError(APIStatusError):
+    """There is no such thing, or it is another key's."""
+
+    status = 404
+
+
+class MethodNotAllowedError(APIStatusError):
+    """The endpoint does not take this HTTP method."""
+
+    status = 405
+
+
+class ConflictError(APIStatusError):
+    """The request conflicts with the state of the resource."""
+
+    status = 409
+
+
+class PayloadTooLargeError(APIStatusError):
+    """An image exceeds the API's limit."""
+
+    status = 413
+
+
+class UnprocessableEntityError(APIStatusError):
+    """An image reference could not be processed."""
+
+    status = 422
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests in one of the API's windows; `scope` says in which."""
+
+    status = 429
+
+    def __init__(
+        self, message: str, *, scope: Literal["minute", "hour", "day", "unknown"] = "unknown", **known: Any
+    ) -> None:
+        super().__init__(message, **known)
+        self.scope = scope
+
+
+class ConcurrentJobsError(RateLimitError):
+    """Too many of the caller's jobs run at once."""
+
+
+class InternalServerError(APIStatusError):
+    """The server failed."""
+
+
+class BadGatewayError(InternalServerError):
+    """A service behind the API is unavailable."""
+
+    status = 502
+
+
+class ServiceUnavailableError(InternalServerError):
+    """The API, or a part of it, is unavailable."""
+
+    status = 503
+
+
+class GatewayTimeoutError(InternalServerError):
+    """A gateway gave up waiting for the API."""
+
+    status = 504
+
+
+class GenerationFailedError(GenerorAsyncError):
+    """A job was accepted and failed later; `generation` is its last state."""
+
+    def __init__(
+        self, message: str, *, generation: GenerationLike, retryable: bool = False, advice: str = ""
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.generation = generation
+        self.code = generation.failure_code
+        """The API's `failure_code`."""
+        self.reason = generation.failure_reason
+        """The API's `failure_reason`, for people."""
+        self.retryable = retryable
+        """Whether the documents say that the same request may succeed."""
+
+
+class ContentModeratedError(GenerationFailedError):
+    """The prompt, an input or the output violated the content guidelines."""
+
+
+class BudgetExhaustedError(GenerationFailedError):
+    """The account ran out of credits during the generation."""
+
+
+class OutputNotFoundError(GenerationFailedError):
+    """The generated output could not be retrieved."""
+
+
+class InputRejectedError(GenerationFailedError):
+    """An input was too large, of the wrong format, corrupt or otherwise invalid."""
+
+
+class DeadlineExceededError(GenerorAsyncError, TimeoutError):
+    """A logical call ran out of time."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        waited_for: Literal["pace", "slot", "attempt", "retry", "poll"],
+        job_id: str | None = None,
+        request_id: str | None = None,
+        advice: str = "",
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.waited_for = waited_for
+        """What it was waiting for when time was up."""
+        self.job_id = job_id
+        """The job that was paid for and goes on; None where none was."""
+        self.request_id = request_id
+
+
+class DownloadError(GenerorAsyncError):
+    """An output could not be downloaded; `url` is shown without its query, which is a credential."""
+
+    def __init__(self, message: str, *, url: str, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.url = url.partition("?")[0]

@@ -1,0 +1,1 @@
+"""What decides: plain functions of state and `now`. No await, no clock, no dice, no I/O."""

@@ -1,0 +1,246 @@
+"""What one attempt came to: not sent, refused, done or unknown, and the error that says so.
+
+| what happened                                                       | outcome    |
+|----------------------------------------------------------------------|------------|
+| no connection, a bad URL, a certificate, a proxy's refusal           | not_sent   |
+| a timeout before the request left                                    | not_sent   |
+| the connection broke, or time ran out, after the request left        | unknown    |
+| an answer began and broke; a 2xx that isn't JSON                     | unknown    |
+| 429 and the documented 4xx; any 3xx                                  | refused    |
+| a 4xx that the API doesn't document                                  | unknown    |
+| Luma's 502 and 503 in its own shape                                  | refused    |
+| every other 5xx                                                      | unknown    |
+| 2xx with `"success": false`                                          | as its `error.status` says |
+| 2xx of JSON in an unexpected shape                                   | done: ResponseShapeError |
+"""
+
+import json
+import re
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from generor_async.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    ConcurrentJobsError,
+    InternalServerError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ResponseShapeError,
+)
+from generor_async.rules.headers import retry_after
+from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.rules.wire import Endpoint, Reply, TransportError
+from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret
+
+__all__ = ["Context", "broken", "failed", "ids_in", "misread", "read_json", "status_outcome", "unknown"]
+
+TIERS = {
+    "free": (30, 500, 5_000),
+    "basic": (60, 2_000, 20_000),
+    "pro": (120, 5_000, 50_000),
+    "enterprise": (300, 20_000, 200_000),
+}
+"""Generor's limits a minute, an hour and a day, by tier (documented)."""
+
+TEXT_KEPT = 65_536
+"""Characters kept of an answer that isn't JSON."""
+
+_ID = re.compile(r'"(?:id|creation_id|key_id|file_id)"\s*:\s*"?([\w-]{1,64})"?')
+_AFTER_UNKNOWN = {
+    "generor.generators.generate": "It may have been charged: look for it with creations.list() and in"
+    " credits.list_transactions() before sending it again",
+    "generor.api_keys.create": "A key may have been made: find it with api_keys.list() and revoke it by its prefix",
+    "luma.generations.create": "It may have been charged, and Luma lists no jobs: quote the request id to the vendor,"
+    " or send it again knowing that it may be charged twice",
+}
+
+
+class Context:
+    """What every error of one call carries."""
+
+    __slots__ = ("attempts", "endpoint", "request_id")
+
+    def __init__(self, endpoint: Endpoint[Any], request_id: str) -> None:
+        self.endpoint = endpoint
+        self.request_id = request_id
+        self.attempts = 0
+
+    def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
+        """Return the fields of APIError."""
+        request_id = reply.headers.get("X-Request-Id", self.request_id) if reply else self.request_id
+        return {
+            "operation": self.endpoint.name,
+            "request_id": request_id,
+            "attempts": self.attempts,
+            "outcome": outcome,
+        }
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def read_json(body: bytes) -> JSON:
+    """Decode strict JSON; ValueError for anything else, however deep it is nested."""
+    try:
+        return _decoder.decode(body.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def status_outcome(vendor: Vendor, status: int, *, own_shape: bool) -> Outcome:
+    """Tell from a status, and from whether the body is the API's own error, what the attempt came to."""
+    if 300 <= status < 400 or status in vendor.refusals:
+        return "refused"
+    if status in vendor.busy and own_shape:
+        return "refused"
+    return "unknown"
+
+
+def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
+    """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
+    vendor = context.endpoint.vendor
+    own = vendor.failure(body)
+    status = reply.status
+    code = None
+    if own:
+        message, code, stated = own
+        if 200 <= status < 300:
+            status = stated or 500
+    else:
+        message = _foreign_message(reply)
+    outcome = status_outcome(vendor, status, own_shape=own is not None)
+    advice = vendor.advise(status, message) if own else _foreign_advice(vendor, status)
+    known = context.known(outcome, reply)
+    known.update(
+        status_code=status,
+        code=code,
+        body=_masked(body, context.endpoint.secrets),
+        retryable=status == 429 or (status in vendor.busy and own is not None),
+        retry_after=retry_after(reply.headers, now) if status in {429, 502, 503} else None,
+        response=ResponseInfo(
+            status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts
+        ),
+        advice=advice,
+    )
+    if status == 429:
+        return _limited(vendor, reply, message, known)
+    if status == 403 and code and context.endpoint.scope != "none":
+        known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
+    return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(
+        message, **known
+    )
+
+
+def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
+    """Make the error of an attempt that brought no whole answer."""
+    known = context.known("unknown" if error.sent else "not_sent")
+    if error.timed_out:
+        return APITimeoutError(f"no answer within {elapsed:.3g} s", **known)
+    advice = "" if error.sent else "Nothing was sent: check base_url and the network"
+    return APIConnectionError(error.problem, advice=advice, **known)
+
+
+def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
+    """Make the error of a success whose JSON hasn't the documented shape."""
+    return ResponseShapeError(
+        problem.problem,
+        path=problem.path,
+        body=_masked(body, context.endpoint.secrets),
+        advice="It took effect: the error's body holds what came",
+        **context.known("done", reply),
+    )
+
+
+def unknown(context: Context, cause: APIError | TimeoutError, body: JSON = None) -> OutcomeUnknownError:
+    """Make the error of a call that must not be repeated and of which nobody can say what it did."""
+    name = context.endpoint.name
+    advice = _AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again")
+    known = context.known("unknown")
+    if isinstance(cause, APIError):
+        known["request_id"] = cause.request_id
+        body = getattr(cause, "body", body)
+    text = body if isinstance(body, str) else ""
+    error = OutcomeUnknownError(
+        f"it may or may not have taken effect ({cause.args[0]})",
+        advice=advice,
+        body=_masked(body, context.endpoint.secrets),
+        ids=ids_in(text) if text else ids_in(json.dumps(body, default=str)) if body is not None else (),
+        **known,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def ids_in(text: str) -> tuple[str, ...]:
+    """Return whatever looks like an id in the text of a broken answer, in order, each once."""
+    return tuple(dict.fromkeys(_ID.findall(text)))
+
+
+def text_of(body: bytes) -> str:
+    """Return an answer that isn't JSON as text, for people."""
+    return body[:TEXT_KEPT].decode("utf-8", "replace")
+
+
+def _limited(vendor: Vendor, reply: Reply, message: str, known: dict[str, Any]) -> RateLimitError:
+    limit = reply.headers.get("X-RateLimit-Limit")
+    if vendor is LUMA:
+        if limit is None:
+            return ConcurrentJobsError(message, **known)
+        return RateLimitError(message, scope="minute", **known)
+    return RateLimitError(message, scope=_scope(limit, reply.headers.get("X-RateLimit-Tier")), **known)
+
+
+def _scope(limit: str | None, tier: str | None) -> Literal["minute", "hour", "day", "unknown"]:
+    for number, scope in zip(TIERS.get(tier or "", ()), ("minute", "hour", "day"), strict=False):
+        if limit == str(number):
+            return scope  # type: ignore[return-value] # mypy widens the tuple's literals to str
+    return "minute" if limit == "15" else "unknown"
+
+
+def _foreign_message(reply: Reply) -> str:
+    if 300 <= reply.status < 400:
+        host = urlsplit(reply.headers.get("Location", "")).hostname or "the same host"
+        return f"a redirect to {host}, which API calls do not follow"
+    kind = reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
+    return f"an answer that is not the API's own ({kind}, {len(reply.body):,} bytes)"
+
+
+def _foreign_advice(vendor: Vendor, status: int) -> str:
+    if status >= 500:
+        return "A gateway before the API failed; try again later"
+    return f"Check base_url: the API is at {vendor.base_url}"
+
+
+def _masked(body: JSON, secrets: tuple[str, ...]) -> JSON:
+    """Return the body with the values of secret keys masked; as it is where the operation has none."""
+    if not secrets:
+        return body
+    if isinstance(body, dict):
+        return {
+            key: Secret(value) if key in secrets and isinstance(value, str) else _masked(value, secrets)
+            for key, value in body.items()
+        }
+    if isinstance(body, list):
+        return [_masked(item, secrets) for item in body]
+    return Secret(body) if isinstance(body, str) and any(name in body for name in secrets) else body
+
+
+def _status_classes() -> dict[int, type[APIStatusError]]:
+    found: dict[int, type[APIStatusError]] = {}
+    pending = [APIStatusError]
+    while pending:
+        for cls in pending.pop().__subclasses__():
+            if cls.status is not None:
+                found.setdefault(cls.status, cls)
+            pending.append(cls)
+    return found
+
+
+_STATUS_CLASSES = _status_classes()

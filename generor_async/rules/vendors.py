@@ -1,0 +1,119 @@
+"""What differs between the two APIs: addresses, keys, the shape of an error, what to do about it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+__all__ = ["GENEROR", "LUMA", "Vendor"]
+
+
+@frozen(kw_only=True)
+class Vendor:
+    """One API, as far as the rules have to know it."""
+
+    name: str
+    base_url: str
+    key_variable: str
+    url_variable: str
+    key_prefix: str
+    key_source: str
+    """Where a key comes from, as the rest of a sentence."""
+    refusals: frozenset[int]
+    """Statuses below 500 that the documents describe: the request had no effect."""
+    busy: frozenset[int]
+    """5xx statuses that, in the API's own error shape, mean that the request had no effect (documented as retryable)."""
+    advice: Mapping[int, str]
+    """What the documents say to do, by status."""
+    details: tuple[tuple[str, str], ...] = ()
+    """The same by how the API's message begins, or by a part of it; looked up first."""
+
+    def failure(self, body: Any) -> tuple[str, str | None, int | None] | None:
+        """Return message, code and status of an error in the API's own shape; None where it isn't in that shape."""
+        if not isinstance(body, dict):
+            return None
+        error = body.get("error")
+        if isinstance(error, dict) and isinstance(message := error.get("message"), str):
+            code, status = error.get("code"), error.get("status")
+            return message, code if isinstance(code, str) else None, status if type(status) is int else None
+        detail = body.get("detail")
+        return (detail, None, None) if isinstance(detail, str) else None
+
+    def advise(self, status: int, message: str) -> str:
+        """Return what to do about an error, in the vendor's words; empty where they give none."""
+        for part, advice in self.details:
+            if part in message:
+                return advice
+        return self.advice.get(status, "")
+
+
+GENEROR = Vendor(
+    name="generor",
+    base_url="https://generor.com/api/v1",
+    key_variable="GENEROR_API_KEY",
+    url_variable="GENEROR_BASE_URL",
+    key_prefix="gnr_live_",
+    key_source="in your account settings on generor.com, or by api_keys.create()",
+    refusals=frozenset({400, 401, 402, 403, 404, 405, 429}),
+    busy=frozenset(),
+    advice={
+        400: "Fix the parameter that the message names",
+        401: "Check the API key: it may be missing, mistyped or revoked",
+        402: "Add credits, or choose a cheaper model; estimate() tells the price beforehand",
+        403: "Use a key with the scope that the call needs, or one that owns the resource",
+        404: "Check the id or name; a private creation is visible to its owner's key only",
+        405: "This endpoint does not take that method",
+        429: "Wait as long as retry_after says, or raise the tier of the account",
+        500: "Try again later; quote the request id to the vendor if it lasts",
+    },
+)
+
+LUMA = Vendor(
+    name="luma",
+    base_url="https://agents.lumalabs.ai/v1",
+    key_variable="LUMA_AGENTS_API_KEY",
+    url_variable="LUMA_BASE_URL",
+    key_prefix="luma-api-",
+    key_source="on your Luma platform dashboard",
+    refusals=frozenset({400, 401, 402, 403, 404, 413, 422, 429}),
+    busy=frozenset({502, 503}),
+    advice={
+        400: "Fix the parameter that the message names",
+        401: "Check that you copied the full key, and that it hasn't been replaced; generate a new one if needed",
+        402: "Add credits to your account from the dashboard, then retry; the request was not queued",
+        403: "Check your plan, or contact support",
+        404: "Verify the generation ID, and that it was submitted with the same API key",
+        413: "Resize or compress the image to under 50 MB before sending",
+        422: "Fix the image's base64 data or URL",
+        429: "Wait as long as retry_after says, then retry",
+        502: "Retry after a brief delay (5 to 10 seconds); if it persists, check the status page or contact support",
+        503: "Download the image yourself and send it as base64 data instead, or retry later",
+    },
+    details=(
+        ("Unknown model", "Use a supported model: uni-1 or uni-1-max for images, ray-3.2 for video"),
+        (
+            "is not supported for model",
+            'Set type to one that the model supports: "image" or "image_edit" for uni-1',
+        ),
+        ("Invalid aspect_ratio", "Use one of the aspect ratios that the message lists"),
+        ("Prompt must be between", "Shorten the prompt to 6,000 characters or fewer, and give at least one"),
+        ("provide either 'url' or 'data'", "Remove either the url or the data and media_type fields"),
+        ("supports up to 8 reference images", "Reduce image_ref to 8 or fewer entries"),
+        ("source is only valid", 'Remove the source field, or change type to "image_edit"'),
+        ("source is required", "Add a source with either a url or data"),
+        ("'media_type' is required", 'Add "media_type": "image/jpeg" (or the appropriate MIME type)'),
+        (
+            "Missing or invalid API key",
+            "Send the key as a Bearer token, and confirm that it starts with luma-api-",
+        ),
+        ("API key has been revoked", "Generate a new API key; the old one cannot be un-revoked"),
+        ("API key has expired", "Generate a new API key"),
+        ("API client is suspended", "Contact support to resolve the suspension"),
+        ("API client is deactivated", "Contact support to reactivate the client"),
+        ("invalid base64 data", "Ensure that the data is properly base64-encoded"),
+        ("failed to fetch URL (HTTP", "Confirm that the URL answers 200 with valid image content"),
+        ("failed to fetch URL", "Verify that the URL is publicly accessible and responds with image content"),
+        ("content-type is not an image", "Ensure that the URL points to a valid image file (JPEG, PNG, ...)"),
+        ("Too many concurrent jobs", "Wait for one or more of your active generations to complete or fail"),
+    ),
+)

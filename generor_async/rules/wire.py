@@ -1,0 +1,111 @@
+"""What goes out and what comes back: operations, requests and replies as values."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.vendors import Vendor
+from generor_async.values import JSON, Conduct, Secret
+
+__all__ = ["Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Endpoint(Generic[T]):
+    """What is the same for every call of one operation."""
+
+    name: str
+    """Dotted: `luma.generations.create`."""
+    vendor: Vendor
+    method: str
+    template: str
+    conduct: Conduct
+    auth: Literal["required", "optional"]
+    scope: Literal["none", "read", "write", "generate"]
+    quota: tuple[str, ...]
+    """The windows that a request draws on."""
+    decode: Callable[[JSON], T] = field(repr=False)
+    """Reads the decoded body of a success; raises `Misshapen`."""
+    timeout: float
+    """Seconds that one logical call may take when the caller does not say."""
+    attempt_timeout: float
+    """Seconds that one attempt may take when the caller does not say."""
+    secrets: tuple[str, ...] = ()
+    """Keys of the answer whose values are keys: masked wherever the answer is kept."""
+
+
+@frozen(kw_only=True)
+class Form:
+    """A multipart body: one file part, and plain text parts."""
+
+    content: bytes = field(repr=False)
+    filename: str
+    media_type: str
+    fields: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Operation(Generic[T]):
+    """One call, built and not sent: an endpoint with this call's path, query and body."""
+
+    endpoint: Endpoint[T]
+    path: str
+    query: Mapping[str, str] = field(factory=dict, kw_only=True)
+    body: JSON | Form = field(default=None, kw_only=True, repr=False)
+
+
+@frozen(kw_only=True)
+class Request:
+    """One attempt, ready for the wire; the same object serves every attempt of a call."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | Form | None = field(repr=False)
+    reusable: bool
+    """Whether it may leave on a connection that has idled: not if it must not be sent twice."""
+
+
+@frozen(kw_only=True)
+class Reply:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """Look-ups ignore case."""
+    body: bytes = field(repr=False)
+
+
+class TransportError(Exception):
+    """No whole answer came. `sent` is False only where it is certain that nothing left this machine."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        sent: bool,
+        timed_out: bool = False,
+        permanent: bool = False,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.sent = sent
+        self.timed_out = timed_out
+        self.permanent = permanent
+        """Whether trying again cannot help: a bad certificate, a URL that is none."""
+        self.status = status
+        """The status of an answer that began and broke."""
+
+
+def segment(value: str | int | Secret, name: str) -> str:
+    """Return `value` as one segment of a path, percent-encoded: a `/` in it stays inside the segment."""
+    text = value.reveal() if isinstance(value, Secret) else str(value)
+    if text in {"", ".", ".."}:
+        raise InvalidRequestError(name, f"{name} must not be {text!r}")
+    return quote(text, safe="")

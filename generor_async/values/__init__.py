@@ -1,0 +1,58 @@
+"""The ground that everything stands on: values without behaviour of their own, and the seams."""
+
+from generor_async.values.events import (
+    AttemptEnded,
+    AttemptStarted,
+    DownloadProgress,
+    Event,
+    JobEnded,
+    JobPolled,
+    JobSubmitted,
+    RetryScheduled,
+    Throttled,
+)
+from generor_async.values.media import MediaRef
+from generor_async.values.model import (
+    JSON,
+    UNSET,
+    Misshapen,
+    Model,
+    Unset,
+    misfit,
+    read_datetime,
+    read_datetime_or_none,
+)
+from generor_async.values.protocols import Clock, GenerationLike
+from generor_async.values.response import Headers, RateLimit, ResponseInfo
+from generor_async.values.secret import Secret
+from generor_async.values.terms import Conduct, Outcome, Priority
+
+__all__ = [
+    "JSON",
+    "UNSET",
+    "AttemptEnded",
+    "AttemptStarted",
+    "Clock",
+    "Conduct",
+    "DownloadProgress",
+    "Event",
+    "GenerationLike",
+    "Headers",
+    "JobEnded",
+    "JobPolled",
+    "JobSubmitted",
+    "MediaRef",
+    "Misshapen",
+    "Model",
+    "Outcome",
+    "Priority",
+    "RateLimit",
+    "ResponseInfo",
+    "RetryScheduled",
+    "Secret",
+    "Throttled",
+    "Unset",
+    "misfit",
+    "read_datetime",
+    "read_datetime_or_none",
+]

@@ -1,0 +1,112 @@
+"""What a client tells its `on_event` callable: one stream, frozen objects, no prompts, keys or presigned queries."""
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from generor_async.values.terms import Outcome
+
+__all__ = [
+    "AttemptEnded",
+    "AttemptStarted",
+    "DownloadProgress",
+    "Event",
+    "JobEnded",
+    "JobPolled",
+    "JobSubmitted",
+    "RetryScheduled",
+    "Throttled",
+]
+
+
+@frozen(kw_only=True)
+class AttemptStarted:
+    """A request is about to leave."""
+
+    operation: str
+    request_id: str
+    attempt: int
+
+
+@frozen(kw_only=True)
+class AttemptEnded:
+    """An attempt came to something: `outcome` says what, `status` is None where no answer came.
+
+    `elapsed` is in seconds.
+    """
+
+    operation: str
+    request_id: str
+    attempt: int
+    outcome: Outcome
+    status: int | None
+    elapsed: float
+
+
+@frozen(kw_only=True)
+class RetryScheduled:
+    """The next attempt leaves in `delay` seconds; `reason` names the error that asked for it."""
+
+    operation: str
+    request_id: str
+    attempt: int
+    delay: float
+    reason: str
+
+
+@frozen(kw_only=True)
+class Throttled:
+    """The API said 429, and the call waits `delay` seconds."""
+
+    operation: str
+    request_id: str
+    scope: Literal["minute", "hour", "day", "jobs", "unknown"]
+    delay: float
+
+
+@frozen(kw_only=True)
+class JobSubmitted:
+    """A job was accepted, and from here on can be found again by its id."""
+
+    job_id: str
+    model: str | None
+
+
+@frozen(kw_only=True)
+class JobPolled:
+    """A job was looked at; `elapsed` is in seconds since the wait began."""
+
+    job_id: str
+    state: str
+    elapsed: float
+
+
+@frozen(kw_only=True)
+class JobEnded:
+    """A job reached a terminal state."""
+
+    job_id: str
+    state: str
+    failure_code: str | None
+    elapsed: float
+
+
+@frozen(kw_only=True)
+class DownloadProgress:
+    """Bytes of one output that have arrived; `total` is None where the host does not say."""
+
+    name: str
+    received: int
+    total: int | None
+
+
+Event: TypeAlias = (
+    AttemptStarted
+    | AttemptEnded
+    | RetryScheduled
+    | Throttled
+    | JobSubmitted
+    | JobPolled
+    | JobEnded
+    | DownloadProgress
+)

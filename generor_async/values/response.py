@@ -1,0 +1,119 @@
+"""What is known of an answer besides its body."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+__all__ = ["Headers", "RateLimit", "ResponseInfo"]
+
+
+class Headers(Mapping[str, str]):
+    """Response headers: look-ups ignore case; where a name came twice, the first value counts."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self._items: dict[str, tuple[str, str]] = {}
+        for name, value in items:
+            self._items.setdefault(name.lower(), (name, value))
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+@frozen(kw_only=True)
+class RateLimit:
+    """The X-RateLimit-* headers of one answer.
+
+    `reset` is Unix seconds: on Generor when the window ends, on Luma when its oldest request ages out (documented).
+    """
+
+    limit: int
+    remaining: int
+    reset: float
+    tier: str | None = None
+    """Generor only (documented): free, basic, pro or enterprise."""
+
+
+class ResponseInfo:
+    """Status, headers and timing of the answer that a result came from."""
+
+    __slots__ = ("_headers", "attempts", "elapsed", "request_id", "status")
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        headers: Mapping[str, str],
+        request_id: str,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+    ) -> None:
+        self.status = status
+        """HTTP status of the last attempt."""
+        self._headers = headers
+        self.request_id = request_id
+        """What the server names the request by: its X-Request-Id, or the one that was sent."""
+        self.attempts = attempts
+        """How many times the request was sent."""
+        self.elapsed = elapsed
+        """Seconds from the call to the whole answer, over all attempts."""
+
+    @property
+    def headers(self) -> Headers:
+        """The response headers; look-ups ignore case."""
+        return Headers(self._headers.items())
+
+    @property
+    def api_version(self) -> str | None:
+        """The X-API-Version header (Luma only, documented)."""
+        return self._headers.get("X-API-Version")
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The X-RateLimit-* headers, or None where the answer carried none that can be read."""
+        get = self._headers.get
+        try:
+            return RateLimit(
+                limit=int(get("X-RateLimit-Limit", "")),
+                remaining=int(get("X-RateLimit-Remaining", "")),
+                reset=float(get("X-RateLimit-Reset", "")),
+                tier=get("X-RateLimit-Tier"),
+            )
+        except ValueError:
+            return None
+
+    @property
+    def status_code(self) -> int:
+        """The same as `status`, under the name that other HTTP clients use."""
+        return self.status
+
+    def __repr__(self) -> str:
+        return f"ResponseInfo(status={self.status}, request_id={self.request_id!r}, attempts={self.attempts})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _restore, (
+            self.status,
+            tuple(self._headers.items()),
+            self.request_id,
+            self.attempts,
+            self.elapsed,
+        )
+
+
+def _restore(
+    status: int, headers: tuple[tuple[str, str], ...], request_id: str, attempts: int, elapsed: float
+) -> ResponseInfo:
+    return ResponseInfo(
+        status=status, headers=Headers(headers), request_id=request_id, attempts=attempts, elapsed=elapsed
+    )

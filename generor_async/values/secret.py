@@ -1,0 +1,58 @@
+"""A string that nobody sees by accident."""
+
+import hmac
+from typing import Self
+
+__all__ = ["Secret"]
+
+
+class Secret:
+    """Holds a key: `repr`, `str` and pickles are masked, `.reveal()` gives it.
+
+    A copy inside the process keeps the value. A pickle doesn't: the secret that comes out of one is masked too, and
+    its `reveal()` raises ValueError.
+    """
+
+    __slots__ = ("_mask", "_value")
+
+    def __init__(self, value: str) -> None:
+        self._value: str | None = value
+        self._mask = f"{value[:9]}***" if len(value) > 24 else "***"
+
+    def reveal(self) -> str:
+        """Return the string itself."""
+        if self._value is None:
+            raise ValueError("this secret was pickled, and a pickle does not carry it")
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self._mask!r})"
+
+    def __str__(self) -> str:
+        return self._mask
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        if self._value is None or other._value is None:
+            return self._value is other._value
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return _masked, (self._mask,)
+
+
+def _masked(mask: str) -> Secret:
+    secret = Secret("")
+    secret._value = None
+    secret._mask = mask
+    return secret
