@@ -134,18 +134,31 @@ class APIError(GenerorAsyncError):
 class APIConnectionError(APIError):
     """No whole answer came; `outcome` is `not_sent` or `unknown`."""
 
+    def __init__(self, message: str, *, retryable: bool = True, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.retryable = retryable
+        """False where trying again cannot help, as with a bad certificate."""
+
 
 class APITimeoutError(APIConnectionError, TimeoutError):
     """An attempt got no answer in time; `outcome` is `not_sent` or `unknown`."""
 
 
 class ResponseShapeError(APIError):
-    """The call succeeded, but its answer hasn't the documented shape; `body` holds what came, `path` where it broke."""
+    """The status says success, but the answer hasn't the documented shape.
 
-    def __init__(self, message: str, *, path: str = "$", body: Any = None, **known: Any) -> None:
+    `outcome` is `done` where the answer is JSON, and `unknown` where it isn't.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "$", body: Any = None, retryable: bool = False, **known: Any
+    ) -> None:
         super().__init__(message, **known)
         self.path = path
+        """Where the answer has another shape: `$.data.creations[0].creation_id`."""
         self.body = body
+        """The decoded JSON, or the text where it isn't JSON."""
+        self.retryable = retryable
 
     def _what(self) -> str:
         return f"the answer could not be read at {self.path}: {self.message}"

@@ -7,9 +7,9 @@ the full path: `$.data.creations[0].creation_id`.
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from generor_async.values import JSON, Misshapen, misfit
+from generor_async.values import JSON, Misshapen, ResponseInfo, misfit
 
 __all__ = [
     "Meta",
@@ -45,13 +45,14 @@ class Meta:
     raw: Any = field(default=None, repr=False, eq=False)
 
 
-@frozen
+@define
 class PageData(Generic[T]):
     """One page as it was read from the wire."""
 
     items: list[T]
     meta: Meta
     raw: Any = field(repr=False, eq=False)
+    response: ResponseInfo | None = field(default=None, init=False, repr=False, eq=False)
 
 
 def plain(decode: Decode[T]) -> Decode[T]:

@@ -35,7 +35,19 @@ from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
 from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret
 
-__all__ = ["Context", "broken", "failed", "ids_in", "misread", "read_json", "status_outcome", "unknown"]
+__all__ = [
+    "Context",
+    "broken",
+    "failed",
+    "ids_in",
+    "misread",
+    "read_json",
+    "scope_of",
+    "status_outcome",
+    "text_of",
+    "undecodable",
+    "unknown",
+]
 
 TIERS = {
     "free": (30, 500, 5_000),
@@ -61,12 +73,14 @@ _AFTER_UNKNOWN = {
 class Context:
     """What every error of one call carries."""
 
-    __slots__ = ("attempts", "endpoint", "request_id")
+    __slots__ = ("attempts", "endpoint", "lost", "request_id")
 
     def __init__(self, endpoint: Endpoint[Any], request_id: str) -> None:
         self.endpoint = endpoint
         self.request_id = request_id
         self.attempts = 0
+        self.lost = False
+        """Whether nobody can say what an earlier attempt did."""
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
         """Return the fields of APIError."""
@@ -139,12 +153,24 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
 
 
 def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
-    """Make the error of an attempt that brought no whole answer."""
+    """Make the error of an attempt that brought no whole answer; `elapsed` is in seconds."""
     known = context.known("unknown" if error.sent else "not_sent")
     if error.timed_out:
         return APITimeoutError(f"no answer within {elapsed:.3g} s", **known)
     advice = "" if error.sent else "Nothing was sent: check base_url and the network"
-    return APIConnectionError(error.problem, advice=advice, **known)
+    return APIConnectionError(error.problem, retryable=not error.permanent, advice=advice, **known)
+
+
+def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeError:
+    """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
+    kind = reply.headers.get("Content-Type", "no content type").partition(";")[0]
+    return ResponseShapeError(
+        f"expected JSON, found {kind} of {len(reply.body):,} bytes ({problem})",
+        body=_masked(text_of(reply.body), context.endpoint.secrets),
+        retryable=kind == "application/json",
+        advice=f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
+        **context.known("unknown", reply),
+    )
 
 
 def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
@@ -158,24 +184,24 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
     )
 
 
-def unknown(context: Context, cause: APIError | TimeoutError, body: JSON = None) -> OutcomeUnknownError:
+def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     """Make the error of a call that must not be repeated and of which nobody can say what it did."""
     name = context.endpoint.name
-    advice = _AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again")
     known = context.known("unknown")
-    if isinstance(cause, APIError):
-        known["request_id"] = cause.request_id
-        body = getattr(cause, "body", body)
-    text = body if isinstance(body, str) else ""
-    error = OutcomeUnknownError(
-        f"it may or may not have taken effect ({cause.args[0]})",
-        advice=advice,
-        body=_masked(body, context.endpoint.secrets),
-        ids=ids_in(text) if text else ids_in(json.dumps(body, default=str)) if body is not None else (),
+    known["request_id"] = error.request_id
+    body = getattr(error, "body", None)
+    return OutcomeUnknownError(
+        f"it may or may not have taken effect ({error.message})",
+        advice=_AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again"),
+        body=body,
+        ids=ids_in(body if isinstance(body, str) else json.dumps(body, default=str)),
         **known,
     )
-    error.__cause__ = cause
-    return error
+
+
+def scope_of(error: RateLimitError) -> Literal["minute", "hour", "day", "jobs", "unknown"]:
+    """Return which limit a 429 is about."""
+    return "jobs" if isinstance(error, ConcurrentJobsError) else error.scope
 
 
 def ids_in(text: str) -> tuple[str, ...]:
@@ -198,10 +224,12 @@ def _limited(vendor: Vendor, reply: Reply, message: str, known: dict[str, Any]) 
 
 
 def _scope(limit: str | None, tier: str | None) -> Literal["minute", "hour", "day", "unknown"]:
-    for number, scope in zip(TIERS.get(tier or "", ()), ("minute", "hour", "day"), strict=False):
-        if limit == str(number):
-            return scope  # type: ignore[return-value] # mypy widens the tuple's literals to str
-    return "minute" if limit == "15" else "unknown"
+    minute, hour, day = TIERS.get(tier or "", (15, None, None))
+    if limit == str(minute):
+        return "minute"
+    if limit == str(hour):
+        return "hour"
+    return "day" if limit == str(day) else "unknown"
 
 
 def _foreign_message(reply: Reply) -> str:

@@ -5,7 +5,13 @@ import math
 import backoff
 from attrs import define, field
 
-from generor_async.errors import APIError, APIStatusError, RateLimitError
+from generor_async.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    RateLimitError,
+    ResponseShapeError,
+)
 from generor_async.values import Conduct
 
 __all__ = ["RetryBudget", "may_repeat", "retry_delay"]
@@ -35,8 +41,11 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
     A call that changes nothing by being repeated may go again whenever the answer was lost; any other only where it
     is certain that it had no effect.
     """
-    if isinstance(error, APIStatusError) and error.retryable:
-        return True
+    if isinstance(error, APIStatusError):
+        if error.retryable:
+            return True
+    elif isinstance(error, APIConnectionError | ResponseShapeError) and not error.retryable:
+        return False
     if error.outcome == "not_sent":
         return True
     return error.outcome == "unknown" and conduct in {"read", "idempotent"}

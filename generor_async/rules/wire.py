@@ -1,7 +1,7 @@
 """What goes out and what comes back: operations, requests and replies as values."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from attrs import field, frozen

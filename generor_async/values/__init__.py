@@ -19,8 +19,10 @@ from generor_async.values.model import (
     Model,
     Unset,
     misfit,
+    model_response,
     read_datetime,
     read_datetime_or_none,
+    remember_response,
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo
@@ -53,6 +55,8 @@ __all__ = [
     "Throttled",
     "Unset",
     "misfit",
+    "model_response",
     "read_datetime",
     "read_datetime_or_none",
+    "remember_response",
 ]

@@ -54,5 +54,7 @@ class MediaRef:
         """Return the API's form of it; a file on this machine stays itself until it is sent."""
         if self.kind == "path":
             return self
-        known = {self.kind: self.value}
-        return known if self.media_type is None else {**known, "media_type": self.media_type}
+        known: dict[str, Any] = {self.kind: self.value}
+        if self.media_type is not None:
+            known["media_type"] = self.media_type
+        return known

@@ -10,7 +10,18 @@ from attrs import define, field
 
 from generor_async.values.response import ResponseInfo
 
-__all__ = ["UNSET", "Misshapen", "Model", "Unset", "misfit", "read_datetime", "read_datetime_or_none"]
+__all__ = [
+    "JSON",
+    "UNSET",
+    "Misshapen",
+    "Model",
+    "Unset",
+    "misfit",
+    "model_response",
+    "read_datetime",
+    "read_datetime_or_none",
+    "remember_response",
+]
 
 
 class Unset(enum.Enum):
@@ -51,7 +62,17 @@ class Model:
         return MappingProxyType({key: value for key, value in self.raw.items() if key not in self.wire_names})
 
 
-class Misshapen(Exception):
+def model_response(model: Model) -> ResponseInfo | None:
+    """Return the answer that a model came from; None for one that no client returned."""
+    return model._response
+
+
+def remember_response(model: Model, info: ResponseInfo | None) -> None:
+    """Let a model know the answer it came from."""
+    model._response = info
+
+
+class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never leaves the package
     """A JSON value has not the shape that it must have. Internal: callers see `ResponseShapeError`."""
 
     def __init__(self, problem: str, path: str = "") -> None:

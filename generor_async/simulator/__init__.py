@@ -1,0 +1,15 @@
+"""A simulator of both APIs on a loopback port: no key, no network, no cost.
+
+```python
+async with Simulator(speed=60) as simulator:
+    async with AsyncLuma(**simulator.luma_options) as luma:
+        generation = await luma.generations.run(prompt="A lighthouse in a storm")
+    assert not simulator.ledger.duplicates()
+```
+"""
+
+from generor_async.simulator.clock import SimulatedClock
+from generor_async.simulator.ledger import Entry, Ledger
+from generor_async.simulator.simulator import Simulator
+
+__all__ = ["Entry", "Ledger", "SimulatedClock", "Simulator"]

@@ -1,0 +1,88 @@
+"""The simulator's clock: real time, made to run faster by a factor and moved on by hand.
+
+The server dates everything by it, and the client is given the same one, so that both agree about time.
+It is safe to share between threads and event loops: each sleeper sleeps in its own loop.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+__all__ = ["SimulatedClock"]
+
+RESOLUTION = 1e-6
+"""Seconds of simulated time that are not worth another sleep: less than this is rounding."""
+
+
+class SimulatedClock:
+    """Tells simulated time, and sleeps by it.
+
+    `speed` is how many simulated seconds pass in a second of `source`, the clock underneath; `epoch` is the
+    Unix time at which the simulated clock begins (None: the machine's own).
+    """
+
+    __slots__ = ("_advanced", "_epoch", "_lock", "_sleepers", "_source", "_started", "speed")
+
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        epoch: float | None = None,
+        source: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.speed = speed
+        self._epoch = time.time() if epoch is None else epoch
+        self._source = source
+        self._started = source()
+        self._advanced = 0.0
+        self._lock = threading.Lock()
+        self._sleepers: set[asyncio.Future[None]] = set()
+
+    def monotonic(self) -> float:
+        """Give the simulated seconds since the clock was made; they only ever grow."""
+        return (self._source() - self._started) * self.speed + self._advanced
+
+    def time(self) -> float:
+        """Give the simulated Unix time, in seconds."""
+        return self._epoch + self.monotonic()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on by `seconds`, at once; whoever's sleep is thereby over wakes up."""
+        if seconds < 0:
+            raise ValueError(f"the clock can only be moved on, not back: {seconds}")
+        with self._lock:
+            self._advanced += seconds
+            sleepers = list(self._sleepers)
+        for sleeper in sleepers:
+            with suppress(RuntimeError):  # its loop was closed in its sleep
+                sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until `seconds` of simulated time have passed."""
+        wake_at = self.monotonic() + seconds
+        await asyncio.sleep(0)
+        while (left := wake_at - self.monotonic()) > RESOLUTION:
+            await self._nap(left / self.speed, wake_at)
+
+    async def _nap(self, real_seconds: float, wake_at: float) -> None:
+        """Sleep until the time has passed or the clock was moved on, whichever is first."""
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if wake_at - self.monotonic() <= RESOLUTION:  # moved on since the caller looked
+                return
+            self._sleepers.add(sleeper)
+        timer = loop.call_later(real_seconds, _wake, sleeper)
+        try:
+            await sleeper
+        finally:
+            timer.cancel()
+            with self._lock:
+                self._sleepers.discard(sleeper)
+
+
+def _wake(sleeper: "asyncio.Future[None]") -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

@@ -1,0 +1,67 @@
+"""One request as it arrived at the simulator, and the answer to it.
+
+Every endpoint is a plain method `(call) -> Answer | Later`: no await, no clock of its own. It reads `call.now`,
+changes its API's state, and returns what to say. `server.py` alone waits, writes and keeps the ledger.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+__all__ = ["Answer", "Call", "Later", "Route"]
+
+
+@frozen(kw_only=True)
+class Call:
+    """A request as the server read it: already routed, not yet judged."""
+
+    operation: str
+    """The operation's dotted name, such as `luma.generations.create`; faults and the ledger go by it."""
+    method: str
+    path: str
+    params: Mapping[str, str] = field(factory=dict)
+    """Path parameters, percent-decoded."""
+    query: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    """Request headers; look-ups ignore case."""
+    body: bytes = field(default=b"", repr=False)
+    request_id: str
+    """The caller's X-Request-Id, or a UUID that the server made."""
+    now: float
+    """Simulated Unix time of arrival, in seconds."""
+    peer: str = "127.0.0.1"
+    origin: str = ""
+    """Scheme, host and port under which the simulator was reached: absolute URLs in answers start with it."""
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What to say: a JSON value, or bytes with a content type; None with status 204 means no body."""
+
+    status: int
+    json: Any = None
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(factory=dict)
+    charged: float = 0.0
+    """What this answer cost the caller, in the API's own unit (Generor: credits; Luma: US dollars)."""
+    caller: str | None = None
+    """Who asked, as the ledger shows it (an account's or API client's name), never the key."""
+
+
+@frozen
+class Later:
+    """An answer that takes a while: `finish(now)` is called when `seconds` of simulated time have passed."""
+
+    seconds: float
+    finish: Callable[[float], Answer]
+
+
+@frozen
+class Route:
+    """Where one operation lives. A template's `{name}` is one path segment."""
+
+    operation: str
+    method: str
+    template: str
+    handle: Callable[[Call], Answer | Later]

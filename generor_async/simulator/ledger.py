@@ -1,0 +1,79 @@
+"""The ledger: the truth about every request that reached the simulator, and about the money it cost."""
+
+from collections import Counter
+
+from attrs import define, field
+
+__all__ = ["Entry", "Ledger"]
+
+
+@define(kw_only=True)
+class Entry:
+    """One request that arrived, and what became of it."""
+
+    number: int
+    """Counts arrivals from 1."""
+    at: float
+    """Simulated Unix time of arrival, in seconds."""
+    api: str
+    """`generor`, `luma`, `storage` (either API's files), or empty for a path that belongs to none."""
+    operation: str
+    """The operation's dotted name, such as `luma.generations.create`; empty for a path that has none."""
+    method: str
+    path: str
+    """The path as it was sent, without the query."""
+    request_id: str
+    """The caller's X-Request-Id, or the one that the server made up."""
+    attempt: int
+    """How many requests had arrived with this X-Request-Id, this one included."""
+    caller: str | None = None
+    """The account or API client, once known; never a key."""
+    status: int | None = None
+    """The status that was decided on; None while the request is under way."""
+    charged: float = 0.0
+    """What it cost (Generor: credits, Luma: US dollars), whether or not the answer was delivered."""
+    answered: bool = False
+    """Whether the whole answer was handed to the caller's connection."""
+
+
+@define
+class Ledger:
+    """What arrived, in order of arrival."""
+
+    _entries: list[Entry] = field(factory=list[Entry], init=False)
+    _arrivals: Counter[str] = field(factory=Counter[str], init=False, repr=False)
+
+    @property
+    def requests(self) -> tuple[Entry, ...]:
+        """All requests that arrived."""
+        return tuple(self._entries)
+
+    @property
+    def charges(self) -> tuple[Entry, ...]:
+        """The requests that cost something."""
+        return tuple(entry for entry in self._entries if entry.charged > 0)
+
+    def duplicates(self) -> tuple[str, ...]:
+        """List the X-Request-Ids that were charged more than once: empty, if the client does its work."""
+        counts = Counter(entry.request_id for entry in self.charges)
+        return tuple(request_id for request_id, count in counts.items() if count > 1)
+
+    def unanswered(self) -> tuple[Entry, ...]:
+        """List the requests whose answer, decided on, never reached the caller."""
+        return tuple(entry for entry in self._entries if entry.status is not None and not entry.answered)
+
+    def open(self, *, at: float, api: str, operation: str, method: str, path: str, request_id: str) -> Entry:
+        """Write down a request that has just arrived; the server fills in the rest as it goes."""
+        self._arrivals[request_id] += 1
+        entry = Entry(
+            number=len(self._entries) + 1,
+            at=at,
+            api=api,
+            operation=operation,
+            method=method,
+            path=path,
+            request_id=request_id,
+            attempt=self._arrivals[request_id],
+        )
+        self._entries.append(entry)
+        return entry

@@ -1,0 +1,111 @@
+"""Request windows: how many requests fit into a stretch of time, and when the next one will.
+
+A window never looks at a clock: `now`, in Unix seconds, is an argument, and must not run backwards.
+Where the documents leave the algorithm open, it is a switch (`kind`, `count_rejected`).
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal
+
+from attrs import frozen
+
+__all__ = ["Verdict", "Window", "WindowKind", "admit_all"]
+
+WindowKind = Literal["sliding", "fixed"]
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a window says about one request, in the terms of the rate limit headers."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_at: float
+    """Unix seconds: sliding, when the oldest request ages out; fixed, when the next window begins."""
+    retry_after: int
+    """Whole seconds from now until `reset_at`, at least 1."""
+
+
+class Window:
+    """Counts requests against a limit, over a sliding stretch of time or fixed ones side by side."""
+
+    __slots__ = ("_admitted", "count_rejected", "kind", "limit", "seconds")
+
+    def __init__(
+        self,
+        limit: int,
+        seconds: float,
+        *,
+        kind: WindowKind = "sliding",
+        count_rejected: bool = False,
+    ) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self.kind: WindowKind = kind
+        self.count_rejected = count_rejected
+        self._admitted: deque[float] = deque()
+
+    def admit(self, now: float) -> Verdict:
+        """Judge a request that arrives now, and count it if it is allowed (or if rejected ones count)."""
+        return admit_all((self,), now)[1]
+
+    def peek(self, now: float) -> Verdict:
+        """Say what a request that arrived now would be told, without counting it."""
+        return self.told(now, allowed=self.has_room(now))
+
+    def has_room(self, now: float) -> bool:
+        """Tell whether a request that arrived now would be allowed."""
+        self._forget(now)
+        return len(self._admitted) < self.limit
+
+    def count(self, now: float, *, allowed: bool) -> None:
+        """Take note of a request that was judged over several windows, as `admit_all` does."""
+        if allowed or self.count_rejected:
+            self._admitted.append(now)
+
+    @property
+    def share_left(self) -> float:
+        """The part of the limit that is left, from 0 to 1."""
+        return 1 - len(self._admitted) / self.limit
+
+    def _forget(self, now: float) -> None:
+        """Drop what no longer counts: a request is out exactly `seconds` after it came in."""
+        if self.kind == "sliding":
+            while self._admitted and self._admitted[0] + self.seconds <= now:
+                self._admitted.popleft()
+        elif self._admitted and self._admitted[-1] < self._opened(now):
+            self._admitted.clear()
+
+    def _opened(self, now: float) -> float:
+        return now // self.seconds * self.seconds
+
+    def told(self, now: float, *, allowed: bool) -> Verdict:
+        """Put the window's state now into the words of the headers."""
+        if self.kind == "fixed":
+            reset_at = self._opened(now) + self.seconds
+        else:
+            reset_at = self._admitted[0] + self.seconds if self._admitted else now
+        return Verdict(
+            allowed=allowed,
+            limit=self.limit,
+            remaining=max(0, self.limit - len(self._admitted)),
+            reset_at=reset_at,
+            retry_after=max(1, math.ceil(reset_at - now)),
+        )
+
+
+def admit_all(windows: Sequence[Window], now: float) -> tuple[bool, Verdict]:
+    """Judge one request against several windows at once: it is counted in all of them, or taken by none.
+
+    The verdict to show comes from the window that binds: of those that refuse, the one that lasts longest;
+    if none refuses, the one with the smallest share left (the first of them on a tie).
+    """
+    refusing = [window for window in windows if not window.has_room(now)]
+    for window in windows:
+        window.count(now, allowed=not refusing)
+    if refusing:
+        return False, max((window.peek(now) for window in refusing), key=lambda verdict: verdict.reset_at)
+    return True, min(windows, key=lambda window: window.share_left).told(now, allowed=True)

@@ -1,0 +1,79 @@
+"""How the simulated Luma Agents API words things: refusals, dates, headers, and JSON as it comes in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn, cast
+
+from attrs import field, frozen
+
+from generor_async.simulator.exchange import Call
+
+__all__ = [
+    "API_VERSION",
+    "COMMON_HEADERS",
+    "Refusal",
+    "as_list",
+    "as_object",
+    "check_choice",
+    "iso",
+    "json_object",
+    "listed",
+]
+
+API_VERSION = "2026-04-01"
+COMMON_HEADERS: Mapping[str, str] = {"X-API-Version": API_VERSION}
+"""Headers of every answer of this API, whoever gives it; X-Request-Id is the server's."""
+
+
+@frozen
+class Refusal(Exception):  # noqa: N818  # an outcome of the API, not an error of the program
+    """An answer that isn't a success, on its way out: `{"detail": ...}` under its status."""
+
+    status: int
+    detail: str
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+
+
+def iso(at: float) -> str:
+    """Write a Unix time the way the API writes dates: in UTC, to the second, with a Z."""
+    return f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def json_object(call: Call) -> dict[str, Any]:
+    """Read the request's body as one JSON object. What a broken one is told is `assumed`: a 400."""
+    try:
+        value = json.loads(call.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "Request body is not valid JSON") from None
+    return as_object(value, "Request body")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def as_object(value: Any, name: str) -> dict[str, Any]:
+    """Pass a JSON object; anything else is a 400 that names the field."""
+    if not isinstance(value, dict):
+        raise Refusal(400, f"{name} must be an object")
+    return cast("dict[str, Any]", value)
+
+
+def as_list(value: Any, name: str) -> Sequence[Any]:
+    """Pass a JSON array; anything else is a 400 that names the field."""
+    if not isinstance(value, list):
+        raise Refusal(400, f"{name} must be a list")
+    return cast("Sequence[Any]", value)
+
+
+def listed(values: tuple[str, ...]) -> str:
+    """List valid values in the order of the vendor's example: as strings, a ratio by its two halves."""
+    return ", ".join(sorted(values, key=lambda value: value.split(":")))
+
+
+def check_choice(value: Any, name: str, valid: tuple[str, ...]) -> str | None:
+    """Pass one of a field's valid values, or None where it is absent or null; anything else is a 400."""
+    if value is None or (isinstance(value, str) and value in valid):
+        return value
+    raise Refusal(400, f"Invalid {name} '{value}'. Valid: {listed(valid)}")

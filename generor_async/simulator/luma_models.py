@@ -1,0 +1,73 @@
+"""What each Luma model can do, how long it takes and what it costs, as data.
+
+`documented`: models and image types, the nine ratios of `uni-1`, image prices. `client`: layering, and the
+types of `ray-3.2`. `assumed`: the ratios of `ray-3.2`, every price of layering and video, and all
+durations.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from attrs import frozen
+
+__all__ = ["FRAMES", "MODELS", "VIDEO_PRICES", "VIDEO_TYPES", "Model", "Timing"]
+
+VIDEO_TYPES = ("video", "video_edit", "video_reframe")
+
+FRAMES: Mapping[str, int] = {"5s": 120, "10s": 240}
+"""The last frame a keyframe may be pinned to, by duration (24 frames a second)."""
+
+VIDEO_PRICES: Mapping[str, Decimal] = {
+    "360p": Decimal("0.05"),
+    "540p": Decimal("0.10"),
+    "720p": Decimal("0.15"),
+    "1080p": Decimal("0.30"),
+}
+"""US dollars for one second of video, by resolution."""
+
+
+@frozen
+class Timing:
+    """How long one type of generation takes: a lognormal distribution."""
+
+    median: float
+    """Seconds."""
+    sigma: float = 0.35
+
+
+@frozen(kw_only=True)
+class Model:
+    """One model: what it accepts and what one generation costs."""
+
+    types: Mapping[str, Timing]
+    ratios: tuple[str, ...]
+    price: Decimal = Decimal(0)
+    """US dollars for one image from text."""
+    per_input: Decimal = Decimal(0)
+    """US dollars more for each image that goes in."""
+
+
+_IMAGE_RATIOS = ("1:1", "1:2", "1:3", "16:9", "2:1", "2:3", "3:1", "3:2", "9:16")
+
+MODELS: Mapping[str, Model] = {
+    "uni-1": Model(
+        types={"image": Timing(20.0), "image_edit": Timing(24.0), "layering": Timing(40.0)},
+        ratios=_IMAGE_RATIOS,
+        price=Decimal("0.0404"),
+        per_input=Decimal("0.0030"),
+    ),
+    "uni-1-max": Model(
+        types={"image": Timing(32.0), "image_edit": Timing(38.0)},
+        ratios=_IMAGE_RATIOS,
+        price=Decimal("0.1000"),
+        per_input=Decimal("0.0030"),
+    ),
+    "ray-3.2": Model(
+        types={
+            "video": Timing(90.0, 0.3),
+            "video_edit": Timing(110.0, 0.3),
+            "video_reframe": Timing(75.0, 0.3),
+        },
+        ratios=("1:1", "16:9", "21:9", "3:4", "4:3", "9:16"),
+    ),
+}
