@@ -1,0 +1,1 @@
+"""What waits: the only ring that knows an event loop, a socket or the time."""

@@ -1,0 +1,86 @@
+"""Keys and addresses: where they come from, and what they must look like before anything is sent."""
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+from generor_async.errors import InvalidRequestError, MissingAPIKeyError
+from generor_async.rules.vendors import Vendor
+from generor_async.values import Secret
+
+__all__ = ["resolve_base_url", "resolve_key"]
+
+
+def resolve_key(vendor: Vendor, key: str | Secret | None, base_url: str) -> Secret | None:
+    """Return the key to use: the one given, or the environment's; None where there is neither.
+
+    The prefix is checked only against the vendor's own address, the alphabet never: another server may have other
+    keys, and the documents' own example has letters that their description rules out.
+    """
+    source = "api_key"
+    if key is None:
+        key, source = os.environ.get(vendor.key_variable) or None, vendor.key_variable
+        if key is None:
+            return None
+    text = key.reveal() if isinstance(key, Secret) else key
+    if not text:
+        raise InvalidRequestError(source, "the API key is empty", advice=missing_key_advice(vendor))
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise InvalidRequestError(
+            source,
+            "the API key contains a space, a newline or another character that no key has",
+            advice="Copy the key again, and strip what came with it (a file's last newline, for example)",
+        )
+    if base_url == vendor.base_url and not text.startswith(vendor.key_prefix):
+        raise InvalidRequestError(
+            source,
+            f"the API key does not start with {vendor.key_prefix}",
+            advice=f"Check that it is a key of this API; keys are made {vendor.key_source}",
+        )
+    return Secret(text)
+
+
+def missing_key(vendor: Vendor, operation: str = "") -> MissingAPIKeyError:
+    """Make the error for a call that needs a key when there is none."""
+    return MissingAPIKeyError("no API key was given", operation=operation, advice=missing_key_advice(vendor))
+
+
+def missing_key_advice(vendor: Vendor) -> str:
+    """Say how to give a key, and where one comes from."""
+    return f"Set {vendor.key_variable} or pass api_key=...; keys are made {vendor.key_source}"
+
+
+def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bool) -> str:
+    """Return the address to use, without a slash at its end; plain http is for loopback hosts."""
+    source = "base_url"
+    if base_url is None:
+        base_url, source = os.environ.get(vendor.url_variable) or vendor.base_url, vendor.url_variable
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidRequestError(source, f"{base_url!r} is not a URL ({error})") from None
+    if parts.scheme not in {"http", "https"} or not host or base_url != base_url.strip():
+        raise InvalidRequestError(
+            source, f"{base_url!r} is not an http or https URL", advice=f"The API's own is {vendor.base_url}"
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InvalidRequestError(
+            source, "the base URL must have neither credentials nor a query nor a fragment"
+        )
+    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
+        raise InvalidRequestError(
+            source,
+            f"{base_url} would send the API key unencrypted to {host}",
+            advice="Use https, or pass allow_insecure=True if you mean it",
+        )
+    return base_url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,238 @@
+"""What both clients have in common: how they are made, viewed with other options, and closed."""
+
+import math
+import ssl
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from generor_async.engine import auth
+from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.events import EventStream
+from generor_async.engine.options import Options
+from generor_async.engine.session import Session
+from generor_async.engine.transfer import Output, Progress, Transfers
+from generor_async.engine.transport import AiohttpTransport, Connection, env_proxy
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.vendors import Vendor
+from generor_async.rules.wire import Endpoint, Operation
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, Secret, Unset
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """Base of `AsyncGeneror` and `AsyncLuma`.
+
+    A client may be made at module level: its connections are opened at first use, once for each event loop. Use it as
+    `async with`, or call `close()`.
+
+    Args:
+        api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
+        base_url: by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the vendor's own address.
+        allow_insecure: take a plain http address that is not on this machine.
+        timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
+            No end is spelled `math.inf`.
+        attempt_timeout: seconds for one attempt; by default it depends on the call.
+        max_retries: attempts after the first.
+        max_connections: sockets for calls that may be repeated, and as many for those that may not.
+        max_reply_bytes: the largest JSON answer that is read, after decompression.
+        connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
+            leave on whatever connection it has.
+        proxy: the URL of an HTTP proxy.
+        ssl: as aiohttp has it.
+        trust_env: take the proxy from the environment.
+        on_event: a callable that gets every event.
+        clock: where time comes from.
+
+    Raises:
+        InvalidRequestError: an argument that can never be right.
+        MissingAPIKeyError: Luma without a key.
+    """
+
+    _vendor: ClassVar[Vendor]
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        *,
+        base_url: str | None = None,
+        allow_insecure: bool = False,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        max_retries: int = 4,
+        max_connections: int = 100,
+        max_reply_bytes: int = 8 * 1024 * 1024,
+        connector: aiohttp.BaseConnector | None = None,
+        proxy: str | None = None,
+        ssl: "ssl.SSLContext | aiohttp.Fingerprint | bool | None" = None,
+        trust_env: bool = False,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Clock = REAL_CLOCK,
+    ) -> None:
+        vendor = self._vendor
+        address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
+        key = auth.resolve_key(vendor, api_key, address)
+        given = {"timeout": timeout, "attempt_timeout": attempt_timeout}
+        self._options = Options().changed(
+            max_retries=max_retries, **{name: value for name, value in given.items() if value is not None}
+        )
+        if trust_env and proxy is None:
+            proxy = env_proxy(address)
+        connection = Connection(
+            key=key,
+            max_connections=max_connections,
+            max_reply_bytes=max_reply_bytes,
+            connector=connector,
+            proxy=proxy,
+            ssl=ssl,
+            speed=clock.speed,
+        )
+        self._events = EventStream(on_event)
+        self._clock = clock
+        self._session = Session(
+            vendor=vendor,
+            base_url=address,
+            key=key,
+            open_transport=lambda: AiohttpTransport(connection),
+            clock=clock,
+            events=self._events,
+        )
+        self._transfers = Transfers(
+            schemes=frozenset({"https", urlsplit(address).scheme}),
+            max_connections=max_connections,
+            proxy=proxy,
+            events=self._events,
+        )
+        self._spent = False
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make the resources that go through this client."""
+        raise NotImplementedError
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Unset = UNSET,
+        attempt_timeout: float | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        extra_headers: Mapping[str, str] | Unset = UNSET,
+        extra_query: Mapping[str, str] | Unset = UNSET,
+        extra_body: Mapping[str, Any] | Unset = UNSET,
+        request_id: str | Unset = UNSET,
+    ) -> Self:
+        """Return a view of this client whose calls are made otherwise; it shares connections and limits.
+
+        A view with a `request_id` serves one call.
+        """
+        changes = {
+            "timeout": timeout,
+            "attempt_timeout": attempt_timeout,
+            "max_retries": max_retries,
+            "extra_headers": extra_headers,
+            "extra_query": extra_query,
+            "extra_body": extra_body,
+            "request_id": request_id,
+        }
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._options = self._options.changed(**{k: v for k, v in changes.items() if v is not UNSET})
+        view._spent = False
+        view._bind()
+        return view
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Send an operation that was built before, and return its decoded result."""
+        if self._options.request_id is not None:
+            if self._spent:
+                raise InvalidRequestError(
+                    "request_id",
+                    "a view with a request_id serves one call, and this one has",
+                    operation=operation.endpoint.name,
+                    advice="Make another with with_options(request_id=...)",
+                )
+            self._spent = True
+        return await self._session.send(operation, self._options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: JSON = None,
+        conduct: Conduct = "plain",
+    ) -> JSON:
+        """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
+
+        `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
+        and `bills` calls only if it is certain that they had no effect.
+        """
+        if conduct not in _TIMEOUTS:
+            raise InvalidRequestError("conduct", f"conduct must be one of {', '.join(_TIMEOUTS)}")
+        if not path.startswith("/") or {".", ".."} & set(path.split("/")) or "?" in path or "#" in path:
+            raise InvalidRequestError(
+                "path",
+                f"{path!r} is not a path below the base URL",
+                advice="It starts with /; use query= for a query",
+            )
+        whole, attempt = _TIMEOUTS[conduct]
+        endpoint: Endpoint[JSON] = Endpoint(
+            name=f"{self._vendor.name}.request",
+            vendor=self._vendor,
+            method=method.upper(),
+            template=path,
+            conduct=conduct,
+            auth="optional",
+            scope="none",
+            quota=(),
+            decode=_as_it_is,
+            timeout=whole,
+            attempt_timeout=attempt,
+        )
+        where = quote(path, safe="/%:@!$&'()*+,;=~-._")
+        return await self.send(Operation(endpoint, where, query=query or {}, body=json))
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop; the next call opens new ones."""
+        await self._session.close()
+        await self._transfers.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._session.base_url!r})"
+
+    async def _download(
+        self,
+        outputs: list[Output],
+        to: str | PathLike[str],
+        *,
+        overwrite: bool,
+        on_progress: Progress | None,
+    ) -> list[Path]:
+        return await self._transfers.download(outputs, to, overwrite=overwrite, on_progress=on_progress)
+
+
+_TIMEOUTS: dict[str, tuple[float, float]] = {
+    "read": (60.0, 30.0),
+    "idempotent": (60.0, 30.0),
+    "plain": (60.0, 60.0),
+    "bills": (900.0, math.inf),
+}
+"""Seconds for a call and for one attempt of a request to an endpoint that the spec doesn't know."""
+
+
+def _as_it_is(body: JSON) -> JSON:
+    return body

@@ -1,0 +1,34 @@
+"""Where events go: the caller's `on_event`, and the standard logger `generor_async`."""
+
+import logging
+from collections.abc import Callable
+
+from generor_async.values import Event, RetryScheduled, Throttled
+
+__all__ = ["EventStream"]
+
+logger = logging.getLogger("generor_async")
+
+
+class EventStream:
+    """Tells every event to the callable and to the log; costs nothing when nobody listens."""
+
+    __slots__ = ("_on_event",)
+
+    def __init__(self, on_event: Callable[[Event], object] | None) -> None:
+        self._on_event = on_event
+
+    @property
+    def listening(self) -> bool:
+        """Whether the events of every attempt are worth making."""
+        return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
+
+    def emit(self, event: Event) -> None:
+        """Tell one event. A callable that fails is logged, and costs nobody a paid result."""
+        level = logging.INFO if isinstance(event, RetryScheduled | Throttled) else logging.DEBUG
+        logger.log(level, "%s", event)
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except Exception:
+                logger.exception("on_event failed for %s", type(event).__name__)

@@ -1,0 +1,187 @@
+"""Pages of a list, fetched as they are needed."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Generator
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import evolve
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.envelope import Meta, PageData
+from generor_async.rules.wire import Operation
+from generor_async.values import Model, ResponseInfo, model_response
+
+__all__ = ["Page", "Pages", "Sender", "collect", "response_of"]
+
+T = TypeVar("T")
+
+REMEMBERED_PAGES = 3
+"""How many pages back an item counts as the same one, shown again by a list that shifts."""
+
+
+class Sender(Protocol):
+    """What a resource needs of a client."""
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Send an operation and return its decoded result."""
+        ...
+
+
+class Page(Generic[T]):
+    """One page of a list: `items`, `meta`, and the way to the next."""
+
+    __slots__ = ("_client", "_data", "_operation")
+
+    def __init__(self, client: Sender, operation: Operation[PageData[T]], data: PageData[T]) -> None:
+        self._client = client
+        self._operation = operation
+        self._data = data
+
+    @property
+    def items(self) -> list[T]:
+        """What is on this page."""
+        return self._data.items
+
+    @property
+    def meta(self) -> Meta:
+        """Where this page stands in the list."""
+        return self._data.meta
+
+    @property
+    def raw(self) -> Any:
+        """The JSON as it was received."""
+        return self._data.raw
+
+    @property
+    def response(self) -> ResponseInfo | None:
+        """Status, headers and timing; `response_of(page)` gives the same."""
+        return self._data.response
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is another page after this one."""
+        return self._data.meta.has_next
+
+    async def next_page(self) -> "Page[T] | None":
+        """Fetch the page after this one; None where there is none."""
+        following = _following(self._operation, self._data.meta)
+        return (
+            None if following is None else Page(self._client, following, await self._client.send(following))
+        )
+
+    def __repr__(self) -> str:
+        return f"Page({len(self.items)} items, {self.meta!r})"
+
+
+class Pages(Generic[T]):
+    """A list that the API gives in pages.
+
+    `await pages` fetches the first page; `async for item in pages` walks all items, `pages.by_page()` all pages.
+    `max_items` is the total number of items to give, whatever the size of a page.
+    """
+
+    __slots__ = ("_client", "_first", "_max_items")
+
+    def __init__(
+        self, client: Sender, first: Operation[PageData[T]], *, max_items: int | None = None
+    ) -> None:
+        if max_items is not None and (type(max_items) is not int or max_items < 0):
+            raise InvalidRequestError("max_items", "max_items must be a whole number from 0 up")
+        self._client = client
+        self._first = first
+        self._max_items = max_items
+
+    async def first_page(self) -> Page[T]:
+        """Fetch the first page."""
+        return Page(self._client, self._first, await self._client.send(self._first))
+
+    def __await__(self) -> Generator[Any, Any, Page[T]]:
+        return self.first_page().__await__()
+
+    async def by_page(self) -> AsyncIterator[Page[T]]:
+        """Walk the list page by page."""
+        page: Page[T] | None = await self.first_page()
+        while page is not None:
+            yield page
+            page = await page.next_page()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        left = self._max_items
+        if left == 0:
+            return
+        fresh = _Unseen()
+        async for page in self.by_page():
+            for item in fresh.of(page.items):
+                yield item
+                if left is not None:
+                    left -= 1
+                    if left == 0:
+                        return
+
+    async def collect(self, *, max_items: int | None = None) -> list[T]:
+        """Return all items as a list, or the first `max_items` of them."""
+        limit = self._max_items if max_items is None else max_items
+        return [item async for item in Pages(self._client, self._first, max_items=limit)]
+
+
+class _Unseen:
+    """Filters items that a list shows again because it shifted under the reader."""
+
+    def __init__(self) -> None:
+        self._recent: deque[set[object]] = deque(maxlen=REMEMBERED_PAGES)
+
+    def of(self, items: list[T]) -> list[T]:
+        unseen: list[T] = []
+        identities: set[object] = set()
+        for item in items:
+            identity = _identity(item)
+            if identity is not None:
+                if identity in identities or any(identity in seen for seen in self._recent):
+                    continue
+                identities.add(identity)
+            unseen.append(item)
+        self._recent.append(identities)
+        return unseen
+
+
+def _identity(item: object) -> object:
+    """Return what tells an item from its neighbours; None where it carries no id."""
+    name = _id_field(type(item))
+    return None if name is None else getattr(item, name)
+
+
+@cache
+def _id_field(cls: type) -> str | None:
+    """Return the field that names an item: the first that its class declares, if it is an id."""
+    own = [name for name in getattr(cls, "__annotations__", {}) if name != "wire_names"]
+    return own[0] if own and (own[0] in {"id", "slug", "username"} or own[0].endswith("_id")) else None
+
+
+def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageData[T]] | None:
+    """Build the operation of the next page."""
+    if not meta.has_next:
+        return None
+    if meta.next_cursor is not None:
+        return evolve(operation, query={**operation.query, "cursor": meta.next_cursor})
+    page = meta.page or int(operation.query.get("page", "1"))
+    return evolve(operation, query={**operation.query, "page": str(page + 1)})
+
+
+async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
+    """Return the whole of a list that is not said to be paged, and yet may say that there is more."""
+    return await Pages(client, operation).collect()
+
+
+def response_of(result: Model | Page[Any]) -> ResponseInfo:
+    """Return status, headers, request id and timing of the answer that a model or page came from.
+
+    Raises TypeError for anything that a client did not return.
+    """
+    info = None
+    if isinstance(result, Page):
+        info = result.response
+    elif isinstance(result, Model):
+        info = model_response(result)
+    if info is None:
+        raise TypeError(f"{type(result).__name__} is not an answer that a client returned")
+    return info

@@ -1,0 +1,246 @@
+"""The loop around one logical call: send, classify, decide, perhaps wait and send again.
+
+Nothing here knows a rule: `rules.answer` and `rules.outcome` say what an attempt came to, `rules.retry` whether and
+when to go again. What this module owns is the order of things, the one deadline, and the waiting.
+"""
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+from generor_async.engine import auth, media
+from generor_async.engine.events import EventStream
+from generor_async.engine.loops import PerLoop
+from generor_async.engine.options import Options
+from generor_async.engine.transport import Attempt, Transport
+from generor_async.errors import (
+    APIError,
+    APITimeoutError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    RateLimitError,
+)
+from generor_async.rules import answer, outcome, retry
+from generor_async.rules.vendors import Vendor
+from generor_async.rules.wire import Form, Operation, Reply, Request, TransportError
+from generor_async.values import (
+    JSON,
+    AttemptEnded,
+    AttemptStarted,
+    Clock,
+    Outcome,
+    RetryScheduled,
+    Secret,
+    Throttled,
+)
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Session:
+    """Sends operations to one API with one key, over one transport for each event loop."""
+
+    def __init__(
+        self,
+        *,
+        vendor: Vendor,
+        base_url: str,
+        key: Secret | None,
+        open_transport: Callable[[], Transport],
+        clock: Clock,
+        events: EventStream,
+    ) -> None:
+        self.vendor = vendor
+        self.base_url = base_url
+        self.key = key
+        self.clock = clock
+        self.events = events
+        self.transports = PerLoop(open_transport)
+        self._budget = retry.RetryBudget()
+
+    async def send(self, operation: Operation[T], options: Options) -> T:
+        """Send an operation until it is answered, refused for good, or out of time."""
+        if self.key is None and operation.endpoint.auth == "required":
+            raise auth.missing_key(self.vendor, operation.endpoint.name)
+        call: _Call[T] = _Call(self, operation, options)
+        request = await self._build(operation, options, call.context.request_id)
+        self._budget.count(call.started)
+        while True:
+            try:
+                return await call.attempt(request)
+            except APIError as error:
+                delay = call.delay_after(error)
+            await self.clock.sleep(delay)
+
+    def take_retry(self) -> bool:
+        """Take one retry out of the budget."""
+        return self._budget.take(self.clock.monotonic())
+
+    async def close(self) -> None:
+        """Close the running event loop's connections."""
+        await self.transports.close()
+
+    async def _build(self, operation: Operation[Any], options: Options, request_id: str) -> Request:
+        endpoint = operation.endpoint
+        url = self.base_url + operation.path
+        query = {**operation.query, **options.extra_query} if options.extra_query else operation.query
+        if query:
+            url = f"{url}?{urlencode(query, quote_via=quote)}"
+        headers = {"X-Request-Id": request_id, **options.extra_headers}
+        body = operation.body
+        if not isinstance(body, Form):
+            if options.extra_body:
+                body = {**(body or {}), **options.extra_body}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+                body = await _serialize(body, endpoint.name)
+        return Request(
+            method=endpoint.method,
+            url=url,
+            headers=headers,
+            body=body,
+            reusable=endpoint.conduct in {"read", "idempotent"},
+        )
+
+
+async def _serialize(body: JSON, operation: str) -> bytes:
+    """Return a body as JSON; only one that holds files of this machine has to wait for them."""
+    try:
+        try:
+            text = _dumps(body)
+        except TypeError:
+            text = _dumps(await media.inlined(body, operation))
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, APIError):
+            raise
+        problem = f"a parameter cannot be sent as JSON ({error})"
+        raise InvalidRequestError("body", problem, operation=operation) from None
+
+
+class _Call(Generic[T]):
+    """One logical call under way: its deadline, its attempts, and what the last of them came to."""
+
+    __slots__ = ("context", "deadline", "operation", "options", "session", "started", "timeout")
+
+    def __init__(self, session: Session, operation: Operation[T], options: Options) -> None:
+        self.session = session
+        self.operation = operation
+        self.options = options
+        self.started = session.clock.monotonic()
+        self.timeout = operation.endpoint.timeout if options.timeout is None else options.timeout
+        self.deadline = self.started + self.timeout
+        self.context = outcome.Context(operation.endpoint, options.request_id or str(uuid.uuid4()))
+
+    async def attempt(self, request: Request) -> T:
+        """Send once; return the result, or raise the error that this attempt came to."""
+        session, context = self.session, self.context
+        began = session.clock.monotonic()
+        remaining = self.deadline - began
+        if remaining <= 0:
+            raise self._out_of_time("retry")
+        limit = self.options.attempt_timeout or self.operation.endpoint.attempt_timeout
+        context.attempts += 1
+        if session.events.listening:
+            return await self._watched(request, min(limit, remaining), began)
+        try:
+            return self._answer(
+                await session.transports.get().exchange(request, Attempt(), timeout=min(limit, remaining))
+            )
+        except TransportError as error:
+            raise outcome.broken(context, error, session.clock.monotonic() - began) from None
+
+    async def _watched(self, request: Request, timeout: float, began: float) -> T:
+        """Do the same, and tell the event stream."""
+        session, context = self.session, self.context
+        name = self.operation.endpoint.name
+        known: dict[str, Any] = {
+            "operation": name,
+            "request_id": context.request_id,
+            "attempt": context.attempts,
+        }
+        session.events.emit(AttemptStarted(**known))
+        attempt = Attempt()
+        status: int | None = None
+        result: Outcome = "done"
+        try:
+            reply = await session.transports.get().exchange(request, attempt, timeout=timeout)
+            status = reply.status
+            return self._answer(reply)
+        except TransportError as error:
+            failure = outcome.broken(context, error, session.clock.monotonic() - began)
+            result = failure.outcome or "unknown"
+            raise failure from None
+        except APIError as error:
+            result = error.outcome or "unknown"
+            raise
+        except asyncio.CancelledError:
+            result = "unknown" if attempt.sent else "not_sent"
+            raise
+        finally:
+            elapsed = session.clock.monotonic() - began
+            session.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
+
+    def _answer(self, reply: Reply) -> T:
+        clock = self.session.clock
+        elapsed = clock.monotonic() - self.started
+        return answer.read(self.operation.endpoint, self.context, reply, now=clock.time(), elapsed=elapsed)
+
+    def delay_after(self, error: APIError) -> float:
+        """Return the seconds to wait before the next attempt, or raise what the caller gets to see."""
+        session, context = self.session, self.context
+        remaining = self.deadline - session.clock.monotonic()
+        out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
+        conduct = self.operation.endpoint.conduct
+        if error.outcome == "unknown":
+            context.lost = True
+            if conduct in {"plain", "bills"}:
+                cause = self._out_of_time("attempt") if out_of_time else error
+                raise outcome.unknown(context, error) from cause
+        if out_of_time:
+            raise self._out_of_time("attempt") from None
+        retries = context.attempts - 1
+        if not retry.may_repeat(conduct, error) or retries >= self.options.max_retries:
+            raise error
+        delay = retry.retry_delay(error, retries, random.random())  # noqa: S311 - jitter, not a secret
+        limited = isinstance(error, RateLimitError)
+        if delay >= remaining or not (limited or session.take_retry()):
+            raise error
+        self._announce(error, delay)
+        return delay
+
+    def _announce(self, error: APIError, delay: float) -> None:
+        events, context = self.session.events, self.context
+        name = self.operation.endpoint.name
+        if isinstance(error, RateLimitError):
+            events.emit(
+                Throttled(
+                    operation=name, request_id=context.request_id, scope=outcome.scope_of(error), delay=delay
+                )
+            )
+        events.emit(
+            RetryScheduled(
+                operation=name,
+                request_id=context.request_id,
+                attempt=context.attempts + 1,
+                delay=delay,
+                reason=type(error).__name__,
+            )
+        )
+
+    def _out_of_time(self, waited_for: Literal["attempt", "retry"]) -> DeadlineExceededError:
+        doing = "waiting for an answer" if waited_for == "attempt" else "waiting to try again"
+        return DeadlineExceededError(
+            f"{self.operation.endpoint.name}: {self.timeout:g} s were not enough; it was {doing}",
+            waited_for=waited_for,
+            request_id=self.context.request_id,
+            advice="Give it more with with_options(timeout=...)",
+        )

@@ -1,0 +1,243 @@
+"""One request out, one reply in, over aiohttp: a seam of two methods.
+
+What only aiohttp can tell is told here: whether anything left this machine, and what its exceptions mean. Nothing is
+decided.
+
+Two pools: calls that may be repeated keep their connections; calls that may not (`plain` and `bills`) leave only on a
+connection that is new or has idled for less than a second, because a server that closes an idle connection just as a
+paid request leaves makes its outcome unknown.
+"""
+
+import ssl
+from typing import Any, Protocol
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.client import ClientTimeout
+from attrs import frozen
+from yarl import URL
+
+from generor_async.rules.wire import Form, Reply, Request, TransportError
+from generor_async.values import Secret
+
+__all__ = ["AiohttpTransport", "Attempt", "Connection", "Transport", "env_proxy"]
+
+USER_AGENT = "generor_async"
+FRESH_SECONDS = 1.0
+"""How long a connection may have idled for a request that must not be sent twice."""
+
+
+class Transport(Protocol):
+    """Sends one request and brings one reply: the seam between this client and HTTP."""
+
+    async def exchange(self, request: Request, attempt: "Attempt", *, timeout: float) -> Reply:
+        """Send it once, within `timeout` seconds; raise TransportError when no whole reply came."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class _Stamped(aiohttp.ClientRequest):
+    """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
+
+    in_hand = False
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        self.in_hand = True
+        return await super().send(conn)
+
+
+class _ConnectionLost(aiohttp.ClientError):
+    """Stands for the errors after which aiohttp would send the request again by itself."""
+
+
+class Attempt:
+    """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self) -> None:
+        self._request: aiohttp.ClientRequest | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether anything may have left this machine."""
+        return getattr(self._request, "in_hand", False)
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self._request = request
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            raise _ConnectionLost(_describe(error)) from None
+
+
+@frozen(kw_only=True)
+class Connection:
+    """How to reach one API: what `AiohttpTransport` is made from, once for each event loop."""
+
+    key: Secret | None
+    max_connections: int
+    max_reply_bytes: int
+    connector: aiohttp.BaseConnector | None
+    proxy: str | None
+    ssl: ssl.SSLContext | aiohttp.Fingerprint | bool | None
+    speed: float
+
+
+class AiohttpTransport:
+    """Sends over two aiohttp sessions that live as long as it does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._speed = connection.speed
+        self._limit = connection.max_reply_bytes
+        self._timeouts: dict[float, ClientTimeout] = {}
+        self._ssl = True if connection.ssl is None else connection.ssl
+        self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
+
+    async def exchange(self, request: Request, attempt: Attempt, *, timeout: float) -> Reply:
+        """Send the request once; raise TransportError when no whole reply came."""
+        body = request.body
+        try:
+            response = await self._sessions[request.reusable].request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=_multipart(body) if isinstance(body, Form) else body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=self._timeout(timeout),
+                middlewares=(attempt,),
+                ssl=self._ssl,
+            )
+            try:
+                content = await self._read(response)
+            except BaseException:
+                response.close()
+                raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translate(error, attempt) from None
+        return Reply(status=response.status, headers=response.headers, body=content)
+
+    async def close(self) -> None:
+        """Close every connection, but a caller's connector."""
+        for session in self._sessions.values():
+            await session.close()
+
+    def _open(self, connection: Connection, *, reusable: bool) -> aiohttp.ClientSession:
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        if connection.key is not None:
+            headers["Authorization"] = f"Bearer {connection.key.reveal()}"
+        limit = connection.max_connections
+        own = connection.connector is None
+        return aiohttp.ClientSession(
+            connector=connection.connector
+            or (
+                aiohttp.TCPConnector(limit=limit)
+                if reusable
+                else aiohttp.TCPConnector(limit=limit, keepalive_timeout=FRESH_SECONDS)
+            ),
+            connector_owner=own,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=ClientTimeout(total=None),
+            request_class=_Stamped,
+            proxy=connection.proxy,
+        )
+
+    def _timeout(self, seconds: float) -> ClientTimeout:
+        """Return aiohttp's form of a timeout; the few that recur are made once."""
+        known = self._timeouts.get(seconds)
+        if known is None:
+            total = None if seconds == float("inf") else max(seconds, 0.001) / self._speed
+            known = ClientTimeout(total=total)
+            if len(self._timeouts) < 16:
+                self._timeouts[seconds] = known
+        return known
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        length = response.content_length
+        if length is not None and length <= self._limit and "Content-Encoding" not in response.headers:
+            return await response.read()
+        chunks: list[bytes] = []
+        total = 0
+        async for chunk in response.content.iter_any():
+            total += len(chunk)
+            if total > self._limit:
+                raise _TooLarge(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+class _TooLarge(aiohttp.ClientError):
+    pass
+
+
+def _translate(error: Exception, attempt: Attempt) -> TransportError:
+    """Say what an exception of aiohttp 3.14 means. None of its objects goes on: they carry request headers."""
+    text = _describe(error)
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return TransportError(text, sent=False, timed_out=True)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return TransportError(text, sent=False, permanent=True)
+        case aiohttp.ServerFingerprintMismatch() | aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return TransportError(
+                "the server's certificate or the URL is not right", sent=False, permanent=True
+            )
+        case aiohttp.ClientConnectorError():
+            return TransportError(text, sent=False)
+        case aiohttp.ClientHttpProxyError():
+            return TransportError(f"the proxy refused to connect ({error.status})", sent=False)
+        case _TooLarge():
+            return TransportError(text, sent=True, permanent=True)
+        case TimeoutError():
+            return TransportError("timed out", sent=attempt.sent, timed_out=True)
+        case aiohttp.ClientPayloadError():
+            return TransportError("the answer broke off", sent=True)
+        case aiohttp.ClientResponseError():
+            return TransportError("the answer was not HTTP", sent=True)
+        case _:
+            return TransportError(text, sent=attempt.sent)
+
+
+def _describe(error: Exception) -> str:
+    """Put an exception in a few words without the objects that it carries."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {error.host} is not valid ({error.certificate_error})"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the host {error.host} could not be resolved"
+        case aiohttp.ClientConnectorError():
+            reason = error.os_error.strerror or str(error.os_error)
+            return f"no connection to {error.host}:{error.port} ({reason})"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without an answer"
+        case OSError() if error.strerror:
+            return f"the connection broke ({error.strerror})"
+        case _:
+            return f"{error}" or type(error).__name__
+
+
+def _multipart(form: Form) -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    for name, value in form.fields.items():
+        data.add_field(name, value)
+    data.add_field("file", form.content, filename=form.filename, content_type=form.media_type)
+    return data
+
+
+def env_proxy(base_url: str) -> str | None:
+    """Return the proxy that the environment names for this API.
+
+    aiohttp's own `trust_env` reads ~/.netrc as well, and would send those credentials along.
+    """
+    url = URL(base_url)
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    return getproxies().get(url.scheme)

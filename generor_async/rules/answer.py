@@ -1,0 +1,64 @@
+"""From a whole answer to the result of a call, or to the error that it is."""
+
+from typing import Any, TypeVar
+
+from generor_async.errors import NotFoundError
+from generor_async.rules import outcome
+from generor_async.rules.envelope import PageData
+from generor_async.rules.wire import Endpoint, Reply
+from generor_async.values import Misshapen, Model, ResponseInfo, remember_response
+
+__all__ = ["read"]
+
+T = TypeVar("T")
+
+
+def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: float, elapsed: float) -> T:
+    """Return the decoded result, or raise what the answer came to.
+
+    `now` is Unix seconds, against which dates are held; `elapsed` is the seconds since the call began.
+    """
+    succeeded = 200 <= reply.status < 300
+    deletes = endpoint.method == "DELETE"
+    try:
+        body = outcome.read_json(reply.body) if reply.body else None
+    except ValueError as error:
+        if succeeded:
+            raise outcome.undecodable(context, reply, str(error)) from None
+        body = outcome.text_of(reply.body)
+    if not succeeded or (type(body) is dict and body.get("success") is False):
+        failure = outcome.failed(context, reply, body, now)
+        if not (deletes and context.lost and isinstance(failure, NotFoundError)):
+            raise failure
+        # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
+        body = {}
+    elif body is None and reply.status != 204 and not deletes:
+        raise outcome.undecodable(context, reply, "it is empty")
+    try:
+        result = endpoint.decode(body)
+    except Misshapen as problem:
+        raise outcome.misread(context, reply, body, problem) from None
+    request_id = reply.headers.get("X-Request-Id", context.request_id)
+    info = ResponseInfo(
+        status=reply.status,
+        headers=reply.headers,
+        request_id=request_id,
+        attempts=context.attempts,
+        elapsed=elapsed,
+    )
+    _attach(result, info)
+    return result
+
+
+def _attach(result: Any, info: ResponseInfo) -> None:
+    """Let every model that is handed out know the answer it came from."""
+    if isinstance(result, Model):
+        remember_response(result, info)
+    elif isinstance(result, PageData):
+        result.response = info
+        for item in result.items:
+            _attach(item, info)
+    elif isinstance(result, dict):
+        for items in result.values():
+            for item in items:
+                _attach(item, info)

