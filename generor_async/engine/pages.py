@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Generator
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import evolve

@@ -70,8 +70,9 @@ class Session:
         """Send an operation until it is answered, refused for good, or out of time."""
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
-        call: _Call[T] = _Call(self, operation, options)
-        request = await self._build(operation, options, call.context.request_id)
+        request_id = options.request_id or str(uuid.uuid4())
+        request = await self._build(operation, options, request_id)
+        call: _Call[T] = _Call(self, operation, options, request_id)
         self._budget.count(call.started)
         while True:
             try:
@@ -131,22 +132,24 @@ class _Call(Generic[T]):
 
     __slots__ = ("context", "deadline", "operation", "options", "session", "started", "timeout")
 
-    def __init__(self, session: Session, operation: Operation[T], options: Options) -> None:
+    def __init__(self, session: Session, operation: Operation[T], options: Options, request_id: str) -> None:
         self.session = session
         self.operation = operation
         self.options = options
         self.started = session.clock.monotonic()
         self.timeout = operation.endpoint.timeout if options.timeout is None else options.timeout
         self.deadline = self.started + self.timeout
-        self.context = outcome.Context(operation.endpoint, options.request_id or str(uuid.uuid4()))
+        self.context = outcome.Context(operation.endpoint, request_id)
 
     async def attempt(self, request: Request) -> T:
         """Send once; return the result, or raise the error that this attempt came to."""
         session, context = self.session, self.context
-        began = session.clock.monotonic()
-        remaining = self.deadline - began
-        if remaining <= 0:
-            raise self._out_of_time("retry")
+        began, remaining = self.started, self.timeout
+        if context.attempts:
+            began = session.clock.monotonic()
+            remaining = self.deadline - began
+            if remaining <= 0:
+                raise self._out_of_time("retry")
         limit = self.options.attempt_timeout or self.operation.endpoint.attempt_timeout
         context.attempts += 1
         if session.events.listening:

@@ -68,6 +68,8 @@ class Generation:
     )
     """The latest seconds an item, at the pace of 1, by generator and model."""
 
+    _orders: int = field(default=0, init=False)
+
     def estimate(self, ask: Ask) -> Answer:
         """Preview the price and the time; changes nothing."""
         order = read_order(ask.call.params["slug"], ask.fields(), prompt_needed=False)
@@ -82,7 +84,8 @@ class Generation:
         """Make what was ordered, and answer when it is done."""
         order = read_order(ask.call.params["slug"], ask.fields(), prompt_needed=True)
         self._check_relations(order, ask.me)
-        dice = self._world.draw("generate", self._world.next_creation_id)
+        self._orders += 1
+        dice = self._world.draw("generate", self._orders)
         if MODERATED in order.prompt or dice.random() < self._chances.moderated:
             raise Refusal("VALIDATION_ERROR", "Prompt was rejected by content moderation")
         wallet = ask.me.wallet

@@ -1,0 +1,2005 @@
+# Generated from spec/generor.yaml by `python -m generor_async.codegen`: do not edit.
+"""Every call of the Generor API as a value: built and checked here, sent by a client's `send`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from generor_async.api.generor import models
+from generor_async.engine.convert import to_json
+from generor_async.rules import checks
+from generor_async.rules.envelope import (
+    PageData,
+    bare_or_enveloped,
+    enveloped,
+    enveloped_list,
+    enveloped_map,
+    enveloped_none,
+    page_of,
+)
+from generor_async.rules.vendors import GENEROR
+from generor_async.rules.wire import Endpoint, Operation, segment
+from generor_async.values import UNSET, Unset
+
+__all__ = [
+    "API_KEYS_CREATE",
+    "API_KEYS_LIST",
+    "API_KEYS_REVOKE",
+    "BUILDERS",
+    "COMMENTS_CREATE",
+    "COMMENTS_DELETE",
+    "COMMENTS_LIST",
+    "COMMENTS_VOTE",
+    "CREATIONS_DELETE",
+    "CREATIONS_GET",
+    "CREATIONS_LIST",
+    "CREATIONS_LIST_PUBLIC",
+    "CREATIONS_SEARCH",
+    "CREATIONS_STATUS",
+    "CREATIONS_UPDATE",
+    "CREDITS_BALANCE",
+    "CREDITS_LIST_TRANSACTIONS",
+    "ENDPOINTS",
+    "FEED_LIST",
+    "GENERATORS_ESTIMATE",
+    "GENERATORS_GENERATE",
+    "GENERATORS_GET",
+    "GENERATORS_LIST",
+    "GENERATORS_LIST_CREATIONS",
+    "MODELS_GET",
+    "MODELS_LIST",
+    "MODELS_LIST_BY_TYPE",
+    "RATINGS_GET",
+    "RATINGS_RATE",
+    "TEAMS_ADD_MEMBER",
+    "TEAMS_CREATE",
+    "TEAMS_GET",
+    "TEAMS_JOIN",
+    "TEAMS_LEAVE",
+    "TEAMS_LIST",
+    "TEAMS_LIST_CREATIONS",
+    "TEAMS_REGENERATE_INVITE",
+    "TEAMS_REMOVE_MEMBER",
+    "USERS_FOLLOW",
+    "USERS_GET",
+    "USERS_IS_FOLLOWING",
+    "USERS_LIST_CREATIONS",
+    "USERS_LIST_FOLLOWERS",
+    "USERS_LIST_FOLLOWING",
+    "USERS_ME",
+    "USERS_UNFOLLOW",
+    "USERS_UPDATE_ME",
+    "api_keys_create",
+    "api_keys_list",
+    "api_keys_revoke",
+    "comments_create",
+    "comments_delete",
+    "comments_list",
+    "comments_vote",
+    "creations_delete",
+    "creations_get",
+    "creations_list",
+    "creations_list_public",
+    "creations_search",
+    "creations_status",
+    "creations_update",
+    "credits_balance",
+    "credits_list_transactions",
+    "feed_list",
+    "generators_estimate",
+    "generators_generate",
+    "generators_get",
+    "generators_list",
+    "generators_list_creations",
+    "models_get",
+    "models_list",
+    "models_list_by_type",
+    "ratings_get",
+    "ratings_rate",
+    "teams_add_member",
+    "teams_create",
+    "teams_get",
+    "teams_join",
+    "teams_leave",
+    "teams_list",
+    "teams_list_creations",
+    "teams_regenerate_invite",
+    "teams_remove_member",
+    "users_follow",
+    "users_get",
+    "users_is_following",
+    "users_list_creations",
+    "users_list_followers",
+    "users_list_following",
+    "users_me",
+    "users_unfollow",
+    "users_update_me",
+]
+
+GENERATORS_LIST: Final = Endpoint(
+    name="generor.generators.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/generators",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_list(models.decode_generator, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def generators_list(
+    *, status: models.GeneratorFilter | Unset = UNSET
+) -> Operation[PageData[models.Generator]]:
+    """List the generators.
+
+    Works without a key. A generator's `parameters` come with `generators.get` only.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        status: Which generators to list.
+    """
+    query: dict[str, str] = {}
+    if status is not UNSET:
+        query["status"] = status
+    return Operation(GENERATORS_LIST, "/generators", query=query)
+
+
+GENERATORS_GET: Final = Endpoint(
+    name="generor.generators.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/generators/{slug}",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_generator),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def generators_get(slug: str) -> Operation[models.Generator]:
+    """Return one generator with its parameters.
+
+    Works without a key. The `parameters` list what `generate` takes under `parameters`.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        slug: The generator's slug, such as `joke` or `image`.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(GENERATORS_GET, f"/generators/{segment(slug, 'slug')}")
+
+
+GENERATORS_LIST_CREATIONS: Final = Endpoint(
+    name="generor.generators.list_creations",
+    vendor=GENEROR,
+    method="GET",
+    template="/generators/{slug}/creations",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def generators_list_creations(
+    slug: str, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
+) -> Operation[PageData[models.Creation]]:
+    """List the public creations of one generator.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        slug: The generator's slug, such as `joke` or `image`.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(GENERATORS_LIST_CREATIONS, f"/generators/{segment(slug, 'slug')}/creations", query=query)
+
+
+GENERATORS_ESTIMATE: Final = Endpoint(
+    name="generor.generators.estimate",
+    vendor=GENEROR,
+    method="POST",
+    template="/generators/{slug}/estimate",
+    conduct="read",
+    auth="optional",
+    scope="none",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_estimate),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def generators_estimate(
+    slug: str,
+    *,
+    model_id: int,
+    prompt: str | Unset = UNSET,
+    privacy_mode: int | Unset = UNSET,
+    team_id: int | Unset = UNSET,
+    count: int | Unset = UNSET,
+    language: str | Unset = UNSET,
+    temperature: float | Unset = UNSET,
+    preference: str | int | Unset = UNSET,
+    preference_two: str | int | Unset = UNSET,
+    aspect_ratio: str | int | Unset = UNSET,
+    image_url: str | Unset = UNSET,
+    seconds: int | Unset = UNSET,
+    generate_audio: bool | Unset = UNSET,
+    ending_frame_url: str | Unset = UNSET,
+    reference_images: list[str] | tuple[str, ...] | Unset = UNSET,
+    reference_videos: list[str] | tuple[str, ...] | Unset = UNSET,
+    reference_audio: str | Unset = UNSET,
+    video_url: str | Unset = UNSET,
+    parameters: Mapping[str, Any] | Unset = UNSET,
+    user_text: str | Unset = UNSET,
+    user_text_two: str | Unset = UNSET,
+    avoid_duplicates: bool | Unset = UNSET,
+    thinking_mode: models.GenerateThinkingMode | Unset = UNSET,
+    story_context: str | Unset = UNSET,
+    character_context: str | Unset = UNSET,
+    character_name: str | Unset = UNSET,
+    character_id: str | int | Unset = UNSET,
+    support_for: int | Unset = UNSET,
+    mode: str | Unset = UNSET,
+    model_speech: int | Unset = UNSET,
+    item_index: int | Unset = UNSET,
+    total_count: int | Unset = UNSET,
+    translation_of: int | Unset = UNSET,
+    source_language: str | Unset = UNSET,
+) -> Operation[models.Estimate]:
+    """Tell what a generate with the same arguments would cost and how long it would take.
+
+    Works without a key, costs nothing and creates nothing. `credit_cost.total` is in credits,
+    `time_estimate.seconds` in seconds, both for all items together. A video's `seconds` that the model
+    doesn't support is snapped to the nearest supported value (to the lower of two equally near), told in
+    `adjustments`; cost and time are those of the snapped value.
+
+    Args:
+        slug: The generator's slug, such as `joke` or `image`.
+        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
+        prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
+        privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
+        team_id: The id of the team under which to create.
+        count: How many items to generate, 1 to 10; the server's default is 1.
+        language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
+        temperature: The creativity of a text model, 0.0 to 2.0.
+        preference: The generator's own preference, such as the type of joke or the style of poem.
+        preference_two: The generator's own second preference.
+        aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same
+            for every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3,
+            `16:9` wide 4, `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
+        image_url: The URL of an image to start from or to look at; for a video its first frame.
+        seconds: The duration of a video, in seconds. A value that isn't among the model's
+            `supported_durations` is snapped to the nearest one, told in `adjustments`.
+        generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
+        ending_frame_url: The URL of the last frame, for models that support one; goes together with
+            `image_url`.
+        reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in
+            this order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
+        reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina
+            Seedance 2.0.
+        reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
+        video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina
+            Seedance 2.0 takes one.
+        parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the
+            generator doesn't know are dropped by the server without a word.
+        user_text: Text to work on, such as one to summarise; for text models.
+        user_text_two: A second text to work on; for text models.
+        avoid_duplicates: Whether to favour outputs unlike each other; for text models.
+        thinking_mode: How much a reasoning text model may think.
+        story_context: The story to stay with, for the generators `story`, `story-part` and `storyboard`.
+        character_context: What is known of the character to continue with; for text models.
+        character_name: The name of the character to continue with; for text models.
+        character_id: The id of the character to continue with; for text models.
+        support_for: The id of the creation to which this one belongs; for text models.
+        mode: The generator's own mode, such as the phase of a game; for text models.
+        model_speech: The id of the speech model that narrates the text; for text models.
+        item_index: Which item of a sequence this is; for text models.
+        total_count: How many items the sequence has; for text models.
+        translation_of: The id of a creation to translate instead of generating afresh; for text models.
+        source_language: The language to translate from; for text models.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
+    checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
+    checks.within(
+        temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0"
+    )
+    checks.items(
+        reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs"
+    )
+    checks.items(
+        reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs"
+    )
+    body: dict[str, Any] = {"model_id": model_id}
+    if prompt is not UNSET:
+        body["prompt"] = prompt
+    if privacy_mode is not UNSET:
+        body["privacy_mode"] = privacy_mode
+    if team_id is not UNSET:
+        body["team_id"] = team_id
+    if count is not UNSET:
+        body["count"] = count
+    if language is not UNSET:
+        body["language"] = language
+    if temperature is not UNSET:
+        body["temperature"] = temperature
+    if preference is not UNSET:
+        body["preference"] = preference
+    if preference_two is not UNSET:
+        body["preference_two"] = preference_two
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = aspect_ratio
+    if image_url is not UNSET:
+        body["image_url"] = image_url
+    if seconds is not UNSET:
+        body["seconds"] = seconds
+    if generate_audio is not UNSET:
+        body["generate_audio"] = generate_audio
+    if ending_frame_url is not UNSET:
+        body["ending_frame_url"] = ending_frame_url
+    if reference_images is not UNSET:
+        body["reference_images"] = to_json(reference_images)
+    if reference_videos is not UNSET:
+        body["reference_videos"] = to_json(reference_videos)
+    if reference_audio is not UNSET:
+        body["reference_audio"] = reference_audio
+    if video_url is not UNSET:
+        body["video_url"] = video_url
+    if parameters is not UNSET:
+        body["parameters"] = to_json(parameters)
+    if user_text is not UNSET:
+        body["user_text"] = user_text
+    if user_text_two is not UNSET:
+        body["user_text_two"] = user_text_two
+    if avoid_duplicates is not UNSET:
+        body["avoid_duplicates"] = avoid_duplicates
+    if thinking_mode is not UNSET:
+        body["thinking_mode"] = thinking_mode
+    if story_context is not UNSET:
+        body["story_context"] = story_context
+    if character_context is not UNSET:
+        body["character_context"] = character_context
+    if character_name is not UNSET:
+        body["character_name"] = character_name
+    if character_id is not UNSET:
+        body["character_id"] = character_id
+    if support_for is not UNSET:
+        body["support_for"] = support_for
+    if mode is not UNSET:
+        body["mode"] = mode
+    if model_speech is not UNSET:
+        body["model_speech"] = model_speech
+    if item_index is not UNSET:
+        body["item_index"] = item_index
+    if total_count is not UNSET:
+        body["total_count"] = total_count
+    if translation_of is not UNSET:
+        body["translation_of"] = translation_of
+    if source_language is not UNSET:
+        body["source_language"] = source_language
+    return Operation(GENERATORS_ESTIMATE, f"/generators/{segment(slug, 'slug')}/estimate", body=body)
+
+
+GENERATORS_GENERATE: Final = Endpoint(
+    name="generor.generators.generate",
+    vendor=GENEROR,
+    method="POST",
+    template="/generators/{slug}/generate",
+    conduct="bills",
+    auth="required",
+    scope="generate",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_generate_result),
+    timeout=900.0,
+    attempt_timeout=900.0,
+)
+
+
+def generators_generate(
+    slug: str,
+    *,
+    model_id: int,
+    prompt: str | Unset = UNSET,
+    privacy_mode: int | Unset = UNSET,
+    team_id: int | Unset = UNSET,
+    count: int | Unset = UNSET,
+    language: str | Unset = UNSET,
+    temperature: float | Unset = UNSET,
+    preference: str | int | Unset = UNSET,
+    preference_two: str | int | Unset = UNSET,
+    aspect_ratio: str | int | Unset = UNSET,
+    image_url: str | Unset = UNSET,
+    seconds: int | Unset = UNSET,
+    generate_audio: bool | Unset = UNSET,
+    ending_frame_url: str | Unset = UNSET,
+    reference_images: list[str] | tuple[str, ...] | Unset = UNSET,
+    reference_videos: list[str] | tuple[str, ...] | Unset = UNSET,
+    reference_audio: str | Unset = UNSET,
+    video_url: str | Unset = UNSET,
+    parameters: Mapping[str, Any] | Unset = UNSET,
+    user_text: str | Unset = UNSET,
+    user_text_two: str | Unset = UNSET,
+    avoid_duplicates: bool | Unset = UNSET,
+    thinking_mode: models.GenerateThinkingMode | Unset = UNSET,
+    story_context: str | Unset = UNSET,
+    character_context: str | Unset = UNSET,
+    character_name: str | Unset = UNSET,
+    character_id: str | int | Unset = UNSET,
+    support_for: int | Unset = UNSET,
+    mode: str | Unset = UNSET,
+    model_speech: int | Unset = UNSET,
+    item_index: int | Unset = UNSET,
+    total_count: int | Unset = UNSET,
+    translation_of: int | Unset = UNSET,
+    source_language: str | Unset = UNSET,
+) -> Operation[models.GenerateResult]:
+    """Generate content and return it.
+
+    Costs credits, by the model. The answer comes when the generation is complete: text typically takes 5 to
+    30 seconds, an image 10 to 60 seconds, a video several minutes. `credit_cost` is what was deducted, which
+    may differ from the estimate for prices by second or character. A video's `seconds` that the model doesn't
+    support is snapped to the nearest supported value, told in `adjustments`.
+
+    Args:
+        slug: The generator's slug, such as `joke` or `image`.
+        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
+        prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
+        privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
+        team_id: The id of the team under which to create.
+        count: How many items to generate, 1 to 10; the server's default is 1.
+        language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
+        temperature: The creativity of a text model, 0.0 to 2.0.
+        preference: The generator's own preference, such as the type of joke or the style of poem.
+        preference_two: The generator's own second preference.
+        aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same
+            for every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3,
+            `16:9` wide 4, `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
+        image_url: The URL of an image to start from or to look at; for a video its first frame.
+        seconds: The duration of a video, in seconds. A value that isn't among the model's
+            `supported_durations` is snapped to the nearest one, told in `adjustments`.
+        generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
+        ending_frame_url: The URL of the last frame, for models that support one; goes together with
+            `image_url`.
+        reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in
+            this order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
+        reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina
+            Seedance 2.0.
+        reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
+        video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina
+            Seedance 2.0 takes one.
+        parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the
+            generator doesn't know are dropped by the server without a word.
+        user_text: Text to work on, such as one to summarise; for text models.
+        user_text_two: A second text to work on; for text models.
+        avoid_duplicates: Whether to favour outputs unlike each other; for text models.
+        thinking_mode: How much a reasoning text model may think.
+        story_context: The story to stay with, for the generators `story`, `story-part` and `storyboard`.
+        character_context: What is known of the character to continue with; for text models.
+        character_name: The name of the character to continue with; for text models.
+        character_id: The id of the character to continue with; for text models.
+        support_for: The id of the creation to which this one belongs; for text models.
+        mode: The generator's own mode, such as the phase of a game; for text models.
+        model_speech: The id of the speech model that narrates the text; for text models.
+        item_index: Which item of a sequence this is; for text models.
+        total_count: How many items the sequence has; for text models.
+        translation_of: The id of a creation to translate instead of generating afresh; for text models.
+        source_language: The language to translate from; for text models.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
+    checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
+    checks.within(
+        temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0"
+    )
+    checks.items(
+        reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs"
+    )
+    checks.items(
+        reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs"
+    )
+    body: dict[str, Any] = {"model_id": model_id}
+    if prompt is not UNSET:
+        body["prompt"] = prompt
+    if privacy_mode is not UNSET:
+        body["privacy_mode"] = privacy_mode
+    if team_id is not UNSET:
+        body["team_id"] = team_id
+    if count is not UNSET:
+        body["count"] = count
+    if language is not UNSET:
+        body["language"] = language
+    if temperature is not UNSET:
+        body["temperature"] = temperature
+    if preference is not UNSET:
+        body["preference"] = preference
+    if preference_two is not UNSET:
+        body["preference_two"] = preference_two
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = aspect_ratio
+    if image_url is not UNSET:
+        body["image_url"] = image_url
+    if seconds is not UNSET:
+        body["seconds"] = seconds
+    if generate_audio is not UNSET:
+        body["generate_audio"] = generate_audio
+    if ending_frame_url is not UNSET:
+        body["ending_frame_url"] = ending_frame_url
+    if reference_images is not UNSET:
+        body["reference_images"] = to_json(reference_images)
+    if reference_videos is not UNSET:
+        body["reference_videos"] = to_json(reference_videos)
+    if reference_audio is not UNSET:
+        body["reference_audio"] = reference_audio
+    if video_url is not UNSET:
+        body["video_url"] = video_url
+    if parameters is not UNSET:
+        body["parameters"] = to_json(parameters)
+    if user_text is not UNSET:
+        body["user_text"] = user_text
+    if user_text_two is not UNSET:
+        body["user_text_two"] = user_text_two
+    if avoid_duplicates is not UNSET:
+        body["avoid_duplicates"] = avoid_duplicates
+    if thinking_mode is not UNSET:
+        body["thinking_mode"] = thinking_mode
+    if story_context is not UNSET:
+        body["story_context"] = story_context
+    if character_context is not UNSET:
+        body["character_context"] = character_context
+    if character_name is not UNSET:
+        body["character_name"] = character_name
+    if character_id is not UNSET:
+        body["character_id"] = character_id
+    if support_for is not UNSET:
+        body["support_for"] = support_for
+    if mode is not UNSET:
+        body["mode"] = mode
+    if model_speech is not UNSET:
+        body["model_speech"] = model_speech
+    if item_index is not UNSET:
+        body["item_index"] = item_index
+    if total_count is not UNSET:
+        body["total_count"] = total_count
+    if translation_of is not UNSET:
+        body["translation_of"] = translation_of
+    if source_language is not UNSET:
+        body["source_language"] = source_language
+    return Operation(GENERATORS_GENERATE, f"/generators/{segment(slug, 'slug')}/generate", body=body)
+
+
+CREATIONS_LIST: Final = Endpoint(
+    name="generor.creations.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_list(
+    *,
+    generator: str | Unset = UNSET,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Creation]]:
+    """List the caller's own creations.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        generator: Only creations of the generator with this slug.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if generator is not UNSET:
+        query["generator"] = generator
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(CREATIONS_LIST, "/creations", query=query)
+
+
+CREATIONS_LIST_PUBLIC: Final = Endpoint(
+    name="generor.creations.list_public",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/public",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_list_public(
+    *,
+    generator: str | Unset = UNSET,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Creation]]:
+    """List the public creations of all generators.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        generator: Only creations of the generator with this slug.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if generator is not UNSET:
+        query["generator"] = generator
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(CREATIONS_LIST_PUBLIC, "/creations/public", query=query)
+
+
+CREATIONS_SEARCH: Final = Endpoint(
+    name="generor.creations.search",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/search",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_search(
+    q: str, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
+) -> Operation[PageData[models.Creation]]:
+    """Search the public creations by the text of their prompts.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        q: The words to search for.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {"q": q}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(CREATIONS_SEARCH, "/creations/search", query=query)
+
+
+CREATIONS_GET: Final = Endpoint(
+    name="generor.creations.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/{creation_id}",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_creation),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_get(creation_id: int) -> Operation[models.Creation]:
+    """Return one creation with its images and the generator's own data.
+
+    A public creation works without a key; a private one needs its owner's.
+
+    Args:
+        creation_id: The creation's id.
+    """
+    return Operation(CREATIONS_GET, f"/creations/{segment(creation_id, 'creation_id')}")
+
+
+CREATIONS_UPDATE: Final = Endpoint(
+    name="generor.creations.update",
+    vendor=GENEROR,
+    method="PATCH",
+    template="/creations/{creation_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_creation_leniently),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_update(
+    creation_id: int, *, privacy_mode: int | Unset = UNSET, license: int | Unset = UNSET
+) -> Operation[models.Creation]:
+    """Change the privacy or the license of one of the caller's creations.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        creation_id: The creation's id.
+        privacy_mode: Who may see the creation, 0 for everyone or 1 for its owner.
+        license: The license, 1 for Open GO-1.0 or 2 for Exclusive GE-1.0.
+    """
+    body: dict[str, Any] = {}
+    if privacy_mode is not UNSET:
+        body["privacy_mode"] = privacy_mode
+    if license is not UNSET:
+        body["license"] = license
+    return Operation(CREATIONS_UPDATE, f"/creations/{segment(creation_id, 'creation_id')}", body=body)
+
+
+CREATIONS_DELETE: Final = Endpoint(
+    name="generor.creations.delete",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/creations/{creation_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_none,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_delete(creation_id: int) -> Operation[None]:
+    """Delete one of the caller's creations.
+
+    The deletion is soft.
+
+    Args:
+        creation_id: The creation's id.
+    """
+    return Operation(CREATIONS_DELETE, f"/creations/{segment(creation_id, 'creation_id')}")
+
+
+CREATIONS_STATUS: Final = Endpoint(
+    name="generor.creations.status",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/{creation_id}/status",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_creation_status),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def creations_status(creation_id: int) -> Operation[models.CreationStatus]:
+    """Return how far the generation of one creation has come.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        creation_id: The creation's id.
+    """
+    return Operation(CREATIONS_STATUS, f"/creations/{segment(creation_id, 'creation_id')}/status")
+
+
+MODELS_LIST: Final = Endpoint(
+    name="generor.models.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/models",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_map(models.decode_model),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def models_list() -> Operation[dict[str, list[models.Model]]]:
+    """List all models, grouped by type.
+
+    Works without a key. That the groups are keys of an object is assumed.
+    """
+    return Operation(MODELS_LIST, "/models")
+
+
+MODELS_LIST_BY_TYPE: Final = Endpoint(
+    name="generor.models.list_by_type",
+    vendor=GENEROR,
+    method="GET",
+    template="/models/{type}",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_list(models.decode_model),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def models_list_by_type(type: models.ModelType) -> Operation[PageData[models.Model]]:
+    """List the models of one type.
+
+    Works without a key.
+
+    Args:
+        type: The type of model.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(MODELS_LIST_BY_TYPE, f"/models/{segment(type, 'type')}")
+
+
+MODELS_GET: Final = Endpoint(
+    name="generor.models.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/models/{type}/{model_id}",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_model),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def models_get(type: models.ModelType, model_id: int) -> Operation[models.Model]:
+    """Return one model with its price and what it supports.
+
+    Works without a key.
+
+    Args:
+        type: The type of model.
+        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(MODELS_GET, f"/models/{segment(type, 'type')}/{segment(model_id, 'model_id')}")
+
+
+USERS_ME: Final = Endpoint(
+    name="generor.users.me",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/me",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_profile),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_me() -> Operation[models.Profile]:
+    """Return the caller's profile, credit balance and statistics."""
+    return Operation(USERS_ME, "/users/me")
+
+
+USERS_UPDATE_ME: Final = Endpoint(
+    name="generor.users.update_me",
+    vendor=GENEROR,
+    method="PATCH",
+    template="/users/me",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_profile_leniently),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_update_me(*, bio: str | Unset = UNSET, website: str | Unset = UNSET) -> Operation[models.Profile]:
+    """Change the caller's profile.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        bio: What the user says about themself.
+        website: The URL of the user's website.
+    """
+    body: dict[str, Any] = {}
+    if bio is not UNSET:
+        body["bio"] = bio
+    if website is not UNSET:
+        body["website"] = website
+    return Operation(USERS_UPDATE_ME, "/users/me", body=body)
+
+
+USERS_GET: Final = Endpoint(
+    name="generor.users.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/{username}",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_user),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_get(username: str) -> Operation[models.User]:
+    """Return the public profile of one user.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name; `me` is not one, the caller's own profile is `users.me`.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.reserved(username, "username", taken="me", instead="users.me()")
+    return Operation(USERS_GET, f"/users/{segment(username, 'username')}")
+
+
+USERS_LIST_CREATIONS: Final = Endpoint(
+    name="generor.users.list_creations",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/{username}/creations",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_list_creations(
+    username: str,
+    *,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Creation]]:
+    """List the public creations of one user.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(USERS_LIST_CREATIONS, f"/users/{segment(username, 'username')}/creations", query=query)
+
+
+USERS_LIST_FOLLOWERS: Final = Endpoint(
+    name="generor.users.list_followers",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/{username}/followers",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_user, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_list_followers(
+    username: str,
+    *,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.User]]:
+    """List who follows one user.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(USERS_LIST_FOLLOWERS, f"/users/{segment(username, 'username')}/followers", query=query)
+
+
+USERS_LIST_FOLLOWING: Final = Endpoint(
+    name="generor.users.list_following",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/{username}/following",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_user, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_list_following(
+    username: str,
+    *,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.User]]:
+    """List whom one user follows.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(USERS_LIST_FOLLOWING, f"/users/{segment(username, 'username')}/following", query=query)
+
+
+USERS_IS_FOLLOWING: Final = Endpoint(
+    name="generor.users.is_following",
+    vendor=GENEROR,
+    method="GET",
+    template="/users/{username}/follow",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=bare_or_enveloped(models.decode_following),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_is_following(username: str) -> Operation[models.Following]:
+    """Tell whether the caller follows one user.
+
+    Args:
+        username: The user's name.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(USERS_IS_FOLLOWING, f"/users/{segment(username, 'username')}/follow")
+
+
+USERS_FOLLOW: Final = Endpoint(
+    name="generor.users.follow",
+    vendor=GENEROR,
+    method="POST",
+    template="/users/{username}/follow",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_following_leniently),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_follow(username: str) -> Operation[models.Following]:
+    """Follow one user.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(USERS_FOLLOW, f"/users/{segment(username, 'username')}/follow")
+
+
+USERS_UNFOLLOW: Final = Endpoint(
+    name="generor.users.unfollow",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/users/{username}/follow",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_following_leniently),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def users_unfollow(username: str) -> Operation[models.Following]:
+    """Stop following one user.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        username: The user's name.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(USERS_UNFOLLOW, f"/users/{segment(username, 'username')}/follow")
+
+
+TEAMS_LIST: Final = Endpoint(
+    name="generor.teams.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/teams",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_list(models.decode_team, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def teams_list() -> Operation[PageData[models.Team]]:
+    """List the caller's teams.
+
+    Source: documented; what the answer holds is assumed.
+    """
+    return Operation(TEAMS_LIST, "/teams")
+
+
+TEAMS_CREATE: Final = Endpoint(
+    name="generor.teams.create",
+    vendor=GENEROR,
+    method="POST",
+    template="/teams",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_team),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def teams_create(*, name: str) -> Operation[models.Team]:
+    """Create a team.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        name: The team's name.
+    """
+    body: dict[str, Any] = {"name": name}
+    return Operation(TEAMS_CREATE, "/teams", body=body)
+
+
+TEAMS_GET: Final = Endpoint(
+    name="generor.teams.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/teams/{team_id}",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_team),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def teams_get(team_id: int) -> Operation[models.Team]:
+    """Return one team with its members.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        team_id: The team's id.
+    """
+    return Operation(TEAMS_GET, f"/teams/{segment(team_id, 'team_id')}")
+
+
+TEAMS_LEAVE: Final = Endpoint(
+    name="generor.teams.leave",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/teams/{team_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_none,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def teams_leave(team_id: int) -> Operation[None]:
+    """Leave one team.
+
+    Args:
+        team_id: The team's id.
+    """
+    return Operation(TEAMS_LEAVE, f"/teams/{segment(team_id, 'team_id')}")
+
+
+TEAMS_ADD_MEMBER: Final = Endpoint(
+    name="generor.teams.add_member",
+    vendor=GENEROR,
+    method="POST",
+    template="/teams/{team_id}/members",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_team),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def teams_add_member(team_id: int, *, username: str) -> Operation[models.Team]:
+    """Add a user to one team.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        team_id: The team's id.
+        username: The user's name.
+    """
+    body: dict[str, Any] = {"username": username}
+    return Operation(TEAMS_ADD_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members", body=body)
+
+
+TEAMS_REMOVE_MEMBER: Final = Endpoint(
+    name="generor.teams.remove_member",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/teams/{team_id}/members/{user_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_none,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def teams_remove_member(team_id: int, user_id: int) -> Operation[None]:
+    """Remove a member from one team.
+
+    Only the team's owner may.
+
+    Args:
+        team_id: The team's id.
+        user_id: The member's user id.
+    """
+    return Operation(
+        TEAMS_REMOVE_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members/{segment(user_id, 'user_id')}"
+    )
+
+
+TEAMS_JOIN: Final = Endpoint(
+    name="generor.teams.join",
+    vendor=GENEROR,
+    method="POST",
+    template="/teams/join/{invite_code}",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_team),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def teams_join(invite_code: str) -> Operation[models.Team]:
+    """Join a team by its invite code.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        invite_code: The invite code, as `teams.regenerate_invite` returned it to the team's owner.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(TEAMS_JOIN, f"/teams/join/{segment(invite_code, 'invite_code')}")
+
+
+TEAMS_REGENERATE_INVITE: Final = Endpoint(
+    name="generor.teams.regenerate_invite",
+    vendor=GENEROR,
+    method="POST",
+    template="/teams/{team_id}/invite",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_invite),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def teams_regenerate_invite(team_id: int) -> Operation[models.Invite]:
+    """Make a new invite code for one team.
+
+    Only the team's owner may.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        team_id: The team's id.
+    """
+    return Operation(TEAMS_REGENERATE_INVITE, f"/teams/{segment(team_id, 'team_id')}/invite")
+
+
+TEAMS_LIST_CREATIONS: Final = Endpoint(
+    name="generor.teams.list_creations",
+    vendor=GENEROR,
+    method="GET",
+    template="/teams/{team_id}/creations",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def teams_list_creations(
+    team_id: int,
+    *,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Creation]]:
+    """List the creations of one team.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        team_id: The team's id.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(TEAMS_LIST_CREATIONS, f"/teams/{segment(team_id, 'team_id')}/creations", query=query)
+
+
+COMMENTS_LIST: Final = Endpoint(
+    name="generor.comments.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/{creation_id}/comments",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_comment, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def comments_list(
+    creation_id: int,
+    *,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Comment]]:
+    """List the comments on one creation.
+
+    Works without a key.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        creation_id: The creation's id.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(COMMENTS_LIST, f"/creations/{segment(creation_id, 'creation_id')}/comments", query=query)
+
+
+COMMENTS_CREATE: Final = Endpoint(
+    name="generor.comments.create",
+    vendor=GENEROR,
+    method="POST",
+    template="/creations/{creation_id}/comments",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_comment),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def comments_create(
+    creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET
+) -> Operation[models.Comment]:
+    """Comment on one creation.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        creation_id: The creation's id.
+        text: What to say.
+        parent_id: The id of the comment that this one answers; None for one of its own.
+    """
+    body: dict[str, Any] = {"text": text}
+    if parent_id is not UNSET:
+        body["parent_id"] = parent_id
+    return Operation(COMMENTS_CREATE, f"/creations/{segment(creation_id, 'creation_id')}/comments", body=body)
+
+
+COMMENTS_DELETE: Final = Endpoint(
+    name="generor.comments.delete",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/comments/{comment_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_none,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def comments_delete(comment_id: int) -> Operation[None]:
+    """Delete one of the caller's comments.
+
+    Args:
+        comment_id: The comment's id.
+    """
+    return Operation(COMMENTS_DELETE, f"/comments/{segment(comment_id, 'comment_id')}")
+
+
+COMMENTS_VOTE: Final = Endpoint(
+    name="generor.comments.vote",
+    vendor=GENEROR,
+    method="POST",
+    template="/comments/{comment_id}/vote",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_comment),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def comments_vote(comment_id: int, *, vote: models.VoteVote) -> Operation[models.Comment]:
+    """Vote one comment up or down.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        comment_id: The comment's id.
+        vote: Which way to vote.
+    """
+    body: dict[str, Any] = {"vote": vote}
+    return Operation(COMMENTS_VOTE, f"/comments/{segment(comment_id, 'comment_id')}/vote", body=body)
+
+
+RATINGS_GET: Final = Endpoint(
+    name="generor.ratings.get",
+    vendor=GENEROR,
+    method="GET",
+    template="/creations/{creation_id}/rating",
+    conduct="read",
+    auth="optional",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_rating),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def ratings_get(creation_id: int) -> Operation[models.Rating]:
+    """Return the average rating of one creation.
+
+    Works without a key.
+
+    Args:
+        creation_id: The creation's id.
+    """
+    return Operation(RATINGS_GET, f"/creations/{segment(creation_id, 'creation_id')}/rating")
+
+
+RATINGS_RATE: Final = Endpoint(
+    name="generor.ratings.rate",
+    vendor=GENEROR,
+    method="POST",
+    template="/creations/{creation_id}/rating",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_rating_leniently),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def ratings_rate(creation_id: int, *, score: int) -> Operation[models.Rating]:
+    """Rate one creation, or change the caller's rating of it.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        creation_id: The creation's id.
+        score: The rating, 1 to 5.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(score, "score", at_least=1, at_most=5, refusal="score must be between 1 and 5")
+    body: dict[str, Any] = {"score": score}
+    return Operation(RATINGS_RATE, f"/creations/{segment(creation_id, 'creation_id')}/rating", body=body)
+
+
+CREDITS_BALANCE: Final = Endpoint(
+    name="generor.credits.balance",
+    vendor=GENEROR,
+    method="GET",
+    template="/credits/balance",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_balance),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def credits_balance() -> Operation[models.Balance]:
+    """Return the caller's credit balance."""
+    return Operation(CREDITS_BALANCE, "/credits/balance")
+
+
+CREDITS_LIST_TRANSACTIONS: Final = Endpoint(
+    name="generor.credits.list_transactions",
+    vendor=GENEROR,
+    method="GET",
+    template="/credits/transactions",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_transaction, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def credits_list_transactions(
+    *,
+    type: models.TransactionType | Unset = UNSET,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Transaction]]:
+    """List the changes of the caller's credit balance.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        type: Only changes of this kind.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first (assumed).
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if type is not UNSET:
+        query["type"] = type
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(CREDITS_LIST_TRANSACTIONS, "/credits/transactions", query=query)
+
+
+FEED_LIST: Final = Endpoint(
+    name="generor.feed.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/feed",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=page_of(models.decode_creation_leniently, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def feed_list(
+    *,
+    generator: str | Unset = UNSET,
+    page: int | Unset = UNSET,
+    per_page: int | Unset = UNSET,
+    sort: models.Sort | Unset = UNSET,
+) -> Operation[PageData[models.Creation]]:
+    """List the public creations of the users whom the caller follows.
+
+    Source: documented; what the answer holds is assumed.
+
+    Args:
+        generator: Only creations of the generator with this slug.
+        page: Which page to begin with, from 1.
+        per_page: How many items a page holds, up to 100; the server's default is 20.
+        sort: The order by time; the server's default is `newest` first (assumed).
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    query: dict[str, str] = {}
+    if generator is not UNSET:
+        query["generator"] = generator
+    if page is not UNSET:
+        query["page"] = str(page)
+    if per_page is not UNSET:
+        query["per_page"] = str(per_page)
+    if sort is not UNSET:
+        query["sort"] = sort
+    return Operation(FEED_LIST, "/feed", query=query)
+
+
+API_KEYS_LIST: Final = Endpoint(
+    name="generor.api_keys.list",
+    vendor=GENEROR,
+    method="GET",
+    template="/api-keys",
+    conduct="read",
+    auth="required",
+    scope="read",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_list(models.decode_api_key, lenient=True),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def api_keys_list() -> Operation[PageData[models.ApiKey]]:
+    """List the caller's API keys, by prefix.
+
+    Source: documented; what the answer holds is assumed.
+    """
+    return Operation(API_KEYS_LIST, "/api-keys")
+
+
+API_KEYS_CREATE: Final = Endpoint(
+    name="generor.api_keys.create",
+    vendor=GENEROR,
+    method="POST",
+    template="/api-keys",
+    conduct="plain",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped(models.decode_new_api_key),
+    timeout=60.0,
+    attempt_timeout=60.0,
+    secrets=("api_key",),
+)
+
+
+def api_keys_create(
+    *, name: str, scopes: list[models.ApiKeyScope] | tuple[models.ApiKeyScope, ...] | Unset = UNSET
+) -> Operation[models.NewApiKey]:
+    """Create an API key and return it, this once in full.
+
+    An account has at most 10 active keys.
+
+    Args:
+        name: A name to know the key by.
+        scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for generating;
+            a key without scopes may do everything.
+    """
+    body: dict[str, Any] = {"name": name}
+    if scopes is not UNSET:
+        body["scopes"] = to_json(scopes)
+    return Operation(API_KEYS_CREATE, "/api-keys", body=body)
+
+
+API_KEYS_REVOKE: Final = Endpoint(
+    name="generor.api_keys.revoke",
+    vendor=GENEROR,
+    method="DELETE",
+    template="/api-keys/{key_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="write",
+    quota=("minute", "hour", "day"),
+    decode=enveloped_none,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def api_keys_revoke(key_id: int) -> Operation[None]:
+    """Revoke one API key.
+
+    The key stops working immediately.
+
+    Args:
+        key_id: The key's id, as `api_keys.create` and `api_keys.list` return it.
+    """
+    return Operation(API_KEYS_REVOKE, f"/api-keys/{segment(key_id, 'key_id')}")
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = MappingProxyType(
+    {
+        "generor.generators.list": GENERATORS_LIST,
+        "generor.generators.get": GENERATORS_GET,
+        "generor.generators.list_creations": GENERATORS_LIST_CREATIONS,
+        "generor.generators.estimate": GENERATORS_ESTIMATE,
+        "generor.generators.generate": GENERATORS_GENERATE,
+        "generor.creations.list": CREATIONS_LIST,
+        "generor.creations.list_public": CREATIONS_LIST_PUBLIC,
+        "generor.creations.search": CREATIONS_SEARCH,
+        "generor.creations.get": CREATIONS_GET,
+        "generor.creations.update": CREATIONS_UPDATE,
+        "generor.creations.delete": CREATIONS_DELETE,
+        "generor.creations.status": CREATIONS_STATUS,
+        "generor.models.list": MODELS_LIST,
+        "generor.models.list_by_type": MODELS_LIST_BY_TYPE,
+        "generor.models.get": MODELS_GET,
+        "generor.users.me": USERS_ME,
+        "generor.users.update_me": USERS_UPDATE_ME,
+        "generor.users.get": USERS_GET,
+        "generor.users.list_creations": USERS_LIST_CREATIONS,
+        "generor.users.list_followers": USERS_LIST_FOLLOWERS,
+        "generor.users.list_following": USERS_LIST_FOLLOWING,
+        "generor.users.is_following": USERS_IS_FOLLOWING,
+        "generor.users.follow": USERS_FOLLOW,
+        "generor.users.unfollow": USERS_UNFOLLOW,
+        "generor.teams.list": TEAMS_LIST,
+        "generor.teams.create": TEAMS_CREATE,
+        "generor.teams.get": TEAMS_GET,
+        "generor.teams.leave": TEAMS_LEAVE,
+        "generor.teams.add_member": TEAMS_ADD_MEMBER,
+        "generor.teams.remove_member": TEAMS_REMOVE_MEMBER,
+        "generor.teams.join": TEAMS_JOIN,
+        "generor.teams.regenerate_invite": TEAMS_REGENERATE_INVITE,
+        "generor.teams.list_creations": TEAMS_LIST_CREATIONS,
+        "generor.comments.list": COMMENTS_LIST,
+        "generor.comments.create": COMMENTS_CREATE,
+        "generor.comments.delete": COMMENTS_DELETE,
+        "generor.comments.vote": COMMENTS_VOTE,
+        "generor.ratings.get": RATINGS_GET,
+        "generor.ratings.rate": RATINGS_RATE,
+        "generor.credits.balance": CREDITS_BALANCE,
+        "generor.credits.list_transactions": CREDITS_LIST_TRANSACTIONS,
+        "generor.feed.list": FEED_LIST,
+        "generor.api_keys.list": API_KEYS_LIST,
+        "generor.api_keys.create": API_KEYS_CREATE,
+        "generor.api_keys.revoke": API_KEYS_REVOKE,
+    }
+)
+"""Every endpoint by its operation's name."""
+
+BUILDERS: Final[Mapping[str, Callable[..., Operation[Any]]]] = MappingProxyType(
+    {
+        "generor.generators.list": generators_list,
+        "generor.generators.get": generators_get,
+        "generor.generators.list_creations": generators_list_creations,
+        "generor.generators.estimate": generators_estimate,
+        "generor.generators.generate": generators_generate,
+        "generor.creations.list": creations_list,
+        "generor.creations.list_public": creations_list_public,
+        "generor.creations.search": creations_search,
+        "generor.creations.get": creations_get,
+        "generor.creations.update": creations_update,
+        "generor.creations.delete": creations_delete,
+        "generor.creations.status": creations_status,
+        "generor.models.list": models_list,
+        "generor.models.list_by_type": models_list_by_type,
+        "generor.models.get": models_get,
+        "generor.users.me": users_me,
+        "generor.users.update_me": users_update_me,
+        "generor.users.get": users_get,
+        "generor.users.list_creations": users_list_creations,
+        "generor.users.list_followers": users_list_followers,
+        "generor.users.list_following": users_list_following,
+        "generor.users.is_following": users_is_following,
+        "generor.users.follow": users_follow,
+        "generor.users.unfollow": users_unfollow,
+        "generor.teams.list": teams_list,
+        "generor.teams.create": teams_create,
+        "generor.teams.get": teams_get,
+        "generor.teams.leave": teams_leave,
+        "generor.teams.add_member": teams_add_member,
+        "generor.teams.remove_member": teams_remove_member,
+        "generor.teams.join": teams_join,
+        "generor.teams.regenerate_invite": teams_regenerate_invite,
+        "generor.teams.list_creations": teams_list_creations,
+        "generor.comments.list": comments_list,
+        "generor.comments.create": comments_create,
+        "generor.comments.delete": comments_delete,
+        "generor.comments.vote": comments_vote,
+        "generor.ratings.get": ratings_get,
+        "generor.ratings.rate": ratings_rate,
+        "generor.credits.balance": credits_balance,
+        "generor.credits.list_transactions": credits_list_transactions,
+        "generor.feed.list": feed_list,
+        "generor.api_keys.list": api_keys_list,
+        "generor.api_keys.create": api_keys_create,
+        "generor.api_keys.revoke": api_keys_revoke,
+    }
+)
+"""The function that builds each operation, by the operation's name."""

@@ -1,0 +1,601 @@
+# Generated from spec/luma.yaml by `python -m generor_async.codegen`: do not edit.
+"""What the Luma Agents API answers, and the objects that it takes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from attrs import define, frozen
+
+from generor_async.values import (
+    JSON,
+    UNSET,
+    MediaRef,
+    Unset,
+    misfit,
+    read_datetime,
+)
+from generor_async.values import Model as BaseModel
+from generor_async.values.decoding import (
+    object_or_none,
+    read_fields,
+    read_list,
+    read_map,
+    read_object,
+    read_str,
+)
+
+__all__ = [
+    "CreatedFile",
+    "DepthControl",
+    "EditControls",
+    "EditOptions",
+    "EditStrength",
+    "FaceControl",
+    "File",
+    "FilePurpose",
+    "FileState",
+    "Generation",
+    "GenerationAspectRatio",
+    "GenerationFailureCode",
+    "GenerationModel",
+    "GenerationOutputFormat",
+    "GenerationState",
+    "GenerationStyle",
+    "GenerationType",
+    "Layer",
+    "LayerAlphaHint",
+    "LayeringOptions",
+    "LayeringResolution",
+    "NormalsControl",
+    "Output",
+    "OutputType",
+    "PoseControl",
+    "PoseControlStrength",
+    "PresignedUpload",
+    "PresignedUploadMethod",
+    "SourcePosition",
+    "TrajectoryControl",
+    "VideoDuration",
+    "VideoOptions",
+    "VideoResolution",
+    "decode_created_file",
+    "decode_file",
+    "decode_generation",
+    "decode_layer",
+    "decode_output",
+    "decode_presigned_upload",
+]
+
+EditStrength: TypeAlias = (
+    Literal[
+        "adhere_1",
+        "adhere_2",
+        "adhere_3",
+        "flex_1",
+        "flex_2",
+        "flex_3",
+        "reimagine_1",
+        "reimagine_2",
+        "reimagine_3",
+    ]
+    | str
+)
+"""How far the edit may go, from `adhere_1` (keeps most) to `reimagine_3` (keeps least) (client)."""
+
+FilePurpose: TypeAlias = Literal["input", "reference"] | str
+"""What the file is for, `input` for the subject of an edit or `reference` for guidance (client)."""
+
+FileState: TypeAlias = Literal["pending", "ready", "failed", "deleted"] | str
+"""Where the file stands; only a `ready` one can be referred to (client)."""
+
+GenerationAspectRatio: TypeAlias = (
+    Literal["3:1", "2:1", "21:9", "16:9", "4:3", "3:2", "1:1", "3:4", "2:3", "9:16", "1:2", "1:3"] | str
+)
+"""Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model and type, and
+the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+"""
+
+GenerationFailureCode: TypeAlias = (
+    Literal[
+        "content_moderated",
+        "generation_failed",
+        "budget_exhausted",
+        "output_not_found",
+        "image_too_large",
+        "unsupported_format",
+        "corrupt_input",
+        "invalid_request",
+        "rate_limited",
+    ]
+    | str
+)
+"""Why the generation failed, as a code; None unless it did. The codes `generation_failed`, `output_not_found`
+and `rate_limited` are worth another try. New codes may appear at any time.
+"""
+
+GenerationModel: TypeAlias = Literal["uni-1", "uni-1-max", "ray-3.2"] | str
+"""The model that generates."""
+
+GenerationOutputFormat: TypeAlias = Literal["png", "jpeg"] | str
+"""The image format of the output; None lets the model choose."""
+
+GenerationState: TypeAlias = Literal["queued", "processing", "completed", "failed"] | str
+"""Where the generation stands; `completed` and `failed` are final."""
+
+GenerationStyle: TypeAlias = Literal["auto", "manga"] | str
+"""A style preset; the server's default is `auto`."""
+
+GenerationType: TypeAlias = (
+    Literal["image", "image_edit", "video", "video_edit", "video_reframe", "layering"] | str
+)
+"""The kind of generation."""
+
+LayerAlphaHint: TypeAlias = Literal["soft", "hard", "none"] | str
+"""The edges of its transparency, `soft` (hair, fur, glass), `hard` (solid) or `none` (the background)
+(client).
+"""
+
+LayeringResolution: TypeAlias = Literal["1k", "2k"] | str
+"""The resolution of every layer; `2k` renders each again and costs more a layer (client)."""
+
+OutputType: TypeAlias = Literal["image", "video"] | str
+"""The kind of media."""
+
+PoseControlStrength: TypeAlias = Literal["precise", "coarse"] | str
+"""How closely the pose is followed (client)."""
+
+PresignedUploadMethod: TypeAlias = Literal["PUT"] | str
+"""The HTTP method, always PUT (client)."""
+
+VideoDuration: TypeAlias = Literal["5s", "10s"] | str
+"""The video's length, in seconds with the letter s (client)."""
+
+VideoResolution: TypeAlias = Literal["360p", "540p", "720p", "1080p"] | str
+"""The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video`
+(client).
+"""
+
+
+@frozen(kw_only=True)
+class LayeringOptions:
+    """How an image is taken apart into layers (client)."""
+
+    resolution: LayeringResolution | Unset = UNSET
+    """The resolution of every layer; `2k` renders each again and costs more a layer."""
+
+
+@frozen(kw_only=True)
+class SourcePosition:
+    """The source's rectangle on the output canvas, as fractions of the canvas (client)."""
+
+    x_norm: float
+    """The left edge as a fraction of the canvas's width; negative where the source lies outside."""
+    y_norm: float
+    """The top edge as a fraction of the canvas's height; negative where the source lies outside."""
+    w_norm: float
+    """The width as a fraction of the canvas's width, up to 2."""
+    h_norm: float
+    """The height as a fraction of the canvas's height, up to 2."""
+
+
+@frozen(kw_only=True)
+class DepthControl:
+    """Guidance of a video edit by the scene's depth (client)."""
+
+    enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+    blur: float | Unset | None = UNSET
+    """The blur of the depth map, 0 to 1; more gives the geometry more freedom."""
+
+
+@frozen(kw_only=True)
+class FaceControl:
+    """Guidance of a video edit by the identity of faces (client)."""
+
+    enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+
+
+@frozen(kw_only=True)
+class NormalsControl:
+    """Guidance of a video edit by the directions of surfaces (client)."""
+
+    enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+    augmentation: float | Unset | None = UNSET
+    """How far surfaces may be reinterpreted, 0 to 1."""
+
+
+@frozen(kw_only=True)
+class PoseControl:
+    """Guidance of a video edit by the pose of bodies (client)."""
+
+    enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+    strength: PoseControlStrength | Unset | None = UNSET
+    """How closely the pose is followed."""
+
+
+@frozen(kw_only=True)
+class TrajectoryControl:
+    """Guidance of a video edit by the paths of moving points (client)."""
+
+    enabled: bool | Unset | None = UNSET
+    """Whether the control is on; the model's default when left out."""
+    sparsity: float | Unset | None = UNSET
+    """The sparsity of the points, 0 to 1; more means fewer anchors of motion."""
+
+
+@frozen(kw_only=True)
+class EditControls:
+    """The signals of the source that guide a video edit (client)."""
+
+    depth: DepthControl | Mapping[str, Any] | Unset | None = UNSET
+    """Guidance by the scene's depth."""
+    face: FaceControl | Mapping[str, Any] | Unset | None = UNSET
+    """Guidance by the identity of faces."""
+    normals: NormalsControl | Mapping[str, Any] | Unset | None = UNSET
+    """Guidance by the directions of surfaces."""
+    pose: PoseControl | Mapping[str, Any] | Unset | None = UNSET
+    """Guidance by the pose of bodies."""
+    trajectory: TrajectoryControl | Mapping[str, Any] | Unset | None = UNSET
+    """Guidance by the paths of moving points."""
+
+
+@frozen(kw_only=True)
+class EditOptions:
+    """How a video is edited.
+
+    The source lasts at most 18 seconds, and the output as long as the source (client).
+    """
+
+    auto_controls: bool | Unset | None = UNSET
+    """Whether the model derives the controls from the source; `strength` or `controls` imply that it doesn't.
+    """
+    strength: EditStrength | Unset | None = UNSET
+    """How far the edit may go, from `adhere_1` (keeps most) to `reimagine_3` (keeps least)."""
+    keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
+    """Up to 64 guide frames, each anchored by the same position in `keyframe_indexes`; excludes the video's
+    `start_frame`.
+    """
+    keyframe_indexes: Sequence[int] | Unset | None = UNSET
+    """The source frame of each of `keyframes`, unique, non-negative and as many as `keyframes`."""
+    controls: EditControls | Mapping[str, Any] | Unset | None = UNSET
+    """What of the source guides the edit, signal by signal."""
+
+
+@frozen(kw_only=True)
+class VideoOptions:
+    """How a video is to be (client)."""
+
+    duration: VideoDuration | Unset | None = UNSET
+    """The video's length, in seconds with the letter s."""
+    resolution: VideoResolution | Unset | None = UNSET
+    """The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type
+    `video`.
+    """
+    hdr: bool | Unset | None = UNSET
+    """Whether to make HDR video, which the account must be allowed to; not for `video_reframe`."""
+    exr_export: bool | Unset | None = UNSET
+    """Whether to export EXR beside the MP4; needs `hdr`."""
+    loop: bool | Unset | None = UNSET
+    """Whether the video loops seamlessly; only for type `video`, not with `10s` or `hdr`."""
+    start_frame: MediaRef | Mapping[str, Any] | Unset | None = UNSET
+    """The first frame, or the earlier video generation to extend."""
+    end_frame: MediaRef | Mapping[str, Any] | Unset | None = UNSET
+    """The last frame, or the earlier video generation to lead to."""
+    keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
+    """1 to 64 guide frames for type `video`, each anchored by the same position in `keyframe_indexes`;
+    excludes `start_frame`, `end_frame` and `loop`.
+    """
+    keyframe_indexes: Sequence[int] | Unset | None = UNSET
+    """The output frame of each of `keyframes`, at 24 frames a second (0 to 120 for `5s`, 0 to 240 for `10s`):
+    unique, non-negative, as many as `keyframes`.
+    """
+    source_position: SourcePosition | Mapping[str, Any] | Unset | None = UNSET
+    """Where the source lies on the canvas of a `video_reframe`; the model centres it when left out."""
+    edit: EditOptions | Mapping[str, Any] | Unset | None = UNSET
+    """How the source video is edited; for type `video_edit` only."""
+
+
+@define(kw_only=True)
+class Layer(BaseModel):
+    """What one layer of an image shows and where it lies (client)."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset({"index", "label", "description", "alpha_hint"})
+
+    index: int
+    """The layer's place from front to back; the last one is the background."""
+    label: str
+    """The layer's name, one or two words."""
+    description: str
+    """What the layer shows."""
+    alpha_hint: LayerAlphaHint
+    """The edges of its transparency, `soft` (hair, fur, glass), `hard` (solid) or `none` (the background)."""
+
+
+@define(kw_only=True)
+class Output(BaseModel):
+    """One image, video or layer that a generation made."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset({"type", "url", "layer"})
+
+    type: OutputType
+    """The kind of media."""
+    url: str
+    """A presigned URL of the bytes, valid for one hour; `generations.get` returns a fresh one. It is fetched
+    without an API key.
+    """
+    layer: Layer | None = None
+    """Which layer this is; only on outputs of type `layering` (client)."""
+
+
+@define(kw_only=True)
+class Generation(BaseModel):
+    """One generation, from its submission to its outputs or its failure."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset(
+        {"id", "type", "state", "model", "created_at", "output", "failure_reason", "failure_code"}
+    )
+
+    id: str
+    """The generation's id, a UUID."""
+    type: GenerationType
+    """The kind of generation."""
+    state: GenerationState
+    """Where the generation stands; `completed` and `failed` are final."""
+    model: GenerationModel
+    """The model that generates."""
+    created_at: datetime
+    """When the generation was submitted."""
+    output: list[Output]
+    """What was generated; empty until the state is `completed`, and when it is `failed`."""
+    failure_reason: str | None = None
+    """Why the generation failed, in words; None unless it did."""
+    failure_code: GenerationFailureCode | None = None
+    """Why the generation failed, as a code; None unless it did. The codes `generation_failed`,
+    `output_not_found` and `rate_limited` are worth another try. New codes may appear at any time.
+    """
+
+
+@define(kw_only=True)
+class File(BaseModel):
+    """A file that was uploaded, or is about to be (client)."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset(
+        {
+            "id",
+            "created_at",
+            "mime_type",
+            "purpose",
+            "size_bytes",
+            "state",
+            "deleted_at",
+            "expires_at",
+            "failure_reason",
+            "filename",
+            "user_id",
+        }
+    )
+
+    id: str
+    """The file's id, a UUID, to be given as a media reference's `file_id`."""
+    created_at: datetime
+    """When the file was recorded."""
+    mime_type: str
+    """The MIME type of the bytes, such as `image/jpeg`."""
+    purpose: FilePurpose
+    """What the file is for, `input` for the subject of an edit or `reference` for guidance."""
+    size_bytes: int
+    """The size in bytes."""
+    state: FileState
+    """Where the file stands; only a `ready` one can be referred to."""
+    deleted_at: datetime | None = None
+    """When the file was deleted, if it was."""
+    expires_at: datetime | None = None
+    """After this time the server may delete the file."""
+    failure_reason: str | None = None
+    """Why the ingest failed, in words; None unless it did."""
+    filename: str | None = None
+    """The file's name, if one was given."""
+    user_id: str | None = None
+    """The tag of the caller's end user, if one was given."""
+
+
+@define(kw_only=True)
+class PresignedUpload(BaseModel):
+    """Where and how to put the bytes of a file (client)."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset({"url", "method", "headers", "expires_at"})
+
+    url: str
+    """The presigned URL; it is used without an API key."""
+    method: PresignedUploadMethod
+    """The HTTP method, always PUT."""
+    headers: dict[str, str] | None = None
+    """The headers that must go with the bytes."""
+    expires_at: datetime
+    """When the URL stops working."""
+
+
+@define(kw_only=True)
+class CreatedFile(BaseModel):
+    """A file just recorded, and where to put its bytes (client)."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset({"id", "state", "file", "upload"})
+
+    id: str
+    """The file's id, the same as `file.id`."""
+    state: FileState
+    """Where the file stands, the same as `file.state`."""
+    file: File
+    """The file."""
+    upload: PresignedUpload | None = None
+    """Where to put the bytes; None for an inline upload."""
+
+
+def decode_layer(source: JSON) -> Layer:
+    """Read one `Layer`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    index = get("index")
+    if type(index) is not int:
+        raise misfit(index, "an integer", ".index")
+    label = get("label")
+    if type(label) is not str:
+        raise misfit(label, "a string", ".label")
+    description = get("description")
+    if type(description) is not str:
+        raise misfit(description, "a string", ".description")
+    alpha_hint = get("alpha_hint")
+    if type(alpha_hint) is not str:
+        raise misfit(alpha_hint, "a string", ".alpha_hint")
+    return Layer(
+        index=index,
+        label=label,
+        description=description,
+        alpha_hint=alpha_hint,
+        raw=source,
+    )
+
+
+def decode_output(source: JSON) -> Output:
+    """Read one `Output`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    type_ = get("type")
+    if type(type_) is not str:
+        raise misfit(type_, "a string", ".type")
+    url = get("url")
+    if type(url) is not str:
+        raise misfit(url, "a string", ".url")
+    return Output(
+        type=type_,
+        url=url,
+        layer=object_or_none(decode_layer, get("layer")),
+        raw=source,
+    )
+
+
+def decode_generation(source: JSON) -> Generation:
+    """Read one `Generation`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    id_ = get("id")
+    if type(id_) is not str:
+        raise misfit(id_, "a string", ".id")
+    type_ = get("type")
+    if type(type_) is not str:
+        raise misfit(type_, "a string", ".type")
+    state = get("state")
+    if type(state) is not str:
+        raise misfit(state, "a string", ".state")
+    model = get("model")
+    if type(model) is not str:
+        raise misfit(model, "a string", ".model")
+    failure_reason = get("failure_reason")
+    if failure_reason is not None and type(failure_reason) is not str:
+        raise misfit(failure_reason, "a string", ".failure_reason")
+    failure_code = get("failure_code")
+    if failure_code is not None and type(failure_code) is not str:
+        raise misfit(failure_code, "a string", ".failure_code")
+    return Generation(
+        id=id_,
+        type=type_,
+        state=state,
+        model=model,
+        created_at=read_datetime(get("created_at"), ".created_at"),
+        output=read_list(decode_output, get("output"), ".output"),
+        failure_reason=failure_reason,
+        failure_code=failure_code,
+        raw=source,
+    )
+
+
+def decode_file(source: JSON) -> File:
+    """Read one `File`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    id_ = get("id")
+    if type(id_) is not str:
+        raise misfit(id_, "a string", ".id")
+    mime_type = get("mime_type")
+    if type(mime_type) is not str:
+        raise misfit(mime_type, "a string", ".mime_type")
+    purpose = get("purpose")
+    if type(purpose) is not str:
+        raise misfit(purpose, "a string", ".purpose")
+    size_bytes = get("size_bytes")
+    if type(size_bytes) is not int:
+        raise misfit(size_bytes, "an integer", ".size_bytes")
+    state = get("state")
+    if type(state) is not str:
+        raise misfit(state, "a string", ".state")
+    deleted_at = get("deleted_at")
+    if deleted_at is not None:
+        deleted_at = read_datetime(deleted_at, ".deleted_at")
+    expires_at = get("expires_at")
+    if expires_at is not None:
+        expires_at = read_datetime(expires_at, ".expires_at")
+    failure_reason = get("failure_reason")
+    if failure_reason is not None and type(failure_reason) is not str:
+        raise misfit(failure_reason, "a string", ".failure_reason")
+    filename = get("filename")
+    if filename is not None and type(filename) is not str:
+        raise misfit(filename, "a string", ".filename")
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not str:
+        raise misfit(user_id, "a string", ".user_id")
+    return File(
+        id=id_,
+        created_at=read_datetime(get("created_at"), ".created_at"),
+        mime_type=mime_type,
+        purpose=purpose,
+        size_bytes=size_bytes,
+        state=state,
+        deleted_at=deleted_at,
+        expires_at=expires_at,
+        failure_reason=failure_reason,
+        filename=filename,
+        user_id=user_id,
+        raw=source,
+    )
+
+
+def decode_presigned_upload(source: JSON) -> PresignedUpload:
+    """Read one `PresignedUpload`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    url = get("url")
+    if type(url) is not str:
+        raise misfit(url, "a string", ".url")
+    method = get("method")
+    if type(method) is not str:
+        raise misfit(method, "a string", ".method")
+    headers = get("headers")
+    if headers is not None:
+        headers = read_map(read_str, headers, ".headers")
+    return PresignedUpload(
+        url=url,
+        method=method,
+        headers=headers,
+        expires_at=read_datetime(get("expires_at"), ".expires_at"),
+        raw=source,
+    )
+
+
+def decode_created_file(source: JSON) -> CreatedFile:
+    """Read one `CreatedFile`; raises `Misshapen` where `source` isn't one."""
+    get = read_fields(source).get
+    id_ = get("id")
+    if type(id_) is not str:
+        raise misfit(id_, "a string", ".id")
+    state = get("state")
+    if type(state) is not str:
+        raise misfit(state, "a string", ".state")
+    upload = get("upload")
+    if upload is not None:
+        upload = read_object(decode_presigned_upload, upload, ".upload")
+    return CreatedFile(
+        id=id_,
+        state=state,
+        file=read_object(decode_file, get("file"), ".file"),
+        upload=upload,
+        raw=source,
+    )

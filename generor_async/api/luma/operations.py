@@ -1,0 +1,431 @@
+# Generated from spec/luma.yaml by `python -m generor_async.codegen`: do not edit.
+"""Every call of the Luma Agents API as a value: built and checked here, sent by a client's `send`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from generor_async.api.luma import models
+from generor_async.engine.convert import to_json
+from generor_async.rules import checks
+from generor_async.rules.envelope import (
+    PageData,
+    cursor_page_of,
+    nothing,
+    plain,
+)
+from generor_async.rules.vendors import LUMA
+from generor_async.rules.wire import Endpoint, Form, Operation, segment
+from generor_async.values import UNSET, MediaRef, Unset
+
+__all__ = [
+    "BUILDERS",
+    "ENDPOINTS",
+    "FILES_COMPLETE",
+    "FILES_CREATE",
+    "FILES_CREATE_INLINE",
+    "FILES_DELETE",
+    "FILES_GET",
+    "FILES_LIST",
+    "GENERATIONS_CREATE",
+    "GENERATIONS_GET",
+    "files_complete",
+    "files_create",
+    "files_create_inline",
+    "files_delete",
+    "files_get",
+    "files_list",
+    "generations_create",
+    "generations_get",
+]
+
+GENERATIONS_CREATE: Final = Endpoint(
+    name="luma.generations.create",
+    vendor=LUMA,
+    method="POST",
+    template="/generations",
+    conduct="bills",
+    auth="required",
+    scope="none",
+    quota=("rpm", "jobs"),
+    decode=plain(models.decode_generation),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def generations_create(
+    *,
+    prompt: str,
+    model: models.GenerationModel | Unset = UNSET,
+    type: models.GenerationType | Unset = UNSET,
+    aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+    style: models.GenerationStyle | Unset = UNSET,
+    output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+    web_search: bool | Unset = UNSET,
+    image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset = UNSET,
+    source: MediaRef | Mapping[str, Any] | Unset | None = UNSET,
+    layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
+    video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
+    user_id: str | Unset | None = UNSET,
+) -> Operation[models.Generation]:
+    """Submit one generation and return it queued.
+
+    The generation costs money. The answer comes at once, in state `queued`; look at it again with
+    `generations.get` every 2 to 5 seconds until its state is `completed` or `failed`. No call lists
+    generations: a job whose `id` was never received can't be found again.
+
+    Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't
+    ended yet.
+
+    Args:
+        prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+        model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters
+            at a higher price, `ray-3.2` makes videos.
+        type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+        aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on
+            model and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+        style: A style preset; the server's default is `auto`.
+        output_format: The image format of the output; None lets the model choose.
+        web_search: Whether the model may search the web and download references before it generates (client).
+        image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of
+            at most 50 MB each.
+        source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`,
+            `video_edit`, `video_reframe` and `layering`; not valid for `image`.
+        layering: How to take an image apart; for type `layering` only (client).
+        video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+        user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    checks.length(
+        prompt, "prompt", at_least=1, at_most=6000, refusal="Prompt must be between 1 and 6000 characters"
+    )
+    checks.items(image_ref, "image_ref", at_most=9, refusal="image_ref supports up to 9 reference images")
+    body: dict[str, Any] = {"prompt": prompt}
+    if model is not UNSET:
+        body["model"] = model
+    if type is not UNSET:
+        body["type"] = type
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = aspect_ratio
+    if style is not UNSET:
+        body["style"] = style
+    if output_format is not UNSET:
+        body["output_format"] = output_format
+    if web_search is not UNSET:
+        body["web_search"] = web_search
+    if image_ref is not UNSET:
+        body["image_ref"] = to_json(image_ref)
+    if source is not UNSET:
+        body["source"] = to_json(source)
+    if layering is not UNSET:
+        body["layering"] = to_json(layering)
+    if video is not UNSET:
+        body["video"] = to_json(video)
+    if user_id is not UNSET:
+        body["user_id"] = user_id
+    checks.luma_generation(body)
+    return Operation(GENERATIONS_CREATE, "/generations", body=body)
+
+
+GENERATIONS_GET: Final = Endpoint(
+    name="luma.generations.get",
+    vendor=LUMA,
+    method="GET",
+    template="/generations/{generation_id}",
+    conduct="read",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=plain(models.decode_generation),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def generations_get(generation_id: str) -> Operation[models.Generation]:
+    """Return one generation as it is now.
+
+    Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't
+    exist, belongs to another key or isn't a UUID answers 404 alike.
+
+    Args:
+        generation_id: The generation's id, a UUID, as `generations.create` returned it.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(GENERATIONS_GET, f"/generations/{segment(generation_id, 'generation_id')}")
+
+
+FILES_LIST: Final = Endpoint(
+    name="luma.files.list",
+    vendor=LUMA,
+    method="GET",
+    template="/files",
+    conduct="read",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=cursor_page_of(models.decode_file),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def files_list(
+    *,
+    limit: int | Unset = UNSET,
+    cursor: str | Unset = UNSET,
+    purpose: models.FilePurpose | Unset = UNSET,
+    state: models.FileState | Unset = UNSET,
+) -> Operation[PageData[models.File]]:
+    """List the uploaded files, newest first.
+
+    The cursor is opaque; it is read from one page's `next_cursor` and asks for the next.
+
+    Source: client.
+
+    Args:
+        limit: How many files a page holds at most, 1 to 100; the server's default is 25.
+        cursor: Where to go on, as the page before said in `next_cursor`.
+        purpose: Only files with this purpose.
+        state: Only files in this state.
+    """
+    query: dict[str, str] = {}
+    if limit is not UNSET:
+        query["limit"] = str(limit)
+    if cursor is not UNSET:
+        query["cursor"] = cursor
+    if purpose is not UNSET:
+        query["purpose"] = purpose
+    if state is not UNSET:
+        query["state"] = state
+    return Operation(FILES_LIST, "/files", query=query)
+
+
+FILES_CREATE: Final = Endpoint(
+    name="luma.files.create",
+    vendor=LUMA,
+    method="POST",
+    template="/files",
+    conduct="plain",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=plain(models.decode_created_file),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def files_create(
+    *,
+    mime_type: str,
+    size_bytes: int,
+    filename: str | Unset | None = UNSET,
+    purpose: models.FilePurpose | Unset = UNSET,
+    expires_at: datetime | Unset | None = UNSET,
+    user_id: str | Unset | None = UNSET,
+) -> Operation[models.CreatedFile]:
+    """Ask for a presigned upload of one file.
+
+    Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then
+    call `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
+
+    Source: client.
+
+    Args:
+        mime_type: The MIME type of the bytes, such as `image/jpeg`.
+        size_bytes: The exact size in bytes, up to 5 GiB.
+        filename: The file's name, to be recorded.
+        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance.
+        expires_at: After this time the server may delete the file.
+        user_id: An opaque tag of the caller's end user, as on `generations.create`.
+    """
+    body: dict[str, Any] = {"mime_type": mime_type, "size_bytes": size_bytes}
+    if filename is not UNSET:
+        body["filename"] = filename
+    if purpose is not UNSET:
+        body["purpose"] = purpose
+    if expires_at is not UNSET:
+        body["expires_at"] = None if expires_at is None else expires_at.isoformat()
+    if user_id is not UNSET:
+        body["user_id"] = user_id
+    return Operation(FILES_CREATE, "/files", body=body)
+
+
+FILES_CREATE_INLINE: Final = Endpoint(
+    name="luma.files.create_inline",
+    vendor=LUMA,
+    method="POST",
+    template="/files",
+    conduct="plain",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=plain(models.decode_created_file),
+    timeout=60.0,
+    attempt_timeout=60.0,
+)
+
+
+def files_create_inline(
+    content: bytes,
+    *,
+    filename: str,
+    mime_type: str,
+    purpose: models.FilePurpose | Unset = UNSET,
+    expires_at: datetime | Unset = UNSET,
+    user_id: str | Unset = UNSET,
+) -> Operation[models.CreatedFile]:
+    """Upload one small file in the request itself.
+
+    The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the
+    size of inline uploads; larger files need `files.create`.
+
+    Source: client.
+
+    Args:
+        content: The bytes of the file.
+        filename: The file's name, recorded with it.
+        mime_type: The MIME type of the bytes, such as `image/jpeg`.
+        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance
+            (assumed).
+        expires_at: After this time the server may delete the file (assumed).
+        user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
+    """
+    fields: dict[str, str] = {}
+    if purpose is not UNSET:
+        fields["purpose"] = purpose
+    if expires_at is not UNSET:
+        fields["expires_at"] = expires_at.isoformat()
+    if user_id is not UNSET:
+        fields["user_id"] = user_id
+    body = Form(content=content, filename=filename, media_type=mime_type, fields=fields)
+    return Operation(FILES_CREATE_INLINE, "/files", body=body)
+
+
+FILES_GET: Final = Endpoint(
+    name="luma.files.get",
+    vendor=LUMA,
+    method="GET",
+    template="/files/{file_id}",
+    conduct="read",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=plain(models.decode_file),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def files_get(file_id: str) -> Operation[models.File]:
+    """Return what is known about one file.
+
+    A file goes from `pending` to `ready` or `failed`; only a `ready` one can be referred to.
+
+    Source: client.
+
+    Args:
+        file_id: The file's id, as `files.create` returned it.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(FILES_GET, f"/files/{segment(file_id, 'file_id')}")
+
+
+FILES_DELETE: Final = Endpoint(
+    name="luma.files.delete",
+    vendor=LUMA,
+    method="DELETE",
+    template="/files/{file_id}",
+    conduct="idempotent",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=nothing,
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def files_delete(file_id: str) -> Operation[None]:
+    """Delete one file.
+
+    The deletion is soft; new generations can't refer to the file any more.
+
+    Source: client.
+
+    Args:
+        file_id: The file's id, as `files.create` returned it.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(FILES_DELETE, f"/files/{segment(file_id, 'file_id')}")
+
+
+FILES_COMPLETE: Final = Endpoint(
+    name="luma.files.complete",
+    vendor=LUMA,
+    method="POST",
+    template="/files/{file_id}/complete",
+    conduct="idempotent",
+    auth="required",
+    scope="none",
+    quota=(),
+    decode=plain(models.decode_file),
+    timeout=60.0,
+    attempt_timeout=30.0,
+)
+
+
+def files_complete(file_id: str) -> Operation[models.File]:
+    """Start the ingest of a file whose bytes were uploaded.
+
+    The file goes from `pending` to `ready` or `failed`; look at it with `files.get`.
+
+    Source: client.
+
+    Args:
+        file_id: The file's id, as `files.create` returned it.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
+    """
+    return Operation(FILES_COMPLETE, f"/files/{segment(file_id, 'file_id')}/complete")
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = MappingProxyType(
+    {
+        "luma.generations.create": GENERATIONS_CREATE,
+        "luma.generations.get": GENERATIONS_GET,
+        "luma.files.list": FILES_LIST,
+        "luma.files.create": FILES_CREATE,
+        "luma.files.create_inline": FILES_CREATE_INLINE,
+        "luma.files.get": FILES_GET,
+        "luma.files.delete": FILES_DELETE,
+        "luma.files.complete": FILES_COMPLETE,
+    }
+)
+"""Every endpoint by its operation's name."""
+
+BUILDERS: Final[Mapping[str, Callable[..., Operation[Any]]]] = MappingProxyType(
+    {
+        "luma.generations.create": generations_create,
+        "luma.generations.get": generations_get,
+        "luma.files.list": files_list,
+        "luma.files.create": files_create,
+        "luma.files.create_inline": files_create_inline,
+        "luma.files.get": files_get,
+        "luma.files.delete": files_delete,
+        "luma.files.complete": files_complete,
+    }
+)
+"""The function that builds each operation, by the operation's name."""

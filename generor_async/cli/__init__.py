@@ -1,0 +1,18 @@
+"""The command `generor`."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command; say how to install what it needs where that is missing."""
+    try:
+        from generor_async.cli.app import app  # noqa: PLC0415 - typer and rich come with an extra
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("generor_async"):
+            raise
+        sys.exit(
+            f"generor: the command needs the package {error.name!r}: install it with pip install 'generor-async[cli]'"
+        )
+    app()

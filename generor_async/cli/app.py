@@ -1,0 +1,91 @@
+"""The command's options, and how it ends: one line on stderr for everything that a person can mend."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from generor_async.cli import demo as demonstration
+from generor_async.cli import simulate as simulation
+from generor_async.errors import GenerorAsyncError
+from generor_async.simulator.generor import TIERS
+
+__all__ = ["app"]
+
+BAD_USE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="generor",
+    help="Generate text, images, video and audio through the Generor and Luma Agents APIs.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _stop(message: str, code: int) -> typer.Exit:
+    typer.echo(f"generor: {message}", err=True)
+    return typer.Exit(code)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="The folder that the files go into; it is made if need be.")
+    ] = Path("generor-demo"),
+    seed: Annotated[int, typer.Option(help="What the pictures, times and failures are drawn from.")] = 7,
+) -> None:
+    """Generate a mix through both APIs on the built-in simulator.
+
+    Needs no key and no network, and costs nothing. The simulator's clock runs faster than the real one, so that
+    minutes pass in seconds. Files that an earlier demo made are replaced.
+    """
+    try:
+        asyncio.run(demonstration.run(out, seed=seed, console=Console()))
+    except KeyboardInterrupt:
+        raise _stop(f"interrupted; what was finished is in {out}", INTERRUPTED) from None
+    except GenerorAsyncError as error:
+        raise _stop(str(error), BAD_USE) from None
+
+
+@app.command()
+def simulate(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any that is free.")] = 8080,
+    tier: Annotated[str, typer.Option(help=f"The Generor account's tier: {', '.join(TIERS)}.")] = "pro",
+    luma_rpm: Annotated[int, typer.Option(help="Luma's requests per minute.")] = 30,
+    luma_jobs: Annotated[int, typer.Option(help="Luma's concurrent jobs.")] = 10,
+    speed: Annotated[float, typer.Option(help="How many simulated seconds pass in a real one.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="What pictures, times and failures are drawn from.")] = 7,
+) -> None:
+    """Serve both APIs on a port of this machine until Ctrl-C.
+
+    The addresses and keys to use are printed. Any client of either API works with them, in any language.
+    """
+    try:
+        asyncio.run(
+            simulation.serve(
+                Console(),
+                host=host,
+                port=port,
+                tier=tier,
+                luma_rpm=luma_rpm,
+                luma_jobs=luma_jobs,
+                speed=speed,
+                seed=seed,
+            )
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except ValueError as error:
+        raise _stop(str(error), BAD_USE) from None
+    except OSError as error:
+        raise _stop(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port, or 0 for any",
+            BAD_USE,
+        ) from None

@@ -1,0 +1,124 @@
+"""How types look in signatures: annotations of what is answered, and of what is sent."""
+
+from collections.abc import Mapping
+
+from generor_async.codegen.ir import (
+    HAND_WRITTEN,
+    Choice,
+    Field,
+    ListOf,
+    MapOf,
+    OneOf,
+    Operation,
+    Parameter,
+    Ref,
+    Scalar,
+    Type,
+    classes_of,
+)
+
+__all__ = [
+    "attribute_annotation",
+    "call_arguments",
+    "input_annotation",
+    "params_annotation",
+    "result_annotation",
+    "signature",
+]
+
+ANNOTATIONS: Mapping[str, str] = {"any": "Any", "secret": "Secret"}
+
+
+def _annotation(kind: Type, prefix: str = "") -> str:
+    """Return the annotation of a type as it is answered."""
+    match kind:
+        case Scalar(name):
+            return ANNOTATIONS.get(name, name)
+        case Choice(name) | Ref(name):
+            return prefix + name
+        case ListOf(item):
+            return f"list[{_annotation(item, prefix)}]"
+        case MapOf(value):
+            return f"dict[str, {_annotation(value, prefix)}]"
+        case OneOf(members):
+            return " | ".join(_annotation(member, prefix) for member in members)
+
+
+def _sent(kind: Type, prefix: str, list_name: str = "list") -> str:
+    """Return the annotation of a type as it is sent: wider where that harms nothing."""
+    match kind:
+        case Ref(name):
+            return f"{name if name in HAND_WRITTEN else prefix + name} | Mapping[str, Any]"
+        case ListOf(Choice() | Scalar("str") as item):
+            # A string is a sequence of strings: Sequence would take one by mistake.
+            inside = _sent(item, prefix)
+            return f"{list_name}[{inside}] | tuple[{inside}, ...]"
+        case ListOf(item):
+            return f"Sequence[{_sent(item, prefix)}]"
+        case MapOf(value):
+            return f"Mapping[str, {_sent(value, prefix)}]"
+        case _:
+            return _annotation(kind, prefix)
+
+
+def attribute_annotation(field: Field, known: set[str]) -> str:
+    """Return the annotation of an answer's attribute; quoted where it names a class that comes later."""
+    annotation = _annotation(field.type)
+    if field.optional and not field.computed and field.type != Scalar("any"):
+        annotation += " | None"
+    return annotation if classes_of(field.type) <= known else f'"{annotation}"'
+
+
+def input_annotation(field: Field) -> str:
+    """Return the annotation of an input object's attribute."""
+    return _argument(_sent(field.type, ""), field.nullable, field.required)
+
+
+def parameter_annotation(parameter: Parameter, list_name: str = "list") -> str:
+    """Return the annotation of an argument."""
+    return _argument(_sent(parameter.type, "models.", list_name), parameter.nullable, parameter.required)
+
+
+def params_annotation(parameter: Parameter) -> str:
+    """Return the annotation of an argument where all of them stand together in a TypedDict."""
+    annotation = parameter_annotation(parameter)
+    return f"Required[{annotation}]" if parameter.required else annotation
+
+
+def _argument(annotation: str, nullable: bool, required: bool) -> str:
+    return annotation + ("" if required else " | Unset") + (" | None" if nullable else "")
+
+
+def signature(operation: Operation, list_name: str = "list", *, method: bool = False) -> str:
+    """Return the parameters of the function that builds an operation, or of the method that sends it."""
+    before = ["self"] if method else []
+    before += [f"{each.name}: {parameter_annotation(each, list_name)}" for each in operation.positional]
+    named = [
+        f"{each.name}: {parameter_annotation(each, list_name)}" + ("" if each.required else " = UNSET")
+        for each in operation.keywords
+    ]
+    if method and operation.result.kind == "pages":
+        named.append("max_items: int | None = None")
+    return ", ".join([*before, "*", *named] if named else before)
+
+
+def call_arguments(operation: Operation) -> str:
+    """Return the arguments with which a method calls the function that builds its operation."""
+    given = [each.name for each in operation.positional]
+    return ", ".join([*given, *(f"{each.name}={each.name}" for each in operation.keywords)])
+
+
+def result_annotation(operation: Operation, *, list_name: str = "list", sent: bool = False) -> str:
+    """Return what a method returns, or, where `sent`, what the operation's decoder does."""
+    name = f"models.{operation.result.schema}"
+    match operation.result.kind:
+        case "none":
+            return "None"
+        case "one":
+            return name
+        case "pages":
+            return f"PageData[{name}]" if sent else f"Pages[{name}]"
+        case "list":
+            return f"PageData[{name}]" if sent else f"{list_name}[{name}]"
+        case "map":
+            return f"dict[str, {list_name}[{name}]]"

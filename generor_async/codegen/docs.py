@@ -1,0 +1,110 @@
+"""Lays out docstrings: the summary, the paragraphs, the sections, each line within its width."""
+
+import textwrap
+from collections.abc import Iterable
+
+from generor_async.codegen.document import first_sentence
+from generor_async.codegen.ir import Operation, Parameter, Schema, SpecError
+
+__all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc"]
+
+WIDTH = 110
+
+
+def attribute_doc(text: str, indent: int) -> str:
+    """Return the docstring of an attribute or an alias."""
+    quoted = f'"""{text}"""'
+    if indent + len(quoted) <= WIDTH:
+        return quoted
+    lines = textwrap.wrap(f'"""{text}', WIDTH - indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.indent("\n".join([*lines, '"""']), " " * indent).lstrip()
+
+
+def class_doc(schema: Schema) -> str:
+    """Return the docstring of a class."""
+    summary, rest = _summary(schema.doc, 4)
+    relaxed = "Any field may be None in an answer that no document shows." if schema.also_lenient else ""
+    return _docstring(summary, [block for block in (rest, relaxed) if block], 4)
+
+
+def operation_doc(operation: Operation) -> str:
+    """Return the docstring of the function that builds an operation."""
+    summary, rest = _summary(operation.summary, 4)
+    blocks = [rest, *_paragraphs(operation.description), *_arguments(operation, 4)]
+    if operation.refuses:
+        blocks.append(_section("Raises", [("InvalidRequestError", REFUSED)], 4))
+    return _docstring(summary, [block for block in blocks if block], 4)
+
+
+def method_doc(operation: Operation) -> str:
+    """Return the docstring of the method that sends an operation."""
+    summary, rest = _summary(operation.summary, 8)
+    extra = [("max_items", MAX_ITEMS)] if operation.result.kind == "pages" else []
+    blocks = [rest, *_paragraphs(operation.description), *_arguments(operation, 8, extra)]
+    if operation.result.kind != "none":
+        blocks.append(_section("Returns", [("", _returns(operation))], 8))
+    refused = [("InvalidRequestError", REFUSED)] if operation.refuses else []
+    errors = [(each.error, f"{each.status}: {each.doc}") for each in operation.errors]
+    blocks.append(_section("Raises", refused + errors, 8))
+    return _docstring(summary, [block for block in blocks if block], 8)
+
+
+REFUSED = "An argument can never be right; nothing was sent."
+MAX_ITEMS = "How many items to yield in all; None for as many as there are."
+
+
+def _returns(operation: Operation) -> str:
+    if operation.result.kind == "pages":
+        return "The pages, fetched as they are asked for."
+    return operation.returns
+
+
+def _arguments(operation: Operation, indent: int, extra: Iterable[tuple[str, str]] = ()) -> list[str]:
+    arguments = [_argument(each) for each in (*operation.positional, *operation.keywords)]
+    entries = [*arguments, *extra]
+    return [_section("Args", entries, indent)] if entries else []
+
+
+def _argument(parameter: Parameter) -> tuple[str, str]:
+    return parameter.name, parameter.doc
+
+
+def _section(title: str, entries: Iterable[tuple[str, str]], indent: int) -> str:
+    lines = [f"{title}:"]
+    for name, text in entries:
+        lines += textwrap.wrap(
+            f"{name}: {text}" if name else text,
+            WIDTH - indent,
+            initial_indent="    ",
+            subsequent_indent=" " * (8 if name else 4),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
+
+
+def _summary(text: str, indent: int) -> tuple[str, str]:
+    """Split a text into a first sentence that fits its line, and the rest."""
+    summary, rest = first_sentence(" ".join(text.split()))
+    if indent + len(summary) + 3 > WIDTH:
+        raise SpecError(f"the first sentence must fit one line: {summary}")
+    return summary, rest
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n") if paragraph.strip()]
+
+
+def _docstring(summary: str, blocks: list[str], indent: int) -> str:
+    """Return the quoted docstring, its lines after the first indented."""
+    if '"""' in (whole := summary + "".join(blocks)) or "\\" in whole:
+        raise SpecError(f"a docstring cannot hold this: {whole}")
+    if not blocks and indent + len(summary) + 6 <= WIDTH:
+        return f'"""{summary}"""'
+    filled = [block if "\n" in block else _fill(block, indent) for block in blocks]
+    text = "\n\n".join([f'"""{summary}', *filled]) + '\n"""'
+    return textwrap.indent(text, " " * indent).lstrip()
+
+
+def _fill(text: str, indent: int) -> str:
+    return textwrap.fill(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,336 @@
+"""What the templates see of a spec: plain values, without a trace of YAML."""
+
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+__all__ = [
+    "HAND_WRITTEN",
+    "Alias",
+    "Api",
+    "Check",
+    "Choice",
+    "ErrorDoc",
+    "Field",
+    "ListOf",
+    "MapOf",
+    "OneOf",
+    "Operation",
+    "Parameter",
+    "Place",
+    "Ref",
+    "Resource",
+    "Result",
+    "Scalar",
+    "Schema",
+    "SpecError",
+    "Type",
+    "classes_of",
+]
+
+
+HAND_WRITTEN = frozenset({"MediaRef"})
+"""Schemas whose class stands in `values`."""
+
+
+class SpecError(Exception):
+    """The spec says something that the generator has no rule for; the message names the place."""
+
+
+@frozen
+class Scalar:
+    """A value that is one thing; `any` is whatever the server sends."""
+
+    kind: Literal["str", "int", "float", "bool", "datetime", "secret", "bytes", "any"]
+
+
+@frozen
+class Choice:
+    """A string with known values, open for new ones, by the name of its alias."""
+
+    alias: str
+
+
+@frozen
+class Ref:
+    """An object that has a class of its own."""
+
+    schema: str
+
+
+@frozen
+class ListOf:
+    """An array."""
+
+    item: "Type"
+
+
+@frozen
+class MapOf:
+    """An object whose keys are data."""
+
+    value: "Type"
+
+
+@frozen
+class OneOf:
+    """A scalar of one of several kinds."""
+
+    members: tuple[Scalar | Choice, ...]
+
+
+Type: TypeAlias = Scalar | Choice | Ref | ListOf | MapOf | OneOf
+
+
+def classes_of(kind: Type) -> set[str]:
+    """Return the names of the classes in a type."""
+    match kind:
+        case Ref(name):
+            return {name}
+        case ListOf(inside) | MapOf(inside):
+            return classes_of(inside)
+        case _:
+            return set()
+
+
+@frozen(kw_only=True)
+class Alias:
+    """A named set of known values."""
+
+    name: str
+    values: tuple[str, ...]
+    doc: str
+
+
+@frozen(kw_only=True)
+class Field:
+    """One attribute of a class."""
+
+    name: str
+    local: str
+    """The name of the decoder's local variable: `name`, unless something in scope is called so."""
+    wire: str
+    type: Type
+    nullable: bool
+    required: bool
+    lenient: bool
+    """Whether a value of another shape becomes None instead of an error: no document promises this field."""
+    relaxed: bool
+    """Whether a decoder that never refuses makes this class too: then any attribute may be None."""
+    computed: bool
+    """Whether it isn't on the wire: worked out by hand-written code."""
+    doc: str
+
+    @property
+    def strict(self) -> bool:
+        """Whether the documents promise a value."""
+        return self.required and not self.nullable and not self.lenient
+
+    @property
+    def optional(self) -> bool:
+        """Whether the attribute may be None."""
+        return self.relaxed or not self.strict
+
+
+@frozen(kw_only=True)
+class Schema:
+    """One class: an answer with its decoders, or an input."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+    kind: Literal["answer", "input"]
+    lenient: bool = False
+    """Whether the decoder never refuses: the whole schema is assumed."""
+    also_lenient: bool = False
+    """Whether a second decoder that never refuses is needed: for answers that no document shows."""
+
+    @property
+    def wire_fields(self) -> tuple[Field, ...]:
+        """The fields that are on the wire."""
+        return tuple(each for each in self.fields if not each.computed)
+
+    @property
+    def secrets(self) -> tuple[Field, ...]:
+        """The fields whose values are keys."""
+        return tuple(each for each in self.fields if each.type == Scalar("secret"))
+
+    @property
+    def decoder(self) -> str:
+        """The name of its decoder: `decode_presigned_upload`."""
+        return "decode" + "".join(f"_{char.lower()}" if char.isupper() else char for char in self.name)
+
+    @property
+    def lenient_decoder(self) -> str:
+        """The name of the decoder that never refuses."""
+        return f"{self.decoder}_leniently" if self.also_lenient else self.decoder
+
+
+@frozen(kw_only=True)
+class Check:
+    """A constraint that is looked at before sending: a function of `rules.checks` and its keywords."""
+
+    function: Literal["length", "within", "items", "reserved"]
+    arguments: tuple[tuple[str, str | float], ...]
+
+
+Place: TypeAlias = Literal["path", "query", "body", "content", "filename", "media_type", "part"]
+"""Where an argument travels; the last four make up a multipart body."""
+
+
+@frozen(kw_only=True)
+class Parameter:
+    """One argument of an operation."""
+
+    name: str
+    wire: str
+    where: Place
+    type: Type
+    nullable: bool
+    required: bool
+    positional: bool
+    doc: str
+    checks: tuple[Check, ...] = ()
+
+
+@frozen(kw_only=True)
+class Result:
+    """What an operation returns: nothing, one object, pages, a list, or lists by key."""
+
+    kind: Literal["none", "one", "pages", "list", "map"]
+    schema: str = ""
+    decode: str = ""
+    """The expression that reads the body."""
+
+
+@frozen(kw_only=True)
+class ErrorDoc:
+    """An error that the spec describes, by the class that is raised for it."""
+
+    error: str
+    status: int
+    doc: str
+
+
+@frozen(kw_only=True)
+class Operation:
+    """One method: an HTTP method on a path, with one media type of request body."""
+
+    api: str
+    resource: str
+    method: str
+    http: str
+    template: str
+    conduct: str
+    auth: str
+    scope: str
+    quota: tuple[str, ...]
+    timeout: float
+    attempt_timeout: float
+    parameters: tuple[Parameter, ...]
+    body: Literal["none", "json", "form"]
+    check: str
+    """The function of `rules.checks` that looks at the finished body; empty for none."""
+    result: Result
+    secrets: tuple[str, ...]
+    summary: str
+    description: str
+    returns: str
+    errors: tuple[ErrorDoc, ...]
+
+    @property
+    def name(self) -> str:
+        """The dotted name: `luma.generations.create`."""
+        return f"{self.api}.{self.resource}.{self.method}"
+
+    @property
+    def function(self) -> str:
+        """The name of the function that builds it."""
+        return f"{self.resource}_{self.method}"
+
+    @property
+    def constant(self) -> str:
+        """The name of its endpoint."""
+        return self.function.upper()
+
+    @property
+    def params(self) -> str:
+        """The name of the type of its arguments together; empty where nothing hands them on.
+
+        Jobs and batches hand on those of what is paid for.
+        """
+        if self.conduct != "bills":
+            return ""
+        return "".join(part.capitalize() for part in self.function.split("_")) + "Params"
+
+    @property
+    def positional(self) -> tuple[Parameter, ...]:
+        """The arguments that are given by place."""
+        return tuple(parameter for parameter in self.parameters if parameter.positional)
+
+    @property
+    def keywords(self) -> tuple[Parameter, ...]:
+        """The arguments that are given by name, the required ones first."""
+        named = [parameter for parameter in self.parameters if not parameter.positional]
+        return tuple(sorted(named, key=lambda parameter: not parameter.required))
+
+    @property
+    def refuses(self) -> bool:
+        """Whether building it may raise."""
+        names = any(each.where == "path" and each.type != Scalar("int") for each in self.parameters)
+        return names or bool(self.check) or any(each.checks for each in self.parameters)
+
+    def sent_in(self, *places: Place) -> tuple[Parameter, ...]:
+        """Return the arguments that travel in one of `places`."""
+        return tuple(parameter for parameter in self.parameters if parameter.where in places)
+
+
+@frozen(kw_only=True)
+class Resource:
+    """A group of methods."""
+
+    name: str
+    doc: str
+    operations: tuple[Operation, ...]
+
+    @property
+    def class_name(self) -> str:
+        """The name of its class: `ApiKeysResource`."""
+        return "".join(part.capitalize() for part in self.name.split("_")) + "Resource"
+
+    @property
+    def list_name(self) -> str:
+        """How the class names the type `list`: a method of that name hides the builtin."""
+        return "builtins.list" if any(each.method == "list" for each in self.operations) else "list"
+
+
+@frozen(kw_only=True)
+class Api:
+    """All of one spec."""
+
+    name: str
+    title: str
+    spec: str
+    aliases: tuple[Alias, ...]
+    schemas: tuple[Schema, ...] = field(repr=False)
+    resources: tuple[Resource, ...] = field(repr=False)
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """The names of all decoders."""
+        answers = [schema for schema in self.schemas if schema.kind == "answer"]
+        return tuple(sorted({name for each in answers for name in (each.decoder, each.lenient_decoder)}))
+
+    def decoder(self, schema: str) -> str:
+        """Return the name of a class's decoder."""
+        return next(each.decoder for each in self.schemas if each.name == schema)
+
+    def before(self, schema: Schema) -> set[str]:
+        """Return the names of the classes that stand before one."""
+        names = [each.name for each in self.schemas]
+        return set(names[: names.index(schema.name)])
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every operation, by resource."""
+        return tuple(each for resource in self.resources for each in resource.operations)

@@ -1,0 +1,215 @@
+"""Reads the operations: one for each method that the surface names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from attrs import frozen
+
+from generor_async.codegen.document import Document, Node, first_sentence, python_name, sourced
+from generor_async.codegen.ir import (
+    Check,
+    ErrorDoc,
+    Operation,
+    Parameter,
+    Place,
+    Resource,
+    Result,
+    Scalar,
+    Schema,
+    SpecError,
+)
+from generor_async.codegen.reader import TypeReader, read_checks
+from generor_async.errors import APIStatusError, InternalServerError, InvalidRequestError, MissingAPIKeyError
+
+__all__ = ["OperationReader"]
+
+HTTP_METHODS = ("get", "put", "post", "patch", "delete")
+TIMEOUTS: Mapping[str, tuple[float, float]] = {
+    "read": (60.0, 30.0),
+    "idempotent": (60.0, 30.0),
+    "plain": (60.0, 60.0),
+    "bills": (60.0, 60.0),
+}
+"""Seconds for a call and for an attempt, by conduct."""
+
+Body = Literal["none", "json", "form"]
+BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}
+PART_ARGUMENTS: Mapping[str, Place] = {"filename": "filename", "mime_type": "media_type"}
+"""What travels as headers of the file's part."""
+TAKEN = frozenset({"self", "body", "query", "fields", "max_items"})
+"""Names that the generated functions use themselves."""
+
+
+def _error_names() -> Mapping[int, str]:
+    """Return the class that is raised for each status."""
+    refused_here = (InvalidRequestError, MissingAPIKeyError)
+    names: dict[int, str] = {}
+    todo: list[type[APIStatusError]] = [APIStatusError]
+    while todo:
+        error = todo.pop(0)
+        todo += [each for each in error.__subclasses__() if each not in refused_here]
+        if error.status is not None:
+            names.setdefault(error.status, error.__name__)
+    return {500: InternalServerError.__name__, **names}
+
+
+ERRORS = _error_names()
+
+
+@frozen
+class OperationReader:
+    """Reads the operations of one document; its classes have been read before."""
+
+    document: Document
+    types: TypeReader
+    schemas: Mapping[str, Schema]
+    api: str
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return the groups of methods, in the order of the document's tags."""
+        operations = list(self._operations())
+        return tuple(
+            Resource(
+                name=tag["name"],
+                doc=sourced(tag),
+                operations=tuple(each for each in operations if each.resource == tag["name"]),
+            )
+            for tag in self.document.root["tags"]
+        )
+
+    def _operations(self) -> Iterator[Operation]:
+        for path, item in self.document.root["paths"].items():
+            for http in HTTP_METHODS:
+                if http not in item:
+                    continue
+                node: Node = {
+                    **item[http],
+                    "parameters": [*item.get("parameters", ()), *item[http].get("parameters", ())],
+                }
+                content: Node = node.get("requestBody", {}).get("content") or {"": {}}
+                for media_type, media in content.items():
+                    yield self._operation(
+                        http, path, _with_own(node, media), media, BODIES.get(media_type, "none")
+                    )
+
+    def _operation(self, http: str, path: str, node: Node, media: Node, body: Body) -> Operation:
+        schema = self.document.resolve(media.get("schema", {}))
+        parameters = tuple(self._parameters(node, media, schema, body))
+        for parameter in parameters:
+            path = path.replace(f"{{{parameter.wire}}}", f"{{{parameter.name}}}")
+            if parameter.name in TAKEN:
+                raise SpecError(f"{node['operationId']}: {parameter.name} is taken, give it an x-python")
+        timeout, attempt_timeout = TIMEOUTS[node["x-conduct"]]
+        result = self._result(node)
+        return Operation(
+            api=self.api,
+            resource=node["x-resource"],
+            method=node["x-method"],
+            http=http.upper(),
+            template=path,
+            conduct=node["x-conduct"],
+            auth=node["x-auth"],
+            scope=node["x-scope"],
+            quota=tuple(node["x-quota"]),
+            timeout=float(node.get("x-timeout", timeout)),
+            attempt_timeout=float(node.get("x-timeout", attempt_timeout)),
+            parameters=parameters,
+            body=body,
+            check=schema.get("x-check", ""),
+            result=result,
+            secrets=self._secrets(result.schema),
+            summary=node["summary"].strip(),
+            description=_description(node),
+            returns=next(text for status, text in self._responses(node) if status < 300),
+            errors=tuple(self._errors(node)),
+        )
+
+    def _parameters(self, node: Node, media: Node, schema: Node, body: Body) -> Iterator[Parameter]:
+        around = node.get("x-source", "")
+        for each in map(self.document.resolve, node["parameters"]):
+            if each["in"] != "header":
+                yield self._parameter(each["name"], each, each["in"], each.get("required", False), around)
+        for name, each in media.get("x-part-arguments", {}).items():
+            yield self._parameter(name, each, PART_ARGUMENTS[name], each.get("required", False), around)
+        for name, each in schema.get("properties", {}).items():
+            place: Place = (
+                "content" if each.get("format") == "binary" else "body" if body == "json" else "part"
+            )
+            yield self._parameter(name, each, place, name in schema.get("required", ()), around)
+
+    def _parameter(self, wire: str, node: Node, where: Place, required: bool, around: str) -> Parameter:
+        schema: Node = node.get("schema", node)
+        read, nullable = self.types.read(schema, wire)
+        return Parameter(
+            name=node.get("x-python") or python_name(wire),
+            wire=wire,
+            where=where,
+            type=read,
+            nullable=nullable,
+            required=required,
+            positional=where == "path" or node.get("x-positional", False),
+            doc=sourced(node, within=around),
+            checks=_checks(node, schema),
+        )
+
+    def _result(self, node: Node) -> Result:
+        """Return what comes back, and the expression that reads it."""
+        enveloped = "Envelope" in self.document.schemas
+        key = next((each for each in RESULTS if each in node), None)
+        if key is None:
+            raise SpecError(f"{node['operationId']}: no x-result")
+        if key == "x-result-none":
+            return Result(kind="none", decode="enveloped_none" if enveloped else "nothing")
+        schema = self.schemas[node[key]]
+        lenient = node.get("x-answer") == "assumed"
+        decoder = f"models.{schema.lenient_decoder if lenient else schema.decoder}"
+        relaxed = f"{decoder}, lenient=True" if lenient else decoder
+        if key == "x-result-map":
+            return Result(kind="map", schema=schema.name, decode=f"enveloped_map({decoder})")
+        if key == "x-result-list":
+            return Result(kind="list", schema=schema.name, decode=f"enveloped_list({relaxed})")
+        if "x-paged" in node:
+            opened = f"page_of({relaxed})" if node["x-paged"] == "number" else f"cursor_page_of({decoder})"
+            return Result(kind="pages", schema=schema.name, decode=opened)
+        opener = "plain" if not enveloped else "bare_or_enveloped" if node.get("x-bare") else "enveloped"
+        return Result(kind="one", schema=schema.name, decode=f"{opener}({decoder})")
+
+    def _secrets(self, schema: str) -> tuple[str, ...]:
+        if not schema:
+            return ()
+        return tuple(field.wire for field in self.schemas[schema].fields if field.type == Scalar("secret"))
+
+    def _responses(self, node: Node) -> Iterator[tuple[int, str]]:
+        for status, response in node["responses"].items():
+            yield int(status), self.document.resolve(response)["description"].strip()
+
+    def _errors(self, node: Node) -> Iterator[ErrorDoc]:
+        for status, text in self._responses(node):
+            if status >= 400:
+                yield ErrorDoc(error=ERRORS[status], status=status, doc=first_sentence(text)[0])
+
+
+RESULTS = ("x-result-none", "x-result", "x-result-list", "x-result-map")
+
+
+def _with_own(node: Node, media: Node) -> Node:
+    """Return an operation as one of its media types sees it: with that one's own words on top."""
+    own = {key: value for key, value in media.items() if key.startswith("x-")}
+    texts = {key: own[f"x-{key}"] for key in ("summary", "description") if f"x-{key}" in own}
+    return {**node, **own, **texts}
+
+
+def _description(node: Node) -> str:
+    """Return an operation's description, and where it is known from."""
+    text = node.get("description", "").strip()
+    if source := node.get("x-source"):
+        source = f"Source: {source}."
+    elif node.get("x-answer") == "assumed" and "x-result-none" not in node:
+        source = "Source: documented; what the answer holds is assumed."
+    return "\n\n".join(part for part in (text, source) if part)
+
+
+def _checks(node: Node, schema: Node) -> tuple[Check, ...]:
+    if reserved := schema.get("not", {}).get("const"):
+        return (Check(function="reserved", arguments=(("taken", reserved), ("instead", node["x-instead"]))),)
+    return read_checks(schema, node.get("x-refusal", ""))

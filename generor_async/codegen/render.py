@@ -1,0 +1,75 @@
+"""Turns the intermediate representation into files: templates, then ruff."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from generor_async.codegen import annotations, docs, expressions
+from generor_async.codegen.document import Document
+from generor_async.codegen.ir import Api
+from generor_async.codegen.operations import OperationReader
+from generor_async.codegen.reader import TypeReader
+from generor_async.codegen.schemas import read_schemas
+
+__all__ = ["ROOT", "generate", "modules", "read_api"]
+
+ROOT = Path(__file__).parents[2]
+SPECS = ROOT / "generor_async" / "spec"
+
+
+def generate(out: Path) -> None:
+    """Write every generated file below `out`, formatted."""
+    apis = [read_api(path.stem, Document.load(path)) for path in sorted(SPECS.glob("*.yaml"))]
+    for name, text in modules(apis):
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    # The templates import whatever any spec may need and list what they export as it comes.
+    _ruff("check", "--fix", "--quiet", "--select", "F401,I001,RUF022", str(out))
+    _ruff("format", "--quiet", str(out))
+
+
+def read_api(name: str, document: Document) -> Api:
+    """Return one document as the templates see it."""
+    types = TypeReader(document)
+    schemas = read_schemas(document, types)
+    resources = OperationReader(document, types, {each.name: each for each in schemas}, name).resources()
+    return Api(
+        name=name,
+        title=document.root["info"]["title"],
+        spec=f"{name}.yaml",
+        aliases=types.aliases,
+        schemas=schemas,
+        resources=resources,
+    )
+
+
+def modules(apis: list[Api]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text, not yet formatted, of every generated module."""
+    templates = _environment()
+    yield "__init__.py", templates.get_template("package.py.jinja").render(apis=apis)
+    for api in apis:
+        for module in ("__init__", "models", "operations", "resources"):
+            yield f"{api.name}/{module}.py", templates.get_template(f"{module}.py.jinja").render(api=api)
+
+
+def _environment() -> Environment:
+    environment = Environment(  # noqa: S701 - what comes out is Python, not HTML
+        loader=PackageLoader("generor_async.codegen"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for module in (annotations, docs, expressions):
+        for name in module.__all__:
+            environment.filters[name] = getattr(module, name)
+    return environment
+
+
+def _ruff(*arguments: str) -> None:
+    command = [sys.executable, "-m", "ruff", *arguments, "--config", str(ROOT / "pyproject.toml")]
+    subprocess.run(command, check=True)  # noqa: S603 - a command of our own

@@ -1,0 +1,152 @@
+"""Reads the classes: answers with their decoders, and inputs."""
+
+import builtins
+from collections.abc import Iterable, Iterator
+from typing import Literal, cast
+
+from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, sourced
+from generor_async.codegen.ir import HAND_WRITTEN, Field, Schema, SpecError, classes_of
+from generor_async.codegen.reader import TypeReader
+
+__all__ = ["read_schemas"]
+
+DECODER_NAMES = frozenset({"source", "get", "misfit"})
+"""What a decoder's body already calls something else."""
+
+
+def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
+    """Return every class that answers and request bodies need, each after those it refers to."""
+    documented, assumed = _results(document)
+    strict = _reachable(document, documented)
+    answers = strict | _reachable(document, assumed)
+    inputs = _reachable(document, _inputs(document)) - HAND_WRITTEN
+    if both := inputs & answers:
+        raise SpecError(f"sent and answered alike: {', '.join(sorted(both))}")
+    schemas: dict[str, Schema] = {}
+    for name, node in document.schemas.items():
+        if name in inputs:
+            schemas[name] = _schema(types, name, node, "input")
+        elif name in answers:
+            lenient = name not in strict or node.get("x-source") == "assumed"
+            also_lenient = name in assumed and not lenient
+            schemas[name] = _schema(types, name, node, "answer", lenient=lenient, also_lenient=also_lenient)
+    return tuple(_in_order(schemas))
+
+
+def _schema(
+    types: TypeReader,
+    name: str,
+    node: Node,
+    kind: Literal["answer", "input"],
+    *,
+    lenient: bool = False,
+    also_lenient: bool = False,
+) -> Schema:
+    if kind == "input" and any(
+        {"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()
+    ):
+        raise SpecError(f"{name}: what is only sent inside a parameter is neither checked nor renamed")
+    source = node.get("x-source", "")
+    required = node.get("required", ())
+    relaxed = lenient or also_lenient
+    fields = [
+        _field(types, wire, each, within=source, required=wire in required, relaxed=relaxed)
+        for wire, each in node["properties"].items()
+    ]
+    computed = [
+        _field(types, wire, each, within=source, computed=True)
+        for wire, each in node.get("x-computed", {}).items()
+    ]
+    return Schema(
+        name=name,
+        doc=sourced(node),
+        fields=(*fields, *computed),
+        kind=kind,
+        lenient=lenient,
+        also_lenient=also_lenient,
+    )
+
+
+def _field(
+    types: TypeReader,
+    wire: str,
+    node: Node,
+    *,
+    within: str,
+    required: bool = False,
+    relaxed: bool = False,
+    computed: bool = False,
+) -> Field:
+    read, nullable = types.read(node, wire)
+    name = node.get("x-python") or python_name(wire)
+    hidden = name in DECODER_NAMES or hasattr(builtins, name)
+    source = node.get("x-source", "")
+    return Field(
+        name=name,
+        local=f"{name}_" if hidden else name,
+        wire=wire,
+        type=read,
+        nullable=nullable,
+        required=required,
+        lenient=source == "assumed" or (source == "client" and within != "client"),
+        relaxed=relaxed,
+        computed=computed,
+        doc=sourced(node, within=within),
+    )
+
+
+def _results(document: Document) -> tuple[set[str], set[str]]:
+    """Return the schemas of the answers that the documents show, and of those that are assumed."""
+    documented: set[str] = set()
+    assumed: set[str] = set()
+    for path in document.root["paths"].values():
+        for operation in path.values():
+            for key in ("x-result", "x-result-list", "x-result-map"):
+                if key in operation:
+                    (assumed if operation.get("x-answer") == "assumed" else documented).add(operation[key])
+    return documented, assumed
+
+
+def _inputs(document: Document) -> set[str]:
+    """Return the objects that request bodies hold."""
+    bodies = [schema for schema in document.schemas.values() if schema.get("x-unpack")]
+    return {name for body in bodies for name in _mentioned(body)}
+
+
+def _reachable(document: Document, roots: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    todo = list(roots)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += _mentioned(document.schemas[name])
+    return found
+
+
+def _mentioned(node: object) -> list[str]:
+    """Return the names of all schemas that a node refers to, at any depth."""
+    if isinstance(node, list):
+        return [name for each in cast("list[object]", node) for name in _mentioned(each)]
+    mapping = as_node(node)
+    if mapping is None:
+        return []
+    name = schema_name(mapping)
+    return ([name] if name else []) + [name for each in mapping.values() for name in _mentioned(each)]
+
+
+def _in_order(schemas: dict[str, Schema]) -> Iterator[Schema]:
+    """Yield each class after those that it refers to; what refers to itself is quoted by the template."""
+    done: set[str] = set()
+
+    def visit(name: str) -> Iterator[Schema]:
+        if name in done or name not in schemas:
+            return
+        done.add(name)
+        for each in schemas[name].fields:
+            for other in sorted(classes_of(each.type)):
+                yield from visit(other)
+        yield schemas[name]
+
+    for name in schemas:
+        yield from visit(name)
