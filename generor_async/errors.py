@@ -26,9 +26,11 @@
 every error survives pickle and copy.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from generor_async.values import GenerationLike, Headers, Outcome, ResponseInfo
+
+RateLimitScope: TypeAlias = Literal["minute", "hour", "day", "unknown"]
 
 __all__ = [
     "APIConnectionError",
@@ -78,7 +80,7 @@ class GenerorAsyncError(Exception):
         return _line(self.message, self.advice)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The cause matters (OutcomeUnknownError names what cut it off), and the default pickling of exceptions drops it.
+        # The default pickling of exceptions drops the cause, and an OutcomeUnknownError's says what cut it off.
         return _rebuild, (type(self), self.args, {**self.__dict__, "__cause__": self.__cause__})
 
 
@@ -92,7 +94,7 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
 
 def _line(*parts: str) -> str:
     sentences = [" ".join(part.split()) for part in parts if part]
-    return " ".join(part if part[-1] in ".!?)" else f"{part}." for part in sentences)
+    return " ".join(part if part[-1] in ".!?" or part[0] == "(" else f"{part}." for part in sentences)
 
 
 class APIError(GenerorAsyncError):
@@ -213,11 +215,7 @@ class APIStatusError(APIError):
         return self.response.headers if self.response else Headers()
 
     def _what(self) -> str:
-        return (
-            f"{self.status_code} {self.code}: {self.message}"
-            if self.code
-            else f"{self.status_code}: {self.message}"
-        )
+        return f"{self.status_code} {self.code}: {self.message}" if self.code else f"{self.status_code}: {self.message}"
 
 
 class BadRequestError(APIStatusError):
@@ -301,11 +299,9 @@ class RateLimitError(APIStatusError):
 
     status = 429
 
-    def __init__(
-        self, message: str, *, scope: Literal["minute", "hour", "day", "unknown"] = "unknown", **known: Any
-    ) -> None:
+    def __init__(self, message: str, *, scope: RateLimitScope = "unknown", **known: Any) -> None:
         super().__init__(message, **known)
-        self.scope = scope
+        self.scope: RateLimitScope = scope
 
 
 class ConcurrentJobsError(RateLimitError):
@@ -337,9 +333,7 @@ class GatewayTimeoutError(InternalServerError):
 class GenerationFailedError(GenerorAsyncError):
     """A job was accepted and failed later; `generation` is its last state."""
 
-    def __init__(
-        self, message: str, *, generation: GenerationLike, retryable: bool = False, advice: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, generation: GenerationLike, retryable: bool = False, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.generation = generation
         self.code = generation.failure_code

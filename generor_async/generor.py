@@ -10,6 +10,7 @@ from generor_async.api.generor.models import Creation, GeneratedCreation, Genera
 from generor_async.engine.client import Client
 from generor_async.engine.transfer import Output, Progress, safe_name
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.values import is_array, is_object
 
 __all__ = ["AsyncGeneror"]
 
@@ -78,6 +79,6 @@ def _media_urls(creation: Any) -> list[str]:
     """Return the addresses of a creation's files, as they were received."""
     urls = [creation.get(name) for name in _MEDIA_FIELDS]
     images = creation.get("images")
-    if isinstance(images, list):
-        urls += [image.get("url") for image in images if isinstance(image, dict)]
+    if is_array(images):
+        urls += [image.get("url") for image in images if is_object(image)]
     return list(dict.fromkeys(url for url in urls if isinstance(url, str) and url))

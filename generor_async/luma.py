@@ -6,8 +6,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
-from attrs import evolve
-
 from generor_async.api.luma import operations
 from generor_async.api.luma.models import Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
@@ -17,14 +15,11 @@ from generor_async.engine.transfer import Output, Progress, safe_name
 from generor_async.errors import DownloadError
 from generor_async.rules import lifecycle
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.values import JobSubmitted
 
 __all__ = ["AsyncLuma", "Generations", "Job"]
 
 RUN_SECONDS = 1_800.0
 """How long `run` may take when nobody says."""
-LOOK_SECONDS = 60.0
-"""How long one look at a job may take."""
 
 
 class AsyncLuma(Client):
@@ -42,7 +37,8 @@ class AsyncLuma(Client):
     def _bind(self) -> None:
         if self._session.key is None:
             raise auth.missing_key(LUMA)
-        self.generations = Generations(self)
+        watch = jobs.JobWatch(self._session, self._options, operations.generations_get)
+        self.generations = Generations(self, watch)
         self.files = FilesResource(self)
 
     async def download(
@@ -65,68 +61,52 @@ class AsyncLuma(Client):
         if generation is None or not generation.output:
             state = "not known yet" if generation is None else generation.state
             raise DownloadError(
-                f"the generation has no outputs (its state is {state})", url="", advice="Wait until it is completed"
+                f"the generation has no outputs (its state is {state})",
+                url="",
+                advice="Wait until it is completed",
             )
-        outputs = [
-            self._output(generation, index, item.url)
-            for index, item in enumerate(generation.output)
-            if item.url is not None
-        ]
+        outputs = [self._output(generation, index, item.url) for index, item in enumerate(generation.output)]
         return await self._download(outputs, to, overwrite=overwrite, on_progress=on_progress)
 
     def _output(self, generation: Generation, index: int, url: str) -> Output:
         async def refresh() -> str:
             fresh = await self.generations.get(generation.id)
-            return fresh.output[index].url or url
+            return fresh.output[index].url
 
         return Output(name=f"{safe_name(generation.id)}-{index}", url=url, refresh=refresh)
-
-    async def _look(self, generation_id: str, timeout: float) -> Generation:
-        """Fetch a generation within so many seconds."""
-        options = evolve(self._options, timeout=min(timeout, LOOK_SECONDS), request_id=None)
-        return await self._session.send(operations.generations_get(generation_id), options)
-
-    def _follow(self, job_id: str, seen: Generation | None, timeout: float) -> AsyncIterator[Generation]:
-        async def look(seconds: float) -> Generation:
-            return await self._look(job_id, seconds)
-
-        return jobs.follow(job_id, seen, look, timeout=timeout, clock=self._clock, events=self._events)
-
-    def _submitted(self, generation: Generation) -> "Job":
-        if self._events.listening:
-            self._events.emit(JobSubmitted(job_id=generation.id, model=generation.model))
-        return Job(self, generation.id, generation)
 
 
 class Generations(GenerationsResource):
     """Submit generations, wait for them, and take them up again by their ids."""
 
-    __slots__ = ("_luma",)
+    __slots__ = ("_luma", "_watch")
 
-    def __init__(self, luma: AsyncLuma) -> None:
+    def __init__(self, luma: AsyncLuma, watch: jobs.JobWatch[Generation]) -> None:
         super().__init__(luma)
         self._luma = luma
+        self._watch = watch
 
     async def submit(self, **params: Unpack[GenerationsCreateParams]) -> "Job":
         """Submit a generation with the parameters of `create`, and return its job."""
-        return self._luma._submitted(await self.create(**params))
+        generation = await self.create(**params)
+        self._watch.submitted(generation.id, generation.model)
+        return Job(self._luma, self._watch, generation.id, generation)
 
     def job(self, generation_id: str) -> "Job":
         """Take up a job by its id, without a request: after a restart, for example."""
-        return Job(self._luma, generation_id, None)
+        return Job(self._luma, self._watch, generation_id, None)
 
     async def run(self, **params: Unpack[GenerationsCreateParams]) -> Generation:
         """Submit a generation with the parameters of `create`, wait for it, and return it completed.
 
         Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
-        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the job
-        goes on then, and `job(id)` takes it up again.
+        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
+        job goes on then, and `job(id)` takes it up again.
         """
-        luma = self._luma
-        timeout = luma._options.timeout or RUN_SECONDS
-        deadline = luma._clock.monotonic() + timeout
-        job = await luma.with_options(timeout=timeout).generations.submit(**params)
-        return await job.wait(timeout=max(deadline - luma._clock.monotonic(), 0.001))
+        timeout = self._watch.options.timeout or RUN_SECONDS
+        deadline = self._watch.now() + timeout
+        job = await self._luma.with_options(timeout=timeout).generations.submit(**params)
+        return await job.wait(timeout=deadline - self._watch.now())
 
 
 class Job:
@@ -135,10 +115,17 @@ class Job:
     `await job` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
     """
 
-    __slots__ = ("_luma", "generation", "id")
+    __slots__ = ("_luma", "_watch", "generation", "id")
 
-    def __init__(self, luma: AsyncLuma, generation_id: str, generation: Generation | None) -> None:
+    def __init__(
+        self,
+        luma: AsyncLuma,
+        watch: jobs.JobWatch[Generation],
+        generation_id: str,
+        generation: Generation | None,
+    ) -> None:
         self._luma = luma
+        self._watch = watch
         self.id = generation_id
         self.generation = generation
         """The generation as it was last seen; None before the first look."""
@@ -162,7 +149,7 @@ class Job:
 
     async def updates(self, *, timeout: float = math.inf) -> AsyncIterator[Generation]:
         """Yield the generation at each change of its state, the present one first, until it is terminal."""
-        async for generation in self._luma._follow(self.id, self.generation, timeout):
+        async for generation in self._watch.follow(self.id, self.generation, timeout=timeout):
             self.generation = generation
             yield generation
 

@@ -1,6 +1,7 @@
 """The command's options, and how it ends: one line on stderr for everything that a person can mend."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,9 @@ def _stop(message: str, code: int) -> typer.Exit:
 
 @app.command()
 def demo(
-    out: Annotated[
-        Path, typer.Option(help="The folder that the files go into; it is made if need be.")
-    ] = Path("generor-demo"),
+    out: Annotated[Path, typer.Option(help="The folder that the files go into; it is made if need be.")] = Path(
+        "generor-demo"
+    ),
     seed: Annotated[int, typer.Option(help="What the pictures, times and failures are drawn from.")] = 7,
 ) -> None:
     """Generate a mix through both APIs on the built-in simulator.
@@ -86,6 +87,6 @@ def simulate(
         raise _stop(str(error), BAD_USE) from None
     except OSError as error:
         raise _stop(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port, or 0 for any",
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another --port, or 0 for any",
             BAD_USE,
         ) from None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 from rich.console import Console, Group
@@ -36,7 +37,7 @@ class Task:
 
     api: str
     what: str
-    work: "Callable[[Task, Studio], Awaitable[None]]" = field(repr=False)
+    work: "Work" = field(repr=False)
     state: str = "waiting"
     began: float = 0.0
     seconds: float | None = None
@@ -58,6 +59,9 @@ class Studio:
     luma: AsyncLuma
     simulator: Simulator
     out: Path
+
+
+Work: TypeAlias = Callable[[Task, Studio], Awaitable[None]]
 
 
 async def run(out: Path, *, seed: int, console: Console) -> None:
@@ -248,9 +252,7 @@ def _mark(task: Task) -> Text:
 def _summary(tasks: list[Task], out: Path) -> Group:
     """Show what was made, how long it took, what it cost and where it is."""
     table = Table.grid(padding=(0, 2))
-    table.add_row(
-        "", "API", "What", Text("Time", justify="right"), Text("Cost", justify="right"), "File", style="bold"
-    )
+    table.add_row("", "API", "What", Text("Time", justify="right"), Text("Cost", justify="right"), "File", style="bold")
     for task in tasks:
         table.add_row(
             _mark(task),

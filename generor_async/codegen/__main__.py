@@ -14,15 +14,9 @@ API = ROOT / "generor_async" / "api"
 
 def main() -> int:
     """Regenerate or check; the exit code is 1 where the tree and the spec disagree."""
-    parser = argparse.ArgumentParser(
-        prog="python -m generor_async.codegen", description="Regenerate api/ from spec/."
-    )
-    parser.add_argument(
-        "--out", type=Path, default=API, metavar="DIR", help="where to write (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; say where DIR and the spec disagree"
-    )
+    parser = argparse.ArgumentParser(prog="python -m generor_async.codegen", description="Regenerate api/ from spec/.")
+    parser.add_argument("--out", type=Path, default=API, metavar="DIR", help="where to write (default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="write nothing; say where DIR and the spec disagree")
     options = parser.parse_args()
     if not options.check:
         generate(options.out)

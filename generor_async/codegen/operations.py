@@ -88,9 +88,7 @@ class OperationReader:
                 }
                 content: Node = node.get("requestBody", {}).get("content") or {"": {}}
                 for media_type, media in content.items():
-                    yield self._operation(
-                        http, path, _with_own(node, media), media, BODIES.get(media_type, "none")
-                    )
+                    yield self._operation(http, path, _with_own(node, media), media, BODIES.get(media_type, "none"))
 
     def _operation(self, http: str, path: str, node: Node, media: Node, body: Body) -> Operation:
         schema = self.document.resolve(media.get("schema", {}))
@@ -132,9 +130,7 @@ class OperationReader:
         for name, each in media.get("x-part-arguments", {}).items():
             yield self._parameter(name, each, PART_ARGUMENTS[name], each.get("required", False), around)
         for name, each in schema.get("properties", {}).items():
-            place: Place = (
-                "content" if each.get("format") == "binary" else "body" if body == "json" else "part"
-            )
+            place: Place = "content" if each.get("format") == "binary" else "body" if body == "json" else "part"
             yield self._parameter(name, each, place, name in schema.get("required", ()), around)
 
     def _parameter(self, wire: str, node: Node, where: Place, required: bool, around: str) -> Parameter:

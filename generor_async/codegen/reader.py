@@ -120,8 +120,8 @@ def _alternatives(node: Node) -> list[Node]:
         if key in node:
             around = {name: value for name, value in node.items() if name != key}
             return [{**around, **each} for each in node[key]]
-    kinds = node.get("type")
-    return [{**node, "type": kind} for kind in kinds] if isinstance(kinds, list) else [node]
+    kinds: str | list[str] = node.get("type", "")
+    return [node] if isinstance(kinds, str) else [{**node, "type": kind} for kind in kinds]
 
 
 def _of_parameter(parameter: Node) -> Node:
@@ -143,6 +143,5 @@ def read_checks(node: Node, refusal: str) -> tuple[Check, ...]:
         if key in node:
             found.setdefault(function, []).append((keyword, node[key]))
     return tuple(
-        Check(function=function, arguments=(*bounds, ("refusal", refusal)))
-        for function, bounds in found.items()
+        Check(function=function, arguments=(*bounds, ("refusal", refusal))) for function, bounds in found.items()
     )

@@ -42,9 +42,7 @@ def _schema(
     lenient: bool = False,
     also_lenient: bool = False,
 ) -> Schema:
-    if kind == "input" and any(
-        {"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()
-    ):
+    if kind == "input" and any({"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()):
         raise SpecError(f"{name}: what is only sent inside a parameter is neither checked nor renamed")
     source = node.get("x-source", "")
     required = node.get("required", ())
@@ -54,8 +52,7 @@ def _schema(
         for wire, each in node["properties"].items()
     ]
     computed = [
-        _field(types, wire, each, within=source, computed=True)
-        for wire, each in node.get("x-computed", {}).items()
+        _field(types, wire, each, within=source, computed=True) for wire, each in node.get("x-computed", {}).items()
     ]
     return Schema(
         name=name,

@@ -65,9 +65,7 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
             source, f"{base_url!r} is not an http or https URL", advice=f"The API's own is {vendor.base_url}"
         )
     if parts.username is not None or parts.query or parts.fragment:
-        raise InvalidRequestError(
-            source, "the base URL must have neither credentials nor a query nor a fragment"
-        )
+        raise InvalidRequestError(source, "the base URL must have neither credentials nor a query nor a fragment")
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
         raise InvalidRequestError(
             source,

@@ -1,10 +1,10 @@
 """What both clients have in common: how they are made, viewed with other options, and closed."""
 
 import math
-import ssl
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -71,7 +71,7 @@ class Client:
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
         proxy: str | None = None,
-        ssl: "ssl.SSLContext | aiohttp.Fingerprint | bool | None" = None,
+        ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,

@@ -1,11 +1,13 @@
 """Drives one job to its end: looks, waits, looks again."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, Protocol, TypeVar
 
-from generor_async.engine.events import EventStream
+from attrs import evolve
+
+from generor_async.engine.options import Options
+from generor_async.engine.session import Session
 from generor_async.errors import (
     APIConnectionError,
     DeadlineExceededError,
@@ -13,9 +15,10 @@ from generor_async.errors import (
     RateLimitError,
 )
 from generor_async.rules import lifecycle, schedule
-from generor_async.values import Clock, JobEnded, JobPolled
+from generor_async.rules.wire import Operation
+from generor_async.values import JobEnded, JobPolled, JobSubmitted
 
-__all__ = ["follow"]
+__all__ = ["JobWatch"]
 
 
 class Stateful(Protocol):
@@ -29,68 +32,84 @@ class Stateful(Protocol):
 
 S = TypeVar("S", bound=Stateful)
 
+LOOK_SECONDS = 60.0
+"""How long one look at a job may take."""
 
-async def follow(
-    job_id: str,
-    seen: S | None,
-    look: Callable[[float], Awaitable[S]],
-    *,
-    timeout: float,
-    clock: Clock,
-    events: EventStream,
-) -> AsyncIterator[S]:
-    """Yield the job at each change of its state, until it is terminal.
 
-    `seen` is what is known of it already; `look(timeout)` fetches it anew within so many seconds. A look that fails for
-    a passing reason is not the job failing: the next one comes on the schedule. Raises DeadlineExceededError when
-    `timeout` seconds are over, and whatever a look raised that no waiting mends, such as a 404.
-    """
-    began = clock.monotonic()
-    deadline = began + timeout
-    if seen is not None:
-        yield seen
-        if seen.state in lifecycle.TERMINAL:
-            return
-    for spacing in schedule.spacings(at_once=seen is None):
-        await _pause(spacing, job_id, timeout, deadline, clock)
-        try:
-            found = await look(deadline - clock.monotonic())
-        except (APIConnectionError, InternalServerError, RateLimitError):
-            continue
-        except DeadlineExceededError:
-            if clock.monotonic() < deadline:
+class JobWatch(Generic[S]):
+    """Looks at the jobs of one client."""
+
+    __slots__ = ("_get", "_session", "options")
+
+    def __init__(self, session: Session, options: Options, get: Callable[[str], Operation[S]]) -> None:
+        self._session = session
+        self._get = get
+        self.options = options
+
+    def now(self) -> float:
+        """Return the client's own seconds, which never run backwards."""
+        return self._session.clock.monotonic()
+
+    def submitted(self, job_id: str, model: str | None) -> None:
+        """Tell that a job was accepted."""
+        if self._session.events.listening:
+            self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
+
+    async def follow(self, job_id: str, seen: S | None, *, timeout: float) -> AsyncIterator[S]:
+        """Yield the job at each change of its state, until it is terminal.
+
+        `seen` is what is known of it already. A look that fails for a passing reason is not the job failing: the next
+        one comes on the schedule. Raises DeadlineExceededError when `timeout` seconds are over, and whatever a look
+        raised that no waiting mends, such as a 404.
+        """
+        began = self.now()
+        deadline = began + timeout
+        if seen is not None:
+            yield seen
+            if seen.state in lifecycle.TERMINAL:
+                return
+        for spacing in schedule.spacings(at_once=seen is None):
+            await self._pause(spacing, job_id, timeout, deadline)
+            try:
+                found = await self._look(job_id, deadline - self.now())
+            except (APIConnectionError, InternalServerError, RateLimitError):
                 continue
-            raise _out_of_time(job_id, timeout) from None
-        ended = found.state in lifecycle.TERMINAL
-        if events.listening:
-            elapsed = clock.monotonic() - began
-            events.emit(JobPolled(job_id=job_id, state=found.state, elapsed=elapsed))
-            if ended:
-                code = found.failure_code
-                events.emit(JobEnded(job_id=job_id, state=found.state, failure_code=code, elapsed=elapsed))
-        if seen is None or found.state != seen.state:
-            seen = found
-            yield found
-        if ended:
+            except DeadlineExceededError:
+                if self.now() < deadline:
+                    continue
+                raise _out_of_time(job_id, timeout) from None
+            self._tell(job_id, found, self.now() - began)
+            if seen is None or found.state != seen.state:
+                seen = found
+                yield found
+            if found.state in lifecycle.TERMINAL:
+                return
+
+    async def _look(self, job_id: str, seconds: float) -> S:
+        options = evolve(self.options, timeout=min(seconds, LOOK_SECONDS), request_id=None)
+        return await self._session.send(self._get(job_id), options)
+
+    async def _pause(self, seconds: float, job_id: str, timeout: float, deadline: float) -> None:
+        if self.now() + seconds >= deadline:
+            raise _out_of_time(job_id, timeout)
+        if seconds:
+            try:
+                await self._session.clock.sleep(seconds)
+            except asyncio.CancelledError as error:
+                error.add_note(f"job {job_id} goes on: take it up again by its id. Luma documents no way to cancel it")
+                raise
+
+    def _tell(self, job_id: str, found: S, elapsed: float) -> None:
+        events = self._session.events
+        if not events.listening:
             return
-
-
-async def _pause(seconds: float, job_id: str, timeout: float, deadline: float, clock: Clock) -> None:
-    if seconds <= 0:
-        return
-    if clock.monotonic() + seconds >= deadline:
-        raise _out_of_time(job_id, timeout)
-    try:
-        await clock.sleep(seconds)
-    except asyncio.CancelledError as error:
-        error.add_note(
-            f"job {job_id} goes on and can be taken up again by its id; Luma documents no way to cancel it"
-        )
-        raise
+        events.emit(JobPolled(job_id=job_id, state=found.state, elapsed=elapsed))
+        if found.state in lifecycle.TERMINAL:
+            code = found.failure_code
+            events.emit(JobEnded(job_id=job_id, state=found.state, failure_code=code, elapsed=elapsed))
 
 
 def _out_of_time(job_id: str, timeout: float) -> DeadlineExceededError:
-    assert timeout < math.inf
     return DeadlineExceededError(
         f"job {job_id} has not ended within {timeout:g} s",
         waited_for="poll",

@@ -2,11 +2,10 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import JSON, MediaRef
+from generor_async.values import JSON, MediaRef, is_array, is_object
 
 __all__ = ["inlined", "sniff"]
 
@@ -36,9 +35,9 @@ async def inlined(body: JSON, operation: str) -> JSON:
     """Return the body with every `MediaRef.file(...)` replaced by its bytes."""
     if isinstance(body, MediaRef):
         return await asyncio.to_thread(_read, body, operation)
-    if isinstance(body, Mapping):
+    if is_object(body):
         return {key: await inlined(value, operation) for key, value in body.items()}
-    if isinstance(body, list):
+    if is_array(body):
         return [await inlined(value, operation) for value in body]
     return body
 

@@ -1,47 +1,44 @@
 """How one call is made: what `with_options` can change."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import UNSET, Priority
 
 __all__ = ["Options"]
 
 
 @frozen(kw_only=True)
 class Options:
-    """How one call is made. A view of a client made by `with_options` differs in these alone."""
+    """How one call is made. A view of a client made by `with_options` differs in these alone.
+
+    Times are seconds; None leaves them to the operation.
+    """
 
     timeout: float | None = None
-    queue_timeout: float = math.inf
     attempt_timeout: float | None = None
     max_retries: int = 4
-    priority: Priority = "normal"
-    extra_headers: Mapping[str, str] = field(factory=dict, repr=False)
-    extra_query: Mapping[str, str] = field(factory=dict, repr=False)
-    extra_body: Mapping[str, Any] = field(factory=dict, repr=False)
-    on_progress: Callable[..., object] | None = None
+    extra_headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     request_id: str | None = None
 
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""
-        for name in ("timeout", "queue_timeout", "attempt_timeout"):
-            if changes.get(name, UNSET) is not UNSET:
+        changed = evolve(self, **changes)
+        for name in ("timeout", "attempt_timeout"):
+            if name in changes:
                 _check_seconds(name, changes[name])
-        retries = changes.get("max_retries", 0)
+        retries: object = changed.max_retries
         if type(retries) is not int or retries < 0:
             raise InvalidRequestError("max_retries", "max_retries must be a whole number from 0 up")
-        for name, value in (changes.get("extra_headers") or {}).items():
+        for name, value in changed.extra_headers.items():
             _check_header(name, value)
-        if changes.get("request_id") is not None:
+        if "request_id" in changes:
             _check_header("request_id", changes["request_id"])
-        if changes.get("priority", "normal") not in {"interactive", "normal", "bulk"}:
-            raise InvalidRequestError("priority", "priority must be 'interactive', 'normal' or 'bulk'")
-        return evolve(self, **changes)
+        return changed
 
 
 def _check_seconds(name: str, value: object) -> None:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Generator
-from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import evolve
@@ -10,7 +9,7 @@ from attrs import evolve
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.envelope import Meta, PageData
 from generor_async.rules.wire import Operation
-from generor_async.values import Model, ResponseInfo, model_response
+from generor_async.values import Model, ResponseInfo, response_to
 
 __all__ = ["Page", "Pages", "Sender", "collect", "response_of"]
 
@@ -66,9 +65,7 @@ class Page(Generic[T]):
     async def next_page(self) -> "Page[T] | None":
         """Fetch the page after this one; None where there is none."""
         following = _following(self._operation, self._data.meta)
-        return (
-            None if following is None else Page(self._client, following, await self._client.send(following))
-        )
+        return None if following is None else Page(self._client, following, await self._client.send(following))
 
     def __repr__(self) -> str:
         return f"Page({len(self.items)} items, {self.meta!r})"
@@ -83,9 +80,7 @@ class Pages(Generic[T]):
 
     __slots__ = ("_client", "_first", "_max_items")
 
-    def __init__(
-        self, client: Sender, first: Operation[PageData[T]], *, max_items: int | None = None
-    ) -> None:
+    def __init__(self, client: Sender, first: Operation[PageData[T]], *, max_items: int | None = None) -> None:
         if max_items is not None and (type(max_items) is not int or max_items < 0):
             raise InvalidRequestError("max_items", "max_items must be a whole number from 0 up")
         self._client = client
@@ -146,16 +141,9 @@ class _Unseen:
 
 
 def _identity(item: object) -> object:
-    """Return what tells an item from its neighbours; None where it carries no id."""
-    name = _id_field(type(item))
-    return None if name is None else getattr(item, name)
-
-
-@cache
-def _id_field(cls: type) -> str | None:
-    """Return the field that names an item: the first that its class declares, if it is an id."""
-    own = [name for name in getattr(cls, "__annotations__", {}) if name != "wire_names"]
-    return own[0] if own and (own[0] in {"id", "slug", "username"} or own[0].endswith("_id")) else None
+    """Return what tells an item from its neighbours: its first field, if that is an id; else None."""
+    name = next((name for name in type(item).__annotations__ if name != "wire_names"), "")
+    return getattr(item, name) if name in {"id", "slug", "username"} or name.endswith("_id") else None
 
 
 def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageData[T]] | None:
@@ -173,16 +161,16 @@ async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
     return await Pages(client, operation).collect()
 
 
-def response_of(result: Model | Page[Any]) -> ResponseInfo:
+def response_of(result: object) -> ResponseInfo:
     """Return status, headers, request id and timing of the answer that a model or page came from.
 
     Raises TypeError for anything that a client did not return.
     """
     info = None
     if isinstance(result, Page):
-        info = result.response
+        info = result.response  # pyright: ignore[reportUnknownMemberType] # isinstance forgets what it is a page of
     elif isinstance(result, Model):
-        info = model_response(result)
+        info = response_to(result)
     if info is None:
         raise TypeError(f"{type(result).__name__} is not an answer that a client returned")
     return info

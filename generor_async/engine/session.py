@@ -99,7 +99,7 @@ class Session:
         body = operation.body
         if not isinstance(body, Form):
             if options.extra_body:
-                body = {**(body or {}), **options.extra_body}
+                body = dict[str, Any](body or {}) | dict(options.extra_body)
             if body is not None:
                 headers["Content-Type"] = "application/json"
                 body = await _serialize(body, endpoint.name)
@@ -225,9 +225,7 @@ class _Call(Generic[T]):
         name = self.operation.endpoint.name
         if isinstance(error, RateLimitError):
             events.emit(
-                Throttled(
-                    operation=name, request_id=context.request_id, scope=outcome.scope_of(error), delay=delay
-                )
+                Throttled(operation=name, request_id=context.request_id, scope=outcome.scope_of(error), delay=delay)
             )
         events.emit(
             RetryScheduled(

@@ -63,7 +63,7 @@ class Output:
     """Fetches a fresh URL when this one has expired."""
 
 
-class _Expired(Exception):
+class _ExpiredError(Exception):
     """The host refused a presigned URL."""
 
 
@@ -103,15 +103,7 @@ class Transfers:
         on_progress: Progress | None,
     ) -> list[Path]:
         """Download all outputs into the folder `to`, which is made if need be; return the files' paths in order."""
-        folder = Path(to)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DownloadError(
-                f"the folder {folder} cannot be made ({error.strerror})",
-                url="",
-                advice="Choose a folder that you may write to",
-            ) from None
+        folder = _folder(to)
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(output: Output) -> Path:
@@ -131,24 +123,17 @@ class Transfers:
         """Close the running event loop's connections."""
         await self._web.close()
 
-    async def _one(
-        self, output: Output, folder: Path, *, overwrite: bool, on_progress: Progress | None
-    ) -> Path:
-        present = sorted(path for path in folder.glob(f"{output.name}.*") if path.suffix != UNFINISHED)
-        if present and not overwrite:
-            raise DownloadError(
-                f"{present[0]} exists already",
-                url=output.url,
-                advice="Pass overwrite=True, or choose another folder",
-            )
+    async def _one(self, output: Output, folder: Path, *, overwrite: bool, on_progress: Progress | None) -> Path:
+        if not overwrite:
+            _check_absent(folder, output)
         try:
             try:
                 return await self._fetch(output.url, output.name, folder, on_progress)
-            except _Expired:
+            except _ExpiredError:
                 if output.refresh is None:
                     raise
             return await self._fetch(await output.refresh(), output.name, folder, on_progress)
-        except _Expired:
+        except _ExpiredError:
             raise DownloadError(
                 "the host refused the URL (403)",
                 url=output.url,
@@ -209,9 +194,7 @@ class Transfers:
         target = URL(url, encoded=True)
         for _ in range(REDIRECTS):
             if target.scheme not in self._schemes or not target.host:
-                raise DownloadError(
-                    f"a {target.scheme or 'relative'} URL is not downloaded from", url=str(target)
-                )
+                raise DownloadError(f"a {target.scheme or 'relative'} URL is not downloaded from", url=str(target))
             response = await self._web.get().session.get(target, allow_redirects=False)
             if response.status == 200:
                 return response
@@ -223,8 +206,28 @@ class Transfers:
         else:
             raise DownloadError("it redirects too often", url=url)
         if response.status == 403:
-            raise _Expired
+            raise _ExpiredError
         raise DownloadError(f"the host answered {response.status}", url=url, advice="Fetch the result again")
+
+
+def _folder(to: str | os.PathLike[str]) -> Path:
+    folder = Path(to)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"the folder {folder} cannot be made ({error.strerror})",
+            url="",
+            advice="Choose a folder that you may write to",
+        ) from None
+    return folder
+
+
+def _check_absent(folder: Path, output: Output) -> None:
+    for path in folder.glob(f"{output.name}.*"):
+        raise DownloadError(
+            f"{path} exists already", url=output.url, advice="Pass overwrite=True, or choose another folder"
+        )
 
 
 def _settle(file: BinaryIO) -> None:

@@ -45,6 +45,7 @@ class _Stamped(aiohttp.ClientRequest):
     in_hand = False
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        """Note the moment, and send."""
         self.in_hand = True
         return await super().send(conn)
 
@@ -187,9 +188,7 @@ def _translate(error: Exception, attempt: Attempt) -> TransportError:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return TransportError(text, sent=False, permanent=True)
         case aiohttp.ServerFingerprintMismatch() | aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return TransportError(
-                "the server's certificate or the URL is not right", sent=False, permanent=True
-            )
+            return TransportError("the server's certificate or the URL is not right", sent=False, permanent=True)
         case aiohttp.ClientConnectorError():
             return TransportError(text, sent=False)
         case aiohttp.ClientHttpProxyError():

@@ -6,7 +6,7 @@ from generor_async.errors import NotFoundError
 from generor_async.rules import outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Misshapen, Model, ResponseInfo, remember_response
+from generor_async.values import Misshapen, Model, ResponseInfo, is_object, remember_response
 
 __all__ = ["read"]
 
@@ -26,7 +26,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: 
         if succeeded:
             raise outcome.undecodable(context, reply, str(error)) from None
         body = outcome.text_of(reply.body)
-    if not succeeded or (type(body) is dict and body.get("success") is False):
+    if not succeeded or (is_object(body) and body.get("success") is False):
         failure = outcome.failed(context, reply, body, now)
         if not (deletes and context.lost and isinstance(failure, NotFoundError)):
             raise failure
@@ -56,9 +56,9 @@ def _attach(result: Any, info: ResponseInfo) -> None:
         remember_response(result, info)
     elif isinstance(result, PageData):
         result.response = info
-        for item in result.items:
+        for item in result.items:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # of any kind
             _attach(item, info)
-    elif isinstance(result, dict):
+    elif is_object(result):
         for items in result.values():
             for item in items:
                 _attach(item, info)

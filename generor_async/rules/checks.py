@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import MediaRef, Unset
+from generor_async.values import JSON, MediaRef, Unset, is_object
 
 __all__ = ["items", "length", "luma_generation", "reserved", "within"]
 
@@ -16,9 +16,7 @@ NO_SOURCE_TYPES = frozenset({"image", "video"})
 SOURCE_TYPES = frozenset({"image_edit", "video_edit", "video_reframe", "layering"})
 
 
-def length(
-    value: str | Unset | None, name: str, *, at_least: int = 0, at_most: int, refusal: str = ""
-) -> None:
+def length(value: str | Unset | None, name: str, *, at_least: int = 0, at_most: int, refusal: str = "") -> None:
     """Refuse a string that is too short or too long; lengths are in characters."""
     if isinstance(value, str) and not at_least <= len(value) <= at_most:
         bounds = f"{at_least:,} to {at_most:,}" if at_least else f"at most {at_most:,}"
@@ -94,26 +92,28 @@ def luma_generation(body: Mapping[str, Any]) -> None:
     _video(body.get("video"))
 
 
-def _video(video: Any) -> None:
-    if not isinstance(video, Mapping):
+def _video(video: JSON) -> None:
+    if not is_object(video):
         return
     for name in ("start_frame", "end_frame"):
         if video.get(name) is not None:
             _media(video[name], f"video.{name}")
-    for owner, name in ((video, "video"), (video.get("edit"), "video.edit")):
-        if isinstance(owner, Mapping):
-            for index, frame in enumerate(owner.get("keyframes") or ()):
-                _media(frame, f"{name}.keyframes[{index}]")
+    _keyframes(video, "video")
+    _keyframes(video.get("edit"), "video.edit")
 
 
-def _media(reference: Any, field: str) -> None:
+def _keyframes(owner: JSON, name: str) -> None:
+    if is_object(owner):
+        for index, frame in enumerate(owner.get("keyframes") or ()):
+            _media(frame, f"{name}.keyframes[{index}]")
+
+
+def _media(reference: JSON, field: str) -> None:
     """Check one MediaRef in the API's own form."""
     if isinstance(reference, MediaRef):
         return
-    if not isinstance(reference, Mapping):
-        raise InvalidRequestError(
-            field, f"{field}: expected a MediaRef or a mapping, not {type(reference).__name__}"
-        )
+    if not is_object(reference):
+        raise InvalidRequestError(field, f"{field}: expected a MediaRef or a mapping, not {type(reference).__name__}")
     named = [name for name in ("url", "data", "generation_id", "file_id") if reference.get(name) is not None]
     if "url" in named and "data" in named:
         raise InvalidRequestError(
@@ -122,9 +122,7 @@ def _media(reference: Any, field: str) -> None:
             advice="Remove either the url or the data and media_type fields",
         )
     if len(named) != 1:
-        raise InvalidRequestError(
-            field, f"{field}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'"
-        )
+        raise InvalidRequestError(field, f"{field}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'")
     if "data" in named and not reference.get("media_type"):
         raise InvalidRequestError(
             field,

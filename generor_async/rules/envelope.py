@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from generor_async.values import JSON, Misshapen, ResponseInfo, misfit
+from generor_async.values import JSON, Misshapen, ResponseInfo, is_array, is_object, misfit
 
 __all__ = [
     "Meta",
@@ -83,7 +83,7 @@ def bare_or_enveloped(decode: Decode[T]) -> Decode[T]:
     """Open an object that the documents show bare and that may as well come in the envelope."""
 
     def opened(body: JSON) -> T:
-        inside = type(body) is dict and type(body.get("data")) is dict
+        inside = is_object(body) and is_object(body.get("data"))
         try:
             return decode(body["data"] if inside else body)
         except Misshapen as error:
@@ -105,7 +105,7 @@ def enveloped_map(decode: Decode[T]) -> Decode[dict[str, list[T]]]:
 
     def opened(body: JSON) -> dict[str, list[T]]:
         data = _data(body)
-        if type(data) is dict:
+        if is_object(data):
             return {kind: _items(decode, items, f"$.data.{kind}") for kind, items in data.items()}
         grouped: dict[str, list[T]] = {}
         for item, value in zip(_items(decode, data, "$.data"), data, strict=True):
@@ -123,9 +123,9 @@ def page_of(decode: Decode[T], *, lenient: bool = False) -> Decode[PageData[T]]:
 
     def opened(body: JSON) -> PageData[T]:
         data = _data(body)
-        if lenient and type(data) is not list:
+        if lenient and not is_array(data):
             return PageData([], Meta(), body)
-        meta = body.get("meta") if type(body) is dict else None
+        meta = body.get("meta") if is_object(body) else None
         return PageData(_items(decode, data, "$.data"), _meta(meta), body)
 
     return opened
@@ -139,7 +139,7 @@ def cursor_page_of(decode: Decode[T]) -> Decode[PageData[T]]:
     """Open `{"data": [...], "has_more": ..., "next_cursor": ...}`."""
 
     def opened(body: JSON) -> PageData[T]:
-        if type(body) is not dict:
+        if not is_object(body):
             raise misfit(body, "an object", "$")
         cursor = body.get("next_cursor")
         if cursor is not None and type(cursor) is not str:
@@ -152,11 +152,11 @@ def cursor_page_of(decode: Decode[T]) -> Decode[PageData[T]]:
 
 def _data(body: JSON) -> JSON:
     """Return the data of an envelope; a body without one is taken as the data itself."""
-    return body["data"] if type(body) is dict and "data" in body else body
+    return body["data"] if is_object(body) and "data" in body else body
 
 
 def _items(decode: Decode[T], data: JSON, path: str) -> list[T]:
-    if type(data) is not list:
+    if not is_array(data):
         raise misfit(data, "an array", path)
     items: list[T] = []
     try:
@@ -168,7 +168,7 @@ def _items(decode: Decode[T], data: JSON, path: str) -> list[T]:
 
 
 def _meta(meta: JSON) -> Meta:
-    if type(meta) is not dict:
+    if not is_object(meta):
         return Meta()
 
     def number(name: str) -> int | None:

@@ -33,7 +33,7 @@ from generor_async.errors import (
 from generor_async.rules.headers import retry_after
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret
+from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
 
 __all__ = [
     "Context",
@@ -120,8 +120,8 @@ def status_outcome(vendor: Vendor, status: int, *, own_shape: bool) -> Outcome:
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
     """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
     vendor = context.endpoint.vendor
-    own = vendor.failure(body)
     status = reply.status
+    own = None if 300 <= status < 400 else vendor.failure(body)
     code = None
     if own:
         message, code, stated = own
@@ -147,9 +147,7 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
         return _limited(vendor, reply, message, known)
     if status == 403 and code and context.endpoint.scope != "none":
         known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
-    return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(
-        message, **known
-    )
+    return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(message, **known)
 
 
 def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
@@ -201,7 +199,9 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
 
 def scope_of(error: RateLimitError) -> Literal["minute", "hour", "day", "jobs", "unknown"]:
     """Return which limit a 429 is about."""
-    return "jobs" if isinstance(error, ConcurrentJobsError) else error.scope
+    if isinstance(error, ConcurrentJobsError):
+        return "jobs"
+    return error.scope
 
 
 def ids_in(text: str) -> tuple[str, ...]:
@@ -234,10 +234,16 @@ def _scope(limit: str | None, tier: str | None) -> Literal["minute", "hour", "da
 
 def _foreign_message(reply: Reply) -> str:
     if 300 <= reply.status < 400:
-        host = urlsplit(reply.headers.get("Location", "")).hostname or "the same host"
-        return f"a redirect to {host}, which API calls do not follow"
+        return f"a redirect to {_host(reply.headers.get('Location', ''))}, which API calls do not follow"
     kind = reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
     return f"an answer that is not the API's own ({kind}, {len(reply.body):,} bytes)"
+
+
+def _host(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "the same host"
+    except ValueError:
+        return "another place"
 
 
 def _foreign_advice(vendor: Vendor, status: int) -> str:
@@ -247,17 +253,23 @@ def _foreign_advice(vendor: Vendor, status: int) -> str:
 
 
 def _masked(body: JSON, secrets: tuple[str, ...]) -> JSON:
-    """Return the body with the values of secret keys masked; as it is where the operation has none."""
-    if not secrets:
-        return body
-    if isinstance(body, dict):
-        return {
-            key: Secret(value) if key in secrets and isinstance(value, str) else _masked(value, secrets)
-            for key, value in body.items()
-        }
-    if isinstance(body, list):
-        return [_masked(item, secrets) for item in body]
-    return Secret(body) if isinstance(body, str) and any(name in body for name in secrets) else body
+    """Mask the values of secret keys in place, so that no frame above holds them bare; return the body.
+
+    A text that isn't JSON is masked whole where it names such a key. However deep the body is nested: no recursion.
+    """
+    if isinstance(body, str):
+        return Secret(body) if any(name in body for name in secrets) else body
+    pending: list[JSON] = [body] if secrets else []
+    while pending:
+        value = pending.pop()
+        if is_object(value):
+            for name in secrets:
+                if isinstance(found := value.get(name), str):
+                    value[name] = Secret(found)
+            pending += value.values()
+        elif is_array(value):
+            pending += value
+    return body
 
 
 def _status_classes() -> dict[int, type[APIStatusError]]:

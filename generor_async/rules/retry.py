@@ -20,6 +20,8 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 GATEWAY_DELAY = 5.0
 """Luma's 502 waits 5 to 10 s (documented)."""
+NEVER = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
+"""Statuses that the same request meets again, whether or not the API at hand documents them."""
 
 
 def _delays() -> tuple[float, ...]:
@@ -44,6 +46,8 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
     if isinstance(error, APIStatusError):
         if error.retryable:
             return True
+        if error.status_code in NEVER:
+            return False
     elif isinstance(error, APIConnectionError | ResponseShapeError) and not error.retryable:
         return False
     if error.outcome == "not_sent":

@@ -1,9 +1,11 @@
 """What differs between the two APIs: addresses, keys, the shape of an error, what to do about it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
+
+from generor_async.values import is_object
 
 __all__ = ["GENEROR", "LUMA", "Vendor"]
 
@@ -22,22 +24,26 @@ class Vendor:
     refusals: frozenset[int]
     """Statuses below 500 that the documents describe: the request had no effect."""
     busy: frozenset[int]
-    """5xx statuses that, in the API's own error shape, mean that the request had no effect (documented as retryable)."""
+    """5xx statuses that, in the API's own shape, mean that the request had no effect (documented as retryable)."""
+    shape: Literal["error", "detail"]
+    """The field of an error's body that tells it: Generor's `error` object, or Luma's `detail` string."""
     advice: Mapping[int, str]
     """What the documents say to do, by status."""
     details: tuple[tuple[str, str], ...] = ()
     """The same by how the API's message begins, or by a part of it; looked up first."""
 
     def failure(self, body: Any) -> tuple[str, str | None, int | None] | None:
-        """Return message, code and status of an error in the API's own shape; None where it isn't in that shape."""
-        if not isinstance(body, dict):
-            return None
-        error = body.get("error")
-        if isinstance(error, dict) and isinstance(message := error.get("message"), str):
-            code, status = error.get("code"), error.get("status")
+        """Return message, code and status of an error in the API's own shape; None where it isn't in that shape.
+
+        The other API's shape doesn't count: a gateway's JSON may not pass for a refusal by the API itself.
+        """
+        told = body.get(self.shape) if is_object(body) else None
+        if self.shape == "detail":
+            return (told, None, None) if isinstance(told, str) else None
+        if is_object(told) and isinstance(message := told.get("message"), str):
+            code, status = told.get("code"), told.get("status")
             return message, code if isinstance(code, str) else None, status if type(status) is int else None
-        detail = body.get("detail")
-        return (detail, None, None) if isinstance(detail, str) else None
+        return None
 
     def advise(self, status: int, message: str) -> str:
         """Return what to do about an error, in the vendor's words; empty where they give none."""
@@ -56,6 +62,7 @@ GENEROR = Vendor(
     key_source="in your account settings on generor.com, or by api_keys.create()",
     refusals=frozenset({400, 401, 402, 403, 404, 405, 429}),
     busy=frozenset(),
+    shape="error",
     advice={
         400: "Fix the parameter that the message names",
         401: "Check the API key: it may be missing, mistyped or revoked",
@@ -77,6 +84,7 @@ LUMA = Vendor(
     key_source="on your Luma platform dashboard",
     refusals=frozenset({400, 401, 402, 403, 404, 413, 422, 429}),
     busy=frozenset({502, 503}),
+    shape="detail",
     advice={
         400: "Fix the parameter that the message names",
         401: "Check that you copied the full key, and that it hasn't been replaced; generate a new one if needed",

@@ -46,7 +46,7 @@ class Form:
     content: bytes = field(repr=False)
     filename: str
     media_type: str
-    fields: Mapping[str, str] = field(factory=dict)
+    fields: Mapping[str, str] = field(factory=dict[str, str])
 
 
 @frozen
@@ -55,7 +55,7 @@ class Operation(Generic[T]):
 
     endpoint: Endpoint[T]
     path: str
-    query: Mapping[str, str] = field(factory=dict, kw_only=True)
+    query: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
     body: JSON | Form = field(default=None, kw_only=True, repr=False)
 
 

@@ -91,9 +91,7 @@ _TOOLS = (
         "A picture made larger.",
         enum("upscale-factor", "2", "4"),
     ),
-    _make(
-        "backgroundremoval", "backgroundremoval", "Background removal", "scissors", "The subject, cut out."
-    ),
+    _make("backgroundremoval", "backgroundremoval", "Background removal", "scissors", "The subject, cut out."),
     _make("vector", "vectorize", "Vectorize", "vector-square", "A picture traced as SVG."),
 )
 _FILMS = (
@@ -107,9 +105,7 @@ _SOUNDS = (
     _make("speech", "speech", "Speech", "microphone-lines", "A text read aloud.", fields=_SPOKEN),
     _make("speech", "narration", "Narration", "headphones", "A voice over a film.", fields=_SPOKEN),
     _make("speech", "podcast", "Podcast", "podcast", "Two voices on a subject.", fields=_SPOKEN),
-    _make(
-        "music", "music", "Music", "music", "A piece in a mood.", enum("music-mood", "calm", "bright", "epic")
-    ),
+    _make("music", "music", "Music", "music", "A piece in a mood.", enum("music-mood", "calm", "bright", "epic")),
     _make("music", "jingle", "Jingle", "bell", "A tune for a brand."),
     _make("soundeffect", "soundeffect", "Sound effect", "volume-high", "A noise on demand."),
     _make("soundeffect", "ambience", "Ambience", "tree", "The sound of a place."),
@@ -119,6 +115,5 @@ _IN_DEVELOPMENT = {"fashion", "loop"}
 _SHELVES = (_PICTURES, _DESIGN, _TOOLS, _FILMS, _SOUNDS)
 
 MEDIA_GENERATORS = tuple(
-    evolve(item, status="development") if item.slug in _IN_DEVELOPMENT else item
-    for item in with_similar(*_SHELVES)
+    evolve(item, status="development") if item.slug in _IN_DEVELOPMENT else item for item in with_similar(*_SHELVES)
 )

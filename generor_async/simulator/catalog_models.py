@@ -22,9 +22,7 @@ from generor_async.simulator.catalog_types import (
 __all__ = ["MODELS"]
 
 
-def _model(
-    kind: ModelType, number: int, name: str, price: int, seconds: float, about: str, provider: str
-) -> Model:
+def _model(kind: ModelType, number: int, name: str, price: int, seconds: float, about: str, provider: str) -> Model:
     """Describe a model that takes about `seconds` an item."""
     return Model(
         id=number,
@@ -147,15 +145,11 @@ _VIDEO = (
     ),
     _video(20045, "Kling v3", 9, 180, durations=(5, 10), default=5, end_frame=True),
     evolve(
-        _video(
-            20050, "Happy Horse 1.0 R2V", 8, 150, provider="alibaba", durations=(4, 5, 6, 8, 10), default=5
-        ),
+        _video(20050, "Happy Horse 1.0 R2V", 8, 150, provider="alibaba", durations=(4, 5, 6, 8, 10), default=5),
         max_reference_images=9,
     ),
     evolve(
-        _video(
-            20051, "Happy Horse Video Edit", 10, 160, provider="alibaba", durations=(3, 5, 8, 10), default=5
-        ),
+        _video(20051, "Happy Horse Video Edit", 10, 160, provider="alibaba", durations=(3, 5, 8, 10), default=5),
         needs_video=True,
         takes_video=True,
         max_reference_images=5,
@@ -171,9 +165,7 @@ _VIDEO = (
     _dreamina("1080p", 20062, 14, 150),
 )
 _SOUND = (
-    _model(
-        "speech", 30001, "MiniMax Speech 2.6 Turbo", 6, 5, "Natural voices in forty languages.", "replicate"
-    ),
+    _model("speech", 30001, "MiniMax Speech 2.6 Turbo", 6, 5, "Natural voices in forty languages.", "replicate"),
     _model("speech", 30002, "ElevenLabs v3", 18, 8, "Expressive narration.", "elevenlabs"),
     _model("speech", 30003, "Kokoro 82M", 1, 3, "A small open voice.", "replicate"),
     _model("music", 40001, "Lyria 2", 30, 35, "Instrumental pieces.", "google"),

@@ -143,9 +143,7 @@ _FICTION = (
     ),
     _write("character", "Character", "user", "A person to write about.", {"name": "line", "text": "text"}),
     _write("plot-twist", "Plot twist", "rotate", "What nobody saw coming.", _LINE),
-    _write(
-        "world", "World", "globe", "A place for stories.", {"name": "line", "text": "text"}, _length("world")
-    ),
+    _write("world", "World", "globe", "A place for stories.", {"name": "line", "text": "text"}, _length("world")),
     _write("monster", "Monster", "dragon", "A creature and its habits.", {"name": "line", "text": "text"}),
     _write("spell", "Spell", "wand-sparkles", "A spell and its price.", {"name": "line", "text": "text"}),
     _write("quest", "Quest", "map", "A quest for a game night.", _TITLED),
@@ -232,6 +230,5 @@ _IN_DEVELOPMENT = {"text-adventure", "debate"}
 _SHELVES = (_HUMOUR, _FORTUNE, _KITCHEN, _FICTION, _VERSE, _LEARNING, _WORK, _LIFE)
 
 TEXT_GENERATORS = tuple(
-    evolve(item, status="development") if item.slug in _IN_DEVELOPMENT else item
-    for item in with_similar(*_SHELVES)
+    evolve(item, status="development") if item.slug in _IN_DEVELOPMENT else item for item in with_similar(*_SHELVES)
 )

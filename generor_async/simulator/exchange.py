@@ -20,10 +20,10 @@ class Call:
     """The operation's dotted name, such as `luma.generations.create`; faults and the ledger go by it."""
     method: str
     path: str
-    params: Mapping[str, str] = field(factory=dict)
+    params: Mapping[str, str] = field(factory=dict[str, str])
     """Path parameters, percent-decoded."""
-    query: Mapping[str, str] = field(factory=dict)
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    query: Mapping[str, str] = field(factory=dict[str, str])
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     """Request headers; look-ups ignore case."""
     body: bytes = field(default=b"", repr=False)
     request_id: str
@@ -42,7 +42,7 @@ class Answer:
     status: int
     json: Any = None
     body: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict[str, str])
     charged: float = 0.0
     """What this answer cost the caller, in the API's own unit (Generor: credits; Luma: US dollars)."""
     caller: str | None = None

@@ -70,16 +70,12 @@ class GenerorApi:
         self._gate = Gate(self.world, window_kind=window_kind, count_rejected=count_rejected)
         self.account = populate(self.world, tier=tier, credits_=credits, now=now)
         self.key = self.add_key(name="main")
-        self._generation = Generation(
-            self.world, exact_cost, Chances(moderated=moderation_rate, failed=failure_rate)
-        )
+        self._generation = Generation(self.world, exact_cost, Chances(moderated=moderation_rate, failed=failure_rate))
         self._creations = Creations(self.world, listing_lag)
         self.routes = self._make_routes()
         self.file_routes = Files(self.world).routes
 
-    def add_key(
-        self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()
-    ) -> str:
+    def add_key(self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()) -> str:
         """Give a user one more key, and return it; no scopes means all."""
         user = self.world.user_named(username)
         return self._gate.new_key(user, name=name, scopes=scopes, now=self._started).key

@@ -32,9 +32,7 @@ def get_generator(ask: Ask) -> Answer:
 
 def list_models(ask: Ask) -> Answer:  # noqa: ARG001  # every handler takes what was asked
     """List all models, grouped by type."""
-    return success(
-        {kind: [model.to_json() for model in MODELS if model.type == kind] for kind in MODEL_TYPES}
-    )
+    return success({kind: [model.to_json() for model in MODELS if model.type == kind] for kind in MODEL_TYPES})
 
 
 def list_models_of_type(ask: Ask) -> Answer:

@@ -42,10 +42,6 @@ class Fields:
         """Tell whether the field stands in the body, even as null."""
         return name in self._values
 
-    def raw(self, name: str) -> object:
-        """Give the field as it came, None if absent."""
-        return self._values.get(name)
-
     def text(self, name: str, *, max_length: int | None = None) -> str | None:
         """Read a string."""
         value = self._values.get(name)

@@ -69,9 +69,7 @@ class Files:
     def _get(self, call: Call) -> Answer:
         stem, _, extension = call.params["name"].rpartition(".")
         creation = self._world.creations.get(whole_number(stem.rpartition("-")[2]) or 0)
-        if creation is None or creation.deleted or call.path not in creation.files().values():
-            return NOT_FOUND
-        if creation.outcome != "completed":
+        if creation is None or not creation.listed or call.path not in creation.files().values():
             return NOT_FOUND
         content = self._content(creation, extension)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -8,7 +8,7 @@ key there is no X-RateLimit-Tier; an endpoint open to all refuses a bad key all 
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 from attrs import frozen
 
@@ -69,6 +69,8 @@ class Ask:
 
 
 Handler = Callable[[Ask], Answer | Later]
+Given = TypeVar("Given")
+Answered = TypeVar("Answered", bound=Answer | Later)
 
 
 class Gate:
@@ -94,36 +96,21 @@ class Gate:
         self._world.keys[key.key] = key
         return key
 
-    def guard(
-        self, handler: Handler, *, scope: Scope | None, key_needed: bool
-    ) -> Callable[[Call], Answer | Later]:
+    def guard(self, handler: Handler, *, scope: Scope | None, key_needed: bool) -> Callable[[Call], Answer | Later]:
         """Put a handler behind the gate: what it refuses is worded, what it answers gets its headers."""
 
         def guarded(call: Call) -> Answer | Later:
             key = self._key_of(call)
+            user = None if key is None else key.user
             headers, refusal = self._admit(call, key)
-            caller = None if key is None else key.user.username
-
-            def finished(answer: Answer) -> Answer:
-                return Answer(
-                    status=answer.status,
-                    json=answer.json,
-                    headers=headers,
-                    charged=answer.charged,
-                    caller=caller,
-                )
-
-            if refusal is None:
-                refusal = _not_permitted(call, key, scope=scope, key_needed=key_needed)
+            refusal = refusal or _not_permitted(call, key, scope=scope, key_needed=key_needed)
             if refusal is not None:
-                return finished(failure(refusal))
-            try:
-                answer = handler(Ask(call=call, user=None if key is None else key.user))
-            except Refusal as error:
-                return finished(failure(error))
+                return _stamped(failure(refusal), headers, user)
+            answer = _or_failure(handler, Ask(call=call, user=user))
             if isinstance(answer, Answer):
-                return finished(answer)
-            return Later(answer.seconds, lambda now: finished(_or_failure(answer.finish, now)))
+                return _stamped(answer, headers, user)
+            finish = answer.finish
+            return Later(answer.seconds, lambda now: _stamped(_or_failure(finish, now), headers, user))
 
         return guarded
 
@@ -162,16 +149,26 @@ class Gate:
         )
 
 
-def _or_failure(finish: Callable[[float], Answer], now: float) -> Answer:
+def _or_failure(act: Callable[[Given], Answered], given: Given) -> Answered | Answer:
+    """Let a handler act, and word its refusal if it refuses."""
     try:
-        return finish(now)
+        return act(given)
     except Refusal as refusal:
         return failure(refusal)
 
 
-def _not_permitted(
-    call: Call, key: ApiKey | None, *, scope: Scope | None, key_needed: bool
-) -> Refusal | None:
+def _stamped(answer: Answer, headers: Mapping[str, str], user: User | None) -> Answer:
+    """Put the window's headers and the caller's name on an answer."""
+    return Answer(
+        status=answer.status,
+        json=answer.json,
+        headers=headers,
+        charged=answer.charged,
+        caller=None if user is None else user.username,
+    )
+
+
+def _not_permitted(call: Call, key: ApiKey | None, *, scope: Scope | None, key_needed: bool) -> Refusal | None:
     if key is None:
         if "Authorization" in call.headers:
             return Refusal("UNAUTHORIZED", "Invalid API key: it is unknown, malformed or revoked")

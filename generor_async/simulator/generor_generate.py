@@ -63,9 +63,7 @@ class Generation:
     _world: World
     _exact_cost: bool
     _chances: Chances
-    _times: dict[tuple[str, int], deque[float]] = field(
-        factory=dict[tuple[str, int], deque[float]], init=False
-    )
+    _times: dict[tuple[str, int], deque[float]] = field(factory=dict[tuple[str, int], deque[float]], init=False)
     """The latest seconds an item, at the pace of 1, by generator and model."""
 
     _orders: int = field(default=0, init=False)
@@ -90,9 +88,7 @@ class Generation:
             raise Refusal("VALIDATION_ERROR", "Prompt was rejected by content moderation")
         wallet = ask.me.wallet
         if wallet.total - wallet.reserved < order.total:
-            message = (
-                f"Not enough credits: this costs {order.total}, you have {wallet.total - wallet.reserved}"
-            )
+            message = f"Not enough credits: this costs {order.total}, you have {wallet.total - wallet.reserved}"
             raise Refusal("INSUFFICIENT_CREDITS", message)
         run = self._begin(order, ask, dice)
         wallet.reserved += order.total

@@ -88,9 +88,7 @@ class World:
         """List who follows a user."""
         return [other for other in self.users.values() if user.user_id in other.follows]
 
-    def comment(
-        self, user: User, creation: Creation, text: str, *, at: float, parent_id: int | None = None
-    ) -> Comment:
+    def comment(self, user: User, creation: Creation, text: str, *, at: float, parent_id: int | None = None) -> Comment:
         """Add a comment."""
         comment = Comment(
             comment_id=self.new_id(),

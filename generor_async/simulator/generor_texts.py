@@ -84,6 +84,4 @@ def _field(name: str, kind: FieldKind, prompt: str, dice: Random) -> object:
 def _words(prompt: str) -> list[str]:
     """Pick the words that a text can be about."""
     words = ["".join(letter for letter in word if letter.isalnum()) for word in prompt.lower().split()]
-    return [word for word in words if len(word) >= SHORTEST_WORD and word not in STOP_WORDS] or [
-        "the picture"
-    ]
+    return [word for word in words if len(word) >= SHORTEST_WORD and word not in STOP_WORDS] or ["the picture"]

@@ -55,9 +55,6 @@ class Refusal(Exception):  # noqa: N818  # not every one of them is an error of 
     code: Code
     message: str
 
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
-
 
 def no_such(thing: str) -> Refusal:
     """Say that something does not exist, after the pattern of the documented `Creation not found`."""

@@ -146,9 +146,7 @@ class LumaApi:
                 key.check(call.now)
                 answer = handle(key, call)
             except Refusal as refusal:
-                answer = Answer(
-                    status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers
-                )
+                answer = Answer(status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers)
             return evolve(answer, caller=caller, headers={**answer.headers, **COMMON_HEADERS})
 
         return guarded
@@ -199,11 +197,7 @@ class LumaApi:
     def _source_ratio(self, request: Request) -> str | None:
         """Find the ratio of the generation that is to be edited, if it is one."""
         source = request.source
-        job = (
-            self.generations.get(source.value)
-            if source is not None and source.kind == "generation_id"
-            else None
-        )
+        job = self.generations.get(source.value) if source is not None and source.kind == "generation_id" else None
         return None if job is None else job.ratio
 
 

@@ -207,9 +207,7 @@ class FileDesk:
             raise Refusal(400, "file is required")
         if len(part.content) > MAX_INLINE_BYTES:
             raise Refusal(413, "File exceeds 32 MB inline size limit")
-        fields: dict[str, Any] = {
-            name: given.content.decode("utf-8", "replace") for name, given in parts.items()
-        }
+        fields: dict[str, Any] = {name: given.content.decode("utf-8", "replace") for name, given in parts.items()}
         fields.setdefault("mime_type", part.content_type)
         fields.setdefault("filename", part.filename)
         file = self._add(_read_wanted({**fields, "size_bytes": len(part.content)}), key, call.now)

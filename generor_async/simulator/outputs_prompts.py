@@ -38,9 +38,7 @@ _MOOD_OF = {word: mood for mood, words in _MOODS.items() for word in words.split
 
 def choose(prompt: str, rng: Random) -> tuple[Scene, Palette]:
     """Pick the scene and the palette by the first word that tells of each, in the singular or plural."""
-    words = [
-        form for word in re.findall(r"[a-z]+", prompt.lower()) for form in (word, word.removesuffix("s"))
-    ]
+    words = [form for word in re.findall(r"[a-z]+", prompt.lower()) for form in (word, word.removesuffix("s"))]
     scene = _first(words, _SCENE_OF, rng.choice(list(_SCENES)))
     mood = _first(words, _MOOD_OF, rng.choice(list(_MOODS)))
     return scene, PALETTES[mood]

@@ -86,9 +86,7 @@ def sea(canvas: Canvas) -> None:
         color = mix(palette.far, palette.near, depth)
         canvas.ridge(line, [color, mix(color, palette.horizon, 0.3)])
     deep = mix(palette.top, palette.near, 0.55)
-    canvas.gradient(
-        [mix(palette.horizon, palette.middle, 0.4), mix(palette.middle, deep, 0.6), deep], top=horizon
-    )
+    canvas.gradient([mix(palette.horizon, palette.middle, 0.4), mix(palette.middle, deep, 0.6), deep], top=horizon)
     for row in range(34):
         below = (row / 33) ** 1.4
         y = horizon + unit * 0.012 + below * (canvas.height - horizon) * 0.95
@@ -136,9 +134,7 @@ def town(canvas: Canvas) -> None:
         x = -unit * rng.uniform(0, 0.1)
         while x < canvas.width:
             wide = unit * rng.uniform(0.07, 0.15)
-            houses.append(
-                (x, x + wide, canvas.height * (0.54 + 0.26 * depth) - unit * rng.uniform(-0.03, 0.2))
-            )
+            houses.append((x, x + wide, canvas.height * (0.54 + 0.26 * depth) - unit * rng.uniform(-0.03, 0.2)))
             x += wide
         line = [point for house in houses for point in _roof(rng, house)]
         canvas.ridge(line, [color, mix(color, palette.horizon, 0.4 * (1 - depth))])
@@ -199,13 +195,9 @@ def _planet(canvas: Canvas, center: Point, radius: float) -> None:
     globe = Canvas(Image.new("RGB", (size, size)), canvas.rng, palette)
     globe.gradient([palette.light, palette.horizon, palette.middle, palette.far, palette.top])
     for n in range(5):
-        color = mix(
-            (palette.horizon, palette.accent, palette.middle, palette.far, palette.top)[n], palette.near, 0.12
-        )
+        color = mix((palette.horizon, palette.accent, palette.middle, palette.far, palette.top)[n], palette.near, 0.12)
         curve = waves(canvas.rng, cycles=0.6, detail=2)
-        globe.ridge(
-            globe.skyline(size * (0.2 + 0.16 * n), size * 0.03, curve), [color, mix(color, palette.near, 0.3)]
-        )
+        globe.ridge(globe.skyline(size * (0.2 + 0.16 * n), size * 0.03, curve), [color, mix(color, palette.near, 0.3)])
     globe.glow((size * 0.95, size * 1.0), size * 0.95, palette.near, strength=0.85)
     mask = Image.new("L", (size, size))
     ImageDraw.Draw(mask).ellipse((0, 0, size - 1, size - 1), fill=255)
@@ -244,9 +236,7 @@ def ribbons(canvas: Canvas) -> None:
         line = canvas.skyline(canvas.height * (0.14 + 0.80 * depth), unit * 0.12, curve)
         slope = [(x, y + tilt * (x / canvas.width - 0.5)) for x, y in line]
         canvas.ridge(slope, [color, mix(color, palette.near, 0.35), mix(color, palette.near, 0.6)])
-        canvas.draw.line(
-            slope, fill=mix(color, palette.light, 0.55), width=max(2, unit // 170), joint="curve"
-        )
+        canvas.draw.line(slope, fill=mix(color, palette.light, 0.55), width=max(2, unit // 170), joint="curve")
 
 
 def mosaic(canvas: Canvas) -> None:

@@ -25,6 +25,8 @@ GENEROR_BODY = 10 * MIB
 LUMA_BODY = 700 * MIB
 """Nine references of 50 MB each in base64 still fit: a single image too large is the API's own matter."""
 STORAGE_BODY = 512 * MIB
+LATEST_EPOCH = 1e11
+"""Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
 
 
 class Simulator:
@@ -65,6 +67,7 @@ class Simulator:
         _check_range("luma_rpm", luma_rpm, above=0)
         _check_range("luma_jobs", luma_jobs, above=0)
         _check_range("port", port, least=0, most=65_535)
+        _check_range("epoch", epoch or 0, least=0, most=LATEST_EPOCH)
         _check_range("generor_credits", generor_credits, least=0)
         _check_range("luma_balance", luma_balance, least=0)
         _check_range("listing_lag", listing_lag, least=0)
@@ -219,9 +222,7 @@ class Simulator:
 class _ServerThread(threading.Thread):
     """Runs a server in an event loop of its own, until it is told to stop."""
 
-    def __init__(
-        self, start_server: Callable[[], Awaitable[None]], stop_server: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, start_server: Callable[[], Awaitable[None]], stop_server: Callable[[], Awaitable[None]]) -> None:
         super().__init__(name="generor simulator", daemon=True)
         self._start_server, self._stop_server = start_server, stop_server
         self.ready: Future[None] = Future()
@@ -234,7 +235,7 @@ class _ServerThread(threading.Thread):
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         try:
             await self._start_server()
-        except OSError as error:  # such as a port in use, or a host that is not here
+        except BaseException as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
             self.ready.set_exception(error)
             return
         self.ready.set_result(None)

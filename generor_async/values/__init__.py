@@ -18,11 +18,13 @@ from generor_async.values.model import (
     Misshapen,
     Model,
     Unset,
+    is_array,
+    is_object,
     misfit,
-    model_response,
     read_datetime,
     read_datetime_or_none,
     remember_response,
+    response_to,
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo
@@ -54,9 +56,11 @@ __all__ = [
     "Secret",
     "Throttled",
     "Unset",
+    "is_array",
+    "is_object",
     "misfit",
-    "model_response",
     "read_datetime",
     "read_datetime_or_none",
     "remember_response",
+    "response_to",
 ]

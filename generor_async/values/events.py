@@ -101,12 +101,5 @@ class DownloadProgress:
 
 
 Event: TypeAlias = (
-    AttemptStarted
-    | AttemptEnded
-    | RetryScheduled
-    | Throttled
-    | JobSubmitted
-    | JobPolled
-    | JobEnded
-    | DownloadProgress
+    AttemptStarted | AttemptEnded | RetryScheduled | Throttled | JobSubmitted | JobPolled | JobEnded | DownloadProgress
 )

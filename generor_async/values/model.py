@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard
 
 from attrs import define, field
 
@@ -16,11 +16,13 @@ __all__ = [
     "Misshapen",
     "Model",
     "Unset",
+    "is_array",
+    "is_object",
     "misfit",
-    "model_response",
     "read_datetime",
     "read_datetime_or_none",
     "remember_response",
+    "response_to",
 ]
 
 
@@ -42,6 +44,16 @@ JSON: TypeAlias = Any
 """A decoded JSON value; what is in it is the server's affair."""
 
 
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Tell whether a decoded JSON value is an object."""
+    return type(value) is dict
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Tell whether a decoded JSON value is an array."""
+    return type(value) is list
+
+
 @define(kw_only=True)
 class Model:
     """Base of every answer: declared fields as attributes, everything else still there.
@@ -57,19 +69,18 @@ class Model:
     @property
     def extra(self) -> Mapping[str, Any]:
         """The fields of `raw` that this class does not declare, read-only."""
-        if not isinstance(self.raw, dict):
-            return MappingProxyType({})
-        return MappingProxyType({key: value for key, value in self.raw.items() if key not in self.wire_names})
+        raw = self.raw if is_object(self.raw) else {}
+        return MappingProxyType({key: value for key, value in raw.items() if key not in self.wire_names})
 
 
-def model_response(model: Model) -> ResponseInfo | None:
+def response_to(model: Model) -> ResponseInfo | None:
     """Return the answer that a model came from; None for one that no client returned."""
-    return model._response
+    return model._response  # pyright: ignore[reportPrivateUsage] # hidden from users, not from this module
 
 
-def remember_response(model: Model, info: ResponseInfo | None) -> None:
-    """Let a model know the answer it came from."""
-    model._response = info
+def remember_response(model: Model, info: ResponseInfo) -> None:
+    """Let a model know the answer that it came from."""
+    model._response = info  # pyright: ignore[reportPrivateUsage] # hidden from users, not from this module
 
 
 class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never leaves the package

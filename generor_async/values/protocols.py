@@ -30,8 +30,16 @@ class GenerationLike(Protocol):
     """What an error needs to know of a generation that failed."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The id."""
+        ...
+
     @property
-    def failure_code(self) -> str | None: ...
+    def failure_code(self) -> str | None:
+        """The API's code for what went wrong."""
+        ...
+
     @property
-    def failure_reason(self) -> str | None: ...
+    def failure_reason(self) -> str | None:
+        """The same for people."""
+        ...

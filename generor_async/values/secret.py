@@ -48,11 +48,10 @@ class Secret:
         return self
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return _masked, (self._mask,)
+        return type(self)._masked, (self._mask,)
 
-
-def _masked(mask: str) -> Secret:
-    secret = Secret("")
-    secret._value = None
-    secret._mask = mask
-    return secret
+    @classmethod
+    def _masked(cls, mask: str) -> Self:
+        secret = cls("")
+        secret._value, secret._mask = None, mask
+        return secret

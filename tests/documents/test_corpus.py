@@ -28,8 +28,7 @@ def test_paths_of_a_provocation_lead_to_strings(error: DescribedError) -> None:
 
 def test_every_error_printed_for_an_operation_is_described_too() -> None:
     described = {
-        (error.operation, error.status, error.detail or error.message)
-        for error in LUMA.errors + GENEROR.errors
+        (error.operation, error.status, error.detail or error.message) for error in LUMA.errors + GENEROR.errors
     }
     for example in LUMA.examples + GENEROR.examples:
         if example.kind == "error" and example.operation is not None:

@@ -115,9 +115,7 @@ def test_all_nine_types_have_models_with_ids_of_their_own() -> None:
         assert least <= model.id <= most
 
 
-@pytest.mark.parametrize(
-    "model", [model for model in MODELS if model.video is not None], ids=lambda m: m.name
-)
+@pytest.mark.parametrize("model", [model for model in MODELS if model.video is not None], ids=lambda m: m.name)
 def test_a_video_model_defaults_to_what_it_supports(model: Model) -> None:
     assert model.video is not None
     assert model.video.default_duration in model.video.supported_durations

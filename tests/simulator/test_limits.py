@@ -38,9 +38,7 @@ def test_a_sliding_window_agrees_with_a_list_of_all_requests(
 
 
 @given(gaps, st.integers(1, 5), st.booleans())
-def test_a_fixed_window_agrees_with_a_count_by_minute(
-    steps: list[float], limit: int, count_rejected: bool
-) -> None:
+def test_a_fixed_window_agrees_with_a_count_by_minute(steps: list[float], limit: int, count_rejected: bool) -> None:
     window, counted = Window(limit, 60.0, kind="fixed", count_rejected=count_rejected), list[float]()
     for now in arrivals(steps):
         minute = now // 60
@@ -54,9 +52,7 @@ def test_a_fixed_window_agrees_with_a_count_by_minute(
 
 
 @given(gaps, st.integers(1, 4), st.integers(1, 8))
-def test_several_windows_take_a_request_together_or_not_at_all(
-    steps: list[float], short: int, long: int
-) -> None:
+def test_several_windows_take_a_request_together_or_not_at_all(steps: list[float], short: int, long: int) -> None:
     windows = (Window(short, 20.0), Window(long, 300.0))
     taken = list[float]()
     for now in arrivals(steps):

@@ -213,9 +213,7 @@ def test_a_video_is_an_mp4(luma: Service) -> None:
 
 
 def test_layering_gives_a_picture_for_each_layer_and_the_background_last(luma: Service) -> None:
-    generation = luma.finished(
-        type="layering", source={"url": "https://example.com/a.jpg"}, aspect_ratio="1:1"
-    )
+    generation = luma.finished(type="layering", source={"url": "https://example.com/a.jpg"}, aspect_ratio="1:1")
     layers = [output["layer"] for output in generation["output"]]
     assert [layer["index"] for layer in layers] == list(range(len(layers)))
     assert [set(layer) for layer in layers] == [{"index", "label", "description", "alpha_hint"}] * len(layers)
@@ -258,9 +256,7 @@ def test_every_look_gives_a_fresh_url_that_is_good_for_an_hour(luma: Service) ->
         ("[[fail:output_not_found]]", "output_not_found", "Output artifacts not found"),
     ],
 )
-def test_a_prompt_can_ask_for_each_documented_failure(
-    luma: Service, prompt: str, code: str, reason: str
-) -> None:
+def test_a_prompt_can_ask_for_each_documented_failure(luma: Service, prompt: str, code: str, reason: str) -> None:
     generation = luma.finished(prompt=f"A sunset {prompt}")
     assert generation["state"] == "failed"
     assert generation["output"] == []

@@ -35,9 +35,7 @@ def ask_upload(luma: Service, **fields: Any) -> Any:
     return answer.json
 
 
-def inline(
-    luma: Service, content: bytes = CONTENT, *, name: str = "a.png", key: str = "main", **fields: str
-) -> Answer:
+def inline(luma: Service, content: bytes = CONTENT, *, name: str = "a.png", key: str = "main", **fields: str) -> Answer:
     parts = [
         f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
         for field, value in fields.items()
@@ -296,9 +294,7 @@ def test_a_deleted_file_can_be_neither_deleted_nor_completed_again(luma: Service
         assert refused(luma.call(method, f"/files/{file_id}{tail}")) == (404, "File not found")
 
 
-@pytest.mark.parametrize(
-    "expires_at", ["2026-04-08T12:30:00Z", "2026-04-08T12:30:00", "2026-04-08T14:30:00+02:00"]
-)
+@pytest.mark.parametrize("expires_at", ["2026-04-08T12:30:00Z", "2026-04-08T12:30:00", "2026-04-08T14:30:00+02:00"])
 def test_a_file_is_gone_when_its_time_has_come(luma: Service, expires_at: str) -> None:
     file_id = uploaded(luma, expires_at=expires_at)
     assert state(luma, file_id) == "ready"

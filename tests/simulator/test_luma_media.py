@@ -64,9 +64,7 @@ def test_inline_data_of_more_than_50_mb_is_told_as_documented(luma: Service, whe
         ("https://example.com/ingestion-unavailable.png", 503, "Image URL ingestion unavailable"),
     ],
 )
-def test_the_text_of_a_url_decides_what_becomes_of_it(
-    luma: Service, url: str, status: int, detail: str
-) -> None:
+def test_the_text_of_a_url_decides_what_becomes_of_it(luma: Service, url: str, status: int, detail: str) -> None:
     assert refused(luma.create(image_ref=[{"url": url}])) == (status, detail)
 
 
@@ -167,9 +165,7 @@ def test_a_generation_of_the_wrong_kind_can_not_be_used(luma: Service) -> None:
 
 
 @pytest.mark.parametrize("before", [{}, {"model": "ray-3.2", "type": "video"}])
-def test_a_video_starts_from_an_earlier_image_or_goes_on_from_a_video(
-    luma: Service, before: dict[str, Any]
-) -> None:
+def test_a_video_starts_from_an_earlier_image_or_goes_on_from_a_video(luma: Service, before: dict[str, Any]) -> None:
     frame = {"generation_id": luma.finished(**before)["id"]}
     answer = luma.create(model="ray-3.2", type="video", video={"start_frame": frame})
     assert answer.status == 201

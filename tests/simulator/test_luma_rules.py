@@ -115,9 +115,7 @@ def test_a_documented_bad_request_is_told_in_the_vendors_words(
 
 
 @pytest.mark.parametrize(("body", "detail"), OTHERS)
-def test_any_other_bad_request_is_told_in_the_vendors_manner(
-    luma: Service, body: dict[str, Any], detail: str
-) -> None:
+def test_any_other_bad_request_is_told_in_the_vendors_manner(luma: Service, body: dict[str, Any], detail: str) -> None:
     assert refused(luma.create(**body)) == (400, detail)
 
 

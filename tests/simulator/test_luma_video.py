@@ -73,9 +73,7 @@ def submit(kind: str, options: dict[str, Any]) -> Any:
         ({"edit": []}, "video.edit must be an object"),
     ],
 )
-def test_a_video_with_options_that_do_not_go_together_is_refused(
-    options: dict[str, Any], detail: str
-) -> None:
+def test_a_video_with_options_that_do_not_go_together_is_refused(options: dict[str, Any], detail: str) -> None:
     assert refused(submit("video", options)) == (400, detail)
 
 
@@ -126,9 +124,7 @@ def test_a_video_with_options_that_do_not_go_together_is_refused(
         ),
     ],
 )
-def test_a_video_edit_with_options_that_do_not_go_together_is_refused(
-    options: dict[str, Any], detail: str
-) -> None:
+def test_a_video_edit_with_options_that_do_not_go_together_is_refused(options: dict[str, Any], detail: str) -> None:
     assert refused(submit("video_edit", options)) == (400, detail)
 
 
@@ -151,9 +147,7 @@ def test_a_video_edit_with_options_that_do_not_go_together_is_refused(
         ),
     ],
 )
-def test_a_reframe_with_options_that_do_not_go_together_is_refused(
-    options: dict[str, Any], detail: str
-) -> None:
+def test_a_reframe_with_options_that_do_not_go_together_is_refused(options: dict[str, Any], detail: str) -> None:
     assert refused(submit("video_reframe", options)) == (400, detail)
 
 

@@ -71,9 +71,7 @@ def test_every_scene_fits_a_narrow_picture(prompt: str, ratio: str) -> None:
 
 @pytest.mark.parametrize("prompt", SAMPLES)
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
-def test_the_same_arguments_give_the_same_bytes_and_few_of_them(
-    prompt: str, form: outputs.ImageFormat
-) -> None:
+def test_the_same_arguments_give_the_same_bytes_and_few_of_them(prompt: str, form: outputs.ImageFormat) -> None:
     first = outputs.image(prompt, seed=3, ratio="1:1", format=form)
     assert first == outputs.image(prompt, seed=3, ratio="1:1", format=form)
     assert len(first) < 200_000
@@ -112,13 +110,8 @@ def test_the_prompt_is_set_over_the_foot_of_the_picture() -> None:
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_layers_lie_over_an_opaque_background(count: int) -> None:
-    drawn = [
-        opened(outputs.layer("hills", seed=1, ratio="16:9", index=index, count=count))
-        for index in range(count)
-    ]
-    assert {(picture.format, picture.mode, picture.size) for picture in drawn} == {
-        ("PNG", "RGBA", (1024, 576))
-    }
+    drawn = [opened(outputs.layer("hills", seed=1, ratio="16:9", index=index, count=count)) for index in range(count)]
+    assert {(picture.format, picture.mode, picture.size) for picture in drawn} == {("PNG", "RGBA", (1024, 576))}
     extremes = [picture.getchannel("A").getextrema() for picture in drawn]
     assert extremes == [(0, 255)] * (count - 1) + [(255, 255)]
     assert len({picture.tobytes() for picture in drawn}) == count
@@ -167,9 +160,7 @@ def test_a_clip_is_a_small_mp4_of_its_ratio_that_can_be_streamed(ratio: str) -> 
     assert len(data) < 100_000
 
 
-@pytest.mark.parametrize(
-    ("ratio", "clip"), [("2:1", "16:9"), ("3:1", "21:9"), ("5:4", "4:3"), ("1:3", "9:16")]
-)
+@pytest.mark.parametrize(("ratio", "clip"), [("2:1", "16:9"), ("3:1", "21:9"), ("5:4", "4:3"), ("1:3", "9:16")])
 def test_any_other_ratio_gets_the_nearest_clip(ratio: str, clip: str) -> None:
     width, height = frame_size(outputs.video(ratio=ratio, seed=1))
     wide, high = map(int, clip.split(":"))

@@ -117,10 +117,7 @@ GeneratorStatus: TypeAlias = Literal["active", "development"] | str
 """Whether it is in service or being developed (assumed)."""
 
 ModelType: TypeAlias = (
-    Literal[
-        "text", "image", "video", "speech", "music", "soundeffect", "upscale", "vector", "backgroundremoval"
-    ]
-    | str
+    Literal["text", "image", "video", "speech", "music", "soundeffect", "upscale", "vector", "backgroundremoval"] | str
 )
 """What the model makes."""
 
@@ -134,16 +131,7 @@ TimeEstimateSource: TypeAlias = Literal["historical", "fallback"] | str
 """Where the figures come from, `fallback` when there were fewer than 3 recent generations."""
 
 TransactionType: TypeAlias = (
-    Literal[
-        "spend",
-        "purchase",
-        "daily_bonus",
-        "weekly_bonus",
-        "signup_bonus",
-        "refund",
-        "gift_sent",
-        "gift_received",
-    ]
+    Literal["spend", "purchase", "daily_bonus", "weekly_bonus", "signup_bonus", "refund", "gift_sent", "gift_received"]
     | str
 )
 """The kind of change (assumed)."""
@@ -208,9 +196,7 @@ class Generator(BaseModel):
 class CreditCost(BaseModel):
     """A price and how it comes about."""
 
-    wire_names: ClassVar[frozenset[str]] = frozenset(
-        {"total", "per_item", "count", "discount", "discount_percent"}
-    )
+    wire_names: ClassVar[frozenset[str]] = frozenset({"total", "per_item", "count", "discount", "discount_percent"})
 
     total: float
     """The price of all items after the discount, in credits."""
@@ -320,16 +306,7 @@ class GeneratedCreation(BaseModel):
     """
 
     wire_names: ClassVar[frozenset[str]] = frozenset(
-        {
-            "creation_id",
-            "text",
-            "illustration_desc",
-            "dish_name",
-            "ingredients",
-            "image_url",
-            "video_url",
-            "audio_url",
-        }
+        {"creation_id", "text", "illustration_desc", "dish_name", "ingredients", "image_url", "video_url", "audio_url"}
     )
 
     creation_id: int
@@ -724,17 +701,7 @@ class Comment(BaseModel):
     """A comment on a creation (assumed)."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset(
-        {
-            "comment_id",
-            "creation_id",
-            "user_id",
-            "username",
-            "text",
-            "parent_id",
-            "upvotes",
-            "downvotes",
-            "created_at",
-        }
+        {"comment_id", "creation_id", "user_id", "username", "text", "parent_id", "upvotes", "downvotes", "created_at"}
     )
 
     comment_id: int | None = None
@@ -822,9 +789,7 @@ class ApiKey(BaseModel):
 class NewApiKey(BaseModel):
     """An API key just created, the only time that it is shown in full."""
 
-    wire_names: ClassVar[frozenset[str]] = frozenset(
-        {"key_id", "api_key", "prefix", "name", "scopes", "message"}
-    )
+    wire_names: ClassVar[frozenset[str]] = frozenset({"key_id", "api_key", "prefix", "name", "scopes", "message"})
 
     key_id: int
     """The key's id."""
@@ -888,11 +853,7 @@ def decode_credit_cost(source: JSON) -> CreditCost:
     if discount is not None and type(discount) is not float and type(discount) is not int:
         raise misfit(discount, "a number", ".discount")
     discount_percent = get("discount_percent")
-    if (
-        discount_percent is not None
-        and type(discount_percent) is not float
-        and type(discount_percent) is not int
-    ):
+    if discount_percent is not None and type(discount_percent) is not float and type(discount_percent) is not int:
         raise misfit(discount_percent, "a number", ".discount_percent")
     return CreditCost(
         total=total,

@@ -131,9 +131,7 @@ GENERATORS_LIST: Final = Endpoint(
 )
 
 
-def generators_list(
-    *, status: models.GeneratorFilter | Unset = UNSET
-) -> Operation[PageData[models.Generator]]:
+def generators_list(*, status: models.GeneratorFilter | Unset = UNSET) -> Operation[PageData[models.Generator]]:
     """List the generators.
 
     Works without a key. A generator's `parameters` come with `generators.get` only.
@@ -334,15 +332,9 @@ def generators_estimate(
     """
     checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
     checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
-    checks.within(
-        temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0"
-    )
-    checks.items(
-        reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs"
-    )
-    checks.items(
-        reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs"
-    )
+    checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
+    checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
+    checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
     body: dict[str, Any] = {"model_id": model_id}
     if prompt is not UNSET:
         body["prompt"] = prompt
@@ -523,15 +515,9 @@ def generators_generate(
     """
     checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
     checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
-    checks.within(
-        temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0"
-    )
-    checks.items(
-        reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs"
-    )
-    checks.items(
-        reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs"
-    )
+    checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
+    checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
+    checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
     body: dict[str, Any] = {"model_id": model_id}
     if prompt is not UNSET:
         body["prompt"] = prompt
@@ -1039,11 +1025,7 @@ USERS_LIST_CREATIONS: Final = Endpoint(
 
 
 def users_list_creations(
-    username: str,
-    *,
-    page: int | Unset = UNSET,
-    per_page: int | Unset = UNSET,
-    sort: models.Sort | Unset = UNSET,
+    username: str, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
 ) -> Operation[PageData[models.Creation]]:
     """List the public creations of one user.
 
@@ -1087,11 +1069,7 @@ USERS_LIST_FOLLOWERS: Final = Endpoint(
 
 
 def users_list_followers(
-    username: str,
-    *,
-    page: int | Unset = UNSET,
-    per_page: int | Unset = UNSET,
-    sort: models.Sort | Unset = UNSET,
+    username: str, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
 ) -> Operation[PageData[models.User]]:
     """List who follows one user.
 
@@ -1135,11 +1113,7 @@ USERS_LIST_FOLLOWING: Final = Endpoint(
 
 
 def users_list_following(
-    username: str,
-    *,
-    page: int | Unset = UNSET,
-    per_page: int | Unset = UNSET,
-    sort: models.Sort | Unset = UNSET,
+    username: str, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
 ) -> Operation[PageData[models.User]]:
     """List whom one user follows.
 
@@ -1404,9 +1378,7 @@ def teams_remove_member(team_id: int, user_id: int) -> Operation[None]:
         team_id: The team's id.
         user_id: The member's user id.
     """
-    return Operation(
-        TEAMS_REMOVE_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members/{segment(user_id, 'user_id')}"
-    )
+    return Operation(TEAMS_REMOVE_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members/{segment(user_id, 'user_id')}")
 
 
 TEAMS_JOIN: Final = Endpoint(
@@ -1482,11 +1454,7 @@ TEAMS_LIST_CREATIONS: Final = Endpoint(
 
 
 def teams_list_creations(
-    team_id: int,
-    *,
-    page: int | Unset = UNSET,
-    per_page: int | Unset = UNSET,
-    sort: models.Sort | Unset = UNSET,
+    team_id: int, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
 ) -> Operation[PageData[models.Creation]]:
     """List the creations of one team.
 
@@ -1528,11 +1496,7 @@ COMMENTS_LIST: Final = Endpoint(
 
 
 def comments_list(
-    creation_id: int,
-    *,
-    page: int | Unset = UNSET,
-    per_page: int | Unset = UNSET,
-    sort: models.Sort | Unset = UNSET,
+    creation_id: int, *, page: int | Unset = UNSET, per_page: int | Unset = UNSET, sort: models.Sort | Unset = UNSET
 ) -> Operation[PageData[models.Comment]]:
     """List the comments on one creation.
 
@@ -1575,9 +1539,7 @@ COMMENTS_CREATE: Final = Endpoint(
 )
 
 
-def comments_create(
-    creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET
-) -> Operation[models.Comment]:
+def comments_create(creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET) -> Operation[models.Comment]:
     """Comment on one creation.
 
     Source: documented; what the answer holds is assumed.

@@ -72,9 +72,7 @@ class GeneratorsResource:
     def __init__(self, client: Sender) -> None:
         self._client = client
 
-    async def list(
-        self, *, status: models.GeneratorFilter | Unset = UNSET
-    ) -> builtins.list[models.Generator]:
+    async def list(self, *, status: models.GeneratorFilter | Unset = UNSET) -> builtins.list[models.Generator]:
         """List the generators.
 
         Works without a key. A generator's `parameters` come with `generators.get` only.
@@ -1206,9 +1204,7 @@ class CommentsResource:
         first = operations.comments_list(creation_id, page=page, per_page=per_page, sort=sort)
         return Pages(self._client, first, max_items=max_items)
 
-    async def create(
-        self, creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET
-    ) -> models.Comment:
+    async def create(self, creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET) -> models.Comment:
         """Comment on one creation.
 
         Source: documented; what the answer holds is assumed.
@@ -1229,9 +1225,7 @@ class CommentsResource:
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return await self._client.send(
-            operations.comments_create(creation_id, text=text, parent_id=parent_id)
-        )
+        return await self._client.send(operations.comments_create(creation_id, text=text, parent_id=parent_id))
 
     async def delete(self, comment_id: int) -> None:
         """Delete one of the caller's comments.
@@ -1448,10 +1442,7 @@ class ApiKeysResource:
         return await collect(self._client, operations.api_keys_list())
 
     async def create(
-        self,
-        *,
-        name: str,
-        scopes: builtins.list[models.ApiKeyScope] | tuple[models.ApiKeyScope, ...] | Unset = UNSET,
+        self, *, name: str, scopes: builtins.list[models.ApiKeyScope] | tuple[models.ApiKeyScope, ...] | Unset = UNSET
     ) -> models.NewApiKey:
         """Create an API key and return it, this once in full.
 

@@ -7,14 +7,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from attrs import define, frozen
 
-from generor_async.values import (
-    JSON,
-    UNSET,
-    MediaRef,
-    Unset,
-    misfit,
-    read_datetime,
-)
+from generor_async.values import JSON, UNSET, MediaRef, Unset, misfit, read_datetime
 from generor_async.values import Model as BaseModel
 from generor_async.values.decoding import (
     object_or_none,
@@ -69,15 +62,7 @@ __all__ = [
 
 EditStrength: TypeAlias = (
     Literal[
-        "adhere_1",
-        "adhere_2",
-        "adhere_3",
-        "flex_1",
-        "flex_2",
-        "flex_3",
-        "reimagine_1",
-        "reimagine_2",
-        "reimagine_3",
+        "adhere_1", "adhere_2", "adhere_3", "flex_1", "flex_2", "flex_3", "reimagine_1", "reimagine_2", "reimagine_3"
     ]
     | str
 )
@@ -126,9 +111,7 @@ GenerationState: TypeAlias = Literal["queued", "processing", "completed", "faile
 GenerationStyle: TypeAlias = Literal["auto", "manga"] | str
 """A style preset; the server's default is `auto`."""
 
-GenerationType: TypeAlias = (
-    Literal["image", "image_edit", "video", "video_edit", "video_reframe", "layering"] | str
-)
+GenerationType: TypeAlias = Literal["image", "image_edit", "video", "video_edit", "video_reframe", "layering"] | str
 """The kind of generation."""
 
 LayerAlphaHint: TypeAlias = Literal["soft", "hard", "none"] | str

@@ -100,9 +100,7 @@ def generations_create(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.length(
-        prompt, "prompt", at_least=1, at_most=6000, refusal="Prompt must be between 1 and 6000 characters"
-    )
+    checks.length(prompt, "prompt", at_least=1, at_most=6000, refusal="Prompt must be between 1 and 6000 characters")
     checks.items(image_ref, "image_ref", at_most=9, refusal="image_ref supports up to 9 reference images")
     body: dict[str, Any] = {"prompt": prompt}
     if model is not UNSET:

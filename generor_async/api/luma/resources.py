@@ -266,12 +266,7 @@ class FilesResource:
         """
         return await self._client.send(
             operations.files_create_inline(
-                content,
-                filename=filename,
-                mime_type=mime_type,
-                purpose=purpose,
-                expires_at=expires_at,
-                user_id=user_id,
+                content, filename=filename, mime_type=mime_type, purpose=purpose, expires_at=expires_at, user_id=user_id
             )
         )
 

@@ -1,0 +1,69 @@
+"""What comes out of the templates, for a small spec."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codegen.small import api, obj, ref, text
+
+from generor_async.codegen.__main__ import compare
+from generor_async.codegen.ir import Api
+from generor_async.codegen.render import generate, modules
+from generor_async.values import Misshapen
+
+
+def run(small: Api, name: str) -> dict[str, Any]:
+    """Run a generated module and return its names."""
+    source = dict(modules([small]))[f"luma/{name}.py"]
+    names: dict[str, Any] = {"__name__": name}
+    exec(compile(source, name, "exec"), names)
+    return names
+
+
+def test_every_module_says_where_it_comes_from() -> None:
+    for name, source in modules([api()]):
+        assert source.startswith("# Generated from spec/"), name
+
+
+def test_generating_twice_gives_the_same() -> None:
+    assert list(modules([api()])) == list(modules([api()]))
+
+
+def test_a_class_may_hold_itself() -> None:
+    properties = {"id": text(), "parts": {"type": "array", "items": ref("Thing")}}
+    names = run(api(schemas={"Thing": obj("id", properties=properties)}), "models")
+    whole = names["decode_thing"]({"id": "a", "parts": [{"id": "b"}, {"id": "c"}]})
+    assert [part.id for part in whole.parts] == ["b", "c"]
+    with pytest.raises(Misshapen) as raised:
+        names["decode_thing"]({"id": "a", "parts": [{"id": "b"}, {"id": "c", "parts": [{}]}]})
+    assert raised.value.path == ".parts[1].parts[0].id"
+
+
+def test_one_of_two_scalars_is_read() -> None:
+    properties = {"code": {"type": ["string", "integer"]}}
+    names = run(api(schemas={"Thing": obj("code", properties=properties)}), "models")
+    assert [names["decode_thing"]({"code": code}).code for code in ("a", 1)] == ["a", 1]
+    with pytest.raises(Misshapen, match="a string or an integer"):
+        names["decode_thing"]({"code": True})
+
+
+def test_regenerating_leaves_no_difference(tmp_path: Path) -> None:
+    generate(tmp_path / "first")
+    generate(tmp_path / "second")
+    assert list(compare(tmp_path / "first", tmp_path / "second")) == []
+
+
+def test_differences_are_told_by_file(tmp_path: Path) -> None:
+    tree, fresh = tmp_path / "tree", tmp_path / "fresh"
+    for folder, files in (
+        (tree, {"old.py": "", "same.py": "a\n", "changed.py": "a\nb\n"}),
+        (fresh, {"new.py": "", "same.py": "a\n", "changed.py": "a\nc\nd\n"}),
+    ):
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content)
+    assert list(compare(tree, fresh)) == [
+        "changed.py: regenerating adds 2 lines and removes 1",
+        "new.py: missing",
+        "old.py: not generated any more",
+    ]

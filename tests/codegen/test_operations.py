@@ -1,0 +1,219 @@
+"""Operations, from a spec's paths."""
+
+from typing import Any
+
+import pytest
+from codegen.small import api, document, obj, only_operation, operation, text
+
+from generor_async.codegen.annotations import call_arguments, result_annotation, signature
+from generor_async.codegen.expressions import check_calls, json_value, path_expression, query_value
+from generor_async.codegen.ir import Operation, SpecError
+from generor_async.codegen.render import read_api
+
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+
+
+def posting(properties: dict[str, Any], *required: str, **more: Any) -> Operation:
+    request = obj(*required, properties=properties, **{"x-unpack": True, **more})
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ThingRequest"}}}
+    return only_operation("/things", "post", requestBody={"content": content}, schemas={"ThingRequest": request})
+
+
+def asking(name: str, node: dict[str, Any], **more: Any) -> Operation:
+    return only_operation(parameters=[{"name": name, "in": "query", "schema": node, **more}])
+
+
+def test_path_parameters_are_positional_and_renamed_in_the_path() -> None:
+    found = only_operation("/things/{id}", parameters=[{**ID, "x-python": "thing_id"}])
+    assert signature(found) == "thing_id: int"
+    assert path_expression(found) == "f\"/things/{segment(thing_id, 'id')}\""
+    assert found.template == "/things/{thing_id}"
+
+
+def test_parameters_of_the_whole_path_come_first() -> None:
+    node = operation(parameters=[{"name": "q", "in": "query", "schema": {"type": "string"}}])
+    (found,) = api(paths={"/things/{id}": {"parameters": [ID], "get": node}}).operations
+    assert signature(found, method=True) == "self, id: int, *, q: str | Unset = UNSET"
+
+
+def test_headers_are_the_engines_affair() -> None:
+    header = {"name": "X-Request-Id", "in": "header", "schema": {"type": "string"}}
+    assert only_operation(parameters=[header]).parameters == ()
+
+
+def test_required_keywords_come_before_the_others() -> None:
+    found = posting({"note": text(), "name": text()}, "name")
+    assert signature(found) == "*, name: str, note: str | Unset = UNSET"
+    assert call_arguments(found) == "name=name, note=note"
+
+
+def test_none_is_taken_only_where_the_api_takes_null() -> None:
+    found = posting({"note": {"type": ["string", "null"]}, "name": text()})
+    assert signature(found) == "*, note: str | Unset | None = UNSET, name: str | Unset = UNSET"
+
+
+def test_a_query_parameter_may_be_positional() -> None:
+    assert signature(asking("q", {"type": "string"}, required=True, **{"x-positional": True})) == "q: str"
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ({"type": "string"}, "q"),
+        ({"type": "integer"}, "str(q)"),
+        ({"type": "boolean"}, '"true" if q else "false"'),
+        ({"type": "string", "x-datetime": True}, "q.isoformat()"),
+    ],
+)
+def test_a_query_holds_text(node: dict[str, Any], expected: str) -> None:
+    assert query_value(asking("q", node).parameters[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("node", "annotation", "value"),
+    [
+        ({"type": ["string", "integer"]}, "str | int", "q"),
+        ({"type": "array", "items": {"type": "string"}}, "list[str] | tuple[str, ...]", "to_json(q)"),
+        ({"type": "array", "items": {"type": "integer"}}, "Sequence[int]", "to_json(q)"),
+        ({"type": "object"}, "Mapping[str, Any]", "to_json(q)"),
+        ({"type": "string", "x-datetime": True}, "datetime", "q.isoformat()"),
+        (
+            {"type": ["string", "null"], "x-datetime": True},
+            "datetime | Unset | None",
+            "None if q is None else q.isoformat()",
+        ),
+    ],
+)
+def test_a_body_holds_json(node: dict[str, Any], annotation: str, value: str) -> None:
+    found = posting({"q": node})
+    assert signature(found).removeprefix("*, q: ").removesuffix(" = UNSET").removesuffix(" | Unset") == annotation
+    assert json_value(found.parameters[0]) == value
+
+
+def test_media_of_a_hand_written_class_is_taken_from_values() -> None:
+    request = obj(properties={"image": {"$ref": "#/components/schemas/MediaRef"}}, **{"x-unpack": True})
+    content = {"application/json": {"schema": request}}
+    found = only_operation(
+        "/things", "post", requestBody={"content": content}, schemas={"MediaRef": obj(properties={})}
+    )
+    assert signature(found) == "*, image: MediaRef | Mapping[str, Any] | Unset = UNSET"
+
+
+def test_constraints_become_calls_with_the_refusal_in_the_vendors_words() -> None:
+    found = posting({"score": {"type": "integer", "minimum": 1, "maximum": 5, "x-refusal": "1 to 5"}}, "score")
+    assert check_calls(found.parameters[0]) == [
+        "checks.within(score, 'score', at_least=1, at_most=5, refusal='1 to 5')"
+    ]
+    assert found.refuses
+
+
+def test_a_reserved_name_is_refused_in_favour_of_another_call() -> None:
+    node = {"type": "string", "not": {"const": "me"}}
+    parameter = {"name": "name", "in": "path", "required": True, "schema": node, "x-instead": "things.me()"}
+    (call,) = check_calls(only_operation("/things/{name}", parameters=[parameter]).parameters[0])
+    assert call == "checks.reserved(name, 'name', taken='me', instead='things.me()')"
+
+
+def test_a_check_of_the_whole_body_is_named_by_its_schema() -> None:
+    assert posting({"a": text()}, **{"x-check": "luma_generation"}).check == "luma_generation"
+
+
+def test_a_parameter_may_not_hide_what_the_function_uses() -> None:
+    with pytest.raises(SpecError, match="query is taken"):
+        asking("query", {"type": "string"})
+
+
+def test_two_media_types_are_two_methods() -> None:
+    own = {"x-resource": "things", "x-conduct": "plain"}
+    form = {"file": {"type": "string", "format": "binary", "x-python": "content", "x-positional": True}}
+    part = {
+        "filename": {"type": "string", "required": True},
+        "mime_type": {"type": "string", "required": True},
+    }
+    content = {
+        "application/json": {**own, "x-method": "create", "schema": obj(properties={"a": text()})},
+        "multipart/form-data": {
+            **own,
+            "x-method": "create_inline",
+            "x-summary": "Send it.",
+            "x-part-arguments": part,
+            "schema": obj("file", properties={**form, "note": text()}),
+        },
+    }
+    paths = {"/things": {"post": operation(requestBody={"content": content})}}
+    plain, inline = api(paths=paths).operations
+    assert (plain.name, plain.body, plain.summary) == ("luma.things.create", "json", "Return one thing.")
+    assert (inline.name, inline.body, inline.summary) == ("luma.things.create_inline", "form", "Send it.")
+    assert signature(inline) == "content: bytes, *, filename: str, mime_type: str, note: str | Unset = UNSET"
+    assert [each.where for each in inline.parameters] == ["filename", "media_type", "content", "part"]
+
+
+def test_timeouts_follow_conduct_unless_the_spec_says_otherwise() -> None:
+    read, paid = only_operation(), only_operation(**{"x-conduct": "bills", "x-timeout": 900})
+    assert (read.timeout, read.attempt_timeout) == (60.0, 30.0)
+    assert (paid.timeout, paid.attempt_timeout) == (900.0, 900.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "decode", "returned", "sent"),
+    [
+        ({}, "plain(models.decode_thing)", "models.Thing", "models.Thing"),
+        (
+            {"x-paged": "cursor"},
+            "cursor_page_of(models.decode_thing)",
+            "Pages[models.Thing]",
+            "PageData[models.Thing]",
+        ),
+        ({"x-result": None, "x-result-none": True}, "nothing", "None", "None"),
+    ],
+)
+def test_a_bare_answer_is_read_as_it_is(more: dict[str, Any], decode: str, returned: str, sent: str) -> None:
+    found = only_operation(**more)
+    assert found.result.decode == decode
+    assert (result_annotation(found), result_annotation(found, sent=True)) == (returned, sent)
+
+
+@pytest.mark.parametrize(
+    ("more", "decode"),
+    [
+        ({}, "enveloped(models.decode_thing)"),
+        ({"x-bare": True}, "bare_or_enveloped(models.decode_thing)"),
+        ({"x-paged": "number"}, "page_of(models.decode_thing)"),
+        ({"x-paged": "number", "x-answer": "assumed"}, "page_of(models.decode_thing, lenient=True)"),
+        ({"x-result": None, "x-result-list": "Thing"}, "enveloped_list(models.decode_thing)"),
+        ({"x-result": None, "x-result-map": "Thing"}, "enveloped_map(models.decode_thing)"),
+        ({"x-result": None, "x-result-none": True}, "enveloped_none"),
+    ],
+)
+def test_an_enveloped_answer_is_opened(more: dict[str, Any], decode: str) -> None:
+    assert only_operation(schemas={"Envelope": obj(properties={})}, **more).result.decode == decode
+
+
+def test_keys_in_an_answer_are_named_as_secrets() -> None:
+    thing = obj("key", properties={"key": text(format="password")})
+    assert only_operation(schemas={"Thing": thing}).secrets == ("key",)
+
+
+def test_errors_are_named_by_the_class_that_is_raised() -> None:
+    (error,) = only_operation().errors
+    assert (error.error, error.status, error.doc) == ("NotFoundError", 404, "No such thing.")
+
+
+def test_where_an_operation_is_known_from_is_told() -> None:
+    assert only_operation(**{"x-source": "client"}).description == "Source: client."
+    assert "the answer holds is assumed" in only_operation(**{"x-answer": "assumed"}).description
+
+
+def test_what_is_paid_for_has_a_type_of_its_arguments() -> None:
+    assert only_operation(**{"x-conduct": "bills"}).params == "ThingsGetParams"
+    assert only_operation().params == ""
+
+
+def test_an_operation_without_a_result_is_refused() -> None:
+    with pytest.raises(SpecError, match="no x-result"):
+        read_api("luma", document({"/things": {"get": operation(**{"x-result": None})}}))
+
+
+def test_a_reference_to_nothing_is_refused() -> None:
+    with pytest.raises(SpecError, match="refers to nothing"):
+        only_operation(parameters=[{"$ref": "#/components/parameters/Missing"}])

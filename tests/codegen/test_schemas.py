@@ -1,0 +1,122 @@
+"""Classes, from a spec's schemas."""
+
+from typing import Any
+
+import pytest
+from codegen.small import api, document, obj, operation, ref, schema, text
+
+from generor_async.codegen.ir import Field, SpecError
+from generor_async.codegen.render import read_api
+
+
+def field(name: str, of: str = "Thing", **parts: Any) -> Field:
+    return next(each for each in schema(of, **parts).fields if each.name == name)
+
+
+def thing(properties: dict[str, Any], *required: str, **more: Any) -> dict[str, Any]:
+    return {"schemas": {"Thing": obj(*required, properties=properties, **more)}}
+
+
+def test_a_required_field_is_strict() -> None:
+    id_ = field("id")
+    assert (id_.strict, id_.optional) == (True, False)
+
+
+def test_a_field_that_may_be_null_is_optional_although_required() -> None:
+    name = field("name", **thing({"name": {"type": ["string", "null"]}}, "name"))
+    assert (name.strict, name.optional) == (False, True)
+
+
+@pytest.mark.parametrize(("source", "lenient"), [("client", True), ("assumed", True)])
+def test_a_field_that_no_document_promises_is_lenient(source: str, lenient: bool) -> None:
+    assert field("name", **thing({"name": text(**{"x-source": source})}, "name")).lenient is lenient
+
+
+def test_a_field_of_a_client_schema_is_as_strict_as_a_documented_one() -> None:
+    parts = thing({"name": text(**{"x-source": "client"})}, "name", **{"x-source": "client"})
+    assert field("name", **parts).strict
+
+
+def test_an_assumed_schema_is_lenient_throughout() -> None:
+    found = schema("Thing", **thing({"name": text()}, "name", **{"x-source": "assumed"}))
+    assert (found.lenient, found.fields[0].optional) == (True, True)
+
+
+def test_a_schema_of_assumed_answers_alone_is_lenient() -> None:
+    paths = {"/things": {"get": operation(**{"x-answer": "assumed"})}}
+    assert schema("Thing", paths=paths).lenient
+
+
+def test_a_schema_of_documented_and_assumed_answers_has_two_decoders_and_only_optional_fields() -> None:
+    paths = {
+        "/things": {
+            "get": operation(),
+            "post": operation(**{"x-answer": "assumed", "x-method": "create", "operationId": "things.create"}),
+        }
+    }
+    found = schema("Thing", paths=paths)
+    assert (found.decoder, found.lenient_decoder) == ("decode_thing", "decode_thing_leniently")
+    assert not found.lenient
+    assert found.fields[0].strict
+    assert found.fields[0].optional
+
+
+def test_what_no_answer_holds_gets_no_class() -> None:
+    assert [each.name for each in api(schemas={"Stray": obj(properties={})}).schemas] == ["Thing"]
+
+
+def test_a_class_comes_after_those_it_refers_to() -> None:
+    schemas = {"Thing": obj(properties={"part": ref("Part")}), "Part": obj(properties={"a": text()})}
+    assert [each.name for each in api(schemas=schemas).schemas] == ["Part", "Thing"]
+
+
+def test_classes_that_refer_to_each_other_are_each_listed_once() -> None:
+    schemas = {
+        "Thing": obj(properties={"part": ref("Part")}),
+        "Part": obj(properties={"whole": ref("Thing")}),
+    }
+    assert sorted(each.name for each in api(schemas=schemas).schemas) == ["Part", "Thing"]
+
+
+def test_objects_inside_a_request_are_inputs() -> None:
+    schemas = {
+        "ThingRequest": obj(properties={"options": ref("Options")}, **{"x-unpack": True}),
+        "Options": obj(properties={"a": text()}, **{"x-input": True}),
+    }
+    assert schema("Options", schemas=schemas).kind == "input"
+
+
+def test_a_schema_that_is_sent_and_answered_is_refused() -> None:
+    schemas = {"ThingRequest": obj(properties={"thing": ref("Thing")}, **{"x-unpack": True})}
+    with pytest.raises(SpecError, match="sent and answered alike: Thing"):
+        read_api("luma", document(schemas=schemas))
+
+
+def test_a_check_that_would_never_run_is_refused() -> None:
+    schemas = {
+        "ThingRequest": obj(properties={"options": ref("Options")}, **{"x-unpack": True}),
+        "Options": obj(properties={"a": text(maxLength=1, **{"x-refusal": "too long"})}, **{"x-input": True}),
+    }
+    with pytest.raises(SpecError, match="Options"):
+        read_api("luma", document(schemas=schemas))
+
+
+def test_a_name_that_python_keeps_for_itself_gets_an_underscore() -> None:
+    found = schema("Thing", **thing({"class": text(), "type": text()})).fields
+    assert [(each.name, each.local, each.wire) for each in found] == [
+        ("class_", "class_", "class"),
+        ("type", "type_", "type"),
+    ]
+
+
+def test_a_computed_field_is_not_on_the_wire() -> None:
+    computed = {"x-computed": {"dropped": {"type": "array", "items": text()}}}
+    found = schema("Thing", **thing({"id": text()}, "id", **computed))
+    assert [each.name for each in found.wire_fields] == ["id"]
+    assert found.fields[1].computed
+
+
+def test_a_source_is_told_where_it_differs_from_what_is_around() -> None:
+    parts = thing({"name": text(**{"x-source": "client"})})
+    assert field("name", **parts).doc == "A text (client)."
+    assert schema("Thing", **thing({"a": text()}, **{"x-source": "client"})).doc == "An object (client)."

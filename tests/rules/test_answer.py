@@ -1,0 +1,138 @@
+"""From a whole answer to a result, or to the error that it is."""
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+from attrs import define
+from support.calls import KEY, as_it_is, context, endpoint, reply
+
+from generor_async.errors import (
+    APIError,
+    InsufficientCreditsError,
+    NotFoundError,
+    ResponseShapeError,
+)
+from generor_async.rules import answer, outcome
+from generor_async.rules.envelope import PageData, enveloped, enveloped_map, nothing, page_of
+from generor_async.rules.outcome import Context
+from generor_async.rules.vendors import GENEROR
+from generor_async.rules.wire import Endpoint, Reply
+from generor_async.values import Model, response_to
+from generor_async.values.decoding import read_fields, read_int
+
+
+@define(kw_only=True)
+class Thing(Model):
+    id: int
+
+
+def decode_thing(value: Any) -> Thing:
+    return Thing(raw=value, id=read_int(read_fields(value).get("id")))
+
+
+def read(target: Endpoint[Any], came: Reply, asked: Context | None = None) -> Any:
+    known = asked or Context(target, "ours")
+    return answer.read(target, known, came, now=0.0, elapsed=1.5)
+
+
+def came(value: Any, status: int = 200, **headers: str) -> Reply:
+    return reply(status, json.dumps(value).encode(), **headers)
+
+
+def test_a_model_knows_the_answer_it_came_from() -> None:
+    asked = context(decode=enveloped(decode_thing))
+    asked.attempts = 3
+    thing = read(asked.endpoint, came({"data": {"id": 1}}, X_Request_Id="theirs"), asked)
+    info = response_to(thing)
+    assert info is not None
+    assert (info.status, info.request_id, info.attempts, info.elapsed) == (200, "theirs", 3, 1.5)
+
+
+def test_a_page_and_each_item_of_it_know_their_answer() -> None:
+    page: PageData[Thing] = read(endpoint(decode=page_of(decode_thing)), came({"data": [{"id": 1}]}))
+    assert page.response is not None
+    assert page.response.request_id == "ours"
+    assert response_to(page.items[0]) is page.response
+
+
+def test_models_in_a_map_of_lists_know_their_answer() -> None:
+    things = read(endpoint(decode=enveloped_map(decode_thing)), came({"data": {"image": [{"id": 1}]}}))
+    assert response_to(things["image"][0]) is not None
+
+
+def test_a_success_that_says_no_is_an_error() -> None:
+    body = {"success": False, "error": {"message": "No credits.", "status": 402}}
+    with pytest.raises(InsufficientCreditsError):
+        read(endpoint("bills", vendor=GENEROR), came(body))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"id": 1', b"NaN", b"\xff\xfe", b"[" * 100_000, b""])
+def test_a_success_that_is_not_json_is_unknown(body: bytes) -> None:
+    with pytest.raises(ResponseShapeError) as caught:
+        read(endpoint("bills", method="POST"), reply(200, body))
+    assert caught.value.outcome == "unknown"
+
+
+def test_an_error_that_is_not_json_keeps_its_text() -> None:
+    with pytest.raises(APIError) as caught:
+        read(endpoint(), reply(500, b"<html>oops"))
+    assert getattr(caught.value, "body", None) == "<html>oops"
+
+
+def test_json_of_another_shape_was_done() -> None:
+    with pytest.raises(ResponseShapeError) as caught:
+        read(endpoint("bills", decode=enveloped(decode_thing)), came({"data": {"id": "one"}}))
+    assert (caught.value.outcome, caught.value.path) == ("done", "$.data")
+    assert caught.value.body == {"data": {"id": "one"}}
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_empty_answer_is_right_for_a_deletion(status: int) -> None:
+    assert read(endpoint("idempotent", method="DELETE", decode=nothing), reply(status, b"")) is None
+
+
+def test_a_deletion_whose_answer_was_lost_and_then_finds_nothing_has_succeeded() -> None:
+    asked = context("idempotent", method="DELETE", decode=nothing)
+    gone = came({"detail": "File not found"}, 404)
+    with pytest.raises(NotFoundError):
+        read(asked.endpoint, gone, asked)
+    asked.lost = True
+    assert read(asked.endpoint, gone, asked) is None
+
+
+def test_another_call_that_finds_nothing_after_a_loss_has_failed() -> None:
+    asked = context("read")
+    asked.lost = True
+    with pytest.raises(NotFoundError):
+        read(asked.endpoint, came({"detail": "Generation not found"}, 404), asked)
+
+
+def test_a_key_in_an_unreadable_answer_is_not_in_the_traceback() -> None:
+    asked = context("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(decode_thing), method="POST")
+    with pytest.raises(ResponseShapeError) as caught:
+        read(asked.endpoint, came({"data": {"id": None, "api_key": KEY}}), asked)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = [line for line in shown.splitlines() if KEY in line and "came" not in line]
+    assert not [line for line in ours if "body" in line]
+    assert caught.value.body["data"]["api_key"].reveal() == KEY
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("secrets", [(), ("api_key",)])
+def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: int, secrets: tuple[str, ...]) -> None:
+    def refuse(_: Any) -> Any:
+        raise outcome.Misshapen("expected an object", "$")
+
+    asked = context("plain", vendor=GENEROR, secrets=secrets, decode=refuse)
+    for depth in (*range(100, 1_000, 50), *range(900, 1_000, 3)):
+        for opening, closing in ((b"[", b"]"), (b'{"a":[', b"]}")):
+            body = opening * depth + b"1" + closing * depth
+            with pytest.raises(APIError) as caught:
+                read(asked.endpoint, reply(status, body), asked)
+            outcome.unknown(asked, caught.value)
+
+
+def test_a_value_without_a_model_is_handed_out_as_it_is() -> None:
+    assert read(endpoint(decode=as_it_is), came([1, {"a": None}])) == [1, {"a": None}]

@@ -1,0 +1,304 @@
+"""What an attempt came to: the table of statuses, the errors made of answers, and strict JSON."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.calls import REQUEST_ID, context, reply
+
+from generor_async import errors
+from generor_async.errors import APITimeoutError, ConcurrentJobsError, OutcomeUnknownError, RateLimitError
+from generor_async.rules import outcome
+from generor_async.rules.vendors import GENEROR, LUMA, Vendor
+from generor_async.rules.wire import TransportError
+from generor_async.values import Misshapen, Outcome, Secret
+
+NOW = 1_775_649_600.0
+OWN: dict[str, Any] = {
+    "generor": {"success": False, "error": {"code": "NOPE", "message": "No.", "status": 0}},
+    "luma": {"detail": "No."},
+}
+LUMA_DOCUMENTS = {400, 401, 402, 403, 404, 413, 422, 429}
+GENEROR_DOCUMENTS = {400, 401, 402, 403, 404, 405, 429}
+STATUSES = [*range(300, 310), *range(400, 432), 451, *range(500, 512), 520, 524, 599]
+
+
+def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
+    """The table of statuses, written out once more."""
+    if status < 400:
+        return "refused"
+    if vendor is LUMA:
+        return "refused" if status in LUMA_DOCUMENTS or (status in {502, 503} and own) else "unknown"
+    return "refused" if status in GENEROR_DOCUMENTS else "unknown"
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bool) -> None:
+    assert outcome.status_outcome(vendor, status, own_shape=own) == expected(vendor, status, own=own)
+    body = OWN[vendor.name] if own else "<html>"
+    error = outcome.failed(context(vendor=vendor), reply(status), body, NOW)
+    assert error.outcome == expected(vendor, status, own=own)
+    assert error.status_code == status
+
+
+@pytest.mark.parametrize("body", [OWN["generor"], {"message": "upstream"}, {}, [], None, "x", {"detail": []}])
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
+    error = outcome.failed(context("bills"), reply(status), body, NOW)
+    assert (error.outcome, error.retryable) == ("unknown", False)
+
+
+CLASSES = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCreditsError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    405: errors.MethodNotAllowedError,
+    409: errors.ConflictError,
+    413: errors.PayloadTooLargeError,
+    422: errors.UnprocessableEntityError,
+    429: errors.RateLimitError,
+    500: errors.InternalServerError,
+    501: errors.InternalServerError,
+    502: errors.BadGatewayError,
+    503: errors.ServiceUnavailableError,
+    504: errors.GatewayTimeoutError,
+    418: errors.APIStatusError,
+    302: errors.APIStatusError,
+}
+
+
+@pytest.mark.parametrize("status", CLASSES)
+def test_each_status_has_its_class(status: int) -> None:
+    error = outcome.failed(context(vendor=GENEROR), reply(status), OWN["generor"], NOW)
+    assert type(error) is CLASSES[status]
+
+
+def test_an_error_of_generor_keeps_everything_the_answer_said() -> None:
+    body = {"success": False, "error": {"code": "BAD", "message": "No such model.", "status": 400}}
+    answer = reply(400, X_Request_Id="theirs", X_Custom="kept")
+    error = outcome.failed(context("bills", vendor=GENEROR), answer, body, NOW)
+    assert (error.message, error.code, error.body) == ("No such model.", "BAD", body)
+    assert (error.request_id, error.operation, error.attempts) == ("theirs", "generor.things.bills", 1)
+    assert error.headers["x-custom"] == "kept"
+    assert error.response is not None
+    assert error.response.status == 400
+    assert str(error) == (
+        "generor.things.bills: 400 BAD: No such model. Fix the parameter that the message names. (request id theirs)"
+    )
+
+
+def test_an_error_of_luma_has_no_code_and_the_vendors_advice() -> None:
+    body = {"detail": "Unknown model: super-model-v9"}
+    error = outcome.failed(context("bills"), reply(400), body, NOW)
+    assert (error.message, error.code) == ("Unknown model: super-model-v9", None)
+    assert error.advice.startswith("Use a supported model")
+    assert error.request_id == REQUEST_ID
+
+
+def test_a_403_names_the_scope_that_the_call_needs() -> None:
+    error = outcome.failed(context(vendor=GENEROR, scope="generate"), reply(403), OWN["generor"], NOW)
+    assert "'generate'" in str(error)
+    page = outcome.failed(context(vendor=GENEROR, scope="generate"), reply(403), "<html>", NOW)
+    assert "'generate'" not in str(page), "a firewall's page knows nothing of scopes"
+
+
+@pytest.mark.parametrize(
+    ("stated", "status"), [(402, 402), (429, 429), (None, 500), ("402", 500), (True, 500), (404.0, 500)]
+)
+def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int) -> None:
+    body = {"success": False, "error": {"message": "No.", "status": stated}}
+    error = outcome.failed(context("bills", vendor=GENEROR), reply(200), body, NOW)
+    assert error.status_code == status
+    assert type(error) is CLASSES[status]
+    assert error.outcome == expected(GENEROR, status, own=True)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "headers", "scope"),
+    [
+        (LUMA, {"X_RateLimit_Limit": "30"}, "minute"),
+        (GENEROR, {"X_RateLimit_Limit": "30", "X_RateLimit_Tier": "free"}, "minute"),
+        (GENEROR, {"X_RateLimit_Limit": "500", "X_RateLimit_Tier": "free"}, "hour"),
+        (GENEROR, {"X_RateLimit_Limit": "5000", "X_RateLimit_Tier": "free"}, "day"),
+        (GENEROR, {"X_RateLimit_Limit": "5000", "X_RateLimit_Tier": "pro"}, "hour"),
+        (GENEROR, {"X_RateLimit_Limit": "20000", "X_RateLimit_Tier": "basic"}, "day"),
+        (GENEROR, {"X_RateLimit_Limit": "15"}, "minute"),
+        (GENEROR, {"X_RateLimit_Limit": "77", "X_RateLimit_Tier": "free"}, "unknown"),
+        (GENEROR, {"X_RateLimit_Limit": "30", "X_RateLimit_Tier": "platinum"}, "unknown"),
+        (GENEROR, {}, "unknown"),
+    ],
+)
+def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, str], scope: str) -> None:
+    error = outcome.failed(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
+    assert type(error) is RateLimitError
+    assert (error.scope, outcome.scope_of(error)) == (scope, scope)
+    assert error.retryable
+
+
+def test_lumas_429_without_limits_is_about_concurrent_jobs() -> None:
+    body = {"detail": "Too many concurrent jobs"}
+    error = outcome.failed(context("bills"), reply(429, Retry_After="60"), body, NOW)
+    assert isinstance(error, ConcurrentJobsError)
+    assert (error.retry_after, outcome.scope_of(error)) == (60, "jobs")
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_retry_after_is_read_where_it_means_something(status: int) -> None:
+    assert outcome.failed(context(), reply(status, Retry_After="7"), "", NOW).retry_after == 7
+    assert outcome.failed(context(), reply(500, Retry_After="7"), "", NOW).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://login.example.com/?next=/v1&token=hush", "login.example.com"),
+        ("//cdn.example.com/x", "cdn.example.com"),
+        ("/v2/things", "the same host"),
+        ("", "the same host"),
+        ("http://[broken", "another place"),
+    ],
+)
+@pytest.mark.parametrize("body", ["", {"detail": "Temporary Redirect"}])
+def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: str, body: Any) -> None:
+    error = outcome.failed(context("bills"), reply(307, Location=location), body, NOW)
+    assert f"a redirect to {named}" in str(error)
+    assert "hush" not in str(error)
+    assert error.body == body
+
+
+def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:
+    answer = reply(404, b"<html>nothing here", Content_Type="text/html; charset=utf-8")
+    error = outcome.failed(context(), answer, "<html>nothing here", NOW)
+    assert "not the API's own (text/html, 18 bytes)" in str(error)
+    assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
+    assert error.body == "<html>nothing here"
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_keys_in_an_answer_are_masked_wherever_they_are(nested: bool) -> None:
+    answer: Any = {"api_key": "gnr_live_0123456789abcdef0123456789", "n": [1, {"api_key": 2}]}
+    error = outcome.failed(
+        context("plain", vendor=GENEROR, secrets=("api_key",)),
+        reply(500),
+        {"data": [answer]} if nested else answer,
+        NOW,
+    )
+    kept = error.body["data"][0] if nested else error.body
+    assert isinstance(kept["api_key"], Secret)
+    assert kept["api_key"].reveal() == answer["api_key"]
+    assert kept["n"] == answer["n"]
+    assert "0123456789abcdef" not in repr(error.__dict__)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("permanent", [True, False])
+def test_an_attempt_that_broke_is_unknown_once_it_was_sent(sent: bool, permanent: bool) -> None:
+    error = outcome.broken(context(), TransportError("reset", sent=sent, permanent=permanent), 1.0)
+    assert error.outcome == ("unknown" if sent else "not_sent")
+    assert error.retryable is not permanent
+    assert error.request_id == REQUEST_ID
+    assert ("Nothing was sent" in str(error)) is not sent
+
+
+def test_an_attempt_without_an_answer_in_time_says_how_long_it_waited() -> None:
+    error = outcome.broken(context(), TransportError("", sent=True, timed_out=True), 30.04)
+    assert isinstance(error, APITimeoutError)
+    assert isinstance(error, TimeoutError)
+    assert "no answer within 30 s" in str(error)
+
+
+def test_a_success_that_is_not_json_is_unknown_and_keeps_its_text() -> None:
+    answer = reply(200, b"<html>welcome", Content_Type="text/html")
+    error = outcome.undecodable(context("bills"), answer, "Expecting value")
+    assert (error.outcome, error.body, error.retryable) == ("unknown", "<html>welcome", False)
+    assert outcome.undecodable(context(), reply(200, b'{"a'), "cut off").retryable
+
+
+def test_the_text_of_a_broken_answer_with_a_key_in_it_is_masked() -> None:
+    key = "gnr_live_0123456789abcdef0123456789"
+    broken = b'{"data": {"api_key": "' + key.encode()
+    asked = context("plain", vendor=GENEROR, secrets=("api_key",))
+    error = outcome.undecodable(asked, reply(200, broken), "cut off")
+    assert key not in repr(error.__dict__)
+    assert key not in repr(outcome.unknown(asked, error).__dict__)
+
+
+def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
+    body = {"data": {"id": 7}}
+    error = outcome.misread(context("bills"), reply(200), body, Misshapen("expected a string", "$.data.id"))
+    assert (error.outcome, error.path, error.body) == ("done", "$.data.id", body)
+    assert not error.retryable
+    assert "$.data.id: expected a string" in str(error)
+
+
+def test_an_unknown_outcome_keeps_the_body_and_the_ids_in_it() -> None:
+    cause = outcome.undecodable(context("bills"), reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
+    error = outcome.unknown(context("bills", name="luma.generations.create"), cause)
+    assert isinstance(error, OutcomeUnknownError)
+    assert (error.outcome, error.ids, error.body) == ("unknown", ("gen-42",), cause.body)
+    assert "may or may not have taken effect" in str(error)
+    assert "Luma lists no jobs" in str(error)
+
+
+def test_what_to_do_after_an_unknown_key_creation_is_to_revoke_it_by_prefix() -> None:
+    asked = context("plain", vendor=GENEROR, name="generor.api_keys.create")
+    cause = outcome.broken(asked, TransportError("reset", sent=True), 1.0)
+    assert "revoke it by its prefix" in str(outcome.unknown(asked, cause))
+
+
+def test_ids_are_found_in_order_and_once() -> None:
+    text = '{"id": "a-1", "creation_id":42, "other": "x", "file_id" : "f_1", "id": "a-1", "key_id": "k'
+    assert outcome.ids_in(text) == ("a-1", "42", "f_1", "k")
+
+
+# Strict JSON.
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(values, st.booleans())
+def test_every_json_value_is_read_without_loss(value: Any, ascii_only: bool) -> None:
+    assert outcome.read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@given(st.binary())
+def test_bytes_that_are_no_json_are_a_value_error_and_nothing_else(body: bytes) -> None:
+    try:
+        outcome.read_json(body)
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", '{"a": [NaN]}', "", "{", "\x00", "{} {}"])
+def test_what_only_python_takes_for_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        outcome.read_json(text.encode())
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"[" * 10_000 + b"]" * 10_000])
+def test_deep_nesting_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match="too deeply"):
+        outcome.read_json(body)
+
+
+def test_a_number_with_a_million_digits_is_a_value_error() -> None:
+    with pytest.raises(ValueError):
+        outcome.read_json(b"9" * 1_000_000)
+
+
+def test_large_integers_stay_exact() -> None:
+    assert outcome.read_json(b"18446744073709551617") == 2**64 + 1
+
+
+def test_the_text_kept_of_an_answer_is_bounded_and_always_text() -> None:
+    assert len(outcome.text_of(b"\xff" * 10_000_000)) == outcome.TEXT_KEPT

@@ -1,0 +1,160 @@
+"""Again? And when? Against the table of the conduct rules, and against brute force."""
+
+from bisect import bisect_right
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.calls import CONDUCTS
+
+from generor_async.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    BadGatewayError,
+    ConcurrentJobsError,
+    InternalServerError,
+    RateLimitError,
+    ResponseShapeError,
+    ServiceUnavailableError,
+)
+from generor_async.rules.retry import DELAYS, RetryBudget, may_repeat, retry_delay
+from generor_async.values import Conduct
+
+# What an attempt came to, and for which conducts it is tried again.
+NOBODY: frozenset[Conduct] = frozenset()
+HARMLESS: frozenset[Conduct] = frozenset({"read", "idempotent"})
+EVERYBODY: frozenset[Conduct] = frozenset(CONDUCTS)
+
+TABLE: dict[str, tuple[APIError, frozenset[Conduct]]] = {
+    "no connection": (APIConnectionError("", outcome="not_sent"), EVERYBODY),
+    "no connection in time": (APITimeoutError("", outcome="not_sent"), EVERYBODY),
+    "a bad certificate": (APIConnectionError("", outcome="not_sent", retryable=False), NOBODY),
+    "reset after sending": (APIConnectionError("", outcome="unknown"), HARMLESS),
+    "no answer in time": (APITimeoutError("", outcome="unknown"), HARMLESS),
+    "an answer too large": (APIConnectionError("", outcome="unknown", retryable=False), NOBODY),
+    "JSON cut off": (ResponseShapeError("", outcome="unknown", retryable=True), HARMLESS),
+    "a page instead of JSON": (ResponseShapeError("", outcome="unknown", retryable=False), NOBODY),
+    "JSON of another shape": (ResponseShapeError("", outcome="done"), NOBODY),
+    "429": (RateLimitError("", status_code=429, outcome="refused", retryable=True), EVERYBODY),
+    "429 for jobs": (ConcurrentJobsError("", status_code=429, outcome="refused", retryable=True), EVERYBODY),
+    "Luma's own 502": (BadGatewayError("", status_code=502, outcome="refused", retryable=True), EVERYBODY),
+    "Luma's own 503": (
+        ServiceUnavailableError("", status_code=503, outcome="refused", retryable=True),
+        EVERYBODY,
+    ),
+    "a redirect": (APIStatusError("", status_code=307, outcome="refused"), NOBODY),
+    "408": (APIStatusError("", status_code=408, outcome="unknown"), HARMLESS),
+    "409": (APIStatusError("", status_code=409, outcome="unknown"), HARMLESS),
+    "500": (InternalServerError("", status_code=500, outcome="unknown"), HARMLESS),
+    "a gateway's 502": (BadGatewayError("", status_code=502, outcome="unknown"), HARMLESS),
+    "504": (InternalServerError("", status_code=504, outcome="unknown"), HARMLESS),
+}
+for _status in (400, 401, 402, 403, 404, 405, 413, 422):
+    # Never, whether this API documents the status (refused) or doesn't (unknown).
+    TABLE[f"{_status} refused"] = (APIStatusError("", status_code=_status, outcome="refused"), NOBODY)
+    TABLE[f"{_status} unknown"] = (APIStatusError("", status_code=_status, outcome="unknown"), NOBODY)
+
+
+@pytest.mark.parametrize(("conduct", "case"), list(product(CONDUCTS, TABLE)))
+def test_a_call_is_repeated_only_where_the_table_allows_it(conduct: Conduct, case: str) -> None:
+    error, allowed = TABLE[case]
+    assert may_repeat(conduct, error) is (conduct in allowed)
+
+
+@pytest.mark.parametrize("conduct", ["plain", "bills"])
+@pytest.mark.parametrize("outcome", ["done", "unknown"])
+@pytest.mark.parametrize("case", TABLE)
+def test_what_may_have_been_paid_for_is_never_sent_again(case: str, outcome: str, conduct: Conduct) -> None:
+    error, _ = TABLE[case]
+    if error.outcome == outcome:
+        assert not may_repeat(conduct, error)
+
+
+def test_the_bounds_double_from_half_a_second_to_thirty_seconds() -> None:
+    assert DELAYS == (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+
+draws = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.floats(1e-6, 31 * 86_400), st.integers(0, 50), draws, st.sampled_from([429, 502, 503]))
+def test_what_the_server_asked_for_is_never_undercut_and_hardly_exceeded(
+    asked: float, retries: int, draw: float, status: int
+) -> None:
+    kind = RateLimitError if status == 429 else APIStatusError
+    error = kind("", status_code=status, retryable=True, retry_after=asked, outcome="refused")
+    assert asked <= retry_delay(error, retries, draw) <= asked + min(1.0, 0.1 * asked)
+
+
+@given(st.integers(0, 500), draws)
+def test_backoff_is_full_jitter_below_its_bound(retries: int, draw: float) -> None:
+    error = APIConnectionError("", outcome="not_sent")
+    bound = min(0.5 * 2 ** min(retries, 10), 30.0)
+    assert retry_delay(error, retries, draw) == pytest.approx(draw * bound)
+
+
+@given(st.integers(0, 50), draws)
+def test_lumas_502_waits_five_to_ten_seconds(retries: int, draw: float) -> None:
+    error = BadGatewayError("", status_code=502, retryable=True, outcome="refused")
+    assert 5 <= retry_delay(error, retries, draw) <= 10
+
+
+@given(st.integers(0, 50), draws)
+def test_a_429_that_names_no_time_never_comes_back_at_once(retries: int, draw: float) -> None:
+    error = RateLimitError("", status_code=429, retryable=True, outcome="refused")
+    bound = DELAYS[min(retries, 6)]
+    assert bound / 2 <= retry_delay(error, retries, draw) <= bound
+
+
+def test_a_quiet_client_has_ten_retries_and_gets_ten_more_when_they_are_old() -> None:
+    budget = RetryBudget()
+    assert [budget.take(0.0) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert not budget.take(9.9)
+    assert not budget.take(19.9), "what was taken in the period before still counts"
+    assert budget.take(40.0)
+
+
+def test_a_busy_client_may_retry_a_fifth_of_its_requests() -> None:
+    budget = RetryBudget()
+    for _ in range(100):
+        budget.count(0.0)
+    assert sum(budget.take(1.0) for _ in range(50)) == 20
+
+
+steps = st.lists(st.tuples(st.sampled_from(["count", "take"]), st.floats(0, 7)), max_size=300)
+
+
+@given(steps)
+def test_retries_of_any_ten_seconds_stay_within_the_budget(history: list[tuple[str, float]]) -> None:
+    budget, now = RetryBudget(), 0.0
+    counted: list[float] = []
+    taken: list[float] = []
+    for what, later in history:
+        now += later / 20
+        if what == "count":
+            budget.count(now)
+            counted.append(now)
+        elif budget.take(now):
+            taken.append(now)
+            within = len(taken) - bisect_right(taken, now - 10)
+            recent = len(counted) - bisect_right(counted, now - 30)
+            assert within <= max(10, 0.2 * recent + 1)
+
+
+@given(steps)
+def test_a_retry_is_granted_while_fewer_than_ten_are_recent(history: list[tuple[str, float]]) -> None:
+    budget, now = RetryBudget(), 0.0
+    taken: list[float] = []
+    for what, later in history:
+        now += later / 20
+        if what == "count":
+            budget.count(now)
+            continue
+        granted = budget.take(now)
+        if len(taken) - bisect_right(taken, now - 20) < 10:
+            assert granted
+        if granted:
+            taken.append(now)

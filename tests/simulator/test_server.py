@@ -1,0 +1,252 @@
+"""The server: what both APIs have in common on the wire."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from uuid import UUID
+
+import aiohttp
+import pytest
+from attrs import frozen
+from simulator.generor_service import FAST, Caller, generor, until
+
+from generor_async.simulator import Simulator
+
+SLOW_JOKE = {"prompt": "A joke", "model_id": 37}
+
+
+def auth(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@frozen
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+async def ask(simulator: Simulator, method: str, path: str) -> Reply:
+    """Send one request without a key."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, simulator.url + path) as reply,
+    ):
+        return Reply(reply.status, reply.headers, await reply.text())
+
+
+async def raw(simulator: Simulator, request: bytes) -> bytes:
+    """Send bytes, and read until the server closes."""
+    port = int(simulator.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_a_request_id_is_echoed() -> None:
+    async with generor() as caller:
+        reply = await caller.get("/models", **{"X-Request-Id": "my-request-1"})
+        assert reply.headers["X-Request-Id"] == "my-request-1"
+
+
+async def test_a_request_without_an_id_gets_a_uuid() -> None:
+    async with generor() as caller:
+        reply = await caller.get("/models")
+        assert UUID(reply.headers["X-Request-Id"]).version == 4
+
+
+async def test_a_request_id_that_no_header_could_carry_back_is_replaced() -> None:
+    async with Simulator() as simulator:
+        request = b"GET /v1/files HTTP/1.1\r\nHost: x\r\nX-Request-Id: caf\xe9\r\nConnection: close\r\n\r\n"
+        answer = await raw(simulator, request)
+        assert b"caf" not in answer
+
+
+@pytest.mark.parametrize("path", ["/api/v1/models", "/v1/files", "/nowhere"])
+async def test_everything_is_dated_by_the_simulated_clock(path: str) -> None:
+    async with Simulator(epoch=1_775_649_600.0) as simulator:
+        simulator.advance(3600)
+        date = parsedate_to_datetime((await ask(simulator, "GET", path)).headers["Date"])
+        assert abs(date - datetime(2026, 4, 8, 13, tzinfo=UTC)).total_seconds() < 5
+
+
+async def test_every_luma_answer_names_its_api_version() -> None:
+    async with Simulator() as simulator:
+        for method, path in (("GET", "/v1/files"), ("GET", "/v1/nowhere"), ("PUT", "/v1/files")):
+            reply = await ask(simulator, method, path)
+            assert reply.headers["X-API-Version"] == "2026-04-01"
+
+
+async def test_luma_words_an_unknown_path_its_own_way() -> None:
+    async with Simulator() as simulator:
+        reply = await ask(simulator, "GET", "/v1/nowhere")
+        assert (reply.status, json.loads(reply.text)) == (404, {"detail": "Not Found"})
+
+
+async def test_luma_words_a_wrong_method_its_own_way() -> None:
+    async with Simulator() as simulator:
+        reply = await ask(simulator, "PUT", "/v1/files")
+        assert (reply.status, json.loads(reply.text)) == (405, {"detail": "Method Not Allowed"})
+        assert reply.headers["Allow"] == "GET, POST"
+
+
+async def test_generor_words_an_unknown_path_its_own_way() -> None:
+    async with generor() as caller:
+        assert (await caller.get("/nowhere")).refusal == (404, "NOT_FOUND", "Endpoint not found")
+
+
+async def test_generor_words_a_wrong_method_its_own_way() -> None:
+    async with generor() as caller:
+        reply = await caller.call("PUT", "/users/me")
+        assert reply.refusal[:2] == (405, "METHOD_NOT_ALLOWED")
+        assert reply.headers["Allow"] == "GET, PATCH"
+
+
+async def test_a_path_of_neither_api_says_where_they_are() -> None:
+    async with Simulator() as simulator:
+        reply = await ask(simulator, "GET", "/")
+        assert reply.status == 404
+        assert "/api/v1" in reply.text
+
+
+async def test_a_path_parameter_is_one_segment_whatever_it_holds() -> None:
+    async with generor() as caller:
+        assert (await caller.get("/users/..%2Fcredits")).refusal == (404, "NOT_FOUND", "User not found")
+
+
+async def test_a_body_that_is_too_large_is_refused_in_the_apis_own_shape() -> None:
+    async with generor() as caller:
+        url = f"{caller.simulator.generor_url}/generators/joke/estimate"
+        body = BytesIO(b"x" * (10 * 1024 * 1024 + 1))
+        async with caller.session.post(url, data=body) as reply:
+            assert (reply.status, (await reply.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_chunked_body_that_is_too_large_is_refused_as_well() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b"x" * 1024 * 1024
+
+    async with generor() as caller:
+        url = f"{caller.simulator.generor_url}/generators/joke/estimate"
+        async with caller.session.post(url, data=chunks()) as reply:
+            assert reply.status == 400
+
+
+async def test_a_body_that_breaks_the_protocol_is_refused() -> None:
+    head = b"POST /api/v1/generators/joke/estimate HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+    async with Simulator() as simulator:
+        answer = await raw(simulator, head + b"Content-Length: 4\r\nConnection: close\r\n\r\nnope")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"VALIDATION_ERROR" in answer
+
+
+async def test_who_asks_whether_to_go_on_is_told_to() -> None:
+    async with Simulator() as simulator, aiohttp.ClientSession() as session:
+        url = f"{simulator.generor_url}/generators/joke/estimate"
+        async with session.post(url, json={"model_id": 37}, expect100=True) as reply:
+            assert reply.status == 200
+
+
+async def test_forwarded_headers_are_ignored() -> None:
+    forwarded = {"X-Forwarded-Host": "example.com", "X-Forwarded-For": "10.0.0.1", "Forwarded": "host=x"}
+    async with generor() as caller:
+        body = {"prompt": "Sea", "model_id": 10003}
+        reply = await caller.post("/generators/image/generate", body, **forwarded)
+        assert reply.data["creations"][0]["image_url"].startswith(caller.simulator.url)
+
+
+async def test_a_caller_who_leaves_is_charged_all_the_same() -> None:
+    async with generor(speed=50.0) as caller:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(caller.post("/generators/joke/generate", SLOW_JOKE), 0.05)
+        ledger = caller.simulator.ledger
+        await until(lambda: ledger.charges)
+        assert ledger.unanswered() == ledger.charges
+        assert (ledger.charges[0].status, ledger.charges[0].answered) == (201, False)
+        assert len((await caller.get("/creations")).data) == 1
+
+
+async def test_the_ledger_tells_who_asked_for_what() -> None:
+    async with generor() as caller:
+        await caller.make("image", 10003)
+        (entry,) = caller.simulator.ledger.requests
+        assert (entry.api, entry.operation) == ("generor", "generor.generators.generate")
+        assert (entry.method, entry.path) == ("POST", "/api/v1/generators/image/generate")
+        assert (entry.caller, entry.status, entry.charged, entry.answered) == ("johndoe", 201, 24, True)
+
+
+async def test_the_ledger_counts_attempts_by_request_id() -> None:
+    async with generor() as caller:
+        for _ in range(2):
+            await caller.get("/models", **{"X-Request-Id": "twice"})
+        assert [entry.attempt for entry in caller.simulator.ledger.requests] == [1, 2]
+
+
+async def test_stopping_does_not_wait_for_what_is_under_way() -> None:
+    async with generor(speed=1.0) as caller:
+        asking = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))
+        await until(lambda: caller.simulator.ledger.requests)
+        before = time.monotonic()
+        await caller.simulator.__aexit__(None, None, None)
+        assert time.monotonic() - before < 0.5
+        with pytest.raises(aiohttp.ClientError):
+            await asking
+        await caller.simulator.__aenter__()
+        assert not caller.simulator.ledger.charges
+
+
+async def test_stopping_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    async with Simulator(tier="enterprise") as simulator:
+        port = int(simulator.url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
+        await until(lambda: len(simulator.ledger.requests) > 5)
+        before = time.monotonic()
+        await simulator.__aexit__(None, None, None)
+        assert time.monotonic() - before < 0.5
+        writer.transport.abort()
+        await simulator.__aenter__()
+
+
+async def test_an_upload_that_is_broken_off_leaves_no_trace() -> None:
+    async with Simulator() as simulator:
+        port = int(simulator.url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /v1/generations HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        assert not simulator.ledger.requests
+
+
+async def test_both_apis_answer_on_one_port() -> None:
+    async with Simulator(speed=FAST) as simulator, aiohttp.ClientSession() as session:
+        body = {"prompt": "A glass of iced coffee"}
+        url, headers = f"{simulator.luma_url}/generations", auth(simulator.luma_key)
+        async with session.post(url, json=body, headers=headers) as reply:
+            assert reply.status == 201
+        caller = Caller(simulator, session, simulator.generor_key)
+        assert (await caller.get("/users/me")).status == 200
+        assert {entry.api for entry in simulator.ledger.requests} == {"generor", "luma"}
+
+
+async def test_a_luma_output_is_fetched_where_its_url_says() -> None:
+    async with Simulator(speed=FAST) as simulator, aiohttp.ClientSession() as session:
+        url, headers = f"{simulator.luma_url}/generations", auth(simulator.luma_key)
+        async with session.post(url, json={"prompt": "Tea", "output_format": "png"}, headers=headers) as reply:
+            generation = json.loads(await reply.text())
+        simulator.advance(600)
+        async with session.get(f"{url}/{generation['id']}", headers=headers) as reply:
+            generation = json.loads(await reply.text())
+        assert generation["state"] == "completed"
+        async with session.get(generation["output"][0]["url"]) as reply:
+            assert (reply.status, reply.content_type) == (200, "image/png")

@@ -1,0 +1,110 @@
+"""Small endpoints, operations and clients to try the rules and the engine on."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from attrs import frozen
+
+from generor_async.engine.client import Client
+from generor_async.rules.outcome import Context
+from generor_async.rules.vendors import GENEROR, LUMA, Vendor
+from generor_async.rules.wire import Endpoint, Operation, Reply
+from generor_async.values import Conduct, Headers
+
+__all__ = [
+    "CONDUCTS",
+    "KEY",
+    "REQUEST_ID",
+    "BareGeneror",
+    "BareLuma",
+    "Generation",
+    "as_it_is",
+    "context",
+    "endpoint",
+    "operation",
+    "reply",
+]
+
+KEY = "luma-api-0123456789abcdefghijklmnopqrstuvwxyz"
+REQUEST_ID = "550e8400-e29b-41d4-a716-446655440000"
+CONDUCTS: tuple[Conduct, ...] = ("read", "idempotent", "plain", "bills")
+METHODS: dict[Conduct, str] = {"read": "GET", "idempotent": "PUT", "plain": "POST", "bills": "POST"}
+
+
+def as_it_is(body: Any) -> Any:
+    return body
+
+
+def endpoint(
+    conduct: Conduct = "read",
+    *,
+    vendor: Vendor = LUMA,
+    method: str | None = None,
+    name: str | None = None,
+    auth: Literal["required", "optional"] = "optional",
+    scope: Literal["none", "read", "write", "generate"] = "none",
+    decode: Callable[[Any], Any] = as_it_is,
+    timeout: float = 60.0,
+    attempt_timeout: float = 30.0,
+    secrets: tuple[str, ...] = (),
+) -> Endpoint[Any]:
+    """Make an endpoint of which only one thing or two matter."""
+    return Endpoint(
+        name=name or f"{vendor.name}.things.{conduct}",
+        vendor=vendor,
+        method=method or METHODS[conduct],
+        template="/things",
+        conduct=conduct,
+        auth=auth,
+        scope=scope,
+        quota=(),
+        decode=decode,
+        timeout=timeout,
+        attempt_timeout=attempt_timeout,
+        secrets=secrets,
+    )
+
+
+def operation(conduct: Conduct = "read", *, path: str = "/things", **known: Any) -> Operation[Any]:
+    """Make a call of such an endpoint, with a body where the method takes one."""
+    target = endpoint(conduct, **known)
+    body = None if target.method in {"GET", "DELETE"} else {"prompt": "a heron"}
+    return Operation(target, path, body=body)
+
+
+def context(conduct: Conduct = "read", **known: Any) -> Context:
+    """Make the context of a call after its first attempt."""
+    made = Context(endpoint(conduct, **known), REQUEST_ID)
+    made.attempts = 1
+    return made
+
+
+def reply(status: int = 200, body: bytes = b"{}", **headers: str) -> Reply:
+    """Make a reply; underscores in the headers' names stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status=status, headers=Headers({"Content-Type": "application/json", **named}.items()), body=body)
+
+
+@frozen
+class Generation:
+    """As much of a generation as an error or a wait looks at."""
+
+    id: str = "gen-1"
+    state: str = "failed"
+    failure_code: str | None = "generation_failed"
+    failure_reason: str | None = "the model gave up"
+
+
+class BareLuma(Client):
+    """A client of Luma without resources."""
+
+    _vendor: ClassVar[Vendor] = LUMA
+
+    def _bind(self) -> None:
+        pass
+
+
+class BareGeneror(BareLuma):
+    """A client of Generor without resources."""
+
+    _vendor: ClassVar[Vendor] = GENEROR
