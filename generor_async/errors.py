@@ -93,7 +93,7 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
 
 
 def _line(*parts: str) -> str:
-    sentences = [" ".join(part.split()) for part in parts if part]
+    sentences = [" ".join(part.split()) for part in parts if part.strip()]
     return " ".join(part if part[-1] in ".!?" or part[0] == "(" else f"{part}." for part in sentences)
 
 

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from generor_async.codegen.render import ROOT, generate
+from generor_async.codegen.document import ROOT
+from generor_async.codegen.render import generate
 
 API = ROOT / "generor_async" / "api"
 

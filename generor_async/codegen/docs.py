@@ -1,14 +1,15 @@
 """Lays out docstrings: the summary, the paragraphs, the sections, each line within its width."""
 
 import textwrap
+import tomllib
 from collections.abc import Iterable
 
-from generor_async.codegen.document import first_sentence
+from generor_async.codegen.document import ROOT, first_sentence
 from generor_async.codegen.ir import Operation, Parameter, Schema, SpecError
 
 __all__ = ["attribute_doc", "class_doc", "method_doc", "operation_doc"]
 
-WIDTH = 110
+WIDTH: int = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["line-length"]
 
 
 def attribute_doc(text: str, indent: int) -> str:

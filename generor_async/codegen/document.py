@@ -11,6 +11,7 @@ from attrs import frozen
 from generor_async.codegen.ir import SpecError
 
 __all__ = [
+    "ROOT",
     "Document",
     "Node",
     "as_node",
@@ -21,6 +22,9 @@ __all__ = [
     "singular",
     "sourced",
 ]
+
+ROOT = Path(__file__).parents[2]
+"""The checkout."""
 
 Node: TypeAlias = dict[str, Any]
 """One mapping of the YAML."""

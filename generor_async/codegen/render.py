@@ -8,15 +8,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from generor_async.codegen import annotations, docs, expressions
-from generor_async.codegen.document import Document
+from generor_async.codegen.document import ROOT, Document
 from generor_async.codegen.ir import Api
 from generor_async.codegen.operations import OperationReader
 from generor_async.codegen.reader import TypeReader
 from generor_async.codegen.schemas import read_schemas
 
-__all__ = ["ROOT", "generate", "modules", "read_api"]
+__all__ = ["generate", "modules", "read_api"]
 
-ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "generor_async" / "spec"
 
 

@@ -161,16 +161,16 @@ async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
     return await Pages(client, operation).collect()
 
 
-def response_of(result: object) -> ResponseInfo:
+def response_of(result: Any) -> ResponseInfo:
     """Return status, headers, request id and timing of the answer that a model or page came from.
 
     Raises TypeError for anything that a client did not return.
     """
-    info = None
-    if isinstance(result, Page):
-        info = result.response  # pyright: ignore[reportUnknownMemberType] # isinstance forgets what it is a page of
-    elif isinstance(result, Model):
+    info: ResponseInfo | None = None
+    if isinstance(result, Model):
         info = response_to(result)
+    elif isinstance(result, Page):
+        info = result.response
     if info is None:
-        raise TypeError(f"{type(result).__name__} is not an answer that a client returned")
+        raise TypeError(f"{result!r:.80} is not an answer that a client returned")
     return info

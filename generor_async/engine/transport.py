@@ -8,6 +8,7 @@ connection that is new or has idled for less than a second, because a server tha
 paid request leaves makes its outcome unknown.
 """
 
+import io
 import ssl
 from typing import Any, Protocol
 from urllib.request import getproxies, proxy_bypass
@@ -25,6 +26,8 @@ __all__ = ["AiohttpTransport", "Attempt", "Connection", "Transport", "env_proxy"
 USER_AGENT = "generor_async"
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
+LARGE_BODY = 1024 * 1024
+"""Bytes above which aiohttp warns of a body that it is given in one piece."""
 
 
 class Transport(Protocol):
@@ -109,7 +112,7 @@ class AiohttpTransport:
             response = await self._sessions[request.reusable].request(
                 request.method,
                 URL(request.url, encoded=True),
-                data=_multipart(body) if isinstance(body, Form) else body,
+                data=_payload(body),
                 headers=request.headers,
                 allow_redirects=False,
                 timeout=self._timeout(timeout),
@@ -223,11 +226,18 @@ def _describe(error: Exception) -> str:
             return f"{error}" or type(error).__name__
 
 
+def _payload(body: bytes | Form | None) -> "bytes | io.BytesIO | aiohttp.FormData | None":
+    """Return a body as aiohttp takes it: a large one piece by piece, so that the event loop isn't held up."""
+    if isinstance(body, Form):
+        return _multipart(body)
+    return body if body is None or len(body) <= LARGE_BODY else io.BytesIO(body)
+
+
 def _multipart(form: Form) -> aiohttp.FormData:
     data = aiohttp.FormData()
     for name, value in form.fields.items():
         data.add_field(name, value)
-    data.add_field("file", form.content, filename=form.filename, content_type=form.media_type)
+    data.add_field("file", io.BytesIO(form.content), filename=form.filename, content_type=form.media_type)
     return data
 
 

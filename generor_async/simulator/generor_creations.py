@@ -169,11 +169,9 @@ class Creations:
 
 
 def _summary(creation: Creation) -> Json:
-    media = creation.media
-    files = creation.files()
-    images = []
+    media, images = creation.media, list[Json]()
     if media is not None and media.kind == "img":
-        images = [{"url": files["image_url"], "width": media.width, "height": media.height}]
+        images = [{"url": creation.files()["image_url"], "width": media.width, "height": media.height}]
     return {
         "creation_id": creation.creation_id,
         "generator": creation.generator,
@@ -190,7 +188,8 @@ def _summary(creation: Creation) -> Json:
 
 def _generator_data(creation: Creation) -> Json:
     """Show what is particular to the generator: model, parameters, what was written, sound and video."""
-    files = {name: path for name, path in creation.files().items() if name != "image_url"}
+    files = creation.files()
+    files.pop("image_url", None)  # stands among the images
     about = {"model_id": creation.model.id, "model_name": creation.model.name, "team_id": creation.team_id}
     return {**about, "parameters": dict(creation.parameters), **creation.fields, **files}
 

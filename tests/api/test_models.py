@@ -83,13 +83,13 @@ def required(cls: type[Model]) -> tuple[str, ...]:
     )
 
 
-def wire(hint: Any) -> st.SearchStrategy[Any]:
-    """Return JSON that fits a type."""
+def wire(hint: Any, *, null: bool = True) -> st.SearchStrategy[Any]:
+    """Return JSON that fits a type; with `null` that of an absent value too, where the type has one."""
     members = get_args(hint)
     if hint is Any:
         return json
     if get_origin(hint) in {Union, types.UnionType}:
-        return st.one_of(*(wire(member) for member in members))
+        return st.one_of(*(wire(member) for member in members if null or member is not type(None)))
     if get_origin(hint) is Literal:
         return st.sampled_from(members)
     if get_origin(hint) is list:
@@ -112,16 +112,12 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def is_there(value: Any) -> bool:
-    return value is not None
-
-
 def wire_object(cls: type[Model]) -> st.SearchStrategy[dict[str, Any]]:
     """Return JSON objects that fit a class, with fields that it doesn't declare."""
     promised = required(cls)
-    fields = {name: wire(hint) for name, hint in declared(cls).items()}
+    fields = {name: wire(hint, null=name not in promised) for name, hint in declared(cls).items()}
     known = st.fixed_dictionaries(
-        {name: fields[name].filter(is_there) for name in promised},
+        {name: fields[name] for name in promised},
         optional={name: value for name, value in fields.items() if name not in promised},
     )
     return st.tuples(known, unknown).map(lambda both: {**both[1], **both[0]})
@@ -131,8 +127,9 @@ def plain(value: Any) -> Any:
     """Return a decoded value as it stood on the wire."""
     if isinstance(value, Model):
         return {name: plain(each) for name, each in value.raw.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in cast("list[Any]", value)]
+    items: list[Any] = value
+    if type(value) is list:
+        return [plain(each) for each in items]
     if isinstance(value, dict):
         return {key: plain(each) for key, each in cast("dict[str, Any]", value).items()}
     return value.reveal() if isinstance(value, Secret) else value

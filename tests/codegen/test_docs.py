@@ -5,7 +5,7 @@ import ast
 import pytest
 from codegen.small import obj, only_operation, schema, text
 
-from generor_async.codegen.docs import attribute_doc, class_doc, method_doc, operation_doc
+from generor_async.codegen.docs import WIDTH, attribute_doc, class_doc, method_doc, operation_doc
 from generor_async.codegen.ir import SpecError
 
 LONG = "word " * 40
@@ -22,12 +22,12 @@ def test_a_short_docstring_is_one_line() -> None:
 def test_a_long_docstring_is_wrapped_within_the_line_length() -> None:
     wrapped = lines(attribute_doc(f"{LONG.strip()}.", 4), 4)
     assert len(wrapped) > 2
-    assert all(len(line) <= 110 for line in wrapped)
+    assert all(len(line) <= WIDTH for line in wrapped)
     assert wrapped[-1] == '    """'
 
 
 def test_a_docstring_that_would_fit_but_for_its_quotes_is_wrapped() -> None:
-    text_ = "x" * 104 + "."
+    text_ = "x" * (WIDTH - 4 - 4) + "."
     assert attribute_doc(text_, 4) == f'"""{text_}\n    """'
 
 
@@ -35,7 +35,7 @@ def test_a_class_says_its_summary_first() -> None:
     found = schema("Thing", schemas={"Thing": obj(properties={"a": text()}, description=f"A thing. {LONG}")})
     summary, blank, *rest = lines(class_doc(found), 4)
     assert (summary, blank) == ('    """A thing.', "")
-    assert all(line.startswith("    ") and len(line) <= 110 for line in rest)
+    assert all(line.startswith("    ") and len(line) <= WIDTH for line in rest)
 
 
 def test_a_summary_that_does_not_fit_its_line_is_refused() -> None:
@@ -56,7 +56,7 @@ def test_a_method_tells_arguments_result_and_errors() -> None:
         "schema": {"type": "string"},
     }
     doc = method_doc(only_operation(description="More.\n\nStill more.", parameters=[parameter]))
-    assert all(len(line) <= 110 for line in lines(doc, 8))
+    assert all(len(line) <= WIDTH for line in lines(doc, 8))
     read = ast.get_docstring(ast.parse(f"def f():\n    {doc}").body[0])  # type: ignore[arg-type] # it is a function
     assert read is not None
     paragraphs = read.split("\n\n")

@@ -95,18 +95,20 @@ class Wire:
         *steps: Step,
         greeting: Callable[[Peer], Awaitable[bool]] | None = None,
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self.requests: list[Arrived] = []
         self.connections = 0
         self._steps = steps or (answer(200, {}),)
         self._greeting = greeting
         self._tls = tls
+        self.port = port
         self._peers: list[Peer] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls, limit=2**20)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls, limit=2**20)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

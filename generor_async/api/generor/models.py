@@ -301,8 +301,8 @@ class Estimate(BaseModel):
 class GeneratedCreation(BaseModel):
     """One creation as it was generated.
 
-    Which fields it has depends on the generator; those not named here are in `extra`. `creations.get` returns
-    it in full.
+    Which fields it has depends on the generator; those not named here are in `extra`. `creations.get` returns it in
+    full.
     """
 
     wire_names: ClassVar[frozenset[str]] = frozenset(

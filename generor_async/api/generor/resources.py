@@ -196,43 +196,38 @@ class GeneratorsResource:
         """Tell what a generate with the same arguments would cost and how long it would take.
 
         Works without a key, costs nothing and creates nothing. `credit_cost.total` is in credits,
-        `time_estimate.seconds` in seconds, both for all items together. A video's `seconds` that the model
-        doesn't support is snapped to the nearest supported value (to the lower of two equally near), told in
-        `adjustments`; cost and time are those of the snapped value.
+        `time_estimate.seconds` in seconds, both for all items together. A video's `seconds` that the model doesn't
+        support is snapped to the nearest supported value (to the lower of two equally near), told in `adjustments`;
+        cost and time are those of the snapped value.
 
         Args:
             slug: The generator's slug, such as `joke` or `image`.
-            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for
-                videos.
-            prompt: What to generate, up to 10,000 characters; generators that only look at an image do
-                without.
-            privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their
-                owner.
+            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
+            prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
+            privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
             team_id: The id of the team under which to create.
             count: How many items to generate, 1 to 10; the server's default is 1.
             language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
             temperature: The creativity of a text model, 0.0 to 2.0.
             preference: The generator's own preference, such as the type of joke or the style of poem.
             preference_two: The generator's own second preference.
-            aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the
-                same for every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3`
-                horizontal 3, `16:9` wide 4, `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
+            aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same for
+                every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3, `16:9` wide 4,
+                `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
             image_url: The URL of an image to start from or to look at; for a video its first frame.
-            seconds: The duration of a video, in seconds. A value that isn't among the model's
-                `supported_durations` is snapped to the nearest one, told in `adjustments`.
-            generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore
-                it.
-            ending_frame_url: The URL of the last frame, for models that support one; goes together with
-                `image_url`.
-            reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in
-                this order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
-            reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and
-                Dreamina Seedance 2.0.
+            seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
+                snapped to the nearest one, told in `adjustments`.
+            generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
+            ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
+            reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this
+                order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
+            reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina
+                Seedance 2.0.
             reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
-            video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina
-                Seedance 2.0 takes one.
-            parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that
-                the generator doesn't know are dropped by the server without a word.
+            video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina Seedance
+                2.0 takes one.
+            parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the
+                generator doesn't know are dropped by the server without a word.
             user_text: Text to work on, such as one to summarise; for text models.
             user_text_two: A second text to work on; for text models.
             avoid_duplicates: Whether to favour outputs unlike each other; for text models.
@@ -341,44 +336,39 @@ class GeneratorsResource:
     ) -> models.GenerateResult:
         """Generate content and return it.
 
-        Costs credits, by the model. The answer comes when the generation is complete: text typically takes 5
-        to 30 seconds, an image 10 to 60 seconds, a video several minutes. `credit_cost` is what was deducted,
-        which may differ from the estimate for prices by second or character. A video's `seconds` that the
-        model doesn't support is snapped to the nearest supported value, told in `adjustments`.
+        Costs credits, by the model. The answer comes when the generation is complete: text typically takes 5 to 30
+        seconds, an image 10 to 60 seconds, a video several minutes. `credit_cost` is what was deducted, which may
+        differ from the estimate for prices by second or character. A video's `seconds` that the model doesn't support
+        is snapped to the nearest supported value, told in `adjustments`.
 
         Args:
             slug: The generator's slug, such as `joke` or `image`.
-            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for
-                videos.
-            prompt: What to generate, up to 10,000 characters; generators that only look at an image do
-                without.
-            privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their
-                owner.
+            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
+            prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
+            privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
             team_id: The id of the team under which to create.
             count: How many items to generate, 1 to 10; the server's default is 1.
             language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
             temperature: The creativity of a text model, 0.0 to 2.0.
             preference: The generator's own preference, such as the type of joke or the style of poem.
             preference_two: The generator's own second preference.
-            aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the
-                same for every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3`
-                horizontal 3, `16:9` wide 4, `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
+            aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same for
+                every model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3, `16:9` wide 4,
+                `9:16` tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
             image_url: The URL of an image to start from or to look at; for a video its first frame.
-            seconds: The duration of a video, in seconds. A value that isn't among the model's
-                `supported_durations` is snapped to the nearest one, told in `adjustments`.
-            generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore
-                it.
-            ending_frame_url: The URL of the last frame, for models that support one; goes together with
-                `image_url`.
-            reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in
-                this order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
-            reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and
-                Dreamina Seedance 2.0.
+            seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
+                snapped to the nearest one, told in `adjustments`.
+            generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
+            ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
+            reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this
+                order. Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
+            reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina
+                Seedance 2.0.
             reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
-            video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina
-                Seedance 2.0 takes one.
-            parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that
-                the generator doesn't know are dropped by the server without a word.
+            video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina Seedance
+                2.0 takes one.
+            parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the
+                generator doesn't know are dropped by the server without a word.
             user_text: Text to work on, such as one to summarise; for text models.
             user_text_two: A second text to work on; for text models.
             avoid_duplicates: Whether to favour outputs unlike each other; for text models.
@@ -701,8 +691,7 @@ class ModelsResource:
 
         Args:
             type: The type of model.
-            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for
-                videos.
+            model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
 
         Returns:
             The model.
@@ -1450,8 +1439,8 @@ class ApiKeysResource:
 
         Args:
             name: A name to know the key by.
-            scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for
-                generating; a key without scopes may do everything.
+            scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for generating; a key
+                without scopes may do everything.
 
         Returns:
             The key; it is not shown again.

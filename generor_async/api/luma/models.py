@@ -77,8 +77,8 @@ FileState: TypeAlias = Literal["pending", "ready", "failed", "deleted"] | str
 GenerationAspectRatio: TypeAlias = (
     Literal["3:1", "2:1", "21:9", "16:9", "4:3", "3:2", "1:1", "3:4", "2:3", "9:16", "1:2", "1:3"] | str
 )
-"""Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model and type, and
-the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+"""Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model and type, and the
+server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
 """
 
 GenerationFailureCode: TypeAlias = (
@@ -95,8 +95,8 @@ GenerationFailureCode: TypeAlias = (
     ]
     | str
 )
-"""Why the generation failed, as a code; None unless it did. The codes `generation_failed`, `output_not_found`
-and `rate_limited` are worth another try. New codes may appear at any time.
+"""Why the generation failed, as a code; None unless it did. The codes `generation_failed`, `output_not_found` and
+`rate_limited` are worth another try. New codes may appear at any time.
 """
 
 GenerationModel: TypeAlias = Literal["uni-1", "uni-1-max", "ray-3.2"] | str
@@ -115,9 +115,7 @@ GenerationType: TypeAlias = Literal["image", "image_edit", "video", "video_edit"
 """The kind of generation."""
 
 LayerAlphaHint: TypeAlias = Literal["soft", "hard", "none"] | str
-"""The edges of its transparency, `soft` (hair, fur, glass), `hard` (solid) or `none` (the background)
-(client).
-"""
+"""The edges of its transparency, `soft` (hair, fur, glass), `hard` (solid) or `none` (the background) (client)."""
 
 LayeringResolution: TypeAlias = Literal["1k", "2k"] | str
 """The resolution of every layer; `2k` renders each again and costs more a layer (client)."""
@@ -135,9 +133,7 @@ VideoDuration: TypeAlias = Literal["5s", "10s"] | str
 """The video's length, in seconds with the letter s (client)."""
 
 VideoResolution: TypeAlias = Literal["360p", "540p", "720p", "1080p"] | str
-"""The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video`
-(client).
-"""
+"""The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video` (client)."""
 
 
 @frozen(kw_only=True)
@@ -234,8 +230,7 @@ class EditOptions:
     """
 
     auto_controls: bool | Unset | None = UNSET
-    """Whether the model derives the controls from the source; `strength` or `controls` imply that it doesn't.
-    """
+    """Whether the model derives the controls from the source; `strength` or `controls` imply that it doesn't."""
     strength: EditStrength | Unset | None = UNSET
     """How far the edit may go, from `adhere_1` (keeps most) to `reimagine_3` (keeps least)."""
     keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
@@ -255,9 +250,7 @@ class VideoOptions:
     duration: VideoDuration | Unset | None = UNSET
     """The video's length, in seconds with the letter s."""
     resolution: VideoResolution | Unset | None = UNSET
-    """The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type
-    `video`.
-    """
+    """The output's height in pixels with the letter p; `360p` is the draft tier, without HDR for type `video`."""
     hdr: bool | Unset | None = UNSET
     """Whether to make HDR video, which the account must be allowed to; not for `video_reframe`."""
     exr_export: bool | Unset | None = UNSET
@@ -269,12 +262,12 @@ class VideoOptions:
     end_frame: MediaRef | Mapping[str, Any] | Unset | None = UNSET
     """The last frame, or the earlier video generation to lead to."""
     keyframes: Sequence[MediaRef | Mapping[str, Any]] | Unset | None = UNSET
-    """1 to 64 guide frames for type `video`, each anchored by the same position in `keyframe_indexes`;
-    excludes `start_frame`, `end_frame` and `loop`.
+    """1 to 64 guide frames for type `video`, each anchored by the same position in `keyframe_indexes`; excludes
+    `start_frame`, `end_frame` and `loop`.
     """
     keyframe_indexes: Sequence[int] | Unset | None = UNSET
-    """The output frame of each of `keyframes`, at 24 frames a second (0 to 120 for `5s`, 0 to 240 for `10s`):
-    unique, non-negative, as many as `keyframes`.
+    """The output frame of each of `keyframes`, at 24 frames a second (0 to 120 for `5s`, 0 to 240 for `10s`): unique,
+    non-negative, as many as `keyframes`.
     """
     source_position: SourcePosition | Mapping[str, Any] | Unset | None = UNSET
     """Where the source lies on the canvas of a `video_reframe`; the model centres it when left out."""
@@ -307,8 +300,8 @@ class Output(BaseModel):
     type: OutputType
     """The kind of media."""
     url: str
-    """A presigned URL of the bytes, valid for one hour; `generations.get` returns a fresh one. It is fetched
-    without an API key.
+    """A presigned URL of the bytes, valid for one hour; `generations.get` returns a fresh one. It is fetched without an
+    API key.
     """
     layer: Layer | None = None
     """Which layer this is; only on outputs of type `layering` (client)."""
@@ -337,8 +330,8 @@ class Generation(BaseModel):
     failure_reason: str | None = None
     """Why the generation failed, in words; None unless it did."""
     failure_code: GenerationFailureCode | None = None
-    """Why the generation failed, as a code; None unless it did. The codes `generation_failed`,
-    `output_not_found` and `rate_limited` are worth another try. New codes may appear at any time.
+    """Why the generation failed, as a code; None unless it did. The codes `generation_failed`, `output_not_found` and
+    `rate_limited` are worth another try. New codes may appear at any time.
     """
 
 

@@ -72,27 +72,26 @@ def generations_create(
 ) -> Operation[models.Generation]:
     """Submit one generation and return it queued.
 
-    The generation costs money. The answer comes at once, in state `queued`; look at it again with
-    `generations.get` every 2 to 5 seconds until its state is `completed` or `failed`. No call lists
-    generations: a job whose `id` was never received can't be found again.
+    The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
+    every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
+    never received can't be found again.
 
-    Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't
-    ended yet.
+    Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended yet.
 
     Args:
         prompt: What to generate or how to edit the source, 1 to 6,000 characters.
-        model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters
-            at a higher price, `ray-3.2` makes videos.
+        model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a higher
+            price, `ray-3.2` makes videos.
         type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
-        aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on
-            model and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+        aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model and
+            type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
         style: A style preset; the server's default is `auto`.
         output_format: The image format of the output; None lets the model choose.
         web_search: Whether the model may search the web and download references before it generates (client).
-        image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of
-            at most 50 MB each.
-        source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`,
-            `video_edit`, `video_reframe` and `layering`; not valid for `image`.
+        image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at most
+            50 MB each.
+        source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+            `video_reframe` and `layering`; not valid for `image`.
         layering: How to take an image apart; for type `layering` only (client).
         video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
         user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
@@ -147,8 +146,8 @@ GENERATIONS_GET: Final = Endpoint(
 def generations_get(generation_id: str) -> Operation[models.Generation]:
     """Return one generation as it is now.
 
-    Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't
-    exist, belongs to another key or isn't a UUID answers 404 alike.
+    Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't exist,
+    belongs to another key or isn't a UUID answers 404 alike.
 
     Args:
         generation_id: The generation's id, a UUID, as `generations.create` returned it.
@@ -231,8 +230,8 @@ def files_create(
 ) -> Operation[models.CreatedFile]:
     """Ask for a presigned upload of one file.
 
-    Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then
-    call `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
+    Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then call
+    `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
 
     Source: client.
 
@@ -282,8 +281,8 @@ def files_create_inline(
 ) -> Operation[models.CreatedFile]:
     """Upload one small file in the request itself.
 
-    The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the
-    size of inline uploads; larger files need `files.create`.
+    The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the size of
+    inline uploads; larger files need `files.create`.
 
     Source: client.
 
@@ -291,8 +290,7 @@ def files_create_inline(
         content: The bytes of the file.
         filename: The file's name, recorded with it.
         mime_type: The MIME type of the bytes, such as `image/jpeg`.
-        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance
-            (assumed).
+        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance (assumed).
         expires_at: After this time the server may delete the file (assumed).
         user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
     """

@@ -59,32 +59,29 @@ class GenerationsResource:
     ) -> models.Generation:
         """Submit one generation and return it queued.
 
-        The generation costs money. The answer comes at once, in state `queued`; look at it again with
-        `generations.get` every 2 to 5 seconds until its state is `completed` or `failed`. No call lists
-        generations: a job whose `id` was never received can't be found again.
+        The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
+        every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
+        never received can't be found again.
 
-        Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that
-        haven't ended yet.
+        Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended
+        yet.
 
         Args:
             prompt: What to generate or how to edit the source, 1 to 6,000 characters.
-            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same
-                parameters at a higher price, `ray-3.2` makes videos.
-            type: The kind of generation; the server's default is `image`. Which are valid depends on the
-                model.
-            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends
-                on model and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
             style: A style preset; the server's default is `auto`.
             output_format: The image format of the output; None lets the model choose.
-            web_search: Whether the model may search the web and download references before it generates
-                (client).
-            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for
-                `image_edit`, of at most 50 MB each.
-            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`,
-                `video_edit`, `video_reframe` and `layering`; not valid for `image`.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
             layering: How to take an image apart; for type `layering` only (client).
-            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only
-                (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
             user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
 
         Returns:
@@ -94,16 +91,14 @@ class GenerationsResource:
             InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: The request body contains invalid or conflicting parameters.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
-            InsufficientCreditsError: 402: The account doesn't have enough credits; the request was not
-                queued.
+            InsufficientCreditsError: 402: The account doesn't have enough credits; the request was not queued.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
-            PayloadTooLargeError: 413: A source or reference image exceeds 50 MB, whether given by URL or
-                inline.
+            PayloadTooLargeError: 413: A source or reference image exceeds 50 MB, whether given by URL or inline.
             UnprocessableEntityError: 422: A media reference was well formed but couldn't be processed.
             RateLimitError: 429: One of the two limits was hit.
             BadGatewayError: 502: An upstream service that the request needs is unavailable for now.
-            ServiceUnavailableError: 503: The server can't fetch images by URL for now; requests without URLs
-                aren't affected.
+            ServiceUnavailableError: 503: The server can't fetch images by URL for now; requests without URLs aren't
+                affected.
         """
         return await self._client.send(
             operations.generations_create(
@@ -125,8 +120,8 @@ class GenerationsResource:
     async def get(self, generation_id: str) -> models.Generation:
         """Return one generation as it is now.
 
-        Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that
-        doesn't exist, belongs to another key or isn't a UUID answers 404 alike.
+        Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't exist,
+        belongs to another key or isn't a UUID answers 404 alike.
 
         Args:
             generation_id: The generation's id, a UUID, as `generations.create` returned it.
@@ -137,8 +132,7 @@ class GenerationsResource:
         Raises:
             InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
-            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not
-                told apart.
+            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
         """
         return await self._client.send(operations.generations_get(generation_id))
 
@@ -196,8 +190,8 @@ class FilesResource:
     ) -> models.CreatedFile:
         """Ask for a presigned upload of one file.
 
-        Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header,
-        then call `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
+        Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then call
+        `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
 
         Source: client.
 
@@ -241,8 +235,8 @@ class FilesResource:
     ) -> models.CreatedFile:
         """Upload one small file in the request itself.
 
-        The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps
-        the size of inline uploads; larger files need `files.create`.
+        The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the size
+        of inline uploads; larger files need `files.create`.
 
         Source: client.
 
@@ -250,8 +244,7 @@ class FilesResource:
             content: The bytes of the file.
             filename: The file's name, recorded with it.
             mime_type: The MIME type of the bytes, such as `image/jpeg`.
-            purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance
-                (assumed).
+            purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance (assumed).
             expires_at: After this time the server may delete the file (assumed).
             user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
 

@@ -1,0 +1,57 @@
+"""What is known of an answer besides its body."""
+
+import copy
+import pickle
+
+import pytest
+
+from generor_async.values import Headers, RateLimit, ResponseInfo
+
+
+def info(**headers: str) -> ResponseInfo:
+    named = Headers((name.replace("_", "-"), value) for name, value in headers.items())
+    return ResponseInfo(status=200, headers=named, request_id="r-1", attempts=2, elapsed=1.5)
+
+
+def test_headers_ignore_case_and_keep_their_spelling() -> None:
+    headers = Headers([("X-Request-Id", "a"), ("x-request-id", "b"), ("Date", "now")])
+    assert headers["X-REQUEST-ID"] == headers["x-request-id"] == "a"
+    assert list(headers) == ["X-Request-Id", "Date"]
+    assert len(headers) == 2
+    assert "date" in headers
+    assert headers.get("nothing") is None
+    assert repr(headers) == "Headers({'X-Request-Id': 'a', 'Date': 'now'})"
+
+
+def test_the_rate_limit_is_read() -> None:
+    limits = info(X_RateLimit_Limit="30", X_RateLimit_Remaining="7", X_RateLimit_Reset="1712592012")
+    assert limits.rate_limit == RateLimit(limit=30, remaining=7, reset=1712592012)
+    tiered = info(X_RateLimit_Limit="60", X_RateLimit_Remaining="0", X_RateLimit_Reset="1.5", X_RateLimit_Tier="basic")
+    assert tiered.rate_limit == RateLimit(limit=60, remaining=0, reset=1.5, tier="basic")
+
+
+@pytest.mark.parametrize("missing", ["X_RateLimit_Limit", "X_RateLimit_Remaining", "X_RateLimit_Reset"])
+def test_a_rate_limit_that_is_not_whole_is_none(missing: str) -> None:
+    known = {"X_RateLimit_Limit": "30", "X_RateLimit_Remaining": "7", "X_RateLimit_Reset": "1712592012"}
+    assert info(**{**known, missing: "soon"}).rate_limit is None
+    del known[missing]
+    assert info(**known).rate_limit is None
+
+
+def test_the_version_and_the_status_under_its_other_name() -> None:
+    assert info(X_API_Version="2026-04-01").api_version == "2026-04-01"
+    assert info().api_version is None
+    assert info().status_code == 200
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_it_survives_copy_and_pickle(again: object) -> None:
+    assert callable(again)
+    twin = again(info(X_Custom="kept"))
+    assert isinstance(twin, ResponseInfo)
+    assert (twin.status, twin.request_id, twin.attempts, twin.elapsed) == (200, "r-1", 2, 1.5)
+    assert twin.headers["x-custom"] == "kept"
+
+
+def test_its_repr_shows_no_headers() -> None:
+    assert repr(info(Set_Cookie="hush")) == "ResponseInfo(status=200, request_id='r-1', attempts=2)"
