@@ -1,11 +1,14 @@
 """What every test shares: the event loop's kind, and whether it is the wheel that is tested."""
 
 from importlib.metadata import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import generor_async
+
+HERE = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,6 +27,20 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"the tests would run against {imported}, which is not the installed wheel's")
     if (imported.parent / "codegen").exists():
         raise pytest.UsageError("the wheel carries the code generator, which is for development alone")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that this run has no means for: the mock's without Prism, the code generator's without it.
+
+    The wheel has no code generator, and Prism comes from npm: both have sessions of their own.
+    """
+    match collection_path.relative_to(HERE).parts[:1]:
+        case ("mock",) if config.getoption("--prism") is None:
+            return True
+        case ("codegen",) if find_spec("generor_async.codegen") is None:
+            return True
+        case _:
+            return None
 
 
 @pytest.fixture(scope="session")

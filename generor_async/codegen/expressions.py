@@ -178,6 +178,8 @@ def path_expression(operation: Operation) -> str:
 def check_calls(parameter: Parameter) -> list[str]:
     """Return the calls that look at an argument before anything is sent."""
     calls: list[str] = []
+    if isinstance(parameter.type, ListOf) and not any(check.function == "items" for check in parameter.checks):
+        calls.append(f"checks.items({parameter.name}, {parameter.wire!r})")
     for check in parameter.checks:
         given = [f"{key}={value!r}" for key, value in check.arguments]
         calls.append(f"checks.{check.function}({parameter.name}, {parameter.wire!r}, {', '.join(given)})")

@@ -231,6 +231,8 @@ class Operation:
     body: Literal["none", "json", "form"]
     check: str
     """The function of `rules.checks` that looks at the finished body; empty for none."""
+    derive: str
+    """The function of `rules.derived` that completes the result; empty for none."""
     result: Result
     secrets: tuple[str, ...]
     summary: str

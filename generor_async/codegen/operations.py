@@ -114,6 +114,7 @@ class OperationReader:
             parameters=parameters,
             body=body,
             check=schema.get("x-check", ""),
+            derive=node.get("x-derive", ""),
             result=result,
             secrets=self._secrets(result.schema),
             summary=node["summary"].strip(),

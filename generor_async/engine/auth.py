@@ -8,10 +8,15 @@ from generor_async.errors import InvalidRequestError, MissingAPIKeyError
 from generor_async.rules.vendors import Vendor
 from generor_async.values import Secret
 
-__all__ = ["resolve_base_url", "resolve_key"]
+__all__ = ["as_secret", "missing_key", "resolve_base_url", "resolve_key"]
 
 
-def resolve_key(vendor: Vendor, key: str | Secret | None, base_url: str) -> Secret | None:
+def as_secret(key: str | Secret | None) -> Secret | None:
+    """Wrap a key at once, so that no frame of ours holds it bare: tracebacks may show locals."""
+    return Secret(key) if isinstance(key, str) else key
+
+
+def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | None:
     """Return the key to use: the one given, or the environment's; None where there is neither.
 
     The prefix is checked only against the vendor's own address, the alphabet never: another server may have other
@@ -19,25 +24,33 @@ def resolve_key(vendor: Vendor, key: str | Secret | None, base_url: str) -> Secr
     """
     source = "api_key"
     if key is None:
-        key, source = os.environ.get(vendor.key_variable) or None, vendor.key_variable
+        source = vendor.key_variable
+        key = as_secret(os.environ.get(source) or None)
         if key is None:
             return None
-    text = key.reveal() if isinstance(key, Secret) else key
+    wrong = _wrong_key(vendor, key, base_url)
+    if wrong is not None:
+        problem, advice = wrong
+        raise InvalidRequestError(source, problem, advice=advice)
+    return key
+
+
+def _wrong_key(vendor: Vendor, key: Secret, base_url: str) -> tuple[str, str] | None:
+    """Return what is wrong with a key and what to do; raising is left to a frame that doesn't see it."""
+    text = key.reveal()
     if not text:
-        raise InvalidRequestError(source, "the API key is empty", advice=missing_key_advice(vendor))
+        return "the API key is empty", missing_key_advice(vendor)
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise InvalidRequestError(
-            source,
+        return (
             "the API key contains a space, a newline or another character that no key has",
-            advice="Copy the key again, and strip what came with it (a file's last newline, for example)",
+            "Copy the key again, and strip what came with it (a file's last newline, for example)",
         )
     if base_url == vendor.base_url and not text.startswith(vendor.key_prefix):
-        raise InvalidRequestError(
-            source,
+        return (
             f"the API key does not start with {vendor.key_prefix}",
-            advice=f"Check that it is a key of this API; keys are made {vendor.key_source}",
+            f"Check that it is a key of this API; keys are made {vendor.key_source}",
         )
-    return Secret(text)
+    return None
 
 
 def missing_key(vendor: Vendor, operation: str = "") -> MissingAPIKeyError:

@@ -76,6 +76,7 @@ class Client:
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> None:
+        api_key = auth.as_secret(api_key)
         vendor = self._vendor
         address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
         key = auth.resolve_key(vendor, api_key, address)
@@ -212,7 +213,9 @@ class Client:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._session.base_url!r})"
+        # A client that was refused in the making has no session yet, and tracebacks may show it.
+        known = f"base_url={self._session.base_url!r}" if "_session" in self.__dict__ else "unfinished"
+        return f"{type(self).__name__}({known})"
 
     async def _download(
         self,

@@ -132,9 +132,10 @@ class _Unseen:
         for item in items:
             identity = _identity(item)
             if identity is not None:
-                if identity in identities or any(identity in seen for seen in self._recent):
-                    continue
+                seen = identity in identities or any(identity in page for page in self._recent)
                 identities.add(identity)
+                if seen:
+                    continue
             unseen.append(item)
         self._recent.append(identities)
         return unseen

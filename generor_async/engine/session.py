@@ -194,8 +194,12 @@ class _Call(Generic[T]):
 
     def _answer(self, reply: Reply) -> T:
         clock = self.session.clock
+        operation = self.operation
         elapsed = clock.monotonic() - self.started
-        return answer.read(self.operation.endpoint, self.context, reply, now=clock.time(), elapsed=elapsed)
+        result = answer.read(operation.endpoint, self.context, reply, now=clock.time(), elapsed=elapsed)
+        if operation.endpoint.derive is not None:
+            operation.endpoint.derive(result, operation.body)
+        return result
 
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the next attempt, or raise what the caller gets to see."""

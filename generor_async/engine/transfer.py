@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import aiohttp
-from attrs import frozen
+from attrs import field, frozen
 from yarl import URL
 
 from generor_async.engine import media
 from generor_async.engine.events import EventStream
 from generor_async.engine.loops import PerLoop
-from generor_async.errors import DownloadError
+from generor_async.errors import DownloadError, GenerorAsyncError
 from generor_async.values import DownloadProgress
 
 __all__ = ["Output", "Progress", "Transfers", "safe_name"]
@@ -58,7 +58,7 @@ class Output:
     """Something to download: `name` is the file's name without its extension."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     refresh: Callable[[], Awaitable[str]] | None = None
     """Fetches a fresh URL when this one has expired."""
 
@@ -127,28 +127,34 @@ class Transfers:
         if not overwrite:
             _check_absent(folder, output)
         try:
-            try:
-                return await self._fetch(output.url, output.name, folder, on_progress)
-            except _ExpiredError:
-                if output.refresh is None:
-                    raise
-            return await self._fetch(await output.refresh(), output.name, folder, on_progress)
+            return await self._fresh(output, folder, on_progress)
+        except DownloadError as error:
+            failure = error.with_traceback(None)
         except _ExpiredError:
-            raise DownloadError(
-                "the host refused the URL (403)",
-                url=output.url,
-                advice="It may have expired: fetch the result again",
-            ) from None
+            advice = "It may have expired: fetch the result again"
+            failure = DownloadError("the host refused the URL (403)", url=output.url, advice=advice)
         except aiohttp.ClientError as error:
-            raise DownloadError(
-                f"the download broke off ({type(error).__name__})", url=output.url, advice="Download it again"
-            ) from None
+            problem = f"the download broke off ({type(error).__name__})"
+            failure = DownloadError(problem, url=output.url, advice="Download it again")
+        except GenerorAsyncError:
+            raise  # of the refresh; its timeouts are OSErrors too
         except OSError as error:
-            raise DownloadError(
+            failure = DownloadError(
                 f"{folder} cannot be written to ({error.strerror or error})",
                 url=output.url,
                 advice="Choose a folder with room that you may write to, and download again",
-            ) from None
+            )
+        # Raised out here: the frames below, and aiohttp's exceptions, hold the presigned URL.
+        raise failure
+
+    async def _fresh(self, output: Output, folder: Path, on_progress: Progress | None) -> Path:
+        """Fetch an output, from a fresh URL where the one at hand has expired."""
+        try:
+            return await self._fetch(output.url, output.name, folder, on_progress)
+        except _ExpiredError:
+            if output.refresh is None:
+                raise
+        return await self._fetch(await output.refresh(), output.name, folder, on_progress)
 
     async def _fetch(self, url: str, name: str, folder: Path, on_progress: Progress | None) -> Path:
         """Stream one URL into a file that appears whole or not at all."""
@@ -191,7 +197,7 @@ class Transfers:
 
     async def _open(self, url: str) -> aiohttp.ClientResponse:
         """Open a URL, following redirects that stay with the schemes allowed."""
-        target = URL(url, encoded=True)
+        target = _url(url)
         for _ in range(REDIRECTS):
             if target.scheme not in self._schemes or not target.host:
                 raise DownloadError(f"a {target.scheme or 'relative'} URL is not downloaded from", url=str(target))
@@ -202,12 +208,20 @@ class Transfers:
             location = response.headers.get("Location")
             if response.status not in {301, 302, 303, 307, 308} or location is None:
                 break
-            target = target.join(URL(location, encoded=True))
+            target = target.join(_url(location))
         else:
             raise DownloadError("it redirects too often", url=url)
         if response.status == 403:
             raise _ExpiredError
         raise DownloadError(f"the host answered {response.status}", url=url, advice="Fetch the result again")
+
+
+def _url(text: str) -> URL:
+    try:
+        return URL(text, encoded=True)
+    except ValueError:
+        pass
+    raise DownloadError("what should be a URL is none", url=text)
 
 
 def _folder(to: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.client import ClientTimeout
 from attrs import frozen
+from multidict import CIMultiDict
 from yarl import URL
 
 from generor_async.rules.wire import Form, Reply, Request, TransportError
@@ -73,6 +74,7 @@ class Attempt:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        """Pass the request on, and its response back."""
         self._request = request
         try:
             return await handler(request)
@@ -101,6 +103,7 @@ class AiohttpTransport:
     def __init__(self, connection: Connection) -> None:
         self._speed = connection.speed
         self._limit = connection.max_reply_bytes
+        self._key = connection.key
         self._timeouts: dict[float, ClientTimeout] = {}
         self._ssl = True if connection.ssl is None else connection.ssl
         self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
@@ -113,7 +116,7 @@ class AiohttpTransport:
                 request.method,
                 URL(request.url, encoded=True),
                 data=_payload(body),
-                headers=request.headers,
+                headers=self._headers(request),
                 allow_redirects=False,
                 timeout=self._timeout(timeout),
                 middlewares=(attempt,),
@@ -125,8 +128,11 @@ class AiohttpTransport:
                 response.close()
                 raise
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(error, attempt) from None
-        return Reply(status=response.status, headers=response.headers, body=content)
+            failure = _translate(error, attempt)
+        else:
+            return Reply(status=response.status, headers=response.headers, body=content)
+        # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
+        raise failure
 
     async def close(self) -> None:
         """Close every connection, but a caller's connector."""
@@ -134,9 +140,6 @@ class AiohttpTransport:
             await session.close()
 
     def _open(self, connection: Connection, *, reusable: bool) -> aiohttp.ClientSession:
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
-        if connection.key is not None:
-            headers["Authorization"] = f"Bearer {connection.key.reveal()}"
         limit = connection.max_connections
         own = connection.connector is None
         return aiohttp.ClientSession(
@@ -147,12 +150,19 @@ class AiohttpTransport:
                 else aiohttp.TCPConnector(limit=limit, keepalive_timeout=FRESH_SECONDS)
             ),
             connector_owner=own,
-            headers=headers,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=ClientTimeout(total=None),
             request_class=_Stamped,
             proxy=connection.proxy,
         )
+
+    def _headers(self, request: Request) -> CIMultiDict[str]:
+        """Add the key to a request. Among the session's own headers it would be sent to a proxy as well."""
+        headers = CIMultiDict(request.headers)
+        if self._key is not None:
+            headers.setdefault("Authorization", f"Bearer {self._key.reveal()}")
+        return headers
 
     def _timeout(self, seconds: float) -> ClientTimeout:
         """Return aiohttp's form of a timeout; the few that recur are made once."""

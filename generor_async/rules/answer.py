@@ -6,7 +6,7 @@ from generor_async.errors import NotFoundError
 from generor_async.rules import outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Misshapen, Model, ResponseInfo, is_object, remember_response
+from generor_async.values import Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
 
 __all__ = ["read"]
 
@@ -59,6 +59,9 @@ def _attach(result: Any, info: ResponseInfo) -> None:
         for item in result.items:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # of any kind
             _attach(item, info)
     elif is_object(result):
+        # Models by their type, or else the JSON of an endpoint that the spec doesn't know, which may be anything.
         for items in result.values():
-            for item in items:
-                _attach(item, info)
+            if is_array(items):
+                for item in items:
+                    if isinstance(item, Model):
+                        remember_response(item, info)

@@ -46,11 +46,13 @@ def within(
         raise InvalidRequestError(name, refusal or f"{name} must be {bounds}", advice=f"It is {value}")
 
 
-def items(value: Sequence[object] | Unset | None, name: str, *, at_most: int, refusal: str = "") -> None:
+def items(
+    value: Sequence[object] | Unset | None, name: str, *, at_most: int | None = None, refusal: str = ""
+) -> None:
     """Refuse a list that is too long, and a single string where a list of strings has to be."""
     if isinstance(value, str):
         raise InvalidRequestError(name, f"{name} must be a list", advice=f"Write [{value[:40]!r}]")
-    if isinstance(value, Sequence) and len(value) > at_most:
+    if at_most is not None and isinstance(value, Sequence) and len(value) > at_most:
         raise InvalidRequestError(
             name, refusal or f"{name} takes at most {at_most} entries", advice=f"It has {len(value)}"
         )

@@ -10,7 +10,7 @@ from generor_async.values import is_object
 __all__ = ["GENEROR", "LUMA", "Vendor"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Vendor:
     """One API, as far as the rules have to know it."""
 
@@ -31,6 +31,9 @@ class Vendor:
     """What the documents say to do, by status."""
     details: tuple[tuple[str, str], ...] = ()
     """The same by how the API's message begins, or by a part of it; looked up first."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
 
     def failure(self, body: Any) -> tuple[str, str | None, int | None] | None:
         """Return message, code and status of an error in the API's own shape; None where it isn't in that shape.

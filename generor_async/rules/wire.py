@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, Literal, TypeVar
 from urllib.parse import quote
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.vendors import Vendor
@@ -35,6 +35,8 @@ class Endpoint(Generic[T]):
     """Seconds that one logical call may take when the caller does not say."""
     attempt_timeout: float
     """Seconds that one attempt may take when the caller does not say."""
+    derive: Callable[[T, JSON], None] | None = field(default=None, repr=False)
+    """Completes the result from the body that was sent."""
     secrets: tuple[str, ...] = ()
     """Keys of the answer whose values are keys: masked wherever the answer is kept."""
 
@@ -59,7 +61,7 @@ class Operation(Generic[T]):
     body: JSON | Form = field(default=None, kw_only=True, repr=False)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Request:
     """One attempt, ready for the wire; the same object serves every attempt of a call."""
 
@@ -71,7 +73,7 @@ class Request:
     """Whether it may leave on a connection that has idled: not if it must not be sent twice."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Reply:
     """A whole answer."""
 

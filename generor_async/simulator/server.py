@@ -47,6 +47,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop at once: what is under way is dropped, unanswered and uncharged; connections are closed."""
+        await _turn()  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
         self._listener.close()
         self._protocol.pre_shutdown()
         tasks = list(self._under_way)
@@ -60,7 +61,7 @@ class Server:
             if transport is not None:
                 transport.abort()  # a peer that doesn't read would keep a closing connection open
         await self._listener.wait_closed()
-        await asyncio.sleep(0)  # lets the transports close their sockets
+        await _turn()  # the transports close their sockets
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -174,3 +175,9 @@ async def _write(request: web.BaseRequest, response: web.Response, entry: Entry)
     except ConnectionError:
         return  # the caller has gone; aiohttp notices by itself
     entry.answered = True
+
+
+async def _turn() -> None:
+    """Let the event loop finish what it has begun: accepting and closing take it a few turns each."""
+    for _ in range(5):
+        await asyncio.sleep(0)

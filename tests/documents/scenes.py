@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -52,7 +52,7 @@ class Scene:
     luma: bool
     key: str | None
     authorization: str | None
-    arguments: list[str | int]
+    arguments: Sequence[str | int]
     body: Any
 
     @property
@@ -120,7 +120,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene_of(error: DescribedError, *, luma: bool) -> AsyncIterator[Scene]:
+async def scene_of(error: DescribedError, *, luma: bool) -> AsyncGenerator[Scene, None]:
     """Run a simulator, and bring it into the state in which the error is met."""
     provoke = error.provoke
     state = provoke.get("state")
@@ -247,7 +247,7 @@ LUMA_STATES: dict[str, Callable[[Scene], Awaitable[None]]] = {
 
 
 @asynccontextmanager
-async def _generor(scene: Scene, username: str = "johndoe") -> AsyncIterator[AsyncGeneror]:
+async def _generor(scene: Scene, username: str = "johndoe") -> AsyncGenerator[AsyncGeneror, None]:
     """Call as a user, with a key of theirs that is made for it."""
     client = scene.client(scene.simulator.generor.add_key(username))
     assert isinstance(client, AsyncGeneror)
@@ -293,6 +293,7 @@ async def _not_the_owner(scene: Scene) -> None:
                 assert isinstance(team.team_id, int)
                 await client.teams.add_member(team.team_id, username="johndoe")
                 owner = (await client.users.me()).user_id
+                assert isinstance(owner, int)
                 scene.arguments = [team.team_id, owner][: len(scene.arguments)]
 
 

@@ -174,8 +174,7 @@ def broken_handler(users: generor_users.Users, ask: Ask) -> None:
 @pytest.mark.parametrize("reason", ["generation_failed", "upstream_timeout"])
 async def test_a_500_for_something_paid_is_of_unknown_outcome(reason: str) -> None:
     async with Simulator(speed=0.001) as simulator:
-        options = {**simulator.generor_options, "timeout": math.inf}
-        async with AsyncGeneror(**options) as generor:
+        async with AsyncGeneror(**simulator.generor_options, timeout=math.inf) as generor:
             making = generor.generators.generate("joke", model_id=37, prompt=f"[[fail:{reason}]] A joke")
             with pytest.raises(OutcomeUnknownError, match="may or may not") as caught:
                 await hurried(simulator, making)
@@ -191,8 +190,7 @@ async def test_a_500_for_something_paid_is_of_unknown_outcome(reason: str) -> No
 @errors(failed=True)
 async def test_a_job_fails_as_described(error: DescribedError, luma: bool) -> None:
     async with Simulator(speed=0.001) as simulator:
-        options = {**simulator.luma_options, "timeout": math.inf}
-        async with AsyncLuma(**options) as client:
+        async with AsyncLuma(**simulator.luma_options, timeout=math.inf) as client:
             job = await client.generations.submit(**error.provoke["json"])
             with pytest.raises(GenerationFailedError) as caught:
                 await hurried(simulator, job)
@@ -227,8 +225,7 @@ async def poll(simulator: Simulator, generation_id: str) -> Raw:
 
 async def test_an_expired_url_is_refused_and_then_fetched_anew(tmp_path: Path) -> None:
     async with Simulator(speed=0.001) as simulator:
-        options = {**simulator.luma_options, "timeout": math.inf}
-        async with AsyncLuma(**options) as luma, aiohttp.ClientSession() as session:
+        async with AsyncLuma(**simulator.luma_options, timeout=math.inf) as luma, aiohttp.ClientSession() as session:
             generation = await hurried(simulator, luma.generations.run(**EXPIRED.provoke["json"]))
             url = generation.output[0].url
             simulator.advance(EXPIRED.provoke["after_seconds"] - 10)
@@ -251,17 +248,20 @@ async def test_a_url_that_stays_expired_ends_in_a_download_error(tmp_path: Path)
             """Let each URL grow old before it is used."""
             simulator.advance(EXPIRED.provoke["after_seconds"])
 
-        plain = {**simulator.luma_options, "timeout": math.inf}
-        async with AsyncLuma(**plain) as luma:
+        async with AsyncLuma(**simulator.luma_options, timeout=math.inf) as luma:
             generation = await hurried(simulator, luma.generations.run(**EXPIRED.provoke["json"]))
         simulator.advance(EXPIRED.provoke["after_seconds"])
-        async with AsyncLuma(**plain, on_event=expire) as luma:
+        async with AsyncLuma(**simulator.luma_options, on_event=expire) as luma:
             with pytest.raises(DownloadError) as caught:
                 await luma.download(generation, tmp_path)
         assert type(caught.value) is getattr(generor_async, EXPIRED.error_class)
         assert "?" not in caught.value.url
         assert "X-Amz" not in str(caught.value) + repr(caught.value)
-    assert not any(tmp_path.iterdir())
+        assert_empty(tmp_path)
+
+
+def assert_empty(folder: Path) -> None:
+    assert list(folder.iterdir()) == []
 
 
 def test_every_operation_described_is_one_of_ours() -> None:

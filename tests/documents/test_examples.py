@@ -21,7 +21,6 @@ from generor_async.api.luma import models as luma_models
 from generor_async.api.luma import operations as luma_operations
 from generor_async.errors import APIStatusError, ConcurrentJobsError, InvalidRequestError, RateLimitError
 from generor_async.rules import answer, outcome
-from generor_async.rules.envelope import PageData
 from generor_async.rules.vendors import GENEROR as GENEROR_VENDOR
 from generor_async.rules.vendors import LUMA as LUMA_VENDOR
 from generor_async.rules.wire import Endpoint, Reply
@@ -164,8 +163,8 @@ def decoded(corpus: Corpus, example: Example, body: Any) -> Any:
         return decode(at_path(body, example.at))
     assert example.operation is not None
     if example.kind == "object":
-        page: PageData[Any] = ENDPOINTS[example.operation].decode({"success": True, "data": [body]})
-        return page.items[0]
+        listed = ENDPOINTS[example.operation].decode({"success": True, "data": [body]})
+        return listed.items[0]
     return ENDPOINTS[example.operation].decode(body)
 
 
@@ -206,9 +205,13 @@ def objects_in(value: Any) -> Iterator[dict[str, Any]]:
 
 def parts_of(value: Any) -> list[Any]:
     """List what is in an array or an object; nothing is in anything else."""
-    if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value).values())
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    match value:
+        case {**fields}:
+            return list(fields.values())
+        case [*parts]:
+            return parts
+        case _:
+            return []
 
 
 def assert_same(attribute: Any, printed: Any) -> None:

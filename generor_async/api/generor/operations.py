@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from generor_async.api.generor import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import checks
+from generor_async.rules import checks, derived
 from generor_async.rules.envelope import (
     PageData,
     bare_or_enveloped,
@@ -234,6 +234,7 @@ GENERATORS_ESTIMATE: Final = Endpoint(
     decode=enveloped(models.decode_estimate),
     timeout=60.0,
     attempt_timeout=30.0,
+    derive=derived.dropped_parameters,
 )
 
 
@@ -1830,6 +1831,7 @@ def api_keys_create(
         scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for generating; a key
             without scopes may do everything.
     """
+    checks.items(scopes, "scopes")
     body: dict[str, Any] = {"name": name}
     if scopes is not UNSET:
         body["scopes"] = to_json(scopes)

@@ -1,0 +1,136 @@
+"""The command as a new user meets it: in a process of its own, by its exit code and what it prints."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
+ENVIRONMENT = {**os.environ, "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
+    )
+
+
+def begin(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+
+
+def test_the_demo_makes_every_kind_of_file_and_says_where(tmp_path: Path) -> None:
+    began = time.monotonic()
+    ended = run("demo", "--out", str(tmp_path / "out"), "--seed", "3")
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert time.monotonic() - began < 30
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {
+        "generor-joke.txt",
+        "generor-picture.webp",
+        "generor-video.mp4",
+        "luma-edit.png",
+        "luma-picture.png",
+        "luma-poster.jpg",
+        "luma-video.mp4",
+    }
+    for name in made:
+        assert name in ended.stdout
+    for said in ("asked for 3 s, got 5 s", "estimated 1 credit", "content_moderated", "credits", "$0.", str(tmp_path)):
+        assert said in ended.stdout.replace("\n", "")
+    with Image.open(tmp_path / "out/generor-picture.webp") as picture:
+        assert picture.width / picture.height == pytest.approx(16 / 9, abs=0.02)
+
+
+def test_the_demo_may_be_run_again_into_the_same_folder(tmp_path: Path) -> None:
+    assert [run("demo", "--out", str(tmp_path)).returncode for _ in range(2)] == [0, 0]
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = run("demo", "--out", str(tmp_path / "file/out"))
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert re.fullmatch(r"generor: the folder .* cannot be written to .*--out\.\n", ended.stderr)
+
+
+def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
+    process = begin("demo", "--out", str(tmp_path / "out"))
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert errors == f"generor: interrupted; what was finished is in {tmp_path / 'out'}\n"
+
+
+def test_simulate_serves_and_says_how_to_reach_it() -> None:
+    process = begin("simulate", "--port", "0")
+    assert process.stdout is not None
+    printed = "".join(process.stdout.readline() for _ in range(6))
+    for name in ("GENEROR_BASE_URL", "GENEROR_API_KEY", "LUMA_BASE_URL", "LUMA_AGENTS_API_KEY"):
+        assert f"export {name}=" in printed
+    (port,) = set(re.findall(r"http://127\.0\.0\.1:(\d+)/", printed))
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=5):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("simulate", "--port", str(port))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"generor: cannot listen on 127.0.0.1:{port} (Address already in use); choose another --port, or 0 for any\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--speed", "0"), "speed must be greater than 0"),
+        (("--tier", "gold"), "tier must be one of free, basic, pro, enterprise"),
+        (("--port", "99999"), "port must be at least 0 and at most 65535"),
+        (("--luma-jobs", "0"), "luma_jobs must be greater than 0"),
+    ],
+)
+def test_what_cannot_be_simulated_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+    ended = run("simulate", *arguments)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"generor: {said}")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help"), ("simulate", "-h")])
+def test_every_help_reads_well(arguments: tuple[str, ...]) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 0
+    assert "Usage:" in ended.stdout
+
+
+def test_the_core_imports_nothing_of_the_extras() -> None:
+    code = "import sys, generor_async; print([n for n in ('typer', 'rich', 'PIL', 'uvloop') if n in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def test_without_the_extra_the_command_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['typer'] = None\nfrom generor_async.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "generor: the command needs the package 'typer': install it with pip install 'generor-async[cli]'\n"
+    )

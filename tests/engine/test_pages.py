@@ -1,0 +1,195 @@
+"""Pages: walked lazily, counted in items, and each item once."""
+
+import contextlib
+from typing import Any, TypeVar, cast
+
+import pytest
+from attrs import define, evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from support.calls import endpoint
+
+from generor_async.engine.pages import Page, Pages, collect, response_of
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.envelope import Meta, PageData
+from generor_async.rules.wire import Operation
+from generor_async.values import Model, ResponseInfo, remember_response
+
+T = TypeVar("T")
+
+
+@define(kw_only=True)
+class Thing(Model):
+    id: int
+
+
+@define(kw_only=True)
+class Bare(Model):
+    text: str
+
+
+class Numbered:
+    """Answers `page` and `per_page` like a list of so many things; `shift` items are put in front at each request."""
+
+    def __init__(self, total: int, *, shift: int = 0, per_page: int = 10) -> None:
+        self.queries: list[dict[str, str]] = []
+        self.items = [Thing(id=number) for number in range(total)]
+        self.shift = shift
+        self.per_page = per_page
+
+    async def send(self, operation: Operation[T]) -> T:
+        query = dict(operation.query)
+        self.queries.append(query)
+        page, size = int(query.get("page", "1")), int(query.get("per_page", self.per_page))
+        found = self.items[(page - 1) * size : page * size]
+        meta = Meta(page=page, per_page=size, has_next=page * size < len(self.items))
+        self.items = [Thing(id=-len(self.items) - n) for n in range(self.shift)] + self.items
+        return cast("T", PageData(found, meta, {"data": len(found)}))
+
+
+class Cursored:
+    """Answers three pages by cursor."""
+
+    def __init__(self) -> None:
+        self.queries: list[dict[str, str]] = []
+
+    async def send(self, operation: Operation[T]) -> T:
+        self.queries.append(dict(operation.query))
+        number = int(operation.query.get("cursor", "c0")[1:])
+        following = f"c{number + 1}" if number < 2 else None
+        meta = Meta(has_next=following is not None, next_cursor=following)
+        return cast("T", PageData([Thing(id=number)], meta, {}))
+
+
+def first(**query: str) -> Operation[PageData[Thing]]:
+    return Operation(endpoint(), "/things", query=query)
+
+
+def ids(things: list[Thing]) -> list[int]:
+    return [thing.id for thing in things]
+
+
+async def test_nothing_is_fetched_before_it_is_needed() -> None:
+    server = Numbered(25)
+    pages = Pages(server, first())
+    assert server.queries == []
+    async with contextlib.aclosing(pages.__aiter__()) as items:
+        async for item in items:
+            if item.id == 12:
+                break
+    assert len(server.queries) == 2
+
+
+async def test_awaiting_gives_the_first_page() -> None:
+    pages = Pages(Numbered(25), first())
+    for page in (await pages, await pages.first_page()):
+        assert isinstance(page, Page)
+        assert ids(page.items) == list(range(10))
+        assert (page.has_next, page.meta.page, page.raw) == (True, 1, {"data": 10})
+        assert "10 items" in repr(page)
+
+
+async def test_the_next_page_keeps_the_query() -> None:
+    server = Numbered(25)
+    page = await Pages(server, first(per_page="20", sort="oldest"))
+    following = await page.next_page()
+    assert following is not None
+    assert ids(following.items) == list(range(20, 25))
+    assert await following.next_page() is None
+    assert server.queries[1] == {"per_page": "20", "sort": "oldest", "page": "2"}
+
+
+async def test_a_list_can_be_entered_in_the_middle() -> None:
+    assert ids(await Pages(Numbered(35), first(page="3")).collect()) == list(range(20, 35))
+
+
+async def test_pages_are_walked_one_by_one() -> None:
+    assert [len(page.items) async for page in Pages(Numbered(25), first()).by_page()] == [10, 10, 5]
+
+
+async def test_a_cursor_is_handed_on() -> None:
+    server = Cursored()
+    assert ids(await Pages(server, first(limit="1")).collect()) == [0, 1, 2]
+    assert server.queries == [{"limit": "1"}, {"limit": "1", "cursor": "c1"}, {"limit": "1", "cursor": "c2"}]
+
+
+@given(st.integers(0, 35), st.integers(1, 12), st.none() | st.integers(0, 40), st.none() | st.integers(0, 40))
+async def test_max_items_is_a_total_and_never_a_page_size(
+    total: int, size: int, of_pages: int | None, of_collect: int | None
+) -> None:
+    server = Numbered(total, per_page=size)
+    things = await Pages(server, first(), max_items=of_pages).collect(max_items=of_collect)
+    limit = of_pages if of_collect is None else of_collect
+    wanted = total if limit is None else min(total, limit)
+    assert ids(things) == list(range(wanted))
+    assert len(server.queries) == (0 if limit == 0 else max(1, -(-wanted // size)))
+    assert all("per_page" not in query for query in server.queries)
+
+
+@given(st.integers(1, 60), st.integers(1, 10))
+async def test_a_list_that_grows_under_the_reader_shows_each_item_once(total: int, shift: int) -> None:
+    things = await Pages(Numbered(total, shift=shift, per_page=12), first()).collect(max_items=total)
+    seen = ids(things)
+    assert len(seen) == len(set(seen))
+    assert [number for number in seen if number >= 0] == sorted(number for number in seen if number >= 0)
+
+
+class Scripted:
+    """Gives these pages of these ids, one after another."""
+
+    def __init__(self, *pages: list[Any]) -> None:
+        self.pages = list(pages)
+
+    async def send(self, operation: Operation[T]) -> T:
+        items = self.pages.pop(0)
+        return cast("T", PageData(items, Meta(page=1, has_next=bool(self.pages)), {}))
+
+
+def things(*numbers: int) -> list[Thing]:
+    return [Thing(id=number) for number in numbers]
+
+
+async def test_an_item_seen_within_three_pages_is_not_shown_again() -> None:
+    script = Scripted(things(1, 1), things(2), things(3), things(1, 4))
+    assert ids(await Pages(script, first()).collect()) == [1, 2, 3, 4]
+
+
+async def test_an_item_that_is_pushed_from_page_to_page_is_shown_once() -> None:
+    script = Scripted(*(things(7, number) for number in range(100, 110)))
+    assert ids(await Pages(script, first()).collect()).count(7) == 1
+
+
+async def test_an_item_of_long_ago_is_another_one() -> None:
+    script = Scripted(things(1), things(2), things(3), things(4), things(1))
+    assert ids(await Pages(script, first()).collect()) == [1, 2, 3, 4, 1]
+
+
+async def test_items_without_an_id_are_all_shown() -> None:
+    script = Scripted([Bare(text="a"), Bare(text="a")], [Bare(text="a"), "x", "x", {"id": 1}, {"id": 1}])
+    assert len(await Pages(script, first()).collect()) == 7
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "3", True])
+def test_max_items_is_a_whole_number(value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="max_items"):
+        Pages(Numbered(1), first(), max_items=value)
+
+
+async def test_a_list_that_is_not_said_to_be_paged_is_fetched_whole() -> None:
+    assert ids(await collect(Numbered(25), first())) == list(range(25))
+
+
+async def test_response_of_a_model_and_of_a_page() -> None:
+    info = ResponseInfo(status=200, headers={}, request_id="r")
+    thing = Thing(id=1)
+    remember_response(thing, info)
+    assert response_of(thing) is info
+    page = await Pages(Numbered(1), first())
+    page._data.response = info
+    assert response_of(page) is page.response is info
+
+
+@pytest.mark.parametrize("value", [Thing(id=1), None, {}, [], "x", evolve(Thing(id=1), id=2), Thing])
+def test_response_of_anything_else_is_a_type_error(value: Any) -> None:
+    with pytest.raises(TypeError, match="not an answer that a client returned"):
+        response_of(value)

@@ -1,0 +1,326 @@
+"""Downloads: whole or not at all, without credentials, and never where they don't belong."""
+
+import asyncio
+import logging
+import os
+import resource
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.leaks import leaks
+from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
+
+from generor_async.engine import transfer
+from generor_async.engine.events import EventStream
+from generor_async.engine.transfer import Output, Transfers, safe_name
+from generor_async.errors import APITimeoutError, DownloadError, NotFoundError
+from generor_async.values import DownloadProgress, Event
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
+SIGNED = "X-Amz-Signature=hush-hush"
+
+
+def served(body: bytes = PNG, content_type: str = "image/png") -> Step:
+    return answer(200, body, content_type=content_type)
+
+
+async def download(
+    wire: Wire,
+    folder: Path,
+    *,
+    names: tuple[str, ...] = ("gen-1-0",),
+    overwrite: bool = False,
+    refresh: Callable[[], Awaitable[str]] | None = None,
+    on_event: Callable[[Event], object] | None = None,
+    on_progress: Callable[[DownloadProgress], object] | None = None,
+    url: str | None = None,
+) -> list[Path]:
+    transfers = Transfers(
+        schemes=frozenset({"https", "http"}), max_connections=10, proxy=None, events=EventStream(on_event)
+    )
+    outputs = [Output(name=name, url=url or f"{wire.url}/{name}.jpg?{SIGNED}", refresh=refresh) for name in names]
+    try:
+        return await transfers.download(outputs, folder, overwrite=overwrite, on_progress=on_progress)
+    finally:
+        await transfers.close()
+
+
+async def failing(wire: Wire, folder: Path, **known: Any) -> DownloadError:
+    """Download what cannot be; nothing may be left, and no query seen."""
+    with pytest.raises(DownloadError) as caught:
+        await download(wire, folder, **known)
+    if folder.is_dir():
+        assert list(folder.iterdir()) == []
+    assert not leaks(caught.value, "hush-hush")
+    return caught.value
+
+
+async def test_an_output_becomes_a_file_named_by_us(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    evil = {"Content-Disposition": 'attachment; filename="../../evil.sh"'}
+    async with Wire(answer(200, PNG, headers=evil, content_type="application/x-sh")) as wire:
+        (path,) = await download(wire, folder)
+    assert path == folder / "gen-1-0.png", "told by its bytes"
+    assert path.read_bytes() == PNG
+    assert list(folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "suffix"),
+    [
+        (b"\xff\xd8\xff\xe0", "text/plain", ".jpg"),
+        (b"v/1\x01", "image/x-exr", ".exr"),
+        (b"....ftypisom", "video/mp4", ".mp4"),
+        (b"hello", "application/octet-stream", ".bin"),
+        (b"", "image/png", ".png"),
+    ],
+)
+async def test_the_extension_says_what_it_is(tmp_path: Path, body: bytes, content_type: str, suffix: str) -> None:
+    async with Wire(served(body, content_type)) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.suffix == suffix
+
+
+async def test_no_credentials_go_along(tmp_path: Path) -> None:
+    async with Wire(served()) as wire:
+        await download(wire, tmp_path)
+    (came,) = wire.requests
+    assert not {"Authorization", "Cookie", "X-Request-Id"} & set(came.headers)
+    assert came.headers["Accept-Encoding"] == "identity"
+    assert came.target.endswith(SIGNED)
+
+
+async def test_several_outputs_arrive_in_their_order_a_few_at_once(tmp_path: Path) -> None:
+    under_way, most = 0, 0
+
+    async def slow(peer: Peer, request: Arrived) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        await served(request.target.encode())(peer, request)
+
+    names = tuple(f"gen-1-{number}" for number in range(12))
+    async with Wire(slow) as wire:
+        paths = await download(wire, tmp_path, names=names)
+    assert [path.stem for path in paths] == list(names)
+    assert all(path.stem in path.read_text() for path in paths)
+    assert most == 4
+
+
+FAULTS: dict[str, Step] = {
+    "cut off": truncated(PNG, promised=5_000),
+    "closed": hang_up,
+    "reset": reset,
+    "404": answer(404, b"gone"),
+    "500": answer(500, b"oops"),
+    "204": answer(204),
+    "redirect to another scheme": answer(302, headers={"Location": f"ftp://127.0.0.1/?{SIGNED}"}),
+    "redirect to a file": answer(302, headers={"Location": "file:///etc/passwd"}),
+    "redirect to nowhere": answer(302),
+    "redirect that is no URL": answer(302, headers={"Location": "http://[broken"}),
+    "redirect to itself": answer(302, headers={"Location": f"/again?{SIGNED}"}),
+    "403": answer(403, b"<Error>Request has expired</Error>"),
+    "a broken chunk": truncated(b"zz\r\n", promised=99),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_nothing_is_left_of_a_download_that_failed(tmp_path: Path, fault: str) -> None:
+    async with Wire(FAULTS[fault]) as wire:
+        error = await failing(wire, tmp_path)
+    assert error.url in {f"{wire.url}/gen-1-0.jpg", f"{wire.url}/again", "ftp://127.0.0.1/", "file:///etc/passwd"} or (
+        fault == "redirect that is no URL"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[broken", "file:///etc/passwd", "/users/42/a.png", "ftp://x/a.png", "", "data:,x"]
+)
+async def test_what_is_no_web_address_is_refused(tmp_path: Path, url: str) -> None:
+    async with Wire() as wire:
+        await failing(wire, tmp_path, url=url or " ")
+    assert not wire.requests
+
+
+async def test_nobody_there_says_so(tmp_path: Path) -> None:
+    async with Wire() as wire:
+        error = await failing(wire, tmp_path, url=f"http://127.0.0.1:{closed_port()}/a?{SIGNED}")
+    assert "broke off (ClientConnectorError)" in str(error)
+
+
+async def test_a_redirect_within_the_web_is_followed(tmp_path: Path) -> None:
+    async with Wire(served()) as storage:
+        elsewhere = answer(307, b"moved", headers={"Location": f"{storage.url}/b?c=d"})
+        async with Wire(elsewhere) as wire:
+            (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == PNG
+    assert storage.requests[0].target == "/b?c=d"
+
+
+async def test_an_expired_url_is_fetched_anew(tmp_path: Path) -> None:
+    async with Wire(answer(403, b"expired"), served()) as wire:
+
+        async def refresh() -> str:
+            return f"{wire.url}/fresh?{SIGNED}"
+
+        (path,) = await download(wire, tmp_path, refresh=refresh)
+    assert path.read_bytes() == PNG
+    assert [request.target.partition("?")[0] for request in wire.requests] == ["/gen-1-0.jpg", "/fresh"]
+
+
+async def test_a_fresh_url_that_is_refused_too_is_an_error(tmp_path: Path) -> None:
+    async with Wire(answer(403, b"expired")) as wire:
+
+        async def refresh() -> str:
+            return f"{wire.url}/fresh?{SIGNED}"
+
+        error = await failing(wire, tmp_path, refresh=refresh)
+    assert "(403)" in str(error)
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "problem", [NotFoundError("gone", status_code=404), APITimeoutError("no answer", outcome="unknown")]
+)
+async def test_an_error_of_the_refresh_is_told_as_it_is(tmp_path: Path, problem: Exception) -> None:
+    async def refresh() -> str:
+        raise problem
+
+    async with Wire(answer(403, b"expired")) as wire:
+        with pytest.raises(type(problem)):
+            await download(wire, tmp_path, refresh=refresh)
+
+
+async def test_one_output_that_fails_stops_the_others(tmp_path: Path) -> None:
+    async with Wire(served(), answer(404, b"gone"), stall) as wire:
+        async with asyncio.timeout(2):
+            with pytest.raises(DownloadError):
+                await download(wire, tmp_path, names=("a", "b", "c"))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
+    async with Wire(drip(PNG, times=1_000, every=0.01)) as wire:
+        began = asyncio.Event()
+
+        def note(_: DownloadProgress) -> None:
+            began.set()
+
+        task = asyncio.ensure_future(download(wire, tmp_path, on_progress=note))
+        await began.wait()
+        assert len(list(tmp_path.iterdir())) == 1, "an unfinished file beside the target"
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert list(tmp_path.iterdir()) == []
+
+
+# Files and folders.
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bin"])
+async def test_a_file_that_exists_is_kept(tmp_path: Path, suffix: str) -> None:
+    present = tmp_path / f"gen-1-0{suffix}"
+    present.write_text("precious")
+    async with Wire(served()) as wire:
+        with pytest.raises(DownloadError, match="exists already.*overwrite=True"):
+            await download(wire, tmp_path)
+        assert not wire.requests, "nothing is fetched for nothing"
+        assert present.read_text() == "precious"
+        await download(wire, tmp_path, overwrite=True)
+    assert (tmp_path / "gen-1-0.png").read_bytes() == PNG
+
+
+async def test_a_failed_overwrite_keeps_the_old_file(tmp_path: Path) -> None:
+    present = tmp_path / "gen-1-0.png"
+    present.write_text("precious")
+    async with Wire(truncated(PNG, promised=5_000)) as wire:
+        with pytest.raises(DownloadError):
+            await download(wire, tmp_path, overwrite=True)
+    assert present.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [present]
+
+
+async def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    async with Wire(served()) as wire:
+        for folder in (tmp_path / "out", tmp_path / "out" / "deeper"):
+            with pytest.raises(DownloadError, match="cannot be made.*Choose a folder"):
+                await download(wire, folder)
+    assert not wire.requests
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+async def test_a_folder_that_may_not_be_written_to_says_what_to_do(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    async with Wire(served()) as wire:
+        with pytest.raises(DownloadError, match="cannot be written to.*Choose a folder"):
+            await download(wire, tmp_path)
+    tmp_path.chmod(0o700)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 100 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("full_disk")
+async def test_a_disk_without_room_says_what_to_do_and_keeps_nothing(tmp_path: Path) -> None:
+    async with Wire(served()) as wire:
+        error = await failing(wire, tmp_path)
+    assert "cannot be written to" in str(error)
+
+
+async def test_an_output_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "LARGEST", 500)
+    async with Wire(served(), drip(PNG, times=2)) as wire:
+        for _ in range(2):
+            assert "larger than 500 bytes" in str(await failing(wire, tmp_path))
+
+
+@given(st.text())
+def test_a_name_stays_in_its_folder(text: str) -> None:
+    name = safe_name(text)
+    assert name
+    assert len(name) <= 100
+    assert Path(name).name == name
+    assert not set(name) & set('/\\.:*?[]<>|"\0\n ')
+
+
+def test_an_ordinary_id_is_its_own_name() -> None:
+    assert safe_name("550e8400-e29b-41d4-a716-446655440000") == "550e8400-e29b-41d4-a716-446655440000"
+    assert safe_name("../../etc/passwd") == "______etc_passwd"
+
+
+# Progress.
+
+
+async def test_progress_is_told_to_caller_and_events_without_the_query(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[DownloadProgress] = []
+    events: list[Event] = []
+    async with Wire(served()) as wire:
+        await download(wire, tmp_path, on_progress=told.append, on_event=events.append)
+    assert told == events
+    assert told[-1] == DownloadProgress(name="gen-1-0", received=len(PNG), total=len(PNG))
+    assert "hush-hush" not in caplog.text + repr(events)
+
+
+async def test_a_host_that_does_not_say_how_much_is_taken_at_its_word(tmp_path: Path) -> None:
+    told: list[DownloadProgress] = []
+    async with Wire(drip(PNG, times=3)) as wire:
+        (path,) = await download(wire, tmp_path, on_progress=told.append)
+    assert path.read_bytes() == PNG * 3
+    assert told[-1] == DownloadProgress(name="gen-1-0", received=3 * len(PNG), total=None)

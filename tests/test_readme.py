@@ -1,0 +1,67 @@
+"""Everything that the README shows is run: its code on the simulator, its two commands by continuous integration."""
+
+import ast
+import asyncio
+import re
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async.simulator import Simulator
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+CONSOLE = [code.strip() for language, code in BLOCKS if language == "console"]
+
+
+def heading(code: str) -> str:
+    above = README[: README.index(code)]
+    return re.findall(r"^#+ (.+)$", above, re.MULTILINE)[-1]
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Simulator:
+    """A simulator whose time flies; the client of the README has the real clock."""
+    monkeypatch.chdir(tmp_path)
+    return Simulator(seed=7, speed=30)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=heading)
+def test_each_python_block_runs(
+    code: str, simulated: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with simulated:
+        for variable, value in {
+            "GENEROR_API_KEY": simulated.generor_key,
+            "GENEROR_BASE_URL": simulated.generor_url,
+            "LUMA_AGENTS_API_KEY": simulated.luma_key,
+            "LUMA_BASE_URL": simulated.luma_url,
+        }.items():
+            monkeypatch.setenv(variable, value)
+        namespace: dict[str, Any] = {"__name__": "readme"}
+        exec(compile(code, "README.md", "exec"), namespace)
+        if not calls_run(code):
+            main: Coroutine[Any, Any, None] = namespace["main"]()
+            asyncio.run(main)
+    assert not simulated.ledger.duplicates()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def calls_run(code: str) -> bool:
+    return any(isinstance(node, ast.Expr) and ast.unparse(node) == "asyncio.run(main())" for node in ast.parse(code).body)
+
+
+def test_continuous_integration_runs_exactly_the_readmes_test_command() -> None:
+    (command,) = [code for code in CONSOLE if code.endswith("nox")]
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_two_commands_are_single_lines_that_make_their_own_environment() -> None:
+    demo, tests = [code for code in CONSOLE if code.startswith("python3 -m venv")]
+    assert demo.endswith("generor demo")
+    assert tests.endswith("nox")
+    assert all("\n" not in command for command in (demo, tests))
