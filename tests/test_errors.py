@@ -97,7 +97,9 @@ def make(cls: type[GenerorAsyncError]) -> GenerorAsyncError:
             retry_after=12.0,
             response=ResponseInfo(status=cls.status or 500, headers=headers, request_id=REQUEST_ID, attempts=3),
         )
-        error = cls("no", **known, **({"scope": "hour"} if issubclass(cls, RateLimitError) else {}))
+        if issubclass(cls, RateLimitError):
+            known["scope"] = "hour"
+        error = cls("no", **known)
     elif issubclass(cls, ResponseShapeError):
         error = cls("expected a string", path="$.data.id", body=body, **known)
     elif issubclass(cls, OutcomeUnknownError):

@@ -52,7 +52,9 @@ def test_each_python_block_runs(
 
 
 def calls_run(code: str) -> bool:
-    return any(isinstance(node, ast.Expr) and ast.unparse(node) == "asyncio.run(main())" for node in ast.parse(code).body)
+    return any(
+        isinstance(node, ast.Expr) and ast.unparse(node) == "asyncio.run(main())" for node in ast.parse(code).body
+    )
 
 
 def test_continuous_integration_runs_exactly_the_readmes_test_command() -> None:

@@ -68,17 +68,19 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     source = "base_url"
     if base_url is None:
         base_url, source = os.environ.get(vendor.url_variable) or vendor.base_url, vendor.url_variable
+    if set("@?#") & set(base_url):
+        # Told first, so that no other complaint shows what they carry.
+        raise InvalidRequestError(source, "the base URL must have neither credentials nor a query nor a fragment")
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidRequestError(source, f"{base_url!r} is not a URL ({error})") from None
-    if parts.scheme not in {"http", "https"} or not host or base_url != base_url.strip():
+    clean = base_url.isprintable() and " " not in base_url  # urlsplit drops newlines and tabs in silence
+    if parts.scheme not in {"http", "https"} or not host or not clean:
         raise InvalidRequestError(
             source, f"{base_url!r} is not an http or https URL", advice=f"The API's own is {vendor.base_url}"
         )
-    if parts.username is not None or parts.query or parts.fragment:
-        raise InvalidRequestError(source, "the base URL must have neither credentials nor a query nor a fragment")
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
         raise InvalidRequestError(
             source,

@@ -36,6 +36,8 @@ class Options:
             raise InvalidRequestError("max_retries", "max_retries must be a whole number from 0 up")
         for name, value in changed.extra_headers.items():
             _check_header(name, value)
+            if name.lower() == "x-request-id":
+                raise InvalidRequestError(name, f"{name} is not an extra header", advice="Use request_id=...")
         if "request_id" in changes:
             _check_header("request_id", changes["request_id"])
         return changed

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
+from multidict import CIMultiDict
+
 from generor_async.engine import auth, media
 from generor_async.engine.events import EventStream
 from generor_async.engine.loops import PerLoop
@@ -95,7 +97,8 @@ class Session:
         query = {**operation.query, **options.extra_query} if options.extra_query else operation.query
         if query:
             url = f"{url}?{urlencode(query, quote_via=quote)}"
-        headers = {"X-Request-Id": request_id, **options.extra_headers}
+        headers = CIMultiDict(options.extra_headers)
+        headers["X-Request-Id"] = request_id
         body = operation.body
         if not isinstance(body, Form):
             if options.extra_body:

@@ -32,7 +32,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: 
             raise failure
         # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
         body = {}
-    elif body is None and reply.status != 204 and not deletes:
+    elif not reply.body and reply.status != 204 and not deletes:
         raise outcome.undecodable(context, reply, "it is empty")
     try:
         result = endpoint.decode(body)

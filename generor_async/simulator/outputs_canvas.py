@@ -128,12 +128,12 @@ class Canvas:
 
 def _strip(colors: Sequence[Color], size: tuple[int, int]) -> Image.Image:
     """Paint a vertical gradient of evenly spaced colours."""
-    rows = 128
-    column = Image.new("RGB", (1, rows))
-    last = len(colors) - 1
+    rows, last = 128, len(colors) - 1
+    pixels = bytearray()
     for row in range(rows):
         place = row / (rows - 1) * last
         index = min(int(place), last - 1)
-        column.putpixel((0, row), mix(colors[index], colors[index + 1], place - index))
+        pixels += bytes(mix(colors[index], colors[index + 1], place - index))
+    column = Image.frombytes("RGB", (1, rows), bytes(pixels))
     graded = column.resize((1, size[1]), Image.Resampling.BILINEAR)
     return graded.resize(size, Image.Resampling.NEAREST)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import pytest
@@ -53,7 +53,7 @@ def generors(status: int, stated: int) -> Step:
 
 
 HTML = b"<html><body>welcome to our hotel's wifi"
-PAGE = {"content_type": "text/html"}
+PAGE: dict[str, Any] = {"content_type": "text/html"}
 
 TABLE: dict[str, Row] = {
     "the connection closes": Row(hang_up, "unknown", APIConnectionError),
@@ -98,9 +98,7 @@ TABLE: dict[str, Row] = {
     "500 of Generor": Row(generors(500, 500), "unknown", errors.InternalServerError, vendor=BareGeneror),
     "503 of Generor": Row(generors(503, 503), "unknown", errors.ServiceUnavailableError, vendor=BareGeneror),
     "a 402 in a 200": Row(generors(200, 402), "refused", errors.InsufficientCreditsError, vendor=BareGeneror),
-    "a 429 in a 200": Row(
-        generors(200, 429), "refused", errors.RateLimitError, retryable=True, vendor=BareGeneror
-    ),
+    "a 429 in a 200": Row(generors(200, 429), "refused", errors.RateLimitError, retryable=True, vendor=BareGeneror),
     "a 500 in a 200": Row(generors(200, 500), "unknown", errors.InternalServerError, vendor=BareGeneror),
 }
 for _status in (301, 302, 303, 307, 308):
@@ -116,9 +114,7 @@ async def call(
 ) -> tuple[APIError, FakeClock]:
     """Make a call that must fail; return its error, and the clock that it waited by."""
     clock = FakeClock()
-    sent = operation(
-        conduct, vendor=GENEROR if vendor is BareGeneror else LUMA, attempt_timeout=0.1, decode=read_id
-    )
+    sent = operation(conduct, vendor=GENEROR if vendor is BareGeneror else LUMA, attempt_timeout=0.1, decode=read_id)
     async with vendor(
         KEY.replace("luma-api-", "gnr_live_"), base_url=wire.url, clock=clock, max_retries=max_retries
     ) as client:
@@ -162,11 +158,7 @@ async def test_a_refusal_that_passes_is_tried_again_by_every_call(name: str, con
     assert (error.attempts, len(wire.requests), len(clock.slept)) == (3, 3, 2)
 
 
-LOST = [
-    name
-    for name, row in TABLE.items()
-    if row.outcome == "unknown" and not row.retryable and name != "a page"
-]
+LOST = [name for name, row in TABLE.items() if row.outcome == "unknown" and not row.retryable and name != "a page"]
 
 
 @pytest.mark.parametrize("conduct", ["read", "idempotent"])
@@ -241,8 +233,9 @@ async def test_a_stale_connection_is_not_retried_behind_our_back() -> None:
 
 async def test_a_paid_request_leaves_on_a_fresh_connection_after_a_second() -> None:
     async with Wire(answer(200, {})) as wire, BareLuma(KEY, base_url=wire.url) as client:
-        for conduct in ("bills", "plain", "bills", "read", "read"):
-            await client.send(operation(cast("Conduct", conduct)))
+        conducts: list[Conduct] = ["bills", "plain", "bills", "read", "read"]
+        for conduct in conducts:
+            await client.send(operation(conduct))
         assert [request.connection for request in wire.requests] == [1, 1, 1, 2, 2]
         await asyncio.sleep(1.1)
         await client.send(operation("read"))

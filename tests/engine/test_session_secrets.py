@@ -40,9 +40,7 @@ FAULTS: dict[str, Step] = {
 
 @pytest.mark.parametrize("conduct", ["read", "bills"])
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_no_key_is_seen_whatever_goes_wrong(
-    fault: str, conduct: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_key_is_seen_whatever_goes_wrong(fault: str, conduct: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     events: list[Event] = []
     async with Wire(FAULTS[fault]) as wire:
@@ -52,7 +50,7 @@ async def test_no_key_is_seen_whatever_goes_wrong(
         async with client:
             with pytest.raises(APIError) as caught:
                 await client.send(operation(conduct))
-            seen = f"{client!r} {client._session!r} {client._options!r} {events!r} {caplog.text}"
+            seen = f"{client.shown()} {events!r} {caplog.text}"
     assert wire.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     assert "AttemptEnded" in caplog.text
     assert KEY not in seen
@@ -71,9 +69,7 @@ async def test_no_key_is_seen_where_nobody_answers() -> None:
 async def test_a_new_key_that_comes_in_an_unreadable_answer_is_not_seen() -> None:
     new = "gnr_live_0123456789abcdef0123456789"
     body = {"success": True, "data": {"id": None, "api_key": new}}
-    sent = operation(
-        "plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(lambda data: read_int(data["id"]))
-    )
+    sent = operation("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(lambda data: read_int(data["id"])))
     async with Wire(answer(200, body)) as wire, BareGeneror(base_url=wire.url) as client:
         with pytest.raises(ResponseShapeError) as caught:
             await client.send(sent)
@@ -109,8 +105,9 @@ def test_a_key_with_a_newline_in_the_environment_is_refused_unseen(monkeypatch: 
     ],
 )
 def test_a_good_key_is_not_seen_when_another_argument_is_wrong(wrong: dict[str, Any]) -> None:
+    known: dict[str, Any] = {"base_url": "http://127.0.0.1:1", **wrong}
     with pytest.raises(InvalidRequestError) as caught:
-        BareLuma(KEY, **{"base_url": "http://127.0.0.1:1", **wrong})
+        BareLuma(KEY, **known)
     assert not leaks(caught.value, KEY)
 
 
@@ -129,10 +126,12 @@ async def test_a_call_that_needs_a_key_is_refused_without_one(monkeypatch: pytes
 
 
 async def test_one_call_has_one_request_id_over_all_its_attempts() -> None:
-    async with Wire(reset, reset, answer(200, {})) as wire:
-        async with BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
-            await client.send(operation())
-            await client.send(operation())
+    async with (
+        Wire(reset, reset, answer(200, {})) as wire,
+        BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client,
+    ):
+        await client.send(operation())
+        await client.send(operation())
     first, *others = [request.headers["X-Request-Id"] for request in wire.requests]
     assert others[:2] == [first, first]
     assert uuid.UUID(others[2]) != uuid.UUID(first)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import resource
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -49,12 +48,20 @@ async def download(
         await transfers.close()
 
 
+def contents(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+def precious(path: Path) -> Path:
+    path.write_text("precious")
+    return path
+
+
 async def failing(wire: Wire, folder: Path, **known: Any) -> DownloadError:
     """Download what cannot be; nothing may be left, and no query seen."""
     with pytest.raises(DownloadError) as caught:
         await download(wire, folder, **known)
-    if folder.is_dir():
-        assert list(folder.iterdir()) == []
+    assert contents(folder) == []
     assert not leaks(caught.value, "hush-hush")
     return caught.value
 
@@ -66,7 +73,7 @@ async def test_an_output_becomes_a_file_named_by_us(tmp_path: Path) -> None:
         (path,) = await download(wire, folder)
     assert path == folder / "gen-1-0.png", "told by its bytes"
     assert path.read_bytes() == PNG
-    assert list(folder.iterdir()) == [path]
+    assert contents(folder) == [path]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +209,7 @@ async def test_one_output_that_fails_stops_the_others(tmp_path: Path) -> None:
         async with asyncio.timeout(2):
             with pytest.raises(DownloadError):
                 await download(wire, tmp_path, names=("a", "b", "c"))
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not [path for path in contents(tmp_path) if path.name.startswith(".")]
 
 
 async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
@@ -214,11 +221,11 @@ async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
 
         task = asyncio.ensure_future(download(wire, tmp_path, on_progress=note))
         await began.wait()
-        assert len(list(tmp_path.iterdir())) == 1, "an unfinished file beside the target"
+        assert len(contents(tmp_path)) == 1, "an unfinished file beside the target"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert list(tmp_path.iterdir()) == []
+    assert contents(tmp_path) == []
 
 
 # Files and folders.
@@ -226,10 +233,9 @@ async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bin"])
 async def test_a_file_that_exists_is_kept(tmp_path: Path, suffix: str) -> None:
-    present = tmp_path / f"gen-1-0{suffix}"
-    present.write_text("precious")
+    present = precious(tmp_path / f"gen-1-0{suffix}")
     async with Wire(served()) as wire:
-        with pytest.raises(DownloadError, match="exists already.*overwrite=True"):
+        with pytest.raises(DownloadError, match=r"exists already.*overwrite=True"):
             await download(wire, tmp_path)
         assert not wire.requests, "nothing is fetched for nothing"
         assert present.read_text() == "precious"
@@ -238,31 +244,33 @@ async def test_a_file_that_exists_is_kept(tmp_path: Path, suffix: str) -> None:
 
 
 async def test_a_failed_overwrite_keeps_the_old_file(tmp_path: Path) -> None:
-    present = tmp_path / "gen-1-0.png"
-    present.write_text("precious")
+    present = precious(tmp_path / "gen-1-0.png")
     async with Wire(truncated(PNG, promised=5_000)) as wire:
         with pytest.raises(DownloadError):
             await download(wire, tmp_path, overwrite=True)
     assert present.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [present]
+    assert contents(tmp_path) == [present]
 
 
 async def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file")
+    precious(tmp_path / "out")
     async with Wire(served()) as wire:
         for folder in (tmp_path / "out", tmp_path / "out" / "deeper"):
-            with pytest.raises(DownloadError, match="cannot be made.*Choose a folder"):
+            with pytest.raises(DownloadError, match=r"cannot be made.*Choose a folder"):
                 await download(wire, folder)
     assert not wire.requests
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-async def test_a_folder_that_may_not_be_written_to_says_what_to_do(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    async with Wire(served()) as wire:
-        with pytest.raises(DownloadError, match="cannot be written to.*Choose a folder"):
-            await download(wire, tmp_path)
-    tmp_path.chmod(0o700)
+async def test_a_folder_that_takes_no_file_says_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+
+    async def remove(peer: Peer, request: Arrived) -> None:
+        folder.rmdir()
+        await served()(peer, request)
+
+    async with Wire(remove) as wire:
+        error = await failing(wire, folder)
+    assert "cannot be written to (No such file or directory). Choose a folder" in str(error)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import trustme
 from support.calls import KEY
+from support.tls import served_by, trusting
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, raw, stall
 
 from generor_async.engine.transport import AiohttpTransport, Attempt, Connection, env_proxy
@@ -80,9 +81,7 @@ async def test_cookies_are_not_kept() -> None:
 
 
 async def test_a_form_leaves_as_multipart() -> None:
-    form = Form(
-        content=bytes(range(256)), filename="a.png", media_type="image/png", fields={"purpose": "input"}
-    )
+    form = Form(content=bytes(range(256)), filename="a.png", media_type="image/png", fields={"purpose": "input"})
     async with Wire() as wire:
         await exchange(request(wire.url, form))
     (came,) = wire.requests
@@ -152,9 +151,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def served(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
+    return served_by(authority)
 
 
 @pytest.mark.parametrize("reusable", [True, False])
@@ -169,20 +166,14 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_sent_and_never_will_
 
 
 async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA) -> None:
-    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("elsewhere.example").configure_cert(served)
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    async with Wire(tls=served) as wire:
-        error = await broken(request(wire.url), ssl=trusted)
+    async with Wire(tls=served_by(authority, "elsewhere.example")) as wire:
+        error = await broken(request(wire.url), ssl=trusting(authority))
     assert (error.sent, error.permanent) == (False, True)
 
 
 async def test_a_certificate_that_is_vouched_for_is_taken(authority: trustme.CA, served: ssl.SSLContext) -> None:
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
     async with Wire(answer(200, {"a": 1}), tls=served) as wire:
-        reply = await exchange(request(wire.url), ssl=trusted)
+        reply = await exchange(request(wire.url), ssl=trusting(authority))
     assert reply.body == b'{"a": 1}'
 
 

@@ -19,7 +19,7 @@ from generor_async.rules.envelope import PageData, enveloped, enveloped_map, not
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Model, response_to
+from generor_async.values import Misshapen, Model, response_to
 from generor_async.values.decoding import read_fields, read_int
 
 
@@ -121,7 +121,7 @@ def test_a_key_in_an_unreadable_answer_is_not_in_the_traceback() -> None:
 @pytest.mark.parametrize("secrets", [(), ("api_key",)])
 def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: int, secrets: tuple[str, ...]) -> None:
     def refuse(_: Any) -> Any:
-        raise outcome.Misshapen("expected an object", "$")
+        raise Misshapen("expected an object", "$")
 
     asked = context("plain", vendor=GENEROR, secrets=secrets, decode=refuse)
     for depth in (*range(100, 1_000, 50), *range(900, 1_000, 3)):
@@ -134,3 +134,8 @@ def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: in
 
 def test_a_value_without_a_model_is_handed_out_as_it_is() -> None:
     assert read(endpoint(decode=as_it_is), came([1, {"a": None}])) == [1, {"a": None}]
+
+
+@pytest.mark.parametrize("body", [{"id": 1}, {"a": [1, {"b": [2]}], "c": "xyz", "d": {"e": []}}, [[1]], "x", None, 0])
+def test_json_of_an_endpoint_that_the_spec_does_not_know_may_be_anything(body: Any) -> None:
+    assert read(endpoint("bills"), came(body)) == body

@@ -26,6 +26,14 @@ def team(value: Any) -> list[str]:
 
 
 Opener = Callable[[Any], Callable[[Any], Any]]
+OPENERS: list[Opener] = [
+    envelope.plain,
+    envelope.enveloped,
+    envelope.bare_or_enveloped,
+    envelope.enveloped_map,
+    envelope.page_of,
+    envelope.cursor_page_of,
+]
 
 
 @pytest.mark.parametrize(
@@ -77,26 +85,33 @@ def test_a_misfit_is_named_by_its_full_path(opener: Callable[[Any], object], bod
 
 
 def test_a_page_carries_its_meta() -> None:
-    meta = {"page": 2, "per_page": 20, "total": 45, "total_pages": 3, "has_next": True, "has_prev": True}
+    meta: dict[str, Any] = {
+        "page": 2,
+        "per_page": 20,
+        "total": 45,
+        "total_pages": 3,
+        "has_next": True,
+        "has_prev": True,
+    }
     page = envelope.page_of(number)({"data": [1, 2], "meta": meta})
     assert page.items == [1, 2]
     assert page.meta == Meta(page=2, per_page=20, total=45, total_pages=3, has_next=True, has_prev=True)
     assert page.meta.raw == meta
 
 
-@pytest.mark.parametrize(
-    ("meta", "has_next"),
-    [
-        ({"page": 1, "total_pages": 2}, True),
-        ({"page": 2, "total_pages": 2}, False),
-        ({"page": 1, "total_pages": 2, "has_next": False}, False),
-        ({"page": 1}, False),
-        ({"has_next": "true"}, False),
-        ({"page": True, "total_pages": 9}, False),
-        (None, False),
-        ([], False),
-    ],
-)
+METAS: list[tuple[Any, bool]] = [
+    ({"page": 1, "total_pages": 2}, True),
+    ({"page": 2, "total_pages": 2}, False),
+    ({"page": 1, "total_pages": 2, "has_next": False}, False),
+    ({"page": 1}, False),
+    ({"has_next": "true"}, False),
+    ({"page": True, "total_pages": 9}, False),
+    (None, False),
+    ([], False),
+]
+
+
+@pytest.mark.parametrize(("meta", "has_next"), METAS)
 def test_whether_there_is_more_is_told_or_worked_out(meta: Any, has_next: bool) -> None:
     assert envelope.page_of(number)({"data": [], "meta": meta}).meta.has_next is has_next
 
@@ -106,23 +121,24 @@ def test_an_undocumented_list_of_another_shape_is_an_empty_page_that_keeps_what_
     assert (page.items, page.raw) == ([], {"data": {"what": "ever"}})
 
 
-@pytest.mark.parametrize(
-    ("body", "has_next", "cursor"),
-    [
-        ({"data": [], "has_more": True, "next_cursor": "c"}, True, "c"),
-        ({"data": [], "has_more": True, "next_cursor": None}, False, None),
-        ({"data": [], "has_more": True, "next_cursor": ""}, False, ""),
-        ({"data": [], "has_more": False, "next_cursor": "c"}, False, "c"),
-        ({"data": []}, False, None),
-    ],
-)
+CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
+    ({"data": [], "has_more": True, "next_cursor": "c"}, True, "c"),
+    ({"data": [], "has_more": True, "next_cursor": None}, False, None),
+    ({"data": [], "has_more": True, "next_cursor": ""}, False, ""),
+    ({"data": [], "has_more": False, "next_cursor": "c"}, False, "c"),
+    ({"data": []}, False, None),
+]
+
+
+@pytest.mark.parametrize(("body", "has_next", "cursor"), CURSORS)
 def test_a_cursor_page_goes_on_only_with_a_cursor(body: Any, has_next: bool, cursor: str | None) -> None:
     meta = envelope.cursor_page_of(number)(body).meta
     assert (meta.has_next, meta.next_cursor) == (has_next, cursor)
 
 
 def test_deletions_have_nothing_to_read() -> None:
-    for body in (None, {}, {"success": True}, []):
+    bodies: list[Any] = [None, {}, {"success": True}, []]
+    for body in bodies:
         envelope.enveloped_none(body)
         envelope.nothing(body)
 
@@ -139,13 +155,10 @@ values = st.recursive(
 
 @given(values)
 def test_no_body_breaks_an_opener(body: Any) -> None:
-    for opener in (envelope.plain, envelope.enveloped, envelope.bare_or_enveloped, envelope.page_of):
+    paths: list[str] = []
+    for opener in OPENERS:
         try:
             opener(team)(body)
         except Misshapen as error:
-            assert error.path.startswith("$")
-    for open_body in (envelope.cursor_page_of(team), envelope.enveloped_map(team)):
-        try:
-            open_body(body)
-        except Misshapen as error:
-            assert error.path.startswith("$")
+            paths.append(error.path)
+    assert all(path.startswith("$") for path in paths)

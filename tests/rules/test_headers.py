@@ -19,8 +19,8 @@ def date(moment: float) -> str:
     return format_datetime(datetime.fromtimestamp(moment, UTC), usegmt=True)
 
 
-def asked(now: float = NOW, **headers: str) -> float | None:
-    return retry_after(Headers((name.replace("_", "-"), value) for name, value in headers.items()), now)
+def asked(**headers: str) -> float | None:
+    return retry_after(Headers((name.replace("_", "-"), value) for name, value in headers.items()), NOW)
 
 
 @given(st.integers(1, MONTH))

@@ -105,6 +105,7 @@ class Wire:
         self.port = port
         self._peers: list[Peer] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls, limit=2**20)
@@ -130,7 +131,8 @@ class Wire:
         """Wait until so many requests are here."""
         async with asyncio.timeout(5):
             while len(self.requests) < count:
-                await asyncio.sleep(0.002)
+                self._news.clear()
+                await self._news.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -153,6 +155,7 @@ class Wire:
             return
         while not peer.writer.is_closing() and (request := await peer.read_request()) is not None:
             self.requests.append(request)
+            self._news.set()
             step = self._steps[min(len(self.requests), len(self._steps)) - 1]
             await step(peer, request)
 

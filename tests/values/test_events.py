@@ -22,4 +22,4 @@ def test_an_event_has_only_fields_that_anybody_may_see(kind: type) -> None:
 def test_an_event_cannot_be_changed() -> None:
     event = AttemptEnded(operation="o", request_id="r", attempt=1, outcome="done", status=200, elapsed=0.1)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        event.attempt = 2  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue] # that is the point
+        event.attempt = 2  # type: ignore[misc] # that is the point

@@ -1,0 +1,175 @@
+"""A job is looked at on the documented schedule until it ends, whatever befalls a single look."""
+
+import asyncio
+import logging
+import math
+from typing import Any
+
+import pytest
+from support.calls import KEY, BareLuma, Generation, endpoint
+from support.clock import FakeClock
+from support.wire import Step, Wire, answer, hang_up, reset, stall
+
+from generor_async.engine.clock import REAL_CLOCK
+from generor_async.errors import DeadlineExceededError, NotFoundError
+from generor_async.rules.wire import Operation
+from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted
+
+URL = "/generations/gen-1"
+
+
+def decode(body: Any) -> Generation:
+    return Generation(state=body["state"], failure_code=body.get("failure_code"))
+
+
+def state(name: str, **more: Any) -> Step:
+    return answer(200, {"state": name, **more})
+
+
+def look(job_id: str) -> Operation[Generation]:
+    return Operation(endpoint("read", decode=decode), f"/generations/{job_id}")
+
+
+class Watched:
+    """A watch over jobs of a scripted server, by a clock that jumps."""
+
+    def __init__(self, wire: Wire, clock: Clock | None = None, *, attempt_timeout: float = 0.05) -> None:
+        self.events: list[Event] = []
+        self.fake = FakeClock()
+        self.client = BareLuma(
+            KEY,
+            base_url=wire.url,
+            clock=clock or self.fake,
+            on_event=self.events.append,
+            max_retries=0,
+            attempt_timeout=attempt_timeout,
+        )
+        self.watch = self.client.watch(look)
+
+    async def states(self, seen: Generation | None = None, timeout: float = math.inf) -> list[str]:
+        async with self.client:
+            return [found.state async for found in self.watch.follow("gen-1", seen, timeout=timeout)]
+
+
+QUEUED = Generation(state="queued", failure_code=None)
+
+
+async def test_each_change_is_told_once_and_the_last_is_terminal() -> None:
+    script = ["queued", "processing", "processing", "processing", "completed"]
+    async with Wire(*map(state, script)) as wire:
+        watched = Watched(wire)
+        assert await watched.states(QUEUED) == ["queued", "processing", "completed"]
+    assert watched.fake.slept == [2, 3, 5, 5, 5]
+    assert {request.target for request in wire.requests} == {URL}
+
+
+async def test_a_job_of_which_nothing_is_known_is_looked_at_at_once() -> None:
+    async with Wire(state("completed")) as wire:
+        watched = Watched(wire)
+        assert await watched.states() == ["completed"]
+    assert watched.fake.slept == []
+
+
+async def test_a_job_known_to_have_ended_is_not_looked_at() -> None:
+    async with Wire() as wire:
+        assert await Watched(wire).states(Generation(state="failed")) == ["failed"]
+    assert not wire.requests
+
+
+async def test_a_failed_job_is_given_back_as_such() -> None:
+    async with Wire(state("failed", failure_code="content_moderated")) as wire:
+        watched = Watched(wire)
+        assert await watched.states(QUEUED) == ["queued", "failed"]
+    assert [event.failure_code for event in watched.events if isinstance(event, JobEnded)] == ["content_moderated"]
+
+
+async def test_an_unknown_state_is_told_and_is_not_the_end() -> None:
+    async with Wire(state("dreaming"), state("dreaming"), state("completed")) as wire:
+        assert await Watched(wire).states(QUEUED) == ["queued", "dreaming", "completed"]
+
+
+PASSING: dict[str, Step] = {
+    "closed": hang_up,
+    "reset": reset,
+    "stalled": stall,
+    "500": answer(500, {"detail": "oops"}),
+    "502": answer(502, b"<html>", content_type="text/html"),
+    "503": answer(503, {"detail": "down"}),
+    "429": answer(429, {"detail": "Rate limit exceeded"}, headers={"Retry-After": "86400"}),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+async def test_a_look_that_fails_is_not_the_job_failing(fault: str) -> None:
+    async with Wire(PASSING[fault], PASSING[fault], state("completed")) as wire:
+        watched = Watched(wire)
+        assert await watched.states(QUEUED) == ["queued", "completed"]
+    assert len(wire.requests) == 3
+
+
+async def test_a_job_that_nobody_knows_is_the_end() -> None:
+    async with Wire(answer(404, {"detail": "Generation not found"})) as wire:
+        with pytest.raises(NotFoundError):
+            await Watched(wire).states(QUEUED)
+    assert len(wire.requests) == 1
+
+
+async def test_when_time_is_up_the_error_names_the_job_and_how_to_take_it_up() -> None:
+    async with Wire(state("processing")) as wire:
+        watched = Watched(wire)
+        with pytest.raises(DeadlineExceededError, match="gen-1 has not ended within 12 s") as caught:
+            await watched.states(QUEUED, timeout=12.0)
+    assert (caught.value.waited_for, caught.value.job_id) == ("poll", "gen-1")
+    assert "generations.job('gen-1')" in str(caught.value)
+    assert watched.fake.slept == [2, 3, 5], "a wait that cannot end in time is not begun"
+
+
+async def test_a_look_that_lasts_until_time_is_up_ends_the_wait() -> None:
+    async with Wire(stall) as wire:
+        watched = Watched(wire, REAL_CLOCK, attempt_timeout=math.inf)
+        with pytest.raises(DeadlineExceededError, match=r"gen-1 has not ended within 0\.1 s") as caught:
+            await watched.states(timeout=0.1)
+    assert (caught.value.waited_for, caught.value.job_id) == ("poll", "gen-1")
+
+
+async def test_a_submitted_job_is_told() -> None:
+    async with Wire() as wire:
+        watched = Watched(wire)
+        watched.watch.submitted("gen-1", "uni-1")
+    assert watched.events == [JobSubmitted(job_id="gen-1", model="uni-1")]
+
+
+async def test_nothing_is_told_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with Wire(state("completed")) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
+        watch = client.watch(look)
+        watch.submitted("gen-1", None)
+        assert [found.state async for found in watch.follow("gen-1", None, timeout=60.0)] == ["completed"]
+    assert not caplog.records
+
+
+async def test_polls_and_the_end_are_told_as_events() -> None:
+    async with Wire(state("processing"), state("completed")) as wire:
+        watched = Watched(wire)
+        await watched.states(QUEUED)
+    ours = [event for event in watched.events if isinstance(event, JobPolled | JobEnded)]
+    assert ours == [
+        JobPolled(job_id="gen-1", state="processing", elapsed=2.0),
+        JobPolled(job_id="gen-1", state="completed", elapsed=5.0),
+        JobEnded(job_id="gen-1", state="completed", failure_code=None, elapsed=5.0),
+    ]
+
+
+async def test_a_wait_that_is_cancelled_names_the_job() -> None:
+    class Endless(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.Event().wait()
+
+    async with Wire() as wire:
+        watched = Watched(wire, Endless())
+        task = asyncio.ensure_future(watched.states(QUEUED))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    assert "job gen-1 goes on" in caught.value.__notes__[0]
