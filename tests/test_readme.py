@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import re
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ CONSOLE = [code.strip() for language, code in BLOCKS if language == "console"]
 
 def heading(code: str) -> str:
     above = README[: README.index(code)]
-    return re.findall(r"^#+ (.+)$", above, re.MULTILINE)[-1]
+    headings: list[str] = re.findall(r"^#+ (.+)$", above, re.MULTILINE)
+    return headings[-1]
 
 
 @pytest.fixture
@@ -45,8 +45,7 @@ def test_each_python_block_runs(
         namespace: dict[str, Any] = {"__name__": "readme"}
         exec(compile(code, "README.md", "exec"), namespace)
         if not calls_run(code):
-            main: Coroutine[Any, Any, None] = namespace["main"]()
-            asyncio.run(main)
+            asyncio.run(namespace["main"]())
     assert not simulated.ledger.duplicates()
     assert "Traceback" not in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
 from generor_async.errors import GenerorAsyncError
-from generor_async.simulator.generor import TIERS
+from generor_async.simulator.generor.api import TIERS
 
 __all__ = ["app"]
 

@@ -46,9 +46,7 @@ def within(
         raise InvalidRequestError(name, refusal or f"{name} must be {bounds}", advice=f"It is {value}")
 
 
-def items(
-    value: Sequence[object] | Unset | None, name: str, *, at_most: int | None = None, refusal: str = ""
-) -> None:
+def items(value: Sequence[object] | Unset | None, name: str, *, at_most: int | None = None, refusal: str = "") -> None:
     """Refuse a list that is too long, and a single string where a list of strings has to be."""
     if isinstance(value, str):
         raise InvalidRequestError(name, f"{name} must be a list", advice=f"Write [{value[:40]!r}]")

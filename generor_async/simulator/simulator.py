@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.exchange import Answer, Call
-from generor_async.simulator.generor import TIERS, GenerorApi
+from generor_async.simulator.generor.api import TIERS, GenerorApi
 from generor_async.simulator.ledger import Ledger
 from generor_async.simulator.limits import WindowKind
-from generor_async.simulator.luma import LumaApi
-from generor_async.simulator.luma_answers import COMMON_HEADERS
+from generor_async.simulator.luma.answers import COMMON_HEADERS
+from generor_async.simulator.luma.api import LumaApi
 from generor_async.simulator.routing import Handler, Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.storage import Storage

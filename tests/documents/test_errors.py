@@ -28,9 +28,10 @@ from generor_async import (
     OutcomeUnknownError,
     RateLimitError,
 )
-from generor_async.simulator import Simulator, generor_users
-from generor_async.simulator.generor_gate import Ask
-from generor_async.simulator.generor_wire import Refusal
+from generor_async.simulator import Simulator
+from generor_async.simulator.generor import users as generor_users
+from generor_async.simulator.generor.gate import Ask
+from generor_async.simulator.generor.wire import Refusal
 
 
 def errors(*, failed: bool) -> pytest.MarkDecorator:

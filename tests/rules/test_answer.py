@@ -124,7 +124,7 @@ def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: in
         raise Misshapen("expected an object", "$")
 
     asked = context("plain", vendor=GENEROR, secrets=secrets, decode=refuse)
-    for depth in (*range(100, 1_000, 50), *range(900, 1_000, 3)):
+    for depth in (*range(100, 1_000, 50), *range(850, 1_000)):
         for opening, closing in ((b"[", b"]"), (b'{"a":[', b"]}")):
             body = opening * depth + b"1" + closing * depth
             with pytest.raises(APIError) as caught:

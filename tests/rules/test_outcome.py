@@ -285,7 +285,7 @@ def test_what_only_python_takes_for_json_is_refused(text: str) -> None:
         outcome.read_json(text.encode())
 
 
-@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"[" * 10_000 + b"]" * 10_000])
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000])
 def test_deep_nesting_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match="too deeply"):
         outcome.read_json(body)

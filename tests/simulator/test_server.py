@@ -12,7 +12,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 from attrs import frozen
-from simulator.generor_service import FAST, Caller, generor, until
+from support.generor_service import FAST, Caller, generor, until
 
 from generor_async.simulator import Simulator
 

@@ -5,7 +5,7 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from simulator.luma_service import ORIGIN, START, ask
+from support.luma_service import ORIGIN, START, ask
 
 from generor_async.simulator.exchange import Answer
 from generor_async.simulator.storage import Stat, Storage

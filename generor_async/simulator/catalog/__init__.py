@@ -1,0 +1,47 @@
+"""What the simulated Generor offers: every model and generator that the documents name, and enough others.
+
+The data stand in `models`, `text` and `media`; the classes in `types`.
+"""
+
+from typing import get_args
+
+from generor_async.simulator.catalog.media import MEDIA_GENERATORS
+from generor_async.simulator.catalog.models import MODELS
+from generor_async.simulator.catalog.text import TEXT_GENERATORS
+from generor_async.simulator.catalog.types import (
+    IMAGE_RATIOS,
+    VIDEO_RATIOS,
+    AspectRatio,
+    FieldKind,
+    Generator,
+    Json,
+    Latency,
+    Model,
+    ModelType,
+    Parameter,
+    VideoTraits,
+)
+
+__all__ = [
+    "GENERATORS",
+    "GENERATOR_BY_SLUG",
+    "IMAGE_RATIOS",
+    "MODELS",
+    "MODEL_BY_ID",
+    "MODEL_TYPES",
+    "VIDEO_RATIOS",
+    "AspectRatio",
+    "FieldKind",
+    "Generator",
+    "Json",
+    "Latency",
+    "Model",
+    "ModelType",
+    "Parameter",
+    "VideoTraits",
+]
+
+GENERATORS: tuple[Generator, ...] = (*TEXT_GENERATORS, *MEDIA_GENERATORS)
+MODEL_TYPES: tuple[ModelType, ...] = get_args(ModelType)
+MODEL_BY_ID = {model.id: model for model in MODELS}
+GENERATOR_BY_SLUG = {generator.slug: generator for generator in GENERATORS}

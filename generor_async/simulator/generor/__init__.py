@@ -1,0 +1,1 @@
+"""The Generor API as a stateful service."""

@@ -1,0 +1,84 @@
+"""The endpoints of an account: credits and API keys.
+
+`documented`: the balance, the types of transactions, a new key's body, ten active keys at most, revoking at
+once. `assumed`: a transaction's body; that revoked keys are no longer listed; that a key may make one with
+more scopes.
+"""
+
+from typing import cast
+
+from attrs import define
+
+from generor_async.simulator.exchange import Answer
+from generor_async.simulator.generor.fields import Fields
+from generor_async.simulator.generor.gate import SCOPES, Ask, Gate
+from generor_async.simulator.generor.records import TRANSACTION_TYPES, ApiKey, Transaction, User
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.wire import Refusal, no_such, page_of, success
+
+__all__ = ["Account"]
+
+MAX_KEYS = 10
+
+
+@define
+class Account:
+    """Answers whatever is asked about money and keys."""
+
+    _world: World
+    _gate: Gate
+
+    def balance(self, ask: Ask) -> Answer:
+        """Show the credits there are."""
+        return success(ask.me.wallet.to_json())
+
+    def list_transactions(self, ask: Ask) -> Answer:
+        """List where they came from and went."""
+        kind, shown = ask.query("type"), ask.me.transactions
+        if kind is not None:
+            if kind not in TRANSACTION_TYPES:
+                raise Refusal("VALIDATION_ERROR", f"type must be one of: {', '.join(TRANSACTION_TYPES)}")
+            shown = [transaction for transaction in shown if transaction.type == kind]
+        return page_of(shown, Transaction.to_json, ask.call.query)
+
+    def list_keys(self, ask: Ask) -> Answer:
+        """List the caller's active keys by their prefixes."""
+        return page_of(self._keys_of(ask.me), ApiKey.to_json, ask.call.query)
+
+    def create_key(self, ask: Ask) -> Answer:
+        """Make a key, and show it this once."""
+        fields = ask.fields()
+        name, scopes = fields.required_text("name"), _scopes(fields)
+        if len(self._keys_of(ask.me)) >= MAX_KEYS:
+            message = f"Maximum {MAX_KEYS} active keys per account: revoke one first"
+            raise Refusal("VALIDATION_ERROR", message)
+        key = self._gate.new_key(ask.me, name=name, scopes=scopes, now=ask.now)
+        shown = {
+            "key_id": key.key_id,
+            "api_key": key.key,
+            "prefix": key.prefix,
+            "name": key.name,
+            "scopes": list(key.scopes),
+            "message": "Save this API key now. It will not be shown again.",
+        }
+        return success(shown, status=201)
+
+    def revoke_key(self, ask: Ask) -> Answer:
+        """Deactivate a key immediately."""
+        key_id = ask.id()
+        for key in self._keys_of(ask.me):
+            if key.key_id == key_id:
+                key.revoked = True
+                return success({"message": "API key revoked"})
+        raise no_such("API key")
+
+    def _keys_of(self, user: User) -> list[ApiKey]:
+        return [key for key in self._world.keys.values() if key.user is user and not key.revoked]
+
+
+def _scopes(fields: Fields) -> tuple[str, ...]:
+    """Read the scopes, each once, in the documents' order."""
+    given = fields.items("scopes")
+    if not set(map(str, given)) <= set(SCOPES):
+        raise Refusal("VALIDATION_ERROR", f"scopes must be a list of: {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in cast("tuple[str, ...]", given))

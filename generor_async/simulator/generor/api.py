@@ -1,0 +1,158 @@
+"""The simulated Generor API: all its operations over one remembered world.
+
+What the documents say, it does. Where they are silent, the module of the endpoint says what is assumed.
+"""
+
+from collections.abc import Callable
+
+from generor_async.simulator.exchange import Answer, Call, Later, Route
+from generor_async.simulator.generor import catalogue
+from generor_async.simulator.generor.account import Account
+from generor_async.simulator.generor.creations import Creations
+from generor_async.simulator.generor.files import Files
+from generor_async.simulator.generor.gate import SCOPES, TIERS, Ask, Gate, Handler, Scope
+from generor_async.simulator.generor.generate import Chances, Generation
+from generor_async.simulator.generor.seed import OWN_USERNAME, populate
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.teams import Teams
+from generor_async.simulator.generor.users import Users
+from generor_async.simulator.generor.wire import Code, Refusal
+from generor_async.simulator.limits import WindowKind
+
+__all__ = ["SCOPES", "TIERS", "GenerorApi"]
+
+PUBLIC = {
+    "generators.list",
+    "generators.get",
+    "generators.list_creations",
+    "generators.estimate",
+    "creations.list_public",
+    "creations.search",
+    "creations.get",
+    "models.list",
+    "models.list_by_type",
+    "models.get",
+    "users.get",
+    "users.list_creations",
+    "users.list_followers",
+    "users.list_following",
+    "comments.list",
+    "ratings.get",
+}
+"""The operations that need no key: those not marked AUTH (documented)."""
+
+
+class GenerorApi:
+    """The Generor API as one object: `routes` and `file_routes` to be served, `world` to be looked at.
+
+    `key` is a key without scopes of the user johndoe, who has `credits` and the tier; it is the same for a
+    seed. `exact_cost` makes `credit_cost` what the call itself cost, where the documents' difference of
+    balances counts calls that overlap. `listing_lag` is for how many seconds a new creation isn't listed
+    yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        tier: str = "pro",
+        credits: int = 100_000,  # noqa: A002  # the field's word, and nobody needs the built-in
+        exact_cost: bool = False,
+        listing_lag: float = 0.0,
+        window_kind: WindowKind = "sliding",
+        count_rejected: bool = False,
+        failure_rate: float = 0.0,
+        moderation_rate: float = 0.0,
+        now: float = 0.0,
+    ) -> None:
+        self.world = World(seed)
+        self._started = now
+        self._gate = Gate(self.world, window_kind=window_kind, count_rejected=count_rejected)
+        self.account = populate(self.world, tier=tier, credits_=credits, now=now)
+        self.key = self.add_key(name="main")
+        self._generation = Generation(self.world, exact_cost, Chances(moderated=moderation_rate, failed=failure_rate))
+        self._creations = Creations(self.world, listing_lag)
+        self.routes = self._make_routes()
+        self.file_routes = Files(self.world).routes
+
+    def add_key(self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()) -> str:
+        """Give a user one more key, and return it; no scopes means all."""
+        user = self.world.user_named(username)
+        return self._gate.new_key(user, name=name, scopes=scopes, now=self._started).key
+
+    def refuse(self, code: Code, message: str) -> Callable[[Call], Answer | Later]:
+        """Make a handler for a request that has none: it passes the gate, and is refused behind it."""
+
+        def refused(ask: Ask) -> Answer:  # noqa: ARG001  # every handler takes what was asked
+            raise Refusal(code, message)
+
+        return self._gate.guard(refused, scope=None, key_needed=False)
+
+    def _make_routes(self) -> list[Route]:
+        table = [*self._content_table(), *self._people_table()]
+        return [self._route(operation, endpoint, handler) for operation, endpoint, handler in table]
+
+    def _route(self, operation: str, endpoint: str, handler: Handler) -> Route:
+        method, template = endpoint.split()
+        scope: Scope | None = "read" if method == "GET" else "write"
+        if operation == "generators.generate":
+            scope = "generate"
+        elif operation == "generators.estimate":  # in no scope's description: open to every key (assumed)
+            scope = None
+        guarded = self._gate.guard(handler, scope=scope, key_needed=operation not in PUBLIC)
+        return Route(f"generor.{operation}", method, template, guarded)
+
+    def _content_table(self) -> list[tuple[str, str, Handler]]:
+        creations, generation = self._creations, self._generation
+        return [
+            ("generators.list", "GET /generators", catalogue.list_generators),
+            ("generators.get", "GET /generators/{slug}", catalogue.get_generator),
+            ("generators.list_creations", "GET /generators/{slug}/creations", creations.list_of_generator),
+            ("generators.estimate", "POST /generators/{slug}/estimate", generation.estimate),
+            ("generators.generate", "POST /generators/{slug}/generate", generation.generate),
+            ("creations.list", "GET /creations", creations.list_own),
+            ("creations.list_public", "GET /creations/public", creations.list_public),
+            ("creations.search", "GET /creations/search", creations.search),
+            ("creations.get", "GET /creations/{id}", creations.get),
+            ("creations.status", "GET /creations/{id}/status", creations.status),
+            ("creations.update", "PATCH /creations/{id}", creations.update),
+            ("creations.delete", "DELETE /creations/{id}", creations.delete),
+            ("models.list", "GET /models", catalogue.list_models),
+            ("models.list_by_type", "GET /models/{type}", catalogue.list_models_of_type),
+            ("models.get", "GET /models/{type}/{id}", catalogue.get_model),
+            ("comments.list", "GET /creations/{id}/comments", creations.list_comments),
+            ("comments.create", "POST /creations/{id}/comments", creations.add_comment),
+            ("comments.delete", "DELETE /comments/{id}", creations.delete_comment),
+            ("comments.vote", "POST /comments/{id}/vote", creations.vote),
+            ("ratings.get", "GET /creations/{id}/rating", creations.rating),
+            ("ratings.rate", "POST /creations/{id}/rating", creations.rate),
+            ("feed.list", "GET /feed", creations.feed),
+        ]
+
+    def _people_table(self) -> list[tuple[str, str, Handler]]:
+        users, teams, account = Users(self.world), Teams(self.world), Account(self.world, self._gate)
+        return [
+            ("users.me", "GET /users/me", users.me),
+            ("users.update_me", "PATCH /users/me", users.update_me),
+            ("users.get", "GET /users/{username}", users.get),
+            ("users.list_creations", "GET /users/{username}/creations", self._creations.list_of_user),
+            ("users.list_followers", "GET /users/{username}/followers", users.list_followers),
+            ("users.list_following", "GET /users/{username}/following", users.list_following),
+            ("users.follow", "POST /users/{username}/follow", users.follow),
+            ("users.unfollow", "DELETE /users/{username}/follow", users.unfollow),
+            ("users.is_following", "GET /users/{username}/follow", users.is_following),
+            ("teams.list", "GET /teams", teams.list_own),
+            ("teams.create", "POST /teams", teams.create),
+            ("teams.get", "GET /teams/{id}", teams.get),
+            ("teams.leave", "DELETE /teams/{id}", teams.leave),
+            ("teams.add_member", "POST /teams/{id}/members", teams.add_member),
+            ("teams.remove_member", "DELETE /teams/{id}/members/{user_id}", teams.remove_member),
+            ("teams.join", "POST /teams/join/{invite_code}", teams.join),
+            ("teams.regenerate_invite", "POST /teams/{id}/invite", teams.regenerate_invite),
+            ("teams.list_creations", "GET /teams/{id}/creations", self._creations.list_of_team),
+            ("credits.balance", "GET /credits/balance", account.balance),
+            ("credits.list_transactions", "GET /credits/transactions", account.list_transactions),
+            ("api_keys.list", "GET /api-keys", account.list_keys),
+            ("api_keys.create", "POST /api-keys", account.create_key),
+            ("api_keys.revoke", "DELETE /api-keys/{id}", account.revoke_key),
+        ]

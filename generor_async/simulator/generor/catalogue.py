@@ -1,0 +1,60 @@
+"""The endpoints that say what can be generated, and with what.
+
+`documented`: what is said of a generator and a model, the statuses to filter by, the model types.
+`assumed`: the models are grouped in an object by type; lists without dates are paged too, in the
+catalogue's order.
+"""
+
+from generor_async.simulator.catalog import GENERATORS, MODEL_BY_ID, MODEL_TYPES, MODELS, Generator, Model
+from generor_async.simulator.exchange import Answer
+from generor_async.simulator.generor.gate import Ask
+from generor_async.simulator.generor.order import find_generator
+from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success
+
+__all__ = ["get_generator", "get_model", "list_generators", "list_models", "list_models_of_type"]
+
+STATUSES = ("active", "development", "all")
+
+
+def list_generators(ask: Ask) -> Answer:
+    """List the generators of a status: the active ones, unless asked otherwise (assumed)."""
+    status = ask.query("status") or "active"
+    if status not in STATUSES:
+        raise Refusal("VALIDATION_ERROR", f"status must be one of: {', '.join(STATUSES)}")
+    shown = [generator for generator in GENERATORS if status in {"all", generator.status}]
+    return page_of(shown, _summary, ask.call.query, dated=False)
+
+
+def get_generator(ask: Ask) -> Answer:
+    """Show a generator with its parameters."""
+    return success(find_generator(ask.call.params["slug"]).to_json(detail=True))
+
+
+def list_models(ask: Ask) -> Answer:  # noqa: ARG001  # every handler takes what was asked
+    """List all models, grouped by type."""
+    return success({kind: [model.to_json() for model in MODELS if model.type == kind] for kind in MODEL_TYPES})
+
+
+def list_models_of_type(ask: Ask) -> Answer:
+    """List the models of one type."""
+    kind = _type(ask)
+    return page_of([m for m in MODELS if m.type == kind], Model.to_json, ask.call.query, dated=False)
+
+
+def get_model(ask: Ask) -> Answer:
+    """Show one model."""
+    model = MODEL_BY_ID.get(ask.id() or 0)
+    if model is None or model.type != _type(ask):
+        raise no_such("Model")
+    return success(model.to_json())
+
+
+def _type(ask: Ask) -> str:
+    kind = ask.call.params["type"]
+    if kind not in MODEL_TYPES:
+        raise Refusal("VALIDATION_ERROR", f"Model type must be one of: {', '.join(MODEL_TYPES)}")
+    return kind
+
+
+def _summary(generator: Generator) -> Json:
+    return generator.to_json(detail=False)

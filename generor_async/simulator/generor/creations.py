@@ -1,0 +1,200 @@
+"""The endpoints of creations: lists, search, details, changes, comments, ratings and the feed.
+
+`documented`: who may see and change what, the body of one creation, the values of the fields. `assumed`:
+lists show creations as `GET /creations/{id}` does but without `generator_data`; unfinished, failed and
+cancelled ones appear in none; a search finds prompts that hold every word of it; a second vote replaces the
+first.
+"""
+
+import math
+from collections.abc import Iterable
+
+from attrs import define
+
+from generor_async.simulator.exchange import Answer
+from generor_async.simulator.generor.gate import Ask
+from generor_async.simulator.generor.order import find_generator
+from generor_async.simulator.generor.records import Comment, Creation
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success, timestamp
+
+__all__ = ["Creations"]
+
+
+@define
+class Creations:
+    """Answers whatever is asked about creations."""
+
+    _world: World
+    _listing_lag: float
+    """Seconds for which a new creation isn't listed yet."""
+
+    def list_own(self, ask: Ask) -> Answer:
+        """List the caller's own."""
+        return self._page(ask, [c for c in ask.me.creations if c.listed])
+
+    def list_public(self, ask: Ask) -> Answer:
+        """List everybody's public ones."""
+        return self._page(ask, self._world.public())
+
+    def list_of_generator(self, ask: Ask) -> Answer:
+        """List the public ones of a generator."""
+        slug = find_generator(ask.call.params["slug"]).slug
+        return self._page(ask, [c for c in self._world.public() if c.generator == slug])
+
+    def list_of_user(self, ask: Ask) -> Answer:
+        """List the public ones of a user."""
+        user = self._world.user_named(ask.call.params["username"])
+        return self._page(ask, self._world.public(user.creations))
+
+    def list_of_team(self, ask: Ask) -> Answer:
+        """List a team's to its members: all public ones, and the caller's private ones."""
+        team = self._world.team(ask.id())
+        if ask.me.user_id not in team.joined:
+            raise Refusal("FORBIDDEN", "You are not a member of this team")
+        shown = [
+            creation
+            for creation in self._world.creations.values()
+            if creation.team_id == team.team_id and creation.listed
+        ]
+        return self._page(ask, [c for c in shown if c.privacy_mode == 0 or c.user is ask.me])
+
+    def feed(self, ask: Ask) -> Answer:
+        """List the public ones of the users whom the caller follows."""
+        followed = ask.me.follows
+        return self._page(ask, [c for c in self._world.public() if c.user.user_id in followed])
+
+    def search(self, ask: Ask) -> Answer:
+        """List the public ones whose prompt holds every word of `q`."""
+        words = (ask.query("q") or "").lower().split()
+        if not words:
+            raise Refusal("VALIDATION_ERROR", "q is required")
+        found = [c for c in self._world.public() if all(word in c.prompt.lower() for word in words)]
+        return self._page(ask, found)
+
+    def get(self, ask: Ask) -> Answer:
+        """Show one with everything there is to know of it."""
+        creation = self._world.visible(ask.id(), ask.user)
+        return success(_summary(creation) | {"generator_data": _generator_data(creation)})
+
+    def status(self, ask: Ask) -> Answer:
+        """Say how far it has come."""
+        creation = self._world.visible(ask.id(), ask.me)
+        return success({"creation_id": creation.creation_id, "status": creation.status(ask.now)})
+
+    def update(self, ask: Ask) -> Answer:
+        """Change privacy and licence."""
+        creation = self._world.owned(ask.id(), ask.me)
+        fields = ask.fields()
+        privacy_mode = fields.integer("privacy_mode", least=0, most=1)
+        license_ = fields.integer("license", least=1, most=2)
+        if privacy_mode is None and license_ is None:
+            raise Refusal("VALIDATION_ERROR", "Nothing to update: give privacy_mode or license")
+        if privacy_mode is not None:
+            creation.privacy_mode = privacy_mode
+        if license_ is not None:
+            creation.license = license_
+        return success(_summary(creation) | {"generator_data": _generator_data(creation)})
+
+    def delete(self, ask: Ask) -> Answer:
+        """Delete one softly; one that is still in the making is cancelled."""
+        creation = self._world.owned(ask.id(), ask.me)
+        if creation.outcome is None:
+            creation.outcome = "cancelled"
+        else:
+            creation.deleted = True
+        return success({"message": "Creation deleted"})
+
+    def list_comments(self, ask: Ask) -> Answer:
+        """List the comments on one."""
+        creation = self._world.visible(ask.id(), ask.user)
+        comments = [c for c in self._world.comments.values() if c.creation_id == creation.creation_id]
+        return page_of(comments, Comment.to_json, ask.call.query)
+
+    def add_comment(self, ask: Ask) -> Answer:
+        """Write a comment, or a reply to one."""
+        creation = self._world.visible(ask.id(), ask.me)
+        fields = ask.fields()
+        text, parent_id = fields.required_text("text"), fields.integer("parent_id", least=1)
+        if parent_id is not None:
+            parent = self._world.comments.get(parent_id)
+            if parent is None or parent.creation_id != creation.creation_id:
+                raise no_such("Parent comment")
+        comment = self._world.comment(ask.me, creation, text, at=ask.now, parent_id=parent_id)
+        return success(comment.to_json(), status=201)
+
+    def delete_comment(self, ask: Ask) -> Answer:
+        """Delete a comment of the caller's."""
+        comment = self._comment(ask)
+        if comment.user is not ask.me:
+            raise Refusal("FORBIDDEN", "You can only delete your own comments")
+        del self._world.comments[comment.comment_id]
+        return success({"message": "Comment deleted"})
+
+    def vote(self, ask: Ask) -> Answer:
+        """Vote a comment up or down."""
+        comment = self._comment(ask)
+        vote = ask.fields().choice("vote", ("up", "down"))
+        if vote is None:
+            raise Refusal("VALIDATION_ERROR", "vote is required: up or down")
+        comment.votes[ask.me.user_id] = vote
+        return success(comment.to_json())
+
+    def rating(self, ask: Ask) -> Answer:
+        """Give the average rating of one."""
+        return success(_rating(self._world.visible(ask.id(), ask.user)))
+
+    def rate(self, ask: Ask) -> Answer:
+        """Rate one; a new score replaces the caller's earlier one."""
+        creation = self._world.visible(ask.id(), ask.me)
+        score = ask.fields().integer("score", least=1, most=5)
+        if score is None:
+            raise Refusal("VALIDATION_ERROR", "score is required: 1 to 5")
+        creation.ratings[ask.me.user_id] = score
+        return success(_rating(creation))
+
+    def _comment(self, ask: Ask) -> Comment:
+        comment = self._world.comments.get(ask.id() or 0)
+        if comment is None:
+            raise no_such("Comment")
+        return comment
+
+    def _page(self, ask: Ask, creations: Iterable[Creation]) -> Answer:
+        slug = ask.query("generator")
+        if slug is not None:
+            find_generator(slug)
+            creations = (c for c in creations if c.generator == slug)
+        listed = [c for c in creations if c.completed_at + self._listing_lag <= ask.now]
+        return page_of(listed, _summary, ask.call.query)
+
+
+def _summary(creation: Creation) -> Json:
+    media, images = creation.media, list[Json]()
+    if media is not None and media.kind == "img":
+        images = [{"url": creation.files()["image_url"], "width": media.width, "height": media.height}]
+    return {
+        "creation_id": creation.creation_id,
+        "generator": creation.generator,
+        "user_id": creation.user.user_id,
+        "username": creation.user.username,
+        "prompt": creation.prompt,
+        "created_at": timestamp(creation.created_at),
+        "privacy_mode": creation.privacy_mode,
+        "type": "text" if media is None else media.kind,
+        "license": creation.license,
+        "images": images,
+    }
+
+
+def _generator_data(creation: Creation) -> Json:
+    """Show what is particular to the generator: model, parameters, what was written, sound and video."""
+    files = creation.files()
+    files.pop("image_url", None)  # stands among the images
+    about = {"model_id": creation.model.id, "model_name": creation.model.name, "team_id": creation.team_id}
+    return {**about, "parameters": dict(creation.parameters), **creation.fields, **files}
+
+
+def _rating(creation: Creation) -> Json:
+    scores = list(creation.ratings.values())
+    average = round(math.fsum(scores) / len(scores), 1) if scores else 0
+    return {"creation_id": creation.creation_id, "average": average, "count": len(scores)}

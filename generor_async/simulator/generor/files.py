@@ -1,0 +1,96 @@
+"""The files behind Generor's creations, served under /users/ to whoever knows the URL (assumed).
+
+Unlike Luma's bucket this one knows nothing of ranges or presigned URLs: a client meets both kinds of host.
+"""
+
+import hashlib
+from base64 import b64encode
+from functools import lru_cache
+from typing import Literal
+
+from generor_async.simulator import outputs
+from generor_async.simulator.catalog import Model
+from generor_async.simulator.exchange import Answer, Call, Route
+from generor_async.simulator.generor.records import Creation, Media
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.wire import whole_number
+
+__all__ = ["Files", "describe_media"]
+
+LONGER_SIDE = 512
+"""Pixels: small, so that a thousand pictures are drawn in little time."""
+SOUND_SECONDS = 2.0
+FILES_KEPT = 256
+CONTENT_TYPES = {
+    "webp": "image/webp",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "mp4": "video/mp4",
+    "wav": "audio/wav",
+}
+NOT_FOUND = Answer(status=404, body=b"404 Not Found\n", headers={"Content-Type": "text/plain"})
+
+
+def describe_media(model: Model, ratio: str) -> Media | None:
+    """Say what file a model makes: WebP for pictures, PNG where they need transparency; None for text."""
+    if model.type == "text":
+        return None
+    if model.type == "video":
+        return Media(kind="video", extension="mp4", ratio=ratio)
+    if model.type in {"speech", "music", "soundeffect"}:
+        return Media(kind="audio", extension="wav", ratio=ratio)
+    width, height = _size(ratio)
+    extensions: dict[str, Literal["webp", "png", "svg"]] = {
+        "image": "webp",
+        "upscale": "png",
+        "backgroundremoval": "png",
+        "vector": "svg",
+    }
+    return Media(kind="img", extension=extensions[model.type], ratio=ratio, width=width, height=height)
+
+
+def _size(ratio: str) -> tuple[int, int]:
+    """Give width and height, which come out whole: the longer side is a power of two."""
+    width, height = map(int, ratio.split(":"))
+    return LONGER_SIDE * width // max(width, height), LONGER_SIDE * height // max(width, height)
+
+
+class Files:
+    """Serves the files of a world's creations."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._content = lru_cache(FILES_KEPT)(self._make)
+        self.routes = [
+            Route("generor.files.get", "GET", "/users/{user}/{kind}/{name}", self._get),
+            Route("generor.files.head", "HEAD", "/users/{user}/{kind}/{name}", self._get),
+        ]
+
+    def _get(self, call: Call) -> Answer:
+        stem, _, extension = call.params["name"].rpartition(".")
+        creation = self._world.creations.get(whole_number(stem.rpartition("-")[2]) or 0)
+        if creation is None or not creation.listed or call.path not in creation.files().values():
+            return NOT_FOUND
+        content = self._content(creation, extension)
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        headers = {"Content-Type": CONTENT_TYPES[extension], "ETag": f'"{digest}"'}
+        return Answer(status=200, body=content, headers=headers)
+
+    def _make(self, creation: Creation, extension: str) -> bytes:
+        seed, prompt = self._world.seed + creation.creation_id, creation.prompt
+        if extension == "wav":
+            return outputs.wav(prompt, seed=seed, seconds=SOUND_SECONDS)
+        assert creation.media is not None  # narrated texts have a WAV only
+        ratio = creation.media.ratio
+        if extension == "mp4":
+            return outputs.video(ratio=ratio, seed=seed)
+        form: Literal["webp", "png"] = "webp" if extension == "webp" else "png"
+        picture = outputs.image(prompt, seed=seed, ratio=ratio, format=form, size=LONGER_SIDE)
+        return _as_svg(picture, creation.media) if extension == "svg" else picture
+
+
+def _as_svg(png: bytes, media: Media) -> bytes:
+    """Frame a picture in SVG, which is real enough for whoever opens it."""
+    size = f'width="{media.width}" height="{media.height}"'
+    href = f"data:image/png;base64,{b64encode(png).decode()}"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><image {size} href="{href}"/></svg>\n'.encode()

@@ -1,0 +1,263 @@
+"""What the simulated Generor keeps of each user, key, creation, comment, team and payment."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import Factory, define, field, frozen
+
+from generor_async.simulator.catalog import Model
+from generor_async.simulator.generor.wire import Json, timestamp
+from generor_async.simulator.limits import Window
+
+__all__ = [
+    "TRANSACTION_TYPES",
+    "ApiKey",
+    "Comment",
+    "Creation",
+    "Media",
+    "Team",
+    "Transaction",
+    "User",
+    "Wallet",
+]
+
+SHOWN_PREFIX_LENGTH = len("gnr_live_a1b2c3d4")
+MAX_FREE_CREDITS = 250
+TRANSACTION_TYPES = (
+    "spend",
+    "purchase",
+    "daily_bonus",
+    "weekly_bonus",
+    "signup_bonus",
+    "refund",
+    "gift_sent",
+    "gift_received",
+)
+
+
+@define(kw_only=True, eq=False)
+class Wallet:
+    """A user's credits, by where they came from."""
+
+    paid: int
+    free: int
+    earned: int
+    reserved: int = 0
+    """Credits that running generations are going to cost: they can't be promised twice."""
+
+    @classmethod
+    def holding(cls, credits_: int) -> "Wallet":
+        """Make a wallet of so many credits, shared out as in the documents' example."""
+        free = min(credits_, 200)
+        earned = min(credits_ - free, 50)
+        return cls(free=free, earned=earned, paid=credits_ - free - earned)
+
+    @property
+    def total(self) -> int:
+        """All credits."""
+        return self.paid + self.free + self.earned
+
+    def spend(self, credits_: int) -> int:
+        """Take credits, the free ones first (assumed), and never more than there are; give what was taken."""
+        spent = min(credits_, self.total)
+        free = min(spent, self.free)
+        earned = min(spent - free, self.earned)
+        self.free -= free
+        self.earned -= earned
+        self.paid -= spent - free - earned
+        return spent
+
+    def to_json(self) -> Json:
+        """Show the balance; `max` is taken for what free credits can add up to (assumed)."""
+        return {
+            "total": self.total,
+            "paid": self.paid,
+            "free": self.free,
+            "earned": self.earned,
+            "max": MAX_FREE_CREDITS,
+        }
+
+
+@define(kw_only=True, eq=False)
+class User:
+    """An account."""
+
+    user_id: int
+    username: str
+    email: str
+    joined: float
+    wallet: Wallet
+    tier: str
+    avatar: str | None = None
+    bio: str | None = None
+    website: str | None = None
+    transactions: "list[Transaction]" = Factory(list["Transaction"])
+    """Oldest first."""
+    creations: "list[Creation]" = Factory(list["Creation"])
+    """Oldest first."""
+    follows: dict[int, None] = Factory(dict[int, None])
+    """The ids of those the user follows, in the order it began."""
+
+
+@define(kw_only=True, eq=False)
+class ApiKey:
+    """A key of a user's, with windows of its own."""
+
+    key_id: int
+    key: str = field(repr=False)
+    user: User = field(repr=False)
+    name: str
+    scopes: tuple[str, ...]
+    """Empty for all."""
+    created_at: float
+    windows: tuple[Window, ...] = field(repr=False)
+    last_used_at: float | None = None
+    revoked: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """How much of the key is shown after its creation."""
+        return self.key[:SHOWN_PREFIX_LENGTH]
+
+    def to_json(self) -> Json:
+        """Show the key in a list."""
+        used = self.last_used_at
+        return {
+            "key_id": self.key_id,
+            "prefix": self.prefix,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "created_at": timestamp(self.created_at),
+            "last_used_at": None if used is None else timestamp(used),
+        }
+
+
+@frozen(kw_only=True)
+class Transaction:
+    """A change of a user's credits."""
+
+    transaction_id: int
+    type: str
+    amount: int
+    """Negative when credits left the account."""
+    balance_after: int
+    description: str
+    created_at: float
+    creation_id: int | None = None
+
+    def to_json(self) -> Json:
+        """Show the transaction in a list."""
+        return {
+            "transaction_id": self.transaction_id,
+            "type": self.type,
+            "amount": self.amount,
+            "balance_after": self.balance_after,
+            "description": self.description,
+            "creation_id": self.creation_id,
+            "created_at": timestamp(self.created_at),
+        }
+
+
+@frozen(kw_only=True)
+class Media:
+    """The file behind a creation: what is needed to make it again, byte for byte."""
+
+    kind: Literal["img", "video", "audio"]
+    extension: Literal["webp", "png", "svg", "mp4", "wav"]
+    ratio: str
+    width: int = 0
+    height: int = 0
+
+
+@define(kw_only=True, eq=False)
+class Creation:
+    """One thing that was made, is being made, or could not be."""
+
+    creation_id: int
+    generator: str
+    model: Model
+    user: User = field(repr=False)
+    prompt: str
+    created_at: float
+    begins_at: float
+    """When work on it begins: items of one request are made one after the other (assumed)."""
+    completed_at: float = math.inf
+    privacy_mode: int = 0
+    license: int = 1
+    team_id: int | None = None
+    parameters: Mapping[str, str] = Factory(dict[str, str])
+    fields: Mapping[str, object] = Factory(dict[str, object])
+    """What the generator wrote, such as a joke's `text`."""
+    media: Media | None = None
+    narrated: bool = False
+    """Whether a speech model read the text into a file beside it."""
+    outcome: Literal["completed", "failed", "cancelled"] | None = None
+    """None while it is being made."""
+    deleted: bool = False
+    ratings: dict[int, int] = Factory(dict[int, int])
+    """Scores by user id."""
+
+    def status(self, now: float) -> str:
+        """Say which of the documented states it is in."""
+        if self.outcome is not None:
+            return self.outcome
+        return "pending" if now < self.begins_at else "generating"
+
+    @property
+    def listed(self) -> bool:
+        """Whether it has a place in its owner's lists."""
+        return self.outcome == "completed" and not self.deleted
+
+    def files(self) -> dict[str, str]:
+        """Give the paths of its files below the server's root, by the names under which they are shown."""
+        home, files = f"/users/{self.user.user_id}", dict[str, str]()
+        if self.media is not None:
+            name = "image" if self.media.kind == "img" else self.media.kind
+            file_name = f"{name}-{self.creation_id}.{self.media.extension}"
+            files[f"{name}_url"] = f"{home}/{self.media.kind}/{file_name}"
+        if self.narrated:
+            files["audio_url"] = f"{home}/audio/audio-{self.creation_id}.wav"
+        return files
+
+
+@define(kw_only=True, eq=False)
+class Comment:
+    """What a user wrote below a creation."""
+
+    comment_id: int
+    creation_id: int
+    user: User = field(repr=False)
+    text: str
+    parent_id: int | None
+    created_at: float
+    votes: dict[int, str] = Factory(dict[int, str])
+    """`up` or `down` by user id."""
+
+    def to_json(self) -> Json:
+        """Show the comment."""
+        votes = list(self.votes.values())
+        return {
+            "comment_id": self.comment_id,
+            "creation_id": self.creation_id,
+            "user_id": self.user.user_id,
+            "username": self.user.username,
+            "text": self.text,
+            "parent_id": self.parent_id,
+            "upvotes": votes.count("up"),
+            "downvotes": votes.count("down"),
+            "created_at": timestamp(self.created_at),
+        }
+
+
+@define(kw_only=True, eq=False)
+class Team:
+    """A group of users who create together."""
+
+    team_id: int
+    name: str
+    owner_id: int
+    invite_code: str
+    created_at: float
+    joined: dict[int, float] = Factory(dict[int, float])
+    """When each member joined, by user id, the longest-standing first."""

@@ -1,0 +1,113 @@
+"""The people and things that are there when the simulated Generor starts: enough to list, search and follow.
+
+All of it is assumed. The account under test has credits with a history and follows two people, but has made
+nothing yet.
+"""
+
+from random import Random
+
+from generor_async.simulator.catalog import GENERATOR_BY_SLUG, MODEL_BY_ID
+from generor_async.simulator.generor.files import describe_media
+from generor_async.simulator.generor.records import Creation, User, Wallet
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.texts import write
+
+__all__ = ["OWN_USERNAME", "populate"]
+
+OWN_USERNAME = "johndoe"
+OWN_ID = 42
+DAY = 86_400.0
+OTHERS = {
+    "janedoe": "Collages, mostly at night",
+    "mira_k": "Letterpress and small animals",
+    "tomas": None,
+    "yuki_w": "Watercolour weather",
+    "olu": "Recipes my grandmother would doubt",
+    "hanna_s": "Short films, shorter jokes",
+}
+OTHERS_CREDITS = 500
+PROMPTS = (
+    ("image", 10003, "A sunset over mountains"),
+    ("joke", 37, "Tell me a joke about programming"),
+    ("image", 10001, "A lighthouse in a storm, oil on canvas"),
+    ("recipe", 37, "Dinner from chickpeas, spinach and lemon"),
+    ("video", 20061, "A paper boat drifting down a rainy street"),
+    ("horoscope", 37, "Aries weekly reading"),
+    ("wallart", 10003, "Calm mountain lake at dawn"),
+    ("story", 38, "A clockmaker who mends broken afternoons"),
+    ("image", 10007, "Sunset seen from a mountain hut, warm light"),
+)
+REMARKS = ("Great creation!", "How did you get that light?", "This made my day", "Lovely colours")
+
+
+def populate(world: World, *, tier: str, credits_: int, now: float) -> User:
+    """Fill a world, and give the account under test."""
+    dice = world.draw("people")
+    me = _user(world, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
+    me.bio, me.website = "I make things with AI", "https://example.com"
+    _tell_history(world, me)
+    others = [
+        _user(world, name, OWN_ID + place, "free", OTHERS_CREDITS, joined=now - dice.uniform(30, 300) * DAY)
+        for place, name in enumerate(OTHERS, start=1)
+    ]
+    for user in others:
+        user.bio = OTHERS[user.username]
+        user.follows = {other.user_id: None for other in others if other is not user and dice.random() < 0.4}
+    others[0].follows[OWN_ID] = None
+    me.follows = {others[0].user_id: None, others[1].user_id: None}
+    for number in range(len(PROMPTS) * len(others)):
+        _make(world, others[number % len(others)], number, others, dice, now)
+    return me
+
+
+def _user(world: World, name: str, user_id: int, tier: str, credits_: int, *, joined: float) -> User:
+    user = User(
+        user_id=user_id,
+        username=name,
+        email=f"{name}@example.com",
+        joined=joined,
+        tier=tier,
+        wallet=Wallet.holding(credits_),
+    )
+    world.users[user_id] = user
+    return user
+
+
+def _tell_history(world: World, user: User) -> None:
+    """Give the account one transaction of each type, which together come to its balance."""
+    story = (
+        ("signup_bonus", 100, "Welcome to Generor"),
+        ("purchase", user.wallet.total + 1_000, "Credit pack"),
+        ("daily_bonus", 10, "Daily bonus"),
+        ("weekly_bonus", 50, "Weekly bonus"),
+        ("gift_received", 25, "Gift from janedoe"),
+        ("gift_sent", -25, "Gift to janedoe"),
+        ("refund", 20, "Refund for a failed generation"),
+        ("spend", -1_180, "Earlier creations"),
+    )
+    for number, (kind, amount, description) in enumerate(story, start=1):
+        world.record(user, kind, amount, at=user.joined + number * DAY, description=description)
+
+
+def _make(world: World, user: User, number: int, others: list[User], dice: Random, now: float) -> None:
+    """Let somebody have made something, and the others have their say on it."""
+    slug, model_id, prompt = PROMPTS[(number + number // len(PROMPTS)) % len(PROMPTS)]
+    model = MODEL_BY_ID[model_id]
+    created_at = now - (60 - number) * DAY / 4
+    creation = Creation(
+        creation_id=world.next_creation_id,
+        generator=slug,
+        model=model,
+        user=user,
+        prompt=prompt,
+        created_at=created_at,
+        begins_at=created_at,
+        completed_at=created_at,
+        outcome="completed",
+        fields=write(GENERATOR_BY_SLUG[slug].fields, prompt, dice),
+        media=describe_media(model, model.aspect_ratios[0].ratio if model.aspect_ratios else "1:1"),
+        ratings={other.user_id: dice.randint(3, 5) for other in others if dice.random() < 0.6},
+    )
+    world.add(creation)
+    if dice.random() < 0.5:
+        world.comment(dice.choice(others), creation, dice.choice(REMARKS), at=created_at + DAY / 8)

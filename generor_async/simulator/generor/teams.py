@@ -1,0 +1,125 @@
+"""The endpoints of teams.
+
+`documented`: what there is, and that only the owner removes members and changes the invite code. `assumed`:
+the bodies; that members alone see a team and its code; that any member adds others; that joining twice
+changes nothing; that the longest-standing member inherits a team whose owner leaves, and nobody an empty
+one.
+"""
+
+from attrs import define
+
+from generor_async.simulator.exchange import Answer
+from generor_async.simulator.generor.gate import Ask
+from generor_async.simulator.generor.records import Team
+from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success, timestamp
+
+__all__ = ["Teams"]
+
+INVITE_LENGTH = 12
+
+
+@define
+class Teams:
+    """Answers whatever is asked about teams."""
+
+    _world: World
+
+    def list_own(self, ask: Ask) -> Answer:
+        """List the teams the caller is in."""
+        own = [team for team in self._world.teams.values() if ask.me.user_id in team.joined]
+        return page_of(own, _summary, ask.call.query)
+
+    def create(self, ask: Ask) -> Answer:
+        """Make a team that the caller owns."""
+        team = Team(
+            team_id=self._world.new_id(),
+            name=ask.fields().required_text("name"),
+            owner_id=ask.me.user_id,
+            invite_code=self._world.token(INVITE_LENGTH),
+            created_at=ask.now,
+            joined={ask.me.user_id: ask.now},
+        )
+        self._world.teams[team.team_id] = team
+        return success(self._details(team), status=201)
+
+    def get(self, ask: Ask) -> Answer:
+        """Show a team and its members."""
+        return success(self._details(self._own(ask)))
+
+    def leave(self, ask: Ask) -> Answer:
+        """Leave a team."""
+        self._remove(self._own(ask), ask.me.user_id)
+        return success({"message": "You have left the team"})
+
+    def add_member(self, ask: Ask) -> Answer:
+        """Add somebody by their name."""
+        team = self._own(ask)
+        user = self._world.user_named(ask.fields().required_text("username"))
+        team.joined.setdefault(user.user_id, ask.now)
+        return success(self._details(team), status=201)
+
+    def remove_member(self, ask: Ask) -> Answer:
+        """Remove a member, as the owner."""
+        team, user_id = self._as_owner(ask), ask.id("user_id")
+        if user_id is None or user_id not in team.joined:
+            raise no_such("Team member")
+        self._remove(team, user_id)
+        return success({"message": "Member removed"})
+
+    def join(self, ask: Ask) -> Answer:
+        """Join the team that an invite code belongs to."""
+        code = ask.call.params["invite_code"]
+        for team in self._world.teams.values():
+            if team.invite_code == code:
+                team.joined.setdefault(ask.me.user_id, ask.now)
+                return success(self._details(team))
+        raise no_such("Invite code")
+
+    def regenerate_invite(self, ask: Ask) -> Answer:
+        """Make a new invite code, as the owner; the old one no longer works."""
+        team = self._as_owner(ask)
+        team.invite_code = self._world.token(INVITE_LENGTH)
+        return success({"team_id": team.team_id, "invite_code": team.invite_code})
+
+    def _own(self, ask: Ask) -> Team:
+        team = self._world.team(ask.id())
+        if ask.me.user_id not in team.joined:
+            raise Refusal("FORBIDDEN", "You are not a member of this team")
+        return team
+
+    def _as_owner(self, ask: Ask) -> Team:
+        team = self._own(ask)
+        if team.owner_id != ask.me.user_id:
+            raise Refusal("FORBIDDEN", "Only the team's owner can do this")
+        return team
+
+    def _remove(self, team: Team, user_id: int) -> None:
+        del team.joined[user_id]
+        if not team.joined:
+            del self._world.teams[team.team_id]
+        elif team.owner_id == user_id:
+            team.owner_id = next(iter(team.joined))
+
+    def _details(self, team: Team) -> Json:
+        members = [
+            {
+                "user_id": user_id,
+                "username": self._world.users[user_id].username,
+                "role": "owner" if user_id == team.owner_id else "member",
+                "joined_at": timestamp(joined_at),
+            }
+            for user_id, joined_at in team.joined.items()
+        ]
+        return _summary(team) | {"members": members}
+
+
+def _summary(team: Team) -> Json:
+    return {
+        "team_id": team.team_id,
+        "name": team.name,
+        "owner_id": team.owner_id,
+        "invite_code": team.invite_code,
+        "member_count": len(team.joined),
+        "created_at": timestamp(team.created_at),
+    }

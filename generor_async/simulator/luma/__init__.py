@@ -1,0 +1,1 @@
+"""The Luma Agents API as a stateful service."""

@@ -1,0 +1,226 @@
+"""The simulated Luma Agents API: eight operations over clients, keys, limits, jobs and files.
+
+Its documents: the vendor's error page (`documented`), the official client's types (`client`). What neither
+says is `assumed`, and each module says which of its own. Here it is the order in which a submission is
+judged: key, client's standing, requests per minute (so that every request with a good key counts, whatever
+comes of it), the fields, concurrent jobs, balance, media. A rejected request doesn't count, the charge is
+taken at submission and kept when the job fails, a slot is free the moment a job has ended: these are
+switches.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Literal
+
+from attrs import evolve
+
+from generor_async.simulator.exchange import Answer, Call, Route
+from generor_async.simulator.limits import Verdict, Window, WindowKind
+from generor_async.simulator.luma.answers import COMMON_HEADERS, Refusal, json_object
+from generor_async.simulator.luma.clients import ApiClient, Key, KeyRing, Standing
+from generor_async.simulator.luma.files import FileDesk
+from generor_async.simulator.luma.jobs import Job, JobMaker, Rates
+from generor_async.simulator.luma.media import MediaDesk
+from generor_async.simulator.luma.rules import Request, read_request
+from generor_async.simulator.storage import Storage
+
+__all__ = ["LumaApi"]
+
+ChargeAt = Literal["submit", "completion"]
+
+
+class LumaApi:
+    """The Luma Agents API as one object: `routes` to be served, `client` and `generations` to be looked at.
+
+    Besides the good `key`, `keys` has one of each kind that is refused: `revoked` (the one of the vendor's
+    example), `expired`, `suspended`, `deactivated`; and `poor`, of a client without a cent, and `other`, of
+    one as good as `main`.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        storage: Storage,
+        rpm: int = 30,
+        jobs: int = 10,
+        balance: float = 1000.0,
+        window_kind: WindowKind = "sliding",
+        count_rejected: bool = False,
+        charge_at: ChargeAt = "submit",
+        release_lag: float = 0.0,
+        failure_rate: float = 0.0,
+        moderation_rate: float = 0.0,
+    ) -> None:
+        self.storage = storage
+        self.charge_at: ChargeAt = charge_at
+        self.release_lag = release_lag
+        """Seconds for which an ended job still holds its slot."""
+        self.generations: dict[str, Job] = {}
+        """All generations by id, oldest first."""
+        self._unfinished: defaultdict[ApiClient, list[Job]] = defaultdict(list)
+        self._window_kind: WindowKind = window_kind
+        self._count_rejected = count_rejected
+        self._rpm, self._slots, self._balance = rpm, jobs, balance
+        self._ring = KeyRing(seed=seed)
+        self._maker = JobMaker(seed, Rates(failure=failure_rate, moderation=moderation_rate))
+        self._files = FileDesk(seed=seed, storage=storage)
+        self._media = MediaDesk(storage=storage, jobs=self.generations, files=self._files.files)
+        self.client = self.add_client("main")
+        self.key = self.add_key(self.client)
+        self.keys = {"main": self.key, **self._refused_keys()}
+        self.routes = self._make_routes()
+
+    def add_client(
+        self,
+        name: str,
+        *,
+        rpm: int | None = None,
+        jobs: int | None = None,
+        balance: float | None = None,
+        standing: Standing = "active",
+    ) -> ApiClient:
+        """Add an API client; what isn't given is as the API object was given it."""
+        rpm = self._rpm if rpm is None else rpm
+        balance = self._balance if balance is None else balance
+        return ApiClient(
+            name=name,
+            window=Window(rpm, 60.0, kind=self._window_kind, count_rejected=self._count_rejected),
+            jobs=self._slots if jobs is None else jobs,
+            balance=Decimal(str(balance)),
+            standing=standing,
+        )
+
+    def add_key(
+        self,
+        client: ApiClient,
+        *,
+        token: str | None = None,
+        revoked: bool = False,
+        expires_at: float | None = None,
+    ) -> str:
+        """Give a client one more key, and return it."""
+        return self._ring.add(client, token=token, revoked=revoked, expires_at=expires_at).token
+
+    def active(self, client: ApiClient, now: float) -> int:
+        """Count the slots that a client's unfinished generations hold."""
+        return sum(job.ends_at + self.release_lag > now for job in self._unfinished[client])
+
+    def _refused_keys(self) -> dict[str, str]:
+        main = self.client
+        return {
+            "revoked": self.add_key(main, token="luma-api-revoked_key_12345", revoked=True),  # noqa: S106
+            "expired": self.add_key(main, expires_at=0.0),
+            "suspended": self.add_key(self.add_client("suspended", standing="suspended")),
+            "deactivated": self.add_key(self.add_client("deactivated", standing="deactivated")),
+            "poor": self.add_key(self.add_client("poor", balance=0.0)),
+            "other": self.add_key(self.add_client("other")),
+        }
+
+    def _make_routes(self) -> list[Route]:
+        files = self._files
+        table: list[tuple[str, str, str, Callable[[Key, Call], Answer]]] = [
+            ("generations.create", "POST", "/generations", self._create),
+            ("generations.get", "GET", "/generations/{generation_id}", self._get),
+            ("files.create", "POST", "/files", files.create),
+            ("files.complete", "POST", "/files/{file_id}/complete", files.complete),
+            ("files.get", "GET", "/files/{file_id}", files.get),
+            ("files.list", "GET", "/files", files.list),
+            ("files.delete", "DELETE", "/files/{file_id}", files.delete),
+        ]
+        return [
+            Route(f"luma.{operation}", method, template, self._guarded(handle))
+            for operation, method, template, handle in table
+        ]
+
+    def _guarded(self, handle: Callable[[Key, Call], Answer]) -> Callable[[Call], Answer]:
+        """Put the key's check before a handler, and the common headers on whatever it answers."""
+
+        def guarded(call: Call) -> Answer:
+            caller = None
+            try:
+                key = self._ring.find(call)
+                caller = key.client.name
+                key.check(call.now)
+                answer = handle(key, call)
+            except Refusal as refusal:
+                answer = Answer(status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers)
+            return evolve(answer, caller=caller, headers={**answer.headers, **COMMON_HEADERS})
+
+        return guarded
+
+    def _create(self, key: Key, call: Call) -> Answer:
+        client, now = key.client, call.now
+        verdict = client.window.admit(now)
+        if not verdict.allowed:
+            headers = {"Retry-After": str(verdict.retry_after), **_rate_headers(verdict)}
+            raise Refusal(429, "Rate limit exceeded", headers)
+        request = read_request(json_object(call))
+        self._settle(client, now)
+        if self.active(client, now) >= client.jobs:
+            raise Refusal(429, "Too many concurrent jobs", {"Retry-After": "60"})
+        job = self._maker.draw(request, key, now=now, source_ratio=self._source_ratio(request))
+        if client.balance < job.price:
+            raise Refusal(402, "Insufficient credits. Please add credits to continue.")
+        self._media.check(request.refs, request.prompt, key, call)
+        self._maker.number += 1
+        self.generations[job.id] = job
+        self._unfinished[client].append(job)
+        if self.charge_at == "submit":
+            _charge(job)
+        return Answer(
+            status=201,
+            json=job.to_json(now=now, origin=call.origin, storage=self.storage),
+            headers=_rate_headers(verdict),
+            charged=_report(job),
+        )
+
+    def _get(self, key: Key, call: Call) -> Answer:
+        self._settle(key.client, call.now)
+        job = self.generations.get(call.params["generation_id"])
+        if job is None or job.owner is not key:
+            raise Refusal(404, "Generation not found")
+        shown = job.to_json(now=call.now, origin=call.origin, storage=self.storage)
+        return Answer(status=200, json=shown, charged=_report(job))
+
+    def _settle(self, client: ApiClient, now: float) -> None:
+        """Charge what has been completed, in that order, and forget what holds no slot any more."""
+        unfinished = self._unfinished[client]
+        if self.charge_at == "completion":
+            for job in sorted(unfinished, key=lambda job: job.ends_at):
+                if job.state(now) == "completed" and not job.charged:
+                    _charge(job)
+        self._unfinished[client] = [job for job in unfinished if job.ends_at + self.release_lag > now]
+
+    def _source_ratio(self, request: Request) -> str | None:
+        """Find the ratio of the generation that is to be edited, if it is one."""
+        source = request.source
+        job = self.generations.get(source.value) if source is not None and source.kind == "generation_id" else None
+        return None if job is None else job.ratio
+
+
+def _rate_headers(verdict: Verdict) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(verdict.limit),
+        "X-RateLimit-Remaining": str(verdict.remaining),
+        "X-RateLimit-Reset": str(math.ceil(verdict.reset_at)),
+    }
+
+
+def _charge(job: Job) -> None:
+    """Take a job's price from the balance; one that can't be paid at its end fails for that."""
+    client = job.owner.client
+    if client.balance < job.price:
+        job.failure = "budget_exhausted"
+        return
+    client.balance -= job.price
+    job.charged = True
+    job.unreported = job.price
+
+
+def _report(job: Job) -> float:
+    """Say what was charged for a job since it was last said: the ledger has each charge once."""
+    amount, job.unreported = job.unreported, Decimal(0)
+    return float(amount)

@@ -1,0 +1,87 @@
+"""API clients of the simulated Luma Agents API, their keys, and who may pass.
+
+`documented`: limits are per API client, generations belong to the key that made them; the texts of 401 and
+403. `assumed`: files and the balance belong to the API client; the scheme's name ignores case, as HTTP has
+it; a suspended or deactivated client is refused everywhere, not only where it submits.
+"""
+
+import random
+from decimal import Decimal
+from typing import Literal
+
+from attrs import define, field, frozen
+
+from generor_async.simulator.exchange import Call
+from generor_async.simulator.limits import Window
+from generor_async.simulator.luma.answers import Refusal
+
+__all__ = ["KEY_PREFIX", "ApiClient", "Key", "KeyRing", "Standing"]
+
+KEY_PREFIX = "luma-api-"
+
+Standing = Literal["active", "suspended", "deactivated"]
+
+
+@define(kw_only=True, eq=False)
+class ApiClient:
+    """One of the vendor's customers: it has the limits, the balance and the good or bad standing."""
+
+    name: str
+    window: Window
+    """The requests-per-minute window; its `limit` may be changed at any time."""
+    jobs: int
+    """How many generations may be unfinished at once."""
+    balance: Decimal
+    """US dollars left."""
+    standing: Standing = "active"
+
+
+@frozen(kw_only=True, eq=False)
+class Key:
+    """One API key of a client's: what its generations belong to."""
+
+    token: str = field(repr=False)
+    client: ApiClient
+    revoked: bool = False
+    expires_at: float | None = None
+    """Unix seconds from which on the key is refused, or None."""
+
+    def check(self, now: float) -> None:
+        """Refuse a key that is no longer good, and a client that may not call."""
+        if self.revoked:
+            raise Refusal(401, "API key has been revoked")
+        if self.expires_at is not None and now >= self.expires_at:
+            raise Refusal(401, "API key has expired")
+        if self.client.standing != "active":
+            raise Refusal(403, f"API client is {self.client.standing}")
+
+
+class KeyRing:
+    """All keys there are, found by the Authorization header."""
+
+    def __init__(self, *, seed: int) -> None:
+        self._random = random.Random(f"luma keys {seed}")  # noqa: S311  # stable, not secret
+        self._keys: dict[str, Key] = {}
+
+    def add(
+        self,
+        client: ApiClient,
+        *,
+        token: str | None = None,
+        revoked: bool = False,
+        expires_at: float | None = None,
+    ) -> Key:
+        """Give a client one more key; without a `token` one is made, always the same for a seed."""
+        token = token or f"{KEY_PREFIX}{self._random.getrandbits(160):040x}"
+        self._keys[token] = Key(token=token, client=client, revoked=revoked, expires_at=expires_at)
+        return self._keys[token]
+
+    def find(self, call: Call) -> Key:
+        """Find the key a request was made with, or refuse with the vendor's two wordings."""
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.startswith(KEY_PREFIX):
+            raise Refusal(401, "Missing or invalid API key")
+        key = self._keys.get(token)
+        if key is None:
+            raise Refusal(401, "Invalid API key")
+        return key

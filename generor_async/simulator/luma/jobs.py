@@ -1,0 +1,206 @@
+"""The life of a simulated Luma generation: drawn once at submission, then a function of the time.
+
+No job runs: when it starts, when it ends and how follow from the seed and its running number. `documented`:
+the states, the four failure codes with their reasons, `output` empty until completed, presigned URLs afresh
+with every GET. `client`: layers, the newer failure codes. `assumed`: all times, the wording of the newer
+codes' reasons, the number of layers and what they are called, the ratio a model chooses (an edit keeps its
+source's, when the source is one of the caller's generations), one MP4 even with `exr_export`.
+
+In a prompt, `[[moderate]]` ends in `content_moderated`, and `[[fail:CODE]]` in CODE, whatever CODE is.
+"""
+
+import math
+import random
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+from generor_async.simulator import outputs
+from generor_async.simulator.luma.answers import iso
+from generor_async.simulator.luma.clients import Key
+from generor_async.simulator.luma.media import MediaKind
+from generor_async.simulator.luma.models import MODELS, VIDEO_PRICES
+from generor_async.simulator.luma.rules import Request
+from generor_async.simulator.storage import Storage
+
+__all__ = ["FAILURE_REASONS", "Job", "JobMaker", "Rates", "failure_marker"]
+
+FAILURE_REASONS: Mapping[str, str] = {
+    "content_moderated": "Generation output was flagged by our content moderation system.",
+    "generation_failed": "Generation failed",
+    "budget_exhausted": "Insufficient credits to complete this generation.",
+    "output_not_found": "Output artifacts not found",
+    "image_too_large": "An input image is too large to process",
+    "unsupported_format": "An input file has an unsupported format",
+    "corrupt_input": "An input file could not be decoded",
+    "invalid_request": "The model could not process this request",
+    "rate_limited": "The model is over capacity, try again later",
+}
+
+QUEUE_MEDIAN = 1.0
+LAYERS = (
+    ("Foreground", "The hills closest to the viewer", "hard"),
+    ("Subject", "The hills that the picture is about", "soft"),
+    ("Midground", "The hills behind the subject", "hard"),
+    ("Distance", "The hills on the horizon", "soft"),
+)
+"""Label, description and kind of edge, front to back; a job has the first few, and then the background."""
+BACKGROUND = ("Background", "The sky behind everything else", "none")
+
+
+@frozen(kw_only=True)
+class Rates:
+    """How often jobs fail by chance, between 0 and 1."""
+
+    failure: float = 0.0
+    moderation: float = 0.0
+
+
+@define(kw_only=True, eq=False)
+class Job:
+    """One generation, from submission on."""
+
+    id: str
+    owner: Key
+    request: Request = field(repr=False)
+    created_at: float
+    starts_at: float
+    ends_at: float
+    price: Decimal
+    """US dollars."""
+    seed: int
+    ratio: str
+    layers: tuple[tuple[str, str, str], ...]
+    """Label, description and kind of edge of each layer, front to back; empty but for layering."""
+    failure: str | None
+    """The failure code it ends with, or None for success."""
+    charged: bool = False
+    unreported: Decimal = Decimal(0)
+    """What was charged, but hasn't been said in an answer yet (US dollars)."""
+    stored: bool = False
+    """Whether its files are in the storage."""
+
+    @property
+    def media(self) -> MediaKind:
+        """The kind of media it makes."""
+        return self.request.media
+
+    def state(self, now: float) -> str:
+        """Tell the state at a time: one of the vendor's four words."""
+        if now < self.starts_at:
+            return "queued"
+        if now < self.ends_at:
+            return "processing"
+        return "completed" if self.failure is None else "failed"
+
+    def to_json(self, *, now: float, origin: str, storage: Storage) -> dict[str, Any]:
+        """Show it as the API does, with output URLs that are good from now on."""
+        state = self.state(now)
+        code = self.failure if state == "failed" else None
+        return {
+            "id": self.id,
+            "type": self.request.type,
+            "state": state,
+            "model": self.request.model,
+            "created_at": iso(self.created_at),
+            "output": self._output(now, origin, storage) if state == "completed" else [],
+            "failure_reason": None if code is None else FAILURE_REASONS.get(code, "Generation failed"),
+            "failure_code": code,
+        }
+
+    def _output(self, now: float, origin: str, storage: Storage) -> list[dict[str, Any]]:
+        files = self._files()
+        if not self.stored:
+            self.stored = True
+            for path, content_type, make in files:
+                storage.put(path, content_type, make)
+        shown: list[dict[str, Any]] = [
+            {"type": self.media, "url": storage.presign(path, now=now, origin=origin)} for path, _, _ in files
+        ]
+        for index, (entry, (label, description, edge)) in enumerate(zip(shown, self.layers, strict=False)):
+            entry["layer"] = {"index": index, "label": label, "description": description, "alpha_hint": edge}
+        return shown
+
+    def _files(self) -> list[tuple[str, str, Callable[[], bytes]]]:
+        """Path, content type and maker of each file this job leaves in the storage."""
+        folder, request = f"generations/{self.id}", self.request
+        if request.media == "video":
+            make = partial(outputs.video, ratio=self.ratio, seed=self.seed)
+            return [(f"{folder}/output.mp4", "video/mp4", make)]
+        if self.layers:
+            return [
+                (f"{folder}/layer-{index}.png", "image/png", partial(self._draw_layer, index))
+                for index in range(len(self.layers))
+            ]
+        form: outputs.ImageFormat = "jpeg" if request.output_format == "jpeg" else "png"
+        make = partial(outputs.image, request.prompt, seed=self.seed, ratio=self.ratio, format=form)
+        return [(f"{folder}/output.{'jpg' if form == 'jpeg' else form}", f"image/{form}", make)]
+
+    def _draw_layer(self, index: int) -> bytes:
+        return outputs.layer(
+            self.request.prompt,
+            seed=self.seed,
+            ratio=self.ratio,
+            index=index,
+            count=len(self.layers),
+            size=1024 if self.request.layer_resolution == "1k" else 2048,
+        )
+
+
+@define
+class JobMaker:
+    """Draws jobs: everything that chance decides about the next one, from the seed and its number."""
+
+    seed: int
+    rates: Rates
+    number: int = 0
+
+    def draw(self, request: Request, owner: Key, *, now: float, source_ratio: str | None) -> Job:
+        """Make the next job, without counting it: until one is accepted, the next one stays the same."""
+        rng = random.Random(f"luma {self.seed} {self.number + 1}")  # noqa: S311  # a seeded simulation
+        starts_at = now + rng.lognormvariate(math.log(QUEUE_MEDIAN), 0.4)
+        timing = MODELS[request.model].types[request.type]
+        seconds = rng.lognormvariate(math.log(timing.median), timing.sigma)
+        chance, chosen = rng.random(), rng.choice(MODELS[request.model].ratios)
+        layers = (*LAYERS[: rng.randint(2, len(LAYERS))], BACKGROUND) if request.type == "layering" else ()
+        return Job(
+            id=str(UUID(int=rng.getrandbits(128), version=4)),
+            owner=owner,
+            request=request.without_refs(),
+            created_at=now,
+            starts_at=starts_at,
+            ends_at=starts_at + seconds * (2 if request.video.duration == "10s" else 1),
+            price=_price(request, layers=len(layers)),
+            seed=rng.getrandbits(32),
+            ratio=request.aspect_ratio or source_ratio or chosen,
+            layers=layers,
+            failure=failure_marker(request.prompt) or self._chance_failure(chance),
+        )
+
+    def _chance_failure(self, chance: float) -> str | None:
+        if chance < self.rates.moderation:
+            return "content_moderated"
+        return "generation_failed" if chance < self.rates.moderation + self.rates.failure else None
+
+
+def failure_marker(text: str) -> str | None:
+    """Find the failure code that a prompt or a file name asks for, if it does."""
+    if "[[moderate]]" in text:
+        return "content_moderated"
+    match = re.search(r"\[\[fail:(\w+)\]\]", text)
+    return None if match is None else match[1]
+
+
+def _price(request: Request, *, layers: int) -> Decimal:
+    """US dollars for one generation."""
+    if request.media == "video":
+        seconds = 10 if request.video.duration == "10s" else 5
+        return VIDEO_PRICES[request.video.resolution] * seconds * (2 if request.video.hdr else 1)
+    model = MODELS[request.model]
+    one = model.price + model.per_input * len(request.refs)
+    return one * layers * (2 if request.layer_resolution == "2k" else 1) if layers else one

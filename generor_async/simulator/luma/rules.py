@@ -1,0 +1,143 @@
+"""What the simulated API takes for a generation request: every rule of its fields, each a 400 of its own.
+
+The wordings of the vendor's error page are kept to the letter. Rules that only the official client states
+(video, layering) have wordings of our own in the same manner, which are `assumed`. So are these: a missing
+prompt is told what an empty one is told; null is as good as absent; unknown fields are ignored; layering
+may have an empty prompt; `image_ref` is refused where the type has no use for it.
+"""
+
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from generor_async.simulator.luma.answers import Refusal, as_list, as_object, check_choice, listed
+from generor_async.simulator.luma.media import MediaKind, Ref, read_ref
+from generor_async.simulator.luma.models import MODELS, VIDEO_TYPES
+from generor_async.simulator.luma.video import VideoOptions, read_video
+
+__all__ = ["Request", "read_request"]
+
+MAX_PROMPT = 6000
+MAX_LAYERING_PROMPT = 500
+MAX_REFS = {"image": 9, "image_edit": 8}
+SOURCE_TYPES = ("image_edit", "layering", "video_edit", "video_reframe")
+
+
+@frozen(kw_only=True)
+class Request:
+    """A generation request that keeps all the rules."""
+
+    prompt: str = field(repr=False)
+    model: str
+    type: str
+    aspect_ratio: str | None
+    """None: the model chooses."""
+    output_format: str
+    layer_resolution: str
+    image_refs: tuple[Ref, ...]
+    source: Ref | None
+    video: VideoOptions
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Every media reference, in the order in which they are fetched."""
+        source = () if self.source is None else (self.source,)
+        return (*source, *self.image_refs, *self.video.refs)
+
+    @property
+    def media(self) -> MediaKind:
+        """The kind of media that comes out."""
+        return "video" if self.type in VIDEO_TYPES else "image"
+
+    def without_refs(self) -> "Request":
+        """Let go of the media references, which may hold many megabytes."""
+        return evolve(self, image_refs=(), source=None, video=evolve(self.video, refs=()))
+
+
+def read_request(body: dict[str, Any]) -> Request:
+    """Read and judge the body of `POST /generations`."""
+    model, kind = _model_and_type(body)
+    prompt = _prompt(body, kind)
+    ratio = check_choice(body.get("aspect_ratio"), "aspect_ratio", MODELS[model].ratios)
+    check_choice(body.get("style"), "style", ("auto", "manga"))
+    for name, expected, noun in (("web_search", bool, "a boolean"), ("user_id", str, "a string")):
+        if not isinstance(body.get(name), expected | None):
+            raise Refusal(400, f"{name} must be {noun}")
+    return Request(
+        prompt=prompt,
+        model=model,
+        type=kind,
+        aspect_ratio=ratio,
+        output_format=check_choice(body.get("output_format"), "output_format", ("png", "jpeg")) or "png",
+        layer_resolution=_layer_resolution(body, kind),
+        image_refs=_image_refs(body, kind),
+        source=_source(body, kind),
+        video=_video(body, kind),
+    )
+
+
+def _model_and_type(body: dict[str, Any]) -> tuple[str, str]:
+    model = "uni-1" if body.get("model") is None else body["model"]
+    if not isinstance(model, str) or model not in MODELS:
+        raise Refusal(400, f"Unknown model: {model}")
+    kind = "image" if body.get("type") is None else body["type"]
+    if not isinstance(kind, str) or kind not in MODELS[model].types:
+        raise Refusal(400, f"Type '{kind}' is not supported for model '{model}'")
+    return model, kind
+
+
+def _prompt(body: dict[str, Any], kind: str) -> str:
+    prompt = "" if body.get("prompt") is None else body["prompt"]
+    if not isinstance(prompt, str):
+        raise Refusal(400, "prompt must be a string")
+    if kind == "layering":
+        if len(prompt) > MAX_LAYERING_PROMPT:
+            raise Refusal(400, f"Prompt must be at most {MAX_LAYERING_PROMPT} characters for type 'layering'")
+    elif not 1 <= len(prompt) <= MAX_PROMPT:
+        raise Refusal(400, f"Prompt must be between 1 and {MAX_PROMPT} characters")
+    return prompt
+
+
+def _image_refs(body: dict[str, Any], kind: str) -> tuple[Ref, ...]:
+    if body.get("image_ref") is None:
+        return ()
+    given = as_list(body["image_ref"], "image_ref")
+    limit = MAX_REFS.get(kind, 0)
+    if len(given) > limit:
+        if limit == 0:
+            raise Refusal(400, "image_ref is only valid for types 'image' and 'image_edit'")
+        note = " (source occupies one slot)" if kind == "image_edit" else ""
+        raise Refusal(400, f"{kind} supports up to {limit} reference images{note}")
+    return tuple(read_ref(entry, f"image_ref[{index}]") for index, entry in enumerate(given))
+
+
+def _source(body: dict[str, Any], kind: str) -> Ref | None:
+    given = body.get("source")
+    if kind in SOURCE_TYPES:
+        if given is None:
+            raise Refusal(400, f"source is required for type '{kind}'")
+        return read_ref(given, "source", wants=("video",) if kind in VIDEO_TYPES else ("image",))
+    if given is None:
+        return None
+    if kind == "image":
+        raise Refusal(400, "source is only valid for type 'image_edit'")
+    raise Refusal(400, f"source is not valid for type '{kind}'")
+
+
+def _layer_resolution(body: dict[str, Any], kind: str) -> str:
+    given = body.get("layering")
+    if given is None:
+        return "1k"
+    if kind != "layering":
+        raise Refusal(400, "layering is only valid for type 'layering'")
+    resolution = as_object(given, "layering").get("resolution")
+    return check_choice(resolution, "layering.resolution", ("1k", "2k")) or "1k"
+
+
+def _video(body: dict[str, Any], kind: str) -> VideoOptions:
+    given = body.get("video")
+    if given is None:
+        return VideoOptions()
+    if kind not in VIDEO_TYPES:
+        raise Refusal(400, f"video is only valid for types {listed(VIDEO_TYPES)}")
+    return read_video(as_object(given, "video"), kind)
