@@ -136,10 +136,12 @@ class APIError(GenerorAsyncError):
 class APIConnectionError(APIError):
     """No whole answer came; `outcome` is `not_sent` or `unknown`."""
 
-    def __init__(self, message: str, *, retryable: bool = True, **known: Any) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, body: Any = None, **known: Any) -> None:
         super().__init__(message, **known)
         self.retryable = retryable
         """False where trying again cannot help, as with a bad certificate."""
+        self.body = body
+        """What came of an answer that broke off, as text; None where nothing did."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):

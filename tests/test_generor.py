@@ -30,6 +30,18 @@ RESULT: dict[str, Any] = {
 }
 
 
+CREATION: dict[str, Any] = {
+    "creation_id": 12345,
+    "generator": "image",
+    "user_id": 42,
+    "username": "johndoe",
+    "created_at": "2026-02-20 12:00:00",
+    "privacy_mode": 0,
+    "type": "img",
+    "license": 1,
+}
+
+
 def client(wire: Wire, key: str | None = "gnr_live_0123456789", **options: Any) -> AsyncGeneror:
     return AsyncGeneror(key, base_url=f"{wire.url}/api/v1", clock=FakeClock(), **options)
 
@@ -67,7 +79,7 @@ async def test_a_list_that_says_there_is_more_is_fetched_whole() -> None:
 
 
 async def test_relative_addresses_are_the_sites_own(tmp_path: Path) -> None:
-    creation = {"creation_id": 12345, "images": [{"url": "/users/42/img/image-12345.png"}]}
+    creation = {**CREATION, "images": [{"url": "/users/42/img/image-12345.png"}]}
     picture = answer(200, b"RIFF....WEBPVP8 ", content_type="image/webp")
     async with Wire(answer(200, enveloped(creation)), picture) as wire, client(wire) as generor:
         paths = await generor.download(await generor.creations.get(12345), tmp_path)

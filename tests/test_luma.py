@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.clock import FakeClock
-from support.wire import Step, Wire, answer, closed_port, hang_up
+from support.wire import Step, Wire, answer, closed_port, hang_up, truncated
 
 from generor_async import (
     AsyncLuma,
@@ -204,6 +204,16 @@ async def test_a_lost_answer_to_a_submission_is_unknown_and_never_sent_again() -
     async with Wire(hang_up) as wire, client(wire) as luma:
         with pytest.raises(OutcomeUnknownError, match="Luma lists no jobs"):
             await luma.generations.run(prompt="a heron")
+    assert len(wire.requests) == 1
+
+
+async def test_what_came_of_a_broken_answer_is_kept_with_any_id_in_it() -> None:
+    broken = truncated(f'{{"id": "{JOB}", "type": "im'.encode(), promised=300, status=201)
+    async with Wire(broken) as wire, client(wire) as luma:
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await luma.generations.create(prompt="a heron")
+    assert caught.value.ids == (JOB,)
+    assert JOB in caught.value.body
     assert len(wire.requests) == 1
 
 

@@ -162,7 +162,9 @@ class _Call(Generic[T]):
                 await session.transports.get().exchange(request, Attempt(), timeout=min(limit, remaining))
             )
         except TransportError as error:
-            raise outcome.broken(context, error, session.clock.monotonic() - began) from None
+            failure = outcome.broken(context, error, session.clock.monotonic() - began)
+        # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
+        raise failure
 
     async def _watched(self, request: Request, timeout: float, began: float) -> T:
         """Do the same, and tell the event stream."""
@@ -184,7 +186,6 @@ class _Call(Generic[T]):
         except TransportError as error:
             failure = outcome.broken(context, error, session.clock.monotonic() - began)
             result = failure.outcome or "unknown"
-            raise failure from None
         except APIError as error:
             result = error.outcome or "unknown"
             raise
@@ -194,6 +195,7 @@ class _Call(Generic[T]):
         finally:
             elapsed = session.clock.monotonic() - began
             session.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
+        raise failure
 
     def _answer(self, reply: Reply) -> T:
         clock = self.session.clock

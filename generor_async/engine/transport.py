@@ -128,7 +128,7 @@ class AiohttpTransport:
                 response.close()
                 raise
         except (aiohttp.ClientError, OSError) as error:
-            failure = _translate(error, attempt)
+            failure = _translate(error, sent=attempt.sent)
         else:
             return Reply(status=response.status, headers=response.headers, body=content)
         # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
@@ -175,24 +175,29 @@ class AiohttpTransport:
         return known
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        length = response.content_length
-        if length is not None and length <= self._limit and "Content-Encoding" not in response.headers:
-            return await response.read()
+        """Read a body; what came of one that breaks off may name what was paid for, and goes into the error."""
         chunks: list[bytes] = []
         total = 0
-        async for chunk in response.content.iter_any():
-            total += len(chunk)
-            if total > self._limit:
-                raise _TooLarge(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
-            chunks.append(chunk)
-        return b"".join(chunks)
+        content = response.content
+        try:
+            while chunk := await content.readany():
+                chunks.append(chunk)
+                total += len(chunk)
+                if total > self._limit:
+                    raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translate(error, sent=True)
+            failure.partial = b"".join(chunks)
+        else:
+            return b"".join(chunks)
+        raise failure
 
 
-class _TooLarge(aiohttp.ClientError):
+class _TooLargeError(aiohttp.ClientError):
     pass
 
 
-def _translate(error: Exception, attempt: Attempt) -> TransportError:
+def _translate(error: Exception, *, sent: bool) -> TransportError:
     """Say what an exception of aiohttp 3.14 means. None of its objects goes on: they carry request headers."""
     text = _describe(error)
     match error:
@@ -206,16 +211,16 @@ def _translate(error: Exception, attempt: Attempt) -> TransportError:
             return TransportError(text, sent=False)
         case aiohttp.ClientHttpProxyError():
             return TransportError(f"the proxy refused to connect ({error.status})", sent=False)
-        case _TooLarge():
+        case _TooLargeError():
             return TransportError(text, sent=True, permanent=True)
         case TimeoutError():
-            return TransportError("timed out", sent=attempt.sent, timed_out=True)
+            return TransportError("timed out", sent=sent, timed_out=True)
         case aiohttp.ClientPayloadError():
             return TransportError("the answer broke off", sent=True)
         case aiohttp.ClientResponseError():
             return TransportError("the answer was not HTTP", sent=True)
         case _:
-            return TransportError(text, sent=attempt.sent)
+            return TransportError(text, sent=sent)
 
 
 def _describe(error: Exception) -> str:

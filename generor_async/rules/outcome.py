@@ -156,7 +156,8 @@ def broken(context: Context, error: TransportError, elapsed: float) -> APIConnec
     if error.timed_out:
         return APITimeoutError(f"no answer within {elapsed:.3g} s", **known)
     advice = "" if error.sent else "Nothing was sent: check base_url and the network"
-    return APIConnectionError(error.problem, retryable=not error.permanent, advice=advice, **known)
+    body = _masked(text_of(error.partial), context.endpoint.secrets) if error.partial else None
+    return APIConnectionError(error.problem, retryable=not error.permanent, body=body, advice=advice, **known)
 
 
 def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeError:
@@ -177,7 +178,7 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
         problem.problem,
         path=problem.path,
         body=_masked(body, context.endpoint.secrets),
-        advice="It took effect: the error's body holds what came",
+        advice="The call took effect; the error's body holds what came",
         **context.known("done", reply),
     )
 
@@ -255,10 +256,11 @@ def _foreign_advice(vendor: Vendor, status: int) -> str:
 def _masked(body: JSON, secrets: tuple[str, ...]) -> JSON:
     """Mask the values of secret keys in place, so that no frame above holds them bare; return the body.
 
-    A text that isn't JSON is masked whole where it names such a key. However deep the body is nested: no recursion.
+    In a text that isn't JSON, or broke off, their values give way to asterisks. However deep the body is nested: no
+    recursion.
     """
     if isinstance(body, str):
-        return Secret(body) if any(name in body for name in secrets) else body
+        return re.sub(rf'("(?:{"|".join(secrets)})"\s*:\s*")[^"]*', r"\1***", body) if secrets else body
     pending: list[JSON] = [body] if secrets else []
     while pending:
         value = pending.pop()

@@ -93,7 +93,7 @@ class TransportError(Exception):
         sent: bool,
         timed_out: bool = False,
         permanent: bool = False,
-        status: int | None = None,
+        partial: bytes = b"",
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -101,8 +101,8 @@ class TransportError(Exception):
         self.timed_out = timed_out
         self.permanent = permanent
         """Whether trying again cannot help: a bad certificate, a URL that is none."""
-        self.status = status
-        """The status of an answer that began and broke."""
+        self.partial = partial
+        """What came of an answer that broke off."""
 
 
 def segment(value: str | int | Secret, name: str) -> str:

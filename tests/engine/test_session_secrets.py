@@ -17,6 +17,7 @@ from generor_async.errors import (
     GenerorAsyncError,
     InvalidRequestError,
     MissingAPIKeyError,
+    OutcomeUnknownError,
     ResponseShapeError,
 )
 from generor_async.rules.envelope import enveloped
@@ -75,6 +76,21 @@ async def test_a_new_key_that_comes_in_an_unreadable_answer_is_not_seen() -> Non
             await client.send(sent)
     assert not leaks(caught.value, new)
     assert caught.value.body["data"]["api_key"].reveal() == new
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_new_key_in_an_answer_that_broke_off_is_not_seen(watched: bool) -> None:
+    events: list[Event] = []
+    on_event = events.append if watched else None
+    new = "gnr_live_0123456789abcdef0123456789"
+    began = b'{"success": true, "data": {"key_id": 7, "api_key": "' + new.encode()
+    sent = operation("plain", vendor=GENEROR, secrets=("api_key",))
+    for step in (truncated(began, promised=999), answer(200, began), answer(500, began)):
+        async with Wire(step) as wire, BareGeneror(base_url=wire.url, on_event=on_event) as client:
+            with pytest.raises(OutcomeUnknownError) as caught:
+                await client.send(sent)
+        assert not leaks(caught.value, new)
+        assert new.encode() not in pickle.dumps(caught.value)
 
 
 @pytest.mark.parametrize(
