@@ -119,6 +119,8 @@ class Field:
     """Whether a decoder that never refuses makes this class too: then any attribute may be None."""
     computed: bool
     """Whether it isn't on the wire: worked out by hand-written code."""
+    presigned: bool
+    """Whether it lets anybody in who has it: kept out of the repr."""
     doc: str
 
     @property

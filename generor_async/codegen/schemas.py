@@ -88,6 +88,7 @@ def _field(
         lenient=source == "assumed" or (source == "client" and within != "client"),
         relaxed=relaxed,
         computed=computed,
+        presigned=node.get("x-presigned", False),
         doc=sourced(node, within=within),
     )
 

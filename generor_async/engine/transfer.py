@@ -191,8 +191,6 @@ class Transfers:
                 self._events.emit(event)
                 if on_progress is not None:
                     on_progress(event)
-        if total is not None and received != total:
-            raise DownloadError(f"{received:,} of {total:,} bytes came", url=url, advice="Download it again")
         return head
 
     async def _open(self, url: str) -> aiohttp.ClientResponse:

@@ -6,7 +6,7 @@ from generor_async.errors import NotFoundError
 from generor_async.rules import outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
+from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
 
 __all__ = ["read"]
 
@@ -20,15 +20,13 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: 
     """
     succeeded = 200 <= reply.status < 300
     deletes = endpoint.method == "DELETE"
-    try:
-        body = outcome.read_json(reply.body) if reply.body else None
-    except ValueError as error:
-        if succeeded:
-            raise outcome.undecodable(context, reply, str(error)) from None
-        body = outcome.text_of(reply.body)
+    body, garbled = _opened(reply)
+    if garbled and succeeded:
+        raise outcome.undecodable(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
         failure = outcome.failed(context, reply, body, now)
         if not (deletes and context.lost and isinstance(failure, NotFoundError)):
+            body = failure.body  # no key in it is bare any more, and tracebacks may show this frame
             raise failure
         # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
         body = {}
@@ -48,6 +46,14 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: 
     )
     _attach(result, info)
     return result
+
+
+def _opened(reply: Reply) -> tuple[JSON, str]:
+    """Return the body, and why it isn't JSON where it isn't; the text of an error is kept for people."""
+    try:
+        return outcome.read_json(reply.body) if reply.body else None, ""
+    except ValueError as error:
+        return None if reply.status < 300 else outcome.text_of(reply.body), str(error)
 
 
 def _attach(result: Any, info: ResponseInfo) -> None:

@@ -260,7 +260,8 @@ def _masked(body: JSON, secrets: tuple[str, ...]) -> JSON:
     recursion.
     """
     if isinstance(body, str):
-        return re.sub(rf'("(?:{"|".join(secrets)})"\s*:\s*")[^"]*', r"\1***", body) if secrets else body
+        names = "|".join(secrets)
+        return re.sub(rf'((?:{names})\\*"\s*:\s*\\*")[^"\\]*', r"\1***", body) if secrets else body
     pending: list[JSON] = [body] if secrets else []
     while pending:
         value = pending.pop()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from generor_async.values import JSON, UNSET, MediaRef, Unset, misfit, read_datetime
 from generor_async.values import Model as BaseModel
@@ -299,7 +299,7 @@ class Output(BaseModel):
 
     type: OutputType
     """The kind of media."""
-    url: str
+    url: str = field(repr=False)
     """A presigned URL of the bytes, valid for one hour; `generations.get` returns a fresh one. It is fetched without an
     API key.
     """
@@ -385,11 +385,11 @@ class PresignedUpload(BaseModel):
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"url", "method", "headers", "expires_at"})
 
-    url: str
+    url: str = field(repr=False)
     """The presigned URL; it is used without an API key."""
     method: PresignedUploadMethod
     """The HTTP method, always PUT."""
-    headers: dict[str, str] | None = None
+    headers: dict[str, str] | None = field(default=None, repr=False)
     """The headers that must go with the bytes."""
     expires_at: datetime
     """When the URL stops working."""
