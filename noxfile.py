@@ -45,7 +45,7 @@ def types(session: nox.Session) -> None:
     """Two strict type checkers over package, tests and benchmarks."""
     install(session, ".[cli]", groups=("types",))
     session.run("mypy", "--strict", *CODE)
-    session.run("basedpyright", "--warnings")
+    session.run("basedpyright", "--warnings", "--pythonpath", f"{session.bin}/python")
 
 
 @nox.session

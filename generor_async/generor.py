@@ -2,17 +2,25 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urljoin
 
+from attrs import evolve
+
 from generor_async.api.generor import resources
-from generor_async.api.generor.models import Creation, GeneratedCreation, GenerateResult
+from generor_async.api.generor.models import Creation, Estimate, GeneratedCreation, GenerateResult
+from generor_async.api.generor.operations import GENERATORS_GENERATE
 from generor_async.engine.client import Client
+from generor_async.engine.options import Options
 from generor_async.engine.transfer import Output, Progress, safe_name
+from generor_async.rules.derived import longest_seconds
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.rules.wire import Operation
 from generor_async.values import is_array, is_object
 
 __all__ = ["AsyncGeneror"]
+
+T = TypeVar("T")
 
 
 class AsyncGeneror(Client):
@@ -31,7 +39,11 @@ class AsyncGeneror(Client):
     teams: resources.TeamsResource
     users: resources.UsersResource
 
+    _estimated: dict[tuple[str, Any], float]
+
     def _bind(self) -> None:
+        if not hasattr(self, "_estimated"):  # views share what was learned
+            self._estimated = {}
         self.api_keys = resources.ApiKeysResource(self)
         self.comments = resources.CommentsResource(self)
         self.creations = resources.CreationsResource(self)
@@ -42,6 +54,23 @@ class AsyncGeneror(Client):
         self.ratings = resources.RatingsResource(self)
         self.teams = resources.TeamsResource(self)
         self.users = resources.UsersResource(self)
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Send an operation that was built before, and return its decoded result.
+
+        An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
+        longer than the 900 seconds that it has anyway.
+        """
+        result = await super().send(operation)
+        if isinstance(result, Estimate):
+            self._estimated[_order(operation)] = longest_seconds(result.time_estimate, operation.body)
+        return result
+
+    def _options_for(self, operation: Operation[Any]) -> Options:
+        if operation.endpoint is not GENERATORS_GENERATE or self._options.timeout is not None:
+            return self._options
+        seconds = max(self._estimated.get(_order(operation), 0.0), GENERATORS_GENERATE.timeout)
+        return evolve(self._options, timeout=seconds, attempt_timeout=self._options.attempt_timeout or seconds)
 
     async def download(
         self,
@@ -69,6 +98,12 @@ class AsyncGeneror(Client):
 
     def _absolute(self, url: str) -> str:
         return urljoin(self._session.base_url, url)
+
+
+def _order(operation: Operation[Any]) -> tuple[str, Any]:
+    """Return what an estimate and the generate after it have in common: generator and model."""
+    body = operation.body
+    return operation.path.rpartition("/")[0], body.get("model_id") if is_object(body) else None
 
 
 _MEDIA_FIELDS = ("image_url", "video_url", "audio_url")

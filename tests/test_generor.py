@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.clock import FakeClock
-from support.wire import Wire, answer
+from support.wire import Step, Wire, answer
 
 from generor_async import (
     AsyncGeneror,
@@ -13,6 +13,7 @@ from generor_async import (
     MissingAPIKeyError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RateLimitError,
     Secret,
     response_of,
 )
@@ -30,6 +31,10 @@ RESULT: dict[str, Any] = {
 }
 
 
+RATE_LIMITED = {
+    "success": False,
+    "error": {"code": "RATE_LIMIT_EXCEEDED", "message": "Too many requests", "status": 429},
+}
 CREATION: dict[str, Any] = {
     "creation_id": 12345,
     "generator": "image",
@@ -157,3 +162,21 @@ async def test_an_endpoint_that_is_not_known_is_reached_by_request() -> None:
     assert found == {"anything": [1, 2]}
     assert (wire.requests[0].method, wire.requests[0].target) == ("POST", "/api/v1/new/thing?a=b%20c")
     assert wire.requests[0].body == b'{"x":1}'
+
+
+async def test_an_estimate_raises_the_time_that_a_generate_is_given_and_never_lowers_it() -> None:
+    def estimate(seconds: float, most: float) -> Step:
+        time = {"seconds": seconds, "max_seconds": most}
+        return answer(200, enveloped({"credit_cost": {"total": 3}, "time_estimate": time}))
+
+    refused = answer(429, RATE_LIMITED, headers={"Retry-After": "2000"})
+    steps = (estimate(50, 14), refused, estimate(900, 450), refused, answer(201, enveloped(RESULT)))
+    wish: dict[str, Any] = {"model_id": 20061, "count": 5}
+    async with Wire(*steps) as wire, client(wire, max_retries=1) as generor:
+        await generor.generators.estimate("video", **wish)
+        with pytest.raises(RateLimitError) as caught:
+            await generor.generators.generate("video", **wish)
+        await generor.generators.estimate("video", **wish)
+        result = await generor.generators.generate("video", **wish)
+    assert caught.value.retry_after == 2000
+    assert response_of(result).elapsed >= 2000

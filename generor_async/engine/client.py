@@ -160,7 +160,11 @@ class Client:
                     advice="Make another with with_options(request_id=...)",
                 )
             self._spent = True
-        return await self._session.send(operation, self._options)
+        return await self._session.send(operation, self._options_for(operation))
+
+    def _options_for(self, operation: Operation[Any]) -> Options:  # noqa: ARG002 - for a client that knows more
+        """Return how an operation is sent; a client may know better than its conduct's defaults."""
+        return self._options
 
     async def request(
         self,

@@ -9,6 +9,7 @@ paid request leaves makes its outcome unknown.
 """
 
 import io
+import os
 import ssl
 from typing import Any, Protocol
 from urllib.request import getproxies, proxy_bypass
@@ -231,7 +232,8 @@ def _describe(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return f"the host {error.host} could not be resolved"
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or str(error.os_error)
+            number = error.os_error.errno
+            reason = os.strerror(number) if number else str(error.os_error)
             return f"no connection to {error.host}:{error.port} ({reason})"
         case aiohttp.ServerDisconnectedError():
             return "the server closed the connection without an answer"

@@ -163,11 +163,12 @@ def broken(context: Context, error: TransportError, elapsed: float) -> APIConnec
 def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeError:
     """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
     kind = reply.headers.get("Content-Type", "no content type").partition(";")[0]
+    is_json = kind == "application/json"
     return ResponseShapeError(
-        f"expected JSON, found {kind} of {len(reply.body):,} bytes ({problem})",
+        f"expected JSON, found {kind} of {len(reply.body):,} bytes" + (f" ({problem})" if is_json else ""),
         body=_masked(text_of(reply.body), context.endpoint.secrets),
-        retryable=kind == "application/json",
-        advice=f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
+        retryable=is_json,
+        advice="" if is_json else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
         **context.known("unknown", reply),
     )
 
@@ -189,9 +190,12 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     known = context.known("unknown")
     known["request_id"] = error.request_id
     body = getattr(error, "body", None)
+    advice = _AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again")
+    if isinstance(error, ResponseShapeError) and error.advice:
+        advice = f"{error.advice}. {advice}"
     return OutcomeUnknownError(
         f"it may or may not have taken effect ({error.message})",
-        advice=_AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again"),
+        advice=advice,
         body=body,
         ids=ids_in(body if isinstance(body, str) else json.dumps(body, default=str)),
         **known,
