@@ -4,6 +4,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -273,19 +274,21 @@ async def test_a_folder_that_takes_no_file_says_what_to_do(tmp_path: Path) -> No
     assert "cannot be written to (No such file or directory). Choose a folder" in str(error)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 100 bytes."""
+    """No file of this process may grow beyond 100 bytes: not for long, since its output may go to a file as well."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("full_disk")
 async def test_a_disk_without_room_says_what_to_do_and_keeps_nothing(tmp_path: Path) -> None:
     async with Wire(served()) as wire:
-        error = await failing(wire, tmp_path)
+        with full_disk():
+            error = await failing(wire, tmp_path)
     assert "cannot be written to" in str(error)
 
 
