@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import resource
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -275,7 +275,7 @@ async def test_a_folder_that_takes_no_file_says_what_to_do(tmp_path: Path) -> No
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
+def full_disk() -> Generator[None]:
     """No file of this process may grow beyond 100 bytes: not for long, since its output may go to a file as well."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
