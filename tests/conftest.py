@@ -5,10 +5,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.plugin import PLUGIN
 
 import generor_async
 
 HERE = Path(__file__).parent
+pytest_plugins = [PLUGIN]  # found by itself where the wheel is installed
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,12 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the tests that this run has no means for: the mock's without Prism, the code generator's without it.
+    """Leave out the tests that this run has no means for: they have sessions of their own.
 
-    The wheel has no code generator, and Prism comes from npm: both have sessions of their own.
+    The mock's need Prism, which comes from npm, the code generator's that it is there, as it isn't in the wheel, and
+    those of the schema a profile, which says how many cases there are to be.
     """
     match collection_path.relative_to(HERE).parts[:1]:
         case ("mock",) if config.getoption("--prism") is None:
+            return True
+        case ("schema",) if config.getoption("--hypothesis-profile") not in {"short", "full"}:
             return True
         case ("codegen",) if find_spec("generor_async.codegen") is None:
             return True

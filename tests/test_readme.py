@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plugin import MODULE, provide
 
 from generor_async.simulator import Simulator
+
+pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-PYTHON = [code for language, code in BLOCKS if language == "python"]
+PYTHON = [code for language, code in BLOCKS if language == "python" and "\ndef test_" not in code.replace("async ", "")]
+TESTS = [code for language, code in BLOCKS if language == "python" and code not in PYTHON]
 CONSOLE = [code.strip() for language, code in BLOCKS if language == "console"]
 
 
@@ -48,6 +52,15 @@ def test_each_python_block_runs(
             asyncio.run(namespace["main"]())
     assert not simulated.ledger.duplicates()
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", TESTS, ids=["fixtures", "virtual time"])
+def test_each_block_of_tests_passes(code: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", provide(pytester.path))
+    pytester.makepyfile(code)
+    plugins = ("-p", MODULE, "-p", "no:asyncio", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-W", "error", "--strict-markers", *plugins)
+    result.assert_outcomes(passed=code.count("def test_"))
 
 
 def calls_run(code: str) -> bool:

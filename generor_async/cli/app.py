@@ -54,7 +54,7 @@ def demo(
         raise _stop(str(error), BAD_USE) from None
 
 
-@app.command()
+@app.command(epilog=simulation.faults_help())
 def simulate(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any that is free.")] = 8080,
@@ -63,6 +63,10 @@ def simulate(
     luma_jobs: Annotated[int, typer.Option(help="Luma's concurrent jobs.")] = 10,
     speed: Annotated[float, typer.Option(help="How many simulated seconds pass in a real one.")] = 1.0,
     seed: Annotated[int, typer.Option(help="What pictures, times and failures are drawn from.")] = 7,
+    fault: Annotated[list[str] | None, typer.Option(metavar="SPEC", help=simulation.FAULT_HELP)] = None,
+    control: Annotated[
+        str, typer.Option(help="Who may use the endpoints under `/__sim__/`: loopback (this machine) or anywhere.")
+    ] = "loopback",
 ) -> None:
     """Serve both APIs on a port of this machine until Ctrl-C.
 
@@ -79,6 +83,8 @@ def simulate(
                 luma_jobs=luma_jobs,
                 speed=speed,
                 seed=seed,
+                faults=fault or [],
+                control=control,
             )
         )
     except KeyboardInterrupt:

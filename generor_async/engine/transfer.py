@@ -26,6 +26,8 @@ LARGEST = 2 * 1024**3
 """Bytes of one output."""
 CHUNK = 256 * 1024
 REDIRECTS = 5
+SILENCE_SECONDS = 60.0
+"""How long a host may send nothing."""
 UNFINISHED = ".part"
 AT_ONCE = 4
 """Outputs of one result that are downloaded at the same time."""
@@ -74,7 +76,7 @@ class _Web:
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_SECONDS),
             auto_decompress=False,
             headers={"Accept-Encoding": "identity"},
             proxy=proxy,
@@ -133,11 +135,14 @@ class Transfers:
         except _ExpiredError:
             advice = "It may have expired: fetch the result again"
             failure = DownloadError("the host refused the URL (403)", url=output.url, advice=advice)
+        except GenerorAsyncError:
+            raise  # of the refresh; its timeouts are OSErrors too
+        except TimeoutError:
+            problem = f"nothing came for {SILENCE_SECONDS:g} s"
+            failure = DownloadError(problem, url=output.url, advice="Download it again")
         except aiohttp.ClientError as error:
             problem = f"the download broke off ({type(error).__name__})"
             failure = DownloadError(problem, url=output.url, advice="Download it again")
-        except GenerorAsyncError:
-            raise  # of the refresh; its timeouts are OSErrors too
         except OSError as error:
             failure = DownloadError(
                 f"{folder} cannot be written to ({error.strerror or error})",
@@ -180,7 +185,7 @@ class Transfers:
         """Write what arrives; return the first bytes."""
         total, received, head = response.content_length, 0, b""
         url = str(response.url)
-        async for chunk in response.content.iter_chunked(CHUNK):
+        while chunk := await _next_chunk(response):
             head = head or chunk[:16]
             received += len(chunk)
             if received > LARGEST:
@@ -212,6 +217,12 @@ class Transfers:
         if response.status == 403:
             raise _ExpiredError
         raise DownloadError(f"the host answered {response.status}", url=url, advice="Fetch the result again")
+
+
+async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
+    # aiohttp 3.14's parser in C waits for ever after a bad chunk header, and its own sock_read does not fire.
+    async with asyncio.timeout(SILENCE_SECONDS):
+        return await response.content.read(CHUNK)
 
 
 def _url(text: str) -> URL:

@@ -9,7 +9,8 @@ async with Simulator(speed=60) as simulator:
 """
 
 from generor_async.simulator.clock import SimulatedClock
+from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.simulator import Simulator
 
-__all__ = ["Entry", "Ledger", "SimulatedClock", "Simulator"]
+__all__ = ["Entry", "Fault", "Faults", "Ledger", "SimulatedClock", "Simulator"]

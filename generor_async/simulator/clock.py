@@ -20,7 +20,8 @@ class SimulatedClock:
     """Tells simulated time, and sleeps by it.
 
     `speed` is how many simulated seconds pass in a second of `source`, the clock underneath; `epoch` is the
-    Unix time at which the simulated clock begins (None: the machine's own).
+    Unix time at which the simulated clock begins (None: the machine's own). `follow` puts another clock underneath:
+    the simulator follows the event loop that it serves in, whose time need not be the machine's.
     """
 
     __slots__ = ("_advanced", "_epoch", "_lock", "_sleepers", "_source", "_started", "speed")
@@ -47,6 +48,12 @@ class SimulatedClock:
     def time(self) -> float:
         """Give the simulated Unix time, in seconds."""
         return self._epoch + self.monotonic()
+
+    def follow(self, source: Callable[[], float]) -> None:
+        """Go on from the present reading by another clock."""
+        with self._lock:
+            self._advanced = self.monotonic()
+            self._source, self._started = source, source()
 
     def advance(self, seconds: float) -> None:
         """Move the clock on by `seconds`, at once; whoever's sleep is thereby over wakes up."""

@@ -4,12 +4,15 @@ Every endpoint is a plain method `(call) -> Answer | Later`: no await, no clock 
 changes its API's state, and returns what to say. `server.py` alone waits, writes and keeps the ledger.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
 __all__ = ["Answer", "Call", "Later", "Route"]
+
+encode_json = json.JSONEncoder().encode
 
 
 @frozen(kw_only=True)
@@ -33,6 +36,8 @@ class Call:
     peer: str = "127.0.0.1"
     origin: str = ""
     """Scheme, host and port under which the simulator was reached: absolute URLs in answers start with it."""
+    lag: float = 0.0
+    """Seconds by which listings lag in this answer, besides the lag that they always have."""
 
 
 @frozen(kw_only=True)
@@ -47,6 +52,14 @@ class Answer:
     """What this answer cost the caller, in the API's own unit (Generor: credits; Luma: US dollars)."""
     caller: str | None = None
     """Who asked, as the ledger shows it (an account's or API client's name), never the key."""
+    by_gateway: bool = False
+    """Whether a gateway before the API says it, and so nothing that the API's own headers would."""
+
+    def payload(self) -> bytes:
+        """Give the body as it goes over the wire; empty where there is none."""
+        if self.body is not None:
+            return self.body
+        return b"" if self.status == 204 else encode_json(self.json).encode()
 
 
 @frozen

@@ -1,8 +1,11 @@
 """The ledger: the truth about every request that reached the simulator, and about the money it cost."""
 
+import json
+import os
 from collections import Counter
+from pathlib import Path
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 __all__ = ["Entry", "Ledger"]
 
@@ -29,11 +32,15 @@ class Entry:
     caller: str | None = None
     """The account or API client, once known; never a key."""
     status: int | None = None
-    """The status that was decided on; None while the request is under way."""
+    """The status that was decided on; None while the request is under way, and when a fault cut it off before."""
     charged: float = 0.0
     """What it cost (Generor: credits, Luma: US dollars), whether or not the answer was delivered."""
     answered: bool = False
-    """Whether the whole answer was handed to the caller's connection."""
+    """Whether the answer that was decided on was handed to the caller's connection, whole."""
+    fault: str | None = None
+    """The kind of fault that struck, such as `reset`."""
+    when: str | None = None
+    """Where it struck: `before_charge`, `after_charge`, or None if it is one that loses no answer."""
 
 
 @define
@@ -59,8 +66,15 @@ class Ledger:
         return tuple(request_id for request_id, count in counts.items() if count > 1)
 
     def unanswered(self) -> tuple[Entry, ...]:
-        """List the requests whose answer, decided on, never reached the caller."""
-        return tuple(entry for entry in self._entries if entry.status is not None and not entry.answered)
+        """List the requests whose answer never reached the caller, or which a fault cut off before there was one.
+
+        Those that are still under way aren't among them.
+        """
+        return tuple(
+            entry
+            for entry in self._entries
+            if not entry.answered and (entry.status is not None or entry.when == "before_charge")
+        )
 
     def open(self, *, at: float, api: str, operation: str, method: str, path: str, request_id: str) -> Entry:
         """Write down a request that has just arrived; the server fills in the rest as it goes."""
@@ -77,3 +91,16 @@ class Ledger:
         )
         self._entries.append(entry)
         return entry
+
+    def clear(self) -> None:
+        """Forget everything; what is under way won't be remembered either."""
+        self._entries.clear()
+        self._arrivals.clear()
+
+    def to_jsonl(self) -> str:
+        """Give all requests as JSON Lines: an object a line, with the fields of `Entry`."""
+        return "".join(f"{json.dumps(asdict(entry))}\n" for entry in self.requests)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write all requests to a file, as JSON Lines; one that is there is replaced."""
+        Path(path).write_text(self.to_jsonl(), encoding="utf-8")

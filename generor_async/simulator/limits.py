@@ -1,17 +1,19 @@
 """Request windows: how many requests fit into a stretch of time, and when the next one will.
 
 A window never looks at a clock: `now`, in Unix seconds, is an argument, and must not run backwards.
-Where the documents leave the algorithm open, it is a switch (`kind`, `count_rejected`).
+Where the documents leave the algorithm open, it is a switch (`kind`, `count_rejected`, and `take_back` for what
+turned out not to count).
 """
 
 import math
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["Verdict", "Window", "WindowKind", "admit_all"]
+__all__ = ["Verdict", "Window", "WindowKind", "admit_all", "tightest"]
 
 WindowKind = Literal["sliding", "fixed"]
 
@@ -66,6 +68,11 @@ class Window:
         if allowed or self.count_rejected:
             self._admitted.append(now)
 
+    def take_back(self, at: float) -> None:
+        """Count a request of that time no longer, if it still counts: it was allowed, but came to nothing."""
+        with suppress(ValueError):  # its answer took so long that it has aged out
+            self._admitted.remove(at)
+
     @property
     def share_left(self) -> float:
         """The part of the limit that is left, from 0 to 1."""
@@ -108,4 +115,9 @@ def admit_all(windows: Sequence[Window], now: float) -> tuple[bool, Verdict]:
         window.count(now, allowed=not refusing)
     if refusing:
         return False, max((window.peek(now) for window in refusing), key=lambda verdict: verdict.reset_at)
-    return True, min(windows, key=lambda window: window.share_left).told(now, allowed=True)
+    return True, tightest(windows, now)
+
+
+def tightest(windows: Sequence[Window], now: float) -> Verdict:
+    """Give the state of the window that has the smallest share left: the first of them on a tie."""
+    return min(windows, key=lambda window: window.share_left).told(now, allowed=True)

@@ -14,6 +14,10 @@ PATHS_REMEMBERED = 1_024
 Handler = Callable[[Call], Answer | Later]
 
 
+def _nothing_told(_: Call) -> Mapping[str, str]:
+    return {}
+
+
 @frozen(kw_only=True)
 class Mount:
     """An API on the server: where it lives, and how it words what none of its operations is for."""
@@ -30,6 +34,10 @@ class Mount:
     malformed: Handler
     """Answers a request whose body could not be read as HTTP describes it."""
     max_body: int
+    limits_told: Callable[[Call], Mapping[str, str]] = _nothing_told
+    """Gives the headers that tell a caller of its limits, for answers that the API's own code never comes to."""
+    recorded: bool = True
+    """Whether its requests are part of what is simulated: in the ledger, and struck by faults."""
 
 
 @frozen

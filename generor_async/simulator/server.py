@@ -1,21 +1,27 @@
 """The simulator's HTTP server: every request passes `Server._exchange`, and is written down there.
 
 It alone waits, reads and writes; what to answer is decided by plain functions of the call, in the APIs'
-modules.
+modules, and what faults do to the connection by those of `wire_faults`.
 """
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
 from email.utils import formatdate
 from random import Random
+from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
+from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.exchange import Answer, Call, Later
+from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
+from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
-from generor_async.simulator.routing import Match, Mount, Router
+from generor_async.simulator.listener import Listener
+from generor_async.simulator.routing import Handler, Match, Mount, Router
 
 __all__ = ["Server"]
 
@@ -23,6 +29,9 @@ NO_QUERY: Mapping[str, str] = {}
 SHUTDOWN_SECONDS = 0.1
 LINGERING_SECONDS = 1.0
 """For how long the rest of a refused body is read, so that the caller sees the answer."""
+IDLE_SECONDS = 1e9
+"""For how long a connection may idle: aiohttp's client closes it by the machine's time, of which none passes for a day
+of virtual time, and a server that closed it just as a request leaves would lose that request."""
 LONGEST_REQUEST_ID = 200
 """Characters; a longer X-Request-Id is treated as none (assumed)."""
 
@@ -30,27 +39,50 @@ LONGEST_REQUEST_ID = 200
 class Server:
     """Serves the mounted APIs on one port, by the simulated clock."""
 
-    def __init__(self, mounts: Sequence[Mount], *, clock: SimulatedClock, ledger: Ledger, seed: int) -> None:
-        self._router = Router(mounts)
+    def __init__(
+        self,
+        mounts: Sequence[Mount],
+        *,
+        clock: SimulatedClock,
+        ledger: Ledger,
+        faults: Faults,
+        seed: int,
+    ) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._dice = Random(f"request ids {seed}")  # noqa: S311  # ids to be repeated, not secrets
+        self._faults = faults
+        self._seed = seed
         self._date = (-1, "")
-        self._under_way: set[asyncio.Task[object]] = set()
+        self._under_way: dict[asyncio.Task[object], web.RequestHandler] = {}
+        """The connection of each request that is being answered, by the task that does it."""
+        self._refusing: dict[Fault, asyncio.Task[None]] = {}
+        self.mount(mounts)
+
+    def mount(self, mounts: Sequence[Mount]) -> None:
+        """Serve these APIs from now on, as if from the start."""
+        self._router = Router(mounts)
+        self._dice = Random(f"request ids {self._seed}")  # noqa: S311  # ids to be repeated, not secrets
 
     async def start(self, host: str, port: int) -> int:
         """Begin to listen, and give the port."""
-        loop = asyncio.get_running_loop()
-        self._protocol = web.Server(self._handle, access_log=None, lingering_time=LINGERING_SECONDS)
-        self._listener = await loop.create_server(self._protocol, host, port)
-        return int(self._listener.sockets[0].getsockname()[1])
+        self._loop = asyncio.get_running_loop()
+        self._protocol = _Connections(
+            self._handle, access_log=None, lingering_time=LINGERING_SECONDS, keepalive_timeout=IDLE_SECONDS
+        )
+        self._listener = Listener(self._protocol)
+        port = await self._listener.open(host, port)
+        self._faults.port = self
+        self.follow()
+        return port
 
     async def stop(self) -> None:
         """Stop at once: what is under way is dropped, unanswered and uncharged; connections are closed."""
+        self._faults.port = None
         await _turn()  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
-        self._listener.close()
+        await self._listener.close()
         self._protocol.pre_shutdown()
-        tasks = list(self._under_way)
+        tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._refusing.values()]
+        self._refusing.clear()
         for task in tasks:
             task.cancel()
         if tasks:
@@ -66,11 +98,11 @@ class Server:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         assert task is not None
-        self._under_way.add(task)
+        self._under_way[task] = request.protocol
         try:
             return await self._exchange(request)
         finally:
-            self._under_way.discard(task)
+            del self._under_way[task]
 
     async def _exchange(self, request: web.BaseRequest) -> web.StreamResponse:
         """Take a request from its arrival to its answer: the one place that all of them pass.
@@ -88,6 +120,12 @@ class Server:
             except web.RequestPayloadError:
                 handle = match.mount.malformed
         call = self._call(request, match, path, body)
+        if not match.mount.recorded:
+            answer = handle(call)
+            assert isinstance(answer, Answer)  # the control endpoints take no time
+            response = self._response(call, match, answer)
+            await _write(request, response)
+            return response
         entry = self._ledger.open(
             at=call.now,
             api=match.mount.api,
@@ -96,19 +134,53 @@ class Server:
             path=path,
             request_id=call.request_id,
         )
-        # Here a fault acts that comes before the charge,
+        if self._faults.armed:
+            fault = self._faults.strike(call.operation)
+            if fault is not None:
+                return await self._strike(fault, request, match, handle, call, entry)
+        response = self._response(call, match, await self._decide(handle, call, entry))
+        entry.answered = True  # before the last byte: whoever has the answer may look at once
+        entry.answered = await _write(request, response)
+        return response
+
+    async def _decide(self, handle: Handler, call: Call, entry: Entry) -> Answer:
+        """Let the operation do its work, and write down what came of it."""
         answer = handle(call)
         if isinstance(answer, Later):
             await self._clock.sleep(answer.seconds)
             answer = answer.finish(self._clock.time())
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
-        # and here one that comes after it.
-        response = self._response(call, match, answer)
-        await _write(request, response, entry)
+        return answer
+
+    async def _strike(
+        self, fault: Fault, request: web.BaseRequest, match: Match, handle: Handler, call: Call, entry: Entry
+    ) -> web.StreamResponse:
+        """Answer under a fault: it has the request before the operation, or the answer after it."""
+        entry.fault, entry.when = fault.fault, fault.when
+        answer = None
+        if fault.when != "before_charge":
+            answer = await self._decide(handle, bent(fault, call), entry)
+        said = replaced(fault, call, answer, match.mount.limits_told(call))
+        wire = wire_faults.Wire(
+            request=request,
+            response=self._response(call, match, said),
+            details=fault.details,
+            sleep=self._clock.sleep,
+            departure=lambda: self._protocol.departure(request.protocol),
+        )
+        try:
+            response = await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
+        except ConnectionError:
+            return wire.response
+        if answer is None and wire.delivered:
+            entry.status = said.status
+        entry.answered = wire.delivered and (answer is None or fault.fault in FAITHFUL)
         return response
 
     def _call(self, request: web.BaseRequest, match: Match, path: str, body: bytes) -> Call:
         headers, url = request.headers, request.rel_url
+        # What is no part of the simulation must not move its dice.
+        recorded = match.mount.recorded
         return Call(
             operation=match.operation,
             method=request.method,
@@ -117,7 +189,7 @@ class Server:
             query=url.query if url.raw_query_string else NO_QUERY,
             headers=headers,
             body=body,
-            request_id=self._request_id(headers.get("X-Request-Id", "")),
+            request_id=self._request_id(headers.get("X-Request-Id", "")) if recorded else str(uuid4()),
             now=self._clock.time(),
             peer=request.remote or "",
             origin=f"http://{request.host}",
@@ -130,23 +202,67 @@ class Server:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     def _response(self, call: Call, match: Match, answer: Answer) -> web.Response:
+        if answer.by_gateway:
+            headers = {"Date": self._now_as_date(), "Server": "nginx", **answer.headers}
+            return web.Response(status=answer.status, headers=headers, body=answer.body)
         headers = {
             "Date": self._now_as_date(),
             "Server": "generor-simulator",
             "X-Request-Id": call.request_id,
+            "Content-Type": "application/json",
             **match.headers,
+            **answer.headers,
         }
-        body = answer.body
-        if body is None and answer.status != 204:
-            headers["Content-Type"] = "application/json"
-            body = json.dumps(answer.json).encode()
-        return web.Response(status=answer.status, headers={**headers, **answer.headers}, body=body)
+        return web.Response(status=answer.status, headers=headers, body=answer.payload())
 
     def _now_as_date(self) -> str:
         second = int(self._clock.time())
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
         return self._date[1]
+
+    def follow(self) -> None:
+        """Close the port or open it, as the faults have it; safe to be called from any thread."""
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        if here:
+            self._follow()
+            return
+        done: Future[None] = Future()
+        self._loop.call_soon_threadsafe(self._follow, done)
+        done.result()
+
+    def _follow(self, done: "Future[None] | None" = None) -> None:
+        wanted = self._faults.refusals
+        for fault, ending in list(self._refusing.items()):
+            if fault not in wanted:
+                ending.cancel()
+                del self._refusing[fault]
+        for fault in wanted:
+            if fault not in self._refusing:
+                self._refusing[fault] = self._loop.create_task(self._end(fault))
+        if wanted:
+            self._close_connections()
+        self._listener.refuse(bool(wanted))
+        if done is not None:
+            done.set_result(None)
+
+    def _close_connections(self) -> None:
+        """Let whoever keeps a connection find out as well: idle ones are closed now, the others when they are idle."""
+        busy = set(self._under_way.values())
+        for connection in self._protocol.connections:
+            if connection in busy:
+                connection.close()
+            else:
+                connection.force_close()
+
+    async def _end(self, fault: Fault) -> None:
+        """Let a refusal end when its time has passed."""
+        await self._clock.sleep(fault.details["seconds"])
+        del self._refusing[fault]  # this very task needs no cancelling
+        self._faults.remove(fault)
 
 
 class _TooLargeError(Exception):
@@ -160,21 +276,46 @@ async def _read(request: web.BaseRequest, most: int) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            raise _TooLargeError
-    return bytes(body)
+    body = await request.content.readany()
+    if len(body) <= most and request.content.at_eof():
+        return body  # as nearly all do, it came in one piece
+    pieces = bytearray(body)
+    while len(pieces) <= most:
+        piece = await request.content.readany()
+        if not piece:
+            return bytes(pieces)
+        pieces += piece
+    raise _TooLargeError
 
 
-async def _write(request: web.BaseRequest, response: web.Response, entry: Entry) -> None:
+async def _write(request: web.BaseRequest, response: web.Response) -> bool:
+    """Send an answer; False if the caller has gone."""
     try:
         await response.prepare(request)
         await response.write_eof()
     except ConnectionError:
-        return  # the caller has gone; aiohttp notices by itself
-    entry.answered = True
+        return False  # aiohttp notices by itself
+    return True
+
+
+class _Connections(web.Server):
+    """aiohttp's server, which also tells when a client leaves."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._departures: dict[web.RequestHandler, asyncio.Event] = {}
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Take note of a connection's end."""
+        super().connection_lost(handler, exc)
+        departure = self._departures.pop(handler, None)
+        if departure is not None:
+            departure.set()
+
+    async def departure(self, handler: web.RequestHandler) -> None:
+        """Wait until a connection has ended."""
+        if handler.transport is not None:
+            await self._departures.setdefault(handler, asyncio.Event()).wait()
 
 
 async def _turn() -> None:

@@ -3,28 +3,27 @@
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, get_args
 
 from generor_async.simulator.clock import SimulatedClock
-from generor_async.simulator.exchange import Answer, Call
+from generor_async.simulator.control import Control, ControlFrom
+from generor_async.simulator.faults import Faults
 from generor_async.simulator.generor.api import TIERS, GenerorApi
+from generor_async.simulator.generor.gate import BadKeyOnPublic, GateRules, WindowShown
 from generor_async.simulator.ledger import Ledger
 from generor_async.simulator.limits import WindowKind
-from generor_async.simulator.luma.answers import COMMON_HEADERS
-from generor_async.simulator.luma.api import LumaApi
-from generor_async.simulator.routing import Handler, Mount
+from generor_async.simulator.luma.api import ChargeAt, LumaApi
+from generor_async.simulator.mounts import control_mount, mounts
+from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.storage import Storage
 
 __all__ = ["Simulator"]
 
-MIB = 1024 * 1024
-GENEROR_BODY = 10 * MIB
-LUMA_BODY = 700 * MIB
-"""Nine references of 50 MB each in base64 still fit: a single image too large is the API's own matter."""
-STORAGE_BODY = 512 * MIB
 LATEST_EPOCH = 1e11
 """Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
 
@@ -32,14 +31,18 @@ LATEST_EPOCH = 1e11
 class Simulator:
     """Both APIs, as far as their documents go, with no key and no network.
 
-    `async with` serves in the running event loop; `with` serves in a thread with an event loop of its own.
+    `async with` serves in the running event loop, and by its time; `with` serves in a thread with an event loop of
+    its own, and by the machine's time. A blocking client needs `with`: it would keep the event loop from serving it.
 
     `speed` is how many simulated seconds pass in a real one, `epoch` the Unix time at which they begin
     (None: now). `tier` and `generor_credits` are those of the Generor account, `luma_rpm` and `luma_jobs`
     the limits of the Luma client and `luma_balance` its US dollars. `port` 0 takes any that is free.
-    Switches for what the documents leave open: `exact_cost`, `generor_window`, `count_rejected`,
-    `listing_lag` and `release_lag` (seconds), `failure_rate` and `moderation_rate` (0 to 1). Raises
-    ValueError for what can't be simulated.
+    `failure_rate` and `moderation_rate` (0 to 1) are how often things go wrong.
+
+    Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
+    `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
+    `luma_charge_at`, `luma_refund_failures`, `suspended_may_read`, `release_lag` (seconds); `count_rejected` and
+    `count_errors` for both APIs. Raises ValueError for what can't be simulated.
     """
 
     def __init__(
@@ -57,11 +60,20 @@ class Simulator:
         luma_balance: float = 1_000.0,
         exact_cost: bool = False,
         generor_window: WindowKind = "sliding",
+        generor_window_shown: WindowShown = "tightest",
+        generor_failures_cost: bool = False,
+        bad_key_on_public: BadKeyOnPublic = "refuse",
+        luma_window: WindowKind = "sliding",
+        luma_charge_at: ChargeAt = "submit",
+        luma_refund_failures: bool = False,
+        suspended_may_read: bool = False,
         count_rejected: bool = False,
+        count_errors: bool = True,
         listing_lag: float = 0.0,
         release_lag: float = 0.0,
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
+        control: ControlFrom = "loopback",
     ) -> None:
         _check_range("speed", speed, above=0)
         _check_range("luma_rpm", luma_rpm, above=0)
@@ -75,38 +87,64 @@ class Simulator:
         _check_range("failure_rate", failure_rate, least=0, most=1)
         _check_range("moderation_rate", moderation_rate, least=0, most=1)
         _check_choice("tier", tier, tuple(TIERS))
-        _check_choice("generor_window", generor_window, ("sliding", "fixed"))
-        self.clock = SimulatedClock(speed=speed, epoch=epoch)
-        """The server's clock, to be given to the client as well."""
+        _check_choice("generor_window", generor_window, get_args(WindowKind))
+        _check_choice("generor_window_shown", generor_window_shown, get_args(WindowShown))
+        _check_choice("bad_key_on_public", bad_key_on_public, get_args(BadKeyOnPublic))
+        _check_choice("luma_window", luma_window, get_args(WindowKind))
+        _check_choice("luma_charge_at", luma_charge_at, get_args(ChargeAt))
+        _check_choice("control", control, get_args(ControlFrom))
+        self.clock = SimulatedClock(speed=speed, epoch=epoch, source=_not_yet)
+        """The server's clock, to be given to the client as well; it starts when the simulator does."""
         self.ledger = Ledger()
         """Every request that arrived, and what it cost."""
-        self.storage = Storage()
-        self.luma = LumaApi(
+        self._new_luma = partial(
+            LumaApi,
             seed=seed,
-            storage=self.storage,
             rpm=luma_rpm,
             jobs=luma_jobs,
             balance=luma_balance,
+            window_kind=luma_window,
             count_rejected=count_rejected,
+            count_errors=count_errors,
+            charge_at=luma_charge_at,
+            refund_failures=luma_refund_failures,
+            suspended_may_read=suspended_may_read,
             release_lag=release_lag,
             failure_rate=failure_rate,
             moderation_rate=moderation_rate,
         )
-        self.generor = GenerorApi(
+        self._new_generor = partial(
+            GenerorApi,
             seed=seed,
             tier=tier,
             credits=generor_credits,
             exact_cost=exact_cost,
             listing_lag=listing_lag,
-            window_kind=generor_window,
-            count_rejected=count_rejected,
+            rules=GateRules(
+                window_kind=generor_window,
+                count_rejected=count_rejected,
+                count_errors=count_errors,
+                window_shown=generor_window_shown,
+                bad_key_on_public=bad_key_on_public,
+            ),
+            failures_cost=generor_failures_cost,
             failure_rate=failure_rate,
             moderation_rate=moderation_rate,
-            now=self.clock.time(),
         )
+        self._furnish()
         self.host = host
         self._port = port
-        self._server = Server(self._mounts(), clock=self.clock, ledger=self.ledger, seed=seed)
+        served = self._mounts()
+        self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=seed)
+        """What goes wrong on purpose."""
+        self._control = control_mount(Control(self, answers=control, host=host))
+        self._server = Server(
+            [*served, self._control],
+            clock=self.clock,
+            ledger=self.ledger,
+            faults=self.faults,
+            seed=seed,
+        )
         self._origin: str | None = None
         self._thread: _ServerThread | None = None
 
@@ -148,18 +186,70 @@ class Simulator:
         return {"api_key": self.luma_key, "base_url": self.luma_url, "clock": self.clock}
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated clock on by so many seconds, at once."""
+        """Move the simulated clock on by so many seconds, at once; ValueError for less than none, and for ages."""
+        _check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
         self.clock.advance(seconds)
 
+    def reset(self) -> None:
+        """Begin anew, with empty APIs, the same keys, no faults and an empty ledger; time goes on.
+
+        What is under way ends as if nothing had happened, and leaves no trace. `luma`, `generor` and `storage` are
+        other objects afterwards.
+        """
+        self._furnish()
+        self.faults.clear()
+        self.ledger.clear()
+        self._server.mount([*self._mounts(), self._control])
+
+    def state(self, origin: str | None = None) -> dict[str, Any]:
+        """Tell how things stand, in JSON: time, money, jobs, keys, the ledger in figures, and the faults.
+
+        Base URLs begin with `origin`, or with `url`.
+        """
+        origin = origin or self.url
+        now = self.clock.time()
+        ledger, wallet, client = self.ledger, self.generor.account.wallet, self.luma.client
+        return {
+            "time": now,
+            "speed": self.clock.speed,
+            "generor": {
+                "base_url": f"{origin}/api/v1",
+                "api_key": self.generor_key,
+                "tier": self.generor.account.tier,
+                "credits": wallet.total,
+                "creations": len(self.generor.account.creations),
+            },
+            "luma": {
+                "base_url": f"{origin}/v1",
+                "api_key": self.luma_key,
+                "rpm": client.window.limit,
+                "jobs": client.jobs,
+                "active_jobs": self.luma.active(client, now),
+                "balance": float(client.balance),
+                "generations": len(self.luma.generations),
+            },
+            "ledger": {
+                "requests": len(ledger.requests),
+                "charges": len(ledger.charges),
+                "duplicates": len(ledger.duplicates()),
+                "unanswered": len(ledger.unanswered()),
+            },
+            "faults": [fault.to_json() for fault in self.faults],
+        }
+
     async def __aenter__(self) -> Self:
+        self._check_stopped()
+        self.clock.follow(asyncio.get_running_loop().time)
         await self._start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stop()
+        self.clock.follow(time.monotonic)
 
     def __enter__(self) -> Self:
         self._check_stopped()
+        self.clock.follow(time.monotonic)
         self._thread = _ServerThread(self._start, self._stop)
         self._thread.start()
         self._thread.ready.result()
@@ -183,40 +273,14 @@ class Simulator:
         self._origin = None
         await self._server.stop()
 
+    def _furnish(self) -> None:
+        """Make both APIs anew, with nothing in them."""
+        self.storage = Storage()
+        self.luma = self._new_luma(storage=self.storage)
+        self.generor = self._new_generor(now=self.clock.time())
+
     def _mounts(self) -> list[Mount]:
-        refuse, files = self.generor.refuse, [*self.storage.routes, *self.generor.file_routes]
-        return [
-            Mount(
-                api="generor",
-                prefix="/api/v1",
-                routes=self.generor.routes,
-                not_found=refuse("NOT_FOUND", "Endpoint not found"),
-                not_allowed=refuse("METHOD_NOT_ALLOWED", "Method not allowed for this endpoint"),
-                too_large=refuse("VALIDATION_ERROR", f"Request body must be at most {GENEROR_BODY:,} bytes"),
-                malformed=refuse("VALIDATION_ERROR", "Request body could not be read"),
-                max_body=GENEROR_BODY,
-            ),
-            Mount(
-                api="luma",
-                prefix="/v1",
-                routes=self.luma.routes,
-                not_found=_detail(404, "Not Found"),
-                not_allowed=_detail(405, "Method Not Allowed"),
-                too_large=_detail(413, "Request body too large"),
-                malformed=_detail(400, "Request body could not be read"),
-                max_body=LUMA_BODY,
-            ),
-            Mount(
-                api="storage",
-                prefix="",
-                routes=files,
-                not_found=_plain(404, "Not Found: Generor is under /api/v1, Luma under /v1"),
-                not_allowed=_plain(405, "Method Not Allowed"),
-                too_large=_plain(413, "Request body too large"),
-                malformed=_plain(400, "Request body could not be read"),
-                max_body=STORAGE_BODY,
-            ),
-        ]
+        return mounts(self.generor, self.luma, self.storage)
 
 
 class _ServerThread(threading.Thread):
@@ -248,6 +312,10 @@ class _ServerThread(threading.Thread):
         self.join()
 
 
+def _not_yet() -> float:
+    return 0.0
+
+
 def _check_range(
     name: str, value: float, *, above: float | None = None, least: float = -math.inf, most: float = math.inf
 ) -> None:
@@ -261,21 +329,3 @@ def _check_range(
 def _check_choice(name: str, value: str, options: tuple[str, ...]) -> None:
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(options)}, not {value!r}")
-
-
-def _detail(status: int, detail: str) -> Handler:
-    """Refuse in Luma's shape what none of its operations is for."""
-
-    def refused(call: Call) -> Answer:  # noqa: ARG001  # every handler takes the call
-        return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
-
-    return refused
-
-
-def _plain(status: int, text: str) -> Handler:
-    """Refuse in plain text what belongs to neither API."""
-
-    def refused(call: Call) -> Answer:  # noqa: ARG001  # every handler takes the call
-        return Answer(status=status, body=f"{text}\n".encode(), headers={"Content-Type": "text/plain"})
-
-    return refused

@@ -1,5 +1,6 @@
 """The command as a new user meets it: in a process of its own, by its exit code and what it prints."""
 
+import json
 import os
 import re
 import signal
@@ -8,9 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
+
+from generor_async.simulator.fault_kinds import KINDS
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
@@ -88,6 +93,30 @@ def test_simulate_serves_and_says_how_to_reach_it() -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+def test_simulate_serves_with_the_faults_that_are_asked_for() -> None:
+    process = begin("simulate", "--port", "0", "--fault", "luma.files.list=503:1x", "--fault", "luma.*=wrong_json")
+    assert process.stdout is not None
+    printed = "".join(process.stdout.readline() for _ in range(8))
+    (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
+    with pytest.raises(HTTPError, match="503"):
+        urlopen(f"{url}/v1/files")
+    with urlopen(f"{url}/v1/files") as reply:
+        assert "schema" in json.load(reply)
+    with urlopen(f"{url}/__sim__/faults") as reply:
+        assert [rule["struck"] for rule in json.load(reply)["faults"]] == [1, 1]
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_help_of_simulate_names_every_fault_with_its_details() -> None:
+    printed = " ".join(run("simulate", "--help").stdout.split())
+    for name, kind in KINDS.items():
+        assert f"• {name}: {kind.does.partition(' ')[0]}" in printed
+        for detail in kind.details:
+            assert f"{detail}=" in printed
+
+
 def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -105,6 +134,12 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
         (("--tier", "gold"), "tier must be one of free, basic, pro, enterprise"),
         (("--port", "99999"), "port must be at least 0 and at most 65535"),
         (("--luma-jobs", "0"), "luma_jobs must be greater than 0"),
+        (("--control", "somewhere"), "control must be one of loopback, anywhere"),
+        (("--fault", "reset"), "'reset' is not OPERATION=FAULT, such as luma.generations.create=reset:after_charge:3x"),
+        (("--fault", "luma.generation.create=reset"), "no operation is called 'luma.generation.create'; the nearest: "),
+        (("--fault", "luma.*=rest"), "no fault is called 'rest'; the nearest: reset, refuse"),
+        (("--fault", "luma.*=reset:later"), "'later' says nothing about a fault: "),
+        (("--fault", "*=reset", "--fault", "*=drip:peices=3"), "drip takes no detail 'peices'; the nearest: pieces"),
     ],
 )
 def test_what_cannot_be_simulated_is_one_line(arguments: tuple[str, ...], said: str) -> None:

@@ -335,3 +335,21 @@ async def test_a_host_that_does_not_say_how_much_is_taken_at_its_word(tmp_path: 
         (path,) = await download(wire, tmp_path, on_progress=told.append)
     assert path.read_bytes() == PNG * 3
     assert told[-1] == DownloadProgress(name="gen-1-0", received=3 * len(PNG), total=None)
+
+
+def nothing_in(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+async def test_a_host_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(peer: Peer, request: Arrived) -> None:
+        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nGIF8\r\n")
+        await asyncio.sleep(0.02)
+        await peer.send(b"nonsense\r\n")
+        await stall(peer, request)
+
+    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
+    async with Wire(silent) as wire:
+        error = await failing(wire, tmp_path)
+    assert "nothing came for 0.2 s" in str(error) or "broke off" in str(error)
+    assert nothing_in(tmp_path)

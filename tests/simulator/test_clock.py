@@ -40,6 +40,18 @@ def test_it_can_be_moved_on() -> None:
     assert clock.time() == 3600
 
 
+def test_it_goes_on_by_another_clock_from_where_it_is() -> None:
+    first, second = Source(), Source(now=5.0)
+    clock = SimulatedClock(speed=10, epoch=0.0, source=first)
+    first.now += 2
+    clock.advance(100)
+    clock.follow(second)
+    assert clock.time() == 120
+    first.now += 1_000
+    second.now += 3
+    assert clock.time() == 150
+
+
 def test_it_is_never_moved_back() -> None:
     with pytest.raises(ValueError, match="not back: -1"):
         SimulatedClock().advance(-1)

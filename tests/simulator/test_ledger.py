@@ -1,5 +1,10 @@
 """The ledger: what arrived, what it cost, and who never got an answer."""
 
+import json
+from pathlib import Path
+
+from attrs import fields
+
 from generor_async.simulator.ledger import Entry, Ledger
 
 
@@ -49,3 +54,45 @@ def test_unanswered_is_what_was_decided_and_never_delivered() -> None:
     under_way = arrive(ledger, "c", answered=False)
     under_way.status = None
     assert ledger.unanswered() == (lost,)
+
+
+def test_unanswered_is_also_what_a_fault_cut_off_before_anything_was_decided() -> None:
+    ledger = Ledger()
+    cut_off = arrive(ledger, "a", answered=False)
+    cut_off.status, cut_off.fault, cut_off.when = None, "reset", "before_charge"
+    under_way = arrive(ledger, "b", answered=False)
+    under_way.status, under_way.fault, under_way.when = None, "reset", "after_charge"
+    assert ledger.unanswered() == (cut_off,)
+
+
+def test_clearing_forgets_attempts_too() -> None:
+    ledger = Ledger()
+    arrive(ledger, "a", charged=1)
+    ledger.clear()
+    assert (ledger.requests, ledger.charges) == ((), ())
+    again = arrive(ledger, "a")
+    assert (again.number, again.attempt) == (1, 1)
+
+
+def test_it_is_exported_as_an_object_a_line_with_every_field() -> None:
+    ledger = Ledger()
+    for name in ("a", "b"):
+        arrive(ledger, name, charged=0.0404).fault = "drip"
+    lines = [json.loads(line) for line in ledger.to_jsonl().splitlines()]
+    assert [line["request_id"] for line in lines] == ["a", "b"]
+    assert lines[0].keys() == {field.name for field in fields(Entry)}
+    assert Entry(**lines[0]) == ledger.requests[0]
+    assert ledger.to_jsonl().endswith("}\n")
+
+
+def test_an_empty_one_is_exported_as_nothing() -> None:
+    assert Ledger().to_jsonl() == ""
+
+
+def test_it_is_written_to_a_file_which_is_replaced(tmp_path: Path) -> None:
+    ledger = Ledger()
+    for _ in range(2):
+        arrive(ledger, "é")
+        ledger.write(tmp_path / "ledger.jsonl")
+    assert (tmp_path / "ledger.jsonl").read_text("utf-8") == ledger.to_jsonl()
+    assert len(ledger.to_jsonl().splitlines()) == 2

@@ -101,6 +101,18 @@ def test_a_rejected_request_does_not_count_unless_told_so() -> None:
     assert not strict.admit(START + 60).allowed
 
 
+def test_what_came_to_nothing_is_taken_back_as_long_as_it_counts() -> None:
+    window = Window(3, 60.0)
+    for now in (START, START + 10, START + 20):
+        window.admit(now)
+    window.take_back(START + 10)
+    window.take_back(START + 10)
+    assert (window.peek(START + 30).remaining, window.peek(START + 30).reset_at) == (1, START + 60)
+    assert window.admit(START + 70).remaining == 1
+    window.take_back(START)
+    assert window.peek(START + 70).remaining == 1
+
+
 def test_looking_does_not_count() -> None:
     window = Window(1, 60.0)
     assert window.peek(START).allowed

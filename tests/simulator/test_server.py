@@ -250,3 +250,38 @@ async def test_a_luma_output_is_fetched_where_its_url_says() -> None:
         assert generation["state"] == "completed"
         async with session.get(generation["output"][0]["url"]) as reply:
             assert (reply.status, reply.content_type) == (200, "image/png")
+
+
+async def test_a_body_that_comes_in_pieces_is_read_whole() -> None:
+    body = json.dumps({"prompt": "A glass of iced coffee"}).encode()
+    async with Simulator() as simulator:
+        head = (
+            f"POST /v1/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {simulator.luma_key}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        ).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url.rpartition(":")[2]))
+        for piece in (head, body[:10], body[10:20], body[20:]):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert (await reader.read()).startswith(b"HTTP/1.1 201 Created")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_what_was_under_way_at_a_reset_leaves_no_trace() -> None:
+    async with generor(speed=50.0) as caller:
+        asking = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))
+        await until(lambda: caller.simulator.ledger.requests)
+        caller.simulator.reset()
+        assert (await asking).status == 201
+        assert not caller.simulator.ledger.requests
+        assert not caller.simulator.generor.account.creations
+        assert len((await caller.get("/creations")).data) == 0
+
+
+async def test_the_request_ids_that_the_server_makes_begin_anew_at_a_reset() -> None:
+    async with Simulator() as simulator:
+        first = (await ask(simulator, "GET", "/v1/files")).headers["X-Request-Id"]
+        simulator.reset()
+        assert (await ask(simulator, "GET", "/v1/files")).headers["X-Request-Id"] == first

@@ -678,7 +678,6 @@ class ModelsResource:
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
-            NotFoundError: 404: The resource doesn't exist.
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
@@ -939,7 +938,6 @@ class UsersResource:
 
         Raises:
             InvalidRequestError: An argument can never be right; nothing was sent.
-            BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1081,7 +1079,6 @@ class TeamsResource:
 
         Raises:
             InvalidRequestError: An argument can never be right; nothing was sent.
-            BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.

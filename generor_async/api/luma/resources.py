@@ -132,6 +132,7 @@ class GenerationsResource:
         Raises:
             InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
             NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
         """
         return await self._client.send(operations.generations_get(generation_id))

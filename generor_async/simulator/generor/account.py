@@ -39,11 +39,12 @@ class Account:
             if kind not in TRANSACTION_TYPES:
                 raise Refusal("VALIDATION_ERROR", f"type must be one of: {', '.join(TRANSACTION_TYPES)}")
             shown = [transaction for transaction in shown if transaction.type == kind]
-        return page_of(shown, Transaction.to_json, ask.call.query)
+        return page_of([each for each in shown if ask.lists(each.created_at)], Transaction.to_json, ask.call.query)
 
     def list_keys(self, ask: Ask) -> Answer:
         """List the caller's active keys by their prefixes."""
-        return page_of(self._keys_of(ask.me), ApiKey.to_json, ask.call.query)
+        shown = [key for key in self._keys_of(ask.me) if ask.lists(key.created_at)]
+        return page_of(shown, ApiKey.to_json, ask.call.query)
 
     def create_key(self, ask: Ask) -> Answer:
         """Make a key, and show it this once."""

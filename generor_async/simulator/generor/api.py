@@ -10,14 +10,13 @@ from generor_async.simulator.generor import catalogue
 from generor_async.simulator.generor.account import Account
 from generor_async.simulator.generor.creations import Creations
 from generor_async.simulator.generor.files import Files
-from generor_async.simulator.generor.gate import SCOPES, TIERS, Ask, Gate, Handler, Scope
+from generor_async.simulator.generor.gate import SCOPES, TIERS, Ask, Gate, GateRules, Handler, Scope
 from generor_async.simulator.generor.generate import Chances, Generation
 from generor_async.simulator.generor.seed import OWN_USERNAME, populate
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.teams import Teams
 from generor_async.simulator.generor.users import Users
 from generor_async.simulator.generor.wire import Code, Refusal
-from generor_async.simulator.limits import WindowKind
 
 __all__ = ["SCOPES", "TIERS", "GenerorApi"]
 
@@ -47,8 +46,8 @@ class GenerorApi:
 
     `key` is a key without scopes of the user johndoe, who has `credits` and the tier; it is the same for a
     seed. `exact_cost` makes `credit_cost` what the call itself cost, where the documents' difference of
-    balances counts calls that overlap. `listing_lag` is for how many seconds a new creation isn't listed
-    yet.
+    balances counts calls that overlap. `failures_cost` charges for generations that fail. `listing_lag` is for how
+    many seconds a new creation isn't listed yet.
     """
 
     def __init__(
@@ -59,18 +58,19 @@ class GenerorApi:
         credits: int = 100_000,  # noqa: A002  # the field's word, and nobody needs the built-in
         exact_cost: bool = False,
         listing_lag: float = 0.0,
-        window_kind: WindowKind = "sliding",
-        count_rejected: bool = False,
+        rules: GateRules,
+        failures_cost: bool = False,
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
         now: float = 0.0,
     ) -> None:
         self.world = World(seed)
         self._started = now
-        self._gate = Gate(self.world, window_kind=window_kind, count_rejected=count_rejected)
+        self._gate = Gate(self.world, rules)
         self.account = populate(self.world, tier=tier, credits_=credits, now=now)
         self.key = self.add_key(name="main")
-        self._generation = Generation(self.world, exact_cost, Chances(moderated=moderation_rate, failed=failure_rate))
+        chances = Chances(moderated=moderation_rate, failed=failure_rate)
+        self._generation = Generation(self.world, chances, exact_cost=exact_cost, failures_cost=failures_cost)
         self._creations = Creations(self.world, listing_lag)
         self.routes = self._make_routes()
         self.file_routes = Files(self.world).routes
@@ -87,6 +87,10 @@ class GenerorApi:
             raise Refusal(code, message)
 
         return self._gate.guard(refused, scope=None, key_needed=False)
+
+    def limits_told(self, call: Call) -> dict[str, str]:
+        """Give the headers that tell a caller of its limits, without counting the request."""
+        return self._gate.limits_told(call)
 
     def _make_routes(self) -> list[Route]:
         table = [*self._content_table(), *self._people_table()]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from attrs import define
 
+from generor_async.simulator.catalog import GENERATOR_BY_SLUG
 from generor_async.simulator.exchange import Answer
 from generor_async.simulator.generor.gate import Ask
 from generor_async.simulator.generor.order import find_generator
@@ -108,7 +109,8 @@ class Creations:
     def list_comments(self, ask: Ask) -> Answer:
         """List the comments on one."""
         creation = self._world.visible(ask.id(), ask.user)
-        comments = [c for c in self._world.comments.values() if c.creation_id == creation.creation_id]
+        of_it = (c for c in self._world.comments.values() if c.creation_id == creation.creation_id)
+        comments = [c for c in of_it if ask.lists(c.created_at)]
         return page_of(comments, Comment.to_json, ask.call.query)
 
     def add_comment(self, ask: Ask) -> Answer:
@@ -162,9 +164,10 @@ class Creations:
     def _page(self, ask: Ask, creations: Iterable[Creation]) -> Answer:
         slug = ask.query("generator")
         if slug is not None:
-            find_generator(slug)
+            if slug not in GENERATOR_BY_SLUG:
+                raise Refusal("VALIDATION_ERROR", f"generator '{slug}' does not exist: see GET /generators")
             creations = (c for c in creations if c.generator == slug)
-        listed = [c for c in creations if c.completed_at + self._listing_lag <= ask.now]
+        listed = [c for c in creations if ask.lists(c.completed_at + self._listing_lag)]
         return page_of(listed, _summary, ask.call.query)
 
 

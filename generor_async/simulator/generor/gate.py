@@ -1,9 +1,9 @@
 """Who may pass into the Generor API: keys, scopes, tiers and the three windows.
 
 `documented`: keys and scopes, the tiers' figures, 15 requests a minute and IP address without a key, the
-headers. `assumed`: every request counts, the refused ones too unless it is for want of quota; an unknown
-key counts as none; of three windows the headers show the one that has the smallest share left; without a
-key there is no X-RateLimit-Tier; an endpoint open to all refuses a bad key all the same.
+headers. `assumed`, each with a switch: every request counts, the refused ones too unless it is for want of quota;
+of three windows the headers show the one that has the smallest share left; an endpoint open to all refuses a bad
+key all the same. `assumed` without one: an unknown key counts as none; without a key there is no X-RateLimit-Tier.
 """
 
 import math
@@ -17,11 +17,13 @@ from generor_async.simulator.generor.fields import Fields
 from generor_async.simulator.generor.records import ApiKey, User
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.wire import Refusal, failure, whole_number
-from generor_async.simulator.limits import Window, WindowKind, admit_all
+from generor_async.simulator.limits import Verdict, Window, WindowKind, admit_all, tightest
 
-__all__ = ["SCOPES", "TIERS", "Ask", "Gate", "Handler", "Scope"]
+__all__ = ["SCOPES", "TIERS", "Ask", "BadKeyOnPublic", "Gate", "GateRules", "Handler", "Scope", "WindowShown"]
 
 Scope = Literal["read", "write", "generate"]
+WindowShown = Literal["tightest", "minute"]
+BadKeyOnPublic = Literal["refuse", "ignore"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "generate")
 TIERS: Mapping[str, tuple[int, int, int]] = {
     "free": (30, 500, 5_000),
@@ -37,6 +39,21 @@ KEY_LENGTH = 40
 
 
 @frozen(kw_only=True)
+class GateRules:
+    """What the documents leave open about keys and windows."""
+
+    window_kind: WindowKind = "sliding"
+    count_rejected: bool = False
+    """Whether a request that is refused for want of quota uses some up."""
+    count_errors: bool = True
+    """Whether a request that is refused for anything else does."""
+    window_shown: WindowShown = "tightest"
+    """Which window the headers tell of."""
+    bad_key_on_public: BadKeyOnPublic = "refuse"
+    """What becomes of a bad key where none is needed."""
+
+
+@frozen(kw_only=True)
 class Ask:
     """A request that was let in, and whose it is."""
 
@@ -48,6 +65,10 @@ class Ask:
     def now(self) -> float:
         """When it arrived, in simulated Unix time."""
         return self.call.now
+
+    def lists(self, made_at: float) -> bool:
+        """Tell whether a listing shows what was made then: it may lag."""
+        return made_at + self.call.lag <= self.call.now
 
     @property
     def me(self) -> User:
@@ -76,10 +97,9 @@ Answered = TypeVar("Answered", bound=Answer | Later)
 class Gate:
     """Looks at the key and counts the request, before anybody else sees it."""
 
-    def __init__(self, world: World, *, window_kind: WindowKind, count_rejected: bool) -> None:
+    def __init__(self, world: World, rules: GateRules) -> None:
         self._world = world
-        self._window_kind: WindowKind = window_kind
-        self._count_rejected = count_rejected
+        self._rules = rules
         self._by_address: dict[str, tuple[Window, ...]] = {}
 
     def new_key(self, user: User, *, name: str, scopes: tuple[str, ...], now: float) -> ApiKey:
@@ -102,51 +122,85 @@ class Gate:
         def guarded(call: Call) -> Answer | Later:
             key = self._key_of(call)
             user = None if key is None else key.user
-            headers, refusal = self._admit(call, key)
-            refusal = refusal or _not_permitted(call, key, scope=scope, key_needed=key_needed)
-            if refusal is not None:
-                return _stamped(failure(refusal), headers, user)
-            answer = _or_failure(handler, Ask(call=call, user=user))
+            windows = self._windows_of(call, key)
+            allowed, verdict = admit_all(windows, call.now)
+            if not allowed:
+                return _stamped(_out_of_quota(verdict), self._headers(windows, verdict, call, key), user)
+            headers = self._headers(windows, verdict, call, key)
+
+            def told(answer: Answer) -> Answer:
+                if answer.status < 400 or self._rules.count_errors:
+                    return _stamped(answer, headers, user)
+                for window in windows:
+                    window.take_back(call.now)
+                return _stamped(answer, self._headers(windows, tightest(windows, call.now), call, key), user)
+
+            refusal = self._not_permitted(call, key, scope=scope, key_needed=key_needed)
+            answer = failure(refusal) if refusal else _or_failure(handler, Ask(call=call, user=user))
             if isinstance(answer, Answer):
-                return _stamped(answer, headers, user)
+                return told(answer)
             finish = answer.finish
-            return Later(answer.seconds, lambda now: _stamped(_or_failure(finish, now), headers, user))
+            return Later(answer.seconds, lambda now: told(_or_failure(finish, now)))
 
         return guarded
+
+    def limits_told(self, call: Call) -> dict[str, str]:
+        """Give the headers that tell a caller of its limits, without counting the request."""
+        key = self._key_of(call)
+        windows = self._windows_of(call, key)
+        return self._headers(windows, tightest(windows, call.now), call, key)
 
     def _key_of(self, call: Call) -> ApiKey | None:
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
         key = self._world.keys.get(token.strip()) if scheme.lower() == "bearer" else None
         return None if key is None or key.revoked else key
 
-    def _admit(self, call: Call, key: ApiKey | None) -> tuple[dict[str, str], Refusal | None]:
-        """Count the request, and give the headers that every answer to it carries."""
-        if key is None:
-            windows = self._by_address.get(call.peer)
-            if windows is None:
-                windows = self._by_address[call.peer] = self._windows((WITHOUT_KEY, MINUTE))
-        else:
-            windows = key.windows
+    def _windows_of(self, call: Call, key: ApiKey | None) -> tuple[Window, ...]:
+        if key is not None:
             key.last_used_at = call.now
-        allowed, verdict = admit_all(windows, call.now)
+            return key.windows
+        windows = self._by_address.get(call.peer)
+        if windows is None:
+            windows = self._by_address[call.peer] = self._windows((WITHOUT_KEY, MINUTE))
+        return windows
+
+    def _headers(self, windows: tuple[Window, ...], verdict: Verdict, call: Call, key: ApiKey | None) -> dict[str, str]:
+        """Give the headers that the answer carries, whatever it is."""
+        shown = (
+            verdict if self._rules.window_shown == "tightest" else windows[0].told(call.now, allowed=verdict.allowed)
+        )
         headers = {
-            "X-RateLimit-Limit": str(verdict.limit),
-            "X-RateLimit-Remaining": str(verdict.remaining),
-            "X-RateLimit-Reset": str(math.ceil(verdict.reset_at)),
+            "X-RateLimit-Limit": str(shown.limit),
+            "X-RateLimit-Remaining": str(shown.remaining),
+            "X-RateLimit-Reset": str(math.ceil(shown.reset_at)),
         }
         if key is not None:
             headers["X-RateLimit-Tier"] = key.user.tier
-        if allowed:
-            return headers, None
-        headers["Retry-After"] = str(verdict.retry_after)
-        message = f"Rate limit exceeded: retry after {verdict.retry_after} seconds"
-        return headers, Refusal("RATE_LIMIT_EXCEEDED", message)
+        if not verdict.allowed:
+            headers["Retry-After"] = str(verdict.retry_after)
+        return headers
 
     def _windows(self, *sizes: tuple[int, float]) -> tuple[Window, ...]:
-        return tuple(
-            Window(limit, seconds, kind=self._window_kind, count_rejected=self._count_rejected)
-            for limit, seconds in sizes
-        )
+        kind, count_rejected = self._rules.window_kind, self._rules.count_rejected
+        return tuple(Window(limit, seconds, kind=kind, count_rejected=count_rejected) for limit, seconds in sizes)
+
+    def _not_permitted(
+        self, call: Call, key: ApiKey | None, *, scope: Scope | None, key_needed: bool
+    ) -> Refusal | None:
+        if key is None:
+            ignored = self._rules.bad_key_on_public == "ignore" and not key_needed
+            if "Authorization" in call.headers and not ignored:
+                return Refusal("UNAUTHORIZED", "Invalid API key: it is unknown, malformed or revoked")
+            if key_needed:
+                return Refusal("UNAUTHORIZED", "Missing API key: send it as 'Authorization: Bearer gnr_live_...'")
+        elif scope is not None and key.scopes and scope not in key.scopes:
+            return Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'")
+        return None
+
+
+def _out_of_quota(verdict: Verdict) -> Answer:
+    message = f"Rate limit exceeded: retry after {verdict.retry_after} seconds"
+    return failure(Refusal("RATE_LIMIT_EXCEEDED", message))
 
 
 def _or_failure(act: Callable[[Given], Answered], given: Given) -> Answered | Answer:
@@ -166,14 +220,3 @@ def _stamped(answer: Answer, headers: Mapping[str, str], user: User | None) -> A
         charged=answer.charged,
         caller=None if user is None else user.username,
     )
-
-
-def _not_permitted(call: Call, key: ApiKey | None, *, scope: Scope | None, key_needed: bool) -> Refusal | None:
-    if key is None:
-        if "Authorization" in call.headers:
-            return Refusal("UNAUTHORIZED", "Invalid API key: it is unknown, malformed or revoked")
-        if key_needed:
-            return Refusal("UNAUTHORIZED", "Missing API key: send it as 'Authorization: Bearer gnr_live_...'")
-    elif scope is not None and key.scopes and scope not in key.scopes:
-        return Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'")
-    return None

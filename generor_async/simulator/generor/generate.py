@@ -2,8 +2,8 @@
 
 `documented`: the answers' shape, `credit_cost` as the difference of balances, the estimate from recent
 generations once there are three. `assumed`: the price is reserved when work begins and taken when it ends;
-the charge differs from the estimate only where the catalogue says so; a failed generation costs nothing;
-moderation answers 400; whoever deletes a creation in the making cancels it.
+the charge differs from the estimate only where the catalogue says so; a failed generation costs nothing (a
+switch); moderation answers 400, for free; whoever deletes a creation in the making cancels it.
 """
 
 import math
@@ -11,7 +11,7 @@ import re
 from collections import deque
 from random import Random
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from generor_async.simulator.catalog import Generator, Model
 from generor_async.simulator.exchange import Answer, Later
@@ -21,7 +21,7 @@ from generor_async.simulator.generor.order import Order, read_order
 from generor_async.simulator.generor.records import Creation, User
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.texts import write
-from generor_async.simulator.generor.wire import Json, Refusal, success
+from generor_async.simulator.generor.wire import Json, Refusal, failure, success
 
 __all__ = ["Chances", "Generation"]
 
@@ -61,8 +61,9 @@ class Generation:
     """Estimates and generates, and remembers how long things took."""
 
     _world: World
-    _exact_cost: bool
     _chances: Chances
+    _exact_cost: bool = field(kw_only=True, alias="exact_cost")
+    _failures_cost: bool = field(kw_only=True, alias="failures_cost")
     _times: dict[tuple[str, int], deque[float]] = field(factory=dict[tuple[str, int], deque[float]], init=False)
     """The latest seconds an item, at the pace of 1, by generator and model."""
 
@@ -94,7 +95,7 @@ class Generation:
         wallet.reserved += order.total
         seconds = sum(run.times)
         if run.failure is not None:
-            return Later(seconds * FAILS_AFTER, lambda _: self._fail(run))
+            return Later(seconds * FAILS_AFTER, lambda now: self._fail(run, now))
         return Later(seconds, lambda now: self._finish(run, now))
 
     def _check_relations(self, order: Order, user: User) -> None:
@@ -142,11 +143,21 @@ class Generation:
             begins_at += seconds
         return creations
 
-    def _fail(self, run: _Run) -> Answer:
+    def _fail(self, run: _Run, now: float) -> Answer:
         run.user.wallet.reserved -= run.order.total
         for creation in run.creations:
             creation.outcome = creation.outcome or "failed"
-        raise Refusal("SERVER_ERROR", f"Generation failed: {run.failure}")
+        charged = self._take(run, run.creations[0], now) if self._failures_cost else 0
+        return evolve(failure(Refusal("SERVER_ERROR", f"Generation failed: {run.failure}")), charged=charged)
+
+    def _take(self, run: _Run, creation: Creation, now: float) -> int:
+        """Take what a generation costs from the wallet, and write it into the history."""
+        charged = run.user.wallet.spend(run.charge)
+        description = f"{run.order.generator.title} with {run.order.model.name}"
+        self._world.record(
+            run.user, "spend", -charged, at=now, description=description, creation_id=creation.creation_id
+        )
+        return charged
 
     def _finish(self, run: _Run, now: float) -> Answer:
         order, wallet = run.order, run.user.wallet
@@ -157,15 +168,7 @@ class Generation:
         for creation in made:
             creation.outcome = "completed"
             creation.completed_at = now
-        charged = wallet.spend(run.charge)
-        self._world.record(
-            run.user,
-            "spend",
-            -charged,
-            at=now,
-            description=f"{order.generator.title} with {order.model.name}",
-            creation_id=made[0].creation_id,
-        )
+        charged = self._take(run, made[0], now)
         self._remember(order, run.times)
         shown = _head(order) | {
             "creations": [_made_json(creation, run.origin) for creation in made],

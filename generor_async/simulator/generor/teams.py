@@ -27,7 +27,8 @@ class Teams:
 
     def list_own(self, ask: Ask) -> Answer:
         """List the teams the caller is in."""
-        own = [team for team in self._world.teams.values() if ask.me.user_id in team.joined]
+        me = ask.me.user_id
+        own = [team for team in self._world.teams.values() if me in team.joined and ask.lists(team.joined[me])]
         return page_of(own, _summary, ask.call.query)
 
     def create(self, ask: Ask) -> Answer:
@@ -57,7 +58,7 @@ class Teams:
         team = self._own(ask)
         user = self._world.user_named(ask.fields().required_text("username"))
         team.joined.setdefault(user.user_id, ask.now)
-        return success(self._details(team), status=201)
+        return success(self._details(team))
 
     def remove_member(self, ask: Ask) -> Answer:
         """Remove a member, as the owner."""

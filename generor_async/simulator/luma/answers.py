@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn, cast
 
 from attrs import field, frozen
@@ -37,13 +38,18 @@ class Refusal(Exception):  # noqa: N818  # an outcome of the API, not an error o
 
 def iso(at: float) -> str:
     """Write a Unix time the way the API writes dates: in UTC, to the second, with a Z."""
-    return f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return _iso(int(at))
+
+
+@lru_cache
+def _iso(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def json_object(call: Call) -> dict[str, Any]:
     """Read the request's body as one JSON object. What a broken one is told is `assumed`: a 400."""
     try:
-        value = json.loads(call.body, parse_constant=_refuse_constant)
+        value = _decode(call.body.decode("utf-8-sig", "surrogatepass"))
     except (ValueError, RecursionError):
         raise Refusal(400, "Request body is not valid JSON") from None
     return as_object(value, "Request body")
@@ -51,6 +57,9 @@ def json_object(call: Call) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def as_object(value: Any, name: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Its documents: the vendor's error page (`documented`), the official client's types (`client`). What neither
 says is `assumed`, and each module says which of its own. Here it is the order in which a submission is
 judged: key, client's standing, requests per minute (so that every request with a good key counts, whatever
-comes of it), the fields, concurrent jobs, balance, media. A rejected request doesn't count, the charge is
-taken at submission and kept when the job fails, a slot is free the moment a job has ended: these are
-switches.
+comes of it), the fields, concurrent jobs, balance, media. A request that is refused for the minute's limit doesn't
+count, one that is refused for anything else does; the charge is taken at submission and kept when the job fails; a
+slot is free the moment a job has ended; a suspended client may not even look: these are switches.
 """
 
 import math
@@ -13,8 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal
-
-from attrs import evolve
 
 from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.limits import Verdict, Window, WindowKind
@@ -26,7 +24,7 @@ from generor_async.simulator.luma.media import MediaDesk
 from generor_async.simulator.luma.rules import Request, read_request
 from generor_async.simulator.storage import Storage
 
-__all__ = ["LumaApi"]
+__all__ = ["ChargeAt", "LumaApi"]
 
 ChargeAt = Literal["submit", "completion"]
 
@@ -49,20 +47,27 @@ class LumaApi:
         balance: float = 1000.0,
         window_kind: WindowKind = "sliding",
         count_rejected: bool = False,
+        count_errors: bool = True,
         charge_at: ChargeAt = "submit",
+        refund_failures: bool = False,
+        suspended_may_read: bool = False,
         release_lag: float = 0.0,
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
     ) -> None:
         self.storage = storage
         self.charge_at: ChargeAt = charge_at
+        self.refund_failures = refund_failures
+        """Whether what a failed job cost is given back."""
+        self.suspended_may_read = suspended_may_read
+        """Whether a client that is suspended or deactivated can still look at what it has."""
         self.release_lag = release_lag
         """Seconds for which an ended job still holds its slot."""
         self.generations: dict[str, Job] = {}
         """All generations by id, oldest first."""
         self._unfinished: defaultdict[ApiClient, list[Job]] = defaultdict(list)
         self._window_kind: WindowKind = window_kind
-        self._count_rejected = count_rejected
+        self._count_rejected, self._count_errors = count_rejected, count_errors
         self._rpm, self._slots, self._balance = rpm, jobs, balance
         self._ring = KeyRing(seed=seed)
         self._maker = JobMaker(seed, Rates(failure=failure_rate, moderation=moderation_rate))
@@ -108,6 +113,10 @@ class LumaApi:
         """Count the slots that a client's unfinished generations hold."""
         return sum(job.ends_at + self.release_lag > now for job in self._unfinished[client])
 
+    def limits_told(self, call: Call) -> dict[str, str]:
+        """Give the headers that tell the main client of its limits, without counting the request."""
+        return _rate_headers(self.client.window.peek(call.now))
+
     def _refused_keys(self) -> dict[str, str]:
         main = self.client
         return {
@@ -143,11 +152,18 @@ class LumaApi:
             try:
                 key = self._ring.find(call)
                 caller = key.client.name
-                key.check(call.now)
+                reads = call.method == "GET" and self.suspended_may_read
+                key.check(call.now, standing_matters=not reads)
                 answer = handle(key, call)
             except Refusal as refusal:
                 answer = Answer(status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers)
-            return evolve(answer, caller=caller, headers={**answer.headers, **COMMON_HEADERS})
+            return Answer(
+                status=answer.status,
+                json=answer.json,
+                headers={**answer.headers, **COMMON_HEADERS},
+                charged=answer.charged,
+                caller=caller,
+            )
 
         return guarded
 
@@ -157,6 +173,22 @@ class LumaApi:
         if not verdict.allowed:
             headers = {"Retry-After": str(verdict.retry_after), **_rate_headers(verdict)}
             raise Refusal(429, "Rate limit exceeded", headers)
+        try:
+            job = self._accept(key, call)
+        except Refusal:
+            if not self._count_errors:
+                client.window.take_back(now)
+            raise
+        return Answer(
+            status=201,
+            json=job.to_json(now=now, origin=call.origin, storage=self.storage),
+            headers=_rate_headers(verdict),
+            charged=_report(job),
+        )
+
+    def _accept(self, key: Key, call: Call) -> Job:
+        """Queue a job, unless anything but the minute's limit speaks against it."""
+        client, now = key.client, call.now
         request = read_request(json_object(call))
         self._settle(client, now)
         if self.active(client, now) >= client.jobs:
@@ -170,12 +202,7 @@ class LumaApi:
         self._unfinished[client].append(job)
         if self.charge_at == "submit":
             _charge(job)
-        return Answer(
-            status=201,
-            json=job.to_json(now=now, origin=call.origin, storage=self.storage),
-            headers=_rate_headers(verdict),
-            charged=_report(job),
-        )
+        return job
 
     def _get(self, key: Key, call: Call) -> Answer:
         self._settle(key.client, call.now)
@@ -186,8 +213,14 @@ class LumaApi:
         return Answer(status=200, json=shown, charged=_report(job))
 
     def _settle(self, client: ApiClient, now: float) -> None:
-        """Charge what has been completed, in that order, and forget what holds no slot any more."""
+        """Charge what has been completed, in that order, and forget what holds no slot any more.
+
+        What has failed is paid back, if that is how it is to be.
+        """
         unfinished = self._unfinished[client]
+        for job in unfinished if self.refund_failures else ():
+            if job.charged and job.state(now) == "failed":
+                _refund(job)
         if self.charge_at == "completion":
             for job in sorted(unfinished, key=lambda job: job.ends_at):
                 if job.state(now) == "completed" and not job.charged:
@@ -218,6 +251,13 @@ def _charge(job: Job) -> None:
     client.balance -= job.price
     job.charged = True
     job.unreported = job.price
+
+
+def _refund(job: Job) -> None:
+    """Give back what a failed job cost; the ledger has it as a negative charge."""
+    job.owner.client.balance += job.price
+    job.charged = False
+    job.unreported -= job.price
 
 
 def _report(job: Job) -> float:

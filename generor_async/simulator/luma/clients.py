@@ -2,7 +2,7 @@
 
 `documented`: limits are per API client, generations belong to the key that made them; the texts of 401 and
 403. `assumed`: files and the balance belong to the API client; the scheme's name ignores case, as HTTP has
-it; a suspended or deactivated client is refused everywhere, not only where it submits.
+it; a suspended or deactivated client is refused everywhere, not only where it submits (a switch).
 """
 
 import random
@@ -46,13 +46,13 @@ class Key:
     expires_at: float | None = None
     """Unix seconds from which on the key is refused, or None."""
 
-    def check(self, now: float) -> None:
+    def check(self, now: float, *, standing_matters: bool) -> None:
         """Refuse a key that is no longer good, and a client that may not call."""
         if self.revoked:
             raise Refusal(401, "API key has been revoked")
         if self.expires_at is not None and now >= self.expires_at:
             raise Refusal(401, "API key has expired")
-        if self.client.standing != "active":
+        if standing_matters and self.client.standing != "active":
             raise Refusal(403, f"API client is {self.client.standing}")
 
 

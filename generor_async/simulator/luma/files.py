@@ -183,6 +183,7 @@ class FileDesk:
             file
             for file in reversed(self.files.values())
             if file.owned_by(key)
+            and file.created_at + call.lag <= call.now
             and (below is None or file.number < below)
             and purpose in {None, file.wanted.purpose}
             and (file.state(call.now) == state if state else file.state(call.now) != "deleted")

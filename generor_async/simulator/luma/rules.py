@@ -51,7 +51,7 @@ class Request:
 
     def without_refs(self) -> "Request":
         """Let go of the media references, which may hold many megabytes."""
-        return evolve(self, image_refs=(), source=None, video=evolve(self.video, refs=()))
+        return evolve(self, image_refs=(), source=None, video=evolve(self.video, refs=())) if self.refs else self
 
 
 def read_request(body: dict[str, Any]) -> Request:

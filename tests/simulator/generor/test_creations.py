@@ -59,7 +59,7 @@ async def test_own_creations_are_filtered_by_generator() -> None:
         await caller.make("joke", 37)
         picture = await caller.make_one("image", 10003)
         assert await ids(caller, "/creations?generator=image") == [picture]
-        assert (await caller.get("/creations?generator=x")).refusal[:2] == (404, "NOT_FOUND")
+        assert (await caller.get("/creations?generator=x")).refusal[:2] == (400, "VALIDATION_ERROR")
 
 
 async def test_pages_say_where_they_lie() -> None:

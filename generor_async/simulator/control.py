@@ -1,0 +1,216 @@
+"""The control endpoints, for those who aren't in this process: a test in another language, a browser, curl.
+
+    GET    /__sim__/state     time, money, limits, keys, rules
+    GET    /__sim__/ledger    every request that arrived; as JSON Lines with ?format=jsonl or Accept
+    GET    /__sim__/faults    the rules, and how often each has struck
+    POST   /__sim__/faults    add one: {"operation": ..., "fault": ..., "when": ..., "times": ..., <details>}, or
+                              {"spec": "luma.generations.create=reset:after_charge:0.05"}
+    DELETE /__sim__/faults    remove them all
+    POST   /__sim__/clock     {"advance": seconds}
+    POST   /__sim__/reset     begin anew: both APIs, ledger and faults; time goes on
+
+They are no part of what is simulated: no key, no limits, no faults, and the ledger doesn't have them. They answer
+callers on this machine, under a name of this machine: a web page elsewhere that had its own name resolve to the
+loopback address (DNS rebinding), or that posts here, is refused.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address, ip_address
+from typing import Any, Literal, Protocol, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from attrs import asdict, frozen
+
+from generor_async.simulator.exchange import Answer, Call, Route
+from generor_async.simulator.faults import Fault, Faults
+from generor_async.simulator.ledger import Ledger
+
+__all__ = ["PREFIX", "Control", "ControlFrom"]
+
+PREFIX = "/__sim__"
+LOCALHOST = frozenset({"localhost", "localhost."})
+JSONL_TYPES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
+
+ControlFrom: TypeAlias = Literal["loopback", "anywhere"]
+"""Who may use the control endpoints: callers on this machine, or whoever reaches the port."""
+
+
+class Subject(Protocol):
+    """What is controlled: the simulator."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every request that arrived."""
+        ...
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on; ValueError where it can't be."""
+        ...
+
+    def reset(self) -> None:
+        """Begin anew."""
+        ...
+
+    def state(self, origin: str | None = None) -> dict[str, Any]:
+        """Tell how things stand."""
+        ...
+
+
+@frozen
+class _Refusal(Exception):  # noqa: N818  # what a caller is told, not an error of the program
+    """A sentence, and the status that goes with it."""
+
+    status: int
+    sentence: str
+
+
+class Control:
+    """Answers at the control endpoints of one simulator."""
+
+    def __init__(self, subject: Subject, *, answers: ControlFrom, host: str) -> None:
+        self._subject = subject
+        self._answers = answers
+        self._host = host.lower()
+        self.routes = [
+            self._route("GET", "/state", self._state),
+            self._route("GET", "/ledger", self._ledger),
+            self._route("GET", "/faults", self._list_faults),
+            self._route("POST", "/faults", self._add_fault),
+            self._route("DELETE", "/faults", self._clear_faults),
+            self._route("POST", "/clock", self._move_clock),
+            self._route("POST", "/reset", self._reset),
+        ]
+
+    def refuse(self, status: int, sentence: str) -> Callable[[Call], Answer]:
+        """Make a handler that says no, to those who may ask at all."""
+
+        def refused(_: Call) -> Answer:
+            raise _Refusal(status, sentence)
+
+        return self._guarded(refused)
+
+    def _route(self, method: str, path: str, handle: Callable[[Call], Answer]) -> Route:
+        return Route(f"control{path.replace('/', '.')}.{method.lower()}", method, path, self._guarded(handle))
+
+    def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+        def guarded(call: Call) -> Answer:
+            try:
+                self._check(call)
+                return handle(call)
+            except _Refusal as refusal:
+                return Answer(status=refusal.status, json={"error": refusal.sentence})
+
+        return guarded
+
+    def _check(self, call: Call) -> None:
+        """Refuse who isn't on this machine, and who was brought here by a web page."""
+        host, origin = call.headers.get("Host", ""), call.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise _Refusal(403, "The control endpoints don't answer web pages of another origin.")
+        if self._answers == "anywhere":
+            return
+        if not _is_loopback(call.peer):
+            told = 'let them answer anywhere with Simulator(control="anywhere") or --control anywhere'
+            raise _Refusal(403, f"The control endpoints answer callers on this machine only; {told}.")
+        name = _host_name(host)
+        if not (name in LOCALHOST or name == self._host or _is_loopback(name)):
+            raise _Refusal(403, f"The control endpoints are at localhost or 127.0.0.1, not at {name[:100]!r}.")
+
+    def _state(self, call: Call) -> Answer:
+        return Answer(status=200, json=self._subject.state(call.origin))
+
+    def _ledger(self, call: Call) -> Answer:
+        ledger = self._subject.ledger
+        form = call.query.get("format", "jsonl" if _wants_jsonl(call) else "json")
+        if form == "jsonl":
+            return Answer(status=200, body=ledger.to_jsonl().encode(), headers={"Content-Type": JSONL_TYPES[0]})
+        if form != "json":
+            raise _Refusal(400, f"format must be json or jsonl, not {form[:100]!r}.")
+        return Answer(
+            status=200,
+            json={
+                "requests": [asdict(entry) for entry in ledger.requests],
+                "charges": [entry.number for entry in ledger.charges],
+                "duplicates": ledger.duplicates(),
+                "unanswered": [entry.number for entry in ledger.unanswered()],
+            },
+        )
+
+    def _list_faults(self, _: Call) -> Answer:
+        return Answer(status=200, json={"faults": [fault.to_json() for fault in self._subject.faults]})
+
+    def _add_fault(self, call: Call) -> Answer:
+        try:
+            added = _add(self._subject.faults, _json_object(call))
+        except ValueError as error:
+            raise _Refusal(400, f"{error}.") from None
+        return Answer(status=201, json=added.to_json())
+
+    def _clear_faults(self, _: Call) -> Answer:
+        self._subject.faults.clear()
+        return Answer(status=204)
+
+    def _move_clock(self, call: Call) -> Answer:
+        given = _json_object(call)
+        seconds = given.get("advance")
+        if list(given) != ["advance"] or isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise _Refusal(400, 'The body must be {"advance": seconds}.')
+        try:
+            self._subject.advance(seconds)
+        except ValueError as error:
+            raise _Refusal(400, f"{error}.") from None
+        return self._state(call)
+
+    def _reset(self, _: Call) -> Answer:
+        self._subject.reset()
+        return Answer(status=204)
+
+
+def _add(faults: Faults, given: Mapping[str, Any]) -> Fault:
+    """Add the rule that was posted; ValueError for what isn't one."""
+    for name in ("spec", "operation", "fault", "when"):
+        if not isinstance(given.get(name, ""), str):
+            raise ValueError(f"{name} must be a string, not {given[name]!r}")  # noqa: TRY004  # it is the value of a JSON field
+    if list(given) == ["spec"]:
+        return faults.add_spec(given["spec"])
+    if "fault" not in given:
+        raise ValueError("the body must name a fault, or be a spec")
+    return faults.add(**given)
+
+
+def _json_object(call: Call) -> dict[str, Any]:
+    try:
+        value = json.loads(call.body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _Refusal(400, "The body must be a JSON object.")
+    return cast("dict[str, Any]", value)
+
+
+def _wants_jsonl(call: Call) -> bool:
+    accepted = call.headers.get("Accept", "")
+    return any(kind in accepted for kind in JSONL_TYPES)
+
+
+def _host_name(host: str) -> str:
+    """Give a Host header's name or address, without the port; empty for what is neither."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback

@@ -1,0 +1,200 @@
+"""What a fault says instead of the true answer, or does to it, where all of HTTP is kept to.
+
+`documented`: Generor's 429 and 500, Luma's two 429, its 502 and 503. `assumed`: the wording of every other status in
+the APIs' shapes, and everything that a gateway says: it knows neither the API's headers nor its shape.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from xml.sax.saxutils import escape
+
+from attrs import evolve
+
+from generor_async.simulator.exchange import Answer, Call
+from generor_async.simulator.faults import Fault
+from generor_async.simulator.luma.answers import COMMON_HEADERS
+
+__all__ = ["FAITHFUL", "bent", "replaced"]
+
+FAITHFUL = frozenset({"drip", "expired_url", "skewed_clock", "stale_listing"})
+"""The faults under which the operation's own answer reaches the caller whole."""
+LONGEST_LIFETIME = 7 * 86_400.0
+"""Seconds for which S3 signs a URL at most."""
+RPM_WAIT, JOBS_WAIT = 12, 60
+"""Seconds of Retry-After in the documents' examples, for Luma's two limits."""
+LONGEST_WAIT = 86_400
+"""Seconds of Retry-After that X-RateLimit-Reset agrees with."""
+MEGABYTE = 1_000_000
+LUMA_WORDS = {
+    500: "Internal server error",
+    502: "Upstream service unavailable",
+    503: "Image URL ingestion unavailable",
+    504: "Upstream service timed out",
+}
+GENEROR_WORDS = {
+    500: "Internal server error",
+    502: "Upstream service unavailable",
+    503: "Service temporarily unavailable",
+    504: "Upstream service timed out",
+}
+S3_CODES = {429: "TooManyRequests", 500: "InternalError", 502: "BadGateway", 503: "SlowDown", 504: "GatewayTimeout"}
+
+
+def bent(fault: Fault, call: Call) -> Call:
+    """Give the request as the operation sees it under a fault: through a stale index, or from after a URL's end."""
+    if fault.fault == "stale_listing":
+        return evolve(call, lag=fault.details["seconds"])
+    if fault.fault == "expired_url":
+        return evolve(call, now=call.now + LONGEST_LIFETIME)
+    return call
+
+
+def replaced(fault: Fault, call: Call, answer: Answer | None, limits_told: Mapping[str, str]) -> Answer:
+    """Give what is said under a fault; `answer` is the true one, None where the operation never came to one."""
+    if fault.fault in STATUSES:
+        return _status(fault, call, STATUSES[fault.fault], limits_told)
+    if fault.fault in BODIES:
+        return BODIES[fault.fault](fault, answer)
+    if answer is None:
+        return _page(502)
+    if fault.fault == "skewed_clock":
+        return _skewed(answer, call.now, fault.details["seconds"])
+    if fault.fault in FAITHFUL or answer.payload():
+        return answer
+    return evolve(answer, status=200, json={})  # there must be something to break
+
+
+def _status(fault: Fault, call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
+    """Say no, in the API's own shape or as a gateway."""
+    if fault.details["shape"] == "gateway":
+        answer = _page(status)
+    elif status == 429:
+        answer = _limited(fault, call, limits_told)
+    else:
+        answer = _worded(call, status, limits_told)
+    retry_after = fault.details["retry_after"]
+    if retry_after is None:
+        return answer
+    if retry_after == "usual":
+        retry_after = JOBS_WAIT if fault.details["limit"] == "jobs" else RPM_WAIT
+    told = retry_after if isinstance(retry_after, str) else f"{retry_after:g}"
+    return evolve(answer, headers={**answer.headers, "Retry-After": told})
+
+
+def _limited(fault: Fault, call: Call, limits_told: Mapping[str, str]) -> Answer:
+    """Say that a limit is reached; Luma's of jobs comes without the headers of its other one."""
+    if fault.details["limit"] == "jobs":
+        return Answer(status=429, json={"detail": "Too many concurrent jobs"}, headers=COMMON_HEADERS)
+    answer = _worded(call, 429, limits_told)
+    if not limits_told:
+        return answer
+    wait = fault.details["retry_after"]
+    seconds = wait if isinstance(wait, int | float) and 0 <= wait <= LONGEST_WAIT else RPM_WAIT
+    reset = str(math.ceil(call.now + seconds))
+    told = {**limits_told, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+    return evolve(answer, headers={**answer.headers, **told})
+
+
+def _worded(call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
+    """Word a status in the shape of the API that the operation belongs to."""
+    api = call.operation.partition(".")[0]
+    if api == "luma":
+        detail = LUMA_WORDS.get(status, "Rate limit exceeded")
+        return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
+    if api == "generor":
+        code = "RATE_LIMIT_EXCEEDED" if status == 429 else "SERVER_ERROR"
+        message = GENEROR_WORDS.get(status, "Rate limit exceeded")
+        error = {"code": code, "message": message, "status": status}
+        return Answer(status=status, json={"success": False, "error": error}, headers=limits_told)
+    parts = {"Code": S3_CODES[status], "Message": HTTPStatus(status).phrase, "RequestId": call.request_id}
+    inner = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts.items())
+    xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
+    return Answer(status=status, body=xml.encode(), headers={"Content-Type": "application/xml"})
+
+
+def _page(status: int) -> Answer:
+    """Say something as a gateway does, which never heard of the API."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    html = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
+    return Answer(status=status, body=html.encode(), headers={"Content-Type": "text/html"}, by_gateway=True)
+
+
+def _skewed(answer: Answer, now: float, seconds: float) -> Answer:
+    """Put the server's clock wrong in everything that an answer's headers say of it."""
+    headers = {**answer.headers, "Date": formatdate(max(0, int(now + seconds)), usegmt=True)}
+    reset = headers.get("X-RateLimit-Reset")
+    if reset is not None:
+        headers["X-RateLimit-Reset"] = str(max(0, int(reset) + round(seconds)))
+    return evolve(answer, headers=headers)
+
+
+def _said(answer: Answer | None, body: bytes, **headers: str) -> Answer:
+    """Say something else in JSON, under the status and headers of the true answer."""
+    headers = {"Content-Type": "application/json", **{name.replace("_", "-"): told for name, told in headers.items()}}
+    if answer is None:
+        return Answer(status=200, body=body, headers=headers)
+    status = 200 if answer.status == 204 else answer.status
+    return evolve(answer, status=status, body=body, headers={**answer.headers, **headers})
+
+
+def _wrong_type(_fault: Fault, _answer: Answer | None) -> Answer:
+    return _page(200)
+
+
+def _wrong_json(_fault: Fault, answer: Answer | None) -> Answer:
+    inner = None if answer is None else answer.json
+    return _said(answer, json.dumps({"schema": "2031-01-01", "result": [inner]}).encode())
+
+
+def _invalid_json(_fault: Fault, answer: Answer | None) -> Answer:
+    true = json.dumps(None if answer is None else answer.json).encode()
+    return _said(answer, true[: len(true) // 2] or b"{")
+
+
+def _deep(fault: Fault, answer: Answer | None) -> Answer:
+    depth = fault.details["depth"]
+    return _said(answer, b"[" * depth + b"]" * depth)
+
+
+def _huge(_fault: Fault, answer: Answer | None) -> Answer:
+    return _said(answer, b"")  # the body is streamed
+
+
+def _gzip_bomb(fault: Fault, answer: Answer | None) -> Answer:
+    return _said(answer, _bomb(fault.details["megabytes"]), Content_Encoding="gzip")
+
+
+@lru_cache(maxsize=1)
+def _bomb(megabytes: int) -> bytes:
+    """Pack a JSON string of so many megabytes of zeros: one block, compressed once, and said over and over."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head, block, tail = b'{"data": "', b"0" * MEGABYTE, b'"}'
+    packed = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"]
+    packed += [packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)]
+    packed += [packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)] * megabytes
+    packed += [packer.compress(tail) + packer.flush()]
+    checksum = zlib.crc32(head)
+    for _ in range(megabytes):
+        checksum = zlib.crc32(block, checksum)
+    size = len(head) + MEGABYTE * megabytes + len(tail)
+    packed += [part.to_bytes(4, "little") for part in (zlib.crc32(tail, checksum), size % 2**32)]
+    return b"".join(packed)
+
+
+STATUSES = {str(status): status for status in S3_CODES}
+BODIES: Mapping[str, Callable[[Fault, Answer | None], Answer]] = {
+    "wrong_type": _wrong_type,
+    "wrong_json": _wrong_json,
+    "invalid_json": _invalid_json,
+    "gzip_bomb": _gzip_bomb,
+    "deep": _deep,
+    "huge": _huge,
+}

@@ -1,0 +1,200 @@
+"""The kinds of faults there are: what each does, which details it takes, and where it can strike."""
+
+import math
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+__all__ = ["KINDS", "WHENS", "Choice", "Detail", "Kind", "Number", "RetryAfter", "When"]
+
+When: TypeAlias = Literal["before_charge", "after_charge"]
+WHENS: tuple[When, ...] = ("before_charge", "after_charge")
+LISTINGS = (
+    "generor.api_keys.list",
+    "generor.comments.list",
+    "generor.creations.list",
+    "generor.creations.list_public",
+    "generor.creations.search",
+    "generor.credits.list_transactions",
+    "generor.feed.list",
+    "generor.generators.list_creations",
+    "generor.teams.list",
+    "generor.teams.list_creations",
+    "generor.users.list_creations",
+    "luma.files.list",
+)
+"""The operations whose answers list what was made lately."""
+LONGEST_RETRY_AFTER = 100
+
+
+class Detail(Protocol):
+    """One named value of a fault."""
+
+    @property
+    def default(self) -> Any:
+        """What holds where nothing is given."""
+        ...
+
+    def read(self, name: str, value: Any) -> Any:
+        """Pass a good value; ValueError, with a sentence, for any other."""
+        ...
+
+
+@frozen(kw_only=True)
+class Number:
+    """A finite number within bounds."""
+
+    default: float | None
+    above: float = -math.inf
+    least: float = -math.inf
+    below: float = math.inf
+    most: float = math.inf
+    whole: bool = False
+
+    def read(self, name: str, value: Any) -> float:
+        """Pass a good value; ValueError for any other."""
+        kind = int if self.whole else (int, float)
+        if isinstance(value, kind) and not isinstance(value, bool) and self._inside(value):
+            return value
+        raise ValueError(f"{name} must be {self._bounds()}, not {value!r}")
+
+    def _inside(self, value: float) -> bool:
+        return self.above < value < self.below and self.least <= value <= self.most
+
+    def _bounds(self) -> str:
+        bounds = (("above", self.above), ("at least", self.least), ("below", self.below), ("at most", self.most))
+        told = " and ".join(f"{words} {bound:,.10g}" for words, bound in bounds if math.isfinite(bound))
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind}, {told}" if told else kind
+
+
+@frozen(kw_only=True)
+class Choice:
+    """One of a few words."""
+
+    default: str
+    options: tuple[str, ...]
+
+    def read(self, name: str, value: Any) -> str:
+        """Pass a good value; ValueError for any other."""
+        if value not in self.options:
+            raise ValueError(f"{name} must be {' or '.join(self.options)}, not {value!r}")
+        return str(value)
+
+
+@frozen(kw_only=True)
+class RetryAfter:
+    """What the Retry-After header says: `usual`, seconds, any other text (a date, say), or None for no header."""
+
+    default: str | None
+
+    def read(self, name: str, value: Any) -> str | float | None:
+        """Pass what can be a header's value; ValueError for any other."""
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        if isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST_RETRY_AFTER:
+            return value
+        raise ValueError(f"{name} must be seconds, a printable text or None, not {value!r}")
+
+
+@frozen(kw_only=True)
+class Kind:
+    """One kind of fault: what it does, which details it takes, and where it can strike."""
+
+    does: str
+    """What is to be seen of it, in a line for `--help`."""
+    details: Mapping[str, Detail] = field(factory=dict[str, Detail])
+    operations: tuple[str, ...] = ("*",)
+    """Patterns of the operations that it can strike."""
+    whens: tuple[When, ...] = WHENS
+    """Empty for a fault that loses no answer, and so comes neither before the charge nor after it."""
+    in_body: bool = False
+    """Whether it is something about a body: an answer to HEAD has none."""
+
+    def can_strike(self, operation: str) -> bool:
+        """Tell whether it makes sense for an operation."""
+        if self.in_body and operation.endswith(".head"):
+            return False
+        return any(fnmatchcase(operation, pattern) for pattern in self.operations)
+
+
+SHAPE = Choice(default="api", options=("api", "gateway"))
+BUSY: Mapping[str, Detail] = {"shape": SHAPE, "retry_after": RetryAfter(default=None)}
+TIMES = Number(default=None, least=1, whole=True)
+RATE = Number(default=None, above=0, most=1)
+SEED = Number(default=None, whole=True)
+
+KINDS: Mapping[str, Kind] = {
+    "refuse": Kind(
+        does="the port is closed for so many simulated seconds, to both APIs: connections are refused by the system",
+        details={"seconds": Number(default=10.0, above=0)},
+        whens=(),
+    ),
+    "reset": Kind(does="the connection is reset (RST) instead of an answer"),
+    "close": Kind(does="the connection is closed (FIN) instead of an answer"),
+    "truncate": Kind(
+        does="Content-Length promises a whole body; this part of it is sent, and the connection closed",
+        details={"keep": Number(default=0.5, least=0, below=1)},
+        in_body=True,
+    ),
+    "broken_chunk": Kind(
+        does="a chunked body is cut inside a chunk, or has a chunk header that is no number",
+        details={"how": Choice(default="cut", options=("cut", "header"))},
+        in_body=True,
+    ),
+    "drip": Kind(
+        does="the body comes whole, in so many pieces with a pause of simulated seconds between them",
+        details={"pieces": Number(default=8, least=2, whole=True), "pause": Number(default=1.0, above=0)},
+        in_body=True,
+    ),
+    "stall": Kind(
+        does="nothing is sent, or the headers alone, until the client leaves",
+        details={"sent": Choice(default="nothing", options=("nothing", "headers"))},
+    ),
+    "429": Kind(
+        does="a limit is reached, of Luma's that of rpm or jobs; Retry-After is usual, seconds, any text, or none",
+        details={
+            "limit": Choice(default="rpm", options=("rpm", "jobs")),
+            "shape": SHAPE,
+            "retry_after": RetryAfter(default="usual"),
+        },
+    ),
+    "500": Kind(does="500 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "502": Kind(does="502 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "503": Kind(does="503 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "504": Kind(does="504 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "wrong_type": Kind(does="200 with an HTML page where the answer should be"),
+    "wrong_json": Kind(does="JSON of a shape that nobody documents: the true answer inside another object"),
+    "invalid_json": Kind(does="a whole answer that is not JSON: the true one, cut in the middle"),
+    "gzip_bomb": Kind(
+        does="a gzip body of some hundred kilobytes that opens to so many megabytes of valid JSON",
+        details={"megabytes": Number(default=512, least=1, most=4096, whole=True)},
+    ),
+    "deep": Kind(
+        does="arrays nested so many deep",
+        details={"depth": Number(default=100_000, least=1, most=10_000_000, whole=True)},
+    ),
+    "huge": Kind(
+        does="valid JSON of so many megabytes, streamed",
+        details={"megabytes": Number(default=100, least=1, most=4096, whole=True)},
+        in_body=True,
+    ),
+    "expired_url": Kind(
+        does="a presigned URL, however fresh, is answered by the 403 of one that has expired",
+        operations=("storage.*",),
+        whens=(),
+    ),
+    "stale_listing": Kind(
+        does="a listing lacks what was made in the last so many simulated seconds",
+        details={"seconds": Number(default=60.0, above=0)},
+        operations=LISTINGS,
+        whens=(),
+    ),
+    "skewed_clock": Kind(
+        does="Date and X-RateLimit-Reset are off by so many seconds",
+        details={"seconds": Number(default=3600.0, least=-1e9, most=1e9)},
+        whens=(),
+    ),
+}

@@ -1,0 +1,91 @@
+"""Where the APIs live on the simulator's port, and what is said where none of them is."""
+
+from generor_async.simulator.control import PREFIX, Control
+from generor_async.simulator.exchange import Answer, Call
+from generor_async.simulator.generor.api import GenerorApi
+from generor_async.simulator.luma.answers import COMMON_HEADERS
+from generor_async.simulator.luma.api import LumaApi
+from generor_async.simulator.routing import Handler, Mount
+from generor_async.simulator.storage import Storage
+
+__all__ = ["control_mount", "mounts"]
+
+MIB = 1024 * 1024
+GENEROR_BODY = 10 * MIB
+LUMA_BODY = 700 * MIB
+"""Nine references of 50 MB each in base64 still fit: a single image too large is the API's own matter."""
+STORAGE_BODY = 512 * MIB
+CONTROL_BODY = MIB
+
+
+def mounts(generor: GenerorApi, luma: LumaApi, storage: Storage) -> list[Mount]:
+    """Mount both APIs and their files."""
+    refuse = generor.refuse
+    return [
+        Mount(
+            api="generor",
+            prefix="/api/v1",
+            routes=generor.routes,
+            not_found=refuse("NOT_FOUND", "Endpoint not found"),
+            not_allowed=refuse("METHOD_NOT_ALLOWED", "Method not allowed for this endpoint"),
+            too_large=refuse("VALIDATION_ERROR", f"Request body must be at most {GENEROR_BODY:,} bytes"),
+            malformed=refuse("VALIDATION_ERROR", "Request body could not be read"),
+            max_body=GENEROR_BODY,
+            limits_told=generor.limits_told,
+        ),
+        Mount(
+            api="luma",
+            prefix="/v1",
+            routes=luma.routes,
+            not_found=_detail(404, "Not Found"),
+            not_allowed=_detail(405, "Method Not Allowed"),
+            too_large=_detail(413, "Request body too large"),
+            malformed=_detail(400, "Request body could not be read"),
+            max_body=LUMA_BODY,
+            limits_told=luma.limits_told,
+        ),
+        Mount(
+            api="storage",
+            prefix="",
+            routes=[*storage.routes, *generor.file_routes],
+            not_found=_plain(404, "Not Found: Generor is under /api/v1, Luma under /v1"),
+            not_allowed=_plain(405, "Method Not Allowed"),
+            too_large=_plain(413, "Request body too large"),
+            malformed=_plain(400, "Request body could not be read"),
+            max_body=STORAGE_BODY,
+        ),
+    ]
+
+
+def control_mount(control: Control) -> Mount:
+    """Mount the control endpoints."""
+    paths = ", ".join(dict.fromkeys(f"{PREFIX}{route.template}" for route in control.routes))
+    return Mount(
+        api="control",
+        prefix=PREFIX,
+        routes=control.routes,
+        not_found=control.refuse(404, f"There is no such endpoint; there are: {paths}."),
+        not_allowed=control.refuse(405, "This endpoint does not take that method."),
+        too_large=control.refuse(413, f"The body must be at most {CONTROL_BODY:,} bytes."),
+        malformed=control.refuse(400, "The body could not be read."),
+        max_body=CONTROL_BODY,
+        recorded=False,
+    )
+
+
+def _detail(status: int, detail: str) -> Handler:
+    """Refuse in Luma's shape what none of its operations is for."""
+
+    def refused(_: Call) -> Answer:
+        return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
+
+    return refused
+
+
+def _plain(status: int, text: str) -> Handler:
+    """Refuse in plain text what belongs to neither API."""
+
+    def refused(_: Call) -> Answer:
+        return Answer(status=status, body=f"{text}\n".encode(), headers={"Content-Type": "text/plain"})
+
+    return refused

@@ -1,0 +1,163 @@
+"""What faults do on the wire: answers that break HTTP, or that take their time.
+
+Each is true at the socket: a reset is an RST, a close a FIN, a truncated body one that Content-Length promised more
+of. They write to the connection's transport themselves; a connection that they broke is never used again, and aiohttp,
+to which they give back a response, finds it closing.
+"""
+
+import asyncio
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from aiohttp import web
+from attrs import define
+
+__all__ = ["ACTS", "Act", "Wire", "whole"]
+
+# Linger for no time at all: what closing then sends is an RST.
+NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+PIECE = b"0" * 65_536
+MEGABYTE = 1_000_000
+
+
+@define(kw_only=True)
+class Wire:
+    """One connection with a request that has been read, and the answer that is to be sent on it."""
+
+    request: web.BaseRequest
+    response: web.Response
+    """Complete, and not begun to be sent."""
+    details: Mapping[str, Any]
+    """The fault's."""
+    sleep: Callable[[float], Awaitable[None]]
+    """Sleeps for simulated seconds."""
+    departure: Callable[[], Awaitable[None]]
+    """Waits until the client has closed the connection."""
+    delivered: bool = False
+    """Whether the answer was handed to the connection, whole."""
+
+    @property
+    def body(self) -> bytes:
+        """The answer's body."""
+        body = self.response.body
+        assert isinstance(body, bytes)
+        return body
+
+
+Act: TypeAlias = Callable[[Wire], Awaitable[web.StreamResponse]]
+"""Sends an answer, or fails to, and gives what aiohttp is to think was sent; ConnectionError if the client has gone."""
+
+
+async def whole(wire: Wire) -> web.StreamResponse:
+    """Send the answer as it is."""
+    await wire.response.prepare(wire.request)
+    await wire.response.write_eof()
+    wire.delivered = True
+    return wire.response
+
+
+async def _reset(wire: Wire) -> web.StreamResponse:
+    transport = _transport(wire)
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+    transport.abort()
+    return wire.response
+
+
+async def _close(wire: Wire) -> web.StreamResponse:
+    _transport(wire).close()
+    return wire.response
+
+
+async def _truncate(wire: Wire) -> web.StreamResponse:
+    transport, body = _transport(wire), wire.body
+    transport.write(_head(wire.response, "Content-Length", str(len(body))))
+    transport.write(body[: int(len(body) * wire.details["keep"])])
+    transport.close()
+    return wire.response
+
+
+async def _broken_chunk(wire: Wire) -> web.StreamResponse:
+    transport, body = _transport(wire), wire.body
+    half = max(1, len(body) // 2)
+    transport.write(_head(wire.response, "Transfer-Encoding", "chunked"))
+    if wire.details["how"] == "cut":
+        transport.write(b"%x\r\n%b" % (len(body), body[:half]))
+    else:
+        transport.write(b"%x\r\n%b\r\nno number\r\n%b\r\n0\r\n\r\n" % (half, body[:half], body[half:]))
+    transport.close()
+    return wire.response
+
+
+async def _stall(wire: Wire) -> web.StreamResponse:
+    if wire.details["sent"] == "headers":
+        _transport(wire).write(_head(wire.response, "Content-Length", str(len(wire.body))))
+    await wire.departure()
+    return wire.response
+
+
+async def _drip(wire: Wire) -> web.StreamResponse:
+    if wire.response.status == 204:
+        return await whole(wire)
+    body, pieces = wire.body, wire.details["pieces"]
+    response = await _begin(wire, len(body))
+    size = max(1, -(-len(body) // pieces))
+    for start in range(0, len(body), size):
+        if start:
+            await wire.sleep(wire.details["pause"])
+        await response.write(body[start : start + size])
+    return await _end(wire, response)
+
+
+async def _huge(wire: Wire) -> web.StreamResponse:
+    left = MEGABYTE * wire.details["megabytes"]
+    response = await _begin(wire, None)
+    await response.write(b'{"data": "')
+    while left:
+        piece = PIECE[:left]
+        await response.write(piece)
+        left -= len(piece)
+    await response.write(b'"}')
+    return await _end(wire, response)
+
+
+async def _begin(wire: Wire, length: int | None) -> web.StreamResponse:
+    """Send the head of a response whose body comes in pieces; without a length, in chunks."""
+    response = web.StreamResponse(status=wire.response.status, headers=wire.response.headers)
+    response.content_length = length
+    await response.prepare(wire.request)
+    return response
+
+
+async def _end(wire: Wire, response: web.StreamResponse) -> web.StreamResponse:
+    await response.write_eof()
+    wire.delivered = True
+    return response
+
+
+def _transport(wire: Wire) -> asyncio.Transport:
+    transport = wire.request.transport
+    if transport is None:
+        raise ConnectionResetError("the client has gone")
+    return transport
+
+
+def _head(response: web.Response, framing: str, value: str) -> bytes:
+    """Write the head of an answer whose body is not going to be what `framing` says."""
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {told}" for name, told in response.headers.items() if name.lower() != "content-length"]
+    return "\r\n".join([*lines, f"{framing}: {value}", "", ""]).encode()
+
+
+ACTS: Mapping[str, Act] = {
+    "reset": _reset,
+    "close": _close,
+    "truncate": _truncate,
+    "broken_chunk": _broken_chunk,
+    "stall": _stall,
+    "drip": _drip,
+    "huge": _huge,
+}

@@ -1,0 +1,51 @@
+"""The pytest plugin: the fixtures `simulator`, `generor` and `luma`, and the marker with the simulator's options.
+
+pytest imports it in every run, wherever the package is installed. So it is a module by itself: the package, with its
+HTTP library, is imported when a test asks for one of the fixtures.
+"""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from generor_async import AsyncGeneror, AsyncLuma
+    from generor_async.simulator import Simulator
+
+__all__ = ["generor", "luma", "pytest_configure", "simulator"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        "simulator(**options): options of the `simulator` fixture, those of generor_async.simulator.Simulator and "
+        "faults=[...], each as `--fault` of `generor simulate` takes it or as the arguments of `simulator.faults.add`",
+    )
+
+
+@pytest.fixture
+def simulator(request: pytest.FixtureRequest) -> "Iterator[Simulator]":
+    """A simulator of both APIs, in a thread of its own and on a port of its own, whose time runs 60 times as fast."""
+    from generor_async.testing import fixtures  # noqa: PLC0415  # see above
+
+    with fixtures.simulator(request.node.iter_markers("simulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def generor(simulator: "Simulator") -> "AsyncGeneror":
+    """A Generor client of the simulator, for any event loop; closed as the loop ends."""
+    from generor_async.testing import fixtures  # noqa: PLC0415  # see above
+
+    return fixtures.generor(simulator)
+
+
+@pytest.fixture
+def luma(simulator: "Simulator") -> "AsyncLuma":
+    """A Luma client of the simulator, for any event loop; closed as the loop ends."""
+    from generor_async.testing import fixtures  # noqa: PLC0415  # see above
+
+    return fixtures.luma(simulator)

@@ -1,0 +1,83 @@
+"""The behaviour table is held against what it speaks of: the tests, the switches, and what is still assumed."""
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from generor_async.simulator import Simulator
+from generor_async.simulator.behaviour import BEHAVIOURS, Behaviour
+
+HERE = Path(__file__).parent
+ROWS = [row for rows in BEHAVIOURS.values() for row in rows]
+NO_SWITCHES = {
+    "control",
+    "epoch",
+    "failure_rate",
+    "generor_credits",
+    "host",
+    "luma_balance",
+    "luma_jobs",
+    "luma_rpm",
+    "moderation_rate",
+    "port",
+    "seed",
+    "speed",
+    "tier",
+}
+"""Arguments of `Simulator` that choose between no two readings of the documents."""
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+@cache
+def functions_of(name: str) -> set[str]:
+    tree = ast.parse((HERE / name).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@rows
+def test_each_test_that_a_row_names_exists(row: Behaviour) -> None:
+    assert row.tests
+    for test in row.tests:
+        file, _, name = test.partition("::")
+        assert name.startswith("test_")
+        assert name in functions_of(file)
+
+
+@rows
+def test_what_is_said_somewhere_says_where_and_what_is_assumed_is_not(row: Behaviour) -> None:
+    assert bool(row.where) is (row.weight != "assumed")
+    assert row.where.startswith("luma-agents 0.5.0") is (row.weight == "client")
+
+
+@rows
+def test_what_is_assumed_has_a_switch_or_a_reason_why_not(row: Behaviour) -> None:
+    if row.weight == "assumed":
+        assert bool(row.switch) is not bool(row.unswitched)
+    else:
+        assert not row.unswitched
+
+
+@rows
+def test_a_switch_over_what_is_assumed_is_tried_in_both_positions(row: Behaviour) -> None:
+    if row.switch and row.weight == "assumed":
+        assert any(test.startswith("test_switches.py") for test in row.tests)
+
+
+def test_every_switch_of_the_simulator_is_in_the_table() -> None:
+    assert {row.switch for row in ROWS} - {""} == set(signature(Simulator).parameters) - NO_SWITCHES
+
+
+def test_names_are_unique() -> None:
+    assert [name for name, count in Counter(row.name for row in ROWS).items() if count > 1] == []
+
+
+def test_no_text_breaks_the_table() -> None:
+    for row in ROWS:
+        for text in (row.says, row.where, row.unswitched):
+            assert not re.search(r"[|\n]", text)
+            assert not text.endswith(".")

@@ -1,0 +1,288 @@
+"""The control endpoints: what they show and change, and whom they refuse."""
+
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+from attrs import frozen
+from support.faulty import CREATE, LIST, ask, simulated
+
+from generor_async.simulator import Ledger, Simulator
+from generor_async.simulator.control import Control
+from generor_async.simulator.exchange import Answer, Call
+
+
+@frozen
+class Controller:
+    """Talks to the control endpoints of a simulator."""
+
+    simulator: Simulator
+    session: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Give the status and the JSON, if there is any."""
+        url = f"{self.simulator.url}/__sim__{path}"
+        async with self.session.request(method, url, json=body, headers=headers) as reply:
+            return reply.status, await reply.json() if reply.status != 204 else None
+
+    async def text(self, path: str, **headers: str) -> tuple[str, str]:
+        """Give the content type and the text."""
+        async with self.session.get(f"{self.simulator.url}/__sim__{path}", headers=headers) as reply:
+            return reply.content_type, await reply.text()
+
+
+@pytest.fixture
+async def control() -> AsyncIterator[Controller]:
+    async with simulated() as simulator, aiohttp.ClientSession() as session:
+        yield Controller(simulator, session)
+
+
+async def test_the_state_says_how_things_stand(control: Controller) -> None:
+    simulator = control.simulator
+    await ask(simulator, CREATE)
+    status, state = await control.call("GET", "/state")
+    assert status == 200
+    assert state["time"] == pytest.approx(simulator.clock.time(), abs=1000)
+    assert state["speed"] == 1000
+    assert state["generor"]["base_url"] == simulator.generor_url
+    assert state["generor"]["api_key"] == simulator.generor_key
+    assert (state["generor"]["tier"], state["generor"]["credits"]) == ("enterprise", 100_000)
+    assert state["luma"]["base_url"] == simulator.luma_url
+    assert state["luma"]["api_key"] == simulator.luma_key
+    assert (state["luma"]["balance"], state["luma"]["generations"]) == (999.9596, 1)
+    assert state["ledger"] == {"requests": 1, "charges": 1, "duplicates": 0, "unanswered": 0}
+    assert state["faults"] == []
+
+
+async def test_they_leave_no_trace(control: Controller) -> None:
+    for _ in range(3):
+        await control.call("GET", "/state")
+        await control.call("GET", "/nothing")
+    control.simulator.faults.add(fault="reset")
+    assert (await control.call("GET", "/state"))[1]["ledger"]["requests"] == 0
+    assert not control.simulator.ledger.requests
+    assert next(iter(control.simulator.faults)).met == 0
+
+
+async def test_they_do_not_move_the_dice() -> None:
+    async def ids(*, looks: int) -> list[str]:
+        async with simulated(seed=5) as simulator, aiohttp.ClientSession() as session:
+            for _ in range(looks):
+                await Controller(simulator, session).call("GET", "/state")
+            async with session.get(f"{simulator.luma_url}/files") as reply:
+                return [reply.headers["X-Request-Id"]]
+
+    assert await ids(looks=0) == await ids(looks=3)
+
+
+async def test_the_ledger_is_shown_with_the_answers_to_its_questions(control: Controller) -> None:
+    control.simulator.faults.add(operation=CREATE, fault="close", when="after_charge")
+    for _ in range(2):
+        await ask(control.simulator, CREATE)
+    await ask(control.simulator, LIST)
+    _, ledger = await control.call("GET", "/ledger")
+    assert [entry["operation"] for entry in ledger["requests"]] == [CREATE, CREATE, LIST]
+    assert [entry["fault"] for entry in ledger["requests"]] == ["close", "close", None]
+    assert (ledger["charges"], ledger["duplicates"], ledger["unanswered"]) == ([1, 2], ["my-request"], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [("/ledger?format=jsonl", "*/*"), ("/ledger", "application/jsonl"), ("/ledger", "application/x-ndjson")],
+)
+async def test_the_ledger_comes_as_lines_when_asked_to(control: Controller, path: str, accept: str) -> None:
+    for _ in range(2):
+        await ask(control.simulator, LIST)
+    kind, text = await control.text(path, Accept=accept)
+    assert kind == "application/jsonl"
+    assert text == control.simulator.ledger.to_jsonl()
+
+
+async def test_the_format_asked_for_goes_before_what_is_accepted(control: Controller) -> None:
+    kind, _ = await control.text("/ledger?format=json", Accept="application/jsonl")
+    assert kind == "application/json"
+    assert await control.call("GET", "/ledger?format=csv") == (
+        400,
+        {"error": "format must be json or jsonl, not 'csv'."},
+    )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"spec": "luma.*=429:limit=jobs:2x"},
+        {"operation": "luma.*", "fault": "429", "limit": "jobs", "times": 2},
+    ],
+)
+async def test_a_fault_is_added_listed_and_cleared(control: Controller, rule: dict[str, Any]) -> None:
+    status, added = await control.call("POST", "/faults", rule)
+    assert (status, added["fault"], added["times"], added["details"]["limit"]) == (201, "429", 2, "jobs")
+    assert (await ask(control.simulator, LIST)).status == 429
+    _, listed = await control.call("GET", "/faults")
+    assert [(fault["fault"], fault["struck"]) for fault in listed["faults"]] == [("429", 1)]
+    assert await control.call("DELETE", "/faults") == (204, None)
+    assert (await ask(control.simulator, LIST)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ({"fault": "rest"}, "no fault is called 'rest'; the nearest: reset, refuse."),
+        ({"fault": "reset", "operation": 5}, "operation must be a string, not 5."),
+        ({"fault": "reset", "when": ["x"]}, "when must be a string, not ['x']."),
+        ({"fault": ["reset"]}, "fault must be a string, not ['reset']."),
+        ({"fault": "reset", "self": 1}, "reset takes no detail 'self'; it takes none."),
+        ({"operation": "*"}, "the body must name a fault, or be a spec."),
+        ({"spec": "x"}, "'x' is not OPERATION=FAULT, such as luma.generations.create=reset:after_charge:3x."),
+        ({"spec": "*=reset", "times": 1}, "the body must name a fault, or be a spec."),
+        ([], "The body must be a JSON object."),
+    ],
+)
+async def test_a_fault_that_can_not_be_is_a_sentence(control: Controller, rule: Any, sentence: str) -> None:
+    assert await control.call("POST", "/faults", rule) == (400, {"error": sentence})
+    assert len(control.simulator.faults) == 0
+
+
+async def test_a_refusal_ends_by_itself_since_nobody_could_end_it_here(control: Controller) -> None:
+    await control.call("POST", "/faults", {"fault": "refuse"})
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await control.call("GET", "/state")
+    control.simulator.advance(10)
+    while control.simulator.faults.refusals:
+        await control.simulator.clock.sleep(1)
+    assert (await control.call("GET", "/state"))[0] == 200
+
+
+async def test_the_clock_is_moved_on(control: Controller) -> None:
+    before = control.simulator.clock.time()
+    status, state = await control.call("POST", "/clock", {"advance": 86_400})
+    assert status == 200
+    assert state["time"] - before == pytest.approx(86_400, abs=1_000)
+
+
+@pytest.mark.parametrize("body", [{}, {"advance": "1"}, {"advance": True}, {"advance": 1, "x": 2}, {"seconds": 1}])
+async def test_how_to_move_the_clock_is_said(control: Controller, body: object) -> None:
+    assert await control.call("POST", "/clock", body) == (400, {"error": 'The body must be {"advance": seconds}.'})
+
+
+@pytest.mark.parametrize("seconds", [-1, 1e300])
+async def test_the_clock_goes_neither_back_nor_to_the_end_of_time(control: Controller, seconds: float) -> None:
+    status, told = await control.call("POST", "/clock", {"advance": seconds})
+    assert status == 400
+    assert told["error"].startswith("seconds must be at least 0 and at most ")
+
+
+async def test_a_body_that_is_no_json_is_told_so(control: Controller) -> None:
+    for body in (b"nope", b"[" * 100_000, b"\xff"):
+        async with control.session.post(f"{control.simulator.url}/__sim__/clock", data=body) as reply:
+            assert (reply.status, await reply.json()) == (400, {"error": "The body must be a JSON object."})
+
+
+async def test_a_reset_begins_anew(control: Controller) -> None:
+    simulator = control.simulator
+    luma_key, generor_key = simulator.luma_key, simulator.generor_key
+    first = (await ask(simulator, CREATE)).json["id"]
+    simulator.generor.account.wallet.spend(50)
+    simulator.faults.add(operation=LIST, fault="reset")
+    before = simulator.clock.time()
+    assert await control.call("POST", "/reset") == (204, None)
+    assert not simulator.ledger.requests
+    assert not simulator.luma.generations
+    assert len(simulator.faults) == 0
+    assert simulator.generor.account.wallet.total == 100_000
+    assert (simulator.luma_key, simulator.generor_key) == (luma_key, generor_key)
+    assert simulator.clock.time() >= before
+    assert (await ask(simulator, LIST)).status == 200
+    assert (await ask(simulator, CREATE)).json["id"] == first
+    assert (await control.call("GET", "/state"))[0] == 200
+
+
+async def test_what_there_is_not_is_a_sentence_that_says_what_there_is(control: Controller) -> None:
+    status, told = await control.call("GET", "/nothing")
+    assert status == 404
+    for path in ("state", "ledger", "faults", "clock", "reset"):
+        assert f"/__sim__/{path}" in told["error"]
+    assert await control.call("PUT", "/state") == (405, {"error": "This endpoint does not take that method."})
+    async with control.session.post(f"{control.simulator.url}/__sim__/clock", data=BytesIO(b" " * 1_048_577)) as reply:
+        assert (reply.status, await reply.json()) == (413, {"error": "The body must be at most 1,048,576 bytes."})
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "10.0.0.1", "", "[", "a]:1"]
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/state"), ("POST", "/reset"), ("GET", "/nothing")])
+async def test_a_foreign_name_is_refused(control: Controller, host: str, method: str, path: str) -> None:
+    await ask(control.simulator, LIST)
+    status, told = await control.call(method, path, Host=host)
+    assert status == 403
+    assert told["error"].startswith("The control endpoints are at localhost or 127.0.0.1, not at ")
+    assert len(control.simulator.ledger.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:99", "127.0.0.1", "127.9.9.9:80", "[::1]:8080", "[::ffff:127.0.0.1]"]
+)
+async def test_a_name_of_this_machine_is_answered(control: Controller, host: str) -> None:
+    assert (await control.call("GET", "/state", Host=host))[0] == 200
+
+
+async def test_a_foreign_name_changes_nothing_for_the_apis(control: Controller) -> None:
+    async with control.session.get(f"{control.simulator.url}/api/v1/models", headers={"Host": "evil.example"}) as reply:
+        assert reply.status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+async def test_a_page_of_another_origin_is_refused(control: Controller, origin: str) -> None:
+    assert await control.call("POST", "/reset", Origin=origin) == (
+        403,
+        {"error": "The control endpoints don't answer web pages of another origin."},
+    )
+    assert (await control.call("GET", "/state", Origin=control.simulator.url))[0] == 200
+
+
+def asked(control: Control, *, peer: str, host: str = "127.0.0.1") -> int:
+    """Ask for the state from another machine, which a test has no other way of being."""
+    (route,) = (route for route in control.routes if (route.method, route.template) == ("GET", "/ledger"))
+    call = Call(operation="", method="GET", path="", request_id="", now=0, headers={"Host": host}, peer=peer)
+    answer = route.handle(call)
+    assert isinstance(answer, Answer)
+    return answer.status
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("10.0.0.7", 403),
+        ("::ffff:10.0.0.7", 403),
+        ("2001:db8::1", 403),
+        ("", 403),
+    ],
+)
+def test_a_caller_on_another_machine_is_refused(peer: str, status: int) -> None:
+    simulator = Simulator()
+    assert asked(Control(simulator, answers="loopback", host="0.0.0.0"), peer=peer) == status
+
+
+def test_told_to_they_answer_anywhere() -> None:
+    simulator = Simulator(control="anywhere")
+    assert isinstance(simulator.ledger, Ledger)
+    assert asked(Control(simulator, answers="anywhere", host="0.0.0.0"), peer="10.0.0.7", host="simulator:8080") == 200
+
+
+def test_a_name_that_was_chosen_as_host_is_one_of_this_machines() -> None:
+    control = Control(Simulator(), answers="loopback", host="My-Laptop.local")
+    assert asked(control, peer="127.0.0.1", host="my-laptop.local:8080") == 200
+
+
+async def test_the_switch_is_the_simulators() -> None:
+    async with Simulator(control="anywhere") as simulator, aiohttp.ClientSession() as session:
+        assert (await Controller(simulator, session).call("GET", "/state", Host="simulator:8080"))[0] == 200
+        # A page elsewhere is refused all the same.
+        assert (await Controller(simulator, session).call("POST", "/reset", Origin="http://evil.example"))[0] == 403
+    with pytest.raises(ValueError, match="control must be one of loopback, anywhere, not 'everywhere'"):
+        Simulator(control="everywhere")  # type: ignore[arg-type]
