@@ -27,7 +27,7 @@ from generor_async.simulator import Simulator
 
 PLENTY = 10**9
 SPEED = 2_000.0
-"""Jobs end soon enough for few to be under way, and the second lasts for more than one request."""
+"""Jobs end soon enough for few to be under way, and a second lasts for more than one request."""
 START = """
 import asyncio, time
 before = time.perf_counter()

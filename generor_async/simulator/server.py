@@ -5,17 +5,18 @@ modules, and what faults do to the connection by those of `wire_faults`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from email.utils import formatdate
 from random import Random
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
+from generor_async.simulator.connections import SENT, Connections, TooLargeError, read_body, write_head
 from generor_async.simulator.exchange import Answer, Call, Later
 from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
 from generor_async.simulator.faults import Fault, Faults
@@ -66,7 +67,7 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Begin to listen, and give the port."""
         self._loop = asyncio.get_running_loop()
-        self._protocol = _Connections(
+        self._protocol = Connections(
             self._handle, access_log=None, lingering_time=LINGERING_SECONDS, keepalive_timeout=IDLE_SECONDS
         )
         self._listener = Listener(self._protocol)
@@ -114,8 +115,8 @@ class Server:
         body, handle = b"", match.handle
         if request.body_exists:
             try:
-                body = await _read(request, match.mount.max_body)
-            except _TooLargeError:
+                body = await read_body(request, match.mount.max_body)
+            except TooLargeError:
                 handle = match.mount.too_large
             except web.RequestPayloadError:
                 handle = match.mount.malformed
@@ -123,9 +124,8 @@ class Server:
         if not match.mount.recorded:
             answer = handle(call)
             assert isinstance(answer, Answer)  # the control endpoints take no time
-            response = self._response(call, match, answer)
-            await _write(request, response)
-            return response
+            await self._send(request, call, match, answer)
+            return SENT[request.keep_alive]
         entry = self._ledger.open(
             at=call.now,
             api=match.mount.api,
@@ -138,10 +138,10 @@ class Server:
             fault = self._faults.strike(call.operation)
             if fault is not None:
                 return await self._strike(fault, request, match, handle, call, entry)
-        response = self._response(call, match, await self._decide(handle, call, entry))
+        answer = await self._decide(handle, call, entry)
         entry.answered = True  # before the last byte: whoever has the answer may look at once
-        entry.answered = await _write(request, response)
-        return response
+        entry.answered = await self._send(request, call, match, answer)
+        return SENT[request.keep_alive]
 
     async def _decide(self, handle: Handler, call: Call, entry: Entry) -> Answer:
         """Let the operation do its work, and write down what came of it."""
@@ -161,21 +161,25 @@ class Server:
         if fault.when != "before_charge":
             answer = await self._decide(handle, bent(fault, call), entry)
         said = replaced(fault, call, answer, match.mount.limits_told(call))
+
+        def mark(delivered: bool) -> None:
+            if answer is None:
+                entry.status = said.status if delivered else None
+            entry.answered = delivered and (answer is None or fault.fault in FAITHFUL)
+
         wire = wire_faults.Wire(
             request=request,
             response=self._response(call, match, said),
             details=fault.details,
             sleep=self._clock.sleep,
             departure=lambda: self._protocol.departure(request.protocol),
+            mark=mark,
         )
         try:
-            response = await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
+            return await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
         except ConnectionError:
+            mark(False)
             return wire.response
-        if answer is None and wire.delivered:
-            entry.status = said.status
-        entry.answered = wire.delivered and (answer is None or fault.fault in FAITHFUL)
-        return response
 
     def _call(self, request: web.BaseRequest, match: Match, path: str, body: bytes) -> Call:
         headers, url = request.headers, request.rel_url
@@ -201,19 +205,41 @@ class Server:
         digits = f"{self._dice.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
+    async def _send(self, request: web.BaseRequest, call: Call, match: Match, answer: Answer) -> bool:
+        """Send an answer in one piece; False if the caller has gone.
+
+        It goes to the transport as it is: the responses of aiohttp can do more than this, and take as long as all the
+        rest of an exchange.
+        """
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            return False
+        body = answer.payload()
+        headers = self._headers(call, match, answer)
+        if answer.status != 204:
+            headers["Content-Length"] = str(len(body))
+        if not request.keep_alive:
+            headers["Connection"] = "close"
+        elif request.version == HttpVersion10:
+            headers["Connection"] = "keep-alive"
+        transport.write(write_head(answer.status, headers) + (b"" if call.method == "HEAD" else body))
+        try:
+            await request.writer.drain()
+        except ConnectionError:
+            return False
+        return True
+
     def _response(self, call: Call, match: Match, answer: Answer) -> web.Response:
+        """Make a response for faults to do with as they like."""
+        return web.Response(status=answer.status, headers=self._headers(call, match, answer), body=answer.payload())
+
+    def _headers(self, call: Call, match: Match, answer: Answer) -> dict[str, str]:
         if answer.by_gateway:
-            headers = {"Date": self._now_as_date(), "Server": "nginx", **answer.headers}
-            return web.Response(status=answer.status, headers=headers, body=answer.body)
-        headers = {
-            "Date": self._now_as_date(),
-            "Server": "generor-simulator",
-            "X-Request-Id": call.request_id,
-            "Content-Type": "application/json",
-            **match.headers,
-            **answer.headers,
-        }
-        return web.Response(status=answer.status, headers=headers, body=answer.payload())
+            return {"Date": self._now_as_date(), "Server": "nginx", **answer.headers}
+        headers = {"Date": self._now_as_date(), "Server": "generor-simulator", "X-Request-Id": call.request_id}
+        if answer.body is None and answer.status != 204:
+            headers["Content-Type"] = "application/json"
+        return {**headers, **match.headers, **answer.headers}
 
     def _now_as_date(self) -> str:
         second = int(self._clock.time())
@@ -263,59 +289,6 @@ class Server:
         await self._clock.sleep(fault.details["seconds"])
         del self._refusing[fault]  # this very task needs no cancelling
         self._faults.remove(fault)
-
-
-class _TooLargeError(Exception):
-    """The body is longer than the API takes."""
-
-
-async def _read(request: web.BaseRequest, most: int) -> bytes:
-    """Read a body of at most `most` bytes."""
-    if (request.content_length or 0) > most:
-        raise _TooLargeError
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
-    body = await request.content.readany()
-    if len(body) <= most and request.content.at_eof():
-        return body  # as nearly all do, it came in one piece
-    pieces = bytearray(body)
-    while len(pieces) <= most:
-        piece = await request.content.readany()
-        if not piece:
-            return bytes(pieces)
-        pieces += piece
-    raise _TooLargeError
-
-
-async def _write(request: web.BaseRequest, response: web.Response) -> bool:
-    """Send an answer; False if the caller has gone."""
-    try:
-        await response.prepare(request)
-        await response.write_eof()
-    except ConnectionError:
-        return False  # aiohttp notices by itself
-    return True
-
-
-class _Connections(web.Server):
-    """aiohttp's server, which also tells when a client leaves."""
-
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
-        super().__init__(handler, **options)
-        self._departures: dict[web.RequestHandler, asyncio.Event] = {}
-
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Take note of a connection's end."""
-        super().connection_lost(handler, exc)
-        departure = self._departures.pop(handler, None)
-        if departure is not None:
-            departure.set()
-
-    async def departure(self, handler: web.RequestHandler) -> None:
-        """Wait until a connection has ended."""
-        if handler.transport is not None:
-            await self._departures.setdefault(handler, asyncio.Event()).wait()
 
 
 async def _turn() -> None:

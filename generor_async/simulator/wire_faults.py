@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from aiohttp import web
-from attrs import define
+from attrs import frozen
 
 __all__ = ["ACTS", "Act", "Wire", "whole"]
 
@@ -23,7 +23,7 @@ PIECE = b"0" * 65_536
 MEGABYTE = 1_000_000
 
 
-@define(kw_only=True)
+@frozen(kw_only=True)
 class Wire:
     """One connection with a request that has been read, and the answer that is to be sent on it."""
 
@@ -36,8 +36,8 @@ class Wire:
     """Sleeps for simulated seconds."""
     departure: Callable[[], Awaitable[None]]
     """Waits until the client has closed the connection."""
-    delivered: bool = False
-    """Whether the answer was handed to the connection, whole."""
+    mark: Callable[[bool], None]
+    """Is told, before the last byte leaves, that the answer is handed over whole: whoever has it may look at once."""
 
     @property
     def body(self) -> bytes:
@@ -54,8 +54,8 @@ Act: TypeAlias = Callable[[Wire], Awaitable[web.StreamResponse]]
 async def whole(wire: Wire) -> web.StreamResponse:
     """Send the answer as it is."""
     await wire.response.prepare(wire.request)
+    wire.mark(True)
     await wire.response.write_eof()
-    wire.delivered = True
     return wire.response
 
 
@@ -108,8 +108,11 @@ async def _drip(wire: Wire) -> web.StreamResponse:
     for start in range(0, len(body), size):
         if start:
             await wire.sleep(wire.details["pause"])
+        if start + size >= len(body):
+            wire.mark(True)
         await response.write(body[start : start + size])
-    return await _end(wire, response)
+    await response.write_eof()
+    return response
 
 
 async def _huge(wire: Wire) -> web.StreamResponse:
@@ -121,7 +124,9 @@ async def _huge(wire: Wire) -> web.StreamResponse:
         await response.write(piece)
         left -= len(piece)
     await response.write(b'"}')
-    return await _end(wire, response)
+    wire.mark(True)
+    await response.write_eof()
+    return response
 
 
 async def _begin(wire: Wire, length: int | None) -> web.StreamResponse:
@@ -129,12 +134,6 @@ async def _begin(wire: Wire, length: int | None) -> web.StreamResponse:
     response = web.StreamResponse(status=wire.response.status, headers=wire.response.headers)
     response.content_length = length
     await response.prepare(wire.request)
-    return response
-
-
-async def _end(wire: Wire, response: web.StreamResponse) -> web.StreamResponse:
-    await response.write_eof()
-    wire.delivered = True
     return response
 
 

@@ -339,8 +339,7 @@ async def listed(caller: Caller, operation: str, path: str) -> list[Any]:
 
 @pytest.mark.parametrize("operation", LISTINGS)
 async def test_a_stale_listing_lacks_what_is_new_until_it_is_no_longer(operation: str) -> None:
-    async with generor(speed=1.0, exact_cost=True) as caller:
-        caller.simulator.clock.speed = 1.0
+    async with generor(speed=1.0) as caller:
         making = asyncio.ensure_future(populated(caller))
         while not making.done():
             caller.simulator.advance(10)

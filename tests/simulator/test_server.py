@@ -285,3 +285,47 @@ async def test_the_request_ids_that_the_server_makes_begin_anew_at_a_reset() -> 
         first = (await ask(simulator, "GET", "/v1/files")).headers["X-Request-Id"]
         simulator.reset()
         assert (await ask(simulator, "GET", "/v1/files")).headers["X-Request-Id"] == first
+
+
+FILES = b"GET /v1/files HTTP/1.%d\r\nHost: x\r\n%b\r\n"
+
+
+async def test_a_connection_is_kept_until_the_caller_says_otherwise() -> None:
+    async with Simulator() as simulator:
+        kept, last = FILES % (1, b""), FILES % (1, b"Connection: close\r\n")
+        answers = (await raw(simulator, kept + kept + last)).split(b"HTTP/1.1 401 Unauthorized\r\n")[1:]
+        assert [b"Connection: close" in answer for answer in answers] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"), [(b"", b"Connection: close"), (b"Connection: keep-alive\r\n", b"Connection: keep-alive")]
+)
+async def test_an_old_caller_is_told_whether_its_connection_is_kept(header: bytes, expected: bytes) -> None:
+    async with Simulator() as simulator:
+        following = FILES % (1, b"Connection: close\r\n") if header else b""
+        answers = (await raw(simulator, FILES % (0, header) + following)).split(b"HTTP/1.1 401 Unauthorized\r\n")[1:]
+        assert expected in answers[0]
+        assert len(answers) == (2 if header else 1)
+
+
+async def test_an_answer_without_content_has_neither_type_nor_length() -> None:
+    async with generor() as caller:
+        headers = auth(caller.simulator.luma_key)
+        url = f"{caller.simulator.luma_url}/files"
+        async with caller.session.post(url, json={"mime_type": "image/png", "size_bytes": 1}, headers=headers) as reply:
+            file_id = (await reply.json())["id"]
+        request = f"DELETE /v1/files/{file_id} HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\n"
+        answer = await raw(caller.simulator, f"{request}Connection: close\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 204 No Content\r\n")
+        assert answer.endswith(b"\r\n\r\n")
+        assert b"Content-" not in answer
+
+
+async def test_an_answer_to_head_has_the_length_of_the_body_that_it_leaves_out() -> None:
+    async with generor() as caller:
+        made = await caller.make("image", 10003)
+        path = made["creations"][0]["image_url"].removeprefix(caller.simulator.url)
+        answer = await raw(caller.simulator, f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"Content-Length: 0\r\n" not in answer
+        assert answer.endswith(b"\r\n\r\n")

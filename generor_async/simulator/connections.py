@@ -1,0 +1,82 @@
+"""aiohttp's part in the server: connections, bodies as they come in, answers as they go out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+__all__ = ["SENT", "Connections", "TooLargeError", "read_body", "write_head"]
+
+
+class TooLargeError(Exception):
+    """The body is longer than the API takes."""
+
+
+async def read_body(request: web.BaseRequest, most: int) -> bytes:
+    """Read a body of at most `most` bytes."""
+    if (request.content_length or 0) > most:
+        raise TooLargeError
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+    body = await request.content.readany()
+    if len(body) <= most and request.content.at_eof():
+        return body  # as nearly all do, it came in one piece
+    pieces = bytearray(body)
+    while len(pieces) <= most:
+        piece = await request.content.readany()
+        if not piece:
+            return bytes(pieces)
+        pieces += piece
+    raise TooLargeError
+
+
+class _Sent(web.StreamResponse):
+    """Tells aiohttp that an answer has been sent already, and whether its connection is to be kept."""
+
+    def __init__(self, *, kept: bool) -> None:
+        super().__init__()
+        self._kept = kept
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection is kept."""
+        return self._kept
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send no head: it was sent."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send no body: it was sent."""
+
+
+SENT: Mapping[bool, _Sent] = {kept: _Sent(kept=kept) for kept in (True, False)}
+_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
+
+
+def write_head(status: int, headers: Mapping[str, str]) -> bytes:
+    """Write an answer's head. No header has a line break: what callers send never gets into one unchecked."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode()
+
+
+class Connections(web.Server):
+    """aiohttp's server, which also tells when a client leaves."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._departures: dict[web.RequestHandler, asyncio.Event] = {}
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Take note of a connection's end."""
+        super().connection_lost(handler, exc)
+        departure = self._departures.pop(handler, None)
+        if departure is not None:
+            departure.set()
+
+    async def departure(self, handler: web.RequestHandler) -> None:
+        """Wait until a connection has ended."""
+        if handler.transport is not None:
+            await self._departures.setdefault(handler, asyncio.Event()).wait()
