@@ -8,6 +8,7 @@ count, one that is refused for anything else does; the charge is taken at submis
 slot is free the moment a job has ended; a suspended client may not even look: these are switches.
 """
 
+import heapq
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -65,7 +66,7 @@ class LumaApi:
         """Seconds for which an ended job still holds its slot."""
         self.generations: dict[str, Job] = {}
         """All generations by id, oldest first."""
-        self._unfinished: defaultdict[ApiClient, list[Job]] = defaultdict(list)
+        self._unfinished: defaultdict[ApiClient, list[tuple[float, int, Job]]] = defaultdict(list)
         self._window_kind: WindowKind = window_kind
         self._count_rejected, self._count_errors = count_rejected, count_errors
         self._rpm, self._slots, self._balance = rpm, jobs, balance
@@ -111,7 +112,7 @@ class LumaApi:
 
     def active(self, client: ApiClient, now: float) -> int:
         """Count the slots that a client's unfinished generations hold."""
-        return sum(job.ends_at + self.release_lag > now for job in self._unfinished[client])
+        return sum(ends_at + self.release_lag > now for ends_at, _, _ in self._unfinished[client])
 
     def limits_told(self, call: Call) -> dict[str, str]:
         """Give the headers that tell the main client of its limits, without counting the request."""
@@ -191,7 +192,8 @@ class LumaApi:
         client, now = key.client, call.now
         request = read_request(json_object(call))
         self._settle(client, now)
-        if self.active(client, now) >= client.jobs:
+        unfinished = self._unfinished[client]
+        if len(unfinished) >= client.jobs:
             raise Refusal(429, "Too many concurrent jobs", {"Retry-After": "60"})
         job = self._maker.draw(request, key, now=now, source_ratio=self._source_ratio(request))
         if client.balance < job.price:
@@ -199,7 +201,7 @@ class LumaApi:
         self._media.check(request.refs, request.prompt, key, call)
         self._maker.number += 1
         self.generations[job.id] = job
-        self._unfinished[client].append(job)
+        heapq.heappush(unfinished, (job.ends_at, self._maker.number, job))
         if self.charge_at == "submit":
             _charge(job)
         return job
@@ -218,14 +220,15 @@ class LumaApi:
         What has failed is paid back, if that is how it is to be.
         """
         unfinished = self._unfinished[client]
-        for job in unfinished if self.refund_failures else ():
-            if job.charged and job.state(now) == "failed":
-                _refund(job)
-        if self.charge_at == "completion":
-            for job in sorted(unfinished, key=lambda job: job.ends_at):
-                if job.state(now) == "completed" and not job.charged:
+        if self.refund_failures or self.charge_at == "completion":
+            for _, _, job in sorted(unfinished):
+                state = job.state(now)
+                if self.refund_failures and job.charged and state == "failed":
+                    _refund(job)
+                if self.charge_at == "completion" and not job.charged and state == "completed":
                     _charge(job)
-        self._unfinished[client] = [job for job in unfinished if job.ends_at + self.release_lag > now]
+        while unfinished and unfinished[0][0] + self.release_lag <= now:
+            heapq.heappop(unfinished)
 
     def _source_ratio(self, request: Request) -> str | None:
         """Find the ratio of the generation that is to be edited, if it is one."""
