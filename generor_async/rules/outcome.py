@@ -31,6 +31,7 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.rules.headers import retry_after
+from generor_async.rules.pace import TIERS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
 from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
@@ -48,14 +49,6 @@ __all__ = [
     "undecodable",
     "unknown",
 ]
-
-TIERS = {
-    "free": (30, 500, 5_000),
-    "basic": (60, 2_000, 20_000),
-    "pro": (120, 5_000, 50_000),
-    "enterprise": (300, 20_000, 200_000),
-}
-"""Generor's limits a minute, an hour and a day, by tier (documented)."""
 
 TEXT_KEPT = 65_536
 """Characters kept of an answer that isn't JSON."""
