@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.clock import FakeClock
-from support.wire import Step, Wire, answer, closed_port, hang_up, truncated
+from support.wire import Step, Wire, answer, closed_port, hang_up, stall, truncated
 
 from generor_async import (
     AsyncLuma,
@@ -194,6 +194,16 @@ async def test_a_cancelled_wait_names_the_job() -> None:
         job = await luma.generations.submit(prompt="a heron")
         task = asyncio.create_task(job.wait())
         await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    assert any(JOB in note for note in caught.value.__notes__)
+
+
+async def test_a_wait_that_is_cancelled_in_the_middle_of_a_look_names_the_job_too() -> None:
+    async with Wire(stall) as wire, client(wire) as luma:
+        task = asyncio.create_task(luma.generations.job(JOB).wait())
+        await wire.arrived()
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task

@@ -69,9 +69,10 @@ class JobWatch(Generic[S]):
             if seen.state in lifecycle.TERMINAL:
                 return
         for spacing in schedule.spacings(at_once=seen is None):
-            await self._pause(spacing, job_id, timeout, deadline)
+            if self.now() + spacing >= deadline:
+                raise _out_of_time(job_id, timeout)
             try:
-                found = await self._look(job_id, deadline - self.now())
+                found = await self._look(job_id, spacing, deadline)
             except (APIConnectionError, InternalServerError, RateLimitError):
                 continue
             except DeadlineExceededError:
@@ -85,19 +86,16 @@ class JobWatch(Generic[S]):
             if found.state in lifecycle.TERMINAL:
                 return
 
-    async def _look(self, job_id: str, seconds: float) -> S:
-        options = evolve(self.options, timeout=min(seconds, LOOK_SECONDS), request_id=None)
-        return await self._session.send(self._get(job_id), options)
-
-    async def _pause(self, seconds: float, job_id: str, timeout: float, deadline: float) -> None:
-        if self.now() + seconds >= deadline:
-            raise _out_of_time(job_id, timeout)
-        if seconds:
-            try:
-                await self._session.clock.sleep(seconds)
-            except asyncio.CancelledError as error:
-                error.add_note(f"job {job_id} goes on: take it up again by its id. Luma documents no way to cancel it")
-                raise
+    async def _look(self, job_id: str, spacing: float, deadline: float) -> S:
+        """Wait `spacing` seconds and look; whoever cancels either is told which job goes on."""
+        try:
+            if spacing:
+                await self._session.clock.sleep(spacing)
+            seconds = min(deadline - self.now(), LOOK_SECONDS)
+            return await self._session.send(self._get(job_id), evolve(self.options, timeout=seconds, request_id=None))
+        except asyncio.CancelledError as error:
+            error.add_note(f"job {job_id} goes on: take it up again by its id. Luma documents no way to cancel it")
+            raise
 
     def _tell(self, job_id: str, found: S, elapsed: float) -> None:
         events = self._session.events
