@@ -91,6 +91,6 @@ def mock(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Every benchmark, side by side with what it is held against."""
-    install(session, ".[cli]", groups=("tests",))
+    install(session, ".[cli]", groups=("bench",))
     for script in sorted(Path("benchmarks").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)

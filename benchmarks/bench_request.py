@@ -35,8 +35,8 @@ GENERATION: dict[str, object] = {
 BODY = json.dumps(GENERATION).encode()
 ANSWER = (
     b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
-    b"X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 30\r\n"
-    b"X-RateLimit-Remaining: 28\r\nX-RateLimit-Reset: 1712592060\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+    b"X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
+    b"X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1712592060\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 ) + BODY
 
 

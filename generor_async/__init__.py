@@ -1,5 +1,6 @@
 """Async clients for two generative-media APIs: Generor and Luma Agents."""
 
+from generor_async.engine.limits import Limits, RateLimits
 from generor_async.engine.pages import Page, Pages, response_of
 from generor_async.errors import (
     APIConnectionError,
@@ -36,6 +37,7 @@ from generor_async.errors import (
 )
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
+from generor_async.rules.pace import WindowState
 from generor_async.values import (
     UNSET,
     AttemptEnded,
@@ -88,6 +90,7 @@ __all__ = [
     "JobEnded",
     "JobPolled",
     "JobSubmitted",
+    "Limits",
     "MediaRef",
     "MethodNotAllowedError",
     "MissingAPIKeyError",
@@ -100,6 +103,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimit",
     "RateLimitError",
+    "RateLimits",
     "ResponseInfo",
     "ResponseShapeError",
     "RetryScheduled",
@@ -108,5 +112,6 @@ __all__ = [
     "Throttled",
     "UnprocessableEntityError",
     "Unset",
+    "WindowState",
     "response_of",
 ]

@@ -61,6 +61,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RateLimitScope",
     "ResponseShapeError",
     "ServiceUnavailableError",
     "UnprocessableEntityError",

@@ -11,7 +11,6 @@ from generor_async.api.generor import resources
 from generor_async.api.generor.models import Creation, Estimate, GeneratedCreation, GenerateResult
 from generor_async.api.generor.operations import GENERATORS_GENERATE
 from generor_async.engine.client import Client
-from generor_async.engine.options import Options
 from generor_async.engine.transfer import Output, Progress, safe_name
 from generor_async.rules.derived import longest_seconds
 from generor_async.rules.vendors import GENEROR, Vendor
@@ -61,16 +60,20 @@ class AsyncGeneror(Client):
         An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
         longer than the 900 seconds that it has anyway.
         """
-        result = await super().send(operation)
+        result = await super().send(self._given_time(operation))
         if isinstance(result, Estimate):
             self._estimated[_order(operation)] = longest_seconds(result.time_estimate, operation.body)
         return result
 
-    def _options_for(self, operation: Operation[Any]) -> Options:
-        if operation.endpoint is not GENERATORS_GENERATE or self._options.timeout is not None:
-            return self._options
-        seconds = max(self._estimated.get(_order(operation), 0.0), GENERATORS_GENERATE.timeout)
-        return evolve(self._options, timeout=seconds, attempt_timeout=self._options.attempt_timeout or seconds)
+    def _given_time(self, operation: Operation[T]) -> Operation[T]:
+        """Raise a generate's own times to what was estimated: a `timeout` of the caller's would cover the queue too."""
+        endpoint = operation.endpoint
+        if endpoint is not GENERATORS_GENERATE:
+            return operation
+        seconds = self._estimated.get(_order(operation), 0.0)
+        if seconds <= endpoint.timeout:
+            return operation
+        return evolve(operation, endpoint=evolve(endpoint, timeout=seconds, attempt_timeout=seconds))
 
     async def download(
         self,

@@ -13,6 +13,7 @@ import aiohttp
 from generor_async.engine import auth
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.events import EventStream
+from generor_async.engine.limits import Limits, RateLimits, shared_limits
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.transfer import Output, Progress, Transfers
@@ -20,7 +21,7 @@ from generor_async.engine.transport import AiohttpTransport, Connection, env_pro
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, Priority, Secret, Unset
 
 __all__ = ["Client"]
 
@@ -39,6 +40,7 @@ class Client:
         allow_insecure: take a plain http address that is not on this machine.
         timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
             No end is spelled `math.inf`.
+        queue_timeout: seconds to wait for one's turn under the API's limits when no `timeout` is given.
         attempt_timeout: seconds for one attempt; by default it depends on the call.
         max_retries: attempts after the first.
         max_connections: sockets for calls that may be repeated, and as many for those that may not.
@@ -50,6 +52,7 @@ class Client:
         trust_env: take the proxy from the environment.
         on_event: a callable that gets every event.
         clock: where time comes from.
+        limits: what paces the calls; by default the living clients of one address and key share one.
 
     Raises:
         InvalidRequestError: an argument that can never be right.
@@ -65,6 +68,7 @@ class Client:
         base_url: str | None = None,
         allow_insecure: bool = False,
         timeout: float | None = None,
+        queue_timeout: float = math.inf,
         attempt_timeout: float | None = None,
         max_retries: int = 4,
         max_connections: int = 100,
@@ -75,6 +79,7 @@ class Client:
         trust_env: bool = False,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
+        limits: Limits | None = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
         vendor = self._vendor
@@ -82,7 +87,9 @@ class Client:
         key = auth.resolve_key(vendor, api_key, address)
         given = {"timeout": timeout, "attempt_timeout": attempt_timeout}
         self._options = Options().changed(
-            max_retries=max_retries, **{name: value for name, value in given.items() if value is not None}
+            max_retries=max_retries,
+            queue_timeout=queue_timeout,
+            **{name: value for name, value in given.items() if value is not None},
         )
         if trust_env and proxy is None:
             proxy = env_proxy(address)
@@ -97,6 +104,10 @@ class Client:
         )
         self._events = EventStream(on_event)
         self._clock = clock
+        if limits is None:
+            limits = shared_limits(vendor, address, key, clock)
+        else:
+            limits.serve(vendor, clock, keyless=key is None)
         self._session = Session(
             vendor=vendor,
             base_url=address,
@@ -104,6 +115,7 @@ class Client:
             open_transport=lambda: AiohttpTransport(connection),
             clock=clock,
             events=self._events,
+            limits=limits,
         )
         self._transfers = Transfers(
             schemes=frozenset({"https", urlsplit(address).scheme}),
@@ -122,8 +134,10 @@ class Client:
         self,
         *,
         timeout: float | Unset = UNSET,
+        queue_timeout: float | Unset = UNSET,
         attempt_timeout: float | Unset = UNSET,
         max_retries: int | Unset = UNSET,
+        priority: Priority | Unset = UNSET,
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
@@ -131,12 +145,15 @@ class Client:
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.
 
-        A view with a `request_id` serves one call.
+        A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
+        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time.
         """
         changes = {
             "timeout": timeout,
+            "queue_timeout": queue_timeout,
             "attempt_timeout": attempt_timeout,
             "max_retries": max_retries,
+            "priority": priority,
             "extra_headers": extra_headers,
             "extra_query": extra_query,
             "extra_body": extra_body,
@@ -149,6 +166,11 @@ class Client:
         view._bind()
         return view
 
+    @property
+    def rate_limits(self) -> RateLimits:
+        """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
+        return self._session.limits.snapshot(self._clock.monotonic())
+
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
         if self._options.request_id is not None:
@@ -160,11 +182,7 @@ class Client:
                     advice="Make another with with_options(request_id=...)",
                 )
             self._spent = True
-        return await self._session.send(operation, self._options_for(operation))
-
-    def _options_for(self, operation: Operation[Any]) -> Options:  # noqa: ARG002 - for a client that knows more
-        """Return how an operation is sent; a client may know better than its conduct's defaults."""
-        return self._options
+        return await self._session.send(operation, self._options)
 
     async def request(
         self,

@@ -1,13 +1,18 @@
 """How one call is made: what `with_options` can change."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from generor_async.errors import InvalidRequestError
+from generor_async.values import Priority
 
-__all__ = ["Options"]
+__all__ = ["PRIORITIES", "Options"]
+
+PRIORITIES: Final[tuple[Priority, ...]] = ("interactive", "normal", "bulk")
+"""The classes of the queue, the most urgent first."""
 
 
 @frozen(kw_only=True)
@@ -18,8 +23,10 @@ class Options:
     """
 
     timeout: float | None = None
+    queue_timeout: float = math.inf
     attempt_timeout: float | None = None
     max_retries: int = 4
+    priority: Priority = "normal"
     extra_headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
@@ -28,9 +35,11 @@ class Options:
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""
         changed = evolve(self, **changes)
-        for name in ("timeout", "attempt_timeout"):
+        for name in ("timeout", "queue_timeout", "attempt_timeout"):
             if name in changes:
                 _check_seconds(name, changes[name])
+        if changed.priority not in PRIORITIES:
+            raise InvalidRequestError("priority", f"priority must be one of {', '.join(PRIORITIES)}")
         retries: object = changed.max_retries
         if type(retries) is not int or retries < 0:
             raise InvalidRequestError("max_retries", "max_retries must be a whole number from 0 up")

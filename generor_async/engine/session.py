@@ -6,6 +6,7 @@ when to go again. What this module owns is the order of things, the one deadline
 
 import asyncio
 import json
+import math
 import random
 import uuid
 from collections.abc import Callable
@@ -16,17 +17,21 @@ from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
 from generor_async.engine.events import EventStream
+from generor_async.engine.limits import Limits, OutOfTurnError
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.transport import Attempt, Transport
 from generor_async.errors import (
     APIError,
     APITimeoutError,
+    ConcurrentJobsError,
     DeadlineExceededError,
     InvalidRequestError,
     RateLimitError,
 )
 from generor_async.rules import answer, outcome, retry
+from generor_async.rules.headers import retry_after
+from generor_async.rules.pace import Permit, Wait
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Form, Operation, Reply, Request, TransportError
 from generor_async.values import (
@@ -38,11 +43,19 @@ from generor_async.values import (
     RetryScheduled,
     Secret,
     Throttled,
+    read_rate_limit,
 )
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
+
+STAMPED_BYTES = 65_536
+"""Bytes of a body that arrives as soon as it is sent."""
+SHORT_LIMIT = 4
+"""Digits of a limit that may be within reach."""
+UNTOLD_WAIT = 1.0
+"""Seconds for which a 429 holds a window when it doesn't say."""
 
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -59,12 +72,14 @@ class Session:
         open_transport: Callable[[], Transport],
         clock: Clock,
         events: EventStream,
+        limits: Limits,
     ) -> None:
         self.vendor = vendor
         self.base_url = base_url
         self.key = key
         self.clock = clock
         self.events = events
+        self.limits = limits
         self.transports = PerLoop(open_transport)
         self._budget = retry.RetryBudget()
 
@@ -81,7 +96,8 @@ class Session:
                 return await call.attempt(request)
             except APIError as error:
                 delay = call.delay_after(error)
-            await self.clock.sleep(delay)
+            if delay:
+                await self.clock.sleep(delay)
 
     def take_retry(self) -> bool:
         """Take one retry out of the budget."""
@@ -140,33 +156,39 @@ class _Call(Generic[T]):
         self.operation = operation
         self.options = options
         self.started = session.clock.monotonic()
-        self.timeout = operation.endpoint.timeout if options.timeout is None else options.timeout
-        self.deadline = self.started + self.timeout
+        given = options.timeout
+        self.timeout = operation.endpoint.timeout if given is None else given
+        self.deadline: float | None = None if given is None else self.started + given
+        """When time is up; unless the caller said so, it begins to run when the first attempt is let go."""
         self.context = outcome.Context(operation.endpoint, request_id)
 
     async def attempt(self, request: Request) -> T:
-        """Send once; return the result, or raise the error that this attempt came to."""
+        """Wait for one's turn and send once; return the result, or raise the error that this attempt came to."""
         session, context = self.session, self.context
-        began, remaining = self.started, self.timeout
-        if context.attempts:
-            began = session.clock.monotonic()
+        permit = await self._turn() if self.operation.endpoint.quota and not session.limits.unbound else None
+        began = session.clock.monotonic() if context.attempts or permit is not None else self.started
+        if self.deadline is None:
+            self.deadline, remaining = began + self.timeout, self.timeout
+        else:
             remaining = self.deadline - began
-            if remaining <= 0:
-                raise self._out_of_time("retry")
+        if remaining <= 0:
+            self._spare(permit, sent=False)
+            raise self._out_of_time("retry")
         limit = self.options.attempt_timeout or self.operation.endpoint.attempt_timeout
         context.attempts += 1
+        attempt = Attempt() if permit is None else self._stamping(permit, request)
         if session.events.listening:
-            return await self._watched(request, min(limit, remaining), began)
+            return await self._watched(request, attempt, permit, min(limit, remaining), began)
         try:
-            return self._answer(
-                await session.transports.get().exchange(request, Attempt(), timeout=min(limit, remaining))
-            )
+            return self._answer(await self._exchange(request, attempt, permit, min(limit, remaining)))
         except TransportError as error:
             failure = outcome.broken(context, error, session.clock.monotonic() - began)
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
-    async def _watched(self, request: Request, timeout: float, began: float) -> T:
+    async def _watched(
+        self, request: Request, attempt: Attempt, permit: Permit | None, timeout: float, began: float
+    ) -> T:
         """Do the same, and tell the event stream."""
         session, context = self.session, self.context
         name = self.operation.endpoint.name
@@ -176,11 +198,10 @@ class _Call(Generic[T]):
             "attempt": context.attempts,
         }
         session.events.emit(AttemptStarted(**known))
-        attempt = Attempt()
         status: int | None = None
         result: Outcome = "done"
         try:
-            reply = await session.transports.get().exchange(request, attempt, timeout=timeout)
+            reply = await self._exchange(request, attempt, permit, timeout)
             status = reply.status
             return self._answer(reply)
         except TransportError as error:
@@ -197,6 +218,92 @@ class _Call(Generic[T]):
             session.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
         raise failure
 
+    async def _exchange(self, request: Request, attempt: Attempt, permit: Permit | None, timeout: float) -> Reply:
+        """Send, and account for the permit whatever comes of it."""
+        if permit is None:
+            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
+            if self.operation.endpoint.quota:
+                self._notice(reply)
+            return reply
+        try:
+            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
+        except BaseException:
+            self._spare(permit, sent=attempt.sent)
+            raise
+        self._account(permit, reply)
+        return reply
+
+    async def _turn(self) -> Permit:
+        """Wait until the limits let a request go."""
+        limits, clock, options = self.session.limits, self.session.clock, self.options
+        now = clock.monotonic()
+        permit = limits.enter_nowait(now, options.priority)
+        if permit is not None:
+            return permit
+        patience = options.queue_timeout if self.deadline is None else self.deadline - now
+        try:
+            return await limits.enter(
+                clock, options.priority, patience, self._throttled, again=self.context.attempts > 0
+            )
+        except OutOfTurnError as error:
+            turn = error
+        raise DeadlineExceededError(
+            f"{self.operation.endpoint.name}: its turn did not come within {patience:g} s"
+            f" (the limit a {turn.scope} is used up)",
+            waited_for="pace",
+            request_id=self.context.request_id,
+            advice="Give it more time, or a higher priority, or send less",
+        )
+
+    def _stamping(self, permit: Permit, request: Request) -> Attempt:
+        """Watch an attempt and note when it leaves; a large body arrives too late for that moment to count."""
+        limits, clock = self.session.limits, self.session.clock
+        if isinstance(request.body, Form) or (request.body is not None and len(request.body) > STAMPED_BYTES):
+            return Attempt()
+        return Attempt(lambda: limits.sent(permit, clock.monotonic()))
+
+    def _account(self, permit: Permit, reply: Reply) -> None:
+        """Tell the limits what an answer says of them."""
+        limits, now = self.session.limits, self.session.clock.monotonic()
+        said = read_rate_limit(reply.headers)
+        if reply.status != 429 or not outcome.is_rate_limit(self.operation.endpoint.vendor, reply.headers):
+            limits.received(permit, now, said, succeeded=reply.status < 400)
+            return
+        wait = retry_after(reply.headers, self.session.clock.time()) or UNTOLD_WAIT
+        scope = outcome.scope_in(reply.headers)
+        limits.refused(permit, now, wait, "minute" if scope == "unknown" else scope, said)
+
+    def _notice(self, reply: Reply) -> None:
+        """Look whether an answer to a call that went without a permit names a limit, or says that there is one."""
+        if reply.status == 429 and outcome.is_rate_limit(self.operation.endpoint.vendor, reply.headers):
+            wait = retry_after(reply.headers, self.session.clock.time()) or UNTOLD_WAIT
+            scope = outcome.scope_in(reply.headers)
+            until = self.session.clock.monotonic() + wait
+            self.session.limits.hold(until, "minute" if scope == "unknown" else scope)
+        limit = reply.headers.get("X-RateLimit-Limit")
+        if limit is not None and len(limit) <= SHORT_LIMIT and (said := read_rate_limit(reply.headers)) is not None:
+            self.session.limits.told(said)
+
+    def _spare(self, permit: Permit | None, *, sent: bool) -> None:
+        """Give back a permit whose request never left; one that left is spent, whatever came of it."""
+        if permit is None:
+            return
+        limits, now = self.session.limits, self.session.clock.monotonic()
+        if sent:
+            limits.sent(permit, now)
+        else:
+            limits.lost(permit, now)
+
+    def _throttled(self, wait: Wait) -> None:
+        self.session.events.emit(
+            Throttled(
+                operation=self.operation.endpoint.name,
+                request_id=self.context.request_id,
+                scope=wait.scope,
+                delay=wait.until - self.session.clock.monotonic(),
+            )
+        )
+
     def _answer(self, reply: Reply) -> T:
         clock = self.session.clock
         operation = self.operation
@@ -209,7 +316,7 @@ class _Call(Generic[T]):
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the next attempt, or raise what the caller gets to see."""
         session, context = self.session, self.context
-        remaining = self.deadline - session.clock.monotonic()
+        remaining = (self.deadline or math.inf) - session.clock.monotonic()
         out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
         conduct = self.operation.endpoint.conduct
         if error.outcome == "unknown":
@@ -226,16 +333,17 @@ class _Call(Generic[T]):
         limited = isinstance(error, RateLimitError)
         if delay >= remaining or not (limited or session.take_retry()):
             raise error
-        self._announce(error, delay)
-        return delay
+        # What draws on a limit goes back to the head of the queue, and waits there.
+        queues = limited and bool(self.operation.endpoint.quota) and not isinstance(error, ConcurrentJobsError)
+        self._announce(error, delay, throttled=limited and not queues)
+        return 0.0 if queues else delay
 
-    def _announce(self, error: APIError, delay: float) -> None:
+    def _announce(self, error: APIError, delay: float, *, throttled: bool) -> None:
         events, context = self.session.events, self.context
         name = self.operation.endpoint.name
-        if isinstance(error, RateLimitError):
-            events.emit(
-                Throttled(operation=name, request_id=context.request_id, scope=outcome.scope_of(error), delay=delay)
-            )
+        if throttled and isinstance(error, RateLimitError):
+            scope = outcome.scope_of(error)
+            events.emit(Throttled(operation=name, request_id=context.request_id, scope=scope, delay=delay))
         events.emit(
             RetryScheduled(
                 operation=name,

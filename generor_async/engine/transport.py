@@ -11,6 +11,7 @@ paid request leaves makes its outcome unknown.
 import io
 import os
 import ssl
+from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.request import getproxies, proxy_bypass
 
@@ -48,10 +49,13 @@ class _Stamped(aiohttp.ClientRequest):
     """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
 
     in_hand = False
+    on_sent: Callable[[], None] | None = None
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         """Note the moment, and send."""
         self.in_hand = True
+        if self.on_sent is not None:
+            self.on_sent()
         return await super().send(conn)
 
 
@@ -60,11 +64,15 @@ class _ConnectionLost(aiohttp.ClientError):
 
 
 class Attempt:
-    """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry."""
+    """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry.
 
-    __slots__ = ("_request",)
+    `on_sent` is called when a connection is in hand: waiting for one is not the server's time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_on_sent", "_request")
+
+    def __init__(self, on_sent: Callable[[], None] | None = None) -> None:
+        self._on_sent = on_sent
         self._request: aiohttp.ClientRequest | None = None
 
     @property
@@ -77,6 +85,8 @@ class Attempt:
     ) -> aiohttp.ClientResponse:
         """Pass the request on, and its response back."""
         self._request = request
+        if isinstance(request, _Stamped):
+            request.on_sent = self._on_sent
         try:
             return await handler(request)
         except aiohttp.ClientConnectorError:

@@ -16,6 +16,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from generor_async.errors import (
     InternalServerError,
     OutcomeUnknownError,
     RateLimitError,
+    RateLimitScope,
     ResponseShapeError,
 )
 from generor_async.rules.headers import retry_after
@@ -41,8 +43,10 @@ __all__ = [
     "broken",
     "failed",
     "ids_in",
+    "is_rate_limit",
     "misread",
     "read_json",
+    "scope_in",
     "scope_of",
     "status_outcome",
     "text_of",
@@ -212,22 +216,28 @@ def text_of(body: bytes) -> str:
     return body[:TEXT_KEPT].decode("utf-8", "replace")
 
 
-def _limited(vendor: Vendor, reply: Reply, message: str, known: dict[str, Any]) -> RateLimitError:
-    limit = reply.headers.get("X-RateLimit-Limit")
-    if vendor is LUMA:
-        if limit is None:
-            return ConcurrentJobsError(message, **known)
-        return RateLimitError(message, scope="minute", **known)
-    return RateLimitError(message, scope=_scope(limit, reply.headers.get("X-RateLimit-Tier")), **known)
+def is_rate_limit(vendor: Vendor, headers: Mapping[str, str]) -> bool:
+    """Tell whether a 429 is about requests; Luma's other one, about jobs, carries no X-RateLimit-* (documented)."""
+    return vendor is not LUMA or "X-RateLimit-Limit" in headers
 
 
-def _scope(limit: str | None, tier: str | None) -> Literal["minute", "hour", "day", "unknown"]:
-    minute, hour, day = TIERS.get(tier or "", (15, None, None))
+def scope_in(headers: Mapping[str, str]) -> RateLimitScope:
+    """Tell which window an answer's headers are about."""
+    limit, tier = headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Tier")
+    if tier is None:
+        return "unknown" if limit is None else "minute"
+    minute, hour, day = TIERS.get(tier, (None, None, None))
     if limit == str(minute):
         return "minute"
     if limit == str(hour):
         return "hour"
     return "day" if limit == str(day) else "unknown"
+
+
+def _limited(vendor: Vendor, reply: Reply, message: str, known: dict[str, Any]) -> RateLimitError:
+    if is_rate_limit(vendor, reply.headers):
+        return RateLimitError(message, scope=scope_in(reply.headers), **known)
+    return ConcurrentJobsError(message, **known)
 
 
 def _foreign_message(reply: Reply) -> str:

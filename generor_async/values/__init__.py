@@ -27,7 +27,7 @@ from generor_async.values.model import (
     response_to,
 )
 from generor_async.values.protocols import Clock, GenerationLike
-from generor_async.values.response import Headers, RateLimit, ResponseInfo
+from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
 from generor_async.values.secret import Secret
 from generor_async.values.terms import Conduct, Outcome, Priority
 
@@ -61,6 +61,7 @@ __all__ = [
     "misfit",
     "read_datetime",
     "read_datetime_or_none",
+    "read_rate_limit",
     "remember_response",
     "response_to",
 ]

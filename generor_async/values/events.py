@@ -56,7 +56,7 @@ class RetryScheduled:
 
 @frozen(kw_only=True)
 class Throttled:
-    """The API said 429, and the call waits `delay` seconds."""
+    """The call waits for a limit: `delay` is the seconds until its next chance, infinite where only an answer tells."""
 
     operation: str
     request_id: str

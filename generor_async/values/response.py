@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["Headers", "RateLimit", "ResponseInfo"]
+__all__ = ["Headers", "RateLimit", "ResponseInfo", "read_rate_limit"]
 
 
 class Headers(Mapping[str, str]):
@@ -45,6 +45,22 @@ class RateLimit:
     """Generor only (documented): free, basic, pro or enterprise."""
 
 
+def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
+    """Read the X-RateLimit-* headers; None where there are none that can be read."""
+    limit = headers.get("X-RateLimit-Limit")
+    if limit is None:
+        return None
+    try:
+        return RateLimit(
+            limit=int(limit),
+            remaining=int(headers.get("X-RateLimit-Remaining", "")),
+            reset=float(headers.get("X-RateLimit-Reset", "")),
+            tier=headers.get("X-RateLimit-Tier"),
+        )
+    except ValueError:
+        return None
+
+
 class ResponseInfo:
     """Status, headers and timing of the answer that a result came from."""
 
@@ -82,16 +98,7 @@ class ResponseInfo:
     @property
     def rate_limit(self) -> RateLimit | None:
         """The X-RateLimit-* headers, or None where the answer carried none that can be read."""
-        get = self._headers.get
-        try:
-            return RateLimit(
-                limit=int(get("X-RateLimit-Limit", "")),
-                remaining=int(get("X-RateLimit-Remaining", "")),
-                reset=float(get("X-RateLimit-Reset", "")),
-                tier=get("X-RateLimit-Tier"),
-            )
-        except ValueError:
-            return None
+        return read_rate_limit(self._headers)
 
     @property
     def status_code(self) -> int:

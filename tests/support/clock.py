@@ -1,10 +1,11 @@
-"""A clock that nobody has to wait for."""
+"""Clocks that nobody has to wait for."""
 
 import asyncio
+import time
 
 from attrs import define, field
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "FastClock", "LoopClock"]
 
 
 @define
@@ -27,3 +28,38 @@ class FakeClock:
         self.slept.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
+
+
+@define
+class LoopClock:
+    """The time of one event loop."""
+
+    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
+    speed: float = 1.0
+    epoch: float = 1_775_649_600.0
+    """Unix seconds when the loop's time was zero."""
+
+    def monotonic(self) -> float:
+        return self.loop.time()
+
+    def time(self) -> float:
+        return self.epoch + self.loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@define
+class FastClock:
+    """The machine's time, many times as fast: for threads, which no event loop's time can hold."""
+
+    speed: float = 200.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() * self.speed
+
+    def time(self) -> float:
+        return time.time() * self.speed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)

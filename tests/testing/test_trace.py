@@ -40,8 +40,12 @@ async def traced(seed: int) -> list[tuple[str, dict[str, Any]]]:
         # aiohttp drops idle connections by the machine's time; a machine that is slow must change nothing
         connector = aiohttp.TCPConnector(keepalive_timeout=3_600)
         async with connector, AsyncLuma(**simulator.luma_options, connector=connector, on_event=notes) as luma:
-            jobs = (luma.generations.run(prompt=f"job {number}") for number in range(JOBS))
-            for result in await asyncio.gather(*jobs, return_exceptions=True):
+
+            async def job(number: int) -> None:
+                notes.trace.append(("Began", {"job": number}))
+                await luma.generations.run(prompt=f"job {number}")
+
+            for result in await asyncio.gather(*map(job, range(JOBS)), return_exceptions=True):
                 assert not isinstance(result, BaseException) or isinstance(result, GenerorAsyncError)
     for entry in simulator.ledger.requests:
         notes.note(entry)
