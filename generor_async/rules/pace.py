@@ -41,6 +41,8 @@ GRAIN: Final = 36_000
 """An entry's end is rounded up to this part of its window: a day's log takes no more room than a minute's."""
 GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
+NEARLY: Final = 0.25
+"""The part of a limit that is left when a window counts as nearly full."""
 GAP_PART: Final = 0.05
 """The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
 REMEMBERED: Final = 900.0
@@ -118,13 +120,19 @@ class Window:
         """Count what is in the window: our own requests and the phantoms."""
         return self.own(now) + len(self._phantoms)
 
-    def room(self, now: float, spare: int = 0) -> bool:
-        """Tell whether one more may leave, and so many places still be free."""
+    def left(self, now: float, spare: int = 0) -> float:
+        """Count the requests that may still leave, if so many places are to stay free; one is always ours."""
         if self.limit is None:
-            return True
+            return math.inf
         own = self.own(now)
-        left = self.limit - max(len(self._phantoms), self.margin(now))
-        return own < max(1, min(left, math.floor(self.limit * self.share)) - spare)
+        ours = self.limit - max(len(self._phantoms), self.margin(now))
+        return max(1, min(ours, math.floor(self.limit * self.share)) - spare) - own
+
+    def may_refuse(self, now: float, left: float) -> bool:
+        """Tell whether others may have taken the last places: nobody has said yet how many are left, or few are."""
+        if self.limit is None or self.margin(now):
+            return False
+        return left < NEARLY * self.limit or (self._heard == -math.inf and self.scope == "minute")
 
     def next_end(self, now: float) -> float:
         """Return when the next place becomes free."""
@@ -281,12 +289,13 @@ class Pace:
         first = self.windows[0]
         spare = 1 if smooth and self.interval() <= HURRY else 0
         for window in self.windows:
-            if not window.room(now, spare if window is first else 0):
+            left = window.left(now, spare if window is first else 0)
+            if left <= 0:
                 return Wait(window.next_end(now), window.scope)
-        if first.limit is not None and self._last + GAP > now and not first.margin(now):
-            due = self._last + min(GAP, GAP_PART * self.interval())
-            if due > now:
-                return Wait(due, "minute")
+            if self._last + GAP > now and window.may_refuse(now, left):
+                due = self._last + min(GAP, GAP_PART * self.interval())
+                if due > now:
+                    return Wait(due, window.scope)
         if smooth and self._smooth_due > now:
             return Wait(self._smooth_due, "minute")
         return None

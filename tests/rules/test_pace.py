@@ -500,7 +500,7 @@ def test_a_lower_limit_blocks_and_drops_no_entry() -> None:
     permits = [send(pace, turn / 10) for turn in range(8)]
     pace.received(permits[-1], 1.0, said(4, 4), succeeded=True)
     assert pace.windows[0].own(1.0) == 8
-    assert not pace.windows[0].room(1.0)
+    assert pace.windows[0].left(1.0) < 0
     assert pace.windows[0].state(1.0).remaining == 0
 
 
