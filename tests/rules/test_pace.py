@@ -9,25 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.worlds import EPOCH, Kind, Server, ServerWindow, World
 
-from generor_async.rules.pace import (
-    DAY,
-    GAP,
-    GRAIN,
-    HOUR,
-    JITTER,
-    KEYLESS,
-    LEADER_SECONDS,
-    MINUTE,
-    REMEMBERED,
-    SPARE,
-    TIERS,
-    UNKNOWN_LIMIT,
-    Pace,
-    Permit,
-    Scope,
-    Wait,
-    Window,
-)
+from generor_async.rules.pace import GAP, KEYLESS, LEADER_SECONDS, TIERS, UNKNOWN_LIMIT, Pace
+from generor_async.rules.wait import Wait
+from generor_async.rules.window import DAY, GRAIN, HOUR, JITTER, MINUTE, REMEMBERED, SPARE, Permit, Scope, Window
 from generor_async.values import RateLimit
 
 kinds = st.sampled_from(["fixed", "sliding"])
