@@ -1,0 +1,468 @@
+"""The slots against a brute-force model of the server, and each of their rules alone."""
+
+import math
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
+
+from generor_async.rules.slots import (
+    ENDED_SECONDS,
+    LAG_STEPS,
+    PROBE_FIRST,
+    RETRY_AFTER,
+    UNSEEN_SECONDS,
+    Full,
+    Lease,
+    Slots,
+)
+
+seeds = st.integers(0, 2**32)
+ceilings = st.integers(1, 40)
+
+
+def grant(slots: Slots, now: float) -> Lease:
+    lease = slots.reserve(now)
+    assert isinstance(lease, Lease), lease
+    return lease
+
+
+def full(slots: Slots, now: float) -> Full:
+    refusal = slots.reserve(now)
+    assert isinstance(refusal, Full), refusal
+    return refusal
+
+
+def submit(slots: Slots, now: float, job_id: str) -> None:
+    slots.accepted(grant(slots, now), job_id, now)
+
+
+def refuse(slots: Slots, now: float, retry_after: float = RETRY_AFTER) -> None:
+    slots.refused(grant(slots, now), now, retry_after)
+
+
+def look(slots: Slots, now: float, *job_ids: str) -> None:
+    for job_id in job_ids:
+        slots.seen(job_id, now, asked=now, ended=False)
+
+
+def end(slots: Slots, now: float, *job_ids: str) -> None:
+    for job_id in job_ids:
+        slots.seen(job_id, now, asked=now, ended=True)
+
+
+def saturated(jobs: int, now: float = 0.0) -> Slots:
+    """Return slots that have learned their ceiling: so many jobs run, called 0, 1, 2 and so on."""
+    slots = Slots()
+    for number in range(jobs):
+        submit(slots, now, str(number))
+    refuse(slots, now)
+    assert slots.ceiling == jobs
+    return slots
+
+
+def constant(ceiling: int) -> Ceiling:
+    return lambda _now: ceiling
+
+
+def lives_of(dice: Random, count: int) -> list[float]:
+    return [dice.lognormvariate(math.log(40), 0.4) for _ in range(count)]
+
+
+def world(slots: Slots, ceiling: Ceiling, seed: int, *, jobs: int, lag: float = 0.0, **known: Any) -> SlotWorld:
+    dice = Random(seed)
+    return SlotWorld(slots, JobServer(ceiling, lag), dice, lives_of(dice, jobs), **known)
+
+
+# --- against a model of the server ------------------------------------------------------------------------------------
+
+
+@given(ceilings, seeds, st.integers(1, 120), st.floats(0.5, 15))
+@settings(max_examples=60, deadline=None)
+def test_a_ceiling_that_was_told_is_reached_and_never_refused(
+    ceiling: int, seed: int, jobs: int, spacing: float
+) -> None:
+    life = world(Slots(ceiling), constant(ceiling), seed, jobs=jobs, spacing=spacing)
+    life.run()
+    assert not life.refused
+    assert life.server.most == min(ceiling, jobs)
+    turns = math.ceil(jobs / ceiling)
+    assert life.last <= bound(constant(ceiling), [], life.lives) + turns * (spacing + 1) + 0.2 * jobs
+
+
+@pytest.mark.parametrize("ceiling", [4, 10, 40])
+@given(seeds)
+@settings(max_examples=5, deadline=None)
+def test_a_ceiling_that_nobody_told_costs_ten_refusals_and_no_time_to_speak_of(ceiling: int, seed: int) -> None:
+    life = world(Slots(), constant(ceiling), seed, jobs=300)
+    life.run()
+    assert len(life.refused) <= 10
+    assert life.last <= 1.06 * bound(constant(ceiling), [], life.lives)
+
+
+@given(seeds, st.floats(0.5, 6))
+@settings(max_examples=15, deadline=None)
+def test_a_server_that_frees_slots_late_is_learned(seed: int, lag: float) -> None:
+    life = world(Slots(), constant(10), seed, jobs=150, lag=lag)
+    life.run()
+    assert len(life.refused) <= 50
+    assert life.last <= 1.3 * bound(constant(10), [], life.lives)
+
+
+@given(st.lists(st.tuples(st.floats(0, 300), st.integers(1, 20)), max_size=6), st.integers(1, 20), seeds)
+@settings(max_examples=40, deadline=None)
+def test_however_the_ceiling_changes_every_job_gets_through(
+    changes: list[tuple[float, int]], first: int, seed: int
+) -> None:
+    steps = sorted([(0.0, first), *changes])
+    life = world(Slots(), lambda now: [ceiling for at, ceiling in steps if at <= now][-1], seed, jobs=80)
+    life.run()
+    assert life.ended == 80
+    assert len(life.refused) <= 120
+
+
+@given(st.integers(1, 12), seeds, st.sampled_from([None, 3, 12]))
+@settings(max_examples=30, deadline=None)
+def test_jobs_that_nobody_waits_for_do_not_hold_up_the_rest(ceiling: int, seed: int, told: int | None) -> None:
+    life = world(Slots(told), constant(ceiling), seed, jobs=40, unseen=1.0)
+    life.run()
+    assert life.accepted == 40
+
+
+@given(ceilings, seeds)
+@settings(max_examples=30, deadline=None)
+def test_submissions_of_unknown_outcome_hold_slots_no_longer_than_jobs_may(ceiling: int, seed: int) -> None:
+    life = world(Slots(), constant(ceiling), seed, jobs=60, lose=0.2)
+    life.run()
+    assert life.accepted == 60
+    assert life.rules.state(life.now + UNSEEN_SECONDS).used == 0
+
+
+# --- the count against a naive list -----------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["grant", "grant", "accept", "accept", "lose", "refuse", "run", "end", "pass"]),
+        st.integers(0, 9),
+        st.sampled_from([0.0, 0.3, 7.0, 400.0]),
+    ),
+    max_size=80,
+)
+
+
+@given(steps, st.sampled_from([None, 1, 7]))
+@settings(max_examples=300, deadline=None)
+def test_however_leases_end_the_count_is_that_of_a_plain_list(
+    history: list[tuple[str, int, float]], told: int | None
+) -> None:
+    slots, now = Slots(told), 0.0
+    under_way: list[Lease] = []
+    jobs: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    for number, (what, which, later) in enumerate(history):
+        now += later
+        jobs = {job_id: seen for job_id, seen in jobs.items() if seen + UNSEEN_SECONDS > now}
+        job_id = f"foreign-{which}" if not jobs or which == 0 else sorted(jobs)[which % len(jobs)]
+        match what:
+            case "grant":
+                lease = slots.reserve(now)
+                if isinstance(lease, Lease):
+                    under_way.append(lease)
+                else:
+                    assert lease.until > now
+                    assert lease.oldest == min(jobs.values(), default=math.inf)
+            case "accept" if under_way:
+                slots.accepted(under_way.pop(which % len(under_way)), f"job-{number}", now)
+                jobs[f"job-{number}"] = now
+            case "lose" if under_way:
+                under_way.pop(which % len(under_way))
+                slots.lost()
+            case "refuse" if under_way:
+                slots.refused(under_way.pop(which % len(under_way)), now)
+            case "run":
+                slots.seen(job_id, now, asked=now, ended=False)
+                if ended.get(job_id, -math.inf) + ENDED_SECONDS <= now:
+                    jobs[job_id] = now
+            case "end":
+                slots.seen(job_id, now, asked=now, ended=True)
+                jobs.pop(job_id, None)
+                ended[job_id] = now
+            case _:
+                pass
+        state = slots.state(now)
+        assert state.used == len(under_way) + len(jobs)
+        assert state.ceiling is None or 1 <= state.ceiling <= (told or 10**6)
+        stale = slots.unwatched(now, 5.0)
+        if stale:
+            assert state.used >= (state.ceiling or 0)
+            assert sorted(stale) == sorted(job_id for job_id, seen in jobs.items() if seen + 5 <= now)
+            assert [jobs[job_id] for job_id in stale] == sorted(jobs[job_id] for job_id in stale)
+
+
+# --- each rule alone --------------------------------------------------------------------------------------------------
+
+
+def test_slots_that_were_told_are_given_away_at_once() -> None:
+    slots = Slots(3)
+    for _ in range(3):
+        grant(slots, 0.0)
+    assert full(slots, 0.0).until == math.inf
+    assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 3)
+
+
+def test_a_share_of_a_told_ceiling_leaves_the_rest_to_others() -> None:
+    slots = Slots(10, 0.35)
+    for number in range(3):
+        submit(slots, 0.0, str(number))
+    full(slots, 0.0)
+
+
+def test_however_small_the_share_one_job_may_run() -> None:
+    grant(Slots(3, 0.01), 0.0)
+
+
+def test_with_the_ceiling_unknown_submissions_begin_one_by_one_and_grow_as_they_are_accepted() -> None:
+    slots = Slots()
+    first = grant(slots, 0.0)
+    assert full(slots, 0.0).until == math.inf
+    slots.accepted(first, "first", 0.2)
+    for number in range(40):
+        submit(slots, 1.0, str(number))
+    leases = [slots.reserve(2.0) for _ in range(20)]
+    assert 4 <= sum(isinstance(lease, Lease) for lease in leases) <= 8
+
+
+def test_the_first_refusal_sets_the_ceiling_to_our_own_jobs() -> None:
+    slots = saturated(3)
+    assert full(slots, 0.0) == Full(PROBE_FIRST, 0.0)
+
+
+def test_submissions_that_were_under_way_at_the_first_refusal_lower_the_ceiling_as_they_are_refused() -> None:
+    slots = Slots()
+    for number in range(20):
+        submit(slots, 0.0, str(number))
+    one, two, three = (grant(slots, 1.0) for _ in range(3))
+    slots.refused(two, 1.2)
+    assert slots.ceiling == 22
+    slots.refused(one, 1.2)
+    slots.accepted(three, "three", 1.2)
+    assert slots.ceiling == 21
+
+
+def test_a_job_that_ends_frees_its_slot_at_once() -> None:
+    slots = saturated(2)
+    end(slots, 5.0, "0")
+    grant(slots, 5.0)
+    full(slots, 5.0)
+
+
+def test_the_end_of_a_job_counts_once() -> None:
+    slots = saturated(3)
+    end(slots, 5.0, "0")
+    end(slots, 5.1, "0")
+    assert slots.state(5.1).used == 2
+
+
+def test_a_look_that_is_answered_after_the_end_was_seen_brings_nothing_back() -> None:
+    slots = saturated(2)
+    end(slots, 5.0, "0")
+    slots.seen("0", 6.0, asked=4.0, ended=False)
+    assert slots.state(6.0).used == 1
+
+
+def test_a_job_that_nobody_here_submitted_is_taken_over_until_it_ends() -> None:
+    slots = Slots(2)
+    look(slots, 0.0, "earlier", "another")
+    full(slots, 0.0)
+    end(slots, 1.0, "earlier")
+    grant(slots, 1.0)
+
+
+def test_a_job_unseen_for_fifteen_minutes_lapses() -> None:
+    slots = Slots(2)
+    submit(slots, 0.0, "a")
+    submit(slots, 10.0, "b")
+    assert full(slots, 20.0).until == UNSEEN_SECONDS
+    grant(slots, UNSEEN_SECONDS)
+    full(slots, UNSEEN_SECONDS)
+
+
+def test_a_submission_that_never_left_frees_its_slot() -> None:
+    slots = Slots(1)
+    grant(slots, 0.0)
+    slots.lost()
+    grant(slots, 1.0)
+
+
+def test_a_submission_of_unknown_outcome_holds_its_slot_for_a_few_lives_of_our_jobs() -> None:
+    slots = Slots(2)
+    submit(slots, 0.0, "a")
+    end(slots, 20.0, "a")
+    grant(slots, 20.0)
+    slots.unknown(30.0)
+    submit(slots, 30.0, "b")
+    assert full(slots, 31.0).until == 90.0
+    grant(slots, 90.0)
+
+
+def test_nothing_known_of_our_jobs_it_holds_its_slot_for_fifteen_minutes() -> None:
+    slots = Slots(1)
+    grant(slots, 0.0)
+    slots.unknown(30.0)
+    assert full(slots, 31.0).until == 30.0 + UNSEEN_SECONDS
+
+
+def test_where_slots_are_taken_the_jobs_to_look_at_are_those_unseen_for_longest() -> None:
+    slots = Slots(3)
+    for number in range(3):
+        submit(slots, float(number), str(number))
+    look(slots, 4.0, "0")
+    assert slots.unwatched(7.0, 5.0) == ["1", "2"]
+    assert full(slots, 7.0).oldest == 1.0
+    end(slots, 7.0, "1")
+    assert slots.unwatched(100.0, 5.0) == [], "there is room"
+
+
+# refusals
+
+
+@pytest.mark.parametrize("told", [None, 5])
+def test_with_no_job_of_our_own_others_hold_the_slots_and_the_wait_is_the_servers(told: int | None) -> None:
+    slots = Slots(told)
+    refuse(slots, 0.0, 42.0)
+    assert full(slots, 1.0).until == 42.0
+    grant(slots, 42.0)
+    assert full(slots, 42.0).until == math.inf, "one goes ahead"
+
+
+def test_a_job_that_ends_ends_that_wait() -> None:
+    slots = Slots(5)
+    refuse(slots, 0.0)
+    look(slots, 1.0, "adopted")
+    end(slots, 2.0, "adopted")
+    grant(slots, 2.0)
+
+
+def test_a_refusal_after_a_job_has_ended_is_tried_again_after_one_and_after_three_seconds() -> None:
+    slots = saturated(4)
+    end(slots, 20.0, "0")
+    refuse(slots, 20.0)
+    assert full(slots, 20.0).until == 20.0 + LAG_STEPS[0]
+    refuse(slots, 21.0)
+    assert full(slots, 21.0).until == 21.0 + LAG_STEPS[1]
+    assert slots.ceiling == 4
+
+
+def test_the_third_time_it_is_believed() -> None:
+    slots = saturated(4)
+    end(slots, 20.0, "0")
+    for now in (20.0, 21.0, 24.0):
+        refuse(slots, now)
+    assert slots.ceiling == 3
+    end(slots, 30.0, "1")
+    grant(slots, 30.0)
+
+
+def test_while_the_ceiling_falls_every_refusal_is_believed() -> None:
+    slots = saturated(4)
+    end(slots, 20.0, "0")
+    for now in (20.0, 21.0, 24.0):
+        refuse(slots, now)
+    end(slots, 30.0, "1")
+    refuse(slots, 30.0)
+    assert slots.ceiling == 2
+
+
+def test_a_refusal_long_after_the_last_end_is_believed_at_once() -> None:
+    slots = Slots(5)
+    submit(slots, 0.0, "a")
+    refuse(slots, 1.0)
+    assert slots.ceiling == 1
+
+
+def learned_lag() -> Slots:
+    """Return slots whose server, to all appearances, freed the first of four jobs' slots four seconds late."""
+    slots = saturated(4)
+    end(slots, 5.0, "0")
+    refuse(slots, 5.0)
+    refuse(slots, 6.0)
+    submit(slots, 9.0, "4")
+    end(slots, 10.0, "1")
+    assert full(slots, 10.0).until == 14.0
+    submit(slots, 14.0, "5")
+    end(slots, 15.0, "2")
+    return slots
+
+
+def test_a_lag_that_was_learned_is_tested_at_once_and_then_ever_more_rarely() -> None:
+    slots = learned_lag()
+    refuse(slots, 15.0)
+    assert full(slots, 15.0).until == 19.0
+    assert slots.ceiling == 4
+    submit(slots, 19.0, "6")
+    end(slots, 20.0, "3")
+    assert full(slots, 20.0).until == 24.0
+
+
+def test_a_lag_that_was_none_is_forgotten_when_it_is_tested() -> None:
+    slots = learned_lag()
+    submit(slots, 15.0, "6")
+    end(slots, 20.0, "3")
+    submit(slots, 20.0, "7")
+
+
+# one more than the ceiling
+
+
+def test_one_more_is_tried_now_and_then_and_ever_more_rarely() -> None:
+    slots, now = saturated(2), 0.0
+    gaps: list[float] = []
+    for _ in range(5):
+        gaps.append(full(slots, now).until - now)
+        now += gaps[-1]
+        look(slots, now, "0", "1")
+        refuse(slots, now)
+    assert gaps == [PROBE_FIRST * 2**turn for turn in range(5)]
+    assert slots.ceiling == 2
+
+
+def test_a_try_goes_alone() -> None:
+    slots = saturated(2)
+    grant(slots, PROBE_FIRST)
+    assert full(slots, PROBE_FIRST).until == math.inf
+
+
+def test_after_a_try_that_is_accepted_others_follow_until_one_is_refused() -> None:
+    slots = saturated(2)
+    for number in range(2, 7):
+        submit(slots, PROBE_FIRST, str(number))
+    refuse(slots, PROBE_FIRST)
+    assert slots.ceiling == 7
+    look(slots, PROBE_FIRST + 1, *map(str, range(7)))
+    end(slots, PROBE_FIRST + 4, "0")
+    assert slots.ceiling == 7
+    grant(slots, PROBE_FIRST + 4)
+
+
+def test_a_try_counts_only_if_no_job_had_ended_meanwhile() -> None:
+    slots = saturated(2)
+    look(slots, PROBE_FIRST - 1, "0", "1")
+    submit(slots, PROBE_FIRST, "2")
+    refuse(slots, PROBE_FIRST)
+    assert slots.ceiling == 3
+    end(slots, PROBE_FIRST + 2, "0")
+    assert slots.ceiling == 2
+    full(slots, PROBE_FIRST + 2)
+
+
+def test_no_try_goes_beyond_what_was_told() -> None:
+    slots = Slots(2)
+    submit(slots, 0.0, "0")
+    refuse(slots, 1.0)
+    assert slots.ceiling == 1
+    submit(slots, full(slots, 1.0).until, "1")
+    assert slots.ceiling == 2
+    assert full(slots, 100.0).until == UNSEEN_SECONDS
