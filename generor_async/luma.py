@@ -30,6 +30,7 @@ class AsyncLuma(Client):
     """
 
     _vendor: ClassVar[Vendor] = LUMA
+    _look = staticmethod(operations.generations_get)
 
     generations: "Generations"
     files: FilesResource

@@ -227,6 +227,7 @@ class Operation:
     auth: str
     scope: str
     quota: tuple[str, ...]
+    shows_job: bool
     timeout: float
     attempt_timeout: float
     parameters: tuple[Parameter, ...]

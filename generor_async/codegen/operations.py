@@ -109,6 +109,7 @@ class OperationReader:
             auth=node["x-auth"],
             scope=node["x-scope"],
             quota=tuple(node["x-quota"]),
+            shows_job=node.get("x-shows-job", False),
             timeout=float(node.get("x-timeout", timeout)),
             attempt_timeout=float(node.get("x-timeout", attempt_timeout)),
             parameters=parameters,

@@ -116,6 +116,7 @@ class Client:
             clock=clock,
             events=self._events,
             limits=limits,
+            look=self._look,
         )
         self._transfers = Transfers(
             schemes=frozenset({"https", urlsplit(address).scheme}),
@@ -165,6 +166,11 @@ class Client:
         view._spent = False
         view._bind()
         return view
+
+    @staticmethod
+    def _look(job_id: str, /) -> Operation[Any]:
+        """Return the operation that looks at a job, where the API has jobs."""
+        raise NotImplementedError
 
     @property
     def rate_limits(self) -> RateLimits:

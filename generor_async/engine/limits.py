@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from generor_async.engine.queue import Queue
+from generor_async.engine.slots import JobSlots
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.pace import TIERS, Pace
+from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.window import Permit, Scope, WindowState
 from generor_async.values import Clock, RateLimit, Secret
@@ -30,6 +32,8 @@ class RateLimits:
     """Generor's tier, once an answer has named it."""
     queued: int
     """Calls that wait for their turn."""
+    jobs: SlotState | None
+    """Luma's slots for jobs."""
 
 
 class Limits:
@@ -41,17 +45,22 @@ class Limits:
     Args:
         tier: Generor's tier: free, basic, pro or enterprise.
         rpm: requests per minute.
+        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
+            not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
     """
 
-    def __init__(self, *, tier: str | None = None, rpm: int | None = None, max_share: float = 1.0) -> None:
+    def __init__(
+        self, *, tier: str | None = None, rpm: int | None = None, jobs: int | None = None, max_share: float = 1.0
+    ) -> None:
         if tier is not None and tier not in TIERS:
             raise InvalidRequestError("tier", f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
-        if rpm is not None and (type(rpm) is not int or rpm < 1):
-            raise InvalidRequestError("rpm", "rpm must be a whole number of requests per minute, at least 1")
+        for name, value, what in (("rpm", rpm, "requests per minute"), ("jobs", jobs, "jobs at once")):
+            if value is not None and (type(value) is not int or value < 1):
+                raise InvalidRequestError(name, f"{name} must be a whole number of {what}, at least 1")
         if not 0 < max_share <= 1:
             raise InvalidRequestError("max_share", "max_share must be above 0, and at most 1")
-        self._tier, self._rpm, self._share = tier, rpm, max_share
+        self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
         self._served: tuple[Vendor, Clock, bool] | None = None
         self._lock = threading.RLock()
         _living.add(self)
@@ -78,6 +87,8 @@ class Limits:
             self._pace = Pace.of_luma(rpm=self._rpm, share=self._share)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
+        self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
+        """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""
 
@@ -101,16 +112,16 @@ class Limits:
             self._pace.told(said)
             self.unbound = self._pace.unbound
 
-    def hold(self, until: float, scope: Scope) -> None:
-        """Note a 429 to a request without a permit: from now on, permits are needed."""
+    def refused(
+        self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: RateLimit | None
+    ) -> None:
+        """Note a 429: nothing leaves until its wait is over, and from now on permits are needed."""
         with self._lock:
-            self._pace.hold(until, scope)
+            if permit is None:
+                self._pace.hold(now + retry_after, scope)
+            else:
+                self._pace.refused(permit, now, retry_after, scope, said)
             self.unbound = False
-
-    def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimit | None) -> None:
-        """Note a 429: nothing leaves until its wait is over."""
-        with self._lock:
-            self._pace.refused(permit, now, retry_after, scope, said)
             self.queue.pump(now)
 
     def lost(self, permit: Permit, now: float) -> None:
@@ -121,11 +132,13 @@ class Limits:
 
     def snapshot(self, now: float) -> RateLimits:
         """Return what is known of the limits."""
+        slots = self.slots
         with self._lock:
             return RateLimits(
                 windows={window.scope: window.state(now) for window in self._pace.windows},
                 tier=self._pace.tier,
-                queued=len(self.queue),
+                queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
+                jobs=None if slots is None else slots.state(now),
             )
 
 

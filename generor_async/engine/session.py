@@ -10,7 +10,7 @@ import math
 import random
 import uuid
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict
@@ -20,8 +20,9 @@ from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
-from generor_async.engine.queue import OutOfTurnError
+from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Attempt, Transport
+from generor_async.engine.turn import Turn
 from generor_async.errors import (
     APIError,
     APITimeoutError,
@@ -31,10 +32,7 @@ from generor_async.errors import (
     RateLimitError,
 )
 from generor_async.rules import answer, outcome, retry
-from generor_async.rules.headers import retry_after
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wait import Wait
-from generor_async.rules.window import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request, TransportError
 from generor_async.values import (
     JSON,
@@ -45,20 +43,16 @@ from generor_async.values import (
     RetryScheduled,
     Secret,
     Throttled,
-    read_rate_limit,
 )
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
-STAMPED_BYTES = 65_536
-"""Bytes of a body that arrives as soon as it is sent."""
-SHORT_LIMIT = 4
-"""Digits of a limit that may be within reach."""
-UNTOLD_WAIT = 1.0
-"""Seconds for which a 429 holds a window when it doesn't say."""
+LOOK_SECONDS: Final = 60.0
+"""How long a look at a job may take that is made for its slot."""
 
+_LOOKING: Final = Options(timeout=LOOK_SECONDS)
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -75,6 +69,7 @@ class Session:
         clock: Clock,
         events: EventStream,
         limits: Limits,
+        look: Callable[[str], Operation[Any]],
     ) -> None:
         self.vendor = vendor
         self.base_url = base_url
@@ -83,6 +78,7 @@ class Session:
         self.events = events
         self.limits = limits
         self.transports = PerLoop(open_transport)
+        self.lookouts = PerLoop(lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), clock))
         self._budget = retry.RetryBudget()
 
     async def send(self, operation: Operation[T], options: Options) -> T:
@@ -101,13 +97,32 @@ class Session:
             if delay:
                 await self.clock.sleep(delay)
 
+    def turn_of(self, operation: Operation[Any], request_id: str, options: Options) -> Turn | None:
+        """Return the turn that a call has to wait for, or None where its operation draws on no limit."""
+        if not (operation.endpoint.quota or operation.endpoint.shows_job):
+            return None
+        return Turn(
+            operation,
+            request_id,
+            options.priority,
+            limits=self.limits,
+            lookouts=self.lookouts,
+            clock=self.clock,
+            events=self.events,
+        )
+
     def take_retry(self) -> bool:
         """Take one retry out of the budget."""
         return self._budget.take(self.clock.monotonic())
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
+        await self.lookouts.close()
         await self.transports.close()
+
+    def _unwatched(self) -> list[str]:
+        slots = self.limits.slots
+        return [] if slots is None else slots.unwatched(self.clock.monotonic())
 
     async def _build(self, operation: Operation[Any], options: Options, request_id: str) -> Request:
         endpoint = operation.endpoint
@@ -151,7 +166,7 @@ async def _serialize(body: JSON, operation: str) -> bytes:
 class _Call(Generic[T]):
     """One logical call under way: its deadline, its attempts, and what the last of them came to."""
 
-    __slots__ = ("context", "deadline", "operation", "options", "session", "started", "timeout")
+    __slots__ = ("context", "deadline", "operation", "options", "requeued", "session", "started", "timeout", "turn")
 
     def __init__(self, session: Session, operation: Operation[T], options: Options, request_id: str) -> None:
         self.session = session
@@ -163,34 +178,48 @@ class _Call(Generic[T]):
         self.deadline: float | None = None if given is None else self.started + given
         """When time is up; unless the caller said so, it begins to run when the first attempt is let go."""
         self.context = outcome.Context(operation.endpoint, request_id)
+        self.turn = session.turn_of(operation, request_id, options)
+        self.requeued = 0
+        """How often the call was refused for want of a slot, and went back to wait for one."""
 
     async def attempt(self, request: Request) -> T:
         """Wait for one's turn and send once; return the result, or raise the error that this attempt came to."""
+        turn = self.turn
+        if turn is None:
+            return await self._admitted(request, Attempt())
+        now = self.session.clock.monotonic()
+        patience = self.options.queue_timeout if self.deadline is None else self.deadline - now
+        try:
+            await turn.take(patience, again=self.context.attempts > 0)
+            result = await self._admitted(request, turn.attempt(request))
+        except BaseException as error:
+            turn.failed(error)
+            raise
+        turn.succeeded(result)
+        return result
+
+    async def _admitted(self, request: Request, attempt: Attempt) -> T:
+        """Send once: the turn has come, and time runs."""
         session, context = self.session, self.context
-        permit = await self._turn() if self.operation.endpoint.quota and not session.limits.unbound else None
-        began = session.clock.monotonic() if context.attempts or permit is not None else self.started
+        began = session.clock.monotonic() if context.attempts or self.turn is not None else self.started
         if self.deadline is None:
             self.deadline, remaining = began + self.timeout, self.timeout
         else:
             remaining = self.deadline - began
         if remaining <= 0:
-            self._spare(permit, sent=False)
             raise self._out_of_time("retry")
-        limit = self.options.attempt_timeout or self.operation.endpoint.attempt_timeout
+        limit = min(self.options.attempt_timeout or self.operation.endpoint.attempt_timeout, remaining)
         context.attempts += 1
-        attempt = Attempt() if permit is None else self._stamping(permit, request)
         if session.events.listening:
-            return await self._watched(request, attempt, permit, min(limit, remaining), began)
+            return await self._watched(request, attempt, limit, began)
         try:
-            return self._answer(await self._exchange(request, attempt, permit, min(limit, remaining)))
+            return self._answer(await self._exchange(request, attempt, limit))
         except TransportError as error:
             failure = outcome.broken(context, error, session.clock.monotonic() - began)
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
-    async def _watched(
-        self, request: Request, attempt: Attempt, permit: Permit | None, timeout: float, began: float
-    ) -> T:
+    async def _watched(self, request: Request, attempt: Attempt, timeout: float, began: float) -> T:
         """Do the same, and tell the event stream."""
         session, context = self.session, self.context
         name = self.operation.endpoint.name
@@ -203,7 +232,7 @@ class _Call(Generic[T]):
         status: int | None = None
         result: Outcome = "done"
         try:
-            reply = await self._exchange(request, attempt, permit, timeout)
+            reply = await self._exchange(request, attempt, timeout)
             status = reply.status
             return self._answer(reply)
         except TransportError as error:
@@ -220,91 +249,11 @@ class _Call(Generic[T]):
             session.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
         raise failure
 
-    async def _exchange(self, request: Request, attempt: Attempt, permit: Permit | None, timeout: float) -> Reply:
-        """Send, and account for the permit whatever comes of it."""
-        if permit is None:
-            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
-            if self.operation.endpoint.quota:
-                self._notice(reply)
-            return reply
-        try:
-            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
-        except BaseException:
-            self._spare(permit, sent=attempt.sent)
-            raise
-        self._account(permit, reply)
+    async def _exchange(self, request: Request, attempt: Attempt, timeout: float) -> Reply:
+        reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
+        if self.turn is not None:
+            self.turn.answered(reply)
         return reply
-
-    async def _turn(self) -> Permit:
-        """Wait until the limits let a request go."""
-        limits, clock, options = self.session.limits, self.session.clock, self.options
-        now = clock.monotonic()
-        permit = limits.queue.enter_nowait(now, options.priority)
-        if permit is not None:
-            return permit
-        patience = options.queue_timeout if self.deadline is None else self.deadline - now
-        try:
-            return await limits.queue.enter(
-                options.priority, patience, self._throttled, again=self.context.attempts > 0
-            )
-        except OutOfTurnError as error:
-            turn = error
-        raise DeadlineExceededError(
-            f"{self.operation.endpoint.name}: its turn did not come within {patience:g} s"
-            f" (the limit a {turn.scope} is used up)",
-            waited_for="pace",
-            request_id=self.context.request_id,
-            advice="Give it more time, or a higher priority, or send less",
-        )
-
-    def _stamping(self, permit: Permit, request: Request) -> Attempt:
-        """Watch an attempt and note when it leaves; a large body arrives too late for that moment to count."""
-        limits, clock = self.session.limits, self.session.clock
-        if isinstance(request.body, Form) or (request.body is not None and len(request.body) > STAMPED_BYTES):
-            return Attempt()
-        return Attempt(lambda: limits.sent(permit, clock.monotonic()))
-
-    def _account(self, permit: Permit, reply: Reply) -> None:
-        """Tell the limits what an answer says of them."""
-        limits, now = self.session.limits, self.session.clock.monotonic()
-        said = read_rate_limit(reply.headers)
-        if reply.status != 429 or not outcome.is_rate_limit(self.operation.endpoint.vendor, reply.headers):
-            limits.received(permit, now, said, succeeded=reply.status < 400)
-            return
-        wait = retry_after(reply.headers, self.session.clock.time()) or UNTOLD_WAIT
-        scope = outcome.scope_in(reply.headers)
-        limits.refused(permit, now, wait, "minute" if scope == "unknown" else scope, said)
-
-    def _notice(self, reply: Reply) -> None:
-        """Look whether an answer to a call that went without a permit names a limit, or says that there is one."""
-        if reply.status == 429 and outcome.is_rate_limit(self.operation.endpoint.vendor, reply.headers):
-            wait = retry_after(reply.headers, self.session.clock.time()) or UNTOLD_WAIT
-            scope = outcome.scope_in(reply.headers)
-            until = self.session.clock.monotonic() + wait
-            self.session.limits.hold(until, "minute" if scope == "unknown" else scope)
-        limit = reply.headers.get("X-RateLimit-Limit")
-        if limit is not None and len(limit) <= SHORT_LIMIT and (said := read_rate_limit(reply.headers)) is not None:
-            self.session.limits.told(said)
-
-    def _spare(self, permit: Permit | None, *, sent: bool) -> None:
-        """Give back a permit whose request never left; one that left is spent, whatever came of it."""
-        if permit is None:
-            return
-        limits, now = self.session.limits, self.session.clock.monotonic()
-        if sent:
-            limits.sent(permit, now)
-        else:
-            limits.lost(permit, now)
-
-    def _throttled(self, wait: Wait) -> None:
-        self.session.events.emit(
-            Throttled(
-                operation=self.operation.endpoint.name,
-                request_id=self.context.request_id,
-                scope=wait.scope,
-                delay=wait.until - self.session.clock.monotonic(),
-            )
-        )
 
     def _answer(self, reply: Reply) -> T:
         clock = self.session.clock
@@ -328,17 +277,29 @@ class _Call(Generic[T]):
                 raise outcome.unknown(context, error) from cause
         if out_of_time:
             raise self._out_of_time("attempt") from None
-        retries = context.attempts - 1
+        retries = context.attempts - 1 - self.requeued
         if not retry.may_repeat(conduct, error) or retries >= self.options.max_retries:
             raise error
+        if isinstance(error, RateLimitError) and self.operation.endpoint.quota:
+            return self._back_to_the_queue(error, remaining)
         delay = retry.retry_delay(error, retries, random.random())  # noqa: S311 - jitter, not a secret
         limited = isinstance(error, RateLimitError)
         if delay >= remaining or not (limited or session.take_retry()):
             raise error
-        # What draws on a limit goes back to the head of the queue, and waits there.
-        queues = limited and bool(self.operation.endpoint.quota) and not isinstance(error, ConcurrentJobsError)
-        self._announce(error, delay, throttled=limited and not queues)
-        return 0.0 if queues else delay
+        self._announce(error, delay, throttled=limited)
+        return delay
+
+    def _back_to_the_queue(self, error: RateLimitError, remaining: float) -> float:
+        """Let a call that was refused wait in the queue, at its head; unless told otherwise, its time begins anew."""
+        wait = error.retry_after or 0.0
+        if self.options.timeout is None:
+            self.deadline, remaining = None, min(self.timeout, self.options.queue_timeout)
+        if isinstance(error, ConcurrentJobsError):
+            self.requeued += 1  # jobs end when they end: this is no failure that repeats
+        elif wait > remaining:
+            raise error
+        self._announce(error, wait, throttled=False)
+        return 0.0
 
     def _announce(self, error: APIError, delay: float, *, throttled: bool) -> None:
         events, context = self.session.events, self.context

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client import ClientTimeout
 from attrs import frozen
 from multidict import CIMultiDict
@@ -50,6 +51,7 @@ class _Stamped(aiohttp.ClientRequest):
 
     in_hand = False
     on_sent: Callable[[], None] | None = None
+    on_end: Callable[[], None] | None = None
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         """Note the moment, and send."""
@@ -57,6 +59,12 @@ class _Stamped(aiohttp.ClientRequest):
         if self.on_sent is not None:
             self.on_sent()
         return await super().send(conn)
+
+    async def write_bytes(self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None) -> None:
+        """Write the body, and note its end."""
+        await super().write_bytes(writer, conn, content_length)
+        if self.on_end is not None:
+            self.on_end()
 
 
 class _ConnectionLost(aiohttp.ClientError):
@@ -66,13 +74,15 @@ class _ConnectionLost(aiohttp.ClientError):
 class Attempt:
     """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry.
 
-    `on_sent` is called when a connection is in hand: waiting for one is not the server's time.
+    `on_sent` is called when a connection is in hand, since waiting for one is not the server's time; or `at_end`, when
+    the last piece of the body is written.
     """
 
-    __slots__ = ("_on_sent", "_request")
+    __slots__ = ("_at_end", "_on_sent", "_request")
 
-    def __init__(self, on_sent: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_sent: Callable[[], None] | None = None, *, at_end: bool = False) -> None:
         self._on_sent = on_sent
+        self._at_end = at_end
         self._request: aiohttp.ClientRequest | None = None
 
     @property
@@ -86,7 +96,10 @@ class Attempt:
         """Pass the request on, and its response back."""
         self._request = request
         if isinstance(request, _Stamped):
-            request.on_sent = self._on_sent
+            if self._at_end:
+                request.on_end = self._on_sent
+            else:
+                request.on_sent = self._on_sent
         try:
             return await handler(request)
         except aiohttp.ClientConnectorError:

@@ -37,6 +37,8 @@ class Endpoint(Generic[T]):
     """Seconds that one attempt may take when the caller does not say."""
     derive: Callable[[T, JSON], None] | None = field(default=None, repr=False)
     """Completes the result from the body that was sent."""
+    shows_job: bool = False
+    """Whether the answer is a job, with its state."""
     secrets: tuple[str, ...] = ()
     """Keys of the answer whose values are keys: masked wherever the answer is kept."""
 

@@ -140,6 +140,7 @@ GENERATIONS_GET: Final = Endpoint(
     decode=plain(models.decode_generation),
     timeout=60.0,
     attempt_timeout=30.0,
+    shows_job=True,
 )
 
 

@@ -1,0 +1,124 @@
+"""The slots of jobs: who may submit the next one, and looks at the jobs that nobody else looks at.
+
+`rules.slots` decides. A job that has ended frees its slot only when somebody has seen it: so while calls wait for
+slots, every client that has such calls looks at what went unseen for a while.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from generor_async.engine.queue import Queue
+from generor_async.errors import GenerorAsyncError
+from generor_async.rules.slots import Lease, Slots, SlotState
+from generor_async.rules.wait import Wait
+from generor_async.values import Clock
+
+__all__ = ["JobSlots", "Lookout"]
+
+UNSEEN: Final = 10.0
+"""Seconds for which a job goes unseen before it is looked at for the sake of its slot."""
+EVERY: Final = 2.0
+"""Seconds between two such rounds."""
+
+
+class JobSlots:
+    """The slots of one API client's jobs, for all clients that share its limits."""
+
+    def __init__(self, rule: Slots, clock: Clock, lock: threading.RLock) -> None:
+        self._rule = rule
+        self._lock = lock
+        self.queue: Queue[Lease] = Queue(self, clock, lock)
+        """Submissions that wait for a slot."""
+
+    def reserve(self, now: float, *, smooth: bool = False) -> Lease | Wait:  # noqa: ARG002 - a slot is one, evenly or not
+        """Give a slot away, or say until when there is none."""
+        lease = self._rule.reserve(now)
+        return lease if isinstance(lease, Lease) else Wait(lease.until, "jobs")
+
+    def dropped(self, permit: Lease) -> None:  # noqa: ARG002 - submissions under way are all alike
+        """Take back a slot that was given away and not used."""
+        self._rule.lost()
+
+    def accepted(self, lease: Lease, job_id: str, now: float) -> None:
+        """Note that a submission has become a job."""
+        with self._lock:
+            self._rule.accepted(lease, job_id, now)
+            self.queue.pump(now)
+
+    def refused(self, lease: Lease, now: float, retry_after: float) -> None:
+        """Note that a submission was refused because too many jobs run."""
+        with self._lock:
+            self._rule.refused(lease, now, retry_after)
+            self.queue.pump(now)
+
+    def lost(self, now: float) -> None:
+        """Note that no job came of a submission: it never left, or was refused for something else."""
+        with self._lock:
+            self._rule.lost()
+            self.queue.pump(now)
+
+    def unknown(self, now: float) -> None:
+        """Note that a job may have come of a submission, or not."""
+        with self._lock:
+            self._rule.unknown(now)
+            self.queue.pump(now)
+
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool) -> None:
+        """Note what a look at a job has shown that was sent at `asked`."""
+        with self._lock:
+            self._rule.seen(job_id, now, asked=asked, ended=ended)
+            self.queue.pump(now)
+
+    def unwatched(self, now: float) -> list[str]:
+        """Return the jobs to look at, so that slots become free."""
+        with self._lock:
+            return self._rule.unwatched(now, UNSEEN)
+
+    def state(self, now: float) -> SlotState:
+        """Return the slots as they stand."""
+        with self._lock:
+            return self._rule.state(now)
+
+
+class Lookout:
+    """Looks at jobs for the sake of their slots, for as long as calls of one client and event loop wait for one."""
+
+    def __init__(self, unwatched: Callable[[], list[str]], look: Callable[[str], Awaitable[object]], clock: Clock):
+        self._unwatched = unwatched
+        self._look = look
+        self._clock = clock
+        self._waiting = 0
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def posted(self) -> Iterator[None]:
+        """Keep looking while a call waits."""
+        self._waiting += 1
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._watch())
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._stop()
+
+    async def close(self) -> None:
+        """Stop looking: the connections close."""
+        self._stop()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(EVERY)
+            for job_id in self._unwatched():
+                # What comes of the look is noted where all answers are. One that fails is made again in the next round.
+                with suppress(GenerorAsyncError):
+                    await self._look(job_id)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
