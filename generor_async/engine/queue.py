@@ -98,7 +98,7 @@ class Queue(Generic[P]):
     def enter_nowait(self, now: float, priority: Priority) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
-            if any(self._queues.values()):
+            if self._crowds:
                 return None
             permit = self._rule.reserve(now, smooth=priority == "bulk")
             return permit if not isinstance(permit, Wait) else None
@@ -157,7 +157,7 @@ class Queue(Generic[P]):
 
     def pump(self, now: float) -> Wait | None:
         """Let go whoever may go now, in turn; set the alarms for the next. Returns what the queue waits for."""
-        if self._pumping:  # the collector came in between; whoever is at it goes on
+        if not self._crowds or self._pumping:  # pumping: the collector came in between; whoever is at it goes on
             return None
         self._pumping = True
         try:
