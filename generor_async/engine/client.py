@@ -107,7 +107,7 @@ class Client:
         if limits is None:
             limits = shared_limits(vendor, address, key, clock)
         else:
-            limits.serve(vendor, clock, keyless=key is None)
+            limits.serve(vendor, clock, address, key)
         self._session = Session(
             vendor=vendor,
             base_url=address,

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from generor_async.engine.queue import Queue
 from generor_async.engine.slots import JobSlots
+from generor_async.engine.store import Store
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.pace import TIERS, Pace
 from generor_async.rules.slots import Slots, SlotState
@@ -48,10 +49,18 @@ class Limits:
         jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
             not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
+        store: a file in which to keep what was sent in the last day, so that a process that starts again keeps to the
+            limits an hour and a day. Other processes may use the same file; a running one doesn't see what they send.
     """
 
     def __init__(
-        self, *, tier: str | None = None, rpm: int | None = None, jobs: int | None = None, max_share: float = 1.0
+        self,
+        *,
+        tier: str | None = None,
+        rpm: int | None = None,
+        jobs: int | None = None,
+        max_share: float = 1.0,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         if tier is not None and tier not in TIERS:
             raise InvalidRequestError("tier", f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
@@ -61,30 +70,39 @@ class Limits:
         if not 0 < max_share <= 1:
             raise InvalidRequestError("max_share", "max_share must be above 0, and at most 1")
         self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
-        self._served: tuple[Vendor, Clock, bool] | None = None
+        self._store = None if store is None else Store(store)
+        self._served: tuple[Vendor, Clock, Secret | None] | None = None
+        self._owner = ""
         self._lock = threading.RLock()
         _living.add(self)
 
-    def serve(self, vendor: Vendor, clock: Clock, *, keyless: bool) -> None:
+    def serve(self, vendor: Vendor, clock: Clock, base_url: str, key: Secret | None) -> None:
         """Begin to keep the limits of an API. Raises InvalidRequestError for clients that cannot share."""
         with self._lock:
             if self._served is None:
-                self._served = vendor, clock, keyless
-                self._open(vendor, clock, keyless)
+                self._served = vendor, clock, key
+                self._owner = owner_of(vendor, base_url, key)
+                self._open(vendor, clock, key)
             elif self._served[0] is not vendor or self._served[1] is not clock:
                 raise InvalidRequestError("limits", "limits are shared by clients of one API and with one clock alone")
 
     def start_afresh(self) -> None:
         """Begin with empty logs and queues: in a forked child, whose parent may have held the lock."""
         self._lock = threading.RLock()
+        if self._store is not None:
+            self._store.reopen()
         if self._served is not None:
             self._open(*self._served)
 
-    def _open(self, vendor: Vendor, clock: Clock, keyless: bool) -> None:
+    def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
         if vendor is GENEROR:
-            self._pace = Pace.of_generor(keyless=keyless, tier=self._tier, rpm=self._rpm, share=self._share)
+            self._pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
         else:
             self._pace = Pace.of_luma(rpm=self._rpm, share=self._share)
+        if self._store is not None:
+            now, today = clock.monotonic(), clock.time()
+            for sent, count in self._store.recall(self._owner, today):
+                self._pace.recall(now - (today - sent), count, now)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
         self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
@@ -95,13 +113,17 @@ class Limits:
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
         with self._lock:
-            self._pace.sent(permit, now)
+            if permit.sent is None:
+                self._pace.sent(permit, now)
+                self._keep()
             if self.queue.becalmed:
                 self.queue.pump(now)
 
     def received(self, permit: Permit, now: float, said: RateLimit | None, *, succeeded: bool) -> None:
         """Note an answer, and let go whom it lets go."""
         with self._lock:
+            if permit.sent is None:
+                self._keep()
             self._pace.received(permit, now, said, succeeded=succeeded)
             self.unbound = self._pace.unbound
             self.queue.pump(now)
@@ -130,6 +152,11 @@ class Limits:
             self._pace.dropped(permit)
             self.queue.pump(now)
 
+    def _keep(self) -> None:
+        """Write down that a request is sent."""
+        if self._store is not None and self._served is not None:
+            self._store.add(self._owner, self._served[1].time())
+
     def snapshot(self, now: float) -> RateLimits:
         """Return what is known of the limits."""
         slots = self.slots
@@ -143,19 +170,25 @@ class Limits:
 
 
 _living: "weakref.WeakSet[Limits]" = weakref.WeakSet()
-_shared: "weakref.WeakValueDictionary[tuple[str, str, str, int], Limits]" = weakref.WeakValueDictionary()
+_shared: "weakref.WeakValueDictionary[tuple[str, int], Limits]" = weakref.WeakValueDictionary()
 _sharing = threading.Lock()
 
 
 def shared_limits(vendor: Vendor, base_url: str, key: Secret | None, clock: Clock) -> Limits:
     """Return the limits that all living clients of one address and key have in common, by the same clock."""
-    owner = hashlib.sha256(key.reveal().encode()).hexdigest() if key is not None else ""
+    owner = owner_of(vendor, base_url, key)
     with _sharing:
-        limits = _shared.get((vendor.name, base_url, owner, id(clock)))
+        limits = _shared.get((owner, id(clock)))
         if limits is None:
-            limits = _shared[vendor.name, base_url, owner, id(clock)] = Limits()
-            limits.serve(vendor, clock, keyless=key is None)
+            limits = _shared[owner, id(clock)] = Limits()
+            limits.serve(vendor, clock, base_url, key)
         return limits
+
+
+def owner_of(vendor: Vendor, base_url: str, key: Secret | None) -> str:
+    """Return what stands for an address and a key, and shows neither."""
+    text = "\n".join([vendor.name, base_url, "" if key is None else key.reveal()])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _start_afresh() -> None:

@@ -6,7 +6,7 @@ slots, every client that has such calls looks at what went unseen for a while.
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -94,7 +94,7 @@ class Lookout:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def posted(self) -> Iterator[None]:
+    def posted(self) -> Generator[None, None, None]:
         """Keep looking while a call waits."""
         self._waiting += 1
         if self._task is None:

@@ -166,6 +166,11 @@ class Pace:
         elif succeeded and self.windows[0].limit is None:
             self._untold = True
 
+    def recall(self, base: float, count: int, now: float) -> None:
+        """Count requests that an earlier process sent at `base`."""
+        for window in self.windows:
+            window.recall(base + JITTER, count, now)
+
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:

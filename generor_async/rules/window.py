@@ -118,16 +118,19 @@ class Window:
         known = permit.ends.get(self.scope)
         if known is None:
             self._unsent -= 1
-            self._settled += 1
         elif end >= known or known not in self._counts:
             return
         else:
             self._counts[known] -= 1
+            self._settled -= 1
         permit.ends[self.scope] = end
-        if end not in self._counts:
-            self._counts[end] = 0
-            heapq.heappush(self._ends, end)
-        self._counts[end] += 1
+        self._count(end, 1)
+
+    def recall(self, base: float, count: int, now: float) -> None:
+        """Count requests of an earlier process, which were sent at `base`."""
+        end = math.ceil((base + self.span) / self.grain)
+        if end * self.grain > now:
+            self._count(end, count)
 
     def give_back(self, permit: Permit) -> None:
         """Forget a request that the server did not count."""
@@ -172,6 +175,13 @@ class Window:
         """Return how many places to leave to others: as many as they had of late."""
         since, foreign = self._neighbours
         return foreign + SPARE if foreign and now < since + max(REMEMBERED, self.span) else 0
+
+    def _count(self, end: int, count: int) -> None:
+        if end not in self._counts:
+            self._counts[end] = 0
+            heapq.heappush(self._ends, end)
+        self._counts[end] += count
+        self._settled += count
 
     def _forget(self, now: float) -> None:
         while self._ends and self._ends[0] * self.grain <= now:

@@ -28,7 +28,7 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE, Permit
 from generor_async.rules.wire import Operation
 from generor_async.testing.loop import VirtualTimeLoop, run
-from generor_async.values import Clock, Event, Priority, RateLimit
+from generor_async.values import Clock, Event, Priority, RateLimit, Secret
 
 Scene = Callable[[], Coroutine[Any, Any, None]]
 TURN = MINUTE + JITTER
@@ -95,7 +95,7 @@ class Door:
 def door(rpm: int = 1, *, clock: Clock | None = None, share: float = 1.0) -> Door:
     clock = clock or LoopClock()
     limits = Limits(rpm=rpm, max_share=share)
-    limits.serve(LUMA, clock, keyless=False)
+    limits.serve(LUMA, clock, "", None)
     return Door(limits, clock)
 
 
@@ -378,7 +378,7 @@ def test_a_forked_child_starts_afresh() -> None:
         from generor_async.values import Secret
 
         own = Limits(rpm=1)
-        own.serve(LUMA, REAL_CLOCK, keyless=False)
+        own.serve(LUMA, REAL_CLOCK, "", None)
         key = Secret("luma-api-x")
         shared = shared_limits(LUMA, "http://127.0.0.1", key, REAL_CLOCK)
 
@@ -730,7 +730,7 @@ def test_a_generor_key_keeps_to_three_windows_at_once() -> None:
     async def scene() -> None:
         clock = LoopClock()
         limits = Limits(tier="free")
-        limits.serve(GENEROR, clock, keyless=False)
+        limits.serve(GENEROR, clock, "", Secret("gnr_live_x"))
         queue = Door(limits, clock)
         await asyncio.gather(*(queue.go("x") for _ in range(501)))
         assert queue.left[29][1] < 1
