@@ -37,7 +37,7 @@ from generor_async.errors import (
 )
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
-from generor_async.rules.pace import WindowState
+from generor_async.rules.window import WindowState
 from generor_async.values import (
     UNSET,
     AttemptEnded,

@@ -26,11 +26,9 @@
 every error survives pickle and copy.
 """
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
-from generor_async.values import GenerationLike, Headers, Outcome, ResponseInfo
-
-RateLimitScope: TypeAlias = Literal["minute", "hour", "day", "unknown"]
+from generor_async.values import GenerationLike, Headers, Outcome, RateLimitScope, ResponseInfo
 
 __all__ = [
     "APIConnectionError",
@@ -61,7 +59,6 @@ __all__ = [
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "RateLimitError",
-    "RateLimitScope",
     "ResponseShapeError",
     "ServiceUnavailableError",
     "UnprocessableEntityError",

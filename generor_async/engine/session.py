@@ -17,9 +17,10 @@ from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
 from generor_async.engine.events import EventStream
-from generor_async.engine.limits import Limits, OutOfTurnError
+from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
+from generor_async.engine.queue import OutOfTurnError
 from generor_async.engine.transport import Attempt, Transport
 from generor_async.errors import (
     APIError,
@@ -31,8 +32,9 @@ from generor_async.errors import (
 )
 from generor_async.rules import answer, outcome, retry
 from generor_async.rules.headers import retry_after
-from generor_async.rules.pace import Permit, Wait
 from generor_async.rules.vendors import Vendor
+from generor_async.rules.wait import Wait
+from generor_async.rules.window import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request, TransportError
 from generor_async.values import (
     JSON,
@@ -237,13 +239,13 @@ class _Call(Generic[T]):
         """Wait until the limits let a request go."""
         limits, clock, options = self.session.limits, self.session.clock, self.options
         now = clock.monotonic()
-        permit = limits.enter_nowait(now, options.priority)
+        permit = limits.queue.enter_nowait(now, options.priority)
         if permit is not None:
             return permit
         patience = options.queue_timeout if self.deadline is None else self.deadline - now
         try:
-            return await limits.enter(
-                clock, options.priority, patience, self._throttled, again=self.context.attempts > 0
+            return await limits.queue.enter(
+                options.priority, patience, self._throttled, again=self.context.attempts > 0
             )
         except OutOfTurnError as error:
             turn = error

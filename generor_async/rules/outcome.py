@@ -29,14 +29,13 @@ from generor_async.errors import (
     InternalServerError,
     OutcomeUnknownError,
     RateLimitError,
-    RateLimitScope,
     ResponseShapeError,
 )
 from generor_async.rules.headers import retry_after
 from generor_async.rules.pace import TIERS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import JSON, Misshapen, Outcome, RateLimitScope, ResponseInfo, Secret, is_array, is_object
 
 __all__ = [
     "Context",

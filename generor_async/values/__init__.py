@@ -29,7 +29,7 @@ from generor_async.values.model import (
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
 from generor_async.values.secret import Secret
-from generor_async.values.terms import Conduct, Outcome, Priority
+from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope
 
 __all__ = [
     "JSON",
@@ -51,6 +51,7 @@ __all__ = [
     "Outcome",
     "Priority",
     "RateLimit",
+    "RateLimitScope",
     "ResponseInfo",
     "RetryScheduled",
     "Secret",

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Conduct", "Outcome", "Priority"]
+__all__ = ["Conduct", "Outcome", "Priority", "RateLimitScope"]
 
 Outcome: TypeAlias = Literal["not_sent", "refused", "done", "unknown"]
 """What one attempt came to: never left this machine; refused without effect; took effect; or nobody can say."""
@@ -12,3 +12,6 @@ Conduct: TypeAlias = Literal["read", "idempotent", "plain", "bills"]
 
 Priority: TypeAlias = Literal["interactive", "normal", "bulk"]
 """Whose turn it is when calls have to queue."""
+
+RateLimitScope: TypeAlias = Literal["minute", "hour", "day", "unknown"]
+"""Which limit of requests a 429 is about."""

@@ -21,9 +21,11 @@ from support.clock import FakeClock, FastClock, LoopClock
 from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestError, Limits, RateLimitError, Throttled
-from generor_async.engine.limits import OutOfTurnError
-from generor_async.rules.pace import GAP, JITTER, MINUTE, Permit, Wait
+from generor_async.engine.queue import OutOfTurnError
+from generor_async.rules.pace import GAP
 from generor_async.rules.vendors import GENEROR, LUMA
+from generor_async.rules.wait import Wait
+from generor_async.rules.window import JITTER, MINUTE, Permit
 from generor_async.rules.wire import Operation
 from generor_async.testing.loop import VirtualTimeLoop, run
 from generor_async.values import Clock, Event, Priority, RateLimit
@@ -71,9 +73,9 @@ class Door:
         return self.limits.snapshot(self.clock.monotonic()).queued
 
     async def enter(self, *, priority: Priority = "normal", timeout: float = math.inf, again: bool = False) -> Permit:
-        permit = self.limits.enter_nowait(self.clock.monotonic(), priority)
+        permit = self.limits.queue.enter_nowait(self.clock.monotonic(), priority)
         if permit is None:
-            permit = await self.limits.enter(self.clock, priority, timeout, self.waits.append, again=again)
+            permit = await self.limits.queue.enter(priority, timeout, self.waits.append, again=again)
         return permit
 
     async def go(self, name: str, **how: Any) -> Permit:
@@ -380,8 +382,8 @@ def test_a_forked_child_starts_afresh() -> None:
 
         async def parent():
             now = REAL_CLOCK.monotonic()
-            own.sent(own.enter_nowait(now, "normal"), now)
-            waits = [asyncio.create_task(own.enter(REAL_CLOCK, "normal", 999.0, print, again=False)) for _ in range(3)]
+            own.sent(own.queue.enter_nowait(now, "normal"), now)
+            waits = [asyncio.create_task(own.queue.enter("normal", 999.0, print, again=False)) for _ in range(3)]
             for _ in range(5):
                 await asyncio.sleep(0)
             own._lock.acquire()
@@ -389,7 +391,7 @@ def test_a_forked_child_starts_afresh() -> None:
             if not child:
                 known = own.snapshot(now)
                 print(known.queued, known.windows["minute"].used, known.windows["minute"].limit)
-                print(own.enter_nowait(now, "normal") is not None)
+                print(own.queue.enter_nowait(now, "normal") is not None)
                 print(shared_limits(LUMA, "http://127.0.0.1", key, REAL_CLOCK) is not shared, flush=True)
                 os._exit(0)
             own._lock.release()

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.pace import JITTER, SPANS, Pace, Permit, Scope, Wait
+from generor_async.rules.pace import Pace
+from generor_async.rules.wait import Wait
+from generor_async.rules.window import JITTER, SPANS, Permit, Scope
 from generor_async.values import RateLimit
 
 __all__ = ["EPOCH", "Kind", "Server", "ServerWindow", "World"]
