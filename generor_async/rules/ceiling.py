@@ -111,7 +111,7 @@ class Ceiling:
             self.value -= 1
 
     def _space(self, *, risen: bool) -> None:
-        """Try ever more rarely while it stays as it is: twice as rarely at its highest, hardly so where it has fallen."""
+        """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
         assert self.value is not None
         self._highest = max(self._highest, self.value)
         first, growth = (PROBE_BELOW, BELOW_GROWTH) if self.value < self._highest else (PROBE_FIRST, PROBE_GROWTH)
