@@ -8,20 +8,16 @@ clock gets the virtual one, here alone.
     python benchmarks/bench_quota.py [--seeds 5] [--calls 600] [--out FOLDER]
 """
 
-import argparse
 import asyncio
 import itertools
 import json
-import logging
 import math
 import random
-import resource
 import statistics
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from unittest import mock
 
@@ -30,12 +26,12 @@ import aiolimiter
 import aiometer
 import pyrate_limiter
 from attrs import define, field, frozen
+from stage import EPOCH, OURS, Curve, LoopClock, keep, options, plain_session, plot
 
 from generor_async import AsyncGeneror, AttemptStarted, Event, Limits
 from generor_async.testing.loop import run
 
 Kind: TypeAlias = Literal["fixed", "sliding"]
-EPOCH = 1_700_000_000.0
 MINUTE, HOUR = 60.0, 3_600.0
 SPANS = (MINUTE, HOUR)
 MEDIAN_SECONDS, SPREAD = 8.0, 0.5
@@ -177,27 +173,6 @@ class Server:
             writer.close()
 
 
-class LoopClock:
-    """The running loop's time, for our client."""
-
-    speed = 1.0
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-
-    def monotonic(self) -> float:
-        """Return the loop's time."""
-        return self._loop.time()
-
-    def time(self) -> float:
-        """Return Unix seconds of a clock that is right."""
-        return EPOCH + self._loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
-
-
 # --- contenders: each makes so many calls to a server at `url`, and returns how many failed ---------------------------
 
 Contender: TypeAlias = Callable[[str, Scene], Awaitable[int]]
@@ -216,17 +191,9 @@ async def post(session: aiohttp.ClientSession, url: str, turn: Callable[[], Awai
         await asyncio.sleep(wait)
 
 
-def plain_session() -> aiohttp.ClientSession:
-    """Open aiohttp with enough connections."""
-    headers = {"Authorization": f"Bearer {KEY}"}
-    return aiohttp.ClientSession(
-        headers=headers, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
-    )
-
-
 async def retry_loop(url: str, scene: Scene) -> int:
     """Obey Retry-After, and do nothing else."""
-    async with plain_session() as session:
+    async with plain_session(KEY) as session:
         await asyncio.gather(*(post(session, url) for _ in range(scene.calls)))
     return 0
 
@@ -234,7 +201,7 @@ async def retry_loop(url: str, scene: Scene) -> int:
 async def by_aiolimiter(url: str, scene: Scene) -> int:
     """AsyncLimiter: a leaky bucket."""
     limiter = aiolimiter.AsyncLimiter(scene.limits[0], MINUTE)
-    async with plain_session() as session:
+    async with plain_session(KEY) as session:
         await asyncio.gather(*(post(session, url, limiter.acquire) for _ in range(scene.calls)))
     return 0
 
@@ -254,7 +221,7 @@ async def by_pyrate(url: str, scene: Scene, *, hours: bool = False) -> int:
         mock.patch("pyrate_limiter.limiter.monotonic", new=loop.time),
     ):
         limiter = pyrate_limiter.Limiter(rates)
-        async with plain_session() as session:
+        async with plain_session(KEY) as session:
             turn = partial(limiter.try_acquire_async, "key")
             await asyncio.gather(*(post(session, url, turn) for _ in range(scene.calls)))
         limiter.close()
@@ -263,7 +230,7 @@ async def by_pyrate(url: str, scene: Scene, *, hours: bool = False) -> int:
 
 async def by_aiometer(url: str, scene: Scene) -> int:
     """aiometer: so many a second, evenly."""
-    async with plain_session() as session:
+    async with plain_session(KEY) as session:
         calls = [partial(post, session, url) for _ in range(scene.calls)]
         await aiometer.run_all(calls, max_per_second=scene.limits[0] / MINUTE)
     return 0
@@ -313,7 +280,6 @@ async def ours(url: str, scene: Scene, *, told: bool = True) -> int:
     return 0
 
 
-OURS = "**generor_async**"
 UNTOLD = "generor_async, told nothing"
 CONTENDERS: dict[str, Contender] = {
     "Retry-After loop": retry_loop,
@@ -513,97 +479,29 @@ async def under_load(url: str, scene: Scene, *, left: list[bool]) -> int:
 
 # --- the plot ---------------------------------------------------------------------------------------------------------
 
-COLOURS = ("#9e9e9e", "#8d6e63", "#fb8c00", "#8e24aa", "#1e88e5", "#43a047", "#d81b60")
-WIDTH, HEIGHT, LEFT, TOP, ROOM = 860, 480, 60, 50, 250
 
-
-@frozen
-class Canvas:
-    """Where a moment and a count stand in the plot."""
-
-    seconds: float
-    calls: int
-    wide: float = WIDTH - LEFT - ROOM
-    high: float = HEIGHT - TOP - 50
-
-    def x(self, moment: float) -> float:
-        """Place a moment."""
-        return round(LEFT + moment / self.seconds * self.wide, 1)
-
-    def y(self, count: float) -> float:
-        """Place a count."""
-        return round(TOP + self.high - count / self.calls * self.high, 1)
-
-    def grid(self) -> list[str]:
-        """Draw the lines behind the curves."""
-        parts: list[str] = []
-        right, bottom = LEFT + self.wide, TOP + self.high
-        for minute in range(0, math.ceil(self.seconds / 60) + 1, 2):
-            x = self.x(minute * 60)
-            parts.append(f'<path d="M{x} {TOP}V{bottom}" stroke="#eee"/>')
-            parts.append(f'<text x="{x}" y="{bottom + 20}" font-size="12" text-anchor="middle">{minute} min</text>')
-        for count in range(0, self.calls + 1, max(1, self.calls // 6)):
-            y = self.y(count)
-            parts.append(f'<path d="M{LEFT} {y}H{right}" stroke="#eee"/>')
-            parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" font-size="12" text-anchor="end">{count}</text>')
-        return parts
-
-    def curve(self, row: int, name: str, result: Result) -> list[str]:
-        """Draw one contender's admissions, and its line in the legend."""
-        points = " ".join(
-            f"{self.x(moment)},{self.y(number)} {self.x(moment)},{self.y(number + 1)}"
-            for number, moment in enumerate(result.admitted)
-        )
-        style = f'stroke="{COLOURS[row]}" stroke-width="{3 if name == OURS else 1.5}"'
-        came_to = f"{result.refused} refusals, last at {result.last:.0f} s"
-        x, y = LEFT + self.wide + 16, TOP + 16 + row * 34
-        return [
-            f'<polyline points="{points}" fill="none" {style}/>',
-            f'<path d="M{x} {y - 4}h20" {style}/>',
-            f'<text x="{x + 26}" y="{y}" font-size="13">{name.strip("*")}</text>',
-            f'<text x="{x + 26}" y="{y + 14}" font-size="11" fill="#666">{came_to}</text>',
-        ]
-
-
-def plot(calls: int) -> str:
+def drawing(calls: int) -> str:
     """Draw how many were admitted by when, beside others on the key."""
     scene = Scene(foreign=0.25, calls=calls)
     results = {name: play(scene, contender, 0) for name, contender in CONTENDERS.items()}
-    canvas = Canvas(max(result.last for result in results.values()), calls)
-    curves = [canvas.curve(row, name, result) for row, (name, result) in enumerate(results.items())]
-    title = "Calls admitted by when: a sliding window of 60 a minute, with 0.25/s of others"
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">',
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-            f'<text x="{LEFT}" y="28" font-size="16">{title}</text>',
-            *canvas.grid(),
-            *itertools.chain.from_iterable(curves),
-            "</svg>\n",
-        ]
-    )
+    curves = [
+        Curve(name, result.admitted, f"{result.refused} refusals, last at {result.last:.0f} s")
+        for name, result in results.items()
+    ]
+    return plot("Calls admitted by when: a sliding window of 60 a minute, with 0.25/s of others", curves)
 
 
 def main() -> None:
     """Print the tables; write them and the plot where they are wanted."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=600)
-    parser.add_argument("--out", type=Path, help="a folder for quota.md and quota.svg")
-    options = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # refusals are counted, not told
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    given = options(__doc__, calls=600, seeds=5)
     parts: list[str] = []
     for part in (quota, hours, troubles, shares):
-        parts.append(part(options.calls, options.seeds))
+        parts.append(part(given.calls, given.seeds))
         print(parts[-1], flush=True)
-    parts.append(latency(options.seeds))
+    parts.append(latency(given.seeds))
     print(parts[-1])
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "quota.md").write_text("\n".join(parts), encoding="utf-8")
-        (options.out / "quota.svg").write_text(plot(options.calls), encoding="utf-8")
+    if given.out is not None:
+        keep(given.out, "quota", parts, drawing(given.calls))
 
 
 if __name__ == "__main__":

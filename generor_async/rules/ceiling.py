@@ -1,0 +1,198 @@
+"""What refusals teach of a ceiling that nobody names, and of a server that frees slots late."""
+
+import math
+from bisect import bisect_right
+from typing import Final
+
+from attrs import Factory, define, field
+
+__all__ = ["LAG_STEPS", "PROBE_BELOW", "PROBE_FIRST", "PROBE_MOST", "PROMPT_ENOUGH", "Ceiling", "ReleaseLag"]
+
+LAG_STEPS: Final = (1.0, 3.0)
+"""By how many seconds later a slot is taken to be freed, at each refusal in a row."""
+LAG_MOST: Final = 15.0
+"""Seconds after the end of a job beyond which its slot is taken to be free."""
+LAG_LEAST: Final = 0.5
+"""Seconds of lag that are not worth a wait."""
+LAG_PART: Final = 0.75
+"""The part of a learned lag that is tried when it is tested."""
+PROMPT_ENOUGH: Final = 5
+"""How many slots that were free at once show that there is no lag."""
+
+PROBE_FIRST: Final = 30.0
+"""Seconds from the moment that the ceiling is known until one more is tried."""
+PROBE_GROWTH: Final = 2.0
+"""By what that grows at each try in vain: ten tries in an hour and a half."""
+PROBE_MOST: Final = 960.0
+PROBE_BELOW: Final = 16.0
+"""Seconds until one more is tried where the ceiling was higher before: others may be gone again at any time."""
+BELOW_GROWTH: Final = 1.1
+DOUBT: Final = 0.5
+"""How likely a job had ended when the first refusal came, for it not to count among those that we had then."""
+
+
+@define
+class Ceiling:
+    """How many jobs may run: taken from what we had when one was refused, and raised by trying one more.
+
+    Only while all slots are taken does it teach anything that one more is accepted; then another is tried at once,
+    until one is refused. Jobs that ended unseen made room as well: they are taken off when they are seen.
+    """
+
+    most: int | None
+    """What is never exceeded, where it is told."""
+    value: int | None = field(init=False, default=Factory(lambda self: self.most, takes_self=True))
+    """None before the first refusal."""
+    _least: int = field(default=1, init=False)
+    """What was known before: ends that are seen late bring it no lower."""
+    _highest: int = field(init=False, default=Factory(lambda self: self.most or 0, takes_self=True))
+    _asked: float = field(default=-math.inf, init=False)
+    """When it was last learned from an answer."""
+    _doubt: float = field(default=DOUBT, init=False)
+    _gap: float = field(default=PROBE_FIRST, init=False)
+    _due: float = field(default=math.inf, init=False)
+    _climbing: bool = field(default=False, init=False)
+    """Whether the last try was accepted, so that the next is due."""
+    _settling: bool = field(default=False, init=False)
+    """Whether it is still to be seen if it has risen, or jobs had ended."""
+
+    @property
+    def next_probe(self) -> float:
+        """When one more is to be tried."""
+        return math.inf if self.value == self.most else self._due
+
+    def may_probe(self, now: float) -> bool:
+        """Tell whether to try one more than there is room for."""
+        if self._settling and now >= self._due:
+            self._settling = False
+            assert self.value is not None
+            self._space(risen=self.value > self._least)
+            self._least = self.value
+            self._due = self._asked + self._gap
+        return now >= self.next_probe
+
+    def believe(self, jobs: int, now: float) -> None:
+        """Take what we had for the ceiling, when one more was refused."""
+        assert jobs
+        if self.value is not None:
+            self._least, self._gap = jobs, PROBE_BELOW
+        self.value = jobs
+        self._asked, self._due = now, now + self._gap
+        self._climbing = self._settling = False
+
+    def rise(self, jobs: int, now: float) -> None:
+        """Note that more were accepted than it would allow."""
+        assert self.value is not None
+        if not self._climbing:
+            self._least = self.value
+        self.value = jobs if self.most is None else min(jobs, self.most)
+        self._asked = self._due = now
+        self._climbing, self._doubt = True, 0.0
+
+    def stop(self, now: float) -> None:
+        """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
+        assert self.value is not None
+        if self._climbing:
+            self._climbing, self._settling = False, True
+            self._asked, self._due = now, now + min(self._gap, PROBE_BELOW)
+        else:
+            self._least = self.value
+            self._space(risen=False)
+            self._due = now + self._gap
+
+    def lower(self, jobs: int) -> None:
+        """Note one more refusal of several that were under way when it was learned."""
+        self.value = jobs
+        self._least = min(self._least, jobs)
+
+    def ended(self, seen: float, now: float) -> None:
+        """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
+        if self.value is not None and self.value > self._least and self._asked - seen > self._doubt * (now - seen):
+            self.value -= 1
+
+    def _space(self, *, risen: bool) -> None:
+        """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
+        assert self.value is not None
+        self._highest = max(self._highest, self.value)
+        first, growth = (PROBE_BELOW, BELOW_GROWTH) if self.value < self._highest else (PROBE_FIRST, PROBE_GROWTH)
+        self._gap = first if risen else min(self._gap * growth, PROBE_MOST)
+
+
+@define
+class ReleaseLag:
+    """How long the server holds the slot of a job that has ended.
+
+    A refusal although there should be room is taken for lag at first, twice in a row, and not where slots used to be
+    free at once. What is learned holds for every job, and is tested now and then by going sooner.
+    """
+
+    seconds: float = 0.0
+    """The lag that is counted with: more than `known` while refusals ask for it, less while it is tested."""
+    known: float = 0.0
+    """The lag that has worked."""
+    _ends: list[float] = field(factory=list[float], init=False)
+    _doubts: int = field(default=0, init=False)
+    _prompt: int = field(default=0, init=False)
+    """How many slots in a row were free at once."""
+    _test_in: int = field(default=0, init=False)
+    _test_every: int = field(default=0, init=False)
+    _untested: bool = field(default=False, init=False)
+    """Whether it may be that there is none: then the first test does without."""
+
+    def ended(self, now: float) -> None:
+        """Note that a job of ours has ended."""
+        self._ends.append(now)
+        if len(self._ends) > 4_096:
+            del self._ends[:2_048]
+
+    def held(self, now: float, seconds: float) -> int:
+        """Count the slots of jobs that ended less than so many seconds ago."""
+        return len(self._ends) - bisect_right(self._ends, now, key=seconds.__add__)
+
+    def next_free(self, now: float) -> float:
+        """Return when the next of these slots is free."""
+        held = self.held(now, self.seconds)
+        return self._ends[-held] + self.seconds if held else math.inf
+
+    def explains(self, began: float, room: int, *, early: bool) -> bool:
+        """Tell whether lag may be the reason for a refusal; if so, count with more of it.
+
+        `began` is when the submission was let go, `room` how many slots ought to be free, and `early` whether one of
+        these counts as free only because the lag is being tested.
+        """
+        if early:
+            self.seconds, self._prompt = self.known, 0
+            self._test_every *= 2
+            self._test_in = self._test_every
+            return True
+        longest = began - self._ends[-room] if room <= len(self._ends) else math.inf
+        if longest > LAG_MOST or self._doubts == len(LAG_STEPS) or self._prompt >= PROMPT_ENOUGH:
+            self.seconds, self._doubts, self._prompt = self.known, 0, 0
+            return False
+        self.seconds = max(self.seconds, longest) + LAG_STEPS[self._doubts]
+        self._doubts += 1
+        return True
+
+    def worked(self, *, early: bool, prompt: bool) -> None:
+        """Note that a submission was accepted."""
+        self._prompt += prompt
+        if self._doubts:
+            if not self.known:
+                self._untested, self._test_every = True, max(1, 2 * self._test_every)
+            self._learned()
+        elif early:
+            if not self.seconds:
+                self._test_every //= 2
+            self._learned()
+        elif self.seconds and self.seconds == self.known:
+            self._test_in -= 1
+            if self._test_in <= 0:
+                shorter = 0.0 if self._untested else self.known * LAG_PART
+                self.seconds = shorter if shorter > LAG_LEAST else 0.0
+                self._untested = False
+
+    def _learned(self) -> None:
+        if self._doubts:
+            self._doubts = self._prompt = 0
+        self.known = self.seconds
+        self._test_in = self._test_every
