@@ -7,6 +7,7 @@ the same file. The key is never in it, only a hash.
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from typing import Final
 
@@ -32,8 +33,8 @@ class Store:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._failed = False
-        self._connection = self._open()
         self._abandoned: list[sqlite3.Connection] = []
+        self._begin()
 
     def recall(self, owner: str, now: float) -> Iterable[tuple[float, int]]:
         """Return when requests were sent, in seconds since the epoch, and how many; what is older than a day goes."""
@@ -61,32 +62,43 @@ class Store:
 
     def reopen(self) -> None:
         """Open the file again in a forked child: SQLite forbids the use of a parent's connection, even to close it."""
+        self._closing.detach()
         self._abandoned.append(self._connection)
-        self._connection = self._open()
+        self._begin()
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA:
-                raise InvalidRequestError("store", f"{self._path} was made by a newer version of this package")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS sent"
-                " (owner TEXT, at INTEGER, count INTEGER, PRIMARY KEY (owner, at)) WITHOUT ROWID"
-            )
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        except sqlite3.Error as error:
-            raise InvalidRequestError(
-                "store",
-                f"{self._path} cannot be used ({error})",
-                advice="Give a file in a folder that exists and can be written to, or one that does not exist yet",
-            ) from None
-        return connection
+    def _begin(self) -> None:
+        self._connection = _open(self._path)
+        self._closing = weakref.finalize(self, self._connection.close)
 
     def _give_up(self, error: sqlite3.Error) -> None:
         self._failed = True
         logger.warning("the limits' file %s cannot be written to (%s): it is not used any more", self._path, error)
+
+
+def _open(path: str) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise InvalidRequestError(
+            "store",
+            f"{path} cannot be used ({error})",
+            advice="Give a file in a folder that exists and can be written to, or one that does not exist yet",
+        ) from None
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA:
+        raise InvalidRequestError("store", f"{path} was made by a newer version of this package")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS sent (owner TEXT, at INTEGER, count INTEGER, PRIMARY KEY (owner, at)) WITHOUT ROWID"
+    )
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
