@@ -47,8 +47,8 @@ def asked(simulator: Simulator, operation: str) -> int:
     return sum(entry.operation == operation for entry in simulator.ledger.requests)
 
 
-def crowded(**known: Any) -> Simulator:
-    return Simulator(**{"luma_jobs": 10, "luma_rpm": 10_000, **known})
+def crowded(luma_jobs: int = 10) -> Simulator:
+    return Simulator(luma_jobs=luma_jobs, luma_rpm=10_000)
 
 
 async def settle(seconds: float = 1.0) -> None:
