@@ -17,7 +17,7 @@ from aiohttp import HttpVersion10, web
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.connections import SENT, Connections, TooLargeError, read_body, write_head
-from generor_async.simulator.exchange import Answer, Call, Later
+from generor_async.simulator.exchange import Answer, Call, Later, uuid_of
 from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
 from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
@@ -202,8 +202,7 @@ class Server:
     def _request_id(self, given: str) -> str:
         if given and given.isascii() and given.isprintable() and len(given) <= LONGEST_REQUEST_ID:
             return given
-        digits = f"{self._dice.getrandbits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        return uuid_of(f"{self._dice.getrandbits(128):032x}")
 
     async def _send(self, request: web.BaseRequest, call: Call, match: Match, answer: Answer) -> bool:
         """Send an answer in one piece; False if the caller has gone.
