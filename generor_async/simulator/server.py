@@ -140,7 +140,11 @@ class Server:
                 return await self._strike(fault, request, match, handle, call, entry)
         answer = await self._decide(handle, call, entry)
         entry.answered = True  # before the last byte: whoever has the answer may look at once
-        entry.answered = await self._send(request, call, match, answer)
+        delivered = False
+        try:
+            delivered = await self._send(request, call, match, answer)
+        finally:
+            entry.answered = delivered  # not, if the simulator is stopped before the last byte has left
         return SENT[request.keep_alive]
 
     async def _decide(self, handle: Handler, call: Call, entry: Entry) -> Answer:
@@ -177,6 +181,9 @@ class Server:
         )
         try:
             return await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
+        except asyncio.CancelledError:
+            mark(False)
+            raise
         except ConnectionError:
             mark(False)
             return wire.response
