@@ -170,7 +170,8 @@ class JobMaker:
         """Make the next job, without counting it: until one is accepted, the next one stays the same."""
         # Dice from a hash take a third of the time that seeding a generator does.
         digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=DICE.size).digest()
-        name, queued, taken, chance, chosen, layered, seed = DICE.unpack(digest)
+        dice: tuple[bytes, int, int, int, int, int, int] = DICE.unpack(digest)
+        name, queued, taken, chance, chosen, layered, seed = dice
         model = MODELS[request.model]
         starts_at = now + _seconds(QUEUE, queued)
         seconds = _seconds(model.types[request.type], taken)
