@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+from inspect import Signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,7 +12,6 @@ from rich.console import Console
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
 from generor_async.errors import GenerorAsyncError
-from generor_async.simulator.generor.api import TIERS
 
 __all__ = ["app"]
 
@@ -55,44 +55,21 @@ def demo(
 
 
 @app.command(epilog=simulation.faults_help())
-def simulate(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes any that is free.")] = 8080,
-    tier: Annotated[str, typer.Option(help=f"The Generor account's tier: {', '.join(TIERS)}.")] = "pro",
-    luma_rpm: Annotated[int, typer.Option(help="Luma's requests per minute.")] = 30,
-    luma_jobs: Annotated[int, typer.Option(help="Luma's concurrent jobs.")] = 10,
-    speed: Annotated[float, typer.Option(help="How many simulated seconds pass in a real one.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="What pictures, times and failures are drawn from.")] = 7,
-    fault: Annotated[list[str] | None, typer.Option(metavar="SPEC", help=simulation.FAULT_HELP)] = None,
-    control: Annotated[
-        str, typer.Option(help="Who may use the endpoints under `/__sim__/`: loopback (this machine) or anywhere.")
-    ] = "loopback",
-) -> None:
+def simulate(**options: Any) -> None:
     """Serve both APIs on a port of this machine until Ctrl-C.
 
     The addresses and keys to use are printed. Any client of either API works with them, in any language.
     """
     try:
-        asyncio.run(
-            simulation.serve(
-                Console(),
-                host=host,
-                port=port,
-                tier=tier,
-                luma_rpm=luma_rpm,
-                luma_jobs=luma_jobs,
-                speed=speed,
-                seed=seed,
-                faults=fault or [],
-                control=control,
-            )
-        )
+        asyncio.run(simulation.serve(Console(), **options))
     except KeyboardInterrupt:
         raise typer.Exit from None
     except ValueError as error:
         raise _stop(str(error), BAD_USE) from None
     except OSError as error:
-        raise _stop(
-            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another --port, or 0 for any",
-            BAD_USE,
-        ) from None
+        address, reason = f"{options['host']}:{options['port']}", os.strerror(error.errno or 0)
+        raise _stop(f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE) from None
+
+
+# Where typer finds the options.
+vars(simulate)["__signature__"] = Signature(simulation.options())

@@ -1,21 +1,60 @@
-"""`generor simulate`: the simulator on a port, and how to reach it."""
+"""`generor simulate`: the simulator on a port, how to reach it, and an option for each argument that it takes."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, signature
+from typing import Any, Literal, get_args, get_origin
 
+import typer
 from rich.console import Console
 
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
+from generor_async.simulator.generor.api import TIERS
 
-__all__ = ["FAULT_HELP", "faults_help", "serve"]
+__all__ = ["faults_help", "options", "serve"]
 
-FAULT_HELP = (
-    "Let something go wrong; may be given several times. OPERATION=FAULT, and after colons, in any order: "
+HELP: Mapping[str, str] = {
+    "host": "The address to listen on.",
+    "port": "The port to listen on; 0 takes any that is free.",
+    "tier": f"The Generor account's tier: {', '.join(TIERS)}.",
+    "generor_credits": "The Generor account's credits.",
+    "luma_rpm": "Luma's requests per minute.",
+    "luma_jobs": "Luma's concurrent jobs.",
+    "luma_balance": "The Luma client's US dollars.",
+    "speed": "How many simulated seconds pass in a real one.",
+    "epoch": "The Unix time at which simulated time begins, in seconds; without it, now.",
+    "seed": "What pictures, times and failures are drawn from.",
+    "failure_rate": "How often a generation fails by chance, from 0 to 1.",
+    "moderation_rate": "How often moderation refuses a generation by chance, from 0 to 1.",
+    "control": "Who may use the endpoints under `/__sim__/`, this machine alone or whoever reaches the port:",
+}
+SWITCHES: Mapping[str, str] = {
+    "count_rejected": "Whether a request that is refused for want of quota uses some up.",
+    "count_errors": "Whether a request that is refused for anything else uses up quota.",
+    "exact_cost": "Whether `credit_cost` is what the call itself cost, and not the difference of two balances.",
+    "generor_window": "Whether Generor's windows slide or stand side by side:",
+    "generor_window_shown": "Which of its windows Generor's headers tell of:",
+    "generor_failures_cost": "Whether a generation that fails costs credits.",
+    "bad_key_on_public": "What becomes of a bad key where Generor needs none:",
+    "listing_lag": "For how many seconds Generor's listings lack what was made.",
+    "luma_window": "Whether Luma's minute slides or begins on the clock:",
+    "luma_charge_at": "When Luma takes the price of a generation:",
+    "luma_refund_failures": "Whether Luma gives back what a failed generation cost.",
+    "suspended_may_read": "Whether a suspended or deactivated Luma client may still look at what it has.",
+    "release_lag": "For how many seconds a Luma job that has ended still holds its slot.",
+}
+SWITCHES_PANEL = "What the documents leave open"
+DEFAULTS: Mapping[str, Any] = {"port": 8080}
+"""Where the command's own default is another than the simulator's."""
+
+FAULT: Any = typer.Option(
+    (),
+    metavar="SPEC",
+    help="Let something go wrong; may be given several times. OPERATION=FAULT, and after colons, in any order: "
     "before_charge or after_charge, a rate (0.05), a count (3x), seed=N, and details (NAME=VALUE). "
     "OPERATION is a dotted name or a pattern. For example `luma.generations.create=reset:after_charge:0.05`, "
-    "or `generor.*=503:shape=gateway:3x`."
+    "or `generor.*=503:shape=gateway:3x`.",
 )
 
 
@@ -28,14 +67,32 @@ def faults_help() -> str:
     return "\n".join(lines)
 
 
+def options() -> list[Parameter]:
+    """Give the faults and the simulator's arguments as options of a command, with their types and defaults."""
+    return [
+        *(_option(name, text) for name, text in HELP.items()),
+        Parameter("fault", Parameter.KEYWORD_ONLY, default=FAULT, annotation=list[str]),
+        *(_option(name, text, panel=SWITCHES_PANEL) for name, text in SWITCHES.items()),
+    ]
+
+
+def _option(name: str, text: str, *, panel: str | None = None) -> Parameter:
+    taken = signature(Simulator).parameters[name]
+    kind = taken.annotation
+    if get_origin(kind) is Literal:
+        kind, text = str, f"{text} {' or '.join(get_args(kind))}."  # the simulator itself refuses any other
+    default: Any = typer.Option(DEFAULTS.get(name, taken.default), help=text, rich_help_panel=panel)
+    return taken.replace(annotation=kind, default=default)
+
+
 def _written(value: Any) -> str:
     return "none" if value is None else f"{value}"
 
 
-async def serve(console: Console, *, faults: Sequence[str], **options: Any) -> None:
+async def serve(console: Console, *, fault: Sequence[str], **options: Any) -> None:
     """Serve until the task is cancelled."""
     simulator = Simulator(**options)
-    for spec in faults:
+    for spec in fault:
         simulator.faults.add_spec(spec)
     async with simulator:
         console.print("Both APIs are served on this machine; Ctrl-C stops them.\n")

@@ -48,7 +48,7 @@ class Ledger:
     """What arrived, in order of arrival."""
 
     _entries: list[Entry] = field(factory=list[Entry], init=False)
-    _arrivals: Counter[str] = field(factory=Counter[str], init=False, repr=False)
+    _arrivals: dict[str, int] = field(factory=dict[str, int], init=False, repr=False)
 
     @property
     def requests(self) -> tuple[Entry, ...]:
@@ -78,7 +78,7 @@ class Ledger:
 
     def open(self, *, at: float, api: str, operation: str, method: str, path: str, request_id: str) -> Entry:
         """Write down a request that has just arrived; the server fills in the rest as it goes."""
-        self._arrivals[request_id] += 1
+        attempt = self._arrivals[request_id] = self._arrivals.get(request_id, 0) + 1
         entry = Entry(
             number=len(self._entries) + 1,
             at=at,
@@ -87,7 +87,7 @@ class Ledger:
             method=method,
             path=path,
             request_id=request_id,
-            attempt=self._arrivals[request_id],
+            attempt=attempt,
         )
         self._entries.append(entry)
         return entry

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
-from attrs import frozen
+from attrs import define
 
 __all__ = ["Verdict", "Window", "WindowKind", "admit_all", "tightest"]
 
 WindowKind = Literal["sliding", "fixed"]
 
 
-@frozen(kw_only=True)
+# Not frozen: nobody changes it, and each request makes one.
+@define(kw_only=True)
 class Verdict:
     """What a window says about one request, in the terms of the rate limit headers."""
 
@@ -52,7 +53,9 @@ class Window:
 
     def admit(self, now: float) -> Verdict:
         """Judge a request that arrives now, and count it if it is allowed (or if rejected ones count)."""
-        return admit_all((self,), now)[1]
+        allowed = self.has_room(now)
+        self.count(now, allowed=allowed)
+        return self.told(now, allowed=allowed)
 
     def peek(self, now: float) -> Verdict:
         """Say what a request that arrived now would be told, without counting it."""

@@ -17,7 +17,7 @@ from aiohttp import HttpVersion10, web
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.connections import SENT, Connections, TooLargeError, read_body, write_head
-from generor_async.simulator.exchange import Answer, Call, Later
+from generor_async.simulator.exchange import Answer, Call, Later, uuid_of
 from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
 from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
@@ -140,7 +140,11 @@ class Server:
                 return await self._strike(fault, request, match, handle, call, entry)
         answer = await self._decide(handle, call, entry)
         entry.answered = True  # before the last byte: whoever has the answer may look at once
-        entry.answered = await self._send(request, call, match, answer)
+        delivered = False
+        try:
+            delivered = await self._send(request, call, match, answer)
+        finally:
+            entry.answered = delivered  # not, if the simulator is stopped before the last byte has left
         return SENT[request.keep_alive]
 
     async def _decide(self, handle: Handler, call: Call, entry: Entry) -> Answer:
@@ -177,6 +181,9 @@ class Server:
         )
         try:
             return await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
+        except asyncio.CancelledError:
+            mark(False)
+            raise
         except ConnectionError:
             mark(False)
             return wire.response
@@ -202,8 +209,7 @@ class Server:
     def _request_id(self, given: str) -> str:
         if given and given.isascii() and given.isprintable() and len(given) <= LONGEST_REQUEST_ID:
             return given
-        digits = f"{self._dice.getrandbits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        return uuid_of(f"{self._dice.getrandbits(128):032x}")
 
     async def _send(self, request: web.BaseRequest, call: Call, match: Match, answer: Answer) -> bool:
         """Send an answer in one piece; False if the caller has gone.

@@ -19,6 +19,8 @@ __all__ = ["ACTS", "Act", "Wire", "whole"]
 
 # Linger for no time at all: what closing then sends is an RST.
 NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+FIRST_CHUNK = 64
+"""Bytes at most: what comes before a bad chunk header is to arrive together with it."""
 PIECE = b"0" * 65_536
 MEGABYTE = 1_000_000
 
@@ -82,12 +84,14 @@ async def _truncate(wire: Wire) -> web.StreamResponse:
 
 async def _broken_chunk(wire: Wire) -> web.StreamResponse:
     transport, body = _transport(wire), wire.body
-    half = max(1, len(body) // 2)
-    transport.write(_head(wire.response, "Transfer-Encoding", "chunked"))
+    head = _head(wire.response, "Transfer-Encoding", "chunked")
     if wire.details["how"] == "cut":
-        transport.write(b"%x\r\n%b" % (len(body), body[:half]))
+        transport.write(head + b"%x\r\n%b" % (len(body), body[: max(1, len(body) // 2)]))
     else:
-        transport.write(b"%x\r\n%b\r\nno number\r\n%b\r\n0\r\n\r\n" % (half, body[:half], body[half:]))
+        # In one write, and soon after the head: a client that gets the bad line later may do something else about it.
+        # aiohttp (3.14, its parser in C) then closes the connection and leaves whoever reads the body waiting.
+        first = min(FIRST_CHUNK, max(1, len(body) // 2))
+        transport.write(head + b"%x\r\n%b\r\nno number\r\n%b\r\n0\r\n\r\n" % (first, body[:first], body[first:]))
     transport.close()
     return wire.response
 
@@ -100,7 +104,7 @@ async def _stall(wire: Wire) -> web.StreamResponse:
 
 
 async def _drip(wire: Wire) -> web.StreamResponse:
-    if wire.response.status == 204:
+    if not wire.body:
         return await whole(wire)
     body, pieces = wire.body, wire.details["pieces"]
     response = await _begin(wire, len(body))

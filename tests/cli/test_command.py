@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
+from inspect import signature
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
 
+from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
@@ -109,6 +111,29 @@ def test_simulate_serves_with_the_faults_that_are_asked_for() -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+def test_simulate_has_an_option_for_every_argument_of_the_simulator() -> None:
+    named = {option.removeprefix("no-") for option in re.findall(r"--([a-z-]+)", run("simulate", "--help").stdout)}
+    assert {name.replace("_", "-") for name in signature(Simulator).parameters} == named - {"fault", "help"}
+
+
+def test_simulate_serves_what_its_options_say() -> None:
+    options = ("--generor-credits", "5", "--luma-balance", "0.25", "--luma-rpm", "1", "--no-count-errors")
+    process = begin("simulate", "--port", "0", *options)
+    assert process.stdout is not None
+    printed = "".join(process.stdout.readline() for _ in range(8))
+    (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
+    (key,) = re.findall(r"LUMA_AGENTS_API_KEY=(\S+)", printed)
+    with urlopen(f"{url}/__sim__/state") as reply:
+        state = json.load(reply)
+    assert (state["generor"]["credits"], state["luma"]["balance"]) == (5, 0.25)
+    for _ in range(2):  # neither counts
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(Request(f"{url}/v1/generations", b"{}", {"Authorization": f"Bearer {key}"}))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
 def test_the_help_of_simulate_names_every_fault_with_its_details() -> None:
     printed = " ".join(run("simulate", "--help").stdout.split())
     for name, kind in KINDS.items():
@@ -134,6 +159,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
         (("--tier", "gold"), "tier must be one of free, basic, pro, enterprise"),
         (("--port", "99999"), "port must be at least 0 and at most 65535"),
         (("--luma-jobs", "0"), "luma_jobs must be greater than 0"),
+        (("--luma-window", "open"), "luma_window must be one of sliding, fixed, not 'open'"),
         (("--control", "somewhere"), "control must be one of loopback, anywhere"),
         (("--fault", "reset"), "'reset' is not OPERATION=FAULT, such as luma.generations.create=reset:after_charge:3x"),
         (("--fault", "luma.generation.create=reset"), "no operation is called 'luma.generation.create'; the nearest: "),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import zlib
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -117,6 +118,33 @@ async def test_a_chunk_header_is_no_number() -> None:
         assert header == b"no number"
         with pytest.raises(ValueError, match="invalid literal"):
             int(header, 16)
+
+
+def test_a_bad_chunk_header_arrives_together_with_the_head_however_long_the_body() -> None:
+    with Simulator() as simulator:
+        simulator.storage.put("a.bin", "application/octet-stream", lambda: bytes(300_000))
+        simulator.faults.add_spec("storage.get=broken_chunk:after_charge:how=header")
+        url = simulator.storage.presign("a.bin", now=simulator.clock.time(), origin=simulator.url)
+        asking = f"GET {url.removeprefix(simulator.url)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", int(simulator.url.rpartition(":")[2]))) as connection:
+                connection.sendall(asking)
+                head, _, body = connection.recv(4_096).partition(b"\r\n\r\n")
+                assert b"Transfer-Encoding: chunked" in head
+                assert b"\r\nno number\r\n" in body
+
+
+async def test_an_answer_without_a_body_drips_whole_at_once() -> None:
+    async with simulated("storage.put=drip:after_charge") as simulator:
+        simulator.storage.expect("a.txt", "text/plain")
+        url = simulator.storage.presign("a.txt", now=simulator.clock.time(), origin=simulator.url, method="PUT")
+        asking = f"PUT {url.removeprefix(simulator.url)} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url.rpartition(":")[2]))
+        writer.write(f"{asking}Content-Length: 1\r\n\r\n1".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        entry = only(simulator)
+        assert (entry.status, entry.answered) == (200, True)
+        await leave(writer)
 
 
 async def test_a_dripping_answer_comes_whole_and_piece_by_piece_on_the_simulated_clock() -> None:

@@ -190,6 +190,22 @@ async def test_the_ledger_counts_attempts_by_request_id() -> None:
         assert [entry.attempt for entry in caller.simulator.ledger.requests] == [1, 2]
 
 
+@pytest.mark.parametrize("faults", [(), ("storage.get=skewed_clock",)])
+async def test_an_answer_that_stopping_cut_off_is_unanswered(faults: tuple[str, ...]) -> None:
+    async with Simulator() as simulator:
+        for spec in faults:
+            simulator.faults.add_spec(spec)
+        simulator.storage.put("a.bin", "application/octet-stream", lambda: bytes(50_000_000))
+        url = simulator.storage.presign("a.bin", now=simulator.clock.time(), origin=simulator.url)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url.rpartition(":")[2]))
+        writer.write(f"GET {url.removeprefix(simulator.url)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+    (entry,) = simulator.ledger.requests
+    assert (entry.status, entry.answered) == (200, False)
+    assert simulator.ledger.unanswered() == (entry,)
+    writer.close()
+
+
 async def test_stopping_does_not_wait_for_what_is_under_way() -> None:
     async with generor(speed=1.0) as caller:
         asking = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))

@@ -213,10 +213,6 @@ def _or_failure(act: Callable[[Given], Answered], given: Given) -> Answered | An
 
 def _stamped(answer: Answer, headers: Mapping[str, str], user: User | None) -> Answer:
     """Put the window's headers and the caller's name on an answer."""
-    return Answer(
-        status=answer.status,
-        json=answer.json,
-        headers=headers,
-        charged=answer.charged,
-        caller=None if user is None else user.username,
-    )
+    answer.headers = headers
+    answer.caller = None if user is None else user.username
+    return answer

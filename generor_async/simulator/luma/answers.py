@@ -1,9 +1,10 @@
 """How the simulated Luma Agents API words things: refusals, dates, headers, and JSON as it comes in."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
+from time import gmtime, strftime
 from typing import Any, NoReturn, cast
 
 from attrs import field, frozen
@@ -43,13 +44,13 @@ def iso(at: float) -> str:
 
 @lru_cache
 def _iso(second: int) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(second))
 
 
 def json_object(call: Call) -> dict[str, Any]:
     """Read the request's body as one JSON object. What a broken one is told is `assumed`: a 400."""
     try:
-        value = _decode(call.body.decode("utf-8-sig", "surrogatepass"))
+        value = _decode(call.body.removeprefix(BOM_UTF8).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise Refusal(400, "Request body is not valid JSON") from None
     return as_object(value, "Request body")

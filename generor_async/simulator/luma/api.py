@@ -158,13 +158,9 @@ class LumaApi:
                 answer = handle(key, call)
             except Refusal as refusal:
                 answer = Answer(status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers)
-            return Answer(
-                status=answer.status,
-                json=answer.json,
-                headers={**answer.headers, **COMMON_HEADERS},
-                charged=answer.charged,
-                caller=caller,
-            )
+            answer.headers = {**answer.headers, **COMMON_HEADERS}
+            answer.caller = caller
+            return answer
 
         return guarded
 

@@ -10,21 +10,23 @@ In a prompt, `[[moderate]]` ends in `content_moderated`, and `[[fail:CODE]]` in 
 """
 
 import math
-import random
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from hashlib import blake2b
+from statistics import NormalDist
+from struct import Struct
 from typing import Any
-from uuid import UUID
 
 from attrs import define, field, frozen
 
 from generor_async.simulator import outputs
+from generor_async.simulator.exchange import uuid_of
 from generor_async.simulator.luma.answers import iso
 from generor_async.simulator.luma.clients import Key
 from generor_async.simulator.luma.media import MediaKind
-from generor_async.simulator.luma.models import MODELS, VIDEO_PRICES
+from generor_async.simulator.luma.models import MODELS, VIDEO_PRICES, Timing
 from generor_async.simulator.luma.rules import Request
 from generor_async.simulator.storage import Storage
 
@@ -42,7 +44,7 @@ FAILURE_REASONS: Mapping[str, str] = {
     "rate_limited": "The model is over capacity, try again later",
 }
 
-QUEUE_MEDIAN = 1.0
+QUEUE = Timing(1.0, 0.4)
 LAYERS = (
     ("Foreground", "The hills closest to the viewer", "hard"),
     ("Subject", "The hills that the picture is about", "soft"),
@@ -51,6 +53,10 @@ LAYERS = (
 )
 """Label, description and kind of edge, front to back; a job has the first few, and then the background."""
 BACKGROUND = ("Background", "The sky behind everything else", "none")
+FAILURE_MARKER = re.compile(r"\[\[fail:(\w+)\]\]")
+DICE = Struct("<16s6I")
+"""What chance decides a job by: its id, and six numbers below 2**32."""
+STANDARD = NormalDist()
 
 
 @frozen(kw_only=True)
@@ -162,25 +168,26 @@ class JobMaker:
 
     def draw(self, request: Request, owner: Key, *, now: float, source_ratio: str | None) -> Job:
         """Make the next job, without counting it: until one is accepted, the next one stays the same."""
-        # A number seeds in a third of the time that a text takes.
-        rng = random.Random((self.seed << 40) + self.number + 1)  # noqa: S311  # a seeded simulation
-        starts_at = now + rng.lognormvariate(math.log(QUEUE_MEDIAN), 0.4)
-        timing = MODELS[request.model].types[request.type]
-        seconds = rng.lognormvariate(math.log(timing.median), timing.sigma)
-        chance, chosen = rng.random(), rng.choice(MODELS[request.model].ratios)
-        layers = (*LAYERS[: rng.randint(2, len(LAYERS))], BACKGROUND) if request.type == "layering" else ()
+        # Dice from a hash take a third of the time that seeding a generator does.
+        digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=DICE.size).digest()
+        dice: tuple[bytes, int, int, int, int, int, int] = DICE.unpack(digest)
+        name, queued, taken, chance, chosen, layered, seed = dice
+        model = MODELS[request.model]
+        starts_at = now + _seconds(QUEUE, queued)
+        seconds = _seconds(model.types[request.type], taken)
+        layers = (*LAYERS[: 2 + layered % (len(LAYERS) - 1)], BACKGROUND) if request.type == "layering" else ()
         return Job(
-            id=str(UUID(int=rng.getrandbits(128), version=4)),
+            id=uuid_of(name.hex()),
             owner=owner,
             request=request.without_refs(),
             created_at=now,
             starts_at=starts_at,
             ends_at=starts_at + seconds * (2 if request.video.duration == "10s" else 1),
             price=_price(request, layers=len(layers)),
-            seed=rng.getrandbits(32),
-            ratio=request.aspect_ratio or source_ratio or chosen,
+            seed=seed,
+            ratio=request.aspect_ratio or source_ratio or model.ratios[chosen % len(model.ratios)],
             layers=layers,
-            failure=failure_marker(request.prompt) or self._chance_failure(chance),
+            failure=failure_marker(request.prompt) or self._chance_failure(_fraction(chance)),
         )
 
     def _chance_failure(self, chance: float) -> str | None:
@@ -189,11 +196,21 @@ class JobMaker:
         return "generation_failed" if chance < self.rates.moderation + self.rates.failure else None
 
 
+def _fraction(die: int) -> float:
+    """Give a die as a number between 0 and 1, neither of which it is."""
+    return (die + 0.5) / 2**32
+
+
+def _seconds(timing: Timing, die: int) -> float:
+    """Give the seconds that something takes, as a die has it."""
+    return timing.median * math.exp(timing.sigma * STANDARD.inv_cdf(_fraction(die)))
+
+
 def failure_marker(text: str) -> str | None:
     """Find the failure code that a prompt or a file name asks for, if it does."""
     if "[[moderate]]" in text:
         return "content_moderated"
-    match = re.search(r"\[\[fail:(\w+)\]\]", text)
+    match = FAILURE_MARKER.search(text)
     return None if match is None else match[1]
 
 

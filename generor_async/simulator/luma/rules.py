@@ -8,12 +8,12 @@ may have an empty prompt; `image_ref` is refused where the type has no use for i
 
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field
 
 from generor_async.simulator.luma.answers import Refusal, as_list, as_object, check_choice, listed
 from generor_async.simulator.luma.media import MediaKind, Ref, read_ref
 from generor_async.simulator.luma.models import MODELS, VIDEO_TYPES
-from generor_async.simulator.luma.video import VideoOptions, read_video
+from generor_async.simulator.luma.video import NO_VIDEO_OPTIONS, VideoOptions, read_video
 
 __all__ = ["Request", "read_request"]
 
@@ -23,7 +23,8 @@ MAX_REFS = {"image": 9, "image_edit": 8}
 SOURCE_TYPES = ("image_edit", "layering", "video_edit", "video_reframe")
 
 
-@frozen(kw_only=True)
+# Not frozen: nobody changes it, and each submission makes one.
+@define(kw_only=True)
 class Request:
     """A generation request that keeps all the rules."""
 
@@ -60,9 +61,10 @@ def read_request(body: dict[str, Any]) -> Request:
     prompt = _prompt(body, kind)
     ratio = check_choice(body.get("aspect_ratio"), "aspect_ratio", MODELS[model].ratios)
     check_choice(body.get("style"), "style", ("auto", "manga"))
-    for name, expected, noun in (("web_search", bool, "a boolean"), ("user_id", str, "a string")):
-        if not isinstance(body.get(name), expected | None):
-            raise Refusal(400, f"{name} must be {noun}")
+    if not isinstance(body.get("web_search"), bool | None):
+        raise Refusal(400, "web_search must be a boolean")
+    if not isinstance(body.get("user_id"), str | None):
+        raise Refusal(400, "user_id must be a string")
     return Request(
         prompt=prompt,
         model=model,
@@ -137,7 +139,7 @@ def _layer_resolution(body: dict[str, Any], kind: str) -> str:
 def _video(body: dict[str, Any], kind: str) -> VideoOptions:
     given = body.get("video")
     if given is None:
-        return VideoOptions()
+        return NO_VIDEO_OPTIONS
     if kind not in VIDEO_TYPES:
         raise Refusal(400, f"video is only valid for types {listed(VIDEO_TYPES)}")
     return read_video(as_object(given, "video"), kind)

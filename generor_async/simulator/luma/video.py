@@ -12,7 +12,7 @@ from generor_async.simulator.luma.answers import Refusal, as_list, as_object, ch
 from generor_async.simulator.luma.media import MediaKind, Ref, read_ref
 from generor_async.simulator.luma.models import FRAMES, VIDEO_PRICES
 
-__all__ = ["VideoOptions", "read_video"]
+__all__ = ["NO_VIDEO_OPTIONS", "VideoOptions", "read_video"]
 
 MAX_KEYFRAMES = 64
 STRENGTHS = tuple(f"{word}_{level}" for word in ("adhere", "flex", "reimagine") for level in (1, 2, 3))
@@ -28,6 +28,9 @@ class VideoOptions:
     resolution: str = "720p"
     hdr: bool = False
     refs: tuple[Ref, ...] = ()
+
+
+NO_VIDEO_OPTIONS = VideoOptions()
 
 
 def read_video(options: dict[str, Any], kind: str) -> VideoOptions:
