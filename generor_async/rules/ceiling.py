@@ -103,7 +103,6 @@ class Ceiling:
     def lower(self, jobs: int) -> None:
         """Note one more refusal of several that were under way when it was learned."""
         self.value = jobs
-        self._least = min(self._least, jobs)
 
     def ended(self, seen: float, now: float) -> None:
         """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
@@ -161,7 +160,7 @@ class ReleaseLag:
         these counts as free only because the lag is being tested.
         """
         if early:
-            self.seconds, self._prompt = self.known, 0
+            self.seconds = self.known
             self._test_every *= 2
             self._test_in = self._test_every
             return True
@@ -169,7 +168,7 @@ class ReleaseLag:
         if longest > LAG_MOST or self._doubts == len(LAG_STEPS) or self._prompt >= PROMPT_ENOUGH:
             self.seconds, self._doubts, self._prompt = self.known, 0, 0
             return False
-        self.seconds = max(self.seconds, longest) + LAG_STEPS[self._doubts]
+        self.seconds = longest + LAG_STEPS[self._doubts]
         self._doubts += 1
         return True
 

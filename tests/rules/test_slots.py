@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
-from generor_async.rules.ceiling import LAG_STEPS, PROBE_BELOW, PROBE_FIRST, PROMPT_ENOUGH
+from generor_async.rules.ceiling import LAG_STEPS, PROBE_BELOW, PROBE_FIRST, PROMPT_ENOUGH, ReleaseLag
 from generor_async.rules.slots import ENDED_SECONDS, RETRY_AFTER, UNSEEN_SECONDS, Full, Lease, Slots
 
 seeds = st.integers(0, 2**32)
@@ -445,6 +445,9 @@ def test_a_lag_that_was_learned_is_tested_at_once_and_then_ever_more_rarely() ->
     submit(slots, 19.0, "6")
     end(slots, 20.0, "3")
     assert full(slots, 20.0).until == 24.0
+    submit(slots, 24.0, "7")
+    end(slots, 25.0, "4")
+    assert full(slots, 25.0).until == 28.0, "three quarters of it are tried after two more"
 
 
 def test_a_lag_that_was_none_is_forgotten_when_it_is_tested() -> None:
@@ -452,6 +455,42 @@ def test_a_lag_that_was_none_is_forgotten_when_it_is_tested() -> None:
     submit(slots, 15.0, "6")
     end(slots, 20.0, "3")
     submit(slots, 20.0, "7")
+
+
+def test_what_was_no_lag_once_is_tested_as_soon_when_it_seems_to_be_there_again() -> None:
+    slots = learned_lag()
+    submit(slots, 15.0, "6")
+    end(slots, 16.0, "3")
+    refuse(slots, 16.0)
+    submit(slots, 17.0, "7")
+    end(slots, 18.0, "4")
+    submit(slots, 19.0, "8")
+    end(slots, 20.0, "5")
+    submit(slots, 20.0, "9")
+
+
+def test_slots_that_were_free_at_once_before_a_lag_was_learned_prove_nothing_after() -> None:
+    slots = saturated(PROMPT_ENOUGH)
+    for number in range(PROMPT_ENOUGH - 1):
+        end(slots, 10.0, str(number))
+        submit(slots, 10.0, f"next-{number}")
+    end(slots, 12.0, "next-0")
+    refuse(slots, 12.0)
+    submit(slots, 13.0, "a")
+    end(slots, 14.0, "next-1")
+    submit(slots, 15.0, "b")
+    end(slots, 16.0, "next-2")
+    submit(slots, 16.0, "c")
+    end(slots, 18.0, "next-3")
+    refuse(slots, 18.0)
+    assert slots.ceiling == PROMPT_ENOUGH
+
+
+def test_of_very_many_ends_the_late_ones_are_kept() -> None:
+    lag = ReleaseLag()
+    for second in range(10_000):
+        lag.ended(float(second))
+    assert lag.held(10_000.0, 1_000.5) == 1_000
 
 
 # one more than the ceiling
@@ -484,6 +523,17 @@ def test_where_the_ceiling_was_higher_before_one_more_is_tried_more_often() -> N
     assert full(slots, 54.0).until == 54.0 + PROBE_BELOW
     refuse(slots, 54.0 + PROBE_BELOW)
     assert full(slots, 54.0 + PROBE_BELOW).until < 54.0 + PROBE_BELOW * 2.2
+
+
+def test_a_ceiling_that_falls_while_more_are_tried_ends_that() -> None:
+    slots = saturated(3)
+    submit(slots, PROBE_FIRST, "3")
+    end(slots, 31.0, "0", "1")
+    for now in (31.0, 32.0, 35.0):
+        refuse(slots, now)
+    assert slots.ceiling == 2
+    refuse(slots, 35.0 + PROBE_BELOW)
+    assert full(slots, 36.0 + PROBE_BELOW).until > 35.0 + 2 * PROBE_BELOW
 
 
 def test_after_a_try_that_is_accepted_others_follow_until_one_is_refused() -> None:
