@@ -68,7 +68,9 @@ class JobWatch(Generic[S]):
             yield seen
             if seen.state in lifecycle.TERMINAL:
                 return
-        for spacing in schedule.spacings(at_once=seen is None):
+        unknown, at_once = schedule.Durations(), seen is None
+        while True:
+            spacing, at_once = 0.0 if at_once else unknown.spacing(self.now() - began), False
             if self.now() + spacing >= deadline:
                 raise _out_of_time(job_id, timeout)
             try:
