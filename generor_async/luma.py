@@ -254,6 +254,7 @@ def _family(generation: Generation) -> tuple[str, str]:
 
 
 _JOBS: Final = Kind(
+    name="job",
     lifecycle=lifecycle.LUMA_JOB,
     look=operations.generations_get,
     state=attrgetter("state"),

@@ -129,7 +129,7 @@ class JobWatch(Generic[S]):
             return await waiter.future
         except asyncio.CancelledError as error:
             scheduler.leave(waiter)
-            error.add_note(f"job {job.id} goes on: {self._kind.take_up.format(id=job.id)}")
+            error.add_note(f"{self._kind.name} {job.id} goes on: {self._kind.take_up.format(id=job.id)}")
             raise
 
     def _has_ended(self, seen: S) -> bool:

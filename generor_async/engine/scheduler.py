@@ -49,6 +49,8 @@ MOMENT = 0.001
 class Kind(Generic[S]):
     """What there is to know of one kind of job, so that it can be waited for."""
 
+    name: str
+    """What it is called in a message."""
     lifecycle: Lifecycle
     look: Callable[[str], Operation[S]]
     state: Callable[[S], str]
@@ -339,7 +341,7 @@ class Scheduler(Generic[S]):
             _fail(
                 waiter,
                 DeadlineExceededError(
-                    f"job {job.id} has not ended within {waiter.timeout:g} s",
+                    f"{self._kind.name} {job.id} has not ended within {waiter.timeout:g} s",
                     waited_for="poll",
                     job_id=job.id,
                     advice=f"It goes on: {self._kind.take_up.format(id=job.id)}",

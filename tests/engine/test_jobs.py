@@ -52,6 +52,7 @@ def look(job_id: str) -> Operation[Thing]:
 
 def kind(**changes: Any) -> Kind[Thing]:
     known: Kind[Thing] = Kind(
+        name="job",
         lifecycle=LUMA_JOB,
         look=look,
         state=attrgetter("state"),
