@@ -1,25 +1,42 @@
 """The Generor client: generate, browse and manage."""
 
+import asyncio
+import math
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import urljoin
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from generor_async.api.generor import resources
-from generor_async.api.generor.models import Creation, Estimate, GeneratedCreation, GenerateResult
-from generor_async.api.generor.operations import GENERATORS_GENERATE
+from generor_async.api.generor.models import Creation, CreationStatus, Estimate, GeneratedCreation, GenerateResult
+from generor_async.api.generor.operations import GENERATORS_ESTIMATE, GENERATORS_GENERATE, creations_status
 from generor_async.engine.client import Client
-from generor_async.engine.transfer import Output, Progress, safe_name
+from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.progress import Progress
+from generor_async.engine.transfer import Output, safe_name
+from generor_async.engine.transfer import Progress as TransferProgress
+from generor_async.errors import GenerorAsyncError
 from generor_async.rules.derived import longest_seconds
+from generor_async.rules.lifecycle import CREATION
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import is_array, is_object
+from generor_async.values import GenerateProgress, is_array, is_object
 
 __all__ = ["AsyncGeneror"]
 
 T = TypeVar("T")
+
+
+@frozen
+class _Estimated:
+    """What an estimate said, in seconds."""
+
+    seconds: float
+    longest: float
 
 
 class AsyncGeneror(Client):
@@ -29,7 +46,7 @@ class AsyncGeneror(Client):
 
     api_keys: resources.ApiKeysResource
     comments: resources.CommentsResource
-    creations: resources.CreationsResource
+    creations: "Creations"
     credits: resources.CreditsResource
     feed: resources.FeedResource
     generators: resources.GeneratorsResource
@@ -38,14 +55,18 @@ class AsyncGeneror(Client):
     teams: resources.TeamsResource
     users: resources.UsersResource
 
-    _estimated: dict[tuple[str, Any], float]
+    _estimated: dict[tuple[str, Any], _Estimated]
+    _watch: JobWatch[CreationStatus]
 
     def _bind(self) -> None:
-        if not hasattr(self, "_estimated"):  # views share what was learned
+        if hasattr(self, "_estimated"):  # views share what was learned
+            self._watch = self._watch.view(self._options)
+        else:
             self._estimated = {}
+            self._watch = JobWatch(self._session, self._options, _CREATIONS)
         self.api_keys = resources.ApiKeysResource(self)
         self.comments = resources.CommentsResource(self)
-        self.creations = resources.CreationsResource(self)
+        self.creations = Creations(self, self._watch)
         self.credits = resources.CreditsResource(self)
         self.feed = resources.FeedResource(self)
         self.generators = resources.GeneratorsResource(self)
@@ -60,20 +81,51 @@ class AsyncGeneror(Client):
         An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
         longer than the 900 seconds that it has anyway.
         """
+        if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
+            return await self._with_progress(operation, self._options.on_progress)
         result = await super().send(self._given_time(operation))
         if isinstance(result, Estimate):
-            self._estimated[_order(operation)] = longest_seconds(result.time_estimate, operation.body)
+            self._remember(operation, result)
         return result
+
+    def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated:
+        time = estimate.time_estimate
+        known = _Estimated(time.seconds, longest_seconds(time, operation.body))
+        self._estimated[_order(operation)] = known
+        return known
+
+    async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
+        """Generate, and tell every second how much is likely to be done."""
+        progress = Progress(self._clock, on_progress)
+        known = self._estimated.get(_order(operation))
+        telling = asyncio.create_task(
+            progress.tell(None if known is None else known.seconds, partial(self._expected, operation))
+        )
+        try:
+            result = await super().send(self._given_time(operation))
+        finally:
+            telling.cancel()
+        progress.done()
+        return result
+
+    async def _expected(self, operation: Operation[Any]) -> float | None:
+        """Ask for the estimate of a generate under way; None where there is none to be had."""
+        path = f"{operation.path.rpartition('/')[0]}/estimate"
+        wish = Operation(GENERATORS_ESTIMATE, path, body=operation.body)
+        try:
+            return self._remember(wish, await self._session.send(wish, evolve(self._options, request_id=None))).seconds
+        except GenerorAsyncError:
+            return None
 
     def _given_time(self, operation: Operation[T]) -> Operation[T]:
         """Raise a generate's own times to what was estimated: a `timeout` of the caller's would cover the queue too."""
         endpoint = operation.endpoint
         if endpoint is not GENERATORS_GENERATE:
             return operation
-        seconds = self._estimated.get(_order(operation), 0.0)
-        if seconds <= endpoint.timeout:
+        known = self._estimated.get(_order(operation))
+        if known is None or known.longest <= endpoint.timeout:
             return operation
-        return evolve(operation, endpoint=evolve(endpoint, timeout=seconds, attempt_timeout=seconds))
+        return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))
 
     async def download(
         self,
@@ -81,7 +133,7 @@ class AsyncGeneror(Client):
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
-        on_progress: Progress | None = None,
+        on_progress: TransferProgress | None = None,
     ) -> list[Path]:
         """Download the media of a result or creation into the folder `to`; return the files' paths in order.
 
@@ -101,6 +153,51 @@ class AsyncGeneror(Client):
 
     def _absolute(self, url: str) -> str:
         return urljoin(self._session.base_url, url)
+
+
+class Creations(resources.CreationsResource):
+    """Browse and change creations, and wait for those that are being made."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(self, client: AsyncGeneror, watch: JobWatch[CreationStatus]) -> None:
+        super().__init__(client)
+        self._watch = watch
+
+    async def wait(self, creation_id: int, *, timeout: float = math.inf) -> CreationStatus:
+        """Wait until a creation is made, and return its status; one that failed or was cancelled is returned as such.
+
+        `timeout` is in seconds. That these states are final is assumed.
+
+        Raises:
+            DeadlineExceededError: time is up; the creation goes on.
+            NotFoundError: there is no such creation, or it is another user's.
+        """
+        return await self._watch.ended(Tracked(str(creation_id)), timeout=timeout)
+
+
+def _look(creation_id: str) -> Operation[CreationStatus]:
+    return creations_status(int(creation_id))
+
+
+def _state(creation: CreationStatus) -> str:
+    return creation.status or ""
+
+
+def _nothing(_: CreationStatus) -> None:
+    return None
+
+
+_CREATIONS: Final = Kind(
+    name="creation",
+    lifecycle=CREATION,
+    look=_look,
+    state=_state,
+    failure_code=_nothing,
+    family=_nothing,
+    created_at=_nothing,
+    take_up="wait for it again with creations.wait({id})",
+)
 
 
 def _order(operation: Operation[Any]) -> tuple[str, Any]:

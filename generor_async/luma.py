@@ -1,18 +1,21 @@
 """The Luma Agents client: submit a job, wait for it, download what it made."""
 
 import math
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from inspect import isawaitable
+from operator import attrgetter
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Final, TypeAlias, Unpack
 
 from generor_async.api.luma import operations
 from generor_async.api.luma.models import Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
-from generor_async.engine import auth, jobs
+from generor_async.engine import auth
 from generor_async.engine.client import Client
+from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.transfer import Output, Progress, safe_name
-from generor_async.errors import DownloadError
+from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError
 from generor_async.rules import lifecycle
 from generor_async.rules.vendors import LUMA, Vendor
 
@@ -20,6 +23,11 @@ __all__ = ["AsyncLuma", "Generations", "Job"]
 
 RUN_SECONDS = 1_800.0
 """How long `run` may take when nobody says."""
+LEAST_SECONDS = 0.001
+"""What is left to a resubmission at the very end."""
+
+OnSubmitted: TypeAlias = Callable[["Job"], object]
+"""Given a job before anything else happens; what it returns is awaited if it can be."""
 
 
 class AsyncLuma(Client):
@@ -35,11 +43,16 @@ class AsyncLuma(Client):
     generations: "Generations"
     files: FilesResource
 
+    _jobs: JobWatch[Generation]
+
     def _bind(self) -> None:
         if self._session.key is None:
             raise auth.missing_key(LUMA)
-        watch = jobs.JobWatch(self._session, self._options, operations.generations_get)
-        self.generations = Generations(self, watch)
+        if hasattr(self, "_jobs"):  # views share what was learned, and look at a job once for all of them
+            self._jobs = self._jobs.view(self._options)
+        else:
+            self._jobs = JobWatch(self._session, self._options, _JOBS)
+        self.generations = Generations(self, self._jobs)
         self.files = FilesResource(self)
 
     async def download(
@@ -82,23 +95,47 @@ class Generations(GenerationsResource):
 
     __slots__ = ("_luma", "_watch")
 
-    def __init__(self, luma: AsyncLuma, watch: jobs.JobWatch[Generation]) -> None:
+    def __init__(self, luma: AsyncLuma, watch: JobWatch[Generation]) -> None:
         super().__init__(luma)
         self._luma = luma
         self._watch = watch
 
-    async def submit(self, **params: Unpack[GenerationsCreateParams]) -> "Job":
-        """Submit a generation with the parameters of `create`, and return its job."""
+    async def submit(
+        self, *, on_submitted: OnSubmitted | None = None, **params: Unpack[GenerationsCreateParams]
+    ) -> "Job":
+        """Submit a generation with the parameters of `create`, and return its job.
+
+        `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
+        down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+        """
         generation = await self.create(**params)
-        self._watch.submitted(generation.id, generation.model)
-        return Job(self._luma, self._watch, generation.id, generation)
+        job = Job(self._luma, self._watch, self._watch.submitted(generation.id, generation, generation.model))
+        if on_submitted is not None:
+            try:
+                noted = on_submitted(job)
+                if isawaitable(noted):
+                    await noted
+            except BaseException as error:
+                error.add_note(f"job {job.id} goes on: {_JOBS.take_up.format(id=job.id)}")
+                raise
+        return job
 
     def job(self, generation_id: str) -> "Job":
         """Take up a job by its id, without a request: after a restart, for example."""
-        return Job(self._luma, self._watch, generation_id, None)
+        return Job(self._luma, self._watch, Tracked(generation_id))
 
-    async def run(self, **params: Unpack[GenerationsCreateParams]) -> Generation:
+    async def run(
+        self,
+        *,
+        resubmit: int = 0,
+        on_submitted: OnSubmitted | None = None,
+        **params: Unpack[GenerationsCreateParams],
+    ) -> Generation:
         """Submit a generation with the parameters of `create`, wait for it, and return it completed.
+
+        A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
+        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge: whether a failed job was charged
+        is not documented. `on_submitted` is given every job, as in `submit`.
 
         Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
         GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
@@ -106,8 +143,37 @@ class Generations(GenerationsResource):
         """
         timeout = self._watch.options.timeout or RUN_SECONDS
         deadline = self._watch.now() + timeout
-        job = await self._luma.with_options(timeout=timeout).generations.submit(**params)
-        return await job.wait(timeout=deadline - self._watch.now())
+        times = 0
+        while True:
+            view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
+            job = await view.generations.submit(on_submitted=on_submitted, **params)
+            try:
+                return await job.wait(timeout=deadline - self._watch.now())
+            except GenerationFailedError as error:
+                delay = lifecycle.resubmit_delay(error, times)
+                if delay is None or times >= resubmit or self._watch.now() + delay >= deadline:
+                    raise
+            times += 1
+            await self._watch.sleep(delay)
+
+    async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
+        """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
+
+        Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
+        """
+        jobs = list(jobs)
+        async for _ in self.as_completed(jobs, timeout=timeout):
+            pass
+        return jobs
+
+    async def as_completed(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "AsyncIterator[Job]":
+        """Yield each of many jobs as it ends, with its `result` or its `error`; those left when time is up come last.
+
+        Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
+        """
+        held = {job._tracked: job for job in jobs}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        async for tracked in self._watch.each_ended(list(held), timeout=timeout):
+            yield held.pop(tracked)
 
 
 class Job:
@@ -116,20 +182,36 @@ class Job:
     `await job` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
     """
 
-    __slots__ = ("_luma", "_watch", "generation", "id")
+    __slots__ = ("_luma", "_tracked", "_watch")
 
-    def __init__(
-        self,
-        luma: AsyncLuma,
-        watch: jobs.JobWatch[Generation],
-        generation_id: str,
-        generation: Generation | None,
-    ) -> None:
+    def __init__(self, luma: AsyncLuma, watch: JobWatch[Generation], tracked: Tracked[Generation]) -> None:
         self._luma = luma
         self._watch = watch
-        self.id = generation_id
-        self.generation = generation
+        self._tracked = tracked
+
+    @property
+    def id(self) -> str:
+        """The generation's id."""
+        return self._tracked.id
+
+    @property
+    def generation(self) -> Generation | None:
         """The generation as it was last seen; None before the first look."""
+        return self._tracked.seen
+
+    @property
+    def result(self) -> Generation | None:
+        """The completed generation; None while it isn't known to be."""
+        seen = self._tracked.seen
+        return seen if seen is not None and seen.state == "completed" else None
+
+    @property
+    def error(self) -> GenerorAsyncError | None:
+        """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
+        seen = self._tracked.seen
+        if seen is not None and seen.state == "failed":
+            return lifecycle.failure(seen)
+        return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
         """Wait until the job is completed, and return it; `timeout` is in seconds.
@@ -138,26 +220,24 @@ class Job:
             GenerationFailedError: the job failed; the class tells why.
             DeadlineExceededError: time is up; the job goes on.
         """
-        async for generation in self.updates(timeout=timeout):
-            if generation.state == "completed":
-                return generation
-            if generation.state == "failed":
-                raise lifecycle.failure(generation)
-        raise AssertionError("a job's updates end with a terminal state")
+        generation = await self._watch.ended(self._tracked, timeout=timeout)
+        if generation.state == "failed":
+            raise lifecycle.failure(generation)
+        return generation
 
     def __await__(self) -> Generator[Any, Any, Generation]:
         return self.wait().__await__()
 
     async def updates(self, *, timeout: float = math.inf) -> AsyncIterator[Generation]:
         """Yield the generation at each change of its state, the present one first, until it is terminal."""
-        async for generation in self._watch.follow(self.id, self.generation, timeout=timeout):
-            self.generation = generation
+        async for generation in self._watch.changes(self._tracked, timeout=timeout):
             yield generation
 
     async def refresh(self) -> Generation:
         """Look at the job once."""
-        self.generation = await self._luma.generations.get(self.id)
-        return self.generation
+        generation = await self._luma.generations.get(self.id)
+        self._watch.noted(self._tracked, generation)
+        return generation
 
     async def download(
         self, to: str | PathLike[str], *, overwrite: bool = False, on_progress: Progress | None = None
@@ -168,3 +248,19 @@ class Job:
     def __repr__(self) -> str:
         state = "not looked at" if self.generation is None else self.generation.state
         return f"Job({self.id!r}, {state})"
+
+
+def _family(generation: Generation) -> tuple[str, str]:
+    return generation.model, generation.type
+
+
+_JOBS: Final = Kind(
+    name="job",
+    lifecycle=lifecycle.LUMA_JOB,
+    look=operations.generations_get,
+    state=attrgetter("state"),
+    failure_code=attrgetter("failure_code"),
+    family=_family,
+    created_at=attrgetter("created_at"),
+    take_up="take it up again with generations.job({id!r}); Luma documents no way to cancel it",
+)

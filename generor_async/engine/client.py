@@ -21,7 +21,7 @@ from generor_async.engine.transport import AiohttpTransport, Connection, env_pro
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
 
 __all__ = ["Client"]
 
@@ -142,12 +142,14 @@ class Client:
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
+        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.
 
         A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time.
+        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
+        told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
         changes = {
             "timeout": timeout,
@@ -158,6 +160,7 @@ class Client:
             "extra_headers": extra_headers,
             "extra_query": extra_query,
             "extra_body": extra_body,
+            "on_progress": on_progress,
             "request_id": request_id,
         }
         view = object.__new__(type(self))

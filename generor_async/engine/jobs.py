@@ -1,116 +1,149 @@
-"""Drives one job to its end: looks, waits, looks again."""
+"""Waiting for jobs: for one's end, for each of its changes, or for many at once.
+
+The looking is the scheduler's; here is what a wait means to whoever waits.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Generic, Protocol, TypeVar
+import math
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from typing import Generic, TypeVar
 
 from attrs import evolve
 
 from generor_async.engine.options import Options
+from generor_async.engine.scheduler import Kind, Scheduler, Tracked, Waiter
 from generor_async.engine.session import Session
-from generor_async.errors import (
-    APIConnectionError,
-    DeadlineExceededError,
-    InternalServerError,
-    RateLimitError,
-)
-from generor_async.rules import lifecycle, schedule
-from generor_async.rules.wire import Operation
-from generor_async.values import JobEnded, JobPolled, JobSubmitted
+from generor_async.errors import GenerorAsyncError, InvalidRequestError
+from generor_async.rules.schedule import Durations
+from generor_async.values import JobSubmitted, Model, forget_headers
 
-__all__ = ["JobWatch"]
+__all__ = ["JobWatch", "Kind", "Tracked"]
 
-
-class Stateful(Protocol):
-    """What a job's object has to show."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def failure_code(self) -> str | None: ...
-
-
-S = TypeVar("S", bound=Stateful)
-
-LOOK_SECONDS = 60.0
-"""How long one look at a job may take."""
+S = TypeVar("S", bound=Model)
 
 
 class JobWatch(Generic[S]):
-    """Looks at the jobs of one client."""
+    """Waits for the jobs of one client; its views share what is learned, and look at a job once for all of them.
 
-    __slots__ = ("_get", "_session", "options")
+    `backlog` returns how many calls wait for one of these jobs to end.
+    """
 
-    def __init__(self, session: Session, options: Options, get: Callable[[str], Operation[S]]) -> None:
+    def __init__(self, session: Session, options: Options, kind: Kind[S], *, backlog: Callable[[], int] = int) -> None:
         self._session = session
-        self._get = get
+        self._kind = kind
+        self._backlog = backlog
+        self._durations = dict[Hashable, Durations]()
+        self._schedulers = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Scheduler[S]]()
+        self._use(options)
+
+    def view(self, options: Options) -> "JobWatch[S]":
+        """Return a watch over the same jobs whose looks are made otherwise."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._use(options)
+        return view
+
+    def _use(self, options: Options) -> None:
         self.options = options
+        # A look makes one attempt: the schedule is what tries again.
+        self._of_looks = evolve(options, timeout=None, max_retries=0, request_id=None)
 
     def now(self) -> float:
         """Return the client's own seconds, which never run backwards."""
         return self._session.clock.monotonic()
 
-    def submitted(self, job_id: str, model: str | None) -> None:
-        """Tell that a job was accepted."""
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many of them."""
+        await self._session.clock.sleep(seconds)
+
+    def submitted(self, job_id: str, seen: S, model: str | None) -> Tracked[S]:
+        """Take note of a job that was accepted just now."""
         if self._session.events.listening:
             self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
+        forget_headers(seen)
+        now = self.now()
+        return Tracked(job_id, seen, now, now)
 
-    async def follow(self, job_id: str, seen: S | None, *, timeout: float) -> AsyncIterator[S]:
-        """Yield the job at each change of its state, until it is terminal.
+    def noted(self, job: Tracked[S], seen: S) -> None:
+        """Take note of what a look outside the schedule found."""
+        job.seen, job.looked = seen, self.now()
 
-        `seen` is what is known of it already. A look that fails for a passing reason is not the job failing: the next
-        one comes on the schedule. Raises DeadlineExceededError when `timeout` seconds are over, and whatever a look
-        raised that no waiting mends, such as a 404.
+    async def ended(self, job: Tracked[S], *, timeout: float) -> S:
+        """Wait until a job has ended, and return it.
+
+        A look that fails for a passing reason is not the job failing: the next one comes on the schedule. Raises
+        DeadlineExceededError when `timeout` seconds are over, and whatever a look raised that no waiting mends, such
+        as a 404.
         """
-        began = self.now()
-        deadline = began + timeout
-        if seen is not None:
-            yield seen
-            if seen.state in lifecycle.TERMINAL:
-                return
-        for spacing in schedule.spacings(at_once=seen is None):
-            if self.now() + spacing >= deadline:
-                raise _out_of_time(job_id, timeout)
-            try:
-                found = await self._look(job_id, spacing, deadline)
-            except (APIConnectionError, InternalServerError, RateLimitError):
-                continue
-            except DeadlineExceededError:
-                if self.now() < deadline:
-                    continue
-                raise _out_of_time(job_id, timeout) from None
-            self._tell(job_id, found, self.now() - began)
-            if seen is None or found.state != seen.state:
-                seen = found
-                yield found
-            if found.state in lifecycle.TERMINAL:
-                return
+        _check_timeout(timeout)
+        if job.seen is not None and self._has_ended(job.seen):
+            return job.seen
+        return await self._wait(job, timeout=timeout, began=self.now())
 
-    async def _look(self, job_id: str, spacing: float, deadline: float) -> S:
-        """Wait `spacing` seconds and look; whoever cancels either is told which job goes on."""
+    async def changes(self, job: Tracked[S], *, timeout: float) -> AsyncIterator[S]:
+        """Yield a job at each change of its state, the present one first, until it has ended."""
+        _check_timeout(timeout)
+        began = self.now()
+        if job.seen is not None:
+            yield job.seen
+        while job.seen is None or not self._has_ended(job.seen):
+            yield await self._wait(job, timeout=timeout, began=began, each_change=True)
+
+    async def each_ended(self, jobs: Iterable[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
+        """Yield each job when it has ended, or when its wait has; its `error` says which. Needs no task for a job."""
+        _check_timeout(timeout)
+        scheduler, began = self._scheduler(), self.now()
+        done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
+        ended: deque[Tracked[S]] = deque()
+        waiting: dict[asyncio.Future[S], Waiter[S]] = {}
         try:
-            if spacing:
-                await self._session.clock.sleep(spacing)
-            seconds = min(deadline - self.now(), LOOK_SECONDS)
-            return await self._session.send(self._get(job_id), evolve(self.options, timeout=seconds, request_id=None))
+            for job in jobs:
+                if job.seen is not None and self._has_ended(job.seen):
+                    ended.append(job)
+                    continue
+                waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began)
+                waiting[waiter.future] = waiter
+                waiter.future.add_done_callback(done.put_nowait)
+            while ended:
+                yield ended.popleft()
+            while waiting:
+                future = await done.get()
+                job = waiting.pop(future).tracked
+                error = future.exception()
+                if error is not None and not isinstance(error, GenerorAsyncError):
+                    raise error
+                yield job
         except asyncio.CancelledError as error:
-            error.add_note(f"job {job_id} goes on: take it up again by its id. Luma documents no way to cancel it")
+            error.add_note(f"{len(waiting)} jobs go on: take them up again by their ids")
+            raise
+        finally:
+            for waiter in waiting.values():
+                scheduler.leave(waiter)
+
+    async def _wait(self, job: Tracked[S], *, timeout: float, began: float, each_change: bool = False) -> S:
+        scheduler = self._scheduler()
+        waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began, each_change=each_change)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError as error:
+            scheduler.leave(waiter)
+            error.add_note(f"{self._kind.name} {job.id} goes on: {self._kind.take_up.format(id=job.id)}")
             raise
 
-    def _tell(self, job_id: str, found: S, elapsed: float) -> None:
-        events = self._session.events
-        if not events.listening:
-            return
-        events.emit(JobPolled(job_id=job_id, state=found.state, elapsed=elapsed))
-        if found.state in lifecycle.TERMINAL:
-            code = found.failure_code
-            events.emit(JobEnded(job_id=job_id, state=found.state, failure_code=code, elapsed=elapsed))
+    def _has_ended(self, seen: S) -> bool:
+        return self._kind.lifecycle.is_terminal(self._kind.state(seen))
+
+    def _scheduler(self) -> Scheduler[S]:
+        loop = asyncio.get_running_loop()
+        scheduler = self._schedulers.get(loop)
+        if scheduler is None:
+            scheduler = Scheduler(self._session, self._kind, self._durations, self._backlog)
+            self._schedulers[loop] = scheduler
+        return scheduler
 
 
-def _out_of_time(job_id: str, timeout: float) -> DeadlineExceededError:
-    return DeadlineExceededError(
-        f"job {job_id} has not ended within {timeout:g} s",
-        waited_for="poll",
-        job_id=job_id,
-        advice=f"It goes on: take it up again with generations.job({job_id!r})",
-    )
+def _check_timeout(timeout: object) -> None:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
+        raise InvalidRequestError("timeout", "timeout must be a number of seconds", advice="No end is spelled math.inf")

@@ -1,13 +1,13 @@
 """How one call is made: what `with_options` can change."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import Priority
+from generor_async.values import GenerateProgress, Priority
 
 __all__ = ["PRIORITIES", "Options"]
 
@@ -31,6 +31,8 @@ class Options:
     extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     request_id: str | None = None
+    on_progress: Callable[[GenerateProgress], object] | None = field(default=None, repr=False)
+    """Told how far a long synchronous call is likely to have come."""
 
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""
@@ -47,6 +49,8 @@ class Options:
             _check_header(name, value)
             if name.lower() == "x-request-id":
                 raise InvalidRequestError(name, f"{name} is not an extra header", advice="Use request_id=...")
+        if changed.on_progress is not None and not callable(changed.on_progress):
+            raise InvalidRequestError("on_progress", "on_progress must be callable")
         if "request_id" in changes:
             _check_header("request_id", changes["request_id"])
         return changed

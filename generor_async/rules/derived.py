@@ -1,10 +1,13 @@
 """What an answer does not say itself, and follows from it and from what was sent."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from generor_async.values import JSON, is_object
 
-__all__ = ["dropped_parameters", "longest_seconds"]
+__all__ = ["dropped_parameters", "likely_fraction", "longest_seconds"]
+
+MOST_LIKELY: Final = 0.99
+"""How much may be done, for all that is known before the answer is there."""
 
 
 class Applied(Protocol):
@@ -43,3 +46,10 @@ def longest_seconds(estimate: Timed, body: JSON) -> float:
     """Return the seconds that a generate with this body may take, as its estimate has it."""
     count = body.get("count", 1) if is_object(body) else 1
     return max(estimate.seconds, (estimate.max_seconds or 0.0) * count)
+
+
+def likely_fraction(elapsed: float, expected: float | None) -> float | None:
+    """Return how much of a generate is likely to be done after so many seconds, of those expected."""
+    if expected is None:
+        return None
+    return min(elapsed / expected, MOST_LIKELY) if expected > 0 else MOST_LIKELY

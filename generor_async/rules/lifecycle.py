@@ -1,13 +1,26 @@
-"""The life of a job, as a table.
+"""The lives of what is waited for, as tables.
+
+A job of Luma:
 
     queued ──> processing ──> completed
        │            │
        └────────────┴───────> failed
 
-A state that this table does not know is not terminal: the job is looked at again.
+A creation of Generor (assumed):
+
+    pending ──> generating ──> completed
+       │             │
+       └─────────────┴───────> failed, cancelled
+
+A state that a table does not know is not terminal: the job is looked at again. What an answer says that is behind the
+times, `queued` after `processing`, is no news.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Final
+
+from attrs import frozen
 
 from generor_async.errors import (
     BudgetExhaustedError,
@@ -18,9 +31,46 @@ from generor_async.errors import (
 )
 from generor_async.values import GenerationLike
 
-__all__ = ["TERMINAL", "failure"]
+__all__ = ["CREATION", "LUMA_JOB", "Lifecycle", "failure", "resubmit_delay"]
 
-TERMINAL: Final = frozenset({"completed", "failed"})
+
+@frozen
+class Lifecycle:
+    """The states that something goes through: for each of them, those that may come after it."""
+
+    table: Mapping[str, frozenset[str]]
+
+    def is_terminal(self, state: str) -> bool:
+        """Tell whether nothing comes after a state."""
+        return state in self.table and not self.table[state]
+
+    def is_news(self, seen: str | None, found: str) -> bool:
+        """Tell whether a state is another than the one seen last, and not one from before it."""
+        if seen == found:
+            return False
+        known = seen in self.table and found in self.table
+        return not known or seen is None or found in self.table[seen]
+
+
+_ENDED: Final[frozenset[str]] = frozenset()
+
+LUMA_JOB: Final = Lifecycle(
+    {
+        "queued": frozenset({"processing", "completed", "failed"}),
+        "processing": frozenset({"completed", "failed"}),
+        "completed": _ENDED,
+        "failed": _ENDED,
+    }
+)
+CREATION: Final = Lifecycle(
+    {
+        "pending": frozenset({"generating", "completed", "failed", "cancelled"}),
+        "generating": frozenset({"completed", "failed", "cancelled"}),
+        "completed": _ENDED,
+        "failed": _ENDED,
+        "cancelled": _ENDED,
+    }
+)
 
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
@@ -35,7 +85,8 @@ _AFTER: Final = {
 }
 """What to do after each failure code: the first four documented, the others documented or from the client's types."""
 
-RETRYABLE: Final = frozenset({"generation_failed", "output_not_found", "rate_limited"})
+RETRYABLE: Final = {"generation_failed": 0.0, "output_not_found": 0.0, "rate_limited": 30.0}
+"""The codes for which the same request may succeed, and the seconds before it is worth another try (assumed)."""
 
 _CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
     "content_moderated": ContentModeratedError,
@@ -58,3 +109,12 @@ def failure(generation: GenerationLike) -> GenerationFailedError:
         retryable=code in RETRYABLE,
         advice=_AFTER.get(code, "This code is not documented: look at the reason before sending it again"),
     )
+
+
+def resubmit_delay(error: GenerationFailedError, times: int) -> float | None:
+    """Return the seconds before the request of a failed job may be submitted again; None where that can't help.
+
+    `times` is how often it was resubmitted already: each wait is twice as long as the one before.
+    """
+    seconds = RETRYABLE.get(error.code or "")
+    return None if seconds is None else math.ldexp(seconds, times)

@@ -11,6 +11,7 @@ __all__ = [
     "AttemptStarted",
     "DownloadProgress",
     "Event",
+    "GenerateProgress",
     "JobEnded",
     "JobPolled",
     "JobSubmitted",
@@ -103,3 +104,19 @@ class DownloadProgress:
 Event: TypeAlias = (
     AttemptStarted | AttemptEnded | RetryScheduled | Throttled | JobSubmitted | JobPolled | JobEnded | DownloadProgress
 )
+
+
+@frozen(kw_only=True)
+class GenerateProgress:
+    """How far a generate is likely to have come: the API says nothing until it answers.
+
+    `elapsed` is in seconds since the call began.
+    """
+
+    elapsed: float
+    expected: float | None
+    """Seconds that it takes by the API's own estimate; None until there is one."""
+    fraction: float | None
+    """From 0 to 1, and below 1 until the answer is there; None while nothing is expected."""
+    estimated: bool
+    """True until the answer is there."""

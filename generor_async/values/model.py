@@ -16,6 +16,7 @@ __all__ = [
     "Misshapen",
     "Model",
     "Unset",
+    "forget_headers",
     "is_array",
     "is_object",
     "misfit",
@@ -81,6 +82,15 @@ def response_to(model: Model) -> ResponseInfo | None:
 def remember_response(model: Model, info: ResponseInfo) -> None:
     """Let a model know the answer that it came from."""
     model._response = info  # pyright: ignore[reportPrivateUsage] # hidden from users, not from this module
+
+
+def forget_headers(model: Model) -> None:
+    """Let a model that is kept for long hold no more of its answer than status and request id."""
+    info = model._response  # pyright: ignore[reportPrivateUsage] # hidden from users, not from this module
+    if info is not None:
+        model._response = ResponseInfo(  # pyright: ignore[reportPrivateUsage] # the same
+            status=info.status, headers={}, request_id=info.request_id, attempts=info.attempts, elapsed=info.elapsed
+        )
 
 
 class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never leaves the package

@@ -3,31 +3,65 @@
 import asyncio
 import logging
 import math
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import pytest
-from support.calls import KEY, BareLuma, Generation, endpoint
+from attrs import define, evolve
+from support.calls import KEY, BareLuma, endpoint
 from support.clock import FakeClock
 from support.wire import Step, Wire, answer, hang_up, reset, stall
 
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
+from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.wire import Operation
-from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted
+from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted, Model
 
 URL = "/generations/gen-1"
 
 
-def decode(body: Any) -> Generation:
-    return Generation(state=body["state"], failure_code=body.get("failure_code"))
+@define(kw_only=True)
+class Thing(Model):
+    """As much of a generation as a wait looks at."""
+
+    state: str
+    failure_code: str | None = None
+    created_at: datetime | None = None
+
+
+def decode(body: Any) -> Thing:
+    created = body.get("created_at")
+    return Thing(
+        raw=body,
+        state=body["state"],
+        failure_code=body.get("failure_code"),
+        created_at=created and datetime.fromisoformat(created),
+    )
 
 
 def state(name: str, **more: Any) -> Step:
     return answer(200, {"state": name, **more})
 
 
-def look(job_id: str) -> Operation[Generation]:
+def look(job_id: str) -> Operation[Thing]:
     return Operation(endpoint("read", decode=decode), f"/generations/{job_id}")
+
+
+def kind(**changes: Any) -> Kind[Thing]:
+    known: Kind[Thing] = Kind(
+        name="job",
+        lifecycle=LUMA_JOB,
+        look=look,
+        state=attrgetter("state"),
+        failure_code=attrgetter("failure_code"),
+        family=lambda _: "things",
+        created_at=attrgetter("created_at"),
+        take_up="take it up again with generations.job({id!r})",
+    )
+    return evolve(known, **changes)
 
 
 class Watched:
@@ -44,14 +78,15 @@ class Watched:
             max_retries=0,
             attempt_timeout=attempt_timeout,
         )
-        self.watch = self.client.watch(look)
+        self.watch: JobWatch[Thing] = self.client.watch(kind())
 
-    async def states(self, seen: Generation | None = None, timeout: float = math.inf) -> list[str]:
+    async def states(self, seen: Thing | None = None, timeout: float = math.inf) -> list[str]:
+        job = self.watch.submitted("gen-1", seen, "uni-1") if seen else Tracked("gen-1")
         async with self.client:
-            return [found.state async for found in self.watch.follow("gen-1", seen, timeout=timeout)]
+            return [found.state async for found in self.watch.changes(job, timeout=timeout)]
 
 
-QUEUED = Generation(state="queued", failure_code=None)
+QUEUED = Thing(state="queued")
 
 
 async def test_each_change_is_told_once_and_the_last_is_terminal() -> None:
@@ -72,7 +107,7 @@ async def test_a_job_of_which_nothing_is_known_is_looked_at_at_once() -> None:
 
 async def test_a_job_known_to_have_ended_is_not_looked_at() -> None:
     async with Wire() as wire:
-        assert await Watched(wire).states(Generation(state="failed")) == ["failed"]
+        assert await Watched(wire).states(Thing(state="failed")) == ["failed"]
     assert not wire.requests
 
 
@@ -135,16 +170,16 @@ async def test_a_look_that_lasts_until_time_is_up_ends_the_wait() -> None:
 async def test_a_submitted_job_is_told() -> None:
     async with Wire() as wire:
         watched = Watched(wire)
-        watched.watch.submitted("gen-1", "uni-1")
+        watched.watch.submitted("gen-1", QUEUED, "uni-1")
     assert watched.events == [JobSubmitted(job_id="gen-1", model="uni-1")]
 
 
 async def test_nothing_is_told_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with Wire(state("completed")) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
-        watch = client.watch(look)
-        watch.submitted("gen-1", None)
-        assert [found.state async for found in watch.follow("gen-1", None, timeout=60.0)] == ["completed"]
+        watch = client.watch(kind())
+        job = watch.submitted("gen-1", QUEUED, None)
+        assert (await watch.ended(job, timeout=60.0)).state == "completed"
     assert not caplog.records
 
 

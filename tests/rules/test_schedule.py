@@ -1,13 +1,174 @@
-"""When to look at a job again."""
+"""When to look at a job again: the spacing learned from durations, held against the cheapest there is."""
 
-from itertools import islice
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from random import Random
 
-from generor_async.rules.schedule import spacings
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generor_async.rules.schedule import LEAST, LOOK_COST, MOST, Durations, worth
+
+AGES = st.floats(min_value=0, max_value=1e6)
+SECONDS = st.floats(min_value=0.1, max_value=5_000)
+VALUES = st.floats(min_value=0.02, max_value=50)
+Spacing = Callable[[float], float]
 
 
-def test_a_job_is_looked_at_as_often_as_the_documents_ask() -> None:
-    assert list(islice(spacings(at_once=False), 5)) == [2, 3, 5, 5, 5]
+def learned(seconds: Sequence[float], spread: float = 1.0) -> Durations:
+    """Learn durations that were each seen within so many seconds."""
+    durations = Durations()
+    for duration in seconds:
+        after = max(duration - spread / 2, 0.0)
+        durations.learn(after, after + spread)
+    return durations
 
 
-def test_a_job_of_which_nothing_is_known_is_looked_at_first() -> None:
-    assert list(islice(spacings(at_once=True), 4)) == [0, 2, 3, 5]
+def drawn(median: float, sigma: float, count: int = 64, seed: int = 7) -> list[float]:
+    dice = Random(seed)
+    return [dice.lognormvariate(math.log(median), sigma) for _ in range(count)]
+
+
+def looks(spacing: Spacing, duration: float) -> tuple[int, float]:
+    """Return the looks at a job that ends at this age, and the seconds for which it was done unseen."""
+    age, count = 0.0, 0
+    while age < duration:
+        age += spacing(age)
+        count += 1
+    return count, age - duration
+
+
+def cost(spacing: Spacing, durations: Sequence[float], look_cost: float = LOOK_COST) -> float:
+    """Return what a job costs on the average, in seconds of lag."""
+    found = [looks(spacing, duration) for duration in durations]
+    return statistics.fmean(look_cost * count + lag for count, lag in found)
+
+
+def cheapest(durations: Sequence[float], look_cost: float = LOOK_COST) -> float:
+    """Return the cost of the best of all schedules, known from trying every one on a grid of half seconds."""
+    step, last = 0.5, 2 * math.ceil(max(durations))
+    ended, seconds = [0] * (last + 1), [0.0] * (last + 1)
+    for duration in durations:
+        ended[math.ceil(duration / step)] += 1
+        seconds[math.ceil(duration / step)] += duration
+    ended, seconds = list(accumulate(ended)), list(accumulate(seconds))
+    best = [0.0] * (last + 1)
+    for age in range(last - 1, -1, -1):
+        options: list[float] = []
+        for wait in range(round(LEAST / step), round(MOST / step) + 1):
+            to = min(age + wait, last)
+            lag = (age + wait) * step * (ended[to] - ended[age]) - (seconds[to] - seconds[age])
+            options.append(look_cost * (len(durations) - ended[age]) + lag + best[to])
+        best[age] = min(options)
+    return best[0] / len(durations)
+
+
+def test_jobs_of_which_nothing_is_known_are_looked_at_as_the_documents_show() -> None:
+    ages = [0.0]
+    while ages[-1] < 20:
+        ages.append(ages[-1] + Durations().spacing(ages[-1]))
+    assert ages == [0, 2, 5, 10, 15, 20]
+
+
+@given(st.lists(SECONDS, max_size=80), AGES, VALUES)
+def test_the_spacing_is_always_within_its_bounds(seconds: list[float], age: float, value: float) -> None:
+    assert LEAST <= learned(seconds).spacing(age, value) <= MOST
+
+
+@given(st.lists(SECONDS, max_size=80), AGES, VALUES, VALUES)
+def test_where_a_second_is_worth_more_a_job_is_never_looked_at_later(
+    seconds: list[float], age: float, one: float, other: float
+) -> None:
+    durations, (low, high) = learned(seconds), sorted((one, other))
+    assert durations.spacing(age, high) <= durations.spacing(age, low)
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=80), AGES, st.floats(min_value=0, max_value=30))
+def test_waiting_never_brings_the_next_look_forward(seconds: list[float], age: float, later: float) -> None:
+    durations = learned(seconds)
+    if LEAST < durations.spacing(age) < MOST:
+        assert age + durations.spacing(age) <= age + later + durations.spacing(age + later) + 1e-6
+
+
+@given(st.lists(SECONDS, max_size=64), st.lists(SECONDS, max_size=64), AGES)
+def test_only_the_last_jobs_count(some: list[float], others: list[float], age: float) -> None:
+    kept = drawn(40, 0.3, count=128)
+    others = (others + [1.0] * len(some))[: len(some)]
+    assert learned(some + kept).spacing(age) == learned(others + kept).spacing(age)
+
+
+@given(st.permutations(drawn(40, 0.5, count=7)), AGES)
+def test_the_order_of_the_jobs_does_not_matter(seconds: list[float], age: float) -> None:
+    assert math.isclose(learned(seconds).spacing(age), learned(sorted(seconds)).spacing(age), abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.2, 0.4, 0.7])
+@pytest.mark.parametrize("median", [8.0, 40.0, 200.0])
+def test_what_is_learned_is_at_most_a_quarter_dearer_than_the_best_of_all_schedules(
+    median: float, sigma: float
+) -> None:
+    ours = learned(drawn(median, sigma)).spacing
+    others = drawn(median, sigma, count=1_000, seed=8)
+    assert cost(ours, others) < 1.25 * cheapest(others)
+    assert cost(ours, others) < cost(lambda _: 5.0, others)
+
+
+@pytest.mark.parametrize("split", [0.2, 0.5, 0.8])
+def test_two_speeds_of_one_kind_are_known_for_what_they_are(split: float) -> None:
+    def mixed(count: int, seed: int) -> list[float]:
+        quick = round(count * split)
+        return [*drawn(12, 0.15, quick, seed), *drawn(90, 0.15, count - quick, seed)]
+
+    ours, others = learned(mixed(64, 7)).spacing, mixed(1_000, 8)
+    assert cost(ours, others) < 1.35 * cheapest(others)
+    assert ours(25) > ours(10), "between the two it need not be looked for"
+
+
+def test_one_job_is_enough_to_look_rarely_while_it_cannot_be_done() -> None:
+    assert learned([200]).spacing(0) == MOST
+    assert learned([200]).spacing(190) < MOST
+
+
+def test_a_job_that_outlives_all_others_is_asked_more_and_more_rarely() -> None:
+    durations = learned(drawn(40, 0.2))
+    spacings = [durations.spacing(age) for age in (40, 120, 400, 1_500, 5_000, 1e6)]
+    assert spacings == sorted(spacings)
+    assert spacings[0] == LEAST
+    assert spacings[-1] == MOST
+
+
+def test_kinds_that_become_slower_are_followed() -> None:
+    durations = learned([*drawn(20, 0.2), *drawn(120, 0.2)])
+    assert durations.spacing(20) > 10
+    assert durations.spacing(120) < 4
+
+
+def test_a_job_that_nobody_looked_at_for_long_says_nothing() -> None:
+    durations = Durations()
+    durations.learn(10, 3_600)
+    durations.learn(10, 10)
+    durations.learn(-5, 5)
+    assert [durations.spacing(age) for age in (0, 2, 5)] == [2, 3, 5]
+
+
+def test_a_job_that_was_done_at_the_first_look_counts() -> None:
+    durations = Durations()
+    durations.learn(0, 4)
+    assert durations.spacing(0) == LEAST
+
+
+def test_a_second_is_worth_more_the_more_calls_wait_for_a_job_to_end() -> None:
+    assert worth(backlog=0, running=10) == 1
+    assert worth(backlog=30, running=10) == 4
+    assert worth(backlog=3, running=0) == 4
+    unknown = Durations()
+    assert unknown.spacing(60, worth(backlog=30, running=10)) == 2.5
+
+
+def test_where_looks_draw_on_a_quota_that_runs_out_they_get_rarer() -> None:
+    assert worth(backlog=0, running=10, free=0.25) == 0.25
+    assert worth(backlog=0, running=10, free=0) > 0
+    assert Durations().spacing(60, worth(backlog=0, running=10, free=0.25)) == 10

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from attrs import frozen
 
 from generor_async.engine.client import Client
-from generor_async.engine.jobs import JobWatch
+from generor_async.engine.jobs import JobWatch, Kind
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Operation, Reply
@@ -104,9 +104,9 @@ class BareLuma(Client):
     def _bind(self) -> None:
         pass
 
-    def watch(self, get: Callable[[str], Operation[Any]]) -> JobWatch[Any]:
+    def watch(self, kind: Kind[Any], **options: Any) -> JobWatch[Any]:
         """Make a watch over this client's jobs."""
-        return JobWatch(self._session, self._options, get)
+        return JobWatch(self._session, self._options, kind, **options)
 
     def shown(self) -> str:
         """Everything of it that a debugger or a careless log would show."""

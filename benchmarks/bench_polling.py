@@ -1,0 +1,324 @@
+"""Looks at a job against how late its end is seen: ours beside fixed intervals and growing backoff.
+
+Jobs arrive one a second; how long each takes is drawn before, the same for all contenders. All of them talk to a
+loopback server over real sockets, in virtual time. The product of looks a job and mean lag is what a schedule is held
+by: for a fixed interval it is about half the mean duration, whatever the interval.
+
+Then 10,000 jobs wait at once, against a server in a process of its own: what each of them takes in memory beyond its
+task, and how many looks a second one core can do.
+
+    python benchmarks/bench_polling.py [--jobs 500] [--waiting 10000] [--seconds 10]
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import math
+import multiprocessing
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, repeat
+from multiprocessing.connection import Connection
+from random import Random
+from typing import TypeAlias
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+from generor_async import AsyncLuma, Event, Job, JobPolled
+from generor_async.testing import run
+
+SEED = 5
+KEY = "luma-api-benchmark"
+HEAD = (
+    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
+    "X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
+    "X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1775649660\r\nContent-Length: {length}\r\n\r\n"
+)
+
+
+@define
+class Service:
+    """A server of jobs that end when they are told to."""
+
+    durations: Iterator[float]
+    now: Callable[[], float]
+    ends: dict[str, float] = field(factory=dict[str, float])
+    looks: int = 0
+
+    def answer(self, line: str) -> bytes:
+        """Answer a request by its first line."""
+        method, target, _ = line.split(" ", 2)
+        if method == "POST":
+            job_id = str(UUID(int=len(self.ends) + 1))
+            self.ends[job_id] = self.now() + next(self.durations)
+            return _message("201 Created", _generation(job_id, "queued"))
+        self.looks += 1
+        job_id = target.rpartition("/")[2]
+        return _message("200 OK", _generation(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
+
+
+def _generation(job_id: str, state: str) -> dict[str, object]:
+    return {
+        "id": job_id,
+        "type": "image",
+        "state": state,
+        "model": "uni-1",
+        "created_at": "2026-04-08T12:00:00Z",
+        "output": [],
+        "failure_reason": None,
+        "failure_code": None,
+    }
+
+
+def _message(status: str, body: dict[str, object]) -> bytes:
+    data = json.dumps(body).encode()
+    return HEAD.format(status=status, length=len(data)).encode() + data
+
+
+class Answering(asyncio.Protocol):
+    """Answers each request, once it has arrived whole."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.pending = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what has arrived."""
+        self.pending += data
+        while (end := self.pending.find(b"\r\n\r\n")) >= 0:
+            head = self.pending[:end]
+            at = head.lower().find(b"content-length:")
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self.pending) < end + 4 + length:
+                return
+            self.pending = self.pending[end + 4 + length :]
+            self.transport.write(self.service.answer(head.split(b"\r\n", 1)[0].decode()))
+
+
+async def start(service: Service) -> tuple[asyncio.Server, str]:
+    """Serve on a free port."""
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(service), "127.0.0.1", 0, backlog=1024)
+    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+@define
+class LoopClock:
+    """The event loop's time."""
+
+    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
+    speed: float = 1.0
+
+    def monotonic(self) -> float:
+        """Return the loop's seconds."""
+        return self.loop.time()
+
+    def time(self) -> float:
+        """Return the same as Unix seconds."""
+        return 1_775_649_600.0 + self.loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+Contender: TypeAlias = Callable[[AsyncLuma], Awaitable[str]]
+"""Submits one job, waits for its end, and returns its id."""
+
+
+async def ours(luma: AsyncLuma) -> str:
+    """What this package does."""
+    return (await luma.generations.run(prompt="A heron")).id
+
+
+def polling(intervals: Callable[[], Iterator[float]]) -> Contender:
+    """Make a loop that looks at a job at given intervals, on the same client."""
+
+    async def poll(luma: AsyncLuma) -> str:
+        generation = await luma.generations.create(prompt="A heron")
+        for seconds in intervals():
+            await asyncio.sleep(seconds)
+            generation = await luma.generations.get(generation.id)
+            if generation.state == "completed":
+                break
+        return generation.id
+
+    return poll
+
+
+CONTENDERS: dict[str, Contender] = {
+    "generor_async": ours,
+    "every 2 s": polling(lambda: repeat(2.0)),
+    "every 5 s": polling(lambda: repeat(5.0)),
+    "1.5x up to 10 s": polling(lambda: chain((1.5**n for n in range(6)), repeat(10.0))),
+    "every 30 s": polling(lambda: repeat(30.0)),
+}
+
+
+def workloads(jobs: int) -> dict[str, list[float]]:
+    """Draw how long the jobs take."""
+    dice = Random(SEED)
+    draw = dice.lognormvariate
+    return {
+        "lognormal, sigma 0.2": [draw(math.log(40), 0.2) for _ in range(jobs)],
+        "lognormal, sigma 0.4": [draw(math.log(40), 0.4) for _ in range(jobs)],
+        "lognormal, sigma 0.7": [draw(math.log(40), 0.7) for _ in range(jobs)],
+        "bimodal, 12 s and 90 s": [draw(math.log(dice.choice((12, 90))), 0.15) for _ in range(jobs)],
+        "drifting, 20 s to 80 s": [draw(math.log(20 * 4 ** (n / jobs)), 0.3) for n in range(jobs)],
+        "drifting, 80 s to 20 s": [draw(math.log(80 * 0.25 ** (n / jobs)), 0.3) for n in range(jobs)],
+    }
+
+
+@frozen
+class Figures:
+    """What a contender came to, a job."""
+
+    looks: float
+    lag: float
+
+    @property
+    def product(self) -> float:
+        """Looks times lag."""
+        return self.looks * self.lag
+
+
+async def measured(contender: Contender, durations: list[float]) -> Figures:
+    """Have one contender wait for all jobs."""
+    clock, lags = LoopClock(), list[float]()
+    service = Service(iter(durations), clock.monotonic)
+    server, url = await start(service)
+
+    async def job(luma: AsyncLuma, arrival: float) -> None:
+        await asyncio.sleep(arrival)
+        job_id = await contender(luma)
+        lags.append(clock.monotonic() - service.ends[job_id])
+
+    async with server, AsyncLuma(KEY, base_url=url, clock=clock) as luma:
+        await asyncio.gather(*(job(luma, float(number)) for number in range(len(durations))))
+    return Figures(service.looks / len(durations), sum(lags) / len(durations))
+
+
+def serve(pipe: Connection) -> None:
+    """Serve jobs that never end, until the process is ended."""
+
+    async def main() -> None:
+        server, url = await start(Service(repeat(math.inf), time.monotonic))
+        pipe.send(url)
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+async def bytes_of_tasks(waiting: int) -> float:
+    """Return the bytes that a task takes which waits for nothing in particular."""
+    never = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await asyncio.shield(never)
+
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    tasks = [asyncio.create_task(wait()) for _ in range(waiting)]
+    await asyncio.sleep(0)
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return taken / waiting
+
+
+async def submitted(luma: AsyncLuma, jobs: int) -> list[Job]:
+    """Submit so many jobs, a hundred at a time."""
+    made: list[Job] = []
+    for _ in range(jobs // 100):
+        made += await asyncio.gather(*(luma.generations.submit(prompt="A heron") for _ in range(100)))
+    return made
+
+
+async def memory(url: str, waiting: int) -> float:
+    """Return the bytes that a job which is waited for takes beyond its task, when it was looked at."""
+    looked: set[str] = set()
+    enough = asyncio.Event()
+
+    def note(event: Event) -> None:
+        if isinstance(event, JobPolled):
+            looked.add(event.job_id)
+            if len(looked) == waiting:  # the jobs hold the ids as well: the set takes its table alone
+                enough.set()
+
+    async with AsyncLuma(KEY, base_url=url, on_event=note) as luma:
+        await luma.generations.wait_all(await submitted(luma, 200), timeout=4)
+        looked.clear()
+        tracemalloc.start()
+        task = await bytes_of_tasks(waiting)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        tasks = [asyncio.create_task(job.wait()) for job in await submitted(luma, waiting)]
+        await enough.wait()
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return taken / waiting - task
+
+
+async def pace(url: str, waiting: int, seconds: float) -> tuple[float, float]:
+    """Return the looks a second, and the share of a core that they took, while so many jobs wait."""
+    looks = 0
+
+    def note(event: Event) -> None:
+        nonlocal looks
+        looks += isinstance(event, JobPolled)
+
+    async with AsyncLuma(KEY, base_url=url, on_event=note) as luma:
+        tasks = [asyncio.create_task(job.wait()) for job in await submitted(luma, waiting)]
+        await asyncio.sleep(2)
+        before, began, used = looks, time.monotonic(), time.process_time()
+        await asyncio.sleep(seconds)
+        passed = time.monotonic() - began
+        rate, share = (looks - before) / passed, (time.process_time() - used) / passed
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return rate, share
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--waiting", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    options = parser.parse_args()
+    print("Looks a job x mean lag in seconds = product\n")
+    print(f"| durations | {' | '.join(CONTENDERS)} |\n|---|{'---|' * len(CONTENDERS)}")
+    for name, durations in workloads(options.jobs).items():
+        found = [run(measured(contender, durations)) for contender in CONTENDERS.values()]
+        cells = [f"{one.looks:.1f} x {one.lag:.1f} = **{one.product:.1f}**" for one in found]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    server.start()
+    url = here.recv()
+    rate, share = asyncio.run(pace(url, options.waiting, options.seconds))
+    taken = asyncio.run(memory(url, options.waiting))
+    server.terminate()
+    print("\n| jobs waiting | bytes each beyond its task | looks a second | of a core | looks a core second |")
+    print("|---|---|---|---|---|")
+    print(f"| {options.waiting:,} | {taken:,.0f} | {rate:,.0f} | {share:.0%} | {rate / share:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()

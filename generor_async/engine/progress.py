@@ -1,0 +1,53 @@
+"""Tells how far a call is likely to have come of which nothing is heard until it is answered."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from generor_async.rules.derived import likely_fraction
+from generor_async.values import Clock, GenerateProgress
+
+__all__ = ["Progress"]
+
+logger = logging.getLogger("generor_async")
+
+EVERY = 1.0
+"""Seconds between two reports."""
+
+
+class Progress:
+    """Reports of one call, by the clock and by what was expected of it."""
+
+    def __init__(self, clock: Clock, on_progress: Callable[[GenerateProgress], object]) -> None:
+        self._clock = clock
+        self._on_progress = on_progress
+        self._began = clock.monotonic()
+        self._expected: float | None = None
+
+    async def tell(self, expected: float | None, ask: Callable[[], Awaitable[float | None]]) -> None:
+        """Report at once and every second, until cancelled; `ask` for what is expected where that isn't known."""
+        self._expected = expected
+        self._report()
+        if expected is None:
+            self._expected = await ask()
+        while True:
+            await self._clock.sleep(EVERY)
+            self._report()
+
+    def done(self) -> None:
+        """Report that the answer is there."""
+        self._tell(GenerateProgress(elapsed=self._elapsed(), expected=self._expected, fraction=1.0, estimated=False))
+
+    def _elapsed(self) -> float:
+        return self._clock.monotonic() - self._began
+
+    def _report(self) -> None:
+        elapsed, expected = self._elapsed(), self._expected
+        fraction = likely_fraction(elapsed, expected)
+        self._tell(GenerateProgress(elapsed=elapsed, expected=expected, fraction=fraction, estimated=True))
+
+    def _tell(self, progress: GenerateProgress) -> None:
+        """Tell the caller; a callable that fails is logged, and costs nobody a paid result."""
+        try:
+            self._on_progress(progress)
+        except Exception:
+            logger.exception("on_progress failed")

@@ -1,0 +1,391 @@
+"""One look for each job that is due, however many wait for it.
+
+There is one scheduler for each event loop of a client. A heap says which job is due next, and one alarm sleeps until
+then; who waits sleeps on a future of its own. All else is plain functions: `rules.schedule` says when to look again,
+`rules.lifecycle` what is news. A job for which nobody waits any more is not looked at.
+"""
+
+import asyncio
+import copy
+import heapq
+import math
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from typing import Final, Generic, TypeVar
+
+from attrs import define, field, frozen
+
+from generor_async.engine.options import Options
+from generor_async.engine.session import Session
+from generor_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    DeadlineExceededError,
+    GenerorAsyncError,
+    InternalServerError,
+    RateLimitError,
+)
+from generor_async.rules import schedule
+from generor_async.rules.headers import http_date
+from generor_async.rules.lifecycle import Lifecycle
+from generor_async.rules.wire import Operation
+from generor_async.values import JobEnded, JobPolled, Model, forget_headers, response_to
+
+__all__ = ["Kind", "Scheduler", "Tracked", "Waiter"]
+
+S = TypeVar("S", bound=Model)
+
+LOOKS = 64
+"""How many looks may be under way at once: fewer than there are connections, so that other calls find one."""
+LAST_LOOK = 1.0
+"""Seconds before a deadline at which a job is looked at for the last time, if it would else come too late."""
+MOMENT = 0.001
+"""The shortest sleep of the alarm, in seconds: a clock that rounds less than that away would never come to the end."""
+
+
+@frozen(kw_only=True)
+class Kind(Generic[S]):
+    """What there is to know of one kind of job, so that it can be waited for."""
+
+    name: str
+    """What it is called in a message."""
+    lifecycle: Lifecycle
+    look: Callable[[str], Operation[S]]
+    state: Callable[[S], str]
+    failure_code: Callable[[S], str | None]
+    family: Callable[[S], Hashable]
+    """Jobs of one family take about as long as each other."""
+    created_at: Callable[[S], datetime | None]
+    """When the job began, by the server's clock, where it says so."""
+    take_up: str
+    """How to take up a job again, with `{id}` in it, as the rest of "It goes on: "."""
+
+
+@define(eq=False)
+class Tracked(Generic[S]):
+    """One job as its holder knows it. Times are those of the client's clock, in seconds."""
+
+    id: str
+    seen: S | None = None
+    born: float | None = None
+    """When it was submitted; None where nobody said."""
+    looked: float | None = None
+    """When it was last seen unfinished."""
+    error: GenerorAsyncError | None = None
+    """What the last wait for it came to, unless it came to the job's end."""
+
+
+@define(eq=False)
+class Waiter(Generic[S]):
+    """Somebody who waits for a job, to its end or to its next change."""
+
+    tracked: Tracked[S]
+    future: "asyncio.Future[S]"
+    timeout: float
+    deadline: float
+    each_change: bool
+    """Whether every change of state is waited for, not the end alone."""
+    state: str | None
+    """The state that it knows of."""
+
+
+@define(eq=False)
+class _Entry(Generic[S]):
+    """A job that somebody waits for."""
+
+    known: Tracked[S]
+    options: Options
+    began: float
+    """When the first wait for it began."""
+    tried: float | None
+    """When it was last looked at, whatever came of it."""
+    floor: float
+    """Before this it may not be looked at again."""
+    due: float = math.inf
+    """When it is looked at next; infinity while it is looked at."""
+    waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
+    """In the order in which they came."""
+    look: "asyncio.Task[S] | None" = None
+    guard: asyncio.TimerHandle | None = None
+    """What ends waits in the middle of a look."""
+    guarded: float = math.inf
+    """When it does."""
+
+
+class Scheduler(Generic[S]):
+    """Looks at all jobs of one kind that are waited for in one event loop."""
+
+    def __init__(
+        self,
+        session: Session,
+        kind: Kind[S],
+        durations: dict[Hashable, schedule.Durations],
+        backlog: Callable[[], int],
+    ) -> None:
+        self._session = session
+        self._kind = kind
+        self._durations = durations
+        self._backlog = backlog
+        self._entries: dict[str, _Entry[S]] = {}
+        self._heap: list[tuple[float, int, _Entry[S]]] = []
+        self._order = count()
+        self._looking = 0
+        self._alarm: asyncio.Task[None] | None = None
+        self._rings_at = math.inf
+
+    def join(
+        self, tracked: Tracked[S], options: Options, *, timeout: float, began: float, each_change: bool = False
+    ) -> Waiter[S]:
+        """Wait for a job, `timeout` seconds from when that `began`.
+
+        The waiter's future gets the job's end, its next change, or the reason why there is none. The looks are made
+        with the options of whoever waits first.
+        """
+        now, deadline = self._now(), began + timeout
+        tracked.error = None
+        state = None if tracked.seen is None else self._kind.state(tracked.seen)
+        future: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(tracked, future, timeout, deadline, each_change, state)
+        entry = self._entries.get(tracked.id)
+        if entry is None:
+            floor = now if tracked.looked is None else max(now, tracked.looked + schedule.LEAST)
+            entry = self._entries[tracked.id] = _Entry(tracked, options, began, tracked.looked, floor)
+        elif tracked.born is not None:
+            entry.known.born = tracked.born
+        entry.waiters[waiter] = None
+        self._wake(entry)
+        if entry.look is not None:
+            self._guard(entry, deadline, now)
+        elif deadline <= entry.due:
+            self._plan(entry, now)
+            self._turn()
+        return waiter
+
+    def leave(self, waiter: Waiter[S]) -> None:
+        """Wait no longer; with its last waiter, a job is looked at no more."""
+        entry = self._entries.get(waiter.tracked.id)
+        if entry is not None:
+            entry.waiters.pop(waiter, None)
+            self._forget_if_alone(entry)
+
+    def _now(self) -> float:
+        return self._session.clock.monotonic()
+
+    def _forget_if_alone(self, entry: _Entry[S]) -> None:
+        """Look no more at a job for which nobody waits."""
+        if entry.waiters:
+            return
+        if self._entries.get(entry.known.id) is entry:
+            del self._entries[entry.known.id]
+        entry.due = math.inf
+        self._unguard(entry)
+        if entry.look is not None:
+            entry.look.cancel()
+        if not self._entries:
+            self._heap.clear()
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+
+    def _plan(self, entry: _Entry[S], now: float) -> None:
+        """Decide when to look at a job next, and end the waits that can't end well in time."""
+        wanted = self._next_look(entry, now)
+        while entry.waiters:
+            deadline = _first_deadline(entry)
+            due = wanted if wanted < deadline else deadline - LAST_LOOK
+            if due >= entry.floor:
+                if due != entry.due:
+                    entry.due = due
+                    heapq.heappush(self._heap, (due, next(self._order), entry))
+                return
+            self._expire(entry, deadline)
+        self._forget_if_alone(entry)
+
+    def _next_look(self, entry: _Entry[S], now: float) -> float:
+        known = entry.known
+        if known.seen is None:
+            return entry.floor
+        since = now if entry.tried is None else entry.tried
+        age = since - (entry.began if known.born is None else known.born)
+        durations = self._durations.get(self._kind.family(known.seen), _UNKNOWN)
+        return max(since + durations.spacing(max(age, 0.0), self._worth(known.id, now)), entry.floor)
+
+    def _worth(self, job_id: str, now: float) -> float:
+        """Return what a second is worth for which a job is done unseen."""
+        free = 1.0
+        if self._kind.look(job_id).endpoint.quota:
+            windows = self._session.limits.snapshot(now).windows.values()
+            known = [(window.remaining, window.limit) for window in windows]
+            free = min((left / limit for left, limit in known if left is not None and limit), default=1.0)
+        return schedule.worth(backlog=self._backlog(), running=len(self._entries), free=free)
+
+    def _turn(self) -> None:
+        """Look at all that is due, and set the alarm for what is due next."""
+        now = self._now()
+        while self._heap and self._looking < LOOKS:
+            due, _, entry = self._heap[0]
+            stale = entry.due != due
+            if not stale and due > now:
+                self._ring_at(due, now)
+                return
+            heapq.heappop(self._heap)
+            if not stale:
+                self._look(entry, now)
+
+    def _ring_at(self, at: float, now: float) -> None:
+        if self._alarm is not None and not self._alarm.done():
+            if self._rings_at <= at:
+                return
+            self._alarm.cancel()
+        self._rings_at = at
+        self._alarm = asyncio.get_running_loop().create_task(self._ring(max(at - now, MOMENT)))
+
+    async def _ring(self, seconds: float) -> None:
+        await self._session.clock.sleep(seconds)
+        self._alarm = None
+        self._turn()
+
+    def _look(self, entry: _Entry[S], now: float) -> None:
+        entry.due = math.inf
+        self._looking += 1
+        operation = self._kind.look(entry.known.id)
+        entry.look = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
+        entry.look.add_done_callback(partial(self._looked, entry))
+        self._guard(entry, _first_deadline(entry), now)
+
+    def _guard(self, entry: _Entry[S], deadline: float, now: float) -> None:
+        """See to it that a wait ends at its deadline although a look is under way."""
+        if deadline >= entry.guarded:
+            return
+        self._unguard(entry)
+        delay = max(deadline - now, MOMENT) / self._session.clock.speed
+        entry.guard = asyncio.get_running_loop().call_later(delay, self._end_waits, entry)
+        entry.guarded = deadline
+
+    def _unguard(self, entry: _Entry[S]) -> None:
+        if entry.guard is not None:
+            entry.guard.cancel()
+            entry.guard, entry.guarded = None, math.inf
+
+    def _end_waits(self, entry: _Entry[S]) -> None:
+        now = self._now()
+        self._unguard(entry)
+        self._expire(entry, now)
+        self._guard(entry, _first_deadline(entry), now)
+        self._forget_if_alone(entry)
+
+    def _looked(self, entry: _Entry[S], look: "asyncio.Task[S]") -> None:
+        """Take in what a look came to."""
+        now = self._now()
+        self._looking -= 1
+        self._unguard(entry)
+        entry.look, entry.tried, entry.floor = None, now, now + schedule.LEAST
+        if look.cancelled():  # nobody waits any more, or the event loop ends
+            for waiter in _taken(entry):
+                waiter.future.cancel()
+        elif (error := look.exception()) is None:
+            self._found(entry, look.result(), now)
+        elif _passes(error):
+            pause = error.retry_after if isinstance(error, APIStatusError) else None
+            entry.floor = max(entry.floor, now + (pause or 0.0))
+        else:
+            for number, waiter in enumerate(_taken(entry)):
+                _fail(waiter, copy.copy(error) if number else error)
+        self._plan(entry, now)
+        self._turn()
+
+    def _found(self, entry: _Entry[S], found: S, now: float) -> None:
+        kind, known = self._kind, entry.known
+        state = kind.state(found)
+        ended = kind.lifecycle.is_terminal(state)
+        if known.born is None and (age := self._age(found)) is not None:
+            known.born = now - age
+        self._tell(entry, found, now)
+        if known.seen is None or kind.lifecycle.is_news(kind.state(known.seen), state):
+            if not ended:
+                forget_headers(found)
+            known.seen = found
+        if ended and known.born is not None and known.looked is not None:
+            durations = self._durations.setdefault(kind.family(found), schedule.Durations())
+            durations.learn(known.looked - known.born, now - known.born)
+        known.looked = now
+        self._wake(entry)
+
+    def _age(self, found: S) -> float | None:
+        """Return how long ago a job began, by the server's clock alone; None where it doesn't say."""
+        created, info = self._kind.created_at(found), response_to(found)
+        date = None if info is None else http_date(info.headers.get("Date", ""))
+        if created is None or date is None:
+            return None
+        return max(date - (created if created.tzinfo else created.replace(tzinfo=UTC)).timestamp(), 0.0)
+
+    def _wake(self, entry: _Entry[S]) -> None:
+        """Wake those for whom what is known of a job is news."""
+        known, lifecycle = entry.known, self._kind.lifecycle
+        if known.seen is None:
+            return
+        state = self._kind.state(known.seen)
+        ended = lifecycle.is_terminal(state)
+        for waiter in _taken(entry, lambda one: ended or (one.each_change and lifecycle.is_news(one.state, state))):
+            job = waiter.tracked
+            job.seen, job.born, job.looked = known.seen, known.born, known.looked
+            waiter.future.set_result(known.seen)
+
+    def _expire(self, entry: _Entry[S], until: float) -> None:
+        """End the waits whose deadlines come up to a moment."""
+        for waiter in _taken(entry, lambda one: one.deadline <= until):
+            job = waiter.tracked
+            job.seen, job.born, job.looked = entry.known.seen, entry.known.born, entry.known.looked
+            _fail(
+                waiter,
+                DeadlineExceededError(
+                    f"{self._kind.name} {job.id} has not ended within {waiter.timeout:g} s",
+                    waited_for="poll",
+                    job_id=job.id,
+                    advice=f"It goes on: {self._kind.take_up.format(id=job.id)}",
+                ),
+            )
+
+    def _tell(self, entry: _Entry[S], found: S, now: float) -> None:
+        events, kind = self._session.events, self._kind
+        if not events.listening:
+            return
+        job_id, state, elapsed = entry.known.id, kind.state(found), now - entry.began
+        events.emit(JobPolled(job_id=job_id, state=state, elapsed=elapsed))
+        if kind.lifecycle.is_terminal(state):
+            code = kind.failure_code(found)
+            events.emit(JobEnded(job_id=job_id, state=state, failure_code=code, elapsed=elapsed))
+
+
+def _first_deadline(entry: _Entry[S]) -> float:
+    return min((waiter.deadline for waiter in entry.waiters), default=math.inf)
+
+
+def _everyone(_: Waiter[S]) -> bool:
+    return True
+
+
+def _taken(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _everyone) -> list[Waiter[S]]:
+    """Take waiters out of an entry, and return those of them that still wait."""
+    taken = [waiter for waiter in entry.waiters if which(waiter)]
+    for waiter in taken:
+        del entry.waiters[waiter]
+    return [waiter for waiter in taken if not waiter.future.done()]
+
+
+def _fail(waiter: Waiter[S], error: BaseException) -> None:
+    waiter.tracked.error = error if isinstance(error, GenerorAsyncError) else None
+    waiter.future.set_exception(error)
+
+
+def _passes(error: BaseException) -> bool:
+    """Tell whether a look that failed like this says nothing of the job, so that another may do better."""
+    if isinstance(error, APIConnectionError):
+        return error.retryable
+    return isinstance(error, InternalServerError | RateLimitError | DeadlineExceededError)
+
+
+_UNKNOWN: Final = schedule.Durations()
+"""What is known of jobs of which none has ended yet."""
