@@ -1,7 +1,7 @@
 """How one call is made: what `with_options` can change."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -30,6 +30,7 @@ class Options:
     extra_headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
+    on_progress: Callable[[Any], object] | None = field(default=None, repr=False)
     request_id: str | None = None
 
     def changed(self, **changes: Any) -> "Options":

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
+from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits, OutOfTurnError
 from generor_async.engine.loops import PerLoop
@@ -73,6 +74,7 @@ class Session:
         clock: Clock,
         events: EventStream,
         limits: Limits,
+        images: media.ImageFetcher | None = None,
     ) -> None:
         self.vendor = vendor
         self.base_url = base_url
@@ -80,6 +82,8 @@ class Session:
         self.clock = clock
         self.events = events
         self.limits = limits
+        self.images = images
+        """Fetches the images of a request when the API can't; None where the caller doesn't want that."""
         self.transports = PerLoop(open_transport)
         self._budget = retry.RetryBudget()
 
@@ -96,7 +100,11 @@ class Session:
                 return await call.attempt(request)
             except APIError as error:
                 delay = call.delay_after(error)
-            if delay:
+                fetching = operation is call.operation and outcome.wants_images_inline(error)
+            if fetching and self.images is not None:
+                operation = await call.with_images(self.images)
+                request = await self._build(operation, options, request_id)
+            elif delay:
                 await self.clock.sleep(delay)
 
     def take_retry(self) -> bool:
@@ -337,6 +345,16 @@ class _Call(Generic[T]):
         queues = limited and bool(self.operation.endpoint.quota) and not isinstance(error, ConcurrentJobsError)
         self._announce(error, delay, throttled=limited and not queues)
         return 0.0 if queues else delay
+
+    async def with_images(self, images: media.ImageFetcher) -> Operation[T]:
+        """Return the operation with the images in it that it names by URL."""
+        return await within(
+            (self.deadline or math.inf) - self.session.clock.monotonic(),
+            self.session.clock,
+            images.inlined(self.operation, max_retries=self.options.max_retries),
+            what=f"{self.operation.endpoint.name}: fetching the images of the request",
+            advice="Give it more with with_options(timeout=...)",
+        )
 
     def _announce(self, error: APIError, delay: float, *, throttled: bool) -> None:
         events, context = self.session.events, self.context

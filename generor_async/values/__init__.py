@@ -10,6 +10,7 @@ from generor_async.values.events import (
     JobSubmitted,
     RetryScheduled,
     Throttled,
+    UploadProgress,
 )
 from generor_async.values.media import MediaRef
 from generor_async.values.model import (
@@ -56,6 +57,7 @@ __all__ = [
     "Secret",
     "Throttled",
     "Unset",
+    "UploadProgress",
     "is_array",
     "is_object",
     "misfit",
