@@ -34,6 +34,7 @@ from generor_async.errors import (
     ResponseShapeError,
     ServiceUnavailableError,
     UnprocessableEntityError,
+    UploadError,
 )
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
@@ -56,6 +57,7 @@ from generor_async.values import (
     Secret,
     Throttled,
     Unset,
+    UploadProgress,
 )
 
 __all__ = [
@@ -114,6 +116,8 @@ __all__ = [
     "Throttled",
     "UnprocessableEntityError",
     "Unset",
+    "UploadError",
+    "UploadProgress",
     "WindowState",
     "response_of",
 ]

@@ -20,7 +20,8 @@
     │   ├── ContentModeratedError, BudgetExhaustedError, OutputNotFoundError
     │   └── InputRejectedError
     ├── DeadlineExceededError                 (also TimeoutError)
-    └── DownloadError
+    ├── DownloadError
+    └── UploadError
 
 `str(error)` is one line that a person can act on. Nothing in an error shows a key or a presigned URL's query, and
 every error survives pickle and copy.
@@ -62,6 +63,7 @@ __all__ = [
     "ResponseShapeError",
     "ServiceUnavailableError",
     "UnprocessableEntityError",
+    "UploadError",
 ]
 
 
@@ -381,8 +383,17 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
 
 
 class DownloadError(GenerorAsyncError):
-    """An output could not be downloaded; `url` is shown without its query, which is a credential."""
+    """An output or an image could not be downloaded; `url` is shown without its query, which is a credential."""
 
     def __init__(self, message: str, *, url: str, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.url = url.partition("?")[0]
+
+
+class UploadError(GenerorAsyncError):
+    """A file could not be uploaded, or the API could not take it in."""
+
+    def __init__(self, message: str, *, file_id: str | None = None, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.file_id = file_id
+        """The id of the file that was recorded for it, which never becomes ready; None where none was."""

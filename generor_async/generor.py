@@ -15,10 +15,10 @@ from generor_async.api.generor import resources
 from generor_async.api.generor.models import Creation, CreationStatus, Estimate, GeneratedCreation, GenerateResult
 from generor_async.api.generor.operations import GENERATORS_ESTIMATE, GENERATORS_GENERATE, creations_status
 from generor_async.engine.client import Client
+from generor_async.engine.downloads import MAX_BYTES, Output, safe_name
+from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.progress import Progress
-from generor_async.engine.transfer import Output, safe_name
-from generor_async.engine.transfer import Progress as TransferProgress
 from generor_async.errors import GenerorAsyncError
 from generor_async.rules.derived import longest_seconds
 from generor_async.rules.lifecycle import CREATION
@@ -133,23 +133,26 @@ class AsyncGeneror(Client):
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
-        on_progress: TransferProgress | None = None,
+        max_bytes: int = MAX_BYTES,
+        on_progress: DownloadTold | None = None,
     ) -> list[Path]:
         """Download the media of a result or creation into the folder `to`; return the files' paths in order.
 
-        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all. A
-        creation that is text alone gives no file. Relative addresses (`/users/42/img/...`) are the site's.
+        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative
+        addresses (`/users/42/img/...`) are the site's. A file of more than `max_bytes` is not taken.
 
         Raises:
-            DownloadError: it broke off, or the file exists already.
+            DownloadError: it broke off, isn't what was asked for, or the file exists already.
+            DeadlineExceededError: the client's `timeout` is over.
         """
         creations = result.creations if isinstance(result, GenerateResult) else [result]
         outputs = [
-            Output(name=f"{safe_name(str(creation.creation_id))}-{index}", url=self._absolute(url))
+            Output(name=f"{safe_name(str(creation.creation_id))}-{index}", url=self._absolute(url), kind=kind)
             for creation in creations
-            for index, url in enumerate(_media_urls(creation.raw))
+            for index, (url, kind) in enumerate(_media_urls(creation.raw).items())
         ]
-        return await self._download(outputs, to, overwrite=overwrite, on_progress=on_progress)
+        return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def _absolute(self, url: str) -> str:
         return urljoin(self._session.base_url, url)
@@ -206,14 +209,14 @@ def _order(operation: Operation[Any]) -> tuple[str, Any]:
     return operation.path.rpartition("/")[0], body.get("model_id") if is_object(body) else None
 
 
-_MEDIA_FIELDS = ("image_url", "video_url", "audio_url")
-"""Where a fresh creation names its file: the first documented, the others assumed."""
+_MEDIA_FIELDS = {"image_url": "image", "video_url": "video", "audio_url": "audio"}
+"""Where a fresh creation names its file, and what that is: the first documented, the others assumed."""
 
 
-def _media_urls(creation: Any) -> list[str]:
-    """Return the addresses of a creation's files, as they were received."""
-    urls = [creation.get(name) for name in _MEDIA_FIELDS]
+def _media_urls(creation: Any) -> dict[str, str]:
+    """Return the addresses of a creation's files, as they were received, and what they are."""
+    found = [(creation.get(name), kind) for name, kind in _MEDIA_FIELDS.items()]
     images = creation.get("images")
     if is_array(images):
-        urls += [image.get("url") for image in images if is_object(image)]
-    return list(dict.fromkeys(url for url in urls if isinstance(url, str) and url))
+        found += [(image.get("url"), "image") for image in images if is_object(image)]
+    return {url: kind for url, kind in found if isinstance(url, str) and url}

@@ -8,18 +8,26 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias, Unpack
 
+from attrs import evolve
+
 from generor_async.api.luma import operations
-from generor_async.api.luma.models import Generation
+from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
 from generor_async.engine import auth
 from generor_async.engine.client import Client
+from generor_async.engine.contents import Source, opened
+from generor_async.engine.downloads import MAX_BYTES, Output, Progress, safe_name
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
-from generor_async.engine.transfer import Output, Progress, safe_name
+from generor_async.engine.options import Options
+from generor_async.engine.session import Session
+from generor_async.engine.uploads import Calls, Uploads, UploadTold
 from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError
 from generor_async.rules import lifecycle
+from generor_async.rules.headers import http_date
 from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.values import UNSET, response_to
 
-__all__ = ["AsyncLuma", "Generations", "Job"]
+__all__ = ["AsyncLuma", "Files", "Generations", "Job"]
 
 RUN_SECONDS = 1_800.0
 """How long `run` may take when nobody says."""
@@ -41,7 +49,7 @@ class AsyncLuma(Client):
     _look = staticmethod(operations.generations_get)
 
     generations: "Generations"
-    files: FilesResource
+    files: "Files"
 
     _jobs: JobWatch[Generation]
 
@@ -53,7 +61,7 @@ class AsyncLuma(Client):
         else:
             self._jobs = JobWatch(self._session, self._options, _JOBS)
         self.generations = Generations(self, self._jobs)
-        self.files = FilesResource(self)
+        self.files = Files(self, self._session, self._options, self._uploads)
 
     async def download(
         self,
@@ -61,15 +69,20 @@ class AsyncLuma(Client):
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
+        max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
-        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. A
-        presigned URL that has expired (after one hour, documented) is fetched anew.
+        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
+        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew. A file of
+        more than `max_bytes` is not taken.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, or the file exists already.
+            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
+                already.
+            DeadlineExceededError: the client's `timeout` is over.
         """
         generation = result.generation if isinstance(result, Job) else result
         if generation is None or not generation.output:
@@ -79,15 +92,24 @@ class AsyncLuma(Client):
                 url="",
                 advice="Wait until it is completed",
             )
-        outputs = [self._output(generation, index, item.url) for index, item in enumerate(generation.output)]
-        return await self._download(outputs, to, overwrite=overwrite, on_progress=on_progress)
+        outputs = [self._output(generation, index) for index in range(len(generation.output))]
+        return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
-    def _output(self, generation: Generation, index: int, url: str) -> Output:
+    def _output(self, generation: Generation, index: int) -> Output:
+        look = operations.generations_get(generation.id)
+
         async def refresh() -> str:
-            fresh = await self.generations.get(generation.id)
+            fresh = await self._session.send(look, evolve(self._options, request_id=None))
             return fresh.output[index].url
 
-        return Output(name=f"{safe_name(generation.id)}-{index}", url=url, refresh=refresh)
+        output, answer = generation.output[index], response_to(generation)
+        return Output(
+            name=f"{safe_name(generation.id)}-{index}",
+            url=output.url,
+            kind=output.type,
+            since=None if answer is None else http_date(answer.headers.get("Date", "")),
+            refresh=refresh,
+        )
 
 
 class Generations(GenerationsResource):
@@ -176,6 +198,61 @@ class Generations(GenerationsResource):
             yield held.pop(tracked)
 
 
+class Files(FilesResource):
+    """Upload media once and refer to it from generations."""
+
+    __slots__ = ("_options", "_session", "_uploads")
+
+    def __init__(self, luma: AsyncLuma, session: Session, options: Options, uploads: Uploads) -> None:
+        super().__init__(luma)
+        self._session = session
+        self._options = options
+        self._uploads = uploads
+
+    async def upload(
+        self,
+        source: Source,
+        *,
+        mime_type: str | None = None,
+        purpose: FilePurpose = "input",
+        size_bytes: int | None = None,
+        on_progress: UploadTold | None = None,
+    ) -> File:
+        """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
+
+        The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and
+        to a fresh URL if that has expired (which makes a file of another id); but an async iterator can't be read
+        twice.
+
+        Args:
+            source: a path, bytes, or an async iterator of bytes; up to 5 GiB (client).
+            mime_type: by default told from the first bytes, which must agree with a file's name.
+            purpose: `input` for the subject of an edit, `reference` for guidance (client).
+            size_bytes: how many bytes an async iterator yields, just so many.
+            on_progress: a callable that gets an UploadProgress for each piece.
+
+        Raises:
+            InvalidRequestError: the source is no file, empty, too large, or not what its name says; nothing was sent.
+            UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
+            DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
+        """
+        session, options, quiet = self._session, self._options, evolve(self._options, request_id=None)
+        async with opened(source, size_bytes=size_bytes, media_type=mime_type) as content:
+            recording = operations.files_create(
+                mime_type=content.media_type,
+                size_bytes=content.size,
+                filename=content.name or UNSET,
+                purpose=purpose,
+            )
+            calls = Calls(
+                create=lambda: session.send(recording, options),
+                complete=lambda file_id: session.send(operations.files_complete(file_id), quiet),
+                get=lambda file_id: session.send(operations.files_get(file_id), quiet),
+                delete=lambda file_id: session.send(operations.files_delete(file_id), quiet),
+            )
+            return await self._uploads.upload(content, calls, options=options, on_progress=on_progress)
+
+
 class Job:
     """A generation under way; its `id` is all that it takes to find it again.
 
@@ -240,10 +317,15 @@ class Job:
         return generation
 
     async def download(
-        self, to: str | PathLike[str], *, overwrite: bool = False, on_progress: Progress | None = None
+        self,
+        to: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        max_bytes: int = MAX_BYTES,
+        on_progress: Progress | None = None,
     ) -> list[Path]:
         """Download the outputs of the completed job; see `AsyncLuma.download`."""
-        return await self._luma.download(self, to, overwrite=overwrite, on_progress=on_progress)
+        return await self._luma.download(self, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def __repr__(self) -> str:
         state = "not looked at" if self.generation is None else self.generation.state

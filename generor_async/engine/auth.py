@@ -8,7 +8,7 @@ from generor_async.errors import InvalidRequestError, MissingAPIKeyError
 from generor_async.rules.vendors import Vendor
 from generor_async.values import Secret
 
-__all__ = ["as_secret", "missing_key", "resolve_base_url", "resolve_key"]
+__all__ = ["as_secret", "is_loopback", "missing_key", "resolve_base_url", "resolve_key"]
 
 
 def as_secret(key: str | Secret | None) -> Secret | None:
@@ -81,7 +81,7 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
         raise InvalidRequestError(
             source, f"{base_url!r} is not an http or https URL", advice=f"The API's own is {vendor.base_url}"
         )
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise InvalidRequestError(
             source,
             f"{base_url} would send the API key unencrypted to {host}",
@@ -90,7 +90,8 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     return base_url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a URL's host is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

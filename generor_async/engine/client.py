@@ -9,16 +9,21 @@ from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+from attrs import evolve
 
 from generor_async.engine import auth
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.downloads import Downloads, Output, Progress
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
+from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
-from generor_async.engine.transfer import Output, Progress, Transfers
 from generor_async.engine.transport import AiohttpTransport, Connection, env_proxy
+from generor_async.engine.uploads import Uploads
+from generor_async.engine.web import Reach, Web
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import addresses
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
@@ -50,6 +55,9 @@ class Client:
         proxy: the URL of an HTTP proxy.
         ssl: as aiohttp has it.
         trust_env: take the proxy from the environment.
+        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+            request here and send them as base64. No credentials go along, and only public addresses are asked, after
+            DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
         on_event: a callable that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
@@ -74,6 +82,7 @@ class Client:
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
+        inline_on_503: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
@@ -108,6 +117,17 @@ class Client:
             limits = shared_limits(vendor, address, key, clock)
         else:
             limits.serve(vendor, clock, address, key)
+        tls = True if ssl is None or isinstance(ssl, aiohttp.Fingerprint) else ssl  # a fingerprint is the API's alone
+        reach = Reach(
+            schemes=frozenset({"https", urlsplit(address).scheme}),
+            max_connections=max_connections,
+            proxy=proxy,
+            ssl=tls,
+        )
+        self._web = Web(reach)
+        self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
+        self._uploads = Uploads(web=self._web, clock=clock, events=self._events)
+        self._images = ImageFetcher(Web(_image_reach(reach, address)), clock) if inline_on_503 else None
         self._session = Session(
             vendor=vendor,
             base_url=address,
@@ -117,12 +137,7 @@ class Client:
             events=self._events,
             limits=limits,
             look=self._look,
-        )
-        self._transfers = Transfers(
-            schemes=frozenset({"https", urlsplit(address).scheme}),
-            max_connections=max_connections,
-            proxy=proxy,
-            events=self._events,
+            images=self._images,
         )
         self._spent = False
         self._bind()
@@ -235,7 +250,9 @@ class Client:
     async def close(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
         await self._session.close()
-        await self._transfers.close()
+        await self._web.close()
+        if self._images is not None:
+            await self._images.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -254,9 +271,33 @@ class Client:
         to: str | PathLike[str],
         *,
         overwrite: bool,
+        max_bytes: int,
         on_progress: Progress | None,
     ) -> list[Path]:
-        return await self._transfers.download(outputs, to, overwrite=overwrite, on_progress=on_progress)
+        return await self._downloads.download(
+            outputs,
+            to,
+            options=self._options,
+            overwrite=overwrite,
+            max_bytes=max_bytes,
+            on_progress=on_progress,
+        )
+
+
+def _image_reach(reach: Reach, address: str) -> Reach:
+    """Return how images are reached that a request names by URL: wherever that leads, but not to our own network."""
+    if reach.proxy is not None:
+        raise InvalidRequestError(
+            "inline_on_503",
+            "inline_on_503 does not go through a proxy: nobody could tell which address an image comes from",
+            advice="Leave one of the two out",
+        )
+    here = auth.is_loopback(urlsplit(address).hostname or "")
+
+    def admits(host: str) -> bool:
+        return addresses.is_public(host) or (here and addresses.is_loopback(host))
+
+    return evolve(reach, schemes=frozenset({"https", "http"}), admits=admits)
 
 
 _TIMEOUTS: dict[str, tuple[float, float]] = {

@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from generor_async.values import Event, RetryScheduled, Throttled
 
 __all__ = ["EventStream"]
+
+E = TypeVar("E", bound=Event)
 
 logger = logging.getLogger("generor_async")
 
@@ -23,12 +26,13 @@ class EventStream:
         """Whether the events of every attempt are worth making."""
         return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: E, on_progress: Callable[[E], object] | None = None) -> None:
         """Tell one event. A callable that fails is logged, and costs nobody a paid result."""
         level = logging.INFO if isinstance(event, RetryScheduled | Throttled) else logging.DEBUG
         logger.log(level, "%s", event)
-        if self._on_event is not None:
-            try:
-                self._on_event(event)
-            except Exception:
-                logger.exception("on_event failed for %s", type(event).__name__)
+        for name, told in (("on_event", self._on_event), ("on_progress", on_progress)):
+            if told is not None:
+                try:
+                    told(event)
+                except Exception:
+                    logger.exception("%s failed for %s", name, type(event).__name__)

@@ -1,40 +1,35 @@
-"""Files of this machine that go into a request: read just before sending, as base64."""
+"""Media that go into a request as base64: files of this machine, read just before sending, and images by URL.
 
-import asyncio
+The API fetches images by URL itself, but has hours when it can't: then, if the caller wants it so, they are fetched
+here. A URL may come from anywhere, so nothing is sent along, and only public addresses are asked (with an API on this
+machine, as in tests, this machine as well).
+"""
+
 import base64
+import os
+import random
 from pathlib import Path
+from typing import TypeVar
 
-from generor_async.errors import InvalidRequestError
-from generor_async.values import JSON, MediaRef, is_array, is_object
+from attrs import evolve
 
-__all__ = ["inlined", "sniff"]
+from generor_async.engine.threads import to_the_end
+from generor_async.engine.web import Web, WebError
+from generor_async.errors import DownloadError, InvalidRequestError
+from generor_async.rules import media_types, ranges, retry
+from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
+from generor_async.rules.wire import Operation
+from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
-LARGEST = 50 * 1024 * 1024
-"""Bytes of an inline image that the API takes (documented: 50 MB; read as MiB, the larger of the two readings)."""
+__all__ = ["ImageFetcher", "inlined"]
 
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-)
-
-
-def sniff(head: bytes) -> str | None:
-    """Tell the media type of a file by its first bytes; None where they say nothing."""
-    for signature, media_type in _SIGNATURES:
-        if head.startswith(signature):
-            return media_type
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[4:8] == b"ftyp":
-        return "image/avif" if head[8:12] in {b"avif", b"avis"} else "video/mp4"
-    return None
+T = TypeVar("T")
 
 
 async def inlined(body: JSON, operation: str) -> JSON:
     """Return the body with every `MediaRef.file(...)` replaced by its bytes."""
     if isinstance(body, MediaRef):
-        return await asyncio.to_thread(_read, body, operation)
+        return await to_the_end(lambda: _read(body, operation))
     if is_object(body):
         return {key: await inlined(value, operation) for key, value in body.items()}
     if is_array(body):
@@ -44,24 +39,94 @@ async def inlined(body: JSON, operation: str) -> JSON:
 
 def _read(reference: MediaRef, operation: str) -> dict[str, str]:
     path = Path(reference.value)
+
+    def refused(problem: str, advice: str = "") -> InvalidRequestError:
+        return InvalidRequestError("file", f"{path}{problem}", operation=operation, advice=advice)
+
     try:
         if not path.is_file():
-            problem = "is a folder" if path.is_dir() else "is not a file"
-            raise InvalidRequestError("file", f"{path} {problem}", operation=operation)
-        if path.stat().st_size > LARGEST:
-            raise InvalidRequestError(
-                "file", f"{path}: Image exceeds 50 MB size limit", operation=operation, advice="Resize it"
-            )
-        data = path.read_bytes()
+            raise refused(" is a folder" if path.is_dir() else " is not a file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(LARGEST_INLINE) if size <= LARGEST_INLINE else file.read(media_types.HEAD)
     except OSError as error:
-        problem = f"{path} cannot be read ({error.strerror})"
-        raise InvalidRequestError("file", problem, operation=operation) from None
-    media_type = reference.media_type or sniff(data[:16])
-    if media_type is None:
-        raise InvalidRequestError(
-            "file",
-            f"{path} is no image or video that can be told by its first bytes",
-            operation=operation,
-            advice="Name its type: MediaRef.file(path, media_type=...)",
-        )
+        raise refused(f" cannot be read ({error.strerror})") from None
+    try:
+        media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)
+    except ValueError as error:
+        raise refused(f" {error}", "Name its type: MediaRef.file(path, media_type=...)") from None
+    if size > LARGEST_INLINE:
+        if media_type.startswith("image/"):
+            raise refused(f": {TOO_LARGE}", "Resize it")
+        raise refused(" is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)")
     return {"data": base64.b64encode(data).decode(), "media_type": media_type}
+
+
+class ImageFetcher:
+    """Fetches the images that a request names by URL."""
+
+    def __init__(self, web: Web, clock: Clock) -> None:
+        self._web = web
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Close the running event loop's connections."""
+        await self._web.close()
+
+    async def inlined(self, operation: Operation[T], *, max_retries: int) -> Operation[T]:
+        """Return the operation with its images in it; raises DownloadError naming the one that can't be fetched."""
+        try:
+            return evolve(operation, body=await self._walk(operation.body, "", max_retries))
+        except DownloadError as error:
+            failure = DownloadError(error.message, url=error.url, advice=error.advice)
+        raise failure  # out here: the frames below, and aiohttp's exceptions, hold the URLs
+
+    async def _walk(self, value: JSON, path: str, max_retries: int) -> JSON:
+        if is_object(value):
+            if isinstance(url := value.get("url"), str) and not str(value.get("media_type")).startswith("video/"):
+                return await self._fetched(url, path, max_retries)
+            prefix = f"{path}." if path else ""
+            return {key: await self._walk(item, prefix + key, max_retries) for key, item in value.items()}
+        if is_array(value):
+            return [await self._walk(item, f"{path}[{index}]", max_retries) for index, item in enumerate(value)]
+        return value
+
+    async def _fetched(self, url: str, path: str, max_retries: int) -> dict[str, str]:
+        retries = 0
+        while True:
+            try:
+                return await self._once(url)
+            except WebError as error:
+                if not error.passing or retries >= max_retries:
+                    raise DownloadError(
+                        f"{path}: the API can't fetch images by URL now, and nor could this client: {error.problem}",
+                        url=url,
+                        advice=error.advice
+                        or "Give the image by MediaRef.file(...) or .bytes(...), or try again later",
+                    ) from None
+            await self._clock.sleep(retry.backoff_delay(retries, random.random()))  # noqa: S311 - jitter, not a secret
+            retries += 1
+
+    async def _once(self, url: str) -> dict[str, str]:
+        data = bytearray()
+
+        def keep(chunk: bytes) -> None:
+            data.extend(chunk)
+            if len(data) > LARGEST_INLINE:
+                raise WebError(TOO_LARGE, passing=False, advice="Resize it")
+
+        async with self._web.get(url, {}) as response:
+            answer = ranges.judge(response.status, response.headers, ranges.Have(), most=LARGEST_INLINE)
+            match answer:
+                case ranges.No(why="large"):
+                    raise WebError(TOO_LARGE, passing=False, advice="Resize it")
+                case ranges.No():
+                    raise WebError(answer.problem, passing=answer.why == "passing")
+                case ranges.Body():
+                    await self._web.pour(response, keep)
+            content_type = response.content_type
+        try:
+            media_type = media_types.image(bytes(data[: media_types.HEAD]), content_type)
+        except ValueError as error:
+            raise WebError(str(error), passing=False) from None
+        return {"data": base64.b64encode(data).decode(), "media_type": media_type}

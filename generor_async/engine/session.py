@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
+from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
@@ -70,6 +71,7 @@ class Session:
         events: EventStream,
         limits: Limits,
         look: Callable[[str], Operation[Any]],
+        images: media.ImageFetcher | None = None,
     ) -> None:
         self.vendor = vendor
         self.base_url = base_url
@@ -77,6 +79,8 @@ class Session:
         self.clock = clock
         self.events = events
         self.limits = limits
+        self.images = images
+        """Fetches the images of a request when the API can't; None where the caller doesn't want that."""
         self.transports = PerLoop(open_transport)
         self.lookouts = PerLoop(lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), clock))
         self._budget = retry.RetryBudget()
@@ -94,7 +98,11 @@ class Session:
                 return await call.attempt(request)
             except APIError as error:
                 delay = call.delay_after(error)
-            if delay:
+                fetching = operation is call.operation and outcome.wants_images_inline(error)
+            if fetching and self.images is not None:
+                operation = await call.with_images(self.images)
+                request = await self._build(operation, options, request_id)
+            elif delay:
                 await self.clock.sleep(delay)
 
     def turn_of(self, operation: Operation[Any], request_id: str, options: Options) -> Turn | None:
@@ -300,6 +308,16 @@ class _Call(Generic[T]):
             raise error
         self._announce(error, wait, throttled=False)
         return 0.0
+
+    async def with_images(self, images: media.ImageFetcher) -> Operation[T]:
+        """Return the operation with the images in it that it names by URL."""
+        return await within(
+            (self.deadline or math.inf) - self.session.clock.monotonic(),
+            self.session.clock,
+            images.inlined(self.operation, max_retries=self.options.max_retries),
+            what=f"{self.operation.endpoint.name}: fetching the images of the request",
+            advice="Give it more with with_options(timeout=...)",
+        )
 
     def _announce(self, error: APIError, delay: float, *, throttled: bool) -> None:
         events, context = self.session.events, self.context

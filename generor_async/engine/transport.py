@@ -25,7 +25,7 @@ from yarl import URL
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 
-__all__ = ["AiohttpTransport", "Attempt", "Connection", "Transport", "env_proxy"]
+__all__ = ["AiohttpTransport", "Attempt", "Connection", "Transport", "describe", "env_proxy"]
 
 USER_AGENT = "generor_async"
 FRESH_SECONDS = 1.0
@@ -105,7 +105,7 @@ class Attempt:
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise _ConnectionLost(_describe(error)) from None
+            raise _ConnectionLost(describe(error)) from None
 
 
 @frozen(kw_only=True)
@@ -223,7 +223,7 @@ class _TooLargeError(aiohttp.ClientError):
 
 def _translate(error: Exception, *, sent: bool) -> TransportError:
     """Say what an exception of aiohttp 3.14 means. None of its objects goes on: they carry request headers."""
-    text = _describe(error)
+    text = describe(error)
     match error:
         case aiohttp.ConnectionTimeoutError():
             return TransportError(text, sent=False, timed_out=True)
@@ -247,7 +247,7 @@ def _translate(error: Exception, *, sent: bool) -> TransportError:
             return TransportError(text, sent=sent)
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Put an exception in a few words without the objects that it carries."""
     match error:
         case aiohttp.ClientConnectorCertificateError():

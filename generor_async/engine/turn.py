@@ -10,8 +10,9 @@ from generor_async.engine.queue import OutOfTurnError, Queue
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Attempt
 from generor_async.errors import APIError, ConcurrentJobsError, DeadlineExceededError, NotFoundError
-from generor_async.rules import lifecycle, outcome
+from generor_async.rules import outcome
 from generor_async.rules.headers import retry_after
+from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.slots import RETRY_AFTER, Lease
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import Permit
@@ -130,7 +131,7 @@ class Turn:
             slots.accepted(self._lease, result.id, now)
             self._lease = None
         elif self._operation.endpoint.shows_job:
-            slots.seen(result.id, now, asked=self._began, ended=result.state in lifecycle.TERMINAL)
+            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state))
 
     def failed(self, error: BaseException) -> None:
         """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""

@@ -10,7 +10,12 @@ from typing import Any
 from generor_async.errors import InvalidRequestError
 from generor_async.values import JSON, MediaRef, Unset, is_object
 
-__all__ = ["items", "length", "luma_generation", "reserved", "within"]
+__all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
+
+LARGEST_INLINE = 50 * 1024 * 1024
+"""Bytes of an inline image that the API takes (documented: 50 MB; read as MiB, the larger of the two readings)."""
+TOO_LARGE = "Image exceeds 50 MB size limit"
+"""The API's own words (documented)."""
 
 NO_SOURCE_TYPES = frozenset({"image", "video"})
 SOURCE_TYPES = frozenset({"image_edit", "video_edit", "video_reframe", "layering"})
@@ -129,3 +134,14 @@ def _media(reference: JSON, field: str) -> None:
             f"{field}: 'media_type' is required with 'data'",
             advice='Add "media_type": "image/jpeg" (or the appropriate MIME type)',
         )
+    if "data" in named and str(reference["media_type"]).startswith("image/"):
+        size = _decoded_size(reference["data"])
+        if size > LARGEST_INLINE:
+            raise InvalidRequestError(field, f"{field}: {TOO_LARGE}", advice=f"It has {size:,} bytes: resize it")
+
+
+def _decoded_size(data: Any) -> int:
+    """Return how many bytes base64 stands for; what isn't base64 is left to the server."""
+    if not isinstance(data, str):
+        return 0
+    return len(data) // 4 * 3 - data[-2:].count("=")

@@ -30,6 +30,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
     ResponseShapeError,
+    ServiceUnavailableError,
 )
 from generor_async.rules.headers import retry_after
 from generor_async.rules.pace import TIERS
@@ -51,6 +52,7 @@ __all__ = [
     "text_of",
     "undecodable",
     "unknown",
+    "wants_images_inline",
 ]
 
 TEXT_KEPT = 65_536
@@ -213,6 +215,11 @@ def ids_in(text: str) -> tuple[str, ...]:
 def text_of(body: bytes) -> str:
     """Return an answer that isn't JSON as text, for people."""
     return body[:TEXT_KEPT].decode("utf-8", "replace")
+
+
+def wants_images_inline(error: APIError) -> bool:
+    """Tell whether the API can't fetch images by URL now, and asks for them as base64 (documented)."""
+    return isinstance(error, ServiceUnavailableError) and error.retryable and "URL ingestion" in error.message
 
 
 def is_rate_limit(vendor: Vendor, headers: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from generor_async.errors import (
 )
 from generor_async.values import Conduct
 
-__all__ = ["RetryBudget", "may_repeat", "retry_delay"]
+__all__ = ["RetryBudget", "backoff_delay", "may_repeat", "retry_delay"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -61,7 +61,7 @@ def retry_delay(error: APIError, retries: int, draw: float) -> float:
     `retries` counts those already made; `draw` is a random number from 0 up to 1. What the server asked for is never
     undercut: jitter only adds to it.
     """
-    bound = DELAYS[min(retries, len(DELAYS) - 1)]
+    bound = _bound(retries)
     if isinstance(error, APIStatusError):
         if error.retry_after is not None:
             return error.retry_after + draw * min(1.0, 0.1 * error.retry_after)
@@ -71,6 +71,15 @@ def retry_delay(error: APIError, retries: int, draw: float) -> float:
             # Nobody said how long: half of the bound is certain, so that a limit isn't hammered.
             return bound * (0.5 + 0.5 * draw)
     return bound * draw
+
+
+def backoff_delay(retries: int, draw: float) -> float:
+    """Return the seconds to wait where no server has a say in it: backoff with full jitter."""
+    return _bound(retries) * draw
+
+
+def _bound(retries: int) -> float:
+    return DELAYS[min(retries, len(DELAYS) - 1)]
 
 
 @define

@@ -11,6 +11,7 @@ from generor_async.values.events import (
     JobSubmitted,
     RetryScheduled,
     Throttled,
+    UploadProgress,
 )
 from generor_async.values.media import MediaRef
 from generor_async.values.model import (
@@ -60,6 +61,7 @@ __all__ = [
     "Secret",
     "Throttled",
     "Unset",
+    "UploadProgress",
     "forget_headers",
     "is_array",
     "is_object",

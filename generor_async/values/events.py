@@ -17,6 +17,7 @@ __all__ = [
     "JobSubmitted",
     "RetryScheduled",
     "Throttled",
+    "UploadProgress",
 ]
 
 
@@ -101,8 +102,25 @@ class DownloadProgress:
     total: int | None
 
 
+@frozen(kw_only=True)
+class UploadProgress:
+    """Bytes of one file that were handed to the network; they begin anew where they have to be sent again."""
+
+    name: str
+    sent: int
+    total: int
+
+
 Event: TypeAlias = (
-    AttemptStarted | AttemptEnded | RetryScheduled | Throttled | JobSubmitted | JobPolled | JobEnded | DownloadProgress
+    AttemptStarted
+    | AttemptEnded
+    | RetryScheduled
+    | Throttled
+    | JobSubmitted
+    | JobPolled
+    | JobEnded
+    | DownloadProgress
+    | UploadProgress
 )
 
 

@@ -110,7 +110,7 @@ class BareLuma(Client):
 
     def shown(self) -> str:
         """Everything of it that a debugger or a careless log would show."""
-        return f"{self!r} {self._session!r} {self._options!r} {self._events!r} {self._transfers!r}"
+        return f"{self!r} {self._session!r} {self._options!r} {self._events!r} {self._downloads!r}"
 
 
 class BareGeneror(BareLuma):

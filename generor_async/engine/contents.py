@@ -1,0 +1,179 @@
+"""What is uploaded: a file of this machine, bytes, or a stream, opened, looked at and read piece by piece.
+
+A content has a size that was promised before the first byte left. One that turns out to have more bytes, or fewer, or
+that changed while it was read, ends before its last piece: the host then has less than it was promised, and keeps
+nothing.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import TypeAlias
+
+from generor_async.engine.threads import to_the_end
+from generor_async.errors import InvalidRequestError, UploadError
+from generor_async.rules import media_types
+
+__all__ = ["Content", "Source", "opened"]
+
+Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes]
+"""A path, bytes, or an async iterator of bytes."""
+
+OPERATION = "luma.files.upload"
+LARGEST = 5 * 1024**3
+"""Bytes of one file (client)."""
+CHUNK = 1024 * 1024
+
+
+class Content:
+    """Bytes with a size, a type and perhaps a file's name."""
+
+    repeatable = True
+    """Whether they can be read more than once."""
+
+    def __init__(self, *, name: str, size: int, head: bytes, media_type: str | None) -> None:
+        if not 1 <= size <= LARGEST:
+            raise _refused(f"{name or 'it'} is empty" if size <= 0 else f"{name or 'it'} is larger than 5 GiB")
+        self.name = name
+        self.size = size
+        self.media_type = media_type or _told(head, name)
+        self.error: Exception | None = None
+        """What went wrong while they were read."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield them; the last piece only when it is certain that they are what was promised."""
+        try:
+            async for piece in self._verified():
+                yield piece
+        except Exception as error:
+            self.error = error
+            raise
+
+    async def _verified(self) -> AsyncIterator[bytes]:
+        held, read = b"", 0
+        async for piece in self._pieces():
+            read += len(piece)
+            if read > self.size:
+                raise self._changed(f"it has more than the {self.size:,} bytes that were promised")
+            if held:
+                yield held
+            held = bytes(piece)
+        if read < self.size:
+            raise self._changed(f"it ended after {read:,} of the {self.size:,} bytes that were promised")
+        self._check_unchanged()
+        yield held
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        raise NotImplementedError
+
+    def _check_unchanged(self) -> None:
+        """Raise UploadError where they aren't the same as at first."""
+
+    def _changed(self, problem: str) -> UploadError:
+        name = self.name or "the content"
+        return UploadError(f"{name} changed while it was uploaded: {problem}", advice="Upload it when it is at rest")
+
+
+class _Bytes(Content):
+    def __init__(self, data: bytes, *, media_type: str | None) -> None:
+        super().__init__(name="", size=len(data), head=data[: media_types.HEAD], media_type=media_type)
+        self._data = data
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        for start in range(0, self.size, CHUNK):
+            yield self._data[start : start + CHUNK]
+
+
+class _File(Content):
+    """A file that stays open: it can be renamed or removed meanwhile."""
+
+    def __init__(self, descriptor: int, path: Path, *, media_type: str | None) -> None:
+        self._descriptor = descriptor
+        self._found = os.fstat(descriptor)
+        head = os.read(descriptor, media_types.HEAD)
+        super().__init__(name=path.name, size=self._found.st_size, head=head, media_type=media_type)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        while piece := await to_the_end(lambda: os.read(self._descriptor, CHUNK)):
+            yield piece
+
+    def _check_unchanged(self) -> None:
+        now = os.fstat(self._descriptor)
+        if (now.st_size, now.st_mtime_ns) != (self._found.st_size, self._found.st_mtime_ns):
+            raise self._changed("somebody wrote to it")
+
+
+class _Stream(Content):
+    repeatable = False
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes], *, size: int, media_type: str | None) -> None:
+        super().__init__(name="", size=size, head=first[: media_types.HEAD], media_type=media_type)
+        self._first = first
+        self._rest = rest
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        yield self._first
+        self._first = b""
+        async for piece in self._rest:
+            yield piece
+
+
+@contextlib.asynccontextmanager
+async def opened(source: Source, *, size_bytes: int | None, media_type: str | None) -> AsyncGenerator[Content]:
+    """Open what is to be uploaded; raises InvalidRequestError for what can't be."""
+    if size_bytes is not None and not isinstance(source, AsyncIterable):
+        raise _refused("size_bytes is for an async iterator alone", field="size_bytes")
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield _Bytes(bytes(source), media_type=media_type)
+    elif isinstance(source, AsyncIterable):
+        if size_bytes is None:
+            raise _refused("size_bytes must say how many bytes an async iterator yields", field="size_bytes")
+        pieces = aiter(source)
+        first = b""
+        while len(first) < media_types.HEAD and (piece := await anext(pieces, None)) is not None:
+            first += piece
+        yield _Stream(first, pieces, size=size_bytes, media_type=media_type)
+    else:
+        path = _path(source)
+        descriptor = await to_the_end(lambda: _open(path))
+        try:
+            yield _File(descriptor, path, media_type=media_type)
+        finally:
+            os.close(descriptor)
+
+
+def _path(source: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(source)
+    except TypeError:
+        kind = type(source).__name__
+    raise _refused(f"source must be a path, bytes or an async iterator of bytes, not {kind}")
+
+
+def _open(path: Path) -> int:
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for somebody who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        problem = "is a folder" if path.is_dir() else f"cannot be read ({reason})"
+        raise _refused(f"{path} {problem}") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise _refused(f"{path} is a folder" if stat.S_ISDIR(mode) else f"{path} is not a file, but a pipe or a device")
+
+
+def _told(head: bytes, name: str) -> str:
+    try:
+        return media_types.of_file(head, name)
+    except ValueError as error:
+        raise _refused(f"{name or 'it'} {error}", advice="Name its type: mime_type=...") from None
+
+
+def _refused(problem: str, *, field: str = "source", advice: str = "") -> InvalidRequestError:
+    return InvalidRequestError(field, problem, operation=OPERATION, advice=advice)

@@ -1,0 +1,190 @@
+"""Files that appear whole or not at all: written under another name beside their target, and moved there at the end.
+
+The other name is `.<name>~<ETag in hex>.part`. So whoever finds one after a process was killed knows what it is part
+of, and need not start again. Who writes to one holds a lock on it, which ends with the process; on systems without
+such locks nobody can tell whether a part is in use, and none is taken up.
+"""
+
+import errno
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from generor_async.rules.media_types import HEAD
+from generor_async.rules.ranges import Have, strong
+
+__all__ = ["PartFile"]
+
+SUFFIX = ".part"
+LONGEST_ETAG = 64
+"""Bytes of an ETag that a file's name has room for."""
+OPENING = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+POSIX = sys.platform != "win32"
+"""Whether an open file can be locked, and renamed and removed while it is."""
+
+
+class PartFile:
+    """What has arrived of one file so far. Raises OSError, as the system does."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._prefix = f".{name}~"
+        self._path: Path | None = None
+        self._descriptor = -1
+        self.have = Have()
+        """How much of it is here, and of which file."""
+
+    def take_up(self) -> None:
+        """Go on with what an earlier process left; what nobody can go on with is removed."""
+        for path in sorted(self._folder.glob(f"{self._prefix}*{SUFFIX}")):
+            descriptor = _locked(path, OPENING)
+            if descriptor is None:
+                continue
+            etag, size = self._etag_in(path.name), os.fstat(descriptor).st_size
+            if self._path is None and etag is not None and size:
+                self._path, self._descriptor = path, descriptor
+                self.have = Have(size, etag)
+                os.lseek(descriptor, 0, os.SEEK_END)
+            else:
+                _remove(path, descriptor)
+
+    def begin(self, etag: str | None) -> None:
+        """Start again with nothing, for a file with this ETag."""
+        self.drop()
+        marks = [etag.encode().hex()] if etag is not None and len(etag) <= LONGEST_ETAG else []
+        while self._path is None:
+            # A name that is taken is another process's, which writes the same file: ours then gets one of its own.
+            path = self._folder / f"{self._prefix}{marks.pop() if marks else secrets.token_hex(8)}{SUFFIX}"
+            descriptor = _locked(path, OPENING | os.O_CREAT | os.O_EXCL)
+            if descriptor is not None:
+                self._path, self._descriptor = path, descriptor
+        self.have = Have(0, etag)
+
+    def write(self, data: bytes) -> None:
+        """Add what has arrived."""
+        written = os.write(self._descriptor, data)
+        while written < len(data):
+            written += os.write(self._descriptor, memoryview(data)[written:])
+        self.have = Have(self.have.size + len(data), self.have.etag)
+
+    def head(self) -> bytes:
+        """Return the first bytes."""
+        position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        try:
+            return os.read(self._descriptor, HEAD)
+        finally:
+            os.lseek(self._descriptor, position, os.SEEK_SET)
+
+    def settle(self, suffix: str, *, overwrite: bool) -> Path:
+        """Move the whole file to its target, once the disk has it; FileExistsError where there is one already."""
+        assert self._path is not None
+        target = self._folder / f"{self._prefix[1:-1]}{suffix}"
+        os.fsync(self._descriptor)
+        if not POSIX:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        _move(self._path, target, overwrite=overwrite)
+        if POSIX:
+            os.close(self._descriptor)
+            _sync_folder(self._folder)
+        self._path = None
+        return target
+
+    def leave(self) -> None:
+        """Leave what is here to whoever takes it up, or remove it if nobody could."""
+        if self._path is None:
+            return
+        if not POSIX or not self.have.size or self._etag_in(self._path.name) is None:
+            self.drop()
+            return
+        os.close(self._descriptor)
+        self._path = None
+
+    def drop(self) -> None:
+        """Remove what is here."""
+        if self._path is not None:
+            _remove(self._path, self._descriptor)
+            self._path = None
+        self.have = Have()
+
+    def _etag_in(self, name: str) -> str | None:
+        """Read the ETag in a part's name."""
+        try:
+            return strong(bytes.fromhex(name.removeprefix(self._prefix).removesuffix(SUFFIX)).decode())
+        except ValueError:
+            return None
+
+
+def _locked(path: Path, flags: int) -> int | None:
+    """Open a part and lock it; None where that can't be, because it is another's or gone."""
+    creates = bool(flags & os.O_CREAT)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except FileExistsError:
+        return None
+    except OSError:
+        if creates:
+            raise
+        return None
+    if _lock(descriptor, without=creates) and _is_at(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int, *, without: bool) -> bool:
+    """Lock an open file; `without` is the answer where there are no locks."""
+    if sys.platform == "win32":
+        return without
+    import fcntl  # noqa: PLC0415 - there is none on Windows
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return without
+    return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether an open file is still at its path, and there alone: not moved, removed or linked meanwhile."""
+    try:
+        there = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    held = os.fstat(descriptor)
+    return (held.st_ino, held.st_dev, held.st_nlink) == (there.st_ino, there.st_dev, 1)
+
+
+def _remove(path: Path, descriptor: int) -> None:
+    if not POSIX and descriptor >= 0:
+        os.close(descriptor)
+    path.unlink(missing_ok=True)
+    if POSIX:
+        os.close(descriptor)
+
+
+def _move(path: Path, target: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        path.replace(target)
+        return
+    try:
+        target.hardlink_to(path)  # unlike a rename, it fails where the target is there by now
+    except OSError as error:
+        if isinstance(error, FileExistsError) or target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        path.replace(target)  # a file system without links
+    else:
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk know the file by its name, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,223 @@
+"""HTTP to hosts that aren't the API: outputs, uploads, images. No key, no cookie, no credentials of any kind.
+
+A presigned URL is a credential by itself: none is in what is raised here, and every redirect is looked at before it is
+followed.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl as ssl_module
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from typing import Any, TypeAlias
+
+import aiohttp
+from attrs import frozen
+from yarl import URL
+
+from generor_async.engine.loops import PerLoop
+from generor_async.engine.transport import describe
+
+__all__ = ["SILENCE_SECONDS", "Reach", "Web", "WebError"]
+
+REDIRECTS = 5
+SILENCE_SECONDS = 60.0
+"""How long a host may send or take nothing."""
+BUFFER = 512 * 1024
+"""Bytes that may have arrived and wait to be read."""
+REFUSED_ADDRESS = "its host is not on the public internet"
+
+AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
+TLS: TypeAlias = ssl_module.SSLContext | bool
+
+
+class WebError(Exception):
+    """No answer came that can be used; nothing in it shows a URL's query."""
+
+    def __init__(self, problem: str, *, passing: bool, wait: float = 0.0, advice: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.passing = passing
+        """Whether another attempt may bring one."""
+        self.wait = wait
+        """Seconds for which the host asked not to be asked."""
+        self.advice = advice
+
+
+@frozen(kw_only=True)
+class Reach:
+    """Which hosts may be reached, and how."""
+
+    schemes: frozenset[str]
+    max_connections: int
+    proxy: str | None = None
+    ssl: TLS = True
+    admits: Callable[[str], bool] | None = None
+    """Whether a numeric address may be connected to; None where every one may."""
+
+
+class Web:
+    """Makes requests without credentials, over one aiohttp session for each event loop."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._sessions = PerLoop(lambda: _open_session(reach))
+
+    async def close(self) -> None:
+        """Close the running event loop's connections."""
+        await self._sessions.close()
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Fetch a URL, following redirects that stay with the schemes allowed; raises WebError."""
+        with _translated():
+            response = await self._follow(url, headers)
+        async with response:
+            yield response
+
+    async def pour(self, response: aiohttp.ClientResponse, write: Callable[[bytes], object]) -> None:
+        """Hand over a body as it arrives; raises WebError when it breaks off, or nothing comes for too long."""
+        now, read = asyncio.get_running_loop().time, response.content.readany
+        # aiohttp 3.14's parser in C waits for ever after a bad chunk header, and its own sock_read does not fire.
+        patience = asyncio.timeout(SILENCE_SECONDS)
+        try:
+            async with patience:
+                while True:
+                    try:
+                        chunk = await read()
+                    except (aiohttp.ClientError, OSError) as error:
+                        failure = _failure(error)
+                        break
+                    if not chunk:
+                        return
+                    write(chunk)
+                    patience.reschedule(now() + SILENCE_SECONDS)
+        except TimeoutError as error:
+            if not patience.expired():
+                raise
+            failure = _failure(error)
+        raise failure
+
+    async def put(self, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> int:
+        """Send a body to a URL, and return the status of the answer; raises WebError."""
+        with _translated():
+            async with asyncio.timeout(SILENCE_SECONDS) as patience:
+                response = await self._sessions.get().put(
+                    self._target(_parsed(url)),
+                    headers=headers,
+                    data=_watched(body, patience),
+                    allow_redirects=False,
+                    # aiohttp's sock_read counts from the request's head on, and a body may take hours to leave.
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS),
+                    ssl=self._reach.ssl,
+                )
+                response.close()  # it may have come before the body was read
+        return response.status
+
+    async def _follow(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        target = self._target(_parsed(url))
+        for _ in range(REDIRECTS):
+            response = await self._sessions.get().get(
+                target, headers=headers, allow_redirects=False, ssl=self._reach.ssl
+            )
+            location = response.headers.get("Location")
+            if response.status not in {301, 302, 303, 307, 308} or location is None:
+                return response
+            response.release()
+            following = target.join(_parsed(location))
+            if target.scheme == "https" and following.scheme == "http":
+                raise WebError("it redirects from https to http", passing=False)
+            target = self._target(following)
+        raise WebError("it redirects too often", passing=False)
+
+    def _target(self, url: URL) -> URL:
+        """Return a URL that may be asked."""
+        if url.scheme not in self._reach.schemes or not url.host:
+            advice = f"It must be a URL of the scheme {' or '.join(sorted(self._reach.schemes, reverse=True))}"
+            raise WebError(f"a {url.scheme or 'relative'} URL is not fetched", passing=False, advice=advice)
+        if url.user or url.password:
+            raise WebError("a URL with a user name or a password is not fetched", passing=False)
+        return url
+
+
+class _ConnectionLost(aiohttp.ClientError):
+    """Stands for the errors after which aiohttp would send the request again by itself, with a body that is used up."""
+
+
+class _RefusedAddressError(OSError):
+    """The host's address is not admitted."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request a second time: when to try again is decided elsewhere."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        raise _ConnectionLost from None
+
+
+def _open_session(reach: Reach) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=reach.max_connections, socket_factory=_guard(reach.admits)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS),
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity"},
+        middlewares=(_once,),
+        proxy=reach.proxy,
+        read_bufsize=BUFFER,
+    )
+
+
+def _guard(admits: Callable[[str], bool] | None) -> Callable[[AddressInfo], socket.socket] | None:
+    """Return what makes the sockets. It sees every address that is connected to, after DNS and each redirect."""
+    if admits is None:
+        return None
+
+    def made(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if not admits(str(address[0])):
+            raise _RefusedAddressError(REFUSED_ADDRESS)
+        return socket.socket(family, kind, protocol)
+
+    return made
+
+
+async def _watched(body: AsyncIterator[bytes], patience: asyncio.Timeout) -> AsyncIterator[bytes]:
+    """Pass a body on; each piece that is taken shows that the host is there."""
+    now = asyncio.get_running_loop().time
+    async for chunk in body:
+        yield chunk
+        patience.reschedule(now() + SILENCE_SECONDS)
+
+
+@contextlib.contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise _failure(error) from None
+
+
+def _parsed(text: str) -> URL:
+    try:
+        return URL(text, encoded=True)
+    except ValueError:
+        pass
+    raise WebError("what should be a URL is none", passing=False)
+
+
+def _failure(error: Exception) -> WebError:
+    match error:
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, _RefusedAddressError):
+            return WebError(REFUSED_ADDRESS, passing=False)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | aiohttp.InvalidURL():
+            return WebError(describe(error), passing=False)
+        case TimeoutError():
+            return WebError(f"nothing came for {SILENCE_SECONDS:g} s", passing=True)
+        case aiohttp.ClientConnectorError():
+            return WebError(describe(error), passing=True)
+        case _:
+            return WebError(f"the connection broke off ({type(error).__name__})", passing=True)
