@@ -35,8 +35,7 @@ class JobSlots:
 
     def reserve(self, now: float, *, smooth: bool = False) -> Lease | Wait:  # noqa: ARG002 - a slot is one, evenly or not
         """Give a slot away, or say until when there is none."""
-        lease = self._rule.reserve(now)
-        return lease if isinstance(lease, Lease) else Wait(lease.until, "jobs")
+        return self._rule.reserve(now)
 
     def dropped(self, permit: Lease) -> None:  # noqa: ARG002 - submissions under way are all alike
         """Take back a slot that was given away and not used."""

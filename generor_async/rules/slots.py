@@ -18,8 +18,9 @@ from typing import Final
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules.ceiling import LAG_STEPS, Ceiling, ReleaseLag
+from generor_async.rules.wait import Wait
 
-__all__ = ["ENDED_SECONDS", "RETRY_AFTER", "UNSEEN_SECONDS", "Full", "Lease", "SlotState", "Slots"]
+__all__ = ["ENDED_SECONDS", "RETRY_AFTER", "UNSEEN_SECONDS", "Lease", "SlotState", "Slots"]
 
 RETRY_AFTER: Final = 60.0
 """Seconds to wait while others hold all slots, if the refusal doesn't say (it always says this: documented)."""
@@ -33,15 +34,6 @@ LIFE_WEIGHT: Final = 0.1
 """What the newest life counts in the average."""
 GROWTH: Final = 0.7
 """By how much more submissions may be under way after as many were accepted."""
-
-
-@frozen
-class Full:
-    """No job may be submitted before `until`; infinity where only an event can tell."""
-
-    until: float
-    oldest: float
-    """When the job that went unseen for longest was last seen; infinity where there is none."""
 
 
 @frozen(kw_only=True)
@@ -115,16 +107,16 @@ class Slots:
         """Count the slots that are ours: jobs that may run, and submissions under way."""
         return self._under_way + len(self._jobs) + len(self._unknown)
 
-    def reserve(self, now: float) -> Lease | Full:
+    def reserve(self, now: float) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         self._forget(now)
         if now < self._held:
-            return self._full(self._held)
+            return Wait(self._held, "jobs")
         if self._under_way >= max(1, math.floor(self._allowed)):
-            return self._full(math.inf)
+            return Wait(math.inf, "jobs")
         probe = not self._room(now, self._lag.seconds)
         if probe and (self._under_way or not self._ceiling.may_probe(now)):
-            return self._full(self._next_room(now))
+            return Wait(self._next_room(now), "jobs")
         early = not probe and not self._room(now, self._lag.known)
         prompt = not probe and not self._room(now, LAG_STEPS[0])
         self._under_way += 1
@@ -209,9 +201,6 @@ class Slots:
         if self._unknown:
             moments.append(self._unknown[0] + self._patience)
         return min(moments)
-
-    def _full(self, until: float) -> Full:
-        return Full(until, self._oldest)
 
     @property
     def _oldest(self) -> float:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
 from generor_async.rules.ceiling import LAG_STEPS, PROBE_BELOW, PROBE_FIRST, PROMPT_ENOUGH, ReleaseLag
-from generor_async.rules.slots import ENDED_SECONDS, RETRY_AFTER, UNSEEN_SECONDS, Full, Lease, Slots
+from generor_async.rules.slots import ENDED_SECONDS, RETRY_AFTER, UNSEEN_SECONDS, Lease, Slots
+from generor_async.rules.wait import Wait
 
 seeds = st.integers(0, 2**32)
 ceilings = st.integers(1, 40)
@@ -22,9 +23,9 @@ def grant(slots: Slots, now: float) -> Lease:
     return lease
 
 
-def full(slots: Slots, now: float) -> Full:
+def full(slots: Slots, now: float) -> Wait:
     refusal = slots.reserve(now)
-    assert isinstance(refusal, Full), refusal
+    assert isinstance(refusal, Wait), refusal
     return refusal
 
 
@@ -165,7 +166,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
                     under_way.append(lease)
                 else:
                     assert lease.until > now
-                    assert lease.oldest == min(jobs.values(), default=math.inf)
+                    assert lease.scope == "jobs"
             case "accept" if under_way:
                 slots.accepted(under_way.pop(which % len(under_way)), f"job-{number}", now)
                 jobs[f"job-{number}"] = now
@@ -229,7 +230,7 @@ def test_with_the_ceiling_unknown_submissions_begin_one_by_one_and_grow_as_they_
 
 def test_the_first_refusal_sets_the_ceiling_to_our_own_jobs() -> None:
     slots = saturated(3)
-    assert full(slots, 0.0) == Full(PROBE_FIRST, 0.0)
+    assert full(slots, 0.0) == Wait(PROBE_FIRST, "jobs")
 
 
 def test_submissions_that_were_under_way_at_the_first_refusal_lower_the_ceiling_as_they_are_refused() -> None:
@@ -313,7 +314,6 @@ def test_where_slots_are_taken_the_jobs_to_look_at_are_those_unseen_for_longest(
         submit(slots, float(number), str(number))
     look(slots, 4.0, "0")
     assert slots.unwatched(7.0, 5.0) == ["1", "2"]
-    assert full(slots, 7.0).oldest == 1.0
     end(slots, 7.0, "1")
     assert slots.unwatched(100.0, 5.0) == [], "there is room"
 

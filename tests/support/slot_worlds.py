@@ -8,7 +8,8 @@ from typing import Protocol
 
 from attrs import define, field
 
-from generor_async.rules.slots import RETRY_AFTER, Full, Lease, SlotState
+from generor_async.rules.slots import RETRY_AFTER, Lease, SlotState
+from generor_async.rules.wait import Wait
 
 __all__ = ["JobServer", "Rules", "SlotWorld", "bound"]
 
@@ -19,7 +20,7 @@ Ceiling = Callable[[float], int]
 class Rules(Protocol):
     """What decides when to submit: the rules under test, or something to hold them against."""
 
-    def reserve(self, now: float) -> Lease | Full: ...
+    def reserve(self, now: float) -> Lease | Wait: ...
     def accepted(self, lease: Lease, job_id: str, now: float) -> None: ...
     def refused(self, lease: Lease, now: float, retry_after: float = ...) -> None: ...
     def unknown(self, now: float) -> None: ...
@@ -96,22 +97,21 @@ class SlotWorld:
     def _look_for_room(self) -> None:
         while self._begun < len(self.lives):
             lease = self.rules.reserve(self.now)
-            if isinstance(lease, Full):
+            if isinstance(lease, Wait):
                 assert lease.until > self.now
                 self._ring_at(lease.until)
                 if self.unseen:
-                    self._look_at_unwatched(lease.oldest)
+                    self._look_at_unwatched()
                 return
             self._begun += 1
             self.at(self.now + self.travel / 2, self._arriving(lease, self.now))
 
-    def _look_at_unwatched(self, oldest: float) -> None:
+    def _look_at_unwatched(self) -> None:
         for job_id in self.rules.unwatched(self.now, 5.0):
             if job_id not in self._looking:
                 self._looking.add(job_id)
                 self.at(self.now, self._looker(job_id))
-        if oldest + 5.0 > self.now:
-            self._ring_at(oldest + 5.0)
+        self._ring_at(self.now + 5.0)
 
     def _ring_at(self, moment: float) -> None:
         if moment < self._alarm:
