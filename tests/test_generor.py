@@ -1,22 +1,29 @@
 """What is written by hand for Generor: keys that may be missing, downloads, and the open request."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import FakeClock
-from support.wire import Step, Wire, answer
+from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import (
     AsyncGeneror,
+    BadRequestError,
+    DeadlineExceededError,
+    GenerateProgress,
     InvalidRequestError,
     MissingAPIKeyError,
+    NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitError,
     Secret,
     response_of,
 )
+from generor_async.simulator import Simulator
+from generor_async.testing import run
 
 RESULT: dict[str, Any] = {
     "generator": "image",
@@ -48,7 +55,8 @@ CREATION: dict[str, Any] = {
 
 
 def client(wire: Wire, key: str | None = "gnr_live_0123456789", **options: Any) -> AsyncGeneror:
-    return AsyncGeneror(key, base_url=f"{wire.url}/api/v1", clock=FakeClock(), **options)
+    options.setdefault("clock", FakeClock())
+    return AsyncGeneror(key, base_url=f"{wire.url}/api/v1", **options)
 
 
 def enveloped(data: object, **meta: object) -> dict[str, object]:
@@ -180,3 +188,109 @@ async def test_an_estimate_raises_the_time_that_a_generate_is_given_and_never_lo
         result = await generor.generators.generate("video", **wish)
     assert caught.value.retry_after == 2000
     assert response_of(result).elapsed >= 2000
+
+
+def status(name: str) -> Step:
+    return answer(200, enveloped({"creation_id": 12345, "status": name}))
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+async def test_a_creation_is_waited_for_and_returned_as_it_ended(end: str) -> None:
+    clock = FakeClock()
+    steps = [status(name) for name in ("pending", "generating", "generating", end)]
+    async with Wire(*steps) as wire, client(wire, clock=clock) as generor:
+        ended = await generor.creations.wait(12345)
+    assert (ended.creation_id, ended.status) == (12345, end)
+    assert {request.target for request in wire.requests} == {"/api/v1/creations/12345/status"}
+    assert clock.slept == [2, 3, 5]
+
+
+async def test_a_wait_for_a_creation_that_runs_out_of_time_says_how_to_go_on() -> None:
+    async with Wire(status("generating")) as wire, client(wire) as generor:
+        with pytest.raises(DeadlineExceededError, match=r"creation 12345 .* creations\.wait\(12345\)") as caught:
+            await generor.creations.wait(12345, timeout=30)
+    assert (caught.value.waited_for, caught.value.job_id) == ("poll", "12345")
+
+
+async def test_views_look_at_a_creation_once_for_all() -> None:
+    async with Wire(status("generating"), status("completed")) as wire, client(wire) as generor:
+        view = generor.with_options(priority="bulk")
+        found = await asyncio.gather(generor.creations.wait(12345), view.creations.wait(12345))
+    assert [one.status for one in found] == ["completed"] * 2
+    assert len(wire.requests) == 2
+
+
+async def test_a_creation_that_is_not_there_is_not_waited_for() -> None:
+    error = {"success": False, "error": {"code": "NOT_FOUND", "message": "Creation not found", "status": 404}}
+    async with Wire(answer(404, error)) as wire, client(wire) as generor:
+        with pytest.raises(NotFoundError):
+            await generor.creations.wait(12345)
+    assert len(wire.requests) == 1
+
+
+def test_a_generate_tells_how_far_it_is_likely_to_have_come() -> None:
+    async def main() -> list[GenerateProgress]:
+        told: list[GenerateProgress] = []
+        async with Simulator(seed=7) as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            view = generor.with_options(on_progress=told.append)
+            await view.generators.generate("video", prompt="Waves", model_id=20061)
+            assert [request.path.rpartition("/")[2] for request in simulator.ledger.requests].count("generate") == 1
+        return told
+
+    told = run(main())
+    assert told[0].fraction is None
+    assert told[0].estimated
+    fractions = [one.fraction for one in told if one.fraction is not None]
+    assert len(fractions) > 10
+    assert fractions == sorted(fractions)
+    assert all(one.estimated and (one.fraction or 0.0) < 1 for one in told[:-1])
+    assert (told[-1].fraction, told[-1].estimated) == (1.0, False)
+    assert [round(one.elapsed) for one in told[:5]] == [0, 1, 2, 3, 4]
+
+
+def test_what_was_estimated_before_is_not_asked_for_again() -> None:
+    async def main() -> None:
+        told: list[GenerateProgress] = []
+        async with Simulator(seed=7) as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            wish: dict[str, Any] = {"prompt": "Waves", "model_id": 20061}
+            estimate = await generor.generators.estimate("video", **wish)
+            await generor.with_options(on_progress=told.append, request_id="mine").generators.generate("video", **wish)
+            assert len(simulator.ledger.requests) == 2
+        assert {one.expected for one in told} == {estimate.time_estimate.seconds}
+        assert told[0].fraction == 0
+
+    run(main())
+
+
+async def test_neither_a_failing_callable_nor_a_failing_estimate_costs_a_result(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[GenerateProgress] = []
+    error = {"success": False, "error": {"code": "VALIDATION_ERROR", "message": "No.", "status": 400}}
+
+    def fail(progress: GenerateProgress) -> None:
+        told.append(progress)
+        raise ValueError("no")
+
+    async def step(peer: Peer, request: Arrived) -> None:
+        if request.target.endswith("/estimate"):
+            await answer(400, error)(peer, request)
+        else:
+            await asyncio.sleep(0.05)
+            await answer(201, enveloped(RESULT))(peer, request)
+
+    async with Wire(step) as wire, client(wire) as generor:
+        result = await generor.with_options(on_progress=fail).generators.generate("image", model_id=10003)
+    assert result.model_name == "flux"
+    assert told[-1].fraction == 1.0
+    assert all(one.expected is None for one in told)
+    assert any("on_progress failed" in record.message for record in caplog.records)
+
+
+async def test_a_generate_that_fails_tells_no_end() -> None:
+    told: list[GenerateProgress] = []
+    error = {"success": False, "error": {"code": "VALIDATION_ERROR", "message": "No.", "status": 400}}
+    async with Wire(answer(400, error)) as wire, client(wire) as generor:
+        with pytest.raises(BadRequestError):
+            await generor.with_options(on_progress=told.append).generators.generate("image", model_id=10003)
+    assert all(one.estimated for one in told)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from generor_async import (
     Secret,
     response_of,
 )
+from generor_async.simulator import Simulator
+from generor_async.testing import run
 
 JOB = "d290f1ee-6c54-4b01-90e6-d701748f0851"
 KEY = "luma-api-0123456789"
@@ -308,3 +311,177 @@ async def test_a_view_with_a_request_id_serves_one_call() -> None:
         with pytest.raises(InvalidRequestError, match="serves one call"):
             await view.generations.get(JOB)
     assert [request.headers["X-Request-Id"] for request in wire.requests] == ["mine"]
+
+
+async def test_an_id_can_be_written_down_before_the_first_look() -> None:
+    noted: list[tuple[str, int]] = []
+    async with Wire(created(), seen("completed")) as wire, client(wire) as luma:
+
+        async def note(job: Job) -> None:
+            await asyncio.sleep(0)
+            noted.append((job.id, len(wire.requests)))
+
+        await luma.generations.run(prompt="a heron", on_submitted=note)
+        await luma.generations.submit(prompt="a heron", on_submitted=lambda job: noted.append((job.id, 0)))
+    assert noted == [(JOB, 1), (JOB, 0)]
+
+
+async def test_what_on_submitted_raises_names_the_job_which_goes_on() -> None:
+    def fail(_: Job) -> None:
+        raise OSError("the disk is full")
+
+    async with Wire(created()) as wire, client(wire) as luma:
+        with pytest.raises(OSError, match="disk") as caught:
+            await luma.generations.run(prompt="a heron", on_submitted=fail)
+    assert any(JOB in note for note in caught.value.__notes__)
+    assert len(wire.requests) == 1
+
+
+async def test_a_job_that_failed_for_a_passing_reason_is_submitted_anew_when_asked() -> None:
+    failed = seen("failed", failure_code="generation_failed")
+    steps = (created(), failed, created(), failed, created(), seen("completed"))
+    submitted: list[str] = []
+    async with Wire(*steps) as wire, client(wire) as luma:
+        done = await luma.generations.run(
+            prompt="a heron", resubmit=2, on_submitted=lambda job: submitted.append(job.id)
+        )
+    assert done.state == "completed"
+    assert len(submitted) == 3
+    bodies = [request.body for request in wire.requests if request.method == "POST"]
+    assert bodies == bodies[:1] * 3, "and `resubmit` is none of the API's fields"
+
+
+@pytest.mark.parametrize(
+    ("code", "resubmit", "charges"),
+    [("generation_failed", 0, 1), ("generation_failed", 2, 3), ("content_moderated", 5, 1), ("never_heard_of", 5, 1)],
+)
+async def test_no_more_is_charged_than_was_allowed(code: str, resubmit: int, charges: int) -> None:
+    def step(method: str) -> Step:
+        return created() if method == "POST" else seen("failed", failure_code=code)
+
+    async def by_method(peer: Any, request: Any) -> None:
+        await step(request.method)(peer, request)
+
+    async with Wire(by_method) as wire, client(wire) as luma:
+        with pytest.raises(GenerationFailedError):
+            await luma.generations.run(prompt="a heron", resubmit=resubmit)
+    assert [request.method for request in wire.requests].count("POST") == charges
+
+
+async def test_an_api_that_is_too_busy_is_given_time_before_the_next_charge() -> None:
+    clock = FakeClock()
+    steps = (created(), seen("failed", failure_code="rate_limited"), created(), seen("completed"))
+    async with Wire(*steps) as wire, client(wire, clock=clock) as luma:
+        await luma.generations.run(prompt="a heron", resubmit=1)
+    assert clock.slept == [2, 30, 2]
+
+
+async def test_time_that_is_up_ends_resubmitting() -> None:
+    steps = (created(), seen("failed", failure_code="rate_limited"))
+    async with Wire(*steps) as wire, client(wire, timeout=20) as luma:
+        with pytest.raises(GenerationFailedError):
+            await luma.generations.run(prompt="a heron", resubmit=1)
+    assert len(wire.requests) == 2
+
+
+async def test_a_job_tells_its_result_or_its_error() -> None:
+    steps = (created(), seen("completed"), seen("failed", failure_code="content_moderated"))
+    async with Wire(*steps) as wire, client(wire) as luma:
+        job = await luma.generations.submit(prompt="a heron")
+        assert (job.result, job.error) == (None, None)
+        assert await job is job.result
+        assert job.error is None
+        other = luma.generations.job(JOB)
+        with pytest.raises(ContentModeratedError):
+            await other
+    assert other.result is None
+    assert isinstance(other.error, ContentModeratedError)
+
+
+async def test_what_a_wait_came_to_is_forgotten_by_the_next() -> None:
+    async with Wire(created(), seen("completed")) as wire, client(wire) as luma:
+        job = await luma.generations.submit(prompt="a heron")
+        with pytest.raises(DeadlineExceededError):
+            await job.wait(timeout=1)
+        assert isinstance(job.error, DeadlineExceededError)
+        await job
+    assert job.error is None
+
+
+@pytest.mark.parametrize("timeout", [None, math.nan, "5", True])
+async def test_no_end_of_a_wait_is_spelled_inf(timeout: Any) -> None:
+    async with Wire() as wire, client(wire) as luma:
+        with pytest.raises(InvalidRequestError, match=r"math\.inf"):
+            await luma.generations.job(JOB).wait(timeout=timeout)
+    assert not wire.requests
+
+
+def many_places() -> Simulator:
+    return Simulator(seed=7, luma_rpm=1_000, luma_jobs=1_000)
+
+
+def test_all_of_many_jobs_are_waited_for_and_none_that_fails_stops_the_others() -> None:
+    async def main() -> None:
+        async with many_places() as simulator:
+            async with AsyncLuma(**simulator.luma_options) as luma:
+                prompts = [f"Heron {number}{' [[moderate]]' * (number % 10 == 3)}" for number in range(100)]
+                submitted = await asyncio.gather(*(luma.generations.submit(prompt=prompt) for prompt in prompts))
+                lost = luma.generations.job("00000000-0000-4000-8000-000000000000")
+                jobs = [*submitted, lost, submitted[0]]
+                assert await luma.generations.wait_all(jobs) == jobs
+                assert [number for number, job in enumerate(submitted) if job.result is None] == list(range(3, 100, 10))
+                assert {type(job.error) for job in submitted} == {type(None), ContentModeratedError}
+                assert isinstance(lost.error, NotFoundError)
+                looks = Counter(request.path for request in simulator.ledger.requests if request.method == "GET")
+                assert max(looks.values()) < 20
+            assert len(simulator.ledger.charges) == 100
+
+    run(main())
+
+
+def test_jobs_are_given_back_as_they_end_and_those_left_when_time_is_up_come_last() -> None:
+    async def main() -> None:
+        async with many_places() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            quick = [await luma.generations.submit(prompt=f"Heron {number}") for number in range(5)]
+            slow = await luma.generations.submit(prompt="Waves", model="ray-3.2", type="video")
+            ended = [job async for job in luma.generations.as_completed([slow, *quick], timeout=50)]
+            assert ended[-1] is slow
+            assert isinstance(slow.error, DeadlineExceededError)
+            assert slow.error.job_id == slow.id
+            assert set(ended[:-1]) == set(quick)
+            assert all(job.result for job in quick)
+            again = [job async for job in luma.generations.as_completed([slow, *quick])]
+            assert again == [*quick, slow], "those that have ended come first"
+            assert slow.result is not None
+
+    run(main())
+
+
+def test_breaking_off_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with many_places() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            jobs = [await luma.generations.submit(prompt=f"Heron {number}") for number in range(5)]
+            async for job in luma.generations.as_completed(jobs):
+                assert job.result
+                break
+            made = len(simulator.ledger.requests)
+            await asyncio.sleep(1_000)
+            assert len(simulator.ledger.requests) == made
+
+    run(main())
+
+
+def test_cancelling_a_wait_for_many_says_how_many_go_on() -> None:
+    async def main() -> None:
+        async with many_places() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            jobs = [await luma.generations.submit(prompt=f"Heron {number}") for number in range(5)]
+            task = asyncio.create_task(luma.generations.wait_all(jobs))
+            await asyncio.sleep(1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert any("5 jobs go on" in note for note in caught.value.__notes__)
+            await luma.generations.wait_all(jobs)
+            assert all(job.result for job in jobs)
+
+    run(main())

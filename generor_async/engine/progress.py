@@ -1,5 +1,6 @@
 """Tells how far a call is likely to have come of which nothing is heard until it is answered."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -26,12 +27,15 @@ class Progress:
     async def tell(self, expected: float | None, ask: Callable[[], Awaitable[float | None]]) -> None:
         """Report at once and every second, until cancelled; `ask` for what is expected where that isn't known."""
         self._expected = expected
-        self._report()
-        if expected is None:
-            self._expected = await ask()
-        while True:
-            await self._clock.sleep(EVERY)
-            self._report()
+        async with asyncio.TaskGroup() as group:
+            if expected is None:
+                group.create_task(self._learn(ask))
+            while True:
+                self._report()
+                await self._clock.sleep(EVERY)
+
+    async def _learn(self, ask: Callable[[], Awaitable[float | None]]) -> None:
+        self._expected = await ask()
 
     def done(self) -> None:
         """Report that the answer is there."""

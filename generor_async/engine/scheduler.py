@@ -109,7 +109,7 @@ class _Entry(Generic[S]):
     """In the order in which they came."""
     look: "asyncio.Task[S] | None" = None
     guard: asyncio.TimerHandle | None = None
-    """What ends waits in the middle of a look."""
+    """What ends the first wait whose time is up."""
     guarded: float = math.inf
     """When it does."""
 
@@ -156,9 +156,10 @@ class Scheduler(Generic[S]):
             entry.known.born = tracked.born
         entry.waiters[waiter] = None
         self._wake(entry)
-        if entry.look is not None:
+        self._forget_if_alone(entry)
+        if waiter in entry.waiters:
             self._guard(entry, deadline, now)
-        elif deadline <= entry.due:
+        if entry.waiters and entry.look is None and deadline <= entry.due:
             self._plan(entry, now)
             self._turn()
         return waiter
@@ -232,7 +233,7 @@ class Scheduler(Generic[S]):
                 return
             heapq.heappop(self._heap)
             if not stale:
-                self._look(entry, now)
+                self._look(entry)
 
     def _ring_at(self, at: float, now: float) -> None:
         if self._alarm is not None and not self._alarm.done():
@@ -247,16 +248,15 @@ class Scheduler(Generic[S]):
         self._alarm = None
         self._turn()
 
-    def _look(self, entry: _Entry[S], now: float) -> None:
+    def _look(self, entry: _Entry[S]) -> None:
         entry.due = math.inf
         self._looking += 1
         operation = self._kind.look(entry.known.id)
         entry.look = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
         entry.look.add_done_callback(partial(self._looked, entry))
-        self._guard(entry, _first_deadline(entry), now)
 
     def _guard(self, entry: _Entry[S], deadline: float, now: float) -> None:
-        """See to it that a wait ends at its deadline although a look is under way."""
+        """See to it that a wait ends at its deadline, although a look is under way or has to queue."""
         if deadline >= entry.guarded:
             return
         self._unguard(entry)
@@ -280,7 +280,6 @@ class Scheduler(Generic[S]):
         """Take in what a look came to."""
         now = self._now()
         self._looking -= 1
-        self._unguard(entry)
         entry.look, entry.tried, entry.floor = None, now, now + schedule.LEAST
         if look.cancelled():  # nobody waits any more, or the event loop ends
             for waiter in _taken(entry):

@@ -81,7 +81,7 @@ class Watched:
         self.watch: JobWatch[Thing] = self.client.watch(kind())
 
     async def states(self, seen: Thing | None = None, timeout: float = math.inf) -> list[str]:
-        job = self.watch.submitted("gen-1", seen, "uni-1") if seen else Tracked("gen-1")
+        job = self.watch.submitted("gen-1", seen, "uni-1") if seen else Tracked[Thing]("gen-1")
         async with self.client:
             return [found.state async for found in self.watch.changes(job, timeout=timeout)]
 

@@ -32,6 +32,7 @@ def test_options_change_one_by_one() -> None:
         ({"extra_headers": {"": "a"}}, ""),
         ({"extra_headers": {"X-A": 7}}, "X-A"),
         ({"extra_headers": {"x-request-ID": "a"}}, "x-request-ID"),
+        ({"on_progress": 5}, "on_progress"),
         ({"request_id": "a\nb"}, "request_id"),
         ({"request_id": None}, "request_id"),
     ],

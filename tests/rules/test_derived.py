@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
 
-from generor_async.rules.derived import dropped_parameters
+from generor_async.rules.derived import dropped_parameters, likely_fraction
 
 
 @define
@@ -31,3 +33,21 @@ def test_what_was_sent_and_not_applied_is_named(applied: dict[str, Any] | None, 
     answer = Answer(applied)
     dropped_parameters(answer, body)
     assert answer.dropped_parameters == dropped
+
+
+@given(
+    st.floats(min_value=0, max_value=1e6), st.floats(min_value=0, max_value=1e6), st.floats(min_value=0, max_value=1e5)
+)
+def test_what_is_likely_done_grows_with_time_and_is_never_all(elapsed: float, more: float, expected: float) -> None:
+    early, late = likely_fraction(elapsed, expected), likely_fraction(elapsed + more, expected)
+    assert early is not None
+    assert late is not None
+    assert 0 <= early <= late < 1
+
+
+def test_half_the_expected_time_is_half_of_the_work() -> None:
+    assert likely_fraction(10, 20) == 0.5
+
+
+def test_where_nothing_is_expected_nothing_is_likely() -> None:
+    assert likely_fraction(10, None) is None
