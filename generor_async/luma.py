@@ -59,7 +59,7 @@ class AsyncLuma(Client):
         if hasattr(self, "_jobs"):  # views share what was learned, and look at a job once for all of them
             self._jobs = self._jobs.view(self._options)
         else:
-            self._jobs = JobWatch(self._session, self._options, _JOBS)
+            self._jobs = JobWatch(self._session, self._options, _JOBS, backlog=self._session.backlog)
         self.generations = Generations(self, self._jobs)
         self.files = Files(self, self._session, self._options, self._uploads)
 

@@ -119,6 +119,11 @@ class Session:
             events=self.events,
         )
 
+    def backlog(self) -> int:
+        """Count the calls that wait for a job to end."""
+        slots = self.limits.slots
+        return 0 if slots is None else len(slots.queue)
+
     def take_retry(self) -> bool:
         """Take one retry out of the budget."""
         return self._budget.take(self.clock.monotonic())
