@@ -6,7 +6,7 @@ says nothing of its ceiling. Others who hold slots are a ceiling that changes. P
 and obey Retry-After. The bound is the last end of the same jobs, in the same order, if each began the moment a slot
 became free.
 
-    python benchmarks/bench_slots.py [--seeds 5] [--calls 300] [--out FOLDER]
+    python benchmarks/bench_slots.py [--seeds 3] [--calls 300] [--out FOLDER]
 """
 
 import asyncio
@@ -318,7 +318,7 @@ def drawing(calls: int) -> str:
 
 def main() -> None:
     """Print the table; write it and the plot where they are wanted."""
-    given = options(__doc__, calls=300, seeds=5)
+    given = options(__doc__, calls=300, seeds=3)
     lines: list[str] = []
     for line in table(given.calls, given.seeds):
         print(line, flush=True)

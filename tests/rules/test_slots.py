@@ -266,6 +266,14 @@ def test_a_look_that_is_answered_after_the_end_was_seen_brings_nothing_back() ->
     assert slots.state(6.0).used == 1
 
 
+def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() -> None:
+    slots = Slots(1)
+    submit(slots, 0.0, "a")
+    slots.seen("a", 6.0, asked=5.9, ended=False)
+    slots.seen("a", 7.0, asked=2.0, ended=False)
+    assert full(slots, 7.0).oldest == 5.9
+
+
 def test_a_job_that_nobody_here_submitted_is_taken_over_until_it_ends() -> None:
     slots = Slots(2)
     look(slots, 0.0, "earlier", "another")
@@ -328,6 +336,16 @@ def test_with_no_job_of_our_own_others_hold_the_slots_and_the_wait_is_the_server
     assert full(slots, 1.0).until == 42.0
     grant(slots, 42.0)
     assert full(slots, 42.0).until == math.inf, "one goes ahead"
+
+
+def test_after_that_wait_one_goes_ahead_however_many_did_before() -> None:
+    slots = Slots()
+    for number in range(20):
+        submit(slots, 0.0, str(number))
+    end(slots, 5.0, *map(str, range(20)))
+    refuse(slots, 6.0, 42.0)
+    grant(slots, 48.0)
+    assert full(slots, 48.0).until == math.inf
 
 
 def test_of_several_refused_at_once_with_no_job_of_our_own_all_wait() -> None:
