@@ -105,6 +105,7 @@ class AsyncGeneror(Client):
             result = await super().send(self._given_time(operation))
         finally:
             telling.cancel()
+            await asyncio.wait([telling])  # an estimate under way may not outlive the client
         progress.done()
         return result
 

@@ -248,6 +248,16 @@ def test_a_generate_tells_how_far_it_is_likely_to_have_come() -> None:
     assert [round(one.elapsed) for one in told[:5]] == [0, 1, 2, 3, 4]
 
 
+def test_nothing_is_left_of_an_estimate_when_the_answer_is_there_first() -> None:
+    async def main() -> None:
+        async with Simulator(seed=7) as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            view = generor.with_options(on_progress=lambda _: None)
+            await view.generators.generate("joke", prompt="A hen", model_id=37)
+            assert not [task for task in asyncio.all_tasks() if "progress" in repr(task)]
+
+    run(main())
+
+
 def test_what_was_estimated_before_is_not_asked_for_again() -> None:
     async def main() -> None:
         told: list[GenerateProgress] = []

@@ -155,11 +155,12 @@ class Scheduler(Generic[S]):
         elif tracked.born is not None:
             entry.known.born = tracked.born
         entry.waiters[waiter] = None
-        self._wake(entry)
-        self._forget_if_alone(entry)
-        if waiter in entry.waiters:
-            self._guard(entry, deadline, now)
-        if entry.waiters and entry.look is None and deadline <= entry.due:
+        if self._concerns(entry, waiter):
+            self._wake(entry)
+            self._forget_if_alone(entry)
+            return waiter
+        self._guard(entry, deadline, now)
+        if entry.look is None and deadline <= entry.due:
             self._plan(entry, now)
             self._turn()
         return waiter
@@ -206,11 +207,13 @@ class Scheduler(Generic[S]):
 
     def _next_look(self, entry: _Entry[S], now: float) -> float:
         known = entry.known
-        if known.seen is None:
+        if known.seen is None and entry.tried is None:
             return entry.floor
         since = now if entry.tried is None else entry.tried
         age = since - (entry.began if known.born is None else known.born)
-        durations = self._durations.get(self._kind.family(known.seen), _UNKNOWN)
+        durations = _UNKNOWN
+        if known.seen is not None:
+            durations = self._durations.get(self._kind.family(known.seen), _UNKNOWN)
         return max(since + durations.spacing(max(age, 0.0), self._worth(known.id, now)), entry.floor)
 
     def _worth(self, job_id: str, now: float) -> float:
@@ -320,14 +323,18 @@ class Scheduler(Generic[S]):
             return None
         return max(date - (created if created.tzinfo else created.replace(tzinfo=UTC)).timestamp(), 0.0)
 
+    def _concerns(self, entry: _Entry[S], waiter: Waiter[S]) -> bool:
+        """Tell whether what is known of a job is what somebody waits for."""
+        if entry.known.seen is None:
+            return False
+        lifecycle, state = self._kind.lifecycle, self._kind.state(entry.known.seen)
+        return lifecycle.is_terminal(state) or (waiter.each_change and lifecycle.is_news(waiter.state, state))
+
     def _wake(self, entry: _Entry[S]) -> None:
-        """Wake those for whom what is known of a job is news."""
-        known, lifecycle = entry.known, self._kind.lifecycle
-        if known.seen is None:
-            return
-        state = self._kind.state(known.seen)
-        ended = lifecycle.is_terminal(state)
-        for waiter in _taken(entry, lambda one: ended or (one.each_change and lifecycle.is_news(one.state, state))):
+        """Wake those who have waited for what is known of a job now."""
+        known = entry.known
+        for waiter in _taken(entry, partial(self._concerns, entry)):
+            assert known.seen is not None
             job = waiter.tracked
             job.seen, job.born, job.looked = known.seen, known.born, known.looked
             waiter.future.set_result(known.seen)
