@@ -1,4 +1,6 @@
-"""Async clients for two generative-media APIs: Generor and Luma Agents."""
+"""Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins."""
+
+import typing
 
 from generor_async.engine.limits import Limits, RateLimits
 from generor_async.engine.pages import Page, Pages, response_of
@@ -57,6 +59,9 @@ from generor_async.values import (
     Unset,
 )
 
+if typing.TYPE_CHECKING:
+    from generor_async.sync import Generor, Luma
+
 __all__ = [
     "UNSET",
     "APIConnectionError",
@@ -81,6 +86,7 @@ __all__ = [
     "Event",
     "GatewayTimeoutError",
     "GenerationFailedError",
+    "Generor",
     "GenerorAsyncError",
     "InputRejectedError",
     "InsufficientCreditsError",
@@ -91,6 +97,7 @@ __all__ = [
     "JobPolled",
     "JobSubmitted",
     "Limits",
+    "Luma",
     "MediaRef",
     "MethodNotAllowedError",
     "MissingAPIKeyError",
@@ -115,3 +122,16 @@ __all__ = [
     "WindowState",
     "response_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the blocking half when it is asked for: most programs want one half alone."""
+    if name in {"Generor", "Luma"}:
+        from generor_async import sync  # noqa: PLC0415 - see above
+
+        return getattr(sync, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
