@@ -86,15 +86,16 @@ def _is_taken(node: Function, twin: Twin) -> bool:
 
 def _attribute(attribute: Attribute, twin: Twin, scope: Scope) -> str:
     """Write what an instance of the half has as a property."""
-    other = scope.twin_of(attribute.annotation, attribute.module)
+    kind = scope.read(attribute.annotation, attribute.module)
+    other = scope.twin_of(kind)
     doc = attribute.doc
     if doc is None and other is not None:
         doc = _class_doc(other).partition("\n")[0]
     return _property(
         attribute.name,
-        scope.annotation(attribute.annotation, attribute.module),
+        scope.annotation(kind),
         _docstring(doc or f"The {twin.name.lower()}'s {attribute.name}.", twin, 8),
-        scope.result(attribute.annotation, attribute.module, f"self._half.{attribute.name}"),
+        scope.result(kind, f"self._half.{attribute.name}"),
     )
 
 
@@ -108,26 +109,24 @@ def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
     if node.returns is None:
         raise SpecError(f"{place} has no annotation of what it returns")
     doc = _docstring(ast.get_docstring(node) or "", twin, 8)
-    returns = scope.annotation(node.returns, module)
+    kind = scope.read(node.returns, module)
+    returns = scope.annotation(kind)
     if is_property(node):
-        return _property(node.name, returns, doc, scope.result(node.returns, module, f"self._half.{node.name}"))
+        return _property(node.name, returns, doc, scope.result(kind, f"self._half.{node.name}"))
     if node.decorator_list:
         raise SpecError(f"{place}: there is no rule for {ast.unparse(node.decorator_list[0])}")
     name = {"__aiter__": "__iter__"}.get(node.name, node.name)
     head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
-    body = _init(node, module, twin, scope) if name == "__init__" else [_body(node, module, scope)]
+    body = _init(node, module, twin, scope) if name == "__init__" else [_body(node, module, kind, scope)]
     return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
 
 
-def _body(node: Function, module: Module, scope: Scope) -> str:
+def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> str:
     """Write the one line of a method: hand the call on."""
-    assert node.returns is not None
     code = f"self._half.{node.name}({scope.arguments(node, module)})"
     if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
         code = f"self._bridge.run({code})"
-    if ast.unparse(node.returns) == "None":
-        return code
-    return f"return {scope.result(node.returns, module, code)}"
+    return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
 
 
 def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:

@@ -3,14 +3,15 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from typing import cast
 
 from generor_async.codegen.ir import SpecError
+from generor_async.codegen.readings import ITERATORS, alternatives, class_at, named, names_in, read, text_of
 from generor_async.codegen.sources import Function, Module, Ref
-from generor_async.codegen.twins import Twin, plain
+from generor_async.codegen.twins import Twin
 
 __all__ = ["Scope"]
 
-ITERATORS = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator"})
 BRIDGE = "generor_async.sync.bridge"
 
 
@@ -45,22 +46,26 @@ class Scope:
         alias = "" if twin.ref.name == twin.half_name else f" as {twin.half_name}"
         return self._import(twin.half_name, f"from {twin.ref.module} import {twin.ref.name}{alias}")
 
-    def twin_of(self, node: ast.expr, module: Module) -> Twin | None:
-        """Return the twin that stands for the class that an expression names."""
-        ref = module.class_of(node.value if isinstance(node, ast.Subscript) else node)
-        return self._twins.get(ref) if ref is not None else None
-
     def twin_name(self, twin: Twin) -> str:
         """Return the name of a twin."""
         if twin.target != self._target:
             self._import(twin.name, f"from generor_async.sync.{twin.target} import {twin.name}")
         return twin.name
 
-    def annotation(self, node: ast.expr, module: Module, *, given: bool = False) -> str:
-        """Write an annotation. What is `given` may be iterated plainly where the half would have it async."""
-        writing = _Writing(self, module, given=given)
-        text = ast.unparse(writing.visit(plain(node)))
-        ahead = any(each.target == self._target and each.ref not in self._defined for each in writing.twins)
+    def read(self, node: ast.expr, module: Module) -> ast.expr:
+        """Read an annotation, opening the aliases that mean something else for the twin."""
+        return read(node, module, self._differs)
+
+    def twin_of(self, node: ast.expr) -> Twin | None:
+        """Return the twin that stands for the class that was read."""
+        ref = class_at(node)
+        return None if ref is None else self._twins.get(ref)
+
+    def annotation(self, node: ast.expr, *, given: bool = False) -> str:
+        """Write an annotation that was read. What is `given` may be iterated plainly where the half wants it async."""
+        twins = [twin for name in names_in(node) if (twin := self.twin_of(name)) is not None]
+        text = ast.unparse(_Writing(self, given=given).visit(deepcopy(node)))
+        ahead = any(twin.target == self._target and twin.ref not in self._defined for twin in twins)
         return f'"{text}"' if ahead else text
 
     def parameters(self, function: Function, module: Module) -> str:
@@ -68,7 +73,7 @@ class Scope:
         arguments = deepcopy(function.args)
         for argument in _each(arguments):
             if argument.annotation is not None:
-                text = self.annotation(argument.annotation, module, given=True)
+                text = self.annotation(self.read(argument.annotation, module), given=True)
                 argument.annotation = ast.parse(text, mode="eval").body
         for default in (*arguments.defaults, *arguments.kw_defaults):
             if default is not None:
@@ -86,76 +91,72 @@ class Scope:
             written.append(f"**{arguments.kwarg.arg}")
         return ", ".join(written)
 
-    def result(self, node: ast.expr, module: Module, code: str) -> str:
-        """Write what the twin returns where the half returns the value of `code`, annotated so."""
-        node = plain(node)
-        twin = self.twin_of(node, module)
+    def result(self, node: ast.expr, code: str) -> str:
+        """Write what the twin gives where the half gives the value of `code`, whose annotation was read."""
+        twin = self.twin_of(node)
         match node:
-            case _ if twin is not None and not isinstance(node, ast.BinOp):
-                return f"{self.twin_name(twin)}(self._bridge, {code})"
-            case ast.Name(id="Self"):
-                return f"self._view({code})"
-            case ast.Subscript(value=ast.Name(id=name)) if name in ITERATORS:
-                return self._each(_first(node.slice), module, f"self._bridge.iterate({code})", "()")
-            case ast.Subscript(value=ast.Name(id="list")):
-                return self._each(node.slice, module, code, "[]")
-            case ast.BinOp(op=ast.BitOr(), left=left, right=ast.Constant(value=None)) if self._differs(left, module):
-                return f"None if (found := {code}) is None else {self.result(left, module, 'found')}"
-            case _ if self._differs(node, module):
-                raise SpecError(f"sync/{self._target}.py: there is no rule for what returns {ast.unparse(node)}")
-            case _:
+            case _ if not self._differs(node):
                 return code
+            case _ if twin is not None:
+                return f"{self.twin_name(twin)}(self._bridge, {code})"
+            case ast.Name() if text_of(node) == "Self":
+                return f"self._view({code})"
+            case ast.Subscript(value=value, slice=items) if text_of(value) in ITERATORS:
+                return self._each_result(_first(items), f"self._bridge.iterate({code})", "()")
+            case ast.Subscript(value=value, slice=item) if text_of(value) == "list":
+                return self._each_result(item, code, "[]")
+            case ast.BinOp(left=left, right=ast.Constant(value=None)):
+                return f"None if (found := {code}) is None else {self.result(left, 'found')}"
+            case _:
+                raise SpecError(f"sync/{self._target}.py: there is no rule for what returns {ast.unparse(node)}")
 
-    def _each(self, item: ast.expr, module: Module, code: str, brackets: str) -> str:
-        if not self._differs(item, module):
+    def _each_result(self, item: ast.expr, code: str, brackets: str) -> str:
+        if not self._differs(item):
             return code
-        return f"{brackets[0]}{self.result(item, module, 'each')} for each in {code}{brackets[1]}"
+        return f"{brackets[0]}{self.result(item, 'each')} for each in {code}{brackets[1]}"
 
     def _handed_on(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
         """Write an argument as the half takes it."""
-        name, annotation = argument.arg, argument.annotation
-        if annotation is None:
+        name = argument.arg
+        if argument.annotation is None:
             return name
-        annotation = plain(annotation)
-        if any(_is_async(each) for each in ast.walk(annotation)):
+        annotation = self.read(argument.annotation, module)
+        if not many:
+            return self._given(annotation, name)
+        each = self._given(annotation, "each")
+        return name if each == "each" else f"[{each} for each in {name}]"
+
+    def _given(self, node: ast.expr, name: str) -> str:
+        """Write what the half takes for a value of an annotation that was read."""
+        if not self._differs(node):
+            return name
+        if any(text_of(each) in ITERATORS for each in names_in(node)):
             return f"{self.take('streamed')}({name})"
-        if many:
-            return self._each_half(annotation, module, name)
-        match annotation:
-            case ast.Subscript(slice=item) if self.twin_of(annotation, module) is None:
-                return self._each_half(item, module, name)
-            case _:
-                return self._half_of(annotation, module, name)
-
-    def _each_half(self, item: ast.expr, module: Module, name: str) -> str:
-        half = self._half_of(item, module, "each")
-        return name if half == "each" else f"[{half} for each in {name}]"
-
-    def _half_of(self, node: ast.expr, module: Module, name: str) -> str:
-        """Write what the half takes for a value of a type, or one of several."""
-        if not self._differs(node, module):
-            return name
-        twin = self.twin_of(node, module)
+        twin = self.twin_of(node)
         if twin is not None:
             return f"{self.take('half_of')}({name})"
         match node:
-            case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-                for kind, other in ((left, right), (right, left)):
-                    twin = self.twin_of(kind, module)
-                    if twin is not None:
-                        rest = self._half_of(other, module, name)
-                        return (
-                            f"{self.take('half_of')}({name}) if isinstance({name}, {self.twin_name(twin)}) else {rest}"
-                        )
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
+                text_of(value) == "Callable"
+            ):
+                return f"lambda told: {name}({self.result(told, 'told')})"
+            case ast.Subscript(slice=item):
+                return f"[{self._given(item, 'each')} for each in {name}]"
+            case ast.BinOp(left=left, right=ast.Constant(value=None)):
+                return f"None if {name} is None else {self._given(left, name)}"
+            case ast.BinOp():
+                kinds = list(alternatives(node))
+                twins = [twin for twin in map(self.twin_of, kinds) if twin is not None]
+                if len(twins) == sum(map(self._differs, kinds)):
+                    names = " | ".join(map(self.twin_name, twins))
+                    return f"{self.take('half_of')}({name}) if isinstance({name}, {names}) else {name}"
+            case _:
+                pass
         raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")
 
-    def _differs(self, node: ast.expr, module: Module) -> bool:
+    def _differs(self, node: ast.expr) -> bool:
         """Whether a value of this type is another one for the twin."""
-        return any(
-            isinstance(each, ast.Name | ast.Attribute)
-            and (self.twin_of(each, module) is not None or ast.unparse(each) == "Self" or _is_async(each))
-            for each in ast.walk(plain(node))
-        )
+        return any(self.twin_of(each) is not None or text_of(each) in {"Self", *ITERATORS} for each in names_in(node))
 
     def use(self, name: str, module: Module) -> None:
         """Bind a name as the module binds it that it is taken from."""
@@ -182,43 +183,32 @@ class Scope:
 
 
 class _Writing(ast.NodeTransformer):
-    """Translates one annotation, and notes which twins it names."""
+    """Turns an annotation that was read into what stands in the generated module."""
 
-    def __init__(self, scope: Scope, module: Module, *, given: bool) -> None:
-        self.twins: list[Twin] = []
+    def __init__(self, scope: Scope, *, given: bool) -> None:
         self._scope = scope
-        self._module = module
         self._given = given
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self._named(node, node.id)
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        return self._named(node, ast.unparse(node).partition(".")[0])
+        twin = self._scope.twin_of(node)
+        if twin is not None:
+            return ast.Name(self._scope.twin_name(twin))
+        found = named(node)
+        assert found is not None
+        module, text = found
+        self._scope.use(text.partition(".")[0], module)
+        return ast.Name(text)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        if isinstance(node.value, ast.Name) and node.value.id == "Literal":
-            self._scope.use("Literal", self._module)
-            return node
-        if not _is_async(node.value):
+        if text_of(node.value) not in ITERATORS:
             self.generic_visit(node)
             return node
-        item = self.visit(_first(node.slice))
-        plainly = "Iterable" if self._given else "Iterator"
-        self._scope.take(plainly, "collections.abc")
-        iterated = ast.Subscript(ast.Name(plainly), item)
+        item = cast("ast.expr", self.visit(_first(node.slice)))
+        plain = self._scope.take("Iterable" if self._given else "Iterator", "collections.abc")
+        iterated = ast.Subscript(ast.Name(plain), item)
         if not self._given:
             return iterated
-        self._scope.use(ast.unparse(node.value), self._module)
-        return ast.BinOp(ast.Subscript(node.value, item), ast.BitOr(), iterated)
-
-    def _named(self, node: ast.expr, root: str) -> ast.expr:
-        twin = self._scope.twin_of(node, self._module)
-        if twin is None:
-            self._scope.use(root, self._module)
-            return node
-        self.twins.append(twin)
-        return ast.Name(self._scope.twin_name(twin))
+        return ast.BinOp(ast.Subscript(cast("ast.expr", self.visit(node.value)), item), ast.BitOr(), iterated)
 
 
 def _each(arguments: ast.arguments) -> Iterator[ast.arg]:
@@ -228,10 +218,6 @@ def _each(arguments: ast.arguments) -> Iterator[ast.arg]:
 
 def _first(node: ast.expr) -> ast.expr:
     return node.elts[0] if isinstance(node, ast.Tuple) else node
-
-
-def _is_async(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id in ITERATORS
 
 
 def _is_type_variable(node: ast.expr) -> bool:

@@ -40,26 +40,19 @@ class Module:
     imports: dict[str, Imported] = field(factory=dict[str, Imported])
     classes: dict[str, ast.ClassDef] = field(factory=dict[str, ast.ClassDef])
     variables: dict[str, ast.expr] = field(factory=dict[str, ast.expr])
+    aliases: set[str] = field(factory=set[str])
+    """Which of the variables are names of types."""
 
-    def class_of(self, node: ast.expr) -> Ref | None:
-        """Return the class of the package that an expression names, if it names one."""
-        match node:
-            case ast.Name(id=name):
-                return self._find(name)
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in self.imports:
-                imported = self.imports[name]
-                module = imported.module if imported.name is None else f"{imported.module}.{imported.name}"
-                return load(module)._find(attribute) if _is_ours(module) else None
-            case _:
-                return None
-
-    def _find(self, name: str) -> Ref | None:
-        if name in self.classes:
-            return Ref(self.name, name)
+    def find(self, dotted: str) -> "tuple[Module, str] | None":
+        """Return where in the package a name is defined: `Job`, or `resources.FilesResource`."""
+        name, _, rest = dotted.partition(".")
+        if name in self.classes or name in self.variables:
+            return self, name
         imported = self.imports.get(name)
-        if imported is None or imported.name is None or not _is_ours(imported.module):
+        if imported is None:
             return None
-        return load(imported.module)._find(imported.name)
+        module = imported.module if imported.name is None or rest == "" else f"{imported.module}.{imported.name}"
+        return load(module).find(rest or imported.name or "") if _is_ours(module) else None
 
 
 @frozen(eq=False)
@@ -104,8 +97,10 @@ def load(name: str) -> Module:
                 module.classes[defined] = node
             case ast.Assign(targets=[ast.Name(id=defined)], value=value):
                 module.variables[defined] = value
-            case ast.AnnAssign(target=ast.Name(id=defined), value=ast.expr() as value):
+            case ast.AnnAssign(target=ast.Name(id=defined), annotation=annotation, value=ast.expr() as value):
                 module.variables[defined] = value
+                if ast.unparse(annotation) == "TypeAlias":
+                    module.aliases.add(defined)
             case _:
                 pass
     return module
@@ -119,9 +114,9 @@ def lineage(found: Class) -> Iterator[Class]:
     """Yield a class, and then its bases as far as they are the package's."""
     yield found
     for base in found.node.bases:
-        ref = found.module.class_of(base.value if isinstance(base, ast.Subscript) else base)
-        if ref is not None:
-            yield from lineage(Class.of(ref))
+        place = found.module.find(ast.unparse(base).partition("[")[0])
+        if place is not None:
+            yield from lineage(Class.of(Ref(place[0].name, place[1])))
 
 
 def functions(found: Class) -> Iterator[tuple[Function, Module]]:

@@ -6,20 +6,20 @@ What only goes in, such as a clock, is handed on as it is.
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 from attrs import frozen
 
+from generor_async.codegen.readings import class_at, names_in, read
 from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions
 
-__all__ = ["ROOTS", "Twin", "find_twins", "is_property", "plain"]
+__all__ = ["ROOTS", "Twin", "find_twins", "is_property"]
 
 ROOTS = (Ref("generor_async.generor", "AsyncGeneror"), Ref("generor_async.luma", "AsyncLuma"))
 
 
 @frozen(eq=False)
 class Twin:
-    """A class to be written: the twin of `half`, in the module `target` of `sync/`."""
+    """A class to be written: the twin of `half`."""
 
     ref: Ref
     half: Class
@@ -41,22 +41,22 @@ class Twin:
 
     @property
     def target(self) -> str:
-        """The module of `sync/` in which it stands: that of its API, or of what the APIs share."""
+        """The module of `sync/` in which it stands: its API's, or one of what the APIs share."""
         parts = self.ref.module.split(".")[1:]
         return parts[1] if len(parts) > 1 else parts[0]
 
     @property
     def awaited(self) -> str | None:
-        """The method that `await` on the half stands for."""
+        """The method that `await` stands for."""
         for node, _ in functions(self.half):
-            if node.name == "__await__":
-                match node.body[-1]:
-                    case ast.Return(
-                        value=ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Attribute(attr=method))))
-                    ):
-                        return method
-                    case _:
-                        return None
+            match node:
+                case ast.FunctionDef(
+                    name="__await__",
+                    body=[*_, ast.Return(ast.Call(ast.Attribute(ast.Call(ast.Attribute(attr=method)))))],
+                ):
+                    return method
+                case _:
+                    pass
         return None
 
 
@@ -85,28 +85,6 @@ def is_property(node: Function) -> bool:
     return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
-def plain(node: ast.expr) -> ast.expr:
-    """Return an annotation without quotes around it, or around parts of it."""
-    copy = ast.parse(ast.unparse(node), mode="eval")
-    return cast("ast.Expression", _Unquoted().visit(copy)).body
-
-
-class _Unquoted(ast.NodeTransformer):
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        return node if ast.unparse(node.value).endswith("Literal") else self._within(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return plain(ast.parse(node.value, mode="eval").body) if isinstance(node.value, str) else node
-
-    def _within(self, node: ast.expr) -> ast.expr:
-        self.generic_visit(node)
-        return node
-
-
-def _public(half: Class) -> Iterator[tuple[Function, Module]]:
-    return (found for found in functions(half) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
-
-
 def _is_async(half: Class, seen: set[Ref]) -> bool:
     """Whether anything of a class waits, or leads to what does."""
     if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(half)):
@@ -122,7 +100,12 @@ def _comes_out(half: Class) -> Iterator[Ref]:
             yield from _mentioned(node.returns, module)
 
 
+def _public(half: Class) -> Iterator[tuple[Function, Module]]:
+    return (found for found in functions(half) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
+
+
 def _mentioned(annotation: ast.expr, module: Module) -> Iterator[Ref]:
-    for node in ast.walk(plain(annotation)):
-        if isinstance(node, ast.Name | ast.Attribute) and (ref := module.class_of(node)) is not None:
+    for name in names_in(read(annotation, module, lambda _: True)):
+        ref = class_at(name)
+        if ref is not None:
             yield ref

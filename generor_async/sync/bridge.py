@@ -92,13 +92,22 @@ class Bridge:
 
 
 class Twin(Generic[H]):
-    """The blocking form of an async object: what is generated hands each call on to that half."""
+    """The blocking form of an async object: what is generated hands each call on to that half.
+
+    Twins of one half are equal: a job that comes back as completed is the one that was handed in.
+    """
 
     __slots__ = ("_bridge", "_half")
 
     def __init__(self, bridge: Bridge, half: H) -> None:
         self._bridge = bridge
         self._half = half
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and half_of(cast("Twin[H]", other)) is self._half
+
+    def __hash__(self) -> int:
+        return hash((type(self), id(self._half)))
 
     def __repr__(self) -> str:
         text = shown(self._half)
@@ -140,7 +149,7 @@ def half_of(twin: Twin[H]) -> H:
 
 def streamed(source: T | Iterable[bytes]) -> T | AsyncIterator[bytes]:
     """Return an iterable of bytes as the async half takes it, its items drawn in a thread; anything else as it is."""
-    if isinstance(source, str | bytes) or not isinstance(source, Iterable):
+    if isinstance(source, str | bytes | bytearray | memoryview) or not isinstance(source, Iterable):
         return source
     return _drawn(iter(cast("Iterable[bytes]", source)))
 

@@ -62,7 +62,9 @@ class Call(Generic[T]):
         """Return what the work returned, or raise what it raised."""
         error, self._error, self._task = self._error, None, None
         if error is None:
-            return self._result
+            result = self._result
+            del self._result  # a task that this call began may hold it for long
+            return result
         try:
             raise error
         finally:

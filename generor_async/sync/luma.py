@@ -416,7 +416,7 @@ class Luma(Client[AsyncLuma]):
 
     @property
     def generations(self) -> Generations:
-        """The luma's generations."""
+        """Submit generations, wait for them, and take them up again by their ids."""
         return Generations(self._bridge, self._half.generations)
 
     @property
