@@ -104,7 +104,7 @@ class Twin(Generic[H]):
         self._half = half
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and half_of(cast("Twin[H]", other)) is self._half
+        return type(other) is type(self) and other._half is self._half
 
     def __hash__(self) -> int:
         return hash((type(self), id(self._half)))
@@ -121,6 +121,10 @@ class Client(Twin[C]):
 
     def __init__(self, half: C) -> None:
         super().__init__(Bridge(half), half)
+
+    def __repr__(self) -> str:
+        # A client that was refused in the making has no half yet, and tracebacks may show it.
+        return super().__repr__() if hasattr(self, "_half") else f"{type(self).__name__}(unfinished)"
 
     def _view(self, half: C) -> Self:
         """Return another view of this client."""
@@ -149,9 +153,10 @@ def half_of(twin: Twin[H]) -> H:
 
 def streamed(source: T | Iterable[bytes]) -> T | AsyncIterator[bytes]:
     """Return an iterable of bytes as the async half takes it, its items drawn in a thread; anything else as it is."""
-    if isinstance(source, str | bytes | bytearray | memoryview) or not isinstance(source, Iterable):
-        return source
-    return _drawn(iter(cast("Iterable[bytes]", source)))
+    given: object = source
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview):
+        return _drawn(iter(cast("Iterable[bytes]", given)))
+    return cast("T", source)
 
 
 async def _drawn(items: Iterator[bytes]) -> AsyncIterator[bytes]:
