@@ -41,7 +41,7 @@ def begin(simulator: Simulator, program: str, *options: str) -> "subprocess.Pope
 
 
 def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    """Let a program go on that reads its input, and wait for its end; give its exit code and what it wrote on both channels."""
+    """Close a program's input and wait for its end; give its exit code, and what it wrote on both channels."""
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:

@@ -129,7 +129,7 @@ def test_eight_threads_call_at_once(simulator: Simulator) -> None:
     assert len(simulator.ledger.charges) == 8
 
 
-@pytest.mark.simulator(speed=1)
+@pytest.mark.simulator(speed=10)
 def test_closing_waits_for_the_calls_of_other_threads(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.create", fault="drip", when="after_charge", times=1)
     luma = make(simulator)

@@ -13,6 +13,7 @@ from generor_async.api.generor.operations import ENDPOINTS as GENEROR
 from generor_async.api.luma.operations import ENDPOINTS as LUMA
 from generor_async.sync.bridge import Client, Twin
 
+BASES = {Client, Twin}
 OWN = {"Generor": AsyncGeneror, "Luma": AsyncLuma}
 ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__", "__await__": None}
 """What async classes have for `await`, `async with` and `async for`, and what blocking ones have for it."""
@@ -21,10 +22,10 @@ ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "
 def half_of(twin: type) -> type:
     """Return the async class that a blocking one says it is the twin of."""
     (half,) = [typing.get_args(base)[0] for base in vars(twin)["__orig_bases__"] if typing.get_origin(base) in BASES]
-    return typing.get_origin(half) or half
+    found: type = typing.get_origin(half) or half
+    return found
 
 
-BASES = {Client, Twin}
 HALVES = {twin: half_of(twin) for twin in (getattr(sync, name) for name in sync.__all__)}
 TWINS = pytest.mark.parametrize("twin", HALVES, ids=lambda twin: twin.__name__)
 
