@@ -23,8 +23,14 @@ BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py"})
 ORIGIN = "# Generated from the async half by `python -m generor_async.codegen`: do not edit."
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""
+BLOCKING = """\
+Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that all \
+blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can make no \
+blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside of a running \
+event loop the clients work as well, but hold it up."""
+"""What is to be known of a client that its half doesn't say."""
 PHRASES = (
-    (r"\bAsync(?=Generor|Luma)", ""),
+    (r"\bAsync(?=[A-Z])", ""),
     (r", async\.", ", blocking."),
     (r"\basync (?=with\b|for\b)", ""),
     (r"\basync (?=iterator\b|iterable\b)", ""),
@@ -154,26 +160,27 @@ def _class_doc(twin: Twin) -> str:
     docs = [ast.get_docstring(each.node) or "" for each in lineage(twin.half)]
     if not twin.is_root:
         return docs[0]
-    return "\n\n".join([docs[0], *(text.partition("\n\n")[2] for text in docs[1:])])
+    return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
 
 
 def _docstring(text: str, twin: Twin, indent: int) -> str:
     """Write a docstring as it is said of the blocking half."""
     if not text:
         return ""
-    for pattern, instead in PHRASES:
-        text = re.sub(pattern, instead, text)
-    if twin.awaited is not None:
-        text = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", text)
-    text = re.sub(r"\bawait ", "", text)
-    paragraphs = [_within(paragraph, WIDTH - indent) for paragraph in text.split("\n\n")]
+    paragraphs = [_paragraph(each, twin, WIDTH - indent) for each in text.split("\n\n")]
     quoted = '"""' + "\n\n".join(paragraphs)
-    quoted += '\n"""' if len(paragraphs) > 1 or "\n" in paragraphs[0] else '"""'
+    quoted += '\n"""' if "\n" in quoted else '"""'
     return textwrap.indent(quoted, " " * indent)
 
 
-def _within(paragraph: str, width: int) -> str:
-    """Wrap a paragraph anew if a word that is longer now has made it too wide."""
-    if all(len(line) <= width for line in paragraph.splitlines()):
-        return paragraph
-    return textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False)
+def _paragraph(text: str, twin: Twin, width: int) -> str:
+    """Say a paragraph of the blocking half, wrapped anew if it differs and is no list."""
+    said = text
+    for pattern, instead in PHRASES:
+        said = re.sub(pattern, instead, said)
+    if twin.awaited is not None:
+        said = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", said)
+    said = re.sub(r"\bawait ", "", said)
+    if "\n " in said or (said == text and text != BLOCKING):
+        return said
+    return textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)

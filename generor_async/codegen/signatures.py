@@ -139,7 +139,7 @@ class Scope:
             case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
                 text_of(value) == "Callable"
             ):
-                return f"lambda told: {name}({self.result(told, 'told')})"
+                return f"lambda given: {name}({self.result(told, 'given')})"
             case ast.Subscript(slice=item):
                 return f"[{self._given(item, 'each')} for each in {name}]"
             case ast.BinOp(left=left, right=ast.Constant(value=None)):

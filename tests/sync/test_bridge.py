@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from support.leaks import leaks
@@ -35,7 +36,7 @@ def loops() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio-portal")]
 
 
-def make(simulator: Simulator, **options: object) -> Luma:
+def make(simulator: Simulator, **options: Any) -> Luma:
     return Luma(**{**simulator.luma_options, **options})
 
 
@@ -168,9 +169,11 @@ def test_a_timeout_holds(simulator: Simulator) -> None:
 def test_callbacks_run_in_the_context_of_the_caller_and_in_the_thread_of_the_loop(simulator: Simulator) -> None:
     tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
     seen: list[tuple[type[Event], str, int]] = []
-    with make(
-        simulator, on_event=lambda event: seen.append((type(event), tenant.get(), threading.get_ident()))
-    ) as luma:
+
+    def on_event(event: Event) -> None:
+        seen.append((type(event), tenant.get(), threading.get_ident()))
+
+    with make(simulator, on_event=on_event) as luma:
         tenant.set("ours")
         luma.generations.create(prompt="A heron")
     assert [(kind, name) for kind, name, _ in seen] == [(AttemptStarted, "ours"), (AttemptEnded, "ours")]
@@ -239,7 +242,8 @@ def test_a_plain_iterable_of_bytes_is_drawn_in_a_thread() -> None:
             yield chunk
 
     async def main() -> list[bytes]:
-        return [chunk async for chunk in streamed(chunks())]
+        stream: Any = streamed(chunks())
+        return [chunk async for chunk in stream]
 
     assert asyncio.run(main()) == [b"a", b"", b"b"]
     assert threading.get_ident() not in threads

@@ -1,8 +1,8 @@
 """Ctrl-C in the middle of a call: the work is cancelled, and the error says what became of it, as does the ledger."""
 
 import signal
-import subprocess
 import threading
+from subprocess import Popen
 
 import pytest
 from support.programs import begin, finished
@@ -19,7 +19,7 @@ CREATE = """
 """
 
 
-def interrupted(process: "subprocess.Popen[str]", simulator: Simulator, *, requests: int) -> str:
+def interrupted(process: Popen[str], simulator: Simulator, *, requests: int) -> str:
     """Press Ctrl-C when so many requests have arrived; give what the program then writes."""
     assert process.stdout is not None
     assert process.stdout.readline() == "calling\n"
