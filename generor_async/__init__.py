@@ -1,4 +1,6 @@
-"""Async clients for two generative-media APIs: Generor and Luma Agents."""
+"""Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins."""
+
+import typing
 
 from generor_async.engine.limits import Limits, RateLimits
 from generor_async.engine.pages import Page, Pages, response_of
@@ -60,6 +62,9 @@ from generor_async.values import (
     UploadProgress,
 )
 
+if typing.TYPE_CHECKING:
+    from generor_async.sync import Generor, Luma
+
 __all__ = [
     "UNSET",
     "APIConnectionError",
@@ -85,6 +90,7 @@ __all__ = [
     "GatewayTimeoutError",
     "GenerateProgress",
     "GenerationFailedError",
+    "Generor",
     "GenerorAsyncError",
     "InputRejectedError",
     "InsufficientCreditsError",
@@ -95,6 +101,7 @@ __all__ = [
     "JobPolled",
     "JobSubmitted",
     "Limits",
+    "Luma",
     "MediaRef",
     "MethodNotAllowedError",
     "MissingAPIKeyError",
@@ -121,3 +128,16 @@ __all__ = [
     "WindowState",
     "response_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the blocking half when it is asked for: most programs want one half alone."""
+    if name in {"Generor", "Luma"}:
+        from generor_async import sync  # noqa: PLC0415 - see above
+
+        return getattr(sync, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

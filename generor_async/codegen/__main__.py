@@ -1,38 +1,43 @@
-"""`python -m generor_async.codegen`: regenerate `api/`, or check that it is what the spec says."""
+"""`python -m generor_async.codegen`: regenerate `api/` and `sync/`, or check that they are what their sources say."""
 
 import argparse
 import difflib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from generor_async.codegen.blocking import BY_HAND
 from generor_async.codegen.document import ROOT
-from generor_async.codegen.render import generate
+from generor_async.codegen.render import generate, generate_blocking
 
-API = ROOT / "generor_async" / "api"
+PACKAGE = ROOT / "generor_async"
 
 
 def main() -> int:
-    """Regenerate or check; the exit code is 1 where the tree and the spec disagree."""
-    parser = argparse.ArgumentParser(prog="python -m generor_async.codegen", description="Regenerate api/ from spec/.")
-    parser.add_argument("--out", type=Path, default=API, metavar="DIR", help="where to write (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; say where DIR and the spec disagree")
+    """Regenerate or check; the exit code is 1 where the tree and its sources disagree."""
+    parser = argparse.ArgumentParser(
+        prog="python -m generor_async.codegen", description="Regenerate api/ from spec/, and then sync/ from both."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; say where they disagree")
     options = parser.parse_args()
     if not options.check:
-        generate(options.out)
+        generate(PACKAGE / "api")
+        generate_blocking(PACKAGE / "sync")
         return 0
     with tempfile.TemporaryDirectory() as scratch:
-        generate(Path(scratch))
-        differences = list(compare(options.out, Path(scratch)))
+        api, sync = Path(scratch, "api"), Path(scratch, "sync")
+        generate(api)
+        generate_blocking(sync)
+        differences = [*compare(PACKAGE / "api", api), *compare(PACKAGE / "sync", sync, by_hand=BY_HAND)]
     for line in differences:
         print(line, file=sys.stderr)  # noqa: T201 - this is a command
     return 1 if differences else 0
 
 
-def compare(tree: Path, fresh: Path) -> Iterator[str]:
+def compare(tree: Path, fresh: Path, *, by_hand: Collection[str] = ()) -> Iterator[str]:
     """Yield a line for each generated file that isn't in `tree` as it is in `fresh`."""
-    for name in sorted({*_modules(tree), *_modules(fresh)}):
+    for name in sorted(name for name in {*_modules(tree), *_modules(fresh)} if str(name) not in by_hand):
         old, new = tree / name, fresh / name
         if not new.exists():
             yield f"{name}: not generated any more"

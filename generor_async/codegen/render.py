@@ -2,27 +2,37 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from generor_async.codegen import annotations, docs, expressions
+from generor_async.codegen.blocking import blocking_modules
 from generor_async.codegen.document import ROOT, Document
 from generor_async.codegen.ir import Api
 from generor_async.codegen.operations import OperationReader
 from generor_async.codegen.reader import TypeReader
 from generor_async.codegen.schemas import read_schemas
 
-__all__ = ["generate", "modules", "read_api"]
+__all__ = ["generate", "generate_blocking", "modules", "read_api"]
 
 SPECS = ROOT / "generor_async" / "spec"
 
 
 def generate(out: Path) -> None:
-    """Write every generated file below `out`, formatted."""
+    """Write `api/`, as the spec has it, below `out`, formatted."""
     apis = [read_api(path.stem, Document.load(path)) for path in sorted(SPECS.glob("*.yaml"))]
-    for name, text in modules(apis):
+    _write(out, modules(apis))
+
+
+def generate_blocking(out: Path) -> None:
+    """Write `sync/`, as the async half has it, below `out`, formatted."""
+    _write(out, blocking_modules())
+
+
+def _write(out: Path, texts: Iterable[tuple[str, str]]) -> None:
+    for name, text in texts:
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

@@ -167,11 +167,8 @@ def response_of(result: Any) -> ResponseInfo:
 
     Raises TypeError for anything that a client did not return.
     """
-    info: ResponseInfo | None = None
-    if isinstance(result, Model):
-        info = response_to(result)
-    elif isinstance(result, Page):
-        info = result.response
-    if info is None:
+    # A page may be one of the blocking half's, which this module doesn't know.
+    info = response_to(result) if isinstance(result, Model) else getattr(result, "response", None)
+    if not isinstance(info, ResponseInfo) or isinstance(result, BaseException):
         raise TypeError(f"{result!r:.80} is not an answer that a client returned")
     return info

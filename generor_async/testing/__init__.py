@@ -9,7 +9,8 @@ async def main() -> None:
 testing.run(main())
 ```
 
-The fixtures `simulator`, `generor` and `luma` are there for every test once the package is installed.
+The fixtures `simulator`, `generor`, `luma`, `generor_sync` and `luma_sync` are there for every test once the package is
+installed.
 """
 
 from generor_async.testing.loop import VirtualTimeLoop, run

@@ -12,9 +12,10 @@ from generor_async.engine.client import Client
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.simulator import Simulator
+from generor_async.sync import Generor, Luma
 from generor_async.values import Event
 
-__all__ = ["generor", "luma", "simulator"]
+__all__ = ["generor", "generor_sync", "luma", "luma_sync", "simulator"]
 
 SPEED = 60.0
 """Simulated seconds a second: a job takes half a second, and a second is left for an attempt that may take 60."""
@@ -60,6 +61,16 @@ def luma(running: Simulator) -> AsyncLuma:
     closing = _Closing()
     closing.client = client = AsyncLuma(**running.luma_options, on_event=closing)
     return client
+
+
+def generor_sync(running: Simulator) -> Generor:
+    """Make a blocking Generor client."""
+    return Generor(**running.generor_options)
+
+
+def luma_sync(running: Simulator) -> Luma:
+    """Make a blocking Luma client."""
+    return Luma(**running.luma_options)
 
 
 class _Closing:

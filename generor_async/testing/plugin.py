@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures `simulator`, `generor` and `luma`, and the marker with the simulator's options.
+"""The pytest plugin: a simulator, clients of it, async and blocking, and the marker with the simulator's options.
 
 pytest imports it in every run, wherever the package is installed. So it is a module by itself: the package, with its
 HTTP library, is imported when a test asks for one of the fixtures.
@@ -11,10 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from generor_async import AsyncGeneror, AsyncLuma
+    from generor_async import AsyncGeneror, AsyncLuma, Generor, Luma
     from generor_async.simulator import Simulator
 
-__all__ = ["generor", "luma", "pytest_configure", "simulator"]
+__all__ = ["generor", "generor_sync", "luma", "luma_sync", "pytest_configure", "simulator"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,3 +49,21 @@ def luma(simulator: "Simulator") -> "AsyncLuma":
     from generor_async.testing import fixtures  # noqa: PLC0415  # see above
 
     return fixtures.luma(simulator)
+
+
+@pytest.fixture
+def generor_sync(simulator: "Simulator") -> "Iterator[Generor]":
+    """A blocking Generor client of the simulator."""
+    from generor_async.testing import fixtures  # noqa: PLC0415  # see above
+
+    with fixtures.generor_sync(simulator) as client:
+        yield client
+
+
+@pytest.fixture
+def luma_sync(simulator: "Simulator") -> "Iterator[Luma]":
+    """A blocking Luma client of the simulator."""
+    from generor_async.testing import fixtures  # noqa: PLC0415  # see above
+
+    with fixtures.luma_sync(simulator) as client:
+        yield client

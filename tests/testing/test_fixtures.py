@@ -1,10 +1,10 @@
-"""The fixtures `simulator`, `generor` and `luma`, as a test of somebody's program uses them."""
+"""The plugin's fixtures, as a test of somebody's program uses them."""
 
 import asyncio
 
 import pytest
 
-from generor_async import AsyncGeneror, AsyncLuma, OutcomeUnknownError
+from generor_async import AsyncGeneror, AsyncLuma, Generor, Luma, OutcomeUnknownError
 from generor_async.simulator import Simulator
 from generor_async.testing import fixtures
 
@@ -22,6 +22,12 @@ def test_a_plain_test_has_them_too_in_as_many_loops_as_it_likes(simulator: Simul
         asyncio.run(luma.generations.run(prompt="A red bicycle"))
         assert not fixtures.closers
     assert len(simulator.ledger.charges) == 2
+
+
+def test_a_plain_test_has_blocking_ones(simulator: Simulator, generor_sync: Generor, luma_sync: Luma) -> None:
+    luma_sync.generations.run(prompt="A red bicycle")
+    generor_sync.generators.generate("image", prompt="A red bicycle", model_id=10003)
+    assert [entry.api for entry in simulator.ledger.charges] == ["luma", "generor"]
 
 
 def test_clients_are_of_the_simulator(simulator: Simulator, generor: AsyncGeneror, luma: AsyncLuma) -> None:

@@ -14,6 +14,11 @@ TEST = """
         assert (await generor.users.me()).username
         assert len(simulator.ledger.charges) == 1
 
+    def test_it_plainly(simulator, luma_sync, generor_sync):
+        luma_sync.generations.run(prompt="A red bicycle")
+        assert generor_sync.users.me().username
+        assert len(simulator.ledger.charges) == 1
+
     class TestIt:
         async def test_it(self, luma):
             await luma.generations.create(prompt="A red bicycle")
@@ -37,7 +42,7 @@ def test_anyio_runs_them(fresh: pytest.Pytester) -> None:
     fresh.makeini("[pytest]\nanyio_mode = auto")
     fresh.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'")
     fresh.makepyfile(TEST)
-    run(fresh, "-p", "no:asyncio").assert_outcomes(passed=2)
+    run(fresh, "-p", "no:asyncio").assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize("scope", ["function", "session"])
@@ -47,7 +52,7 @@ def test_pytest_asyncio_runs_them_in_its_auto_mode(fresh: pytest.Pytester, scope
         f"asyncio_default_fixture_loop_scope = {scope}\nasyncio_default_test_loop_scope = {scope}"
     )
     fresh.makepyfile(TEST)
-    run(fresh).assert_outcomes(passed=2)
+    run(fresh).assert_outcomes(passed=3)
 
 
 def test_xdist_gives_each_worker_a_port_of_its_own(fresh: pytest.Pytester) -> None:

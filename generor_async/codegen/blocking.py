@@ -1,0 +1,186 @@
+"""Writes `sync/`, the blocking half, from the async one: for each public class a twin, whose methods hand on.
+
+A twin is flat: what its half inherits, it has itself. Signatures and docstrings are taken over as they are written,
+but for what differs. What there is no rule for raises SpecError, naming the place.
+"""
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+
+from generor_async.codegen.docs import WIDTH
+from generor_async.codegen.ir import SpecError
+from generor_async.codegen.signatures import Scope
+from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage
+from generor_async.codegen.twins import Twin, find_twins, is_property
+
+__all__ = ["BY_HAND", "blocking_modules"]
+
+BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py"})
+"""What of `sync/` is not generated."""
+
+ORIGIN = "# Generated from the async half by `python -m generor_async.codegen`: do not edit."
+NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
+"""Methods that a twin has from its base class, or has no use for."""
+BLOCKING = """\
+Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that all \
+blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can make no \
+blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside of a running \
+event loop the clients work as well, but hold it up."""
+"""What is to be known of a client that its half doesn't say."""
+PHRASES = (
+    (r"\bAsync(?=[A-Z])", ""),
+    (r", async\.", ", blocking."),
+    (r"\basync (?=with\b|for\b)", ""),
+    (r"\basync (?=iterator\b|iterable\b)", ""),
+    (r", once for each event loop", ""),
+)
+"""What a docstring says otherwise; `await` is looked after by itself."""
+
+
+def blocking_modules() -> Iterator[tuple[str, str]]:
+    """Yield the path and the text, not yet formatted, of every generated module of `sync/`."""
+    twins = find_twins()
+    yield "__init__.py", _package(twins.values())
+    for target in sorted({twin.target for twin in twins.values()}):
+        yield f"{target}.py", _module(target, twins)
+
+
+def _package(twins: Iterable[Twin]) -> str:
+    doc = "The blocking half: each class hands its calls to the async one that it is the twin of."
+    return _text(doc, [f"from generor_async.sync.{twin.target} import {twin.name}" for twin in twins], twins)
+
+
+def _module(target: str, twins: Mapping[Ref, Twin]) -> str:
+    ours = [twin for twin in twins.values() if twin.target == target]
+    scope = Scope(target, twins)
+    classes = [_class(twin, scope) for twin in ours]
+    halves = dict.fromkeys(f"`{twin.ref.module}`" for twin in reversed(ours))
+    return _text(f"The blocking half of {' and '.join(halves)}.", scope.imports(), ours, *scope.variables(), *classes)
+
+
+def _text(doc: str, imports: Iterable[str], twins: Iterable[Twin], *body: str) -> str:
+    names = ", ".join(f'"{twin.name}"' for twin in twins)
+    return "\n".join([ORIGIN, f'"""{doc}"""', *imports, f"__all__ = [{names}]", *body, ""])
+
+
+def _class(twin: Twin, scope: Scope) -> str:
+    """Write one twin."""
+    base = f"{scope.take('Client' if twin.is_root else 'Twin')}[{scope.half(twin)}]"
+    generic = next((ast.unparse(each) for each in twin.half.node.bases if ast.unparse(each).startswith("Generic[")), "")
+    if generic:
+        variables = generic.removeprefix("Generic[").removesuffix("]")
+        scope.use("Generic", twin.half.module)
+        for name in variables.split(", "):
+            scope.use(name, twin.half.module)
+        base = f"{scope.take('Twin')}[{scope.half(twin)}[{variables}]], {generic}"
+    members = [_attribute(each, twin, scope) for each in attributes(twin.half)]
+    members += [_member(node, module, twin, scope) for node, module in functions(twin.half) if _is_taken(node, twin)]
+    scope.define(twin)
+    return "\n".join(
+        [f"class {twin.name}({base}):", _docstring(_class_doc(twin), twin, 4), "    __slots__ = ()", "", *members]
+    )
+
+
+def _is_taken(node: Function, twin: Twin) -> bool:
+    if node.name == "__init__":
+        return twin.is_root
+    hidden = node.name.startswith("_") and not node.name.startswith("__")
+    return not hidden and node.name not in NOT_TAKEN
+
+
+def _attribute(attribute: Attribute, twin: Twin, scope: Scope) -> str:
+    """Write what an instance of the half has as a property."""
+    kind = scope.read(attribute.annotation, attribute.module)
+    other = scope.twin_of(kind)
+    doc = attribute.doc
+    if doc is None and other is not None:
+        doc = _class_doc(other).partition("\n")[0]
+    return _property(
+        attribute.name,
+        scope.annotation(kind),
+        _docstring(doc or f"The {twin.name.lower()}'s {attribute.name}.", twin, 8),
+        scope.result(kind, f"self._half.{attribute.name}"),
+    )
+
+
+def _property(name: str, annotation: str, doc: str, value: str) -> str:
+    return f"    @property\n    def {name}(self) -> {annotation}:\n{doc}\n        return {value}\n"
+
+
+def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
+    """Write one method or property."""
+    place = f"{module.name}.{twin.ref.name}.{node.name}"
+    if node.returns is None:
+        raise SpecError(f"{place} has no annotation of what it returns")
+    doc = _docstring(ast.get_docstring(node) or "", twin, 8)
+    kind = scope.read(node.returns, module)
+    returns = scope.annotation(kind)
+    if is_property(node):
+        return _property(node.name, returns, doc, scope.result(kind, f"self._half.{node.name}"))
+    if node.decorator_list:
+        raise SpecError(f"{place}: there is no rule for {ast.unparse(node.decorator_list[0])}")
+    name = {"__aiter__": "__iter__"}.get(node.name, node.name)
+    head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
+    body = _init(node, module, twin, scope) if name == "__init__" else [_body(node, module, kind, scope)]
+    return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
+
+
+def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> str:
+    """Write the one line of a method: hand the call on."""
+    code = f"self._half.{node.name}({scope.arguments(node, module)})"
+    if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
+        code = f"self._bridge.run({code})"
+    return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
+
+
+def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:
+    """Write how a client is made: no frame of ours shows the key, and the bridge hears of every event."""
+    as_secret = scope.take("as_secret", "generor_async.engine.auth")
+    given = scope.arguments(node, module).replace("on_event=on_event", f"on_event={scope.take('watching')}(on_event)")
+    return [f"api_key = {as_secret}(api_key)", f"super().__init__({scope.half(twin)}({given}))"]
+
+
+def _yields(node: ast.AsyncFunctionDef) -> bool:
+    """Whether a function is a generator."""
+    return any(isinstance(each, ast.Yield) for statement in node.body for each in _own(statement))
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk what belongs to a function itself, and not to those defined in it."""
+    yield node
+    if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
+        for child in ast.iter_child_nodes(node):
+            yield from _own(child)
+
+
+def _class_doc(twin: Twin) -> str:
+    """Return what the half's class says; a client's base class tells of the arguments."""
+    docs = [ast.get_docstring(each.node) or "" for each in lineage(twin.half)]
+    if not twin.is_root:
+        return docs[0]
+    return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
+
+
+def _docstring(text: str, twin: Twin, indent: int) -> str:
+    """Write a docstring as it is said of the blocking half."""
+    if not text:
+        return ""
+    paragraphs = [_paragraph(each, twin, WIDTH - indent) for each in text.split("\n\n")]
+    quoted = '"""' + "\n\n".join(paragraphs)
+    quoted += '\n"""' if "\n" in quoted else '"""'
+    return textwrap.indent(quoted, " " * indent)
+
+
+def _paragraph(text: str, twin: Twin, width: int) -> str:
+    """Say a paragraph of the blocking half, wrapped anew if it differs and is no list."""
+    said = text
+    for pattern, instead in PHRASES:
+        said = re.sub(pattern, instead, said)
+    if twin.awaited is not None:
+        said = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", said)
+    said = re.sub(r"\bawait ", "", said)
+    if "\n " in said or (said == text and text != BLOCKING):
+        return said
+    return textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,224 @@
+"""Signatures and calls of the blocking half: how they differ from the async half's, and what has to be imported."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import cast
+
+from generor_async.codegen.ir import SpecError
+from generor_async.codegen.readings import ITERATORS, alternatives, class_at, named, names_in, read, text_of
+from generor_async.codegen.sources import Function, Module, Ref
+from generor_async.codegen.twins import Twin
+
+__all__ = ["Scope"]
+
+BRIDGE = "generor_async.sync.bridge"
+
+
+class Scope:
+    """The names of one generated module: whoever writes one has it imported."""
+
+    def __init__(self, target: str, twins: Mapping[Ref, Twin]) -> None:
+        self._target = target
+        self._twins = twins
+        self._imports: dict[str, str] = {}
+        self._variables: dict[str, str] = {}
+        self._defined: set[Ref] = set()
+
+    def imports(self) -> Iterable[str]:
+        """Return the statements that the names need."""
+        return self._imports.values()
+
+    def variables(self) -> Iterable[str]:
+        """Return the type variables among them."""
+        return self._variables.values()
+
+    def define(self, twin: Twin) -> None:
+        """Note that a class is there: until then, what names it stands in quotes."""
+        self._defined.add(twin.ref)
+
+    def take(self, name: str, module: str = BRIDGE) -> str:
+        """Return the name of something that the half doesn't have."""
+        return self._import(name, f"from {module} import {name}")
+
+    def half(self, twin: Twin) -> str:
+        """Return the name of a twin's half."""
+        alias = "" if twin.ref.name == twin.half_name else f" as {twin.half_name}"
+        return self._import(twin.half_name, f"from {twin.ref.module} import {twin.ref.name}{alias}")
+
+    def twin_name(self, twin: Twin) -> str:
+        """Return the name of a twin."""
+        if twin.target != self._target:
+            self._import(twin.name, f"from generor_async.sync.{twin.target} import {twin.name}")
+        return twin.name
+
+    def read(self, node: ast.expr, module: Module) -> ast.expr:
+        """Read an annotation, opening the aliases that mean something else for the twin."""
+        return read(node, module, self._differs)
+
+    def twin_of(self, node: ast.expr) -> Twin | None:
+        """Return the twin that stands for the class that was read."""
+        ref = class_at(node)
+        return None if ref is None else self._twins.get(ref)
+
+    def annotation(self, node: ast.expr, *, given: bool = False) -> str:
+        """Write an annotation that was read. What is `given` may be iterated plainly where the half wants it async."""
+        twins = [twin for name in names_in(node) if (twin := self.twin_of(name)) is not None]
+        text = ast.unparse(_Writing(self, given=given).visit(deepcopy(node)))
+        ahead = any(twin.target == self._target and twin.ref not in self._defined for twin in twins)
+        return f'"{text}"' if ahead else text
+
+    def parameters(self, function: Function, module: Module) -> str:
+        """Write the parameters of a function."""
+        arguments = deepcopy(function.args)
+        for argument in _each(arguments):
+            if argument.annotation is not None:
+                text = self.annotation(self.read(argument.annotation, module), given=True)
+                argument.annotation = ast.parse(text, mode="eval").body
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self._use_all(default, module)
+        return ast.unparse(arguments)
+
+    def arguments(self, function: Function, module: Module) -> str:
+        """Write what a call of the half with the function's own parameters takes."""
+        arguments = function.args
+        written = [self._handed_on(each, module) for each in (*arguments.posonlyargs, *arguments.args)[1:]]
+        if arguments.vararg is not None:
+            written.append(f"*{self._handed_on(arguments.vararg, module, many=True)}")
+        written += [f"{each.arg}={self._handed_on(each, module)}" for each in arguments.kwonlyargs]
+        if arguments.kwarg is not None:
+            written.append(f"**{arguments.kwarg.arg}")
+        return ", ".join(written)
+
+    def result(self, node: ast.expr, code: str) -> str:
+        """Write what the twin gives where the half gives the value of `code`, whose annotation was read."""
+        twin = self.twin_of(node)
+        match node:
+            case _ if not self._differs(node):
+                return code
+            case _ if twin is not None:
+                return f"{self.twin_name(twin)}(self._bridge, {code})"
+            case ast.Name() if text_of(node) == "Self":
+                return f"self._view({code})"
+            case ast.Subscript(value=value, slice=items) if text_of(value) in ITERATORS:
+                return self._each_result(_first(items), f"self._bridge.iterate({code})", "()")
+            case ast.Subscript(value=value, slice=item) if text_of(value) == "list":
+                return self._each_result(item, code, "[]")
+            case ast.BinOp(left=left, right=ast.Constant(value=None)):
+                return f"None if (found := {code}) is None else {self.result(left, 'found')}"
+            case _:
+                raise SpecError(f"sync/{self._target}.py: there is no rule for what returns {ast.unparse(node)}")
+
+    def _each_result(self, item: ast.expr, code: str, brackets: str) -> str:
+        if not self._differs(item):
+            return code
+        return f"{brackets[0]}{self.result(item, 'each')} for each in {code}{brackets[1]}"
+
+    def _handed_on(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
+        """Write an argument as the half takes it."""
+        name = argument.arg
+        if argument.annotation is None:
+            return name
+        annotation = self.read(argument.annotation, module)
+        if not many:
+            return self._given(annotation, name)
+        each = self._given(annotation, "each")
+        return name if each == "each" else f"[{each} for each in {name}]"
+
+    def _given(self, node: ast.expr, name: str) -> str:
+        """Write what the half takes for a value of an annotation that was read."""
+        if not self._differs(node):
+            return name
+        if any(text_of(each) in ITERATORS for each in names_in(node)):
+            return f"{self.take('streamed')}({name})"
+        twin = self.twin_of(node)
+        if twin is not None:
+            return f"{self.take('half_of')}({name})"
+        match node:
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
+                text_of(value) == "Callable"
+            ):
+                return f"lambda given: {name}({self.result(told, 'given')})"
+            case ast.Subscript(slice=item):
+                return f"[{self._given(item, 'each')} for each in {name}]"
+            case ast.BinOp(left=left, right=ast.Constant(value=None)):
+                return f"None if {name} is None else {self._given(left, name)}"
+            case ast.BinOp():
+                kinds = list(alternatives(node))
+                twins = [twin for twin in map(self.twin_of, kinds) if twin is not None]
+                if len(twins) == sum(map(self._differs, kinds)):
+                    names = " | ".join(map(self.twin_name, twins))
+                    return f"{self.take('half_of')}({name}) if isinstance({name}, {names}) else {name}"
+            case _:
+                pass
+        raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")
+
+    def _differs(self, node: ast.expr) -> bool:
+        """Whether a value of this type is another one for the twin."""
+        return any(self.twin_of(each) is not None or text_of(each) in {"Self", *ITERATORS} for each in names_in(node))
+
+    def use(self, name: str, module: Module) -> None:
+        """Bind a name as the module binds it that it is taken from."""
+        if name in module.imports:
+            source = module.imports[name]
+            start = f"import {source.module}" if source.name is None else f"from {source.module} import {source.name}"
+            self._import(name, start if name == (source.name or source.module) else f"{start} as {name}")
+        elif name in module.variables and _is_type_variable(value := module.variables[name]):
+            self._variables[name] = f"{name} = {ast.unparse(value)}"
+            self._use_all(value, module)
+        elif name in module.classes or name in module.variables:
+            self._import(name, f"from {module.name} import {name}")
+
+    def _use_all(self, node: ast.AST, module: Module) -> None:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name):
+                self.use(each.id, module)
+
+    def _import(self, name: str, statement: str) -> str:
+        known = self._imports.setdefault(name, statement)
+        if known != statement:
+            raise SpecError(f"sync/{self._target}.py: {name} would be both `{known}` and `{statement}`")
+        return name
+
+
+class _Writing(ast.NodeTransformer):
+    """Turns an annotation that was read into what stands in the generated module."""
+
+    def __init__(self, scope: Scope, *, given: bool) -> None:
+        self._scope = scope
+        self._given = given
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        twin = self._scope.twin_of(node)
+        if twin is not None:
+            return ast.Name(self._scope.twin_name(twin))
+        found = named(node)
+        assert found is not None
+        module, text = found
+        self._scope.use(text.partition(".")[0], module)
+        return ast.Name(text)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if text_of(node.value) not in ITERATORS:
+            self.generic_visit(node)
+            return node
+        item = cast("ast.expr", self.visit(_first(node.slice)))
+        plain = self._scope.take("Iterable" if self._given else "Iterator", "collections.abc")
+        iterated = ast.Subscript(ast.Name(plain), item)
+        if not self._given:
+            return iterated
+        return ast.BinOp(ast.Subscript(cast("ast.expr", self.visit(node.value)), item), ast.BitOr(), iterated)
+
+
+def _each(arguments: ast.arguments) -> Iterator[ast.arg]:
+    yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    yield from (each for each in (arguments.vararg, arguments.kwarg) if each is not None)
+
+
+def _first(node: ast.expr) -> ast.expr:
+    return node.elts[0] if isinstance(node, ast.Tuple) else node
+
+
+def _is_type_variable(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "TypeVar"

@@ -1,0 +1,111 @@
+"""Which classes of the async half get a blocking twin, what each is called, and where it stands.
+
+What comes out of a client and has anything async about it gets one: as an attribute, a result, or an item of either.
+What only goes in, such as a clock, is handed on as it is.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from generor_async.codegen.readings import class_at, names_in, read
+from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions
+
+__all__ = ["ROOTS", "Twin", "find_twins", "is_property"]
+
+ROOTS = (Ref("generor_async.generor", "AsyncGeneror"), Ref("generor_async.luma", "AsyncLuma"))
+
+
+@frozen(eq=False)
+class Twin:
+    """A class to be written: the twin of `half`."""
+
+    ref: Ref
+    half: Class
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.ref.name.removeprefix("Async")
+
+    @property
+    def half_name(self) -> str:
+        """What its half is called beside it."""
+        return f"Async{self.name}"
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a client."""
+        return self.ref in ROOTS
+
+    @property
+    def target(self) -> str:
+        """The module of `sync/` in which it stands: its API's, or one of what the APIs share."""
+        parts = self.ref.module.split(".")[1:]
+        return parts[1] if len(parts) > 1 else parts[0]
+
+    @property
+    def awaited(self) -> str | None:
+        """The method that `await` stands for."""
+        for node, _ in functions(self.half):
+            match node:
+                case ast.FunctionDef(
+                    name="__await__",
+                    body=[*_, ast.Return(ast.Call(ast.Attribute(ast.Call(ast.Attribute(attr=method)))))],
+                ):
+                    return method
+                case _:
+                    pass
+        return None
+
+
+def find_twins() -> Mapping[Ref, Twin]:
+    """Return the classes that get a twin, each after those that it mentions, as far as that is possible."""
+    found: dict[Ref, Twin] = {}
+    under_way: set[Ref] = set()
+
+    def visit(ref: Ref) -> None:
+        if ref in under_way:
+            return
+        under_way.add(ref)
+        half = Class.of(ref)
+        for other in _comes_out(half):
+            visit(other)
+        if ref in ROOTS or _is_async(half, {ref}):
+            found[ref] = Twin(ref, half)
+
+    for root in ROOTS:
+        visit(root)
+    return found
+
+
+def is_property(node: Function) -> bool:
+    """Whether a function is read like an attribute."""
+    return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _is_async(half: Class, seen: set[Ref]) -> bool:
+    """Whether anything of a class waits, or leads to what does."""
+    if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(half)):
+        return True
+    return any(_is_async(Class.of(ref), seen | {ref}) for ref in _comes_out(half) if ref not in seen)
+
+
+def _comes_out(half: Class) -> Iterator[Ref]:
+    for each in attributes(half):
+        yield from _mentioned(each.annotation, each.module)
+    for node, module in _public(half):
+        if node.returns is not None:
+            yield from _mentioned(node.returns, module)
+
+
+def _public(half: Class) -> Iterator[tuple[Function, Module]]:
+    return (found for found in functions(half) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
+
+
+def _mentioned(annotation: ast.expr, module: Module) -> Iterator[Ref]:
+    for name in names_in(read(annotation, module, lambda _: True)):
+        ref = class_at(name)
+        if ref is not None:
+            yield ref

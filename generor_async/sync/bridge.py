@@ -1,0 +1,171 @@
+"""The way from the blocking clients to the async ones, whose halves they are: what is generated goes over it.
+
+Each call is carried out in one event loop, in a thread of its own, and the caller waits. Callbacks such as `on_event`
+and `on_progress` run in that thread.
+"""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from typing import Any, Generic, Self, TypeVar, cast
+
+from generor_async.engine import client as engine
+from generor_async.sync.calls import Call, watching
+from generor_async.sync.leases import Lease, process, shown
+
+__all__ = ["Bridge", "Client", "Twin", "half_of", "streamed", "watching"]
+
+T = TypeVar("T")
+H = TypeVar("H")
+C = TypeVar("C", bound=engine.Client)
+
+
+class Bridge:
+    """What a blocking client, its views and all that came from them share."""
+
+    def __init__(self, client: engine.Client) -> None:
+        self._client = client
+        self._lease: Lease | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out `work` in the event loop, and return or raise what came of it.
+
+        Ctrl-C, or whatever else a signal's handler raises, cancels the work, waits for that to end, and goes on with
+        notes that say what became of it.
+        """
+        call = Call(work)
+        try:
+            call.carry_out(self._admit(call))
+        except BaseException as interruption:
+            call.stop(interruption)
+            raise
+        finally:
+            self._dismiss(call)
+        return call.result()
+
+    def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
+        """Walk an async iterator; each item is fetched when it is asked for."""
+        found = self.run(_next(source))
+        lease = self._lease
+        while found is not None:
+            yield found[0]
+            if self._lease is not lease:  # an event loop that ends takes its iterators with it
+                raise RuntimeError("the client was closed in the middle of this iteration")
+            found = self.run(_next(source))
+
+    def close(self) -> None:
+        """Wait for the calls that other threads have under way, close the connections, and leave the loop."""
+        ours = process()
+        ours.refuse_own_thread()
+        with ours.changed:
+            lease, self._lease = self._lease, None
+            if lease is None or lease.process is not ours:
+                return
+            lease.closing = True
+            ours.changed.wait_for(lambda: not lease.calls)
+        lease.end()
+
+    def _admit(self, call: Call[Any]) -> Lease:
+        ours = process()
+        ours.refuse_own_thread()
+        with ours.changed:
+            lease = self._lease
+            if lease is None or lease.process is not ours:
+                lease = self._lease = Lease(ours, self._client)
+            call.lease = lease
+            lease.calls.add(call)
+        return lease
+
+    def _dismiss(self, call: Call[Any]) -> None:
+        lease = call.lease
+        if lease is not None:
+            with lease.process.changed:
+                lease.calls.discard(call)
+                if lease.closing:
+                    lease.process.changed.notify_all()
+
+    def __del__(self) -> None:
+        lease = self._lease
+        if lease is not None and lease.process is process() and not lease.ended:
+            lease.drop()
+            warnings.warn(f"unclosed {shown(self._client)}", ResourceWarning, stacklevel=2, source=self)
+
+
+class Twin(Generic[H]):
+    """The blocking form of an async object: what is generated hands each call on to that half.
+
+    Twins of one half are equal: a job that comes back as completed is the one that was handed in.
+    """
+
+    __slots__ = ("_bridge", "_half")
+
+    def __init__(self, bridge: Bridge, half: H) -> None:
+        self._bridge = bridge
+        self._half = half
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._half is self._half
+
+    def __hash__(self) -> int:
+        return hash((type(self), id(self._half)))
+
+    def __repr__(self) -> str:
+        text = shown(self._half)
+        return object.__repr__(self) if text.startswith("<") else text
+
+
+class Client(Twin[C]):
+    """What is not generated of a blocking client: how it begins and ends."""
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, half: C) -> None:
+        super().__init__(Bridge(half), half)
+
+    def __repr__(self) -> str:
+        # A client that was refused in the making has no half yet, and tracebacks may show it.
+        return super().__repr__() if hasattr(self, "_half") else f"{type(self).__name__}(unfinished)"
+
+    def _view(self, half: C) -> Self:
+        """Return another view of this client."""
+        view = object.__new__(type(self))
+        view._bridge, view._half = self._bridge, half
+        return view
+
+    def close(self) -> None:
+        """Close the connections, and leave the event loop; the next call opens new ones.
+
+        Waits for the calls that other threads have under way.
+        """
+        self._bridge.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def half_of(twin: Twin[H]) -> H:
+    """Return the async half of a blocking object."""
+    return twin._half  # pyright: ignore[reportPrivateUsage] # a part of the class
+
+
+def streamed(source: T | Iterable[bytes]) -> T | AsyncIterator[bytes]:
+    """Return an iterable of bytes as the async half takes it, its items drawn in a thread; anything else as it is."""
+    given: object = source
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview):
+        return _drawn(iter(cast("Iterable[bytes]", given)))
+    return cast("T", source)
+
+
+async def _drawn(items: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (chunk := await asyncio.to_thread(next, items, None)) is not None:
+        yield chunk
+
+
+async def _next(source: AsyncIterator[T]) -> tuple[T] | None:
+    """Return the next item in a tuple; None at the end."""
+    async for item in source:
+        return (item,)
+    return None

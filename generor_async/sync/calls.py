@@ -1,0 +1,151 @@
+"""One blocking call: its work goes into the event loop, and its caller waits for it, or is interrupted."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar, copy_context
+from typing import Any, Generic, TypeVar
+
+from generor_async.api.generor.operations import ENDPOINTS as GENEROR_ENDPOINTS
+from generor_async.api.luma.operations import ENDPOINTS as LUMA_ENDPOINTS
+from generor_async.sync.leases import Lease
+from generor_async.values import AttemptEnded, AttemptStarted, Event
+
+__all__ = ["Call", "watching"]
+
+T = TypeVar("T")
+
+PATIENCE = 0.1 if sys.platform == "win32" else -1.0
+"""Seconds for which a lock is waited for at a time; -1 has no end. On Windows, Ctrl-C comes only in between."""
+
+READS = frozenset(
+    name
+    for endpoints in (GENEROR_ENDPOINTS, LUMA_ENDPOINTS)
+    for name, endpoint in endpoints.items()
+    if endpoint.conduct == "read"
+)
+"""Operations that change nothing, whatever became of them."""
+
+_current: "ContextVar[Call[Any]]" = ContextVar("_current")
+
+
+class Call(Generic[T]):
+    """One piece of work, under way in the event loop while its caller waits.
+
+    It goes into the loop by `call_soon_threadsafe`, and its end is told by a lock: less than anyio's portal does for a
+    call, which takes several futures and turns of the loop.
+    """
+
+    __slots__ = ("_ended", "_error", "_over", "_result", "_task", "_trail", "_work", "lease")
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self.lease: Lease | None = None
+        """On which it was let into the event loop."""
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+        self._result: T
+        self._error: BaseException | None = None
+        self._trail: dict[str, AttemptStarted | AttemptEnded] = {}
+        self._ended = False
+        self._over = threading.Lock()
+        self._over.acquire()
+
+    def carry_out(self, lease: Lease) -> None:
+        """Have the work done, in a copy of the caller's context, and wait for its end."""
+        context = copy_context()
+        context.run(_current.set, self)
+        lease.loop.call_soon_threadsafe(self._begin, lease.loop, context=context)
+        self._wait()
+
+    def result(self) -> T:
+        """Return what the work returned, or raise what it raised."""
+        error, self._error, self._task = self._error, None, None
+        if error is None:
+            result = self._result
+            del self._result  # a task that this call began may hold it for long
+            return result
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+    def stop(self, interruption: BaseException) -> None:
+        """Cancel the work, wait for that to end, and let the interruption say what became of it."""
+        if self.lease is None:
+            self._work.close()
+            return
+        if not self._ended:
+            self.lease.loop.call_soon_threadsafe(self._cancel, self.lease.loop)
+            self._wait()
+        for line in self._fate():
+            interruption.add_note(line)
+        self._error = self._task = None
+
+    def follow(self, event: AttemptStarted | AttemptEnded) -> None:
+        """Keep in mind what is known of a request, until it has come to an answer."""
+        if isinstance(event, AttemptEnded) and event.outcome in {"done", "refused"}:
+            self._trail.pop(event.request_id, None)
+        else:
+            self._trail[event.request_id] = event
+
+    def _wait(self) -> None:
+        while not self._over.acquire(timeout=PATIENCE):
+            pass
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._carry())
+
+    async def _carry(self) -> None:
+        try:
+            self._result = await self._work
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the caller
+            self._error = error
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._over.release()
+
+    def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._task is not None:
+            # Not at once: a task that is cancelled before its first step would never tell its end.
+            loop.call_soon(self._task.cancel)
+        elif not self._ended:  # it was interrupted on its way here
+            self._work.close()
+            self._error = asyncio.CancelledError()
+            self._end()
+
+    def _fate(self) -> Iterator[str]:
+        error = self._error
+        if error is None:
+            yield f"the call had finished: {self._result!r:.300}"
+        elif not isinstance(error, asyncio.CancelledError):
+            yield f"the call had failed: {type(error).__name__}: {error}"
+        else:
+            lines = [*getattr(error, "__notes__", ()), *map(_fate_of, self._trail.values())]
+            yield from lines or ["the call was cancelled when no request of it was under way"]
+
+
+def _fate_of(last: AttemptStarted | AttemptEnded) -> str:
+    """Say what became of a request that was cut off."""
+    which = f"{last.operation} (request id {last.request_id})"
+    if isinstance(last, AttemptEnded) and last.outcome == "not_sent":
+        return f"{which} was cancelled before it was sent"
+    if last.operation in READS:
+        return f"{which} was cancelled; it changes nothing"
+    return f"{which} was cut off after it was sent: whether it took effect is unknown"
+
+
+def watching(on_event: Callable[[Event], object] | None) -> Callable[[Event], object]:
+    """Return an `on_event` that also follows the requests of each call, so that it can tell what became of them."""
+
+    def watch(event: Event) -> None:
+        if isinstance(event, AttemptStarted | AttemptEnded):
+            call = _current.get(None)
+            if call is not None:
+                call.follow(event)
+        if on_event is not None:
+            on_event(event)
+
+    return watch

@@ -1,0 +1,550 @@
+# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+"""The blocking half of `generor_async.luma` and `generor_async.api.luma.resources`."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, Self, TypeVar, Unpack
+
+import aiohttp
+
+from generor_async.api.luma import models
+from generor_async.api.luma.models import Generation
+from generor_async.api.luma.resources import FilesResource as AsyncFilesResource
+from generor_async.api.luma.resources import GenerationsCreateParams
+from generor_async.engine.auth import as_secret
+from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.limits import Limits, RateLimits
+from generor_async.engine.transfer import Progress
+from generor_async.luma import AsyncLuma
+from generor_async.luma import Generations as AsyncGenerations
+from generor_async.luma import Job as AsyncJob
+from generor_async.rules.wire import Operation
+from generor_async.sync.bridge import Client, Twin, half_of, watching
+from generor_async.sync.pages import Pages
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, MediaRef, Priority, Secret, Unset
+
+__all__ = ["FilesResource", "Generations", "Job", "Luma"]
+T = TypeVar("T")
+
+
+class Job(Twin[AsyncJob]):
+    """A generation under way; its `id` is all that it takes to find it again.
+
+    `job.wait()` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self._half.id
+
+    @property
+    def generation(self) -> Generation | None:
+        """The generation as it was last seen; None before the first look."""
+        return self._half.generation
+
+    def wait(self, *, timeout: float = math.inf) -> Generation:
+        """Wait until the job is completed, and return it; `timeout` is in seconds.
+
+        Raises:
+            GenerationFailedError: the job failed; the class tells why.
+            DeadlineExceededError: time is up; the job goes on.
+        """
+        return self._bridge.run(self._half.wait(timeout=timeout))
+
+    def updates(self, *, timeout: float = math.inf) -> Iterator[Generation]:
+        """Yield the generation at each change of its state, the present one first, until it is terminal."""
+        return self._bridge.iterate(self._half.updates(timeout=timeout))
+
+    def refresh(self) -> Generation:
+        """Look at the job once."""
+        return self._bridge.run(self._half.refresh())
+
+    def download(
+        self, to: str | PathLike[str], *, overwrite: bool = False, on_progress: Progress | None = None
+    ) -> list[Path]:
+        """Download the outputs of the completed job; see `Luma.download`."""
+        return self._bridge.run(self._half.download(to, overwrite=overwrite, on_progress=on_progress))
+
+
+class Generations(Twin[AsyncGenerations]):
+    """Submit generations, wait for them, and take them up again by their ids."""
+
+    __slots__ = ()
+
+    def submit(self, **params: Unpack[GenerationsCreateParams]) -> Job:
+        """Submit a generation with the parameters of `create`, and return its job."""
+        return Job(self._bridge, self._bridge.run(self._half.submit(**params)))
+
+    def job(self, generation_id: str) -> Job:
+        """Take up a job by its id, without a request: after a restart, for example."""
+        return Job(self._bridge, self._half.job(generation_id))
+
+    def run(self, **params: Unpack[GenerationsCreateParams]) -> Generation:
+        """Submit a generation with the parameters of `create`, wait for it, and return it completed.
+
+        Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
+        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
+        job goes on then, and `job(id)` takes it up again.
+        """
+        return self._bridge.run(self._half.run(**params))
+
+    def create(
+        self,
+        *,
+        prompt: str,
+        model: models.GenerationModel | Unset = UNSET,
+        type: models.GenerationType | Unset = UNSET,
+        aspect_ratio: models.GenerationAspectRatio | Unset | None = UNSET,
+        style: models.GenerationStyle | Unset = UNSET,
+        output_format: models.GenerationOutputFormat | Unset | None = UNSET,
+        web_search: bool | Unset = UNSET,
+        image_ref: Sequence[MediaRef | Mapping[str, Any]] | Unset = UNSET,
+        source: MediaRef | Mapping[str, Any] | Unset | None = UNSET,
+        layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
+        video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+    ) -> models.Generation:
+        """Submit one generation and return it queued.
+
+        The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
+        every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
+        never received can't be found again.
+
+        Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended
+        yet.
+
+        Args:
+            prompt: What to generate or how to edit the source, 1 to 6,000 characters.
+            model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a
+                higher price, `ray-3.2` makes videos.
+            type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
+            aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model
+                and type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
+            style: A style preset; the server's default is `auto`.
+            output_format: The image format of the output; None lets the model choose.
+            web_search: Whether the model may search the web and download references before it generates (client).
+            image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at
+                most 50 MB each.
+            source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
+                `video_reframe` and `layering`; not valid for `image`.
+            layering: How to take an image apart; for type `layering` only (client).
+            video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
+            user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
+
+        Returns:
+            The generation was accepted and queued.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            BadRequestError: 400: The request body contains invalid or conflicting parameters.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            InsufficientCreditsError: 402: The account doesn't have enough credits; the request was not queued.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            PayloadTooLargeError: 413: A source or reference image exceeds 50 MB, whether given by URL or inline.
+            UnprocessableEntityError: 422: A media reference was well formed but couldn't be processed.
+            RateLimitError: 429: One of the two limits was hit.
+            BadGatewayError: 502: An upstream service that the request needs is unavailable for now.
+            ServiceUnavailableError: 503: The server can't fetch images by URL for now; requests without URLs aren't
+                affected.
+        """
+        return self._bridge.run(
+            self._half.create(
+                prompt=prompt,
+                model=model,
+                type=type,
+                aspect_ratio=aspect_ratio,
+                style=style,
+                output_format=output_format,
+                web_search=web_search,
+                image_ref=image_ref,
+                source=source,
+                layering=layering,
+                video=video,
+                user_id=user_id,
+            )
+        )
+
+    def get(self, generation_id: str) -> models.Generation:
+        """Return one generation as it is now.
+
+        Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't exist,
+        belongs to another key or isn't a UUID answers 404 alike.
+
+        Args:
+            generation_id: The generation's id, a UUID, as `generations.create` returned it.
+
+        Returns:
+            The generation in its current state.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
+        """
+        return self._bridge.run(self._half.get(generation_id))
+
+
+class FilesResource(Twin[AsyncFilesResource]):
+    """Upload media once and refer to it from generations."""
+
+    __slots__ = ()
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        purpose: models.FilePurpose | Unset = UNSET,
+        state: models.FileState | Unset = UNSET,
+        max_items: int | None = None,
+    ) -> Pages[models.File]:
+        """List the uploaded files, newest first.
+
+        The cursor is opaque; it is read from one page's `next_cursor` and asks for the next.
+
+        Source: client.
+
+        Args:
+            limit: How many files a page holds at most, 1 to 100; the server's default is 25.
+            cursor: Where to go on, as the page before said in `next_cursor`.
+            purpose: Only files with this purpose.
+            state: Only files in this state.
+            max_items: How many items to yield in all; None for as many as there are.
+
+        Returns:
+            The pages, fetched as they are asked for.
+
+        Raises:
+            BadRequestError: 400: A field of the request is invalid.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+        """
+        return Pages(
+            self._bridge, self._half.list(limit=limit, cursor=cursor, purpose=purpose, state=state, max_items=max_items)
+        )
+
+    def create(
+        self,
+        *,
+        mime_type: str,
+        size_bytes: int,
+        filename: str | Unset | None = UNSET,
+        purpose: models.FilePurpose | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
+        user_id: str | Unset | None = UNSET,
+    ) -> models.CreatedFile:
+        """Ask for a presigned upload of one file.
+
+        Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then call
+        `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
+
+        Source: client.
+
+        Args:
+            mime_type: The MIME type of the bytes, such as `image/jpeg`.
+            size_bytes: The exact size in bytes, up to 5 GiB.
+            filename: The file's name, to be recorded.
+            purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance.
+            expires_at: After this time the server may delete the file.
+            user_id: An opaque tag of the caller's end user, as on `generations.create`.
+
+        Returns:
+            The file was recorded.
+
+        Raises:
+            BadRequestError: 400: A field of the request is invalid.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            PayloadTooLargeError: 413: The file is larger than the endpoint takes.
+        """
+        return self._bridge.run(
+            self._half.create(
+                mime_type=mime_type,
+                size_bytes=size_bytes,
+                filename=filename,
+                purpose=purpose,
+                expires_at=expires_at,
+                user_id=user_id,
+            )
+        )
+
+    def create_inline(
+        self,
+        content: bytes,
+        *,
+        filename: str,
+        mime_type: str,
+        purpose: models.FilePurpose | Unset = UNSET,
+        expires_at: datetime | Unset = UNSET,
+        user_id: str | Unset = UNSET,
+    ) -> models.CreatedFile:
+        """Upload one small file in the request itself.
+
+        The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the size
+        of inline uploads; larger files need `files.create`.
+
+        Source: client.
+
+        Args:
+            content: The bytes of the file.
+            filename: The file's name, recorded with it.
+            mime_type: The MIME type of the bytes, such as `image/jpeg`.
+            purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance (assumed).
+            expires_at: After this time the server may delete the file (assumed).
+            user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
+
+        Returns:
+            The file was recorded.
+
+        Raises:
+            BadRequestError: 400: A field of the request is invalid.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            PayloadTooLargeError: 413: The file is larger than the endpoint takes.
+        """
+        return self._bridge.run(
+            self._half.create_inline(
+                content, filename=filename, mime_type=mime_type, purpose=purpose, expires_at=expires_at, user_id=user_id
+            )
+        )
+
+    def get(self, file_id: str) -> models.File:
+        """Return what is known about one file.
+
+        A file goes from `pending` to `ready` or `failed`; only a `ready` one can be referred to.
+
+        Source: client.
+
+        Args:
+            file_id: The file's id, as `files.create` returned it.
+
+        Returns:
+            The file in its current state.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            NotFoundError: 404: The file doesn't exist, or belongs to another API client.
+        """
+        return self._bridge.run(self._half.get(file_id))
+
+    def delete(self, file_id: str) -> None:
+        """Delete one file.
+
+        The deletion is soft; new generations can't refer to the file any more.
+
+        Source: client.
+
+        Args:
+            file_id: The file's id, as `files.create` returned it.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            NotFoundError: 404: The file doesn't exist, or belongs to another API client.
+        """
+        self._bridge.run(self._half.delete(file_id))
+
+    def complete(self, file_id: str) -> models.File:
+        """Start the ingest of a file whose bytes were uploaded.
+
+        The file goes from `pending` to `ready` or `failed`; look at it with `files.get`.
+
+        Source: client.
+
+        Args:
+            file_id: The file's id, as `files.create` returned it.
+
+        Returns:
+            The file, usually still `pending`.
+
+        Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
+            BadRequestError: 400: A field of the request is invalid.
+            AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
+            PermissionDeniedError: 403: The API client is suspended or deactivated.
+            NotFoundError: 404: The file doesn't exist, or belongs to another API client.
+        """
+        return self._bridge.run(self._half.complete(file_id))
+
+
+class Luma(Client[AsyncLuma]):
+    """The Luma Agents API, blocking.
+
+    `generations.run(...)` submits a job, waits for it and returns it completed; `generations.submit(...)` returns a
+    `Job` at once; `generations.create(...)` and `.get(...)` are the bare calls.
+
+    Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
+    all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
+    make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
+    of a running event loop the clients work as well, but hold it up.
+
+    A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
+
+    Args:
+        api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
+        base_url: by default the environment's `GENEROR_BASE_URL` or `LUMA_BASE_URL`, or else the vendor's own address.
+        allow_insecure: take a plain http address that is not on this machine.
+        timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
+            No end is spelled `math.inf`.
+        queue_timeout: seconds to wait for one's turn under the API's limits when no `timeout` is given.
+        attempt_timeout: seconds for one attempt; by default it depends on the call.
+        max_retries: attempts after the first.
+        max_connections: sockets for calls that may be repeated, and as many for those that may not.
+        max_reply_bytes: the largest JSON answer that is read, after decompression.
+        connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
+            leave on whatever connection it has.
+        proxy: the URL of an HTTP proxy.
+        ssl: as aiohttp has it.
+        trust_env: take the proxy from the environment.
+        on_event: a callable that gets every event.
+        clock: where time comes from.
+        limits: what paces the calls; by default the living clients of one address and key share one.
+
+    Raises:
+        InvalidRequestError: an argument that can never be right.
+        MissingAPIKeyError: Luma without a key.
+    """
+
+    __slots__ = ()
+
+    @property
+    def generations(self) -> Generations:
+        """Submit generations, wait for them, and take them up again by their ids."""
+        return Generations(self._bridge, self._half.generations)
+
+    @property
+    def files(self) -> FilesResource:
+        """Upload media once and refer to it from generations."""
+        return FilesResource(self._bridge, self._half.files)
+
+    def download(
+        self,
+        result: Generation | Job,
+        to: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_progress: Progress | None = None,
+    ) -> list[Path]:
+        """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
+
+        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. A
+        presigned URL that has expired (after one hour, documented) is fetched anew.
+
+        Raises:
+            DownloadError: there is nothing to download, it broke off, or the file exists already.
+        """
+        return self._bridge.run(
+            self._half.download(
+                half_of(result) if isinstance(result, Job) else result, to, overwrite=overwrite, on_progress=on_progress
+            )
+        )
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        *,
+        base_url: str | None = None,
+        allow_insecure: bool = False,
+        timeout: float | None = None,
+        queue_timeout: float = math.inf,
+        attempt_timeout: float | None = None,
+        max_retries: int = 4,
+        max_connections: int = 100,
+        max_reply_bytes: int = 8 * 1024 * 1024,
+        connector: aiohttp.BaseConnector | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
+        trust_env: bool = False,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Clock = REAL_CLOCK,
+        limits: Limits | None = None,
+    ) -> None:
+        api_key = as_secret(api_key)
+        super().__init__(
+            AsyncLuma(
+                api_key,
+                base_url=base_url,
+                allow_insecure=allow_insecure,
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                attempt_timeout=attempt_timeout,
+                max_retries=max_retries,
+                max_connections=max_connections,
+                max_reply_bytes=max_reply_bytes,
+                connector=connector,
+                proxy=proxy,
+                ssl=ssl,
+                trust_env=trust_env,
+                on_event=watching(on_event),
+                clock=clock,
+                limits=limits,
+            )
+        )
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Unset = UNSET,
+        queue_timeout: float | Unset = UNSET,
+        attempt_timeout: float | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        priority: Priority | Unset = UNSET,
+        extra_headers: Mapping[str, str] | Unset = UNSET,
+        extra_query: Mapping[str, str] | Unset = UNSET,
+        extra_body: Mapping[str, Any] | Unset = UNSET,
+        request_id: str | Unset = UNSET,
+    ) -> Self:
+        """Return a view of this client whose calls are made otherwise; it shares connections and limits.
+
+        A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
+        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time.
+        """
+        return self._view(
+            self._half.with_options(
+                timeout=timeout,
+                queue_timeout=queue_timeout,
+                attempt_timeout=attempt_timeout,
+                max_retries=max_retries,
+                priority=priority,
+                extra_headers=extra_headers,
+                extra_query=extra_query,
+                extra_body=extra_body,
+                request_id=request_id,
+            )
+        )
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
+        return self._half.rate_limits
+
+    def send(self, operation: Operation[T]) -> T:
+        """Send an operation that was built before, and return its decoded result."""
+        return self._bridge.run(self._half.send(operation))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: JSON = None,
+        conduct: Conduct = "plain",
+    ) -> JSON:
+        """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
+
+        `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
+        and `bills` calls only if it is certain that they had no effect.
+        """
+        return self._bridge.run(self._half.request(method, path, query=query, json=json, conduct=conduct))

@@ -1,0 +1,74 @@
+# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+"""The blocking half of `generor_async.engine.pages`."""
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from generor_async.engine.pages import Page as AsyncPage
+from generor_async.engine.pages import Pages as AsyncPages
+from generor_async.rules.envelope import Meta
+from generor_async.sync.bridge import Twin
+from generor_async.values import ResponseInfo
+
+__all__ = ["Page", "Pages"]
+T = TypeVar("T")
+
+
+class Page(Twin[AsyncPage[T]], Generic[T]):
+    """One page of a list: `items`, `meta`, and the way to the next."""
+
+    __slots__ = ()
+
+    @property
+    def items(self) -> list[T]:
+        """What is on this page."""
+        return self._half.items
+
+    @property
+    def meta(self) -> Meta:
+        """Where this page stands in the list."""
+        return self._half.meta
+
+    @property
+    def raw(self) -> Any:
+        """The JSON as it was received."""
+        return self._half.raw
+
+    @property
+    def response(self) -> ResponseInfo | None:
+        """Status, headers and timing; `response_of(page)` gives the same."""
+        return self._half.response
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is another page after this one."""
+        return self._half.has_next
+
+    def next_page(self) -> "Page[T] | None":
+        """Fetch the page after this one; None where there is none."""
+        return None if (found := self._bridge.run(self._half.next_page())) is None else Page(self._bridge, found)
+
+
+class Pages(Twin[AsyncPages[T]], Generic[T]):
+    """A list that the API gives in pages.
+
+    `pages.first_page()` fetches the first page; `for item in pages` walks all items, `pages.by_page()` all pages.
+    `max_items` is the total number of items to give, whatever the size of a page.
+    """
+
+    __slots__ = ()
+
+    def first_page(self) -> Page[T]:
+        """Fetch the first page."""
+        return Page(self._bridge, self._bridge.run(self._half.first_page()))
+
+    def by_page(self) -> Iterator[Page[T]]:
+        """Walk the list page by page."""
+        return (Page(self._bridge, each) for each in self._bridge.iterate(self._half.by_page()))
+
+    def __iter__(self) -> Iterator[T]:
+        return self._bridge.iterate(self._half.__aiter__())
+
+    def collect(self, *, max_items: int | None = None) -> list[T]:
+        """Return all items as a list, or the first `max_items` of them."""
+        return self._bridge.run(self._half.collect(max_items=max_items))

@@ -1,0 +1,218 @@
+"""The blocking half, as it is written from small async ones."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import generor_async
+from generor_async.codegen import sources, twins
+from generor_async.codegen.__main__ import compare
+from generor_async.codegen.blocking import BY_HAND, blocking_modules
+from generor_async.codegen.ir import SpecError
+from generor_async.codegen.render import generate_blocking
+from generor_async.codegen.sources import Ref
+
+HEAD = """
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from typing import Generic, Literal, Self, TypeAlias, TypeVar, Unpack
+
+    T = TypeVar("T")
+    Told: TypeAlias = Callable[["Job"], object]
+    Source: TypeAlias = str | AsyncIterable[bytes]
+    Names: TypeAlias = list[str]
+
+    class Base:
+        def __init__(self, api_key: str | None = None, *, on_event: Callable[[int], object] | None = None) -> None: ...
+        async def close(self) -> None: ...
+
+    class Job:
+        '''`await job` waits.'''
+
+        def __init__(self, id: str) -> None:
+            self.id = id
+            '''What it is called.'''
+            self._hidden = None
+
+        async def wait(self) -> int: ...
+        def __await__(self): return self.wait().__await__()
+
+    class Box(Generic[T]):
+        async def open(self) -> T: ...
+
+    class AsyncSmall(Base):
+        '''A client, async.'''
+
+        job: Job
+        box: Box[str]
+        _hidden: int
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Write a client that has this method, and give its blocking twin's module."""
+    package = tmp_path / "generor_async"
+    package.mkdir()
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(twins, "ROOTS", (Ref("generor_async.small", "AsyncSmall"),))
+
+    def write(method: str) -> str:
+        sources.load.cache_clear()
+        text = textwrap.dedent(HEAD) + textwrap.indent(textwrap.dedent(method), "    ")
+        (package / "small.py").write_text(text)
+        return dict(blocking_modules())["small.py"]
+
+    yield write
+    sources.load.cache_clear()
+
+
+RULES = {
+    "a coroutine is run": (
+        "async def get(self, name: str, *, wide: bool = False) -> int: ...",
+        "def get(self, name: str, *, wide: bool=False) -> int:",
+        "return self._bridge.run(self._half.get(name, wide=wide))",
+    ),
+    "what returns nothing": ("async def put(self) -> None: ...", "-> None:", "self._bridge.run(self._half.put())"),
+    "a plain method is called": (
+        "def take(self) -> Job: ...",
+        "-> Job:",
+        "return Job(self._bridge, self._half.take())",
+    ),
+    "variable arguments": (
+        "async def many(self, *names: str, **more: Unpack[dict]) -> int: ...",
+        "*names: str, **more: Unpack[dict]",
+        "self._half.many(*names, **more)",
+    ),
+    "what comes out is a twin": (
+        'async def submit(self) -> "Job": ...',
+        "-> Job:",
+        "return Job(self._bridge, self._bridge.run(self._half.submit()))",
+    ),
+    "or none": (
+        "async def find(self) -> Job | None: ...",
+        "-> Job | None:",
+        "return None if (found := self._bridge.run(self._half.find())) is None else Job(self._bridge, found)",
+    ),
+    "or several": (
+        "async def all(self) -> list[Job]: ...",
+        "-> list[Job]:",
+        "return [Job(self._bridge, each) for each in self._bridge.run(self._half.all())]",
+    ),
+    "a class with a parameter": (
+        "def boxed(self) -> Box[int]: ...",
+        "-> Box[int]:",
+        "return Box(self._bridge, self._half.boxed())",
+    ),
+    "an async generator is iterated": (
+        "async def walk(self) -> AsyncIterator[int]:\n    yield 1",
+        "-> Iterator[int]:",
+        "return self._bridge.iterate(self._half.walk())",
+    ),
+    "and its items are twins": (
+        "async def jobs(self) -> AsyncIterator[Job]:\n    yield Job()",
+        "-> Iterator[Job]:",
+        "return (Job(self._bridge, each) for each in self._bridge.iterate(self._half.jobs()))",
+    ),
+    "an iterator that is waited for": (
+        "async def later(self) -> AsyncIterator[int]: ...",
+        "-> Iterator[int]:",
+        "return self._bridge.iterate(self._bridge.run(self._half.later()))",
+    ),
+    "what goes in is the half": (
+        "async def wait(self, job: Job) -> int: ...",
+        "job: Job",
+        "self._half.wait(half_of(job))",
+    ),
+    "if it is one": (
+        "async def see(self, job: Job | str) -> int: ...",
+        "job: Job | str",
+        "self._half.see(half_of(job) if isinstance(job, Job) else job)",
+    ),
+    "or several of them": (
+        "async def wait_all(self, jobs: Iterable[Job]) -> int: ...",
+        "jobs: Iterable[Job]",
+        "self._half.wait_all([half_of(each) for each in jobs])",
+    ),
+    "or as many as there are": (
+        "async def race(self, *jobs: Job) -> int: ...",
+        "*jobs: Job",
+        "self._half.race(*[half_of(each) for each in jobs])",
+    ),
+    "a callback is told of the twin": (
+        "async def tell(self, *, told: Told | None = None) -> int: ...",
+        "told: Callable[[Job], object] | None=None",
+        "told=None if told is None else lambda given: told(Job(self._bridge, given))",
+    ),
+    "an iterable need not be async": (
+        "async def upload(self, source: Source) -> int: ...",
+        "source: str | (AsyncIterable[bytes] | Iterable[bytes])",
+        "self._half.upload(streamed(source))",
+    ),
+    "other aliases stay": (
+        "async def name(self, names: Names) -> Names: ...",
+        "names: Names) -> Names:",
+        "name(names)",
+    ),
+    "text in a Literal is no type": (
+        'async def choose(self, kind: Literal["Job"]) -> int: ...',
+        "kind: Literal['Job']",
+        "self._half.choose(kind)",
+    ),
+    "a view of the client": ("def view(self) -> Self: ...", "-> Self:", "return self._view(self._half.view())"),
+    "a property": (
+        "@property\ndef seen(self) -> Job: ...",
+        "@property\n    def seen(self) -> Job:",
+        "return Job(self._bridge, self._half.seen)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "signature", "body"), RULES.values(), ids=RULES)
+def test_a_method_is_written(written: Callable[[str], str], method: str, signature: str, body: str) -> None:
+    text = written(method)
+    assert signature in text
+    assert body in text
+
+
+def test_a_client_hides_its_key_and_lets_the_bridge_hear_of_events(written: Callable[[str], str]) -> None:
+    text = written("async def get(self) -> int: ...")
+    assert "api_key = as_secret(api_key)" in text
+    assert "super().__init__(AsyncSmall(api_key, on_event=watching(on_event)))" in text
+    assert "def close" not in text, "the bridge closes"
+
+
+def test_attributes_are_properties(written: Callable[[str], str]) -> None:
+    text = written("async def get(self) -> int: ...")
+    assert "def job(self) -> Job:" in text
+    assert "return Box(self._bridge, self._half.box)" in text
+    assert 'def id(self) -> str:\n        """What it is called."""\n        return self._half.id' in text
+    assert "_hidden" not in text
+
+
+def test_docstrings_are_those_of_blocking_calls(written: Callable[[str], str]) -> None:
+    text = written("async def get(self) -> int:\n    '''Use `async with`, or `await AsyncSmall().get()`.'''")
+    assert '"""A client, blocking.\n' in text
+    assert '"""`job.wait()` waits."""' in text
+    assert '"""Use `with`, or `Small().get()`."""' in text
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "async def get(self): ...",
+        "@staticmethod\ndef make() -> int: ...",
+        "async def get(self) -> dict[str, Job]: ...",
+        "async def get(self, jobs: list[Job] | Job) -> int: ...",
+    ],
+)
+def test_what_there_is_no_rule_for_is_told(written: Callable[[str], str], method: str) -> None:
+    with pytest.raises(SpecError, match=r"small|there is no rule"):
+        written(method)
+
+
+def test_the_tree_is_as_its_sources_say(tmp_path: Path) -> None:
+    generate_blocking(tmp_path)
+    tree = Path(generor_async.__file__).parent / "sync"
+    assert list(compare(tree, tmp_path, by_hand=BY_HAND)) == []

@@ -1,0 +1,51 @@
+"""Programs of a user's, each run in an interpreter of its own, against a simulator that is elsewhere."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import generor_async
+from generor_async.simulator import Simulator
+
+__all__ = ["begin", "environment", "finished"]
+
+PATIENCE = 30.0
+"""Seconds after which a program hangs."""
+
+
+def environment(simulator: Simulator) -> dict[str, str]:
+    """Where a program finds the package, the simulator and its keys."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(Path(generor_async.__file__).parents[1]),
+        "PYTHONUNBUFFERED": "1",
+        "GENEROR_API_KEY": simulator.generor_key,
+        "GENEROR_BASE_URL": simulator.generor_url,
+        "LUMA_AGENTS_API_KEY": simulator.luma_key,
+        "LUMA_BASE_URL": simulator.luma_url,
+    }
+
+
+def begin(simulator: Simulator, program: str, *options: str) -> "subprocess.Popen[str]":
+    """Start a program; `options` are the interpreter's."""
+    return subprocess.Popen(
+        [sys.executable, *options, "-c", textwrap.dedent(program)],
+        env=environment(simulator),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Close a program's input and wait for its end; give its exit code, and what it wrote on both channels."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"it hangs: {out}\n{err}") from None
+    return process.returncode, out, err

@@ -1,0 +1,254 @@
+"""What the bridge does for a blocking call: one thread for all, whatever thread or loop it is called from."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from support.leaks import leaks
+
+from generor_async import (
+    AttemptEnded,
+    AttemptStarted,
+    AuthenticationError,
+    DeadlineExceededError,
+    Event,
+    Generor,
+    Limits,
+    Luma,
+    NotFoundError,
+    response_of,
+)
+from generor_async.simulator import Simulator
+from generor_async.sync.bridge import streamed
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def loops() -> list[str]:
+    """The names of the threads that blocking clients have started."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio-portal")]
+
+
+def make(simulator: Simulator, **options: Any) -> Luma:
+    return Luma(**{**simulator.luma_options, **options})
+
+
+def test_a_generation_is_made_and_downloaded(simulator: Simulator, tmp_path: object) -> None:
+    with make(simulator) as luma:
+        generation = luma.generations.run(prompt="A heron")
+        (path,) = luma.download(generation, str(tmp_path))
+    assert generation.state == "completed"
+    assert path.read_bytes()
+
+
+def test_a_job_is_followed_plainly(simulator: Simulator) -> None:
+    with make(simulator) as luma:
+        job = luma.generations.submit(prompt="A heron")
+        assert [generation.state for generation in job.updates()] == ["queued", "processing", "completed"]
+        assert luma.generations.job(job.id).wait().state == "completed"
+        assert repr(job) == f"Job({job.id!r}, completed)"
+
+
+def test_pages_are_walked_plainly(simulator: Simulator) -> None:
+    with Generor(**simulator.generor_options) as generor:
+        pages = generor.creations.list_public(per_page=20)
+        first = pages.first_page()
+        assert first.has_next
+        assert response_of(first).status == 200
+        second = first.next_page()
+        assert second is not None
+        ids = [creation.creation_id for creation in pages]
+        assert ids[:40] == [creation.creation_id for creation in first.items + second.items]
+        assert [len(page.items) for page in pages.by_page()][:2] == [20, 20]
+        assert [creation.creation_id for creation in pages.collect(max_items=5)] == ids[:5]
+
+
+def test_items_are_fetched_as_they_are_asked_for(simulator: Simulator) -> None:
+    with Generor(**simulator.generor_options) as generor:
+        items = iter(generor.creations.list_public(per_page=20))
+        assert not simulator.ledger.requests
+        for _ in range(20):
+            next(items)
+        assert len(simulator.ledger.requests) == 1
+        next(items)
+        assert len(simulator.ledger.requests) == 2
+
+
+def test_clients_share_one_thread_which_ends_with_the_last_of_them(simulator: Simulator) -> None:
+    assert loops() == []
+    with make(simulator) as luma, Generor(**simulator.generor_options) as generor:
+        assert loops() == []
+        luma.generations.create(prompt="A heron")
+        generor.users.me()
+        assert len(loops()) == 1
+    assert loops() == []
+
+
+def test_a_closed_client_opens_again_with_its_next_call(simulator: Simulator) -> None:
+    luma = make(simulator)
+    generation = luma.generations.create(prompt="A heron")
+    luma.close()
+    luma.close()
+    assert luma.generations.get(generation.id).id == generation.id
+    luma.close()
+    assert loops() == []
+
+
+def test_a_view_shares_thread_and_connections_and_goes_with_its_client(simulator: Simulator) -> None:
+    with make(simulator) as luma:
+        view = luma.with_options(request_id="seen-by-the-server")
+        assert isinstance(view, Luma)
+        assert response_of(view.generations.create(prompt="A heron")).request_id == "seen-by-the-server"
+    assert loops() == []
+
+
+def test_it_works_inside_a_running_event_loop(simulator: Simulator) -> None:
+    async def main() -> str:
+        with make(simulator) as luma:
+            return luma.generations.run(prompt="A heron").state
+
+    assert asyncio.run(main()) == "completed"
+
+
+def test_eight_threads_call_at_once(simulator: Simulator) -> None:
+    with make(simulator, limits=Limits(rpm=1_000)) as luma, ThreadPoolExecutor(8) as threads:
+        barrier = threading.Barrier(8)
+
+        def create(number: int) -> str:
+            barrier.wait()
+            return luma.generations.create(prompt=f"Heron {number}").id
+
+        ids = list(threads.map(create, range(8)))
+    assert len(set(ids)) == 8
+    assert len(simulator.ledger.charges) == 8
+
+
+@pytest.mark.simulator(speed=10)
+def test_closing_waits_for_the_calls_of_other_threads(simulator: Simulator) -> None:
+    simulator.faults.add(operation="luma.generations.create", fault="drip", when="after_charge", times=1)
+    luma = make(simulator)
+    with ThreadPoolExecutor(1) as threads:
+        under_way = threads.submit(luma.generations.create, prompt="A heron")
+        while not simulator.ledger.requests:
+            time.sleep(0.01)
+        luma.close()
+        assert under_way.done()
+        assert under_way.result().state == "queued"
+    assert loops() == []
+
+
+def test_errors_are_those_of_the_async_half(simulator: Simulator) -> None:
+    with make(simulator) as luma, pytest.raises(NotFoundError, match="Generation not found") as raised:
+        luma.generations.get(NOBODY)
+    assert raised.value.status_code == 404
+
+
+def test_no_frame_shows_the_key(simulator: Simulator) -> None:
+    key = "luma-api-nobody-knows-this-one"
+    with Luma(key, base_url=simulator.luma_url) as luma, pytest.raises(AuthenticationError) as raised:
+        luma.generations.create(prompt="A heron")
+    assert leaks(raised.value, key) == []
+    with pytest.raises(ValueError, match="timeout") as refused:
+        Luma(key, timeout=-1)
+    assert leaks(refused.value, key) == []
+
+
+@pytest.mark.simulator(speed=1)
+def test_a_timeout_holds(simulator: Simulator) -> None:
+    with make(simulator, timeout=0.2) as luma, pytest.raises(DeadlineExceededError):
+        luma.generations.run(prompt="A heron", type="video", model="ray-3.2")
+
+
+def test_callbacks_run_in_the_context_of_the_caller_and_in_the_thread_of_the_loop(simulator: Simulator) -> None:
+    tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
+    seen: list[tuple[type[Event], str, int]] = []
+
+    def on_event(event: Event) -> None:
+        seen.append((type(event), tenant.get(), threading.get_ident()))
+
+    with make(simulator, on_event=on_event) as luma:
+        tenant.set("ours")
+        luma.generations.create(prompt="A heron")
+    assert [(kind, name) for kind, name, _ in seen] == [(AttemptStarted, "ours"), (AttemptEnded, "ours")]
+    assert threading.get_ident() not in {thread for _, _, thread in seen}
+
+
+def test_a_blocking_call_in_a_callback_is_refused(simulator: Simulator) -> None:
+    refused: list[str] = []
+
+    def call_again(_: Event) -> None:
+        for again in (lambda: luma.generations.get(NOBODY), luma.close):
+            with pytest.raises(RuntimeError) as raised:
+                again()
+            refused.append(str(raised.value))
+
+    with make(simulator, on_event=call_again) as luma:
+        luma.generations.create(prompt="A heron")
+    assert len(refused) == 4
+    assert all("a callback of a blocking client" in text for text in refused)
+
+
+def test_an_iteration_does_not_go_on_after_its_client_was_closed(simulator: Simulator) -> None:
+    generor = Generor(**simulator.generor_options)
+    items = iter(generor.creations.list_public(per_page=20))
+    next(items)
+    generor.close()
+    with pytest.raises(RuntimeError, match="was closed in the middle"):
+        next(items)
+
+
+def test_an_unclosed_client_warns_and_what_it_held_is_let_go(simulator: Simulator) -> None:
+    luma = make(simulator)
+    luma.generations.create(prompt="A heron")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del luma
+        gc.collect()
+    (warning,) = caught
+    assert warning.category is ResourceWarning
+    assert str(warning.message) == f"unclosed Luma(base_url={simulator.luma_url!r})"
+    with make(simulator) as another:
+        another.generations.create(prompt="A heron")
+    assert loops() == []
+
+
+def test_a_client_that_was_never_used_needs_no_closing(simulator: Simulator) -> None:
+    luma = make(simulator)
+    assert "Luma(base_url=" in repr(luma)
+    del luma
+    gc.collect()
+
+
+def test_twins_of_one_half_are_equal(simulator: Simulator) -> None:
+    with make(simulator) as luma:
+        assert luma.generations == luma.generations
+        assert len({luma.generations, luma.generations, luma.files}) == 2
+        assert luma.generations.job(NOBODY) != luma.generations.job(NOBODY)
+
+
+def test_a_plain_iterable_of_bytes_is_drawn_in_a_thread() -> None:
+    threads: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in (b"a", b"", b"b"):
+            threads.append(threading.get_ident())
+            yield chunk
+
+    async def main() -> list[bytes]:
+        stream: Any = streamed(chunks())
+        return [chunk async for chunk in stream]
+
+    assert asyncio.run(main()) == [b"a", b"", b"b"]
+    assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("source", ["a/path", b"bytes", bytearray(b"bytes"), memoryview(b"bytes")])
+def test_what_is_not_a_stream_stays_as_it_is(source: object) -> None:
+    assert streamed(source) is source

@@ -1,0 +1,144 @@
+"""The two halves beside each other: every class and every signature, but for what blocking changes."""
+
+import inspect
+import re
+import typing
+from typing import Any
+
+import pytest
+
+import generor_async
+from generor_async import AsyncGeneror, AsyncLuma, sync
+from generor_async.api.generor.operations import ENDPOINTS as GENEROR
+from generor_async.api.luma.operations import ENDPOINTS as LUMA
+from generor_async.sync.bridge import Client, Twin
+
+BASES = {Client, Twin}
+OWN = {"Generor": AsyncGeneror, "Luma": AsyncLuma}
+ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__", "__await__": None}
+"""What async classes have for `await`, `async with` and `async for`, and what blocking ones have for it."""
+
+
+def half_of(twin: type) -> type:
+    """Return the async class that a blocking one says it is the twin of."""
+    (half,) = [typing.get_args(base)[0] for base in vars(twin)["__orig_bases__"] if typing.get_origin(base) in BASES]
+    found: type = typing.get_origin(half) or half
+    return found
+
+
+HALVES = {twin: half_of(twin) for twin in (getattr(sync, name) for name in sync.__all__)}
+TWINS = pytest.mark.parametrize("twin", HALVES, ids=lambda twin: twin.__name__)
+
+
+def shown(cls: type) -> set[str]:
+    """What a class shows to its users, under the names of the blocking half."""
+    names = {name for name in dir(cls) if not name.startswith("_")}
+    names |= {name for each in cls.__mro__ for name in inspect.get_annotations(each) if not name.startswith("_")}
+    names |= {name for each in cls.__mro__ for name in vars(each).get("__slots__", ()) if not name.startswith("_")}
+    return names | {plain for name, plain in ASYNC_ONLY.items() if plain is not None and {name, plain} & set(dir(cls))}
+
+
+def told(hint: object) -> str:
+    """Write a type as it is in the blocking half."""
+    text = (
+        hint.__module__ + "." + hint.__qualname__
+        if isinstance(hint, type) and not typing.get_args(hint)
+        else repr(hint)
+    )
+    for twin, half in HALVES.items():
+        text = re.sub(rf"\b{half.__module__}\.{half.__name__}\b", f"{twin.__module__}.{twin.__name__}", text)
+    return text
+
+
+def parameters(function: Any) -> list[tuple[str, object, object, str]]:
+    """Each parameter's name, kind, default and type; an iterable that may be async may be a plain one as well."""
+    hints = typing.get_type_hints(function)
+    return [
+        (
+            each.name,
+            each.kind,
+            each.default,
+            re.sub(r" \| \(?collections\.abc\.Iterable\[bytes\]\)?", "", told(hints.get(each.name))),
+        )
+        for each in inspect.signature(function).parameters.values()
+    ]
+
+
+def result(function: Any) -> str:
+    """What a function gives; a property's getter is one."""
+    hint = typing.get_type_hints(function)["return"]
+    return told(hint).replace("collections.abc.AsyncIterator", "collections.abc.Iterator")
+
+
+def methods() -> list[Any]:
+    return [
+        pytest.param(getattr(twin, name), getattr(half, name), id=f"{twin.__name__}.{name}")
+        for twin, half in HALVES.items()
+        for name in sorted(shown(half) - set(ASYNC_ONLY.values()))
+        if inspect.isfunction(getattr(half, name, None))
+    ]
+
+
+def properties() -> list[Any]:
+    """Pair what is read with its type in the other half, where a class or a getter says it."""
+    found: list[Any] = []
+    for twin, half in HALVES.items():
+        hints = typing.get_type_hints(half)
+        for name in sorted(shown(half) - set(ASYNC_ONLY.values())):
+            there = getattr(half, name, None)
+            hint = typing.get_type_hints(there.fget)["return"] if isinstance(there, property) else hints.get(name)
+            if hint is not None:
+                found.append(pytest.param(getattr(twin, name), hint, id=f"{twin.__name__}.{name}"))
+    return found
+
+
+@TWINS
+def test_a_class_shows_what_its_half_shows(twin: type) -> None:
+    assert shown(twin) == shown(HALVES[twin])
+
+
+@pytest.mark.parametrize(("method", "asynchronous"), methods())
+def test_a_method_has_the_signature_of_its_half(method: Any, asynchronous: Any) -> None:
+    assert parameters(method) == parameters(asynchronous)
+    assert result(method) == result(asynchronous)
+    assert not inspect.iscoroutinefunction(method)
+    assert not inspect.isasyncgenfunction(method)
+
+
+@pytest.mark.parametrize(("found", "hint"), properties())
+def test_an_attribute_has_the_type_of_its_half(found: property, hint: object) -> None:
+    assert result(found.fget) == told(hint)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_client_is_made_with_the_same_arguments(name: str) -> None:
+    twin = getattr(generor_async, name)
+    assert parameters(twin.__init__) == parameters(OWN[name].__init__)
+
+
+@TWINS
+def test_docstrings_speak_of_blocking_calls(twin: type) -> None:
+    docs = {name: inspect.getdoc(getattr(twin, name)) or "" for name in shown(twin) if not name.startswith("_")}
+    docs["class"] = inspect.getdoc(twin) or ""
+    for name, doc in docs.items():
+        assert doc, name
+        assert not re.search(r"\bawait|\basync\b|\bAsync[A-Z]", doc), (name, doc)
+
+
+def test_all_53_operations_are_there() -> None:
+    found = {
+        f"{client.lower()}.{name}.{method}"
+        for client in OWN
+        for name in shown(getattr(sync, client))
+        if isinstance(resource := getattr(getattr(sync, client), name), property)
+        for method in shown(typing.get_type_hints(resource.fget)["return"])
+    }
+    assert {*GENEROR, *LUMA} <= found
+    assert len({*GENEROR, *LUMA}) == 53
+
+
+def test_the_package_knows_its_names() -> None:
+    assert (generor_async.Generor, generor_async.Luma) == (sync.Generor, sync.Luma)
+    assert {"Generor", "Luma"} <= set(dir(generor_async))
+    with pytest.raises(AttributeError, match="has no attribute 'Lumen'"):
+        getattr(generor_async, "Lumen")  # noqa: B009

@@ -1,0 +1,125 @@
+"""Ctrl-C in the middle of a call: the work is cancelled, and the error says what became of it, as does the ledger."""
+
+import signal
+import threading
+from subprocess import Popen
+
+import pytest
+from support.programs import begin, finished
+
+from generor_async import AttemptEnded, Event, Luma
+from generor_async.simulator import Simulator
+
+CREATE = """
+    from generor_async import Luma
+
+    with Luma() as luma:
+        print("calling")
+        luma.generations.create(prompt="A heron")
+"""
+
+
+def interrupted(process: Popen[str], simulator: Simulator, *, requests: int) -> str:
+    """Press Ctrl-C when so many requests have arrived; give what the program then writes."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == "calling\n"
+    waiting = threading.Event()
+    while len(simulator.ledger.requests) < requests:
+        waiting.wait(0.01)
+    waiting.wait(0.2)  # until it waits in the midst of it
+    process.send_signal(signal.SIGINT)
+    code, _, err = finished(process)
+    assert code == -signal.SIGINT
+    assert err.count("Traceback") == 1, err
+    assert "KeyboardInterrupt" in err
+    assert "ResourceWarning" not in err
+    return err
+
+
+def test_a_paid_call_that_was_sent_is_told_to_be_unknown(simulator: Simulator) -> None:
+    simulator.faults.add(operation="luma.generations.create", fault="stall", when="after_charge")
+    err = interrupted(begin(simulator, CREATE, "-Wd"), simulator, requests=1)
+    (charge,) = simulator.ledger.charges
+    assert f"luma.generations.create (request id {charge.request_id}) was cut off after it was sent: " in err
+    assert "whether it took effect is unknown" in err
+    assert len(simulator.ledger.requests) == 1
+
+
+@pytest.mark.simulator(speed=1, luma_rpm=1)
+def test_a_paid_call_that_waits_for_its_turn_is_told_to_be_cancelled(simulator: Simulator) -> None:
+    program = """
+        from generor_async import Luma
+
+        with Luma() as luma:
+            luma.generations.create(prompt="A heron")
+            print("calling")
+            luma.generations.create(prompt="A second heron")
+    """
+    err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=1)
+    assert "the call was cancelled when no request of it was under way" in err
+    assert len(simulator.ledger.charges) == 1
+
+
+@pytest.mark.simulator(speed=1)
+def test_a_wait_that_is_interrupted_names_the_job_that_goes_on(simulator: Simulator) -> None:
+    program = """
+        from generor_async import Luma
+
+        with Luma() as luma:
+            print("calling")
+            luma.generations.run(prompt="Waves", model="ray-3.2", type="video")
+    """
+    err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=1)
+    (job_id,) = simulator.luma.generations
+    assert f"job {job_id} goes on" in err
+    assert len(simulator.ledger.charges) == 1
+
+
+def test_a_call_that_is_done_by_then_is_told_to_have_finished(simulator: Simulator) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def press(event: Event) -> None:
+        if isinstance(event, AttemptEnded):
+            signal.pthread_kill(main, signal.SIGINT)
+
+    with Luma(**simulator.luma_options, on_event=press) as luma, pytest.raises(KeyboardInterrupt) as raised:
+        luma.generations.create(prompt="A heron")
+    (note,) = raised.value.__notes__
+    (charge,) = simulator.ledger.charges
+    (job_id,) = simulator.luma.generations
+    assert note.startswith(f"the call had finished: Generation(id={job_id!r}")
+    assert charge.answered
+
+
+def test_a_call_that_failed_by_then_is_told_to_have_failed(simulator: Simulator) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def press(event: Event) -> None:
+        if isinstance(event, AttemptEnded):
+            signal.pthread_kill(main, signal.SIGINT)
+
+    with Luma(**simulator.luma_options, on_event=press) as luma, pytest.raises(KeyboardInterrupt) as raised:
+        luma.generations.get("00000000-0000-0000-0000-000000000000")
+    (note,) = raised.value.__notes__
+    assert note.startswith("the call had failed: NotFoundError: ")
+
+
+def test_the_next_call_goes_as_ever(simulator: Simulator) -> None:
+    simulator.faults.add(operation="luma.generations.create", fault="stall", when="after_charge", times=1)
+
+    def press() -> None:
+        while not simulator.ledger.requests:
+            pass
+        assert threading.main_thread().ident is not None
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    with Luma(**simulator.luma_options) as luma:
+        pressing.start()
+        with pytest.raises(KeyboardInterrupt) as raised:
+            luma.generations.create(prompt="A heron")
+        pressing.join()
+        assert raised.value.__notes__
+        assert luma.generations.create(prompt="A second heron").state == "queued"
