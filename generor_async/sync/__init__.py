@@ -4,7 +4,7 @@
 from generor_async.sync.generor import (
     ApiKeysResource,
     CommentsResource,
-    CreationsResource,
+    Creations,
     CreditsResource,
     FeedResource,
     GeneratorsResource,
@@ -14,16 +14,16 @@ from generor_async.sync.generor import (
     TeamsResource,
     UsersResource,
 )
-from generor_async.sync.luma import FilesResource, Generations, Job, Luma
+from generor_async.sync.luma import Files, Generations, Job, Luma
 from generor_async.sync.pages import Page, Pages
 
 __all__ = [
     "ApiKeysResource",
     "CommentsResource",
-    "CreationsResource",
+    "Creations",
     "CreditsResource",
     "FeedResource",
-    "FilesResource",
+    "Files",
     "Generations",
     "GeneratorsResource",
     "Generor",

@@ -12,10 +12,9 @@ from typing import Any, Self, TypeVar
 import aiohttp
 
 from generor_async.api.generor import models
-from generor_async.api.generor.models import Creation, GeneratedCreation, GenerateResult
+from generor_async.api.generor.models import Creation, CreationStatus, GeneratedCreation, GenerateResult
 from generor_async.api.generor.resources import ApiKeysResource as AsyncApiKeysResource
 from generor_async.api.generor.resources import CommentsResource as AsyncCommentsResource
-from generor_async.api.generor.resources import CreationsResource as AsyncCreationsResource
 from generor_async.api.generor.resources import CreditsResource as AsyncCreditsResource
 from generor_async.api.generor.resources import FeedResource as AsyncFeedResource
 from generor_async.api.generor.resources import GeneratorsResource as AsyncGeneratorsResource
@@ -25,18 +24,20 @@ from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResou
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
 from generor_async.engine.auth import as_secret
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.downloads import MAX_BYTES
+from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.limits import Limits, RateLimits
-from generor_async.engine.transfer import Progress
 from generor_async.generor import AsyncGeneror
+from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, Twin, watching
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
 
 __all__ = [
     "ApiKeysResource",
     "CommentsResource",
-    "CreationsResource",
+    "Creations",
     "CreditsResource",
     "FeedResource",
     "GeneratorsResource",
@@ -216,10 +217,21 @@ class CommentsResource(Twin[AsyncCommentsResource]):
         return self._bridge.run(self._half.vote(comment_id, vote=vote))
 
 
-class CreationsResource(Twin[AsyncCreationsResource]):
-    """What was generated."""
+class Creations(Twin[AsyncCreations]):
+    """Browse and change creations, and wait for those that are being made."""
 
     __slots__ = ()
+
+    def wait(self, creation_id: int, *, timeout: float = math.inf) -> CreationStatus:
+        """Wait until a creation is made, and return its status; one that failed or was cancelled is returned as such.
+
+        `timeout` is in seconds. That these states are final is assumed.
+
+        Raises:
+            DeadlineExceededError: time is up; the creation goes on.
+            NotFoundError: there is no such creation, or it is another user's.
+        """
+        return self._bridge.run(self._half.wait(creation_id, timeout=timeout))
 
     def list(
         self,
@@ -1445,7 +1457,7 @@ class Generor(Client[AsyncGeneror]):
     Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
     all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
-    of a running event loop the clients work as well, but hold it up.
+    a running event loop the clients work as well, but hold it up.
 
     A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
 
@@ -1465,6 +1477,9 @@ class Generor(Client[AsyncGeneror]):
         proxy: the URL of an HTTP proxy.
         ssl: as aiohttp has it.
         trust_env: take the proxy from the environment.
+        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+            request here and send them as base64. No credentials go along, and only public addresses are asked, after
+            DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
         on_event: a callable that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
@@ -1487,9 +1502,9 @@ class Generor(Client[AsyncGeneror]):
         return CommentsResource(self._bridge, self._half.comments)
 
     @property
-    def creations(self) -> CreationsResource:
-        """What was generated."""
-        return CreationsResource(self._bridge, self._half.creations)
+    def creations(self) -> Creations:
+        """Browse and change creations, and wait for those that are being made."""
+        return Creations(self._bridge, self._half.creations)
 
     @property
     def credits(self) -> CreditsResource:
@@ -1540,17 +1555,22 @@ class Generor(Client[AsyncGeneror]):
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
-        on_progress: Progress | None = None,
+        max_bytes: int = MAX_BYTES,
+        on_progress: DownloadTold | None = None,
     ) -> list[Path]:
         """Download the media of a result or creation into the folder `to`; return the files' paths in order.
 
-        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all. A
-        creation that is text alone gives no file. Relative addresses (`/users/42/img/...`) are the site's.
+        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative
+        addresses (`/users/42/img/...`) are the site's. A file of more than `max_bytes` is not taken.
 
         Raises:
-            DownloadError: it broke off, or the file exists already.
+            DownloadError: it broke off, isn't what was asked for, or the file exists already.
+            DeadlineExceededError: the client's `timeout` is over.
         """
-        return self._bridge.run(self._half.download(result, to, overwrite=overwrite, on_progress=on_progress))
+        return self._bridge.run(
+            self._half.download(result, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        )
 
     def __init__(
         self,
@@ -1565,6 +1585,7 @@ class Generor(Client[AsyncGeneror]):
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
+        inline_on_503: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
@@ -1585,6 +1606,7 @@ class Generor(Client[AsyncGeneror]):
                 max_connections=max_connections,
                 max_reply_bytes=max_reply_bytes,
                 connector=connector,
+                inline_on_503=inline_on_503,
                 proxy=proxy,
                 ssl=ssl,
                 trust_env=trust_env,
@@ -1605,12 +1627,14 @@ class Generor(Client[AsyncGeneror]):
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
+        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.
 
         A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time.
+        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
+        told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
         return self._view(
             self._half.with_options(
@@ -1622,6 +1646,7 @@ class Generor(Client[AsyncGeneror]):
                 extra_headers=extra_headers,
                 extra_query=extra_query,
                 extra_body=extra_body,
+                on_progress=on_progress,
                 request_id=request_id,
             )
         )

@@ -1,8 +1,9 @@
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
-"""The blocking half of `generor_async.luma` and `generor_async.api.luma.resources`."""
+"""The blocking half of `generor_async.luma`."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -12,22 +13,24 @@ from typing import Any, Self, TypeVar, Unpack
 import aiohttp
 
 from generor_async.api.luma import models
-from generor_async.api.luma.models import Generation
-from generor_async.api.luma.resources import FilesResource as AsyncFilesResource
+from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import GenerationsCreateParams
 from generor_async.engine.auth import as_secret
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.downloads import MAX_BYTES, Progress
 from generor_async.engine.limits import Limits, RateLimits
-from generor_async.engine.transfer import Progress
+from generor_async.engine.uploads import UploadTold
+from generor_async.errors import GenerorAsyncError
 from generor_async.luma import AsyncLuma
+from generor_async.luma import Files as AsyncFiles
 from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, half_of, watching
+from generor_async.sync.bridge import Client, Twin, half_of, streamed, watching
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, MediaRef, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, MediaRef, Priority, Secret, Unset
 
-__all__ = ["FilesResource", "Generations", "Job", "Luma"]
+__all__ = ["Files", "Generations", "Job", "Luma"]
 T = TypeVar("T")
 
 
@@ -41,13 +44,23 @@ class Job(Twin[AsyncJob]):
 
     @property
     def id(self) -> str:
-        """The job's id."""
+        """The generation's id."""
         return self._half.id
 
     @property
     def generation(self) -> Generation | None:
         """The generation as it was last seen; None before the first look."""
         return self._half.generation
+
+    @property
+    def result(self) -> Generation | None:
+        """The completed generation; None while it isn't known to be."""
+        return self._half.result
+
+    @property
+    def error(self) -> GenerorAsyncError | None:
+        """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
+        return self._half.error
 
     def wait(self, *, timeout: float = math.inf) -> Generation:
         """Wait until the job is completed, and return it; `timeout` is in seconds.
@@ -67,10 +80,17 @@ class Job(Twin[AsyncJob]):
         return self._bridge.run(self._half.refresh())
 
     def download(
-        self, to: str | PathLike[str], *, overwrite: bool = False, on_progress: Progress | None = None
+        self,
+        to: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        max_bytes: int = MAX_BYTES,
+        on_progress: Progress | None = None,
     ) -> list[Path]:
         """Download the outputs of the completed job; see `Luma.download`."""
-        return self._bridge.run(self._half.download(to, overwrite=overwrite, on_progress=on_progress))
+        return self._bridge.run(
+            self._half.download(to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        )
 
 
 class Generations(Twin[AsyncGenerations]):
@@ -78,22 +98,72 @@ class Generations(Twin[AsyncGenerations]):
 
     __slots__ = ()
 
-    def submit(self, **params: Unpack[GenerationsCreateParams]) -> Job:
-        """Submit a generation with the parameters of `create`, and return its job."""
-        return Job(self._bridge, self._bridge.run(self._half.submit(**params)))
+    def submit(
+        self, *, on_submitted: Callable[[Job], object] | None = None, **params: Unpack[GenerationsCreateParams]
+    ) -> Job:
+        """Submit a generation with the parameters of `create`, and return its job.
+
+        `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
+        down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
+        """
+        return Job(
+            self._bridge,
+            self._bridge.run(
+                self._half.submit(
+                    on_submitted=None if on_submitted is None else lambda given: on_submitted(Job(self._bridge, given)),
+                    **params,
+                )
+            ),
+        )
 
     def job(self, generation_id: str) -> Job:
         """Take up a job by its id, without a request: after a restart, for example."""
         return Job(self._bridge, self._half.job(generation_id))
 
-    def run(self, **params: Unpack[GenerationsCreateParams]) -> Generation:
+    def run(
+        self,
+        *,
+        resubmit: int = 0,
+        on_submitted: Callable[[Job], object] | None = None,
+        **params: Unpack[GenerationsCreateParams],
+    ) -> Generation:
         """Submit a generation with the parameters of `create`, wait for it, and return it completed.
+
+        A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
+        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge: whether a failed job was charged
+        is not documented. `on_submitted` is given every job, as in `submit`.
 
         Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
         GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
         job goes on then, and `job(id)` takes it up again.
         """
-        return self._bridge.run(self._half.run(**params))
+        return self._bridge.run(
+            self._half.run(
+                resubmit=resubmit,
+                on_submitted=None if on_submitted is None else lambda given: on_submitted(Job(self._bridge, given)),
+                **params,
+            )
+        )
+
+    def wait_all(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> list[Job]:
+        """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
+
+        Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
+        """
+        return [
+            Job(self._bridge, each)
+            for each in self._bridge.run(self._half.wait_all([half_of(each) for each in jobs], timeout=timeout))
+        ]
+
+    def as_completed(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> Iterator[Job]:
+        """Yield each of many jobs as it ends, with its `result` or its `error`; those left when time is up come last.
+
+        Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
+        """
+        return (
+            Job(self._bridge, each)
+            for each in self._bridge.iterate(self._half.as_completed([half_of(each) for each in jobs], timeout=timeout))
+        )
 
     def create(
         self,
@@ -192,10 +262,42 @@ class Generations(Twin[AsyncGenerations]):
         return self._bridge.run(self._half.get(generation_id))
 
 
-class FilesResource(Twin[AsyncFilesResource]):
+class Files(Twin[AsyncFiles]):
     """Upload media once and refer to it from generations."""
 
     __slots__ = ()
+
+    def upload(
+        self,
+        source: str | os.PathLike[str] | bytes | bytearray | memoryview | (AsyncIterable[bytes] | Iterable[bytes]),
+        *,
+        mime_type: str | None = None,
+        purpose: FilePurpose = "input",
+        size_bytes: int | None = None,
+        on_progress: UploadTold | None = None,
+    ) -> File:
+        """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
+
+        The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and to
+        a fresh URL if that has expired (which makes a file of another id); but an iterator can't be read twice.
+
+        Args:
+            source: a path, bytes, or an iterator of bytes; up to 5 GiB (client).
+            mime_type: by default told from the first bytes, which must agree with a file's name.
+            purpose: `input` for the subject of an edit, `reference` for guidance (client).
+            size_bytes: how many bytes an iterator yields, just so many.
+            on_progress: a callable that gets an UploadProgress for each piece.
+
+        Raises:
+            InvalidRequestError: the source is no file, empty, too large, or not what its name says; nothing was sent.
+            UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
+            DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
+        """
+        return self._bridge.run(
+            self._half.upload(
+                streamed(source), mime_type=mime_type, purpose=purpose, size_bytes=size_bytes, on_progress=on_progress
+            )
+        )
 
     def list(
         self,
@@ -387,7 +489,7 @@ class Luma(Client[AsyncLuma]):
     Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
     all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
-    of a running event loop the clients work as well, but hold it up.
+    a running event loop the clients work as well, but hold it up.
 
     A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
 
@@ -407,6 +509,9 @@ class Luma(Client[AsyncLuma]):
         proxy: the URL of an HTTP proxy.
         ssl: as aiohttp has it.
         trust_env: take the proxy from the environment.
+        inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
+            request here and send them as base64. No credentials go along, and only public addresses are asked, after
+            DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
         on_event: a callable that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
@@ -424,9 +529,9 @@ class Luma(Client[AsyncLuma]):
         return Generations(self._bridge, self._half.generations)
 
     @property
-    def files(self) -> FilesResource:
+    def files(self) -> Files:
         """Upload media once and refer to it from generations."""
-        return FilesResource(self._bridge, self._half.files)
+        return Files(self._bridge, self._half.files)
 
     def download(
         self,
@@ -434,19 +539,28 @@ class Luma(Client[AsyncLuma]):
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
+        max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
-        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all. A
-        presigned URL that has expired (after one hour, documented) is fetched anew.
+        A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
+        that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
+        it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew. A file of
+        more than `max_bytes` is not taken.
 
         Raises:
-            DownloadError: there is nothing to download, it broke off, or the file exists already.
+            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
+                already.
+            DeadlineExceededError: the client's `timeout` is over.
         """
         return self._bridge.run(
             self._half.download(
-                half_of(result) if isinstance(result, Job) else result, to, overwrite=overwrite, on_progress=on_progress
+                half_of(result) if isinstance(result, Job) else result,
+                to,
+                overwrite=overwrite,
+                max_bytes=max_bytes,
+                on_progress=on_progress,
             )
         )
 
@@ -463,6 +577,7 @@ class Luma(Client[AsyncLuma]):
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
+        inline_on_503: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
@@ -483,6 +598,7 @@ class Luma(Client[AsyncLuma]):
                 max_connections=max_connections,
                 max_reply_bytes=max_reply_bytes,
                 connector=connector,
+                inline_on_503=inline_on_503,
                 proxy=proxy,
                 ssl=ssl,
                 trust_env=trust_env,
@@ -503,12 +619,14 @@ class Luma(Client[AsyncLuma]):
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
+        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.
 
         A view with a `request_id` serves one call. `priority` says whose turn it is when calls queue for a limit:
-        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time.
+        `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
+        told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
         return self._view(
             self._half.with_options(
@@ -520,6 +638,7 @@ class Luma(Client[AsyncLuma]):
                 extra_headers=extra_headers,
                 extra_query=extra_query,
                 extra_body=extra_body,
+                on_progress=on_progress,
                 request_id=request_id,
             )
         )
