@@ -25,6 +25,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
     ResponseShapeError,
+    UploadError,
 )
 from generor_async.values import Headers, ResponseInfo, Secret
 
@@ -60,6 +61,7 @@ TREE: dict[str, set[str]] = {
     "InputRejectedError": {"GenerationFailedError"},
     "DeadlineExceededError": {"GenerorAsyncError", "TimeoutError"},
     "DownloadError": {"GenerorAsyncError"},
+    "UploadError": {"GenerorAsyncError"},
 }
 
 
@@ -114,6 +116,8 @@ def make(cls: type[GenerorAsyncError]) -> GenerorAsyncError:
         error = cls("too late", waited_for="poll", job_id="gen-1", request_id=REQUEST_ID, advice="Wait")
     elif issubclass(cls, DownloadError):
         error = cls("broke off", url=f"https://x.example/a.png?X-Amz-Signature={KEY}", advice="Again")
+    elif issubclass(cls, UploadError):
+        error = cls("broke off", file_id="file-1", advice="Again")
     else:
         error = cls("broken", advice="Do something")
     return error

@@ -285,6 +285,7 @@ def test_a_client_is_made_with_keywords_but_for_its_key(client: type[AsyncGenero
         "max_retries": 4,
         "max_connections": 100,
         "connector": None,
+        "inline_on_503": False,
         "max_reply_bytes": 8 * 1024 * 1024,
         "proxy": None,
         "ssl": None,
@@ -305,16 +306,31 @@ def test_a_client_has_the_methods_that_belong_to_no_resource(client: type[AsyncG
 
     assert keywords("request") == ["query", "json", "conduct"]
     assert inspect.signature(client.request).parameters["conduct"].default == "plain"
-    assert set(words_of("timeout attempt_timeout max_retries extra_headers extra_query extra_body request_id")) <= set(
-        keywords("with_options")
-    )
+    assert set(
+        words_of("timeout attempt_timeout max_retries extra_headers extra_query extra_body on_progress request_id")
+    ) <= set(keywords("with_options"))
     assert list(inspect.signature(client.send).parameters) == ["self", "operation"]
     assert list(inspect.signature(client.close).parameters) == ["self"]
     assert list(inspect.signature(client.download).parameters)[:3] == ["self", "result", "to"]
-    assert "on_progress" in keywords("download")
+    assert keywords("download") == ["overwrite", "max_bytes", "on_progress"]
+    assert inspect.signature(client.download).parameters["max_bytes"].default == 2 * 1024**3
     assert inspect.iscoroutinefunction(client.__aenter__)
     assert inspect.iscoroutinefunction(client.__aexit__)
     assert not hasattr(client, "__del__")
+
+
+def test_files_of_luma_are_uploaded_in_one_call() -> None:
+    upload = AsyncLuma("luma-api-test").files.upload
+    parameters = inspect.signature(upload).parameters
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        "source": inspect.Parameter.empty,
+        "mime_type": None,
+        "purpose": "input",
+        "size_bytes": None,
+        "on_progress": None,
+    }
+    assert [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY] == ["source"]
+    assert inspect.iscoroutinefunction(upload)
 
 
 def test_jobs_of_luma_are_submitted_taken_up_and_run() -> None:
@@ -374,6 +390,7 @@ ERRORS = {
     "InputRejectedError": "GenerationFailedError",
     "DeadlineExceededError": "GenerorAsyncError TimeoutError",
     "DownloadError": "GenerorAsyncError",
+    "UploadError": "GenerorAsyncError",
 }
 """Each error's bases."""
 
@@ -398,6 +415,7 @@ def test_every_public_error_is_in_the_tree() -> None:
     words_of(
         "AsyncGeneror AsyncLuma Job Pages Page MediaRef Secret UNSET Unset Clock ResponseInfo RateLimit response_of",
         "Event AttemptStarted AttemptEnded RetryScheduled Throttled JobSubmitted JobPolled JobEnded DownloadProgress",
+        "UploadProgress",
     ),
 )
 def test_a_name_is_public(name: str) -> None:

@@ -230,18 +230,18 @@ class _Download:
         tell = self._teller()
 
         def write(chunk: bytes) -> None:
-            if part.have.size + len(chunk) > most:
+            if part.size + len(chunk) > most:
                 promised = "than was promised" if most == answer.total else f"than {most:,} bytes"
                 raise _UnfitError(f"it is larger {promised}")
             part.write(chunk)
             self._refreshed = False
-            if part.have.size > self._furthest:
-                self._furthest, self._retries = part.have.size, 0
+            if part.size > self._furthest:
+                self._furthest, self._retries = part.size, 0
             if tell is not None:
                 tell()
 
         await self._downloads.web.pour(response, write)
-        if answer.total is not None and part.have.size < answer.total:
+        if answer.total is not None and part.size < answer.total:
             raise WebError("it ended too early", passing=True)
 
     def _checked(self) -> str:
@@ -258,7 +258,7 @@ class _Download:
             return None
 
         def tell() -> None:
-            event = DownloadProgress(name=self._output.name, received=self._part.have.size, total=self._total)
+            event = DownloadProgress(name=self._output.name, received=self._part.size, total=self._total)
             events.emit(event, on_progress)
 
         return tell

@@ -51,14 +51,14 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
             data = file.read(LARGEST_INLINE) if size <= LARGEST_INLINE else file.read(media_types.HEAD)
     except OSError as error:
         raise refused(f" cannot be read ({error.strerror})") from None
+    if size > LARGEST_INLINE:
+        if (reference.media_type or media_types.sniff(data) or "").startswith("video/"):
+            raise refused(" is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)")
+        raise refused(f": {TOO_LARGE}", "Resize it")
     try:
         media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)
     except ValueError as error:
         raise refused(f" {error}", "Name its type: MediaRef.file(path, media_type=...)") from None
-    if size > LARGEST_INLINE:
-        if media_type.startswith("image/"):
-            raise refused(f": {TOO_LARGE}", "Resize it")
-        raise refused(" is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)")
     return {"data": base64.b64encode(data).decode(), "media_type": media_type}
 
 
@@ -99,7 +99,7 @@ class ImageFetcher:
             except WebError as error:
                 if not error.passing or retries >= max_retries:
                     raise DownloadError(
-                        f"{path}: the API can't fetch images by URL now, and nor could this client: {error.problem}",
+                        f"{path}: the API can't fetch images by URL now, and neither could this client: {error.problem}",
                         url=url,
                         advice=error.advice
                         or "Give the image by MediaRef.file(...) or .bytes(...), or try again later",

@@ -32,8 +32,15 @@ class PartFile:
         self._prefix = f".{name}~"
         self._path: Path | None = None
         self._descriptor = -1
-        self.have = Have()
+        self.size = 0
+        """Bytes of it that are here."""
+        self.etag: str | None = None
+        """Which file they are of."""
+
+    @property
+    def have(self) -> Have:
         """How much of it is here, and of which file."""
+        return Have(self.size, self.etag)
 
     def take_up(self) -> None:
         """Go on with what an earlier process left; what nobody can go on with is removed."""
@@ -44,7 +51,7 @@ class PartFile:
             etag, size = self._etag_in(path.name), os.fstat(descriptor).st_size
             if self._path is None and etag is not None and size:
                 self._path, self._descriptor = path, descriptor
-                self.have = Have(size, etag)
+                self.size, self.etag = size, etag
                 os.lseek(descriptor, 0, os.SEEK_END)
             else:
                 _remove(path, descriptor)
@@ -59,14 +66,14 @@ class PartFile:
             descriptor = _locked(path, OPENING | os.O_CREAT | os.O_EXCL)
             if descriptor is not None:
                 self._path, self._descriptor = path, descriptor
-        self.have = Have(0, etag)
+        self.etag = etag
 
     def write(self, data: bytes) -> None:
         """Add what has arrived."""
         written = os.write(self._descriptor, data)
         while written < len(data):
             written += os.write(self._descriptor, memoryview(data)[written:])
-        self.have = Have(self.have.size + len(data), self.have.etag)
+        self.size += len(data)
 
     def head(self) -> bytes:
         """Return the first bytes."""
@@ -96,7 +103,7 @@ class PartFile:
         """Leave what is here to whoever takes it up, or remove it if nobody could."""
         if self._path is None:
             return
-        if not POSIX or not self.have.size or self._etag_in(self._path.name) is None:
+        if not POSIX or not self.size or self._etag_in(self._path.name) is None:
             self.drop()
             return
         os.close(self._descriptor)
@@ -107,7 +114,7 @@ class PartFile:
         if self._path is not None:
             _remove(self._path, self._descriptor)
             self._path = None
-        self.have = Have()
+        self.size, self.etag = 0, None
 
     def _etag_in(self, name: str) -> str | None:
         """Read the ETag in a part's name."""

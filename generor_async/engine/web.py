@@ -79,7 +79,7 @@ class Web:
         """Hand over a body as it arrives; raises WebError when it breaks off, or nothing comes for too long."""
         now, read = asyncio.get_running_loop().time, response.content.readany
         # aiohttp 3.14's parser in C waits for ever after a bad chunk header, and its own sock_read does not fire.
-        patience = asyncio.timeout(SILENCE_SECONDS)
+        patience, renewal = asyncio.timeout(SILENCE_SECONDS), 0.0
         try:
             async with patience:
                 while True:
@@ -91,7 +91,9 @@ class Web:
                     if not chunk:
                         return
                     write(chunk)
-                    patience.reschedule(now() + SILENCE_SECONDS)
+                    if (moment := now()) >= renewal:  # not for each chunk: it takes as long as reading one
+                        patience.reschedule(moment + SILENCE_SECONDS)
+                        renewal = moment + SILENCE_SECONDS / 20
         except TimeoutError as error:
             if not patience.expired():
                 raise

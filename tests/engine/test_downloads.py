@@ -20,7 +20,7 @@ from generor_async.engine.downloads import MAX_BYTES, Downloads, Output, safe_na
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.web import Reach, Web
-from generor_async.errors import APITimeoutError, DownloadError, NotFoundError
+from generor_async.errors import APITimeoutError, DeadlineExceededError, DownloadError, NotFoundError
 from generor_async.values import DownloadProgress, Event
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
@@ -369,3 +369,239 @@ async def test_a_host_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch:
         error = await failing(wire, tmp_path)
     assert "nothing came for 0.2 s" in str(error) or "broke off" in str(error)
     assert nothing_in(tmp_path)
+
+
+# Going on.
+
+LEFT = ".gen-1-0~" + b'"v1"'.hex() + ".part"
+
+
+def ranged(body: bytes = PNG, *, etag: str = '"v1"', breaks: int = 0, every: int = 300) -> Step:
+    """Serve parts as a bucket does; the first `breaks` answers break off after `every` bytes."""
+    answers = 0
+
+    async def step(peer: Peer, request: Arrived) -> None:
+        nonlocal answers
+        answers += 1
+        asked = request.headers.get("Range") if request.headers.get("If-Range", etag) == etag else None
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        rest = body[start:]
+        head = {"Content-Type": "image/png", "Content-Length": str(len(rest)), "ETag": etag}
+        if asked:
+            head["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        await peer.send(f"HTTP/1.1 {206 if asked else 200} OK\r\n{lines}\r\n".encode())
+        cut = answers <= breaks
+        await peer.send(rest[:every] if cut else rest)
+        if cut:
+            peer.writer.close()
+
+    return step
+
+
+def asked(wire: Wire) -> list[tuple[str | None, str | None]]:
+    return [(request.headers.get("Range"), request.headers.get("If-Range")) for request in wire.requests]
+
+
+async def test_a_download_goes_on_where_it_broke_off_as_long_as_it_gets_further(tmp_path: Path) -> None:
+    told: list[DownloadProgress] = []
+    async with Wire(ranged(breaks=3)) as wire:
+        (path,) = await download(wire, tmp_path, max_retries=1, on_progress=told.append)
+    assert path.read_bytes() == PNG
+    assert asked(wire) == [(None, None), *[(f"bytes={at}-", '"v1"') for at in (300, 600, 900)]]
+    assert told[-1] == DownloadProgress(name="gen-1-0", received=len(PNG), total=len(PNG))
+
+
+async def test_a_host_without_etags_starts_again_from_the_start(tmp_path: Path) -> None:
+    async with Wire(truncated(PNG[:500], promised=len(PNG)), served()) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == PNG
+    assert asked(wire) == [(None, None)] * 2
+
+
+async def test_a_file_that_changed_meanwhile_starts_again(tmp_path: Path) -> None:
+    other = PNG[:8] + bytes(range(250))
+    async with Wire(ranged(breaks=1), ranged(other, etag='"v2"')) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == other
+    assert asked(wire)[1] == ("bytes=300-", '"v1"')
+
+
+async def test_what_is_left_of_a_download_that_failed_is_gone_on_with_by_the_next(tmp_path: Path) -> None:
+    async with Wire(ranged(breaks=1)) as wire:
+        with pytest.raises(DownloadError, match="broke off"):
+            await download(wire, tmp_path, max_retries=0)
+        (left,) = contents(tmp_path)
+        assert (left.name[0], left.read_bytes()) == (".", PNG[:300])
+        (path,) = await download(wire, tmp_path, max_retries=0)
+    assert contents(tmp_path) == [path]
+    assert path.read_bytes() == PNG
+    assert asked(wire)[1] == ("bytes=300-", '"v1"')
+
+
+async def test_a_part_that_is_whole_already_or_longer_starts_again(tmp_path: Path) -> None:
+    for left in (PNG, PNG + b"?"):
+        (tmp_path / LEFT).write_bytes(left)
+        async with Wire(answer(416, b"", headers={"Content-Range": "bytes */1008"}), ranged()) as wire:
+            (path,) = await download(wire, tmp_path, overwrite=True)
+        assert path.read_bytes() == PNG
+        assert asked(wire) == [(f"bytes={len(left)}-", '"v1"'), (None, None)]
+        assert contents(tmp_path) == [path]
+
+
+async def test_a_cancelled_download_can_be_gone_on_with(tmp_path: Path) -> None:
+    dripping = drip(PNG, times=1_000, every=0.01, headers={"ETag": '"v1"'})
+    async with Wire(dripping, ranged(PNG * 9)) as wire:
+        began = asyncio.Event()
+        task = asyncio.ensure_future(download(wire, tmp_path, on_progress=lambda _: began.set()))
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == PNG * 9
+    assert asked(wire)[1][1] == '"v1"'
+
+
+async def test_two_downloads_of_one_output_at_once_are_both_whole(tmp_path: Path) -> None:
+    async with Wire(ranged()) as wire:
+        both = [download(wire, tmp_path, overwrite=True) for _ in range(2)]
+        ((first,), (second,)) = await asyncio.gather(*both)
+    assert first == second
+    assert contents(tmp_path) == [first]
+    assert first.read_bytes() == PNG
+
+
+@pytest.mark.parametrize("passing", [answer(500, b"oops"), answer(503, b"slow down"), answer(429), hang_up, reset])
+async def test_what_passes_is_tried_again_with_backoff(tmp_path: Path, passing: Step) -> None:
+    clock = FakeClock()
+    async with Wire(passing, passing, served()) as wire:
+        (path,) = await download(wire, tmp_path, max_retries=2, clock=clock)
+    assert path.read_bytes() == PNG
+    assert len(clock.slept) == 2
+    assert len(wire.requests) == 3
+
+
+async def test_a_host_is_not_asked_before_it_wants_to_be(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with Wire(answer(503, b"", headers={"Retry-After": "20"}), served()) as wire:
+        await download(wire, tmp_path, clock=clock)
+    assert clock.slept[0] >= 20
+
+
+@pytest.mark.parametrize("final", [answer(404, b"gone"), answer(401), answer(204), answer(206, PNG)])
+async def test_what_does_not_pass_is_not_tried_again(tmp_path: Path, final: Step) -> None:
+    async with Wire(final) as wire:
+        await failing(wire, tmp_path, max_retries=5)
+    assert len(wire.requests) == 1
+
+
+async def test_a_url_that_is_55_minutes_old_is_renewed_before_it_is_used(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with Wire(ranged()) as wire:
+
+        async def refresh() -> str:
+            return f"{wire.url}/fresh?{SIGNED}"
+
+        for age, target in ((3_299, "/gen-1-0.jpg"), (3_301, "/fresh")):
+            await download(wire, tmp_path, overwrite=True, refresh=refresh, since=clock.time() - age, clock=clock)
+            assert wire.requests[-1].target.partition("?")[0] == target
+
+
+async def test_a_download_goes_on_with_a_fresh_url_where_the_old_one_expired(tmp_path: Path) -> None:
+    async with Wire(ranged(breaks=1), answer(403, b"expired"), ranged()) as wire:
+
+        async def refresh() -> str:
+            return f"{wire.url}/fresh?{SIGNED}"
+
+        (path,) = await download(wire, tmp_path, refresh=refresh)
+    assert path.read_bytes() == PNG
+    assert asked(wire)[1:] == [("bytes=300-", '"v1"')] * 2
+    assert wire.requests[2].target.startswith("/fresh")
+
+
+async def test_a_refresh_that_fails_keeps_what_is_here(tmp_path: Path) -> None:
+    async def refresh() -> str:
+        raise APITimeoutError("no answer", outcome="unknown")
+
+    async with Wire(ranged(breaks=1), answer(403, b"expired")) as wire:
+        with pytest.raises(APITimeoutError):
+            await download(wire, tmp_path, refresh=refresh)
+    assert [path.read_bytes() for path in contents(tmp_path)] == [PNG[:300]]
+
+
+async def test_a_time_limit_ends_a_download_which_can_be_gone_on_with(tmp_path: Path) -> None:
+    async with Wire(drip(PNG, times=1_000, every=0.01, headers={"ETag": '"v1"'})) as wire:
+        with pytest.raises(DeadlineExceededError, match=r"took longer than 0\.2 s") as caught:
+            await download(wire, tmp_path, timeout=0.2)
+    assert caught.value.waited_for == "attempt"
+    assert not leaks(caught.value, "hush-hush")
+    assert len(contents(tmp_path)) == 1
+
+
+# What the host says and what it sends.
+
+PAGE = b"<!doctype html><html>no such picture</html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind", "words"),
+    [
+        (PAGE, "text/html", "image", "sent text/html where image was asked for"),
+        (PAGE, "image/png", "image", "calls it image/png, but its first bytes are of something else"),
+        (PNG, "video/mp4", "video", "sent image/png where video was asked for"),
+        (b"", "image/png", "image", "first bytes are of something else"),
+    ],
+)
+async def test_what_is_not_what_was_asked_for_is_refused(
+    tmp_path: Path, body: bytes, content_type: str, kind: str, words: str
+) -> None:
+    async with Wire(served(body, content_type)) as wire:
+        error = await failing(wire, tmp_path, kind=kind, max_retries=5)
+    assert words in str(error)
+    assert len(wire.requests) == 1
+
+
+async def test_more_than_was_promised_is_not_taken(tmp_path: Path) -> None:
+    head = {"Content-Range": f"bytes 300-{len(PNG) - 1}/{len(PNG)}", "ETag": '"v1"'}
+    more = answer(206, PNG[300:] + b"more", headers=head, content_type="image/png")
+    async with Wire(ranged(breaks=1), more) as wire:
+        error = await failing(wire, tmp_path)
+    assert "larger than was promised" in str(error)
+
+
+async def test_less_than_was_promised_is_asked_for_again(tmp_path: Path) -> None:
+    head = {"Content-Range": f"bytes 300-{len(PNG) - 1}/{len(PNG)}", "ETag": '"v1"'}
+    less = answer(206, PNG[300:500], headers=head, content_type="image/png")
+    async with Wire(ranged(breaks=1), less, ranged()) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == PNG
+    assert asked(wire)[2] == ("bytes=500-", '"v1"')
+
+
+async def test_a_url_with_credentials_is_not_fetched(tmp_path: Path) -> None:
+    async with Wire(served()) as wire:
+        url = wire.url.replace("//", "//user:hush-hush@")
+        with pytest.raises(DownloadError, match="with a user name or a password is not fetched"):
+            await download(wire, tmp_path, url=url)
+    assert not wire.requests
+
+
+async def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    async def appear(peer: Peer, request: Arrived) -> None:
+        precious(tmp_path / "gen-1-0.png")
+        await served()(peer, request)
+
+    async with Wire(appear) as wire:
+        with pytest.raises(DownloadError, match=r"gen-1-0\.png exists already"):
+            await download(wire, tmp_path)
+    assert [path.read_text() for path in contents(tmp_path)] == ["precious"]
+
+
+async def test_a_progress_callable_that_fails_costs_nobody_the_file(tmp_path: Path) -> None:
+    def fail(_: DownloadProgress) -> None:
+        raise BrokenPipeError("the progress bar broke")
+
+    async with Wire(served()) as wire:
+        (path,) = await download(wire, tmp_path, on_progress=fail)
+    assert path.read_bytes() == PNG

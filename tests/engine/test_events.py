@@ -38,3 +38,15 @@ def test_nobody_listens_unless_asked(caplog: pytest.LogCaptureFixture) -> None:
     assert not EventStream(None).listening
     caplog.set_level(logging.DEBUG, "generor_async")
     assert EventStream(None).listening
+
+
+def test_a_progress_callable_that_fails_costs_nobody_the_result(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Event] = []
+
+    def failing(event: Event) -> None:
+        told.append(event)
+        raise RuntimeError("the progress bar broke")
+
+    EventStream(None).emit(STARTED, failing)
+    assert told == [STARTED]
+    assert "on_progress failed for AttemptStarted" in caplog.text

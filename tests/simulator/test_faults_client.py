@@ -162,12 +162,16 @@ async def test_a_download_fetches_a_fresh_url_when_the_one_it_has_is_refused(tmp
         assert [(entry.fault, entry.status) for entry in fetched] == [("expired_url", 403), (None, 200)]
 
 
-async def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_download_that_breaks_off_leaves_no_file_and_goes_on_when_it_is_asked_for_again(tmp_path: Path) -> None:
     async with simulated("storage.get=truncate:after_charge") as simulator, AsyncLuma(**simulator.luma_options) as luma:
         generation = await luma.generations.run(prompt=PROMPT)
         with pytest.raises(DownloadError):
-            await luma.download(generation, tmp_path)
-        assert not os.listdir(tmp_path)  # noqa: PTH208  # an event loop waits for neither
+            await luma.with_options(max_retries=0).download(generation, tmp_path)
+        (part,) = os.listdir(tmp_path)  # noqa: PTH208  # an event loop waits for neither
+        assert part.startswith(".")
+        simulator.faults.clear()
+        (path,) = await luma.download(generation, tmp_path)
+        assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208
 
 
 async def test_a_stale_listing_hides_a_creation_that_was_paid_for() -> None:

@@ -9,7 +9,7 @@ from generor_async.values import AttemptEnded, Event
 
 HARMLESS = {
     "operation", "request_id", "attempt", "outcome", "status", "elapsed", "delay", "reason", "scope",
-    "job_id", "model", "state", "failure_code", "name", "received", "total",
+    "job_id", "model", "state", "failure_code", "name", "received", "sent", "total",
 }  # fmt: skip
 
 
