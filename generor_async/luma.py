@@ -159,16 +159,21 @@ class Generations(GenerationsResource):
         `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge: whether a failed job was charged
         is not documented. `on_submitted` is given every job, as in `submit`.
 
-        Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
+        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
+        long as it must. Raises what `create` raises, a
         GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
         job goes on then, and `job(id)` takes it up again.
         """
-        timeout = self._watch.options.timeout or RUN_SECONDS
-        deadline = self._watch.now() + timeout
+        timeout = self._watch.options.timeout
+        deadline = math.inf if timeout is None else self._watch.now() + timeout
         times = 0
+        view = self._luma
         while True:
-            view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
+            if timeout is not None:
+                view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
             job = await view.generations.submit(on_submitted=on_submitted, **params)
+            if timeout is None:
+                deadline = self._watch.now() + RUN_SECONDS
             try:
                 return await job.wait(timeout=deadline - self._watch.now())
             except GenerationFailedError as error:

@@ -53,7 +53,9 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
         raise refused(f" cannot be read ({error.strerror})") from None
     if size > LARGEST_INLINE:
         if (reference.media_type or media_types.sniff(data) or "").startswith("video/"):
-            raise refused(" is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)")
+            raise refused(
+                " is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
+            )
         raise refused(f": {TOO_LARGE}", "Resize it")
     try:
         media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)
@@ -99,7 +101,7 @@ class ImageFetcher:
             except WebError as error:
                 if not error.passing or retries >= max_retries:
                     raise DownloadError(
-                        f"{path}: the API can't fetch images by URL now, and neither could this client: {error.problem}",
+                        f"{path}: the API can't fetch images by URL now, nor could this client: {error.problem}",
                         url=url,
                         advice=error.advice
                         or "Give the image by MediaRef.file(...) or .bytes(...), or try again later",

@@ -133,7 +133,8 @@ class Generations(Twin[AsyncGenerations]):
         `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge: whether a failed job was charged
         is not documented. `on_submitted` is given every job, as in `submit`.
 
-        Unless the client has a `timeout`, 1,800 seconds are allowed for all of it. Raises what `create` raises, a
+        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
+        long as it must. Raises what `create` raises, a
         GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
         job goes on then, and `job(id)` takes it up again.
         """

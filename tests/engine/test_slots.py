@@ -19,6 +19,7 @@ from generor_async import (
     Throttled,
 )
 from generor_async.engine.slots import UNSEEN
+from generor_async.luma import RUN_SECONDS
 from generor_async.rules.slots import UNSEEN_SECONDS
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -241,6 +242,16 @@ async def test_looks_at_jobs_go_on_while_submissions_wait() -> None:
         assert asyncio.get_running_loop().time() - began < 0.1
         assert not waiting.done()
         waiting.cancel()
+
+
+@virtual
+async def test_runs_that_are_gathered_all_get_through_however_long_they_queue() -> None:
+    """The queue waits as long as it must: a run's own 1,800 s begin when its job is submitted."""
+    async with Simulator(luma_jobs=10, luma_rpm=10) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        await asyncio.gather(*(luma.generations.run(prompt=f"Number {number}") for number in range(310)))
+        assert asyncio.get_running_loop().time() > RUN_SECONDS
+        assert len(simulator.ledger.charges) == 310
+        assert refused(simulator) == 0
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 2.5, True, math.inf])
