@@ -18,10 +18,11 @@ import socketserver
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 
@@ -33,7 +34,7 @@ MEGABYTE = 1024 * 1024
 PIECE = bytes(MEGABYTE)
 FIRST = b"\x89PNG\r\n\x1a\n" + PIECE[8:]
 
-Contender: TypeAlias = Callable[[str, Path], Awaitable[None]]
+Contender: TypeAlias = Callable[[str, Path], Coroutine[Any, Any, None]]
 
 
 class Sending(socketserver.StreamRequestHandler):
@@ -84,7 +85,7 @@ async def ours(url: str, folder: Path) -> None:
         type="image",
         state="completed",
         model="uni-1",
-        created_at="2026-04-08T12:00:00Z",
+        created_at=datetime(2026, 4, 8, 12, tzinfo=UTC),
         output=[output],
     )
     async with AsyncLuma("luma-api-benchmark", base_url=url.rpartition("/")[0]) as luma:

@@ -383,11 +383,17 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
 
 
 class DownloadError(GenerorAsyncError):
-    """An output or an image could not be downloaded; `url` is shown without its query, which is a credential."""
+    """An output or an image could not be downloaded; `url` is shown without its query or other credentials."""
 
     def __init__(self, message: str, *, url: str, advice: str = "") -> None:
         super().__init__(message, advice=advice)
-        self.url = url.partition("?")[0]
+        self.url = _bare(url)
+
+
+def _bare(url: str) -> str:
+    before, slashes, after = url.partition("?")[0].partition("://")
+    host, slash, path = after.partition("/")
+    return before + slashes + host.rpartition("@")[2] + slash + path
 
 
 class UploadError(GenerorAsyncError):

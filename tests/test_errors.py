@@ -238,6 +238,16 @@ def test_a_presigned_query_is_cut_off_before_it_is_kept() -> None:
     assert error.url == "https://x.example/a.png"
 
 
+def test_nor_are_other_credentials_of_a_url_kept() -> None:
+    for url in (
+        f"https://user:{KEY}@x.example/a@2.png",
+        f"https://{KEY}@x.example/a@2.png?b=c",
+        "https://x.example/a@2.png",
+    ):
+        assert DownloadError("no", url=url).url == "https://x.example/a@2.png"
+    assert DownloadError("no", url="/users/42/a.png").url == "/users/42/a.png"
+
+
 def test_timeouts_are_timeouts_of_the_language_too() -> None:
     assert isinstance(make(APITimeoutError), TimeoutError)
     assert isinstance(make(DeadlineExceededError), TimeoutError)

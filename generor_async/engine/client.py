@@ -9,21 +9,19 @@ from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import aiohttp
-from attrs import evolve
 
 from generor_async.engine import auth
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Downloads, Output, Progress
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
-from generor_async.engine.media import ImageFetcher
+from generor_async.engine.media import ImageFetcher, reach_for_images
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.transport import AiohttpTransport, Connection, env_proxy
 from generor_async.engine.uploads import Uploads
 from generor_async.engine.web import Reach, Web
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import addresses
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
@@ -127,7 +125,7 @@ class Client:
         self._web = Web(reach)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
         self._uploads = Uploads(web=self._web, clock=clock, events=self._events)
-        self._images = ImageFetcher(Web(_image_reach(reach, address)), clock) if inline_on_503 else None
+        self._images = ImageFetcher(Web(reach_for_images(reach, address)), clock) if inline_on_503 else None
         self._session = Session(
             vendor=vendor,
             base_url=address,
@@ -282,22 +280,6 @@ class Client:
             max_bytes=max_bytes,
             on_progress=on_progress,
         )
-
-
-def _image_reach(reach: Reach, address: str) -> Reach:
-    """Return how images are reached that a request names by URL: wherever that leads, but not to our own network."""
-    if reach.proxy is not None:
-        raise InvalidRequestError(
-            "inline_on_503",
-            "inline_on_503 does not go through a proxy: nobody could tell which address an image comes from",
-            advice="Leave one of the two out",
-        )
-    here = auth.is_loopback(urlsplit(address).hostname or "")
-
-    def admits(host: str) -> bool:
-        return addresses.is_public(host) or (here and addresses.is_loopback(host))
-
-    return evolve(reach, schemes=frozenset({"https", "http"}), admits=admits)
 
 
 _TIMEOUTS: dict[str, tuple[float, float]] = {

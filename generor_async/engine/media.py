@@ -10,18 +10,20 @@ import os
 import random
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from attrs import evolve
 
+from generor_async.engine import auth
 from generor_async.engine.threads import to_the_end
-from generor_async.engine.web import Web, WebError
+from generor_async.engine.web import Reach, Web, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
-from generor_async.rules import media_types, ranges, retry
+from generor_async.rules import addresses, media_types, ranges, retry
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
-__all__ = ["ImageFetcher", "inlined"]
+__all__ = ["ImageFetcher", "inlined", "reach_for_images"]
 
 T = TypeVar("T")
 
@@ -53,9 +55,8 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
         raise refused(f" cannot be read ({error.strerror})") from None
     if size > LARGEST_INLINE:
         if (reference.media_type or media_types.sniff(data) or "").startswith("video/"):
-            raise refused(
-                " is larger than 50 MB", "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
-            )
+            advice = "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
+            raise refused(" is larger than 50 MB", advice)
         raise refused(f": {TOO_LARGE}", "Resize it")
     try:
         media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)
@@ -103,8 +104,7 @@ class ImageFetcher:
                     raise DownloadError(
                         f"{path}: the API can't fetch images by URL now, nor could this client: {error.problem}",
                         url=url,
-                        advice=error.advice
-                        or "Give the image by MediaRef.file(...) or .bytes(...), or try again later",
+                        advice=error.advice or "Name it by MediaRef.file(...) or .bytes(...), or try again later",
                     ) from None
             await self._clock.sleep(retry.backoff_delay(retries, random.random()))  # noqa: S311 - jitter, not a secret
             retries += 1
@@ -132,3 +132,22 @@ class ImageFetcher:
         except ValueError as error:
             raise WebError(str(error), passing=False) from None
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}
+
+
+def reach_for_images(reach: Reach, address: str) -> Reach:
+    """Return how images are reached that a request names by URL: wherever that leads, but not to our own network.
+
+    `address` is the API's: one on this machine lets this machine be asked as well.
+    """
+    if reach.proxy is not None:
+        raise InvalidRequestError(
+            "inline_on_503",
+            "inline_on_503 does not go through a proxy: nobody could tell which address an image comes from",
+            advice="Leave one of the two out",
+        )
+    here = auth.is_loopback(urlsplit(address).hostname or "")
+
+    def admits(host: str) -> bool:
+        return addresses.is_public(host) or (here and addresses.is_loopback(host))
+
+    return evolve(reach, schemes=frozenset({"https", "http"}), admits=admits)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from generor_async.engine import parts
 from generor_async.engine.parts import PartFile
 from generor_async.rules.ranges import Have
 
@@ -130,7 +129,11 @@ def test_a_file_system_without_links_or_locks_will_do(tmp_path: Path, monkeypatc
 
 def test_a_written_piece_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
-    monkeypatch.setattr(parts.os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:3]))
+
+    def write_some(descriptor: int, data: bytes) -> int:
+        return write(descriptor, bytes(data)[:3])
+
+    monkeypatch.setattr(os, "write", write_some)
     part = begun(tmp_path, data=b"0123456789")
     monkeypatch.undo()
     assert part.have.size == 10

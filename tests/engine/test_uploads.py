@@ -162,7 +162,7 @@ async def test_progress_is_told_to_caller_and_events(tmp_path: Path) -> None:
     events: list[Event] = []
     told: list[UploadProgress] = []
     async with Api() as api, api.client(on_event=events.append) as luma:
-        await luma.with_options(on_progress=told.append).files.upload(saved(tmp_path))
+        await luma.files.upload(saved(tmp_path), on_progress=told.append)
     assert told == [event for event in events if isinstance(event, UploadProgress)]
     assert told[-1] == UploadProgress(name="heron.png", sent=len(PNG), total=len(PNG))
     assert "hush-hush" not in repr(events)
@@ -251,13 +251,22 @@ async def test_a_stream_of_another_size_is_never_whole_at_the_host(size: int, wo
     assert api.calls == ["POST /files"]
 
 
+def grow(path: Path) -> None:
+    os.truncate(path, 9 * contents.CHUNK)
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 2 * contents.CHUNK)
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(path.read_bytes())
+    os.utime(path, (1, 1))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
-    [
-        (lambda path: os.truncate(path, 9 * contents.CHUNK), "it has more than|somebody wrote to it"),
-        (lambda path: os.truncate(path, 2 * contents.CHUNK), "it ended after"),
-        (lambda path: (path.write_bytes(path.read_bytes()), os.utime(path, (1, 1))), "somebody wrote to it"),
-    ],
+    [(grow, "it has more than|somebody wrote to it"), (shrink, "it ended after"), (rewrite, "somebody wrote to it")],
 )
 async def test_a_file_that_changes_while_it_uploads_is_never_whole_at_the_host(
     tmp_path: Path, change: Callable[[Path], object], words: str

@@ -126,10 +126,26 @@ def test_a_generation_that_can_never_be_right_is_refused(body: dict[str, Any], f
     assert (caught.value.field, caught.value.problem) == (field, words)
 
 
+def carried(size: int, media_type: str) -> MediaRef:
+    return MediaRef.bytes(bytes(size), media_type)
+
+
+def test_an_inline_image_is_refused_from_the_first_byte_beyond_the_apis_limit_and_in_its_words() -> None:
+    limit = checks.LARGEST_INLINE
+    for size in (limit - 1, limit):
+        checks.luma_generation({"image_ref": [carried(size, "image/png").to_json()]})
+    for size in (limit + 1, limit + 2, limit + 3):
+        with pytest.raises(InvalidRequestError, match=r"^image_ref\[0\]: Image exceeds 50 MB size limit") as caught:
+            checks.luma_generation({"image_ref": [carried(size, "image/png").to_json()]})
+        assert caught.value.field == "image_ref[0]"
+    checks.luma_generation({"type": "video_edit", "source": carried(limit + 1, "video/mp4").to_json()})
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {},
+        {"image_ref": [{"data": 5, "media_type": "image/png"}]},
         {"type": "image", "image_ref": [URL] * 9},
         {"type": "image_edit", "source": URL, "image_ref": [URL] * 8},
         {"type": "image_edit", "source": MediaRef.file("a.png")},
