@@ -127,7 +127,7 @@ class Pace:
     @property
     def unbound(self) -> bool:
         """Whether there is nothing to keep to: no limit is told, or one that no client reaches."""
-        limit = self.windows[0].limit if self.windows else None
+        limit = self.windows[0].limit
         return self._untold if limit is None else limit >= OUT_OF_REACH
 
     def told(self, said: RateLimit) -> None:

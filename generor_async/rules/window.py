@@ -61,7 +61,8 @@ class Log:
 
     def count(self, since: int) -> int:
         """Count our own requests from a number on."""
-        return self.taken - since - len(self._uncounted) + bisect_left(self._uncounted, since)
+        refused = len(self._uncounted) - bisect_left(self._uncounted, since) if self._uncounted else 0
+        return self.taken - since - refused
 
     def sent_by(self, moment: float, after: int) -> int:
         """Count what was sent up to a moment, after the request of a number."""
@@ -106,7 +107,7 @@ class Window:
     head: int = field(default=0, init=False)
     """The number of the first request that was in it when it was last looked at."""
     sure: float = field(default=0, init=False)
-    """How many places are ours, where nothing is known of others; else none are sure."""
+    """How many places are ours whatever the time is: none, where others may have some."""
     span: float = field(init=False, default=Factory(lambda self: SPANS[self.scope], takes_self=True))
     """Its length in seconds."""
     _phantoms: list[float] = field(factory=list[float], init=False)

@@ -175,7 +175,8 @@ class NaiveWindow:
     def send(self, key: int, now: float) -> None:
         if key in self.unsent:
             self.unsent.remove(key)
-            self.ends[key] = (now + JITTER + MINUTE,) * 2
+            latest = now + JITTER + MINUTE
+            self.ends[key] = latest, latest
 
     def answer(self, key: int, now: float) -> None:
         self.send(key, now)
