@@ -100,9 +100,9 @@ class Limits:
         else:
             self._pace = Pace.of_luma(rpm=self._rpm, share=self._share)
         if self._store is not None:
-            now, today = clock.monotonic(), clock.time()
-            for sent, count in self._store.recall(self._owner, today):
-                self._pace.recall(now - (today - sent), count, now)
+            since = clock.time() - clock.monotonic()
+            for sent, count in self._store.recall(self._owner, clock.time()):
+                self._pace.recall(sent - since, count)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
         self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)

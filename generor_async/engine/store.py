@@ -42,7 +42,7 @@ class Store:
         try:
             with self._connection as connection:
                 connection.execute("DELETE FROM sent WHERE at < ?", (int(now - DAY),))
-                rows = connection.execute("SELECT at, count FROM sent WHERE owner = ?", (owner,))
+                rows = connection.execute("SELECT at, count FROM sent WHERE owner = ? ORDER BY at", (owner,))
                 # A second is over before its end is known; and a clock may have been set back since.
                 found.extend((min(at + 1.0, now), count) for at, count in rows)
         except sqlite3.Error as error:

@@ -1,13 +1,12 @@
 """When may the next request leave? All windows of one key in one step, and what the answers say of them."""
 
 import math
-from bisect import bisect_right
 from typing import Final
 
 from attrs import define, field
 
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import JITTER, MINUTE, Permit, Scope, Window
+from generor_async.rules.window import JITTER, MINUTE, Log, Permit, Scope, Window
 from generor_async.values import RateLimit
 
 __all__ = ["TIERS", "Pace"]
@@ -34,6 +33,8 @@ OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
+ROOM: Final = 1_000
+"""The least requests for which the log has room."""
 
 
 @define
@@ -41,7 +42,8 @@ class Pace:
     """All windows of one key: `reserve` lets a request go or says until when to wait, in one step over all of them."""
 
     windows: tuple[Window, ...]
-    tier: str | None = None
+    _log: Log
+    tier: str | None = field(default=None, init=False)
     _held: float = field(default=-math.inf, init=False)
     _held_scope: Scope = field(default="minute", init=False)
     _leader: float | None = field(default=None, init=False)
@@ -50,7 +52,8 @@ class Pace:
     """Whether the server answers without naming a limit: then there is nothing to keep to."""
     _told: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer named the limits that are believed."""
-    _sends: list[float] = field(factory=list[float], init=False)
+    _room: int = field(default=ROOM, init=False)
+    """How long the log may become before what no window holds any more is taken away."""
     _last: float = field(default=-math.inf, init=False)
     """When the last request was let go."""
     _smooth_due: float = field(default=-math.inf, init=False)
@@ -59,7 +62,8 @@ class Pace:
     def of_generor(cls, *, keyless: bool, tier: str | None, rpm: int | None, share: float) -> "Pace":
         """Make the windows of a Generor key; without a key only the minute counts, for the IP address."""
         scopes: tuple[Scope, ...] = ("minute",) if keyless else ("minute", "hour", "day")
-        pace = cls(tuple(Window(scope, share=share) for scope in scopes))
+        log = Log()
+        pace = cls(tuple(Window(scope, None, share, log) for scope in scopes), log)
         if keyless:
             pace.windows[0].limit = KEYLESS
         if tier is not None:
@@ -71,7 +75,8 @@ class Pace:
     @classmethod
     def of_luma(cls, *, rpm: int | None, share: float) -> "Pace":
         """Make the one window of a Luma API client: requests per minute."""
-        return cls((Window("minute", rpm, share),))
+        log = Log()
+        return cls((Window("minute", rpm, share, log),), log)
 
     def reserve(self, now: float, *, smooth: bool = False) -> Permit | Wait:
         """Let one request go, or say until when none may.
@@ -86,8 +91,7 @@ class Pace:
         if smooth:
             self._smooth_due = max(self._smooth_due, now - self.interval()) + self.interval()
         self._last = now
-        for window in self.windows:
-            window.take()
+        self._log.taken += 1
         return Permit()
 
     def _wait(self, now: float, *, smooth: bool) -> Wait | None:
@@ -98,16 +102,19 @@ class Pace:
                 return Wait(self._leader + LEADER_SECONDS, "minute")
             self._leader = None
             self.windows[0].limit = UNKNOWN_LIMIT
-        first = self.windows[0]
+        burst = now < self._last + GAP
         spare = 1 if smooth and self.interval() <= HURRY else 0
         for window in self.windows:
-            left = window.left(now, spare if window is first else 0)
+            if not (burst or spare) and self._log.taken - window.head < window.sure:
+                continue  # there is room, even if nothing has aged out since it was last looked at
+            left = window.left(now, spare)
             if left <= 0:
                 return Wait(window.next_end(now), window.scope)
-            if self._last + GAP > now and window.may_refuse(now, left):
+            if burst and window.may_refuse(now, left):
                 due = self._last + min(GAP, GAP_PART * self.interval())
                 if due > now:
                     return Wait(due, window.scope)
+            spare = 0
         if smooth and self._smooth_due > now:
             return Wait(self._smooth_due, "minute")
         return None
@@ -120,7 +127,7 @@ class Pace:
     @property
     def unbound(self) -> bool:
         """Whether there is nothing to keep to: no limit is told, or one that no client reaches."""
-        limit = self.windows[0].limit if self.windows else None
+        limit = self.windows[0].limit
         return self._untold if limit is None else limit >= OUT_OF_REACH
 
     def told(self, said: RateLimit) -> None:
@@ -143,12 +150,13 @@ class Pace:
         if permit.sent is not None:
             return
         permit.sent = now
-        self._sends.append(now)
-        if len(self._sends) > 4_096:
-            del self._sends[:2_048]
-        for window in self.windows:
-            window.settle(permit, now + JITTER)
-            permit.own[window.scope] = window.own(now)
+        log = self._log
+        permit.number = log.first + len(log.bases)
+        log.bases.append(now + JITTER)
+        permit.own = [window.own(now) for window in self.windows]
+        if len(log.bases) > self._room:
+            log.drop(self.windows[-1].head)
+            self._room = ROOM + 2 * len(log.bases)
 
     def received(self, permit: Permit, now: float, said: RateLimit | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
@@ -156,8 +164,7 @@ class Pace:
         self.sent(permit, now)
         assert permit.sent is not None
         if now < permit.sent + JITTER:
-            for window in self.windows:
-                window.settle(permit, now)
+            self._log.bases[permit.number - self._log.first] = now
         self._leader = None
         if said is not None and stamped:
             self._learn(permit, now, said)
@@ -166,22 +173,22 @@ class Pace:
         elif succeeded and self.windows[0].limit is None:
             self._untold = True
 
-    def recall(self, base: float, count: int, now: float) -> None:
-        """Count requests that an earlier process sent at `base`."""
-        for window in self.windows:
-            window.recall(base + JITTER, count, now)
+    def recall(self, base: float, count: int) -> None:
+        """Count requests that an earlier process sent at `base`, in the order of sending and before any other."""
+        self._log.bases.extend([base + JITTER] * count)
+        self._log.taken += count
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:
-            for window in self.windows:
-                window.give_back(permit)
+            self._log.taken -= 1
             self._leader = None
 
     def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimit | None) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
-        for window in self.windows:
-            window.give_back(permit)
+        if permit.sent is not None:
+            self._log.give_back(permit.number)
+        self.dropped(permit)
         self._leader = None
         if said is not None:
             self._limits(said, -math.inf if permit.sent is None else permit.sent)
@@ -193,30 +200,27 @@ class Pace:
 
     def _learn(self, permit: Permit, now: float, said: RateLimit) -> None:
         assert permit.sent is not None
-        scope = self._limits(said, permit.sent)
-        horizon = min(now, permit.sent + JITTER)
-        later = bisect_right(self._sends, horizon) - bisect_right(self._sends, permit.sent)
-        for window in self.windows:
-            if window.scope == scope:
-                window.hear(permit, said.limit - said.remaining, now, later)
+        place = self._limits(said, permit.sent)
+        counted = said.limit - said.remaining
+        # What was sent so soon after this one may have arrived before it.
+        later = self._log.sent_by(min(now, permit.sent + JITTER), permit.number)
+        self.windows[place].hear(permit.sent, counted - permit.own[place] - later, now)
 
-    def _limits(self, said: RateLimit, sent: float) -> Scope:
+    def _limits(self, said: RateLimit, sent: float) -> int:
         """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
-        scope = self._scope(said)
+        place = self._window_of(said)
         if sent < self._told:
-            return scope
+            return place
         self._told = sent
         if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
             self._promote(said.tier)
-        for window in self.windows:
-            if window.scope == scope:
-                window.limit = said.limit
-        return scope
+        if self.windows[place].limit != said.limit:
+            self.windows[place].limit = said.limit
+        return place
 
-    def _scope(self, said: RateLimit) -> Scope:
-        if said.tier in TIERS and said.limit in TIERS[said.tier][: len(self.windows)]:
-            return self.windows[TIERS[said.tier].index(said.limit)].scope
-        return "minute"
+    def _window_of(self, said: RateLimit) -> int:
+        limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
+        return limits.index(said.limit) if said.limit in limits else 0
 
     def _promote(self, tier: str) -> None:
         self.tier = tier
