@@ -247,7 +247,7 @@ async def test_looks_at_jobs_go_on_while_submissions_wait() -> None:
 @virtual
 async def test_runs_that_are_gathered_all_get_through_however_long_they_queue() -> None:
     """The queue waits as long as it must: a run's own 1,800 s begin when its job is submitted."""
-    async with Simulator(luma_jobs=10, luma_rpm=10) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+    async with Simulator(luma_jobs=1_000, luma_rpm=10) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         await asyncio.gather(*(luma.generations.run(prompt=f"Number {number}") for number in range(310)))
         assert asyncio.get_running_loop().time() > RUN_SECONDS
         assert len(simulator.ledger.charges) == 310
