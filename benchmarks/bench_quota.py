@@ -5,7 +5,7 @@ fixed or a sliding window, says how it stands in the documented headers, and ans
 A peer is used as its own documentation says, and obeys Retry-After where it is refused. One that reads the machine's
 clock gets the virtual one, here alone.
 
-    python benchmarks/bench_quota.py [--seeds 5] [--calls 600] [--out FOLDER]
+    python benchmarks/bench_quota.py [--seeds 5] [--calls 600] [--only generor_async] [--out FOLDER]
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import math
 import random
 import statistics
 import time
+from argparse import Namespace
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -340,17 +341,18 @@ def shown(results: list[Result]) -> str:
     return f"{middle}{worst} / {statistics.median(result.last for result in results):.0f}{lost}"
 
 
-def table(title: str, scenes: dict[str, Scene], contenders: dict[str, Contender], seeds: int) -> str:
-    """Run all contenders through all scenes; return a Markdown table."""
+def table(title: str, scenes: dict[str, Scene], contenders: dict[str, Contender], given: Namespace) -> str:
+    """Run all contenders that are wanted through all scenes; return a Markdown table."""
     lines = [f"### {title}", "", f"| | {' | '.join(scenes)} |", f"|---|{'---|' * len(scenes)}"]
-    for name, contender in contenders.items():
-        cells = [shown([play(scene, contender, seed) for seed in range(seeds)]) for scene in scenes.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name in (name for name in contenders if given.only in name):
+        runs = [[play(scene, contenders[name], seed) for seed in range(given.seeds)] for scene in scenes.values()]
+        lines.append(f"| {name} | {' | '.join(map(shown, runs))} |")
     return "\n".join([*lines, ""])
 
 
-def quota(calls: int, seeds: int) -> str:
+def quota(given: Namespace) -> str:
     """The main table."""
+    calls = given.calls
     scenes = {
         "fixed window": Scene(kind="fixed", calls=calls),
         "sliding": Scene(calls=calls),
@@ -358,12 +360,12 @@ def quota(calls: int, seeds: int) -> str:
         "sliding + 0.25/s foreign": Scene(foreign=0.25, calls=calls),
     }
     title = f"{calls} calls of 8 s, 60 a minute, 5 % of sends 250 ms late: refusals / last admission (s)"
-    return table(title, scenes, CONTENDERS, seeds)
+    return table(title, scenes, CONTENDERS, given)
 
 
-def hours(calls: int, seeds: int) -> str:
+def hours(given: Namespace) -> str:
     """The hour's limit."""
-    free = partial(Scene, limits=(30, 500), tier="free", calls=calls)
+    free = partial(Scene, limits=(30, 500), tier="free", calls=given.calls)
     scenes = {"fixed window": free(kind="fixed"), "sliding": free()}
     contenders: dict[str, Contender] = {
         "pyrate-limiter, minutes": by_pyrate,
@@ -371,11 +373,12 @@ def hours(calls: int, seeds: int) -> str:
         UNTOLD: partial(ours, told=False),
         OURS: ours,
     }
-    return table(f"{calls} calls on the free tier, 30 a minute and 500 an hour", scenes, contenders, seeds)
+    return table(f"{given.calls} calls on the free tier, 30 a minute and 500 an hour", scenes, contenders, given)
 
 
-def troubles(calls: int, seeds: int) -> str:
+def troubles(given: Namespace) -> str:
     """Clocks that are off, and a limit that changes in flight."""
+    calls = given.calls
     scenes = {
         "clock 2 s ahead": Scene(skew=2.0, calls=calls),
         "clock 2 s behind": Scene(skew=-2.0, calls=calls),
@@ -383,7 +386,7 @@ def troubles(calls: int, seeds: int) -> str:
         "60, 120, 60 a minute": Scene(changes=((200.0, 120), (320.0, 60)), calls=calls),
     }
     names = ("Retry-After loop", "aiolimiter", "pyrate-limiter", OURS)
-    return table("Troubles, sliding window", scenes, {name: CONTENDERS[name] for name in names}, seeds)
+    return table("Troubles, sliding window", scenes, {name: CONTENDERS[name] for name in names}, given)
 
 
 async def two_shares(url: str, scene: Scene) -> int:
@@ -407,22 +410,22 @@ def most_in_a_minute(moments: list[float]) -> int:
     return most
 
 
-def shares(calls: int, seeds: int) -> str:
+def shares(given: Namespace) -> str:
     """Two limiters with half a share each."""
     lines = ["### Two processes with max_share=0.5 each, 60 a minute", ""]
     lines += ["| window | refusals / last admission (s) | most of one in a minute |", "|---|---|---|"]
     for kind in ("fixed", "sliding"):
-        results = [play(Scene(kind=kind, calls=calls), two_shares, seed) for seed in range(seeds)]
+        results = [play(Scene(kind=kind, calls=given.calls), two_shares, seed) for seed in range(given.seeds)]
         most = max(most_in_a_minute(moments) for result in results for moments in result.by_key.values())
         lines.append(f"| {kind} | {shown(results)} | {most} of 30 |")
     return "\n".join([*lines, ""])
 
 
-def latency(seeds: int) -> str:
+def latency(given: Namespace) -> str:
     """How long an interactive call waits beside 2,000 in bulk, and what bulk keeps under constant load."""
     waits: list[float] = []
     left: list[bool] = []
-    for seed in range(seeds):
+    for seed in range(given.seeds):
         play(Scene(), partial(beside_bulk, waits=waits), seed)
         play(Scene(), partial(under_load, left=left), seed)
     interval, ranked = MINUTE / 60, sorted(waits)
@@ -480,10 +483,10 @@ async def under_load(url: str, scene: Scene, *, left: list[bool]) -> int:
 # --- the plot ---------------------------------------------------------------------------------------------------------
 
 
-def drawing(calls: int) -> str:
+def drawing(given: Namespace) -> str:
     """Draw how many were admitted by when, beside others on the key."""
-    scene = Scene(foreign=0.25, calls=calls)
-    results = {name: play(scene, contender, 0) for name, contender in CONTENDERS.items()}
+    scene = Scene(foreign=0.25, calls=given.calls)
+    results = {name: play(scene, contender, 0) for name, contender in CONTENDERS.items() if given.only in name}
     curves = [
         Curve(name, result.admitted, f"{result.refused} refusals, last at {result.last:.0f} s")
         for name, result in results.items()
@@ -495,13 +498,11 @@ def main() -> None:
     """Print the tables; write them and the plot where they are wanted."""
     given = options(__doc__, calls=600, seeds=5)
     parts: list[str] = []
-    for part in (quota, hours, troubles, shares):
-        parts.append(part(given.calls, given.seeds))
+    for part in (quota, hours, troubles, shares, latency):
+        parts.append(part(given))
         print(parts[-1], flush=True)
-    parts.append(latency(given.seeds))
-    print(parts[-1])
     if given.out is not None:
-        keep(given.out, "quota", parts, drawing(given.calls))
+        keep(given.out, "quota", parts, drawing(given))
 
 
 if __name__ == "__main__":

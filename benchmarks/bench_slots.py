@@ -6,7 +6,7 @@ says nothing of its ceiling. Others who hold slots are a ceiling that changes. P
 and obey Retry-After. The bound is the last end of the same jobs, in the same order, if each began the moment a slot
 became free.
 
-    python benchmarks/bench_slots.py [--seeds 3] [--calls 300] [--out FOLDER]
+    python benchmarks/bench_slots.py [--seeds 3] [--calls 300] [--only generor_async] [--out FOLDER]
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import json
 import math
 import random
 import statistics
+from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -295,22 +296,24 @@ def scenes_of(calls: int) -> dict[str, Scene]:
     }
 
 
-def table(calls: int, seeds: int) -> Iterator[str]:
-    """Run all contenders through all scenes; yield the lines of a Markdown table."""
+def table(given: Namespace) -> Iterator[str]:
+    """Run all contenders that are wanted through all scenes; yield the lines of a Markdown table."""
+    calls = given.calls
     scenes = scenes_of(calls)
     yield f"### {calls} jobs of 40 s: last end over the bound / refusals / looks a job"
     yield ""
     yield f"| | {' | '.join(scenes)} |"
     yield f"|---|{'---|' * len(scenes)}"
-    for name, contender in CONTENDERS.items():
-        cells = [shown([play(scene, contender, seed) for seed in range(seeds)], calls) for scene in scenes.values()]
+    for name in (name for name in CONTENDERS if given.only in name):
+        runs = [[play(scene, CONTENDERS[name], seed) for seed in range(given.seeds)] for scene in scenes.values()]
+        cells = [shown(results, calls) for results in runs]
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def drawing(calls: int) -> str:
+def drawing(given: Namespace) -> str:
     """Draw how many jobs had ended by when, while others hold some of the slots."""
-    scene = Scene(changes=((0.0, 10),), others=True, calls=calls)
-    results = {name: play(scene, contender, 0) for name, contender in CONTENDERS.items()}
+    scene = Scene(changes=((0.0, 10),), others=True, calls=given.calls)
+    results = {name: play(scene, contender, 0) for name, contender in CONTENDERS.items() if given.only in name}
     curves = [
         Curve(name, result.ends, f"{result.refused} refusals, last at {result.ends[-1]:.0f} s")
         for name, result in results.items()
@@ -322,11 +325,11 @@ def main() -> None:
     """Print the table; write it and the plot where they are wanted."""
     given = options(__doc__, calls=300, seeds=3)
     lines: list[str] = []
-    for line in table(given.calls, given.seeds):
+    for line in table(given):
         print(line, flush=True)
         lines.append(line)
     if given.out is not None:
-        keep(given.out, "slots", [*lines, ""], drawing(given.calls))
+        keep(given.out, "slots", [*lines, ""], drawing(given))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def options(about: str | None, *, calls: int, seeds: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--calls", type=int, default=calls)
+    parser.add_argument("--only", default="", help="leave out contenders that have not this in their name")
     parser.add_argument("--out", type=Path, help="a folder for the tables and the plot")
     logging.disable(logging.CRITICAL)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,6 +1,5 @@
 """One call's turn under the limits of its key: waited for before each attempt, and accounted for after it."""
 
-import math
 from typing import Any, Final, TypeVar
 
 from generor_async.engine.events import EventStream
@@ -68,8 +67,6 @@ class Turn:
         self._events = events
         self._permit: Permit | None = None
         self._lease: Lease | None = None
-        self._attempt = Attempt()
-        self._began = -math.inf
 
     async def take(self, patience: float, *, again: bool) -> None:
         """Wait, for `patience` seconds at most, until every limit that the call draws on lets it go.
@@ -105,7 +102,7 @@ class Turn:
         endpoint = self._operation.endpoint
         if not endpoint.quota:
             return
-        limits, permit, now = self._limits, self._permit, self._clock.monotonic()
+        limits, permit = self._limits, self._permit
         self._permit = None
         refused = reply.status == 429 and outcome.is_rate_limit(endpoint.vendor, reply.headers)
         if not refused and permit is None:
@@ -113,7 +110,7 @@ class Turn:
             if limit is not None and len(limit) <= SHORT_LIMIT and (said := read_rate_limit(reply.headers)) is not None:
                 limits.told(said)
             return
-        said = read_rate_limit(reply.headers)
+        said, now = read_rate_limit(reply.headers), self._clock.monotonic()
         if not refused:
             assert permit is not None
             limits.received(permit, now, said, succeeded=reply.status < 400)
@@ -124,13 +121,14 @@ class Turn:
 
     def succeeded(self, result: Any) -> None:
         """Note the job that a call submitted, or looked at."""
-        slots, now = self._limits.slots, self._clock.monotonic()
+        slots = self._limits.slots
         if slots is None:
             return
         if self._lease is not None:
-            slots.accepted(self._lease, result.id, now)
+            slots.accepted(self._lease, result.id, self._clock.monotonic())
             self._lease = None
         elif self._operation.endpoint.shows_job:
+            now = self._clock.monotonic()
             slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state))
 
     def failed(self, error: BaseException) -> None:

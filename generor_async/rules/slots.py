@@ -114,11 +114,15 @@ class Slots:
             return Wait(self._held, "jobs")
         if self._under_way >= max(1, math.floor(self._allowed)):
             return Wait(math.inf, "jobs")
-        probe = not self._room(now, self._lag.seconds)
+        if self.ceiling is None:
+            self._under_way += 1
+            return Lease(now)
+        free, lag = self.ceiling - self.used, self._lag
+        probe = lag.held(now, lag.seconds) >= free
         if probe and (self._under_way or not self._ceiling.may_probe(now)):
             return Wait(self._next_room(now), "jobs")
-        early = not probe and not self._room(now, self._lag.known)
-        prompt = not probe and not self._room(now, LAG_STEPS[0])
+        early = not probe and lag.held(now, lag.known) >= free
+        prompt = not probe and lag.held(now, LAG_STEPS[0]) >= free
         self._under_way += 1
         return Lease(now, probe=probe, early=early, prompt=prompt)
 
@@ -186,10 +190,6 @@ class Slots:
         """Return the slots as they stand."""
         self._forget(now)
         return SlotState(ceiling=self.ceiling, used=self.used)
-
-    def _room(self, now: float, lag: float) -> bool:
-        """Tell whether there is a slot, if those of ended jobs are held for so many seconds."""
-        return self.ceiling is None or self.used + self._lag.held(now, lag) < self.ceiling
 
     def _next_room(self, now: float) -> float:
         """Return when time alone frees a slot, or lets one more be tried."""

@@ -53,7 +53,7 @@ class Form:
     fields: Mapping[str, str] = field(factory=dict[str, str])
 
 
-@frozen
+@define
 class Operation(Generic[T]):
     """One call, built and not sent: an endpoint with this call's path, query and body."""
 
