@@ -24,10 +24,10 @@ ORIGIN = "# Generated from the async half by `python -m generor_async.codegen`: 
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""
 BLOCKING = """\
-Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that \
-all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can \
-make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside \
-a running event loop the clients work as well, but hold it up."""
+Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
+all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
+make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
+of a running event loop the clients work as well, but hold it up."""
 """What is to be known of a client that its half doesn't say."""
 PHRASES = (
     (r"\bAsync(?=[A-Z])", ""),
@@ -181,6 +181,6 @@ def _paragraph(text: str, twin: Twin, width: int) -> str:
     if twin.awaited is not None:
         said = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", said)
     said = re.sub(r"\bawait ", "", said)
-    if "\n " in said or (said == text and text != BLOCKING):
+    if "\n " in said or said == text:
         return said
     return textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)

@@ -62,7 +62,7 @@ class Bridge:
             if lease is None or lease.process is not ours:
                 return
             lease.closing = True
-            ours.changed.wait_for(lambda: not lease.calls)
+            ours.changed.wait_for(lambda: all(call.ended for call in lease.calls))
         lease.end()
 
     def _admit(self, call: Call[Any]) -> Lease:

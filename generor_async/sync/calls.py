@@ -37,17 +37,17 @@ class Call(Generic[T]):
     call, which takes several futures and turns of the loop.
     """
 
-    __slots__ = ("_ended", "_error", "_over", "_result", "_task", "_trail", "_work", "lease")
+    __slots__ = ("_error", "_over", "_result", "_task", "_trail", "_work", "ended", "lease")
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self.lease: Lease | None = None
         """On which it was let into the event loop."""
+        self.ended = False
         self._work = work
         self._task: asyncio.Task[None] | None = None
         self._result: T
         self._error: BaseException | None = None
         self._trail: dict[str, AttemptStarted | AttemptEnded] = {}
-        self._ended = False
         self._over = threading.Lock()
         self._over.acquire()
 
@@ -75,7 +75,7 @@ class Call(Generic[T]):
         if self.lease is None:
             self._work.close()
             return
-        if not self._ended:
+        if not self.ended:
             self.lease.loop.call_soon_threadsafe(self._cancel, self.lease.loop)
             self._wait()
         for line in self._fate():
@@ -104,14 +104,14 @@ class Call(Generic[T]):
         self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._over.release()
 
     def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._task is not None:
             # Not at once: a task that is cancelled before its first step would never tell its end.
             loop.call_soon(self._task.cancel)
-        elif not self._ended:  # it was interrupted on its way here
+        elif not self.ended:  # it was interrupted on its way here
             self._work.close()
             self._error = asyncio.CancelledError()
             self._end()

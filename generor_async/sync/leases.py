@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generor_async.engine.client import Client
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskStatus
     from anyio.from_thread import BlockingPortalProvider
+
+    from generor_async.sync.calls import Call
 
 __all__ = ["Lease", "Process", "process", "shown"]
 
@@ -28,8 +30,8 @@ class Lease:
     def __init__(self, holder: "Process", client: Client) -> None:
         self.process = holder
         self.client = client
-        self.calls: set[object] = set()
-        """Calls under way."""
+        self.calls: set[Call[Any]] = set()
+        """Those under way, and perhaps one whose caller was interrupted as it ended."""
         self.closing = False
         self.ended = False
         self._left, self.loop, self._leave = holder.enter(self)
@@ -78,9 +80,11 @@ class Process:
         if self._portals is None:
             self._portals = BlockingPortalProvider()
         portal = self._portals.__enter__()
+        leave = asyncio.Event()
         try:
-            left, (loop, leave, self._thread) = portal.start_task(_live, lease.client)
-        except BaseException:
+            left, (loop, self._thread) = portal.start_task(_live, lease.client, leave)
+        except BaseException:  # interrupted, and perhaps it is in the loop by now
+            portal.start_task_soon(leave.set)
             self._portals.__exit__(None, None, None)
             raise
         self.leases.add(lease)
@@ -98,15 +102,14 @@ class Process:
 
 
 async def _live(
-    client: Client, *, task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]"
+    client: Client, leave: asyncio.Event, *, task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, int]]"
 ) -> None:
     """Be in the loop on a client's behalf, and close it at the end.
 
     In a forked child, this task is why the parent's connections are left alone: nothing frees what the frames of the
     parent's threads hold. To close them there would take them out of the selector that both share.
     """
-    leave = asyncio.Event()
-    task_status.started((asyncio.get_running_loop(), leave, threading.get_ident()))
+    task_status.started((asyncio.get_running_loop(), threading.get_ident()))
     async with client:
         await leave.wait()
 

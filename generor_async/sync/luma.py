@@ -490,7 +490,7 @@ class Luma(Client[AsyncLuma]):
     Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
     all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
-    a running event loop the clients work as well, but hold it up.
+    of a running event loop the clients work as well, but hold it up.
 
     A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
 

@@ -271,7 +271,8 @@ def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() ->
     submit(slots, 0.0, "a")
     slots.seen("a", 6.0, asked=5.9, ended=False)
     slots.seen("a", 7.0, asked=2.0, ended=False)
-    assert full(slots, 7.0).oldest == 5.9
+    assert slots.unwatched(10.8, 5.0) == []
+    assert slots.unwatched(10.9, 5.0) == ["a"]
 
 
 def test_a_job_that_nobody_here_submitted_is_taken_over_until_it_ends() -> None:
