@@ -4,12 +4,14 @@ from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support.plugin import PLUGIN
 
 import generor_async
 
 HERE = Path(__file__).parent
+hypothesis.settings.register_profile("default")  # what is slow on a busy machine is no failure
 pytest_plugins = [PLUGIN]  # found by itself where the wheel is installed
 
 

@@ -137,7 +137,7 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize(("cls", "decode"), STRICT)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_fits_is_read_and_nothing_is_lost(cls: type[Model], decode: Decode, data: st.DataObject) -> None:
     source = data.draw(wire_object(cls))
     model = decode(source)
@@ -153,7 +153,7 @@ def test_what_fits_is_read_and_nothing_is_lost(cls: type[Model], decode: Decode,
 
 @pytest.mark.parametrize(("cls", "decode"), STRICT)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_field_that_must_be_there_is_named_when_it_is_not(
     cls: type[Model], decode: Decode, data: st.DataObject
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_lenient_decoder_takes_anything(cls: type[Model], decode: Decode, valu
 
 @pytest.mark.parametrize(("cls", "decode"), LENIENT)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_lenient_decoder_reads_what_fits_and_makes_none_of_the_rest(
     cls: type[Model], decode: Decode, data: st.DataObject
 ) -> None:

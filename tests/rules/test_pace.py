@@ -70,7 +70,7 @@ def world(
 @given(
     kinds, st.integers(1, 40), seeds, bases, st.floats(0, 60), st.sampled_from([0.0, 0.5, 4.0]), st.floats(0.02, 150)
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_alone_on_a_key_nothing_is_ever_refused_and_no_place_is_left_unused(
     kind: Kind, limit: int, seed: int, base: float, phase: float, connecting: float, service: float
 ) -> None:
@@ -83,7 +83,7 @@ def test_alone_on_a_key_nothing_is_ever_refused_and_no_place_is_left_unused(
 
 
 @given(kinds, st.sampled_from([1, 5, 30]), seeds, st.floats(0.02, 150))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_limit_that_nobody_named_beforehand_is_learned_without_a_refusal(
     kind: Kind, limit: int, seed: int, service: float
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_limit_that_nobody_named_beforehand_is_learned_without_a_refusal(
 
 
 @given(kinds, seeds, st.sampled_from(["free", "basic"]))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_three_windows_are_kept_at_once(kind: Kind, seed: int, tier: str) -> None:
     spans: tuple[Scope, ...] = ("minute", "hour", "day")
     limits = TIERS[tier]
@@ -108,7 +108,7 @@ def test_three_windows_are_kept_at_once(kind: Kind, seed: int, tier: str) -> Non
 
 
 @given(kinds, seeds, st.sampled_from([0.05, 0.25, 0.5]), st.floats(0.02, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_beside_others_on_the_key_refusals_stay_few_and_everything_gets_through(
     kind: Kind, seed: int, foreign: float, service: float
 ) -> None:
@@ -119,7 +119,7 @@ def test_beside_others_on_the_key_refusals_stay_few_and_everything_gets_through(
 
 
 @given(kinds, st.integers(2, 40), st.integers(1, 40), seeds, st.floats(1, 150))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_changed_limit_holds_from_the_first_answer_that_names_it(
     kind: Kind, before: int, after: int, seed: int, when: float
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_changed_limit_holds_from_the_first_answer_that_names_it(
 
 
 @given(seeds, st.floats(0.02, 150))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_two_shares_of_half_a_limit_never_meet_a_refusal(seed: int, service: float) -> None:
     server = Server([ServerWindow("minute", 31, "sliding")])
     both = [World(luma(31, 0.5), server, Random(seed + n), 60, service=service) for n in range(2)]
@@ -205,7 +205,7 @@ steps = st.lists(
 
 
 @given(steps, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_however_permits_end_nothing_is_forgotten_too_soon_or_more_than_the_jitter_too_late(
     history: list[tuple[str, int, float]], thrifty: bool
 ) -> None:

@@ -45,6 +45,7 @@ def told(hint: object) -> str:
         if isinstance(hint, type) and not typing.get_args(hint)
         else repr(hint)
     )
+    text = re.sub(r"Callable\[\[(.*?)\], ", r"Callable[\1, ", text)  # as it is written where a name was quoted
     for twin, half in HALVES.items():
         text = re.sub(rf"\b{half.__module__}\.{half.__name__}\b", f"{twin.__module__}.{twin.__name__}", text)
     return text
