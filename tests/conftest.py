@@ -11,7 +11,9 @@ from support.plugin import PLUGIN
 import generor_async
 
 HERE = Path(__file__).parent
-hypothesis.settings.register_profile("default")  # what is slow on a busy machine is no failure
+# What is slow on a busy machine is no failure.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 pytest_plugins = [PLUGIN]  # found by itself where the wheel is installed
 
 
