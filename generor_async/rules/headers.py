@@ -15,9 +15,9 @@ def http_date(text: str) -> float | None:
     """Return an HTTP date as Unix seconds; None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generor_async.rules.headers import http_date, retry_after
@@ -94,6 +94,8 @@ texts = st.one_of(st.text(max_size=40), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z]
 
 
 @given(texts, texts, texts)
+@example("", "", "0 JUL 0 0:3000000000")
+@example("", "", "Mon, 1 Jan 0001 00:00:00 +2359")
 def test_no_header_breaks_it_and_no_answer_is_absurd(value: str, reset: str, when: str) -> None:
     wait = asked(Retry_After=value, X_RateLimit_Reset=reset, Date=when)
     assert wait is None or (math.isfinite(wait) and 0 < wait <= MONTH)
