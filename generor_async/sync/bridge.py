@@ -36,11 +36,11 @@ class Bridge:
         call = Call(work)
         try:
             call.carry_out(self._admit(call))
+            self._dismiss(call)
         except BaseException as interruption:
             call.stop(interruption)
-            raise
-        finally:
             self._dismiss(call)
+            raise
         return call.result()
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
