@@ -97,10 +97,11 @@ class Session:
             try:
                 return await call.attempt(request)
             except APIError as error:
-                delay = call.delay_after(error)
                 fetching = operation is call.operation and outcome.wants_images_inline(error)
-            if fetching and self.images is not None:
-                operation = await call.with_images(self.images)
+                images = self.images if fetching else None
+                delay = call.delay_after(error, at_once=images is not None)
+            if images is not None:
+                operation = await call.with_images(images)
                 request = await self._build(operation, options, request_id)
             elif delay:
                 await self.clock.sleep(delay)
@@ -277,8 +278,11 @@ class _Call(Generic[T]):
             operation.endpoint.derive(result, operation.body)
         return result
 
-    def delay_after(self, error: APIError) -> float:
-        """Return the seconds to wait before the next attempt, or raise what the caller gets to see."""
+    def delay_after(self, error: APIError, *, at_once: bool) -> float:
+        """Return the seconds to wait before the next attempt, or raise what the caller gets to see.
+
+        An attempt that is another request, without what the server can't do, may come `at_once`.
+        """
         session, context = self.session, self.context
         remaining = (self.deadline or math.inf) - session.clock.monotonic()
         out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
@@ -295,7 +299,7 @@ class _Call(Generic[T]):
             raise error
         if isinstance(error, RateLimitError) and self.operation.endpoint.quota:
             return self._back_to_the_queue(error, remaining)
-        delay = retry.retry_delay(error, retries, random.random())  # noqa: S311 - jitter, not a secret
+        delay = 0.0 if at_once else retry.retry_delay(error, retries, random.random())  # noqa: S311 - jitter
         limited = isinstance(error, RateLimitError)
         if delay >= remaining or not (limited or session.take_retry()):
             raise error
