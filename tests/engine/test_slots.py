@@ -161,7 +161,9 @@ async def test_a_job_that_is_not_there_any_more_frees_its_slot() -> None:
     limits = Limits(jobs=1)
     async with (
         crowded() as simulator,
-        AsyncLuma(**{**simulator.luma_options, "api_key": simulator.luma.keys["other"]}, limits=limits) as theirs,
+        AsyncLuma(
+            **dict[str, Any](simulator.luma_options, api_key=simulator.luma.keys["other"]), limits=limits
+        ) as theirs,
         AsyncLuma(**simulator.luma_options, limits=limits) as ours,
     ):
         await theirs.generations.create(prompt="Theirs")
