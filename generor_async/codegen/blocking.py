@@ -136,9 +136,9 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> st
 
 
 def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:
-    """Write how a client is made: no frame of ours shows the key, and the bridge hears of every event."""
+    """Write how a client is made: no frame of ours shows the key."""
     as_secret = scope.take("as_secret", "generor_async.engine.auth")
-    given = scope.arguments(node, module).replace("on_event=on_event", f"on_event={scope.take('watching')}(on_event)")
+    given = scope.arguments(node, module)
     return [f"api_key = {as_secret}(api_key)", f"super().__init__({scope.half(twin)}({given}))"]
 
 

@@ -270,7 +270,11 @@ class _Call(Generic[T]):
         raise failure
 
     async def _exchange(self, request: Request, attempt: Attempt, timeout: float) -> Reply:
-        reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
+        try:
+            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
+        except asyncio.CancelledError as error:
+            error.add_note(outcome.cut_off(self.context, sent=attempt.sent))
+            raise
         if self.turn is not None:
             self.turn.answered(reply)
         return reply

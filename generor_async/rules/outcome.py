@@ -41,6 +41,7 @@ from generor_async.values import JSON, Misshapen, Outcome, RateLimitScope, Respo
 __all__ = [
     "Context",
     "broken",
+    "cut_off",
     "failed",
     "ids_in",
     "is_rate_limit",
@@ -215,6 +216,16 @@ def ids_in(text: str) -> tuple[str, ...]:
 def text_of(body: bytes) -> str:
     """Return an answer that isn't JSON as text, for people."""
     return body[:TEXT_KEPT].decode("utf-8", "replace")
+
+
+def cut_off(context: Context, *, sent: bool) -> str:
+    """Say what became of a request that was cancelled."""
+    which = f"{context.endpoint.name} (request id {context.request_id})"
+    if not sent:
+        return f"{which} was cancelled before it was sent"
+    if context.endpoint.conduct == "read":
+        return f"{which} was cancelled; it changes nothing"
+    return f"{which} was cut off after it was sent: whether it took effect is unknown"
 
 
 def wants_images_inline(error: APIError) -> bool:

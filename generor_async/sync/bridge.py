@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, cast
 
 from generor_async.engine import client as engine
-from generor_async.sync.calls import Call, watching
+from generor_async.sync.calls import Call
 from generor_async.sync.leases import Lease, process, shown
 
-__all__ = ["Bridge", "Client", "Twin", "half_of", "streamed", "watching"]
+__all__ = ["Bridge", "Client", "Twin", "half_of", "streamed"]
 
 T = TypeVar("T")
 H = TypeVar("H")

@@ -3,31 +3,18 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextvars import ContextVar, copy_context
+from collections.abc import Coroutine, Iterator
+from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
-from generor_async.api.generor.operations import ENDPOINTS as GENEROR_ENDPOINTS
-from generor_async.api.luma.operations import ENDPOINTS as LUMA_ENDPOINTS
 from generor_async.sync.leases import Lease
-from generor_async.values import AttemptEnded, AttemptStarted, Event
 
-__all__ = ["Call", "watching"]
+__all__ = ["Call"]
 
 T = TypeVar("T")
 
 PATIENCE = 0.1 if sys.platform == "win32" else -1.0
 """Seconds for which a lock is waited for at a time; -1 has no end. On Windows, Ctrl-C comes only in between."""
-
-READS = frozenset(
-    name
-    for endpoints in (GENEROR_ENDPOINTS, LUMA_ENDPOINTS)
-    for name, endpoint in endpoints.items()
-    if endpoint.conduct == "read"
-)
-"""Operations that change nothing, whatever became of them."""
-
-_current: "ContextVar[Call[Any]]" = ContextVar("_current")
 
 
 class Call(Generic[T]):
@@ -37,7 +24,7 @@ class Call(Generic[T]):
     call, which takes several futures and turns of the loop.
     """
 
-    __slots__ = ("_error", "_over", "_result", "_task", "_trail", "_work", "ended", "lease")
+    __slots__ = ("_error", "_over", "_result", "_task", "_work", "ended", "lease")
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self.lease: Lease | None = None
@@ -47,15 +34,12 @@ class Call(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._result: T
         self._error: BaseException | None = None
-        self._trail: dict[str, AttemptStarted | AttemptEnded] = {}
         self._over = threading.Lock()
         self._over.acquire()
 
     def carry_out(self, lease: Lease) -> None:
         """Have the work done, in a copy of the caller's context, and wait for its end."""
-        context = copy_context()
-        context.run(_current.set, self)
-        lease.loop.call_soon_threadsafe(self._begin, lease.loop, context=context)
+        lease.loop.call_soon_threadsafe(self._begin, lease.loop, context=copy_context())
         self._wait()
 
     def result(self) -> T:
@@ -81,13 +65,6 @@ class Call(Generic[T]):
         for line in self._fate():
             interruption.add_note(line)
         self._error = self._task = None
-
-    def follow(self, event: AttemptStarted | AttemptEnded) -> None:
-        """Keep in mind what is known of a request, until it has come to an answer."""
-        if isinstance(event, AttemptEnded) and event.outcome in {"done", "refused"}:
-            self._trail.pop(event.request_id, None)
-        else:
-            self._trail[event.request_id] = event
 
     def _wait(self) -> None:
         while not self._over.acquire(timeout=PATIENCE):
@@ -123,29 +100,4 @@ class Call(Generic[T]):
         elif not isinstance(error, asyncio.CancelledError):
             yield f"the call had failed: {type(error).__name__}: {error}"
         else:
-            lines = [*getattr(error, "__notes__", ()), *map(_fate_of, self._trail.values())]
-            yield from lines or ["the call was cancelled when no request of it was under way"]
-
-
-def _fate_of(last: AttemptStarted | AttemptEnded) -> str:
-    """Say what became of a request that was cut off."""
-    which = f"{last.operation} (request id {last.request_id})"
-    if isinstance(last, AttemptEnded) and last.outcome == "not_sent":
-        return f"{which} was cancelled before it was sent"
-    if last.operation in READS:
-        return f"{which} was cancelled; it changes nothing"
-    return f"{which} was cut off after it was sent: whether it took effect is unknown"
-
-
-def watching(on_event: Callable[[Event], object] | None) -> Callable[[Event], object]:
-    """Return an `on_event` that also follows the requests of each call, so that it can tell what became of them."""
-
-    def watch(event: Event) -> None:
-        if isinstance(event, AttemptStarted | AttemptEnded):
-            call = _current.get(None)
-            if call is not None:
-                call.follow(event)
-        if on_event is not None:
-            on_event(event)
-
-    return watch
+            yield from getattr(error, "__notes__", ["the call was cancelled when no request of it was under way"])

@@ -30,7 +30,7 @@ from generor_async.engine.limits import Limits, RateLimits
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, watching
+from generor_async.sync.bridge import Client, Twin
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
 
@@ -1610,7 +1610,7 @@ class Generor(Client[AsyncGeneror]):
                 proxy=proxy,
                 ssl=ssl,
                 trust_env=trust_env,
-                on_event=watching(on_event),
+                on_event=on_event,
                 clock=clock,
                 limits=limits,
             )

@@ -26,7 +26,7 @@ from generor_async.luma import Files as AsyncFiles
 from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, half_of, streamed, watching
+from generor_async.sync.bridge import Client, Twin, half_of, streamed
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, MediaRef, Priority, Secret, Unset
 
@@ -603,7 +603,7 @@ class Luma(Client[AsyncLuma]):
                 proxy=proxy,
                 ssl=ssl,
                 trust_env=trust_env,
-                on_event=watching(on_event),
+                on_event=on_event,
                 clock=clock,
                 limits=limits,
             )

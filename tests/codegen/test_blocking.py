@@ -176,10 +176,10 @@ def test_a_method_is_written(written: Callable[[str], str], method: str, signatu
     assert body in text
 
 
-def test_a_client_hides_its_key_and_lets_the_bridge_hear_of_events(written: Callable[[str], str]) -> None:
+def test_a_client_hides_its_key(written: Callable[[str], str]) -> None:
     text = written("async def get(self) -> int: ...")
     assert "api_key = as_secret(api_key)" in text
-    assert "super().__init__(AsyncSmall(api_key, on_event=watching(on_event)))" in text
+    assert "super().__init__(AsyncSmall(api_key, on_event=on_event))" in text
     assert "def close" not in text, "the bridge closes"
 
 

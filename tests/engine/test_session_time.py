@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from support.calls import KEY, BareLuma, operation
+from support.calls import KEY, REQUEST_ID, BareLuma, operation
 from support.clock import FakeClock
 from support.wire import Step, Wire, answer, reset, stall
 
@@ -212,30 +212,41 @@ def ended(events: list[Event]) -> list[tuple[str, int | None]]:
     return [(event.outcome, event.status) for event in events if isinstance(event, AttemptEnded)]
 
 
-async def cancelled(client: BareLuma, ready: Callable[[], Any]) -> None:
-    task = asyncio.ensure_future(client.send(operation("bills")))
+async def cancelled(client: BareLuma, ready: Callable[[], Any], conduct: Conduct = "bills") -> list[str]:
+    """Cancel a call in the middle, and return the notes that say what became of it."""
+    call = client.with_options(request_id=REQUEST_ID).send(operation(conduct))
+    task = asyncio.ensure_future(call)
     await ready()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError) as caught:
         await task
+    return caught.value.__notes__
 
 
-async def test_a_paid_call_cancelled_before_it_was_sent_says_so_in_the_events() -> None:
+async def test_a_paid_call_cancelled_before_it_was_sent_says_so() -> None:
     events: list[Event] = []
     resolver = Nowhere(hangs=True)
     async with aiohttp.TCPConnector(resolver=resolver) as connector:
         client = BareLuma(KEY, base_url="https://api.invalid", connector=connector, on_event=events.append)
         async with client:
-            await cancelled(client, resolver.asked.wait)
+            notes = await cancelled(client, resolver.asked.wait)
+    assert notes == [f"luma.things.bills (request id {REQUEST_ID}) was cancelled before it was sent"]
     assert ended(events) == [("not_sent", None)]
 
 
-async def test_a_paid_call_cancelled_after_it_was_sent_is_unknown_in_the_events() -> None:
+async def test_a_paid_call_cancelled_after_it_was_sent_is_unknown() -> None:
     events: list[Event] = []
     async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url, on_event=events.append) as client:
-        await cancelled(client, wire.arrived)
+        (note,) = await cancelled(client, wire.arrived)
+    assert note.endswith("was cut off after it was sent: whether it took effect is unknown")
     assert ended(events) == [("unknown", None)]
     assert len(wire.requests) == 1
+
+
+async def test_a_read_that_was_cancelled_has_changed_nothing() -> None:
+    async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        (note,) = await cancelled(client, wire.arrived, "read")
+    assert note.endswith("was cancelled; it changes nothing")
 
 
 async def test_a_cancelled_call_leaks_no_connection() -> None:
