@@ -120,7 +120,7 @@ class Slots:
         self._forget(now)
         if now < self._held:
             return self._full(self._held)
-        if self._under_way >= max(1, math.floor(self._allowed)):
+        if self._under_way + 1 > self._allowed:
             return self._full(math.inf)
         if self.ceiling is None:
             self._under_way += 1
