@@ -207,8 +207,10 @@ class _Call(Generic[T]):
         turn = self.turn
         if turn is None:
             return await self._admitted(request, Attempt())
-        now = self.session.clock.monotonic()
-        patience = self.options.queue_timeout if self.deadline is None else self.deadline - now
+        if self.deadline is None:
+            patience = self.options.queue_timeout
+        else:
+            patience = self.deadline - self.session.clock.monotonic()
         try:
             await turn.take(patience, again=self.context.attempts > 0)
             result = await self._admitted(request, turn.attempt(request))
@@ -230,12 +232,15 @@ class _Call(Generic[T]):
             raise self._out_of_time("retry")
         limit = min(self.options.attempt_timeout or self.operation.endpoint.attempt_timeout, remaining)
         context.attempts += 1
-        if session.events.listening:
-            return await self._watched(request, attempt, limit, began)
         try:
-            return self._answer(await self._exchange(request, attempt, limit))
+            if session.events.listening:
+                return await self._watched(request, attempt, limit, began)
+            return self._answer(await session.transports.get().exchange(request, attempt, timeout=limit))
         except TransportError as error:
             failure = outcome.broken(context, error, session.clock.monotonic() - began)
+        except asyncio.CancelledError as error:
+            error.add_note(outcome.cut_off(context, sent=attempt.sent))
+            raise
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
@@ -252,7 +257,7 @@ class _Call(Generic[T]):
         status: int | None = None
         result: Outcome = "done"
         try:
-            reply = await self._exchange(request, attempt, timeout)
+            reply = await session.transports.get().exchange(request, attempt, timeout=timeout)
             status = reply.status
             return self._answer(reply)
         except TransportError as error:
@@ -269,17 +274,9 @@ class _Call(Generic[T]):
             session.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
         raise failure
 
-    async def _exchange(self, request: Request, attempt: Attempt, timeout: float) -> Reply:
-        try:
-            reply = await self.session.transports.get().exchange(request, attempt, timeout=timeout)
-        except asyncio.CancelledError as error:
-            error.add_note(outcome.cut_off(self.context, sent=attempt.sent))
-            raise
+    def _answer(self, reply: Reply) -> T:
         if self.turn is not None:
             self.turn.answered(reply)
-        return reply
-
-    def _answer(self, reply: Reply) -> T:
         clock = self.session.clock
         operation = self.operation
         elapsed = clock.monotonic() - self.started

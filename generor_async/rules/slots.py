@@ -112,7 +112,7 @@ class Slots:
         self._forget(now)
         if now < self._held:
             return Wait(self._held, "jobs")
-        if self._under_way >= max(1, math.floor(self._allowed)):
+        if self._under_way + 1 > self._allowed:
             return Wait(math.inf, "jobs")
         if self.ceiling is None:
             self._under_way += 1

@@ -56,13 +56,12 @@ class Log:
     """The number of the first of these."""
     taken: int = 0
     """How many were ever let go, with those that have not left yet."""
-    _uncounted: list[int] = field(factory=list[int])
+    refused: list[int] = field(factory=list[int])
     """The numbers of those that the server refused."""
 
-    def count(self, since: int) -> int:
-        """Count our own requests from a number on."""
-        refused = len(self._uncounted) - bisect_left(self._uncounted, since) if self._uncounted else 0
-        return self.taken - since - refused
+    def refused_since(self, number: int) -> int:
+        """Count the requests from a number on that the server refused."""
+        return len(self.refused) - bisect_left(self.refused, number)
 
     def sent_by(self, moment: float, after: int) -> int:
         """Count what was sent up to a moment, after the request of a number."""
@@ -74,12 +73,12 @@ class Log:
         at = number - self.first
         if at >= 0:
             self.bases[at] = self.bases[at - 1] if at else -math.inf
-            insort(self._uncounted, number)
+            insort(self.refused, number)
 
     def drop(self, before: int) -> None:
         """Take away the oldest."""
         del self.bases[: before - self.first]
-        del self._uncounted[: bisect_left(self._uncounted, before)]
+        del self.refused[: bisect_left(self.refused, before)]
         self.first = before
 
 
@@ -132,7 +131,8 @@ class Window:
         while at < len(bases) and bases[at] + span <= now:
             at += 1
         self.head = at + log.first
-        return log.count(self.head)
+        own = log.taken - self.head
+        return own - log.refused_since(self.head) if log.refused else own
 
     def used(self, now: float) -> int:
         """Count what is in the window: our own requests and the phantoms."""
