@@ -64,7 +64,7 @@ def tests(session: nox.Session) -> None:
     wheel = build_wheel(session)
     install(session, groups=("tests",))
     install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
-    session.run("pytest", "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    session.run("pytest", "-nauto", "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
 @nox.session

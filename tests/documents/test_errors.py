@@ -144,7 +144,7 @@ async def assert_never_sent(scene: Scene) -> None:
         with pytest.raises(MissingAPIKeyError, match="API_KEY") as missing:
             async with scene.client() as client:
                 await scene.call(client)
-        refused: Exception = missing.value
+        refused: MissingAPIKeyError | InvalidRequestError = missing.value
     elif error.operation == "generor.generators.generate" and "model_id" not in scene.body:
         async with scene.client() as client:
             with pytest.raises(TypeError, match="model_id"):
