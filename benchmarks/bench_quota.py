@@ -27,7 +27,7 @@ import aiolimiter
 import aiometer
 import pyrate_limiter
 from attrs import define, field, frozen
-from stage import EPOCH, OURS, Curve, LoopClock, keep, options, plain_session, plot
+from stage import EPOCH, OURS, Curve, LoopClock, converse, keep, options, plain_session, plot
 
 from generor_async import AsyncGeneror, AttemptStarted, Event, Limits
 from generor_async.testing.loop import run
@@ -159,19 +159,6 @@ class Server:
             error = {"code": "RATE_LIMIT_EXCEEDED", "message": "Rate limit exceeded", "status": 429}
             body, status = json.dumps({"success": False, "error": error}).encode(), "429 Too Many Requests"
         return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length or b"0"))
-                writer.write(await self.answer(head))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
 
 
 # --- contenders: each makes so many calls to a server at `url`, and returns how many failed ---------------------------
@@ -318,7 +305,7 @@ def play(scene: Scene, contender: Play, seed: int) -> Result:
 
 async def _play(scene: Scene, contender: Play, seed: int) -> Result:
     server = Server(scene, random.Random(seed), list(scene.limits))
-    listening = await asyncio.start_server(server.converse, "127.0.0.1", 0, backlog=4_096)
+    listening = await asyncio.start_server(partial(converse, server.answer), "127.0.0.1", 0, backlog=4_096)
     port = listening.sockets[0].getsockname()[1]
     around: list[Coroutine[Any, Any, None]] = [server.change()]
     if scene.foreign:

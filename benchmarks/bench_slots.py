@@ -24,7 +24,7 @@ from uuid import UUID
 
 import aiohttp
 from attrs import define, field, frozen
-from stage import OURS, Curve, LoopClock, keep, options, plain_session, plot
+from stage import OURS, Curve, LoopClock, converse, keep, options, plain_session, plot
 
 from generor_async import AsyncLuma, GenerorAsyncError, Limits
 from generor_async.testing.loop import run
@@ -146,19 +146,6 @@ class Server:
             "failure_code": None,
         }
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length or b"0"))
-                writer.write(await self.answer(head))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
 
 # --- contenders: each has so many jobs made by a server at `url`, and returns how many failed -------------------------
 
@@ -266,7 +253,7 @@ def play(scene: Scene, contender: Contender, seed: int) -> Result:
 async def _play(scene: Scene, contender: Contender, dice: random.Random) -> Result:
     lives = [dice.lognormvariate(math.log(MEDIAN_SECONDS), SPREAD) for _ in range(scene.calls)]
     server = Server(scene.at(dice), scene.lag, lives)
-    listening = await asyncio.start_server(server.converse, "127.0.0.1", 0, backlog=4_096)
+    listening = await asyncio.start_server(partial(converse, server.answer), "127.0.0.1", 0, backlog=4_096)
     port = listening.sockets[0].getsockname()[1]
     failed = await contender(f"http://127.0.0.1:{port}/v1", scene)
     listening.close()

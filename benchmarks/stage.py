@@ -5,13 +5,13 @@ import asyncio
 import logging
 import math
 import resource
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiohttp
 from attrs import frozen
 
-__all__ = ["EPOCH", "OURS", "Curve", "LoopClock", "Steps", "keep", "options", "plain_session", "plot"]
+__all__ = ["EPOCH", "OURS", "Curve", "LoopClock", "Steps", "converse", "keep", "options", "plain_session", "plot"]
 
 EPOCH = 1_700_000_000.0
 OURS = "**generor_async**"
@@ -45,6 +45,22 @@ def plain_session(key: str) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None),
     )
+
+
+async def converse(
+    answer: Callable[[bytes], Awaitable[bytes]], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Serve one connection of a server that answers by a request's head."""
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            await reader.readexactly(int(length or b"0"))
+            writer.write(await answer(head))
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        pass
+    finally:
+        writer.close()
 
 
 def options(about: str | None, *, calls: int, seeds: int) -> argparse.Namespace:
