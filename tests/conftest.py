@@ -1,5 +1,6 @@
 """What every test shares: the event loop's kind, and whether it is the wheel that is tested."""
 
+import signal
 from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ HERE = Path(__file__).parent
 # What is slow on a busy machine is no failure.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+# Begun in the background of a script, this process ignores Ctrl-C, and so would those that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [PLUGIN]  # found by itself where the wheel is installed
 
 

@@ -112,7 +112,7 @@ async def test_what_only_looks_bad_succeeds(fault: str) -> None:
 @pytest.mark.parametrize("fault", [*CONNECTION, *STATUS, "429", "502", "503", "invalid_json", "deep", "stall"])
 @pytest.mark.parametrize("when", ["before_charge", "after_charge"])
 async def test_a_read_is_repeated_until_it_is_answered(fault: str, when: str) -> None:
-    async with simulated(f"{LIST}={fault}:{when}:1x", speed=500.0) as simulator:
+    async with simulated(f"{LIST}={fault}:{when}:1x", speed=60.0) as simulator:
         async with AsyncLuma(**simulator.luma_options) as luma:
             assert (await luma.files.list()).items == []
         assert [entry.fault is None for entry in simulator.ledger.requests] == [False, True]
