@@ -1,6 +1,7 @@
 """The journal of a batch: what every row came to, kept so that nothing is charged twice and nothing paid for is lost.
 
-It is the source of truth. Nothing above it knows where it is kept: `generor_async.batch.sqlite` keeps it in a folder.
+It is the source of truth. Nothing above it knows where it is kept: `open_journal` in `generor_async.batch.sqlite` keeps
+it in a folder.
 Every step is a compare-and-set on (row, attempt, owner, state): a row that somebody else has moved since raises
 StaleRowError. A step has been committed, and survives the machine, when the call that takes it returns.
 """
@@ -78,6 +79,8 @@ class Row:
     """What its earlier attempts still count, in credits."""
     cost: float | None = None
     """What it cost, in credits; None where the API hasn't said."""
+    alone: bool = False
+    """Whether no other call was under way meanwhile."""
     remote_ids: tuple[str, ...] = ()
     ended_at: float | None = None
     result: JSON = None

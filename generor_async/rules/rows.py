@@ -121,7 +121,7 @@ class Accept:
     cost: float | None = None
     """What it cost, in credits; None keeps what is set aside."""
     alone: bool = False
-    """Whether no other call was under way meanwhile: only then does the API's `credit_cost` speak of this call alone."""
+    """Whether no other call was under way meanwhile: only then is the API's `credit_cost` of this call alone."""
 
 
 @frozen
