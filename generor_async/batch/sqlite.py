@@ -54,7 +54,6 @@ FRESH: Final = """
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
 """
 """What the beginning of another attempt makes of the columns."""
-IN_JSON: Final = frozenset({"remote_ids", "result", "problem"})
 
 SPENT: Final = """
 SELECT
@@ -185,19 +184,21 @@ class SqliteJournal(SqliteReader, Journal):
     async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        changes = {"state": LEADS_TO[type(step)], **_changes(step, self._owner)}
-        assignments = ", ".join(f"{name} = ?" for name in changes)
-        query = f"UPDATE rows SET {assignments} WHERE number = ? AND attempt = ? AND state = ? AND owner IS ?"
-        values = [_dump(value) if name in IN_JSON else value for name, value in changes.items()]
-        values += [row.number, row.attempt, row.state, row.owner]
+        query, names = _QUERIES[type(step)]
+        values = _values(step, row, self._owner)
+        if names and names[-1] in IN_JSON:
+            arguments = (*values[:-1], _dump(values[-1]), row.number, row.attempt, row.state, row.owner)
+        else:
+            arguments = (*values, row.number, row.attempt, row.state, row.owner)
 
         def work(connection: sqlite3.Connection) -> None:
-            if connection.execute(query, values).rowcount != 1:
+            if connection.execute(query, arguments).rowcount != 1:
                 raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
         def then(_: None) -> None:
-            for name, value in changes.items():
+            for name, value in zip(names, values, strict=True):
                 setattr(row, name, value)
+            row.state = LEADS_TO[type(step)]
 
         await self._writer.run(work, then)
 
@@ -226,32 +227,47 @@ class SqliteJournal(SqliteReader, Journal):
 # --- steps --------------------------------------------------------------------------------------------------------
 
 
-def _changes(step: Step, owner: int) -> dict[str, Any]:
-    """Return what a step changes of a row, beside its state."""
+_COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
+    Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
+    Accept: ("owner", "alone", "cost", "held", "remote_ids"),
+    Run: (),
+    Download: (),
+    Finish: ("owner", "ended_at", "result"),
+    Fail: ("owner", "ended_at", "cost", "held", "problem"),
+    Doubt: ("owner", "ended_at", "problem"),
+    Release: ("owner", "ended_at", "cost", "held", "problem"),
+}
+"""What each step changes of a row, beside its state; what is kept as JSON comes last."""
+IN_JSON: Final = frozenset({"remote_ids", "result", "problem"})
+
+
+def _query(step: type[Step]) -> str:
+    assignments = "".join(f", {name} = ?" for name in _COLUMNS[step])
+    condition = "number = ? AND attempt = ? AND state = ? AND owner IS ?"
+    return f"UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} WHERE {condition}"
+
+
+_QUERIES: Final = {step: (_query(step), names) for step, names in _COLUMNS.items()}
+
+
+def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
     match step:
         case Submit():
-            return {
-                "request_id": step.request_id,
-                "submitted_at": step.at,
-                "longest": step.longest,
-                "model": step.model,
-                "estimated": step.estimated,
-                "held": step.reserved,
-            }
+            return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
-            return {"owner": owner, "remote_ids": step.remote_ids, "alone": step.alone, **_costs(step.cost)}
+            return owner, step.alone, *_costs(step.cost, row), step.remote_ids
         case Run() | Download():
-            return {}
+            return ()
         case Finish():
-            return {"owner": None, "ended_at": step.at, "result": step.result}
+            return None, step.at, step.result
         case Doubt():
-            return {"owner": None, "ended_at": step.at, "problem": step.problem}
+            return None, step.at, step.problem
         case Fail() | Release():
-            return {"owner": None, "ended_at": step.at, "problem": step.problem, **_costs(step.cost)}
+            return None, step.at, *_costs(step.cost, row), step.problem
 
 
-def _costs(cost: float | None) -> dict[str, float]:
-    return {} if cost is None else {"cost": cost, "held": cost}
+def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:
+    return (row.cost, row.held) if cost is None else (cost, cost)
 
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
@@ -259,13 +275,28 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
     connection.execute(
         f"INSERT INTO earlier SELECT * FROM rows WHERE request_id IS NOT NULL AND number IN ({chosen})", (most,)
     )
-    claimed = connection.execute(
-        f"UPDATE rows SET state = 'leased', owner = ?, {FRESH} WHERE number IN ({chosen}) RETURNING number",
-        (owner, most),
+    found = connection.execute(
+        "SELECT rows.number, id, parameters, place, attempt,"
+        " (SELECT coalesce(sum(held), 0) FROM earlier WHERE earlier.number = rows.number)"
+        f" FROM rows JOIN inputs USING (number) WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+        (most,),
+    ).fetchall()
+    connection.execute(
+        f"UPDATE rows SET state = 'leased', owner = ?, {FRESH} WHERE number IN ({chosen})", (owner, most)
     )
-    numbers = sorted(number for (number,) in claimed)
-    query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE rows.number = ?"
-    return [_row(connection.execute(query, (number,)).fetchone()) for number in numbers]
+    return [
+        Row(
+            number=number,
+            id=id_,
+            parameters=json.loads(parameters),
+            place=place,
+            state="leased",
+            attempt=attempt + 1,
+            owner=owner,
+            charged_before=charged_before,
+        )
+        for number, id_, parameters, place, attempt, charged_before in found
+    ]
 
 
 def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) -> Added:
@@ -321,9 +352,12 @@ def _row(found: tuple[Any, ...]) -> Row:
     )
 
 
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def _dump(value: JSON) -> str:
     """Write JSON so that equal values are equal texts."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that isn't UTF-8
