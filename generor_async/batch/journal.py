@@ -12,9 +12,10 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from generor_async.rules.rows import State, Step
+from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
-__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "Spent"]
+__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey"]
 
 
 @frozen(kw_only=True)
@@ -96,19 +97,6 @@ class Added:
     """The same id with the same parameters was there."""
     rejects: Sequence[Reject] = ()
     """The same id was there with other parameters."""
-
-
-@frozen(kw_only=True)
-class Spent:
-    """What one model's attempts come to so far, in credits."""
-
-    model: str
-    settled: float
-    """What is known to have been charged."""
-    open: float
-    """What is set aside for attempts that are under way, unknown, or failed with nobody knowing their cost."""
-    ratio: float | None
-    """The highest cost over estimate of the attempts that ran alone; None where none has."""
 
 
 class Reader(Protocol):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from generor_async.batch.folder import JOURNAL, Folder
-from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey, Spent
+from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
@@ -35,6 +35,7 @@ from generor_async.rules.rows import (
     Submit,
     is_legal,
 )
+from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
 __all__ = ["SqliteJournal", "SqliteReader", "open_journal", "open_reader"]
