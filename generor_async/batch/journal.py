@@ -134,8 +134,13 @@ class Journal(Reader, Protocol):
     accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
     """
 
-    async def add(self, rows: Iterable[NewRow]) -> Added:
-        """Write down rows, as ready; one transaction, so hand them in by hundreds."""
+    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
+        """Write down rows, as ready; one transaction, so hand them in by hundreds.
+
+        A row whose id is there is known, and not run again. With `duplicates` the second row of an id becomes
+        `<id>-2`, and so on: rows are counted from the opening of the journal on, so that the same rows, handed in again
+        after a restart, are known.
+        """
         ...
 
     async def reject(self, rejects: Iterable[Reject]) -> None:

@@ -72,8 +72,10 @@ class Parameters:
             self.build(kept)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
+        except InvalidRequestError as error:
+            raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
-            raise BadRowError(str(error)) from None
+            raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
         return NewRow(id=_checked_id(id_) if id_ is not None else _own_id(kept), parameters=kept, place=place)
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:

@@ -164,10 +164,14 @@ class SqliteJournal(SqliteReader, Journal):
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
-    async def add(self, rows: Iterable[NewRow]) -> Added:
+    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
         given = [(row.id, _dump(row.parameters), row.place) for row in rows]
-        return await self._write(lambda connection: _add(connection, given))
+
+        def work(connection: sqlite3.Connection) -> Added:
+            return _add(connection, [_numbered(connection, *row) for row in given] if duplicates else given)
+
+        return await self._write(work)
 
     async def reject(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
@@ -298,6 +302,15 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
         )
         for number, id_, parameters, place, attempt, charged_before in found
     ]
+
+
+def _numbered(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> tuple[str, str, str]:
+    """Give a row that comes again an id of its own."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+    (times,) = connection.execute(
+        "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (id_,)
+    ).fetchone()
+    return (f"{id_}-{times}" if times > 1 else id_), parameters, place
 
 
 def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) -> Added:
