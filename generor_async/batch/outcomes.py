@@ -74,7 +74,7 @@ class Results:
         done = (await journal.counts()).get("done", 0)
         if await to_the_end(self._lines) != done:
             await _write(self._path, (_line(row) async for row in journal.rows("done")))
-        self._file = await to_the_end(lambda: self._path.open("ab", buffering=0))
+        self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
 
     def add(self, row: Row) -> None:
         """Append a row that is done."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from generor_async.batch.journal import Journal, Row
@@ -24,8 +24,10 @@ from generor_async.rules.rows import (
     Verdict,
     judge,
 )
-from generor_async.rules.spending import Hold
 from generor_async.values import JSON, Clock
+
+if TYPE_CHECKING:
+    from generor_async.rules.spending import Hold
 
 __all__ = ["RowRun"]
 
@@ -43,6 +45,11 @@ class Run(Protocol):
     purse: Purse
     clock: Clock
     folder: Path
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to begin."""
+        ...
 
     async def finished(self, row: Row) -> None:
         """Tell of a row that has ended."""
@@ -80,11 +87,16 @@ class RowRun:
         self._made: Any = None
         self.sent = row.state in OPEN
         """Whether its call may have left."""
+        self.begun = False
+        """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
 
     async def perform(self) -> None:
         """Take the row as far as it goes."""
-        row = self._row
+        row, self.begun = self._row, True
         try:
+            if self._run.stopping:
+                await self._abandon()
+                return
             if row.state in OPEN:
                 self._hold = self._purse.take_up(row)
             else:

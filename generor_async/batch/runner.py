@@ -195,7 +195,6 @@ class _Run:
 
     async def _begin(self) -> None:
         """Note where the account stands before the first call, which proves the key as well."""
-        await self._results.open(self.journal)
         if await self.journal.recall("account") is None:
             balance = await self.work.balance()
             added = await self.work.added(None)
@@ -204,6 +203,7 @@ class _Run:
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
+        await self._results.open(self.journal)
 
     async def _spent(self) -> float | None:
         """Return what the account has spent since the batch began, at the most."""
@@ -261,7 +261,7 @@ class _Run:
     def _obey(self) -> None:
         """Cancel what isn't sent; told twice, everything."""
         for task, row in self._tasks.items():
-            if self._stops > 1 or not row.sent:
+            if row.begun and (self._stops > 1 or not row.sent):
                 task.cancel()
         self._changed.set()
 
@@ -330,8 +330,6 @@ class _Run:
         task = asyncio.create_task(run.perform())
         self._tasks[task] = run
         task.add_done_callback(self._ended)
-        if self._stops:
-            task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         del self._tasks[task]
@@ -384,6 +382,11 @@ class _Run:
         self._left += 1
         if self._left >= LEFT_IN_A_ROW:
             self.halt(error)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to begin."""
+        return self._stops > 0
 
     def over(self) -> None:
         """Note that the cap allows no more."""
