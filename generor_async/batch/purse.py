@@ -41,6 +41,10 @@ class Purse:
             return None
         return self.budget.take_up(row.model or "", row.estimated, row.held)
 
+    def forgive(self, row: Row) -> None:
+        """Give back what was set aside for a row that was in doubt, and had no effect."""
+        self.free(self.budget.take_up(row.model or "", row.estimated, row.held))
+
     def settle(self, hold: Hold, cost: float | None) -> None:
         """Count what a call cost."""
         self.budget.settle(hold, cost)

@@ -20,6 +20,7 @@ from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
 from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.purse import Purse
+from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
@@ -277,9 +278,13 @@ class _Run:
                 if self._stops:
                     break
                 self._start(row)
-            while not self._stops and await self._claim(reading):
-                pass
-            await self._until(lambda: not self._tasks)
+            reconciliation = self.work.reconciliation(self.journal, self.clock)
+            while True:
+                while not self._stops and await self._claim(reading):
+                    pass
+                await self._until(lambda: not self._tasks)
+                if self._stops or reconciliation is None or not await self._reconcile(reconciliation):
+                    break
         except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
             self.halt(error)
             await self._until(lambda: not self._tasks)
@@ -324,6 +329,35 @@ class _Run:
                 return False
             await self._changed.wait()
         return True
+
+    async def _reconcile(self, found: Reconciliation) -> bool:
+        """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
+        while not self._stops:
+            held = {row.number: row.held async for row in self.journal.rows("unknown")}
+            settled = await found.settle()
+            for row in settled:
+                if row.state == "ready":
+                    row.held = held[row.number]
+                    self.purse.forgive(row)
+                else:
+                    self._start(row)
+            if settled:
+                return True
+            if found.look_at is None:
+                break
+            self._changed.clear()
+            await self._sleep(max(1.0, found.look_at - self.clock.time()))
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or until it is to stop."""
+        stop = asyncio.create_task(self._changed.wait())
+        sleep = asyncio.create_task(self.clock.sleep(seconds))
+        try:
+            await asyncio.wait([stop, sleep], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            sleep.cancel()
 
     def _start(self, row: Row) -> None:
         run = RowRun(row, self)

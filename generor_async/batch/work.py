@@ -9,16 +9,17 @@ from attrs import evolve, frozen
 
 from generor_async.api.generor.models import GeneratedCreation, GenerateResult, decode_generated_creation
 from generor_async.api.luma.models import Generation
-from generor_async.batch.journal import Row
+from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
+from generor_async.batch.reconcile import Reconciliation
 from generor_async.engine.client import Client
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import JSON, is_array, is_object
+from generor_async.values import JSON, Clock, is_array, is_object
 
 __all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
 
@@ -62,6 +63,10 @@ class Work(Protocol):
 
     async def store(self, row: Row, made: Any, folder: Path) -> JSON:
         """Download the outputs; return what results.jsonl says of them."""
+        ...
+
+    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation | None:
+        """Return what settles unknown rows; None where the API lists nothing to settle them by."""
         ...
 
     async def balance(self) -> float | None:
@@ -136,6 +141,9 @@ class LumaWork:
         paths = await self._client.download(made, _folder(row, folder), overwrite=True)
         return {"files": _names(paths, folder)}
 
+    def reconciliation(self, journal: Journal, clock: Clock) -> None:
+        """Return nothing: Luma lists no jobs."""
+
     async def balance(self) -> None:
         """Return nothing: Luma shows no balance."""
 
@@ -189,6 +197,10 @@ class GenerorWork:
                 names.append(path.relative_to(folder).as_posix())
             told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
         return {"files": names, **({"creations": told} if any(told) else {})}
+
+    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation:
+        """Return what settles unknown rows by the account's creations and transactions."""
+        return Reconciliation(self._client, journal, clock)
 
     async def balance(self) -> float:
         """Return the account's credits."""
