@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.journal import Row
+from generor_async.batch.journal import Row, RunKey
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
-from generor_async.batch.sqlite import SqliteReader, open_reader
+from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
-from generor_async.rules.rows import State
+from generor_async.rules.rows import Release, State
 
-__all__ = ["Status", "read_status", "report"]
+__all__ = ["Status", "make_ready", "read_status", "report"]
 
 REPORT: Final = "report.html"
 ROWS_AT_ONCE: Final = 200
@@ -66,6 +66,28 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         )
     finally:
         await reader.close()
+
+
+async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool) -> int:
+    """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
+    chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
+    states = [state for state, wanted in chosen.items() if wanted]
+    reader = await open_reader(folder)
+    try:
+        key: Any = await reader.recall("key")
+    finally:
+        await reader.close()
+    journal = await open_journal(folder, key=RunKey(**key))
+    try:
+        rows = 0
+        async for row in journal.rows(*states):
+            # What it may have cost stays counted.
+            again = Release(at=row.ended_at or 0.0, problem={"message": "the user had it run again"}, cost=None)
+            await journal.step(row, again)
+            rows += 1
+        return rows
+    finally:
+        await journal.close()
 
 
 async def report(to: str | os.PathLike[str]) -> Path:
