@@ -21,7 +21,9 @@
     │   └── InputRejectedError
     ├── DeadlineExceededError                 (also TimeoutError)
     ├── DownloadError
-    └── UploadError
+    ├── UploadError
+    └── JournalError                          a batch's journal can't be written
+        └── StaleRowError
 
 `str(error)` is one line that a person can act on. Nothing in an error shows a key or a presigned URL's query, and
 every error survives pickle and copy.
@@ -52,6 +54,7 @@ __all__ = [
     "InsufficientCreditsError",
     "InternalServerError",
     "InvalidRequestError",
+    "JournalError",
     "MethodNotAllowedError",
     "MissingAPIKeyError",
     "NotFoundError",
@@ -62,6 +65,7 @@ __all__ = [
     "RateLimitError",
     "ResponseShapeError",
     "ServiceUnavailableError",
+    "StaleRowError",
     "UnprocessableEntityError",
     "UploadError",
 ]
@@ -403,3 +407,11 @@ class UploadError(GenerorAsyncError):
         super().__init__(message, advice=advice)
         self.file_id = file_id
         """The id of the file that was recorded for it, which never becomes ready; None where none was."""
+
+
+class JournalError(GenerorAsyncError):
+    """A batch's journal could not be written or read; what it was asked to write may be tried again."""
+
+
+class StaleRowError(JournalError):
+    """Somebody else has moved a row of a batch since it was claimed; nothing was written."""

@@ -130,8 +130,7 @@ class Generations(GenerationsResource):
         `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
         down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
         """
-        generation = await self.create(**params)
-        job = Job(self._luma, self._watch, self._watch.submitted(generation.id, generation, generation.model))
+        job = self._submitted(await self.create(**params))
         if on_submitted is not None:
             try:
                 noted = on_submitted(job)
@@ -145,6 +144,9 @@ class Generations(GenerationsResource):
     def job(self, generation_id: str) -> "Job":
         """Take up a job by its id, without a request: after a restart, for example."""
         return Job(self._luma, self._watch, Tracked(generation_id))
+
+    def _submitted(self, generation: Generation) -> "Job":
+        return Job(self._luma, self._watch, self._watch.submitted(generation.id, generation, generation.model))
 
     async def run(
         self,

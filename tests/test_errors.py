@@ -62,6 +62,8 @@ TREE: dict[str, set[str]] = {
     "DeadlineExceededError": {"GenerorAsyncError", "TimeoutError"},
     "DownloadError": {"GenerorAsyncError"},
     "UploadError": {"GenerorAsyncError"},
+    "JournalError": {"GenerorAsyncError"},
+    "StaleRowError": {"JournalError"},
 }
 
 

@@ -391,6 +391,8 @@ ERRORS = {
     "DeadlineExceededError": "GenerorAsyncError TimeoutError",
     "DownloadError": "GenerorAsyncError",
     "UploadError": "GenerorAsyncError",
+    "JournalError": "GenerorAsyncError",
+    "StaleRowError": "JournalError",
 }
 """Each error's bases."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from generor_async.cli import batch
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
 from generor_async.errors import GenerorAsyncError
@@ -27,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(batch.commands, name="batch")
 
 
 def _stop(message: str, code: int) -> typer.Exit:

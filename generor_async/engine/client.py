@@ -176,9 +176,12 @@ class Client:
             "on_progress": on_progress,
             "request_id": request_id,
         }
+        return self._viewed(self._options.changed(**{k: v for k, v in changes.items() if v is not UNSET}))
+
+    def _viewed(self, options: Options) -> Self:
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._options = self._options.changed(**{k: v for k, v in changes.items() if v is not UNSET})
+        view._options = options
         view._spent = False
         view._bind()
         return view

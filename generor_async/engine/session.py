@@ -213,6 +213,8 @@ class _Call(Generic[T]):
             patience = self.deadline - self.session.clock.monotonic()
         try:
             await turn.take(patience, again=self.context.attempts > 0)
+            if self.options.before_sending is not None and not self.context.attempts:
+                await self.options.before_sending()
             result = await self._admitted(request, turn.attempt(request))
         except BaseException as error:
             turn.failed(error)

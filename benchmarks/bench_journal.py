@@ -1,0 +1,231 @@
+"""How fast the journal of a batch writes, beside bare SQLite that does the same commits; its size and its memory.
+
+Each row is claimed, its intent written down, and its outcome. Ours are coroutines, so many at a time, each awaiting its
+own commits; bare SQLite is a plain loop over the same tables and statements, as many rows a commit. The two take turns.
+Then a journal of many rows, half of them done and a hundred under way, is taken up again in a process of its own:
+opened, counted, summed up, what is under way found, more claimed; and every row is read.
+
+    python benchmarks/bench_journal.py [--rounds 7] [--rows 1000000] [--folder FOLDER]
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from attrs import frozen
+
+from generor_async.batch.folder import JOURNAL
+from generor_async.batch.journal import NewRow, Row, RunKey
+from generor_async.batch.schema import connect
+from generor_async.batch.sqlite import SqliteJournal, open_journal
+from generor_async.rules.rows import OPEN, Accept, Download, Finish, Submit
+
+KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
+REQUEST_ID = "5f0c3f9e-6f5c-4f0e-9a53-0a6f3a3a8f11"
+PROMPT = "A photo of an astronaut riding a horse in a forest. There is a river in front of them with water lilies."
+ADDED_AT_ONCE, CLAIMED_AT_ONCE = 500, 5_000
+SUBMIT = Submit(at=1.8e9, request_id=REQUEST_ID, model="uni-1", estimated=13.5, reserved=13.5, longest=60.0)
+ACCEPT = Accept(remote_ids=(REQUEST_ID,))
+FINISH = Finish(at=1.8e9, result={"id": REQUEST_ID, "files": [f"{REQUEST_ID}-1.png"], "seconds": 41.25})
+
+
+def new_rows(first: int, end: int) -> Iterator[list[NewRow]]:
+    """Make rows as they come from a file of prompts."""
+    for start in range(first, end, ADDED_AT_ONCE):
+        yield [
+            NewRow(
+                id=f"{number:032x}",
+                parameters={"prompt": f"{PROMPT} {number}", "aspect_ratio": "16:9", "model": "uni-1"},
+                place=f"prompts.jsonl:{number}",
+            )
+            for number in range(start, min(start + ADDED_AT_ONCE, end))
+        ]
+
+
+# --- speed ------------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Pace:
+    """What a number of rows took."""
+
+    rows: int
+    seconds: float
+    cpu: float
+
+    @property
+    def per_second(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds
+
+    @property
+    def cpu_per_row(self) -> float:
+        """Microseconds of CPU a row."""
+        return self.cpu / self.rows * 1e6
+
+
+async def ours(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
+    """Claim, intend and conclude, so many coroutines at a time."""
+
+    async def one(row: Row) -> None:
+        await journal.step(row, SUBMIT)
+        await journal.step(row, ACCEPT)
+
+    for _ in range(rows // at_a_time):
+        await asyncio.gather(*map(one, await journal.claim(at_a_time)))
+
+
+def bare(path: Path, rows: int, at_a_time: int) -> None:
+    """Do the same with SQLite alone."""
+    condition = "WHERE number = ? AND attempt = ? AND state = ? AND owner IS ?"
+    intent = (
+        "UPDATE rows SET state = ?, request_id = ?, submitted_at = ?, longest = ?, model = ?, estimated = ?, held = ?"
+        f" {condition}"
+    )
+    outcome = f"UPDATE rows SET state = ?, owner = ?, remote_ids = ?, alone = ? {condition}"
+    with closing(connect(path)) as connection:
+        for _ in range(rows // at_a_time):
+            connection.execute("BEGIN IMMEDIATE")
+            found = connection.execute(
+                "SELECT number, id, parameters, place FROM rows JOIN inputs USING (number)"
+                " WHERE state = 'ready' ORDER BY number LIMIT ?",
+                (at_a_time,),
+            ).fetchall()
+            numbers = [number for number, *_ in found]
+            for number in numbers:
+                connection.execute(
+                    "UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = 1 WHERE number = ?", (number,)
+                )
+            connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
+            for number in numbers:
+                values = ("submitting", REQUEST_ID, 1.8e9, 60.0, "uni-1", 13.5, 13.5, number, 1, "leased", 1)
+                connection.execute(intent, values)
+            connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
+            for number in numbers:
+                ended = ("accepted", 1, f'["{REQUEST_ID}"]', False, number, 1, "submitting", 1)
+                connection.execute(outcome, ended)
+            connection.execute("COMMIT")
+
+
+def pace_of_ours(rows: int, at_a_time: int) -> Pace:
+    """Measure ours in a fresh folder."""
+
+    async def measure() -> Pace:
+        with tempfile.TemporaryDirectory() as folder:
+            journal = await open_journal(folder, key=KEY)
+            for page in new_rows(0, rows):
+                await journal.add(page)
+            began, cpu = time.perf_counter(), time.process_time()
+            await ours(journal, rows, at_a_time)
+            pace = Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+            await journal.close()
+            return pace
+
+    return asyncio.run(measure())
+
+
+def pace_of_bare(rows: int, at_a_time: int) -> Pace:
+    """Measure bare SQLite in a fresh folder."""
+
+    async def prepare(folder: str) -> None:
+        journal = await open_journal(folder, key=KEY)
+        for page in new_rows(0, rows):
+            await journal.add(page)
+        await journal.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(prepare(folder))
+        began, cpu = time.perf_counter(), time.process_time()
+        bare(Path(folder) / JOURNAL, rows, at_a_time)
+        return Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+
+
+def compare(at_a_time: int, rows: int, rounds: int) -> list[float]:
+    """Let the two take turns; return a row of the table, of medians."""
+    pairs = [(pace_of_ours(rows, at_a_time), pace_of_bare(rows, at_a_time)) for _ in range(rounds)]
+    return [
+        at_a_time,
+        statistics.median(mine.per_second for mine, _ in pairs),
+        statistics.median(other.per_second for _, other in pairs),
+        statistics.median(mine.per_second / other.per_second for mine, other in pairs),
+        statistics.median(mine.cpu_per_row for mine, _ in pairs),
+        statistics.median(other.cpu_per_row for _, other in pairs),
+    ]
+
+
+# --- size and memory --------------------------------------------------------------------------------------------------
+
+
+async def fill(folder: str, rows: int) -> None:
+    """Make a journal of so many rows, half of them done and a hundred under way."""
+    journal = await open_journal(folder, key=KEY)
+    for page in new_rows(0, rows):
+        await journal.add(page)
+
+    async def finish(row: Row) -> None:
+        for step in (SUBMIT, ACCEPT, Download(), FINISH):
+            await journal.step(row, step)
+
+    for _ in range(rows // 2 // CLAIMED_AT_ONCE):
+        await asyncio.gather(*map(finish, await journal.claim(CLAIMED_AT_ONCE)))
+    await ours(journal, 100, 100)
+    await journal.close()
+
+
+async def take_up(folder: str) -> None:
+    """Open it again, count, find what is under way, and go on; print what that took."""
+    began = time.perf_counter()
+    journal = await open_journal(folder, key=KEY)
+    counts = await journal.counts()
+    spent = await journal.spent()
+    under_way = [row.id async for row in journal.rows(*OPEN)]
+    claimed = await journal.claim(200)
+    seconds = time.perf_counter() - began
+    assert len(claimed) == 200
+    assert len(under_way) == 100
+    seen = 0
+    async for _ in journal.rows():
+        seen += 1
+    assert seen == sum(counts.values())
+    await journal.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "MB": peak, "held": sum(found.settled + found.open for found in spent)}))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--folder", help="where the journals go; by default a temporary folder")
+    parser.add_argument("--take-up", metavar="FOLDER", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.take_up:
+        asyncio.run(take_up(given.take_up))
+        return
+    tempfile.tempdir = given.folder
+    print("| at a time | ours, rows a second | bare | ratio | ours, CPU us a row | bare |\n|---|---|---|---|---|---|")
+    for at_a_time, rows in ((10, 2_000), (200, 10_000)):
+        print("| " + " | ".join(f"{value:,.4g}" for value in compare(at_a_time, rows, given.rounds)) + " |")
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(fill(folder, given.rows))
+        size = sum(path.stat().st_size for path in Path(folder).iterdir())
+        command = [sys.executable, __file__, "--take-up", folder]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print(f"\n{given.rows:,} rows: {size / given.rows:,.0f} bytes a row, half of them done; taken up again in")
+    print(f"{found['seconds']:.2f} s; {found['MB']:.0f} MB at the most, with every row read")
+
+
+if __name__ == "__main__":
+    main()

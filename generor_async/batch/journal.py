@@ -1,0 +1,167 @@
+"""The journal of a batch: what every row came to, kept so that nothing is charged twice and nothing paid for is lost.
+
+It is the source of truth. Nothing above it knows where it is kept: `open_journal` in `generor_async.batch.sqlite` keeps
+it in a folder.
+Every step is a compare-and-set on (row, attempt, owner, state): a row that somebody else has moved since raises
+StaleRowError. A step has been committed, and survives the machine, when the call that takes it returns.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from generor_async.rules.rows import State, Step
+from generor_async.rules.spending import Spent
+from generor_async.values import JSON
+
+__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey"]
+
+
+@frozen(kw_only=True)
+class RunKey:
+    """What a results folder is for: rows of one operation, at one address, from one source."""
+
+    operation: str
+    """Its name, such as `luma.generations.create`."""
+    address: str
+    """The API's base URL."""
+    source: str
+    """Where the rows come from: a file's name, or `rows` where Python hands them in."""
+
+
+@frozen(kw_only=True)
+class NewRow:
+    """A row that was read, checked and not yet written down."""
+
+    id: str
+    parameters: Mapping[str, JSON] = field(repr=False)
+    """The operation's parameters, as JSON; a file is `{"path", "sha256"}`."""
+    place: str
+    """Where it was read, such as `prompts.jsonl:17`."""
+
+
+@frozen(kw_only=True)
+class Reject:
+    """A line that can't be run, kept with its reason."""
+
+    place: str
+    text: str = field(repr=False)
+    """The line as it was read."""
+    reason: str
+    """What is wrong, and what to do about it."""
+
+
+@define(kw_only=True, eq=False)
+class Row:
+    """A row as it stands. Steps that the journal takes for its holder change it in place, once they are committed."""
+
+    number: int
+    """Its place in the order of reading."""
+    id: str
+    parameters: Mapping[str, JSON] = field(repr=False)
+    place: str
+    state: State
+    attempt: int
+    """How often it was claimed; what follows is of the latest attempt."""
+    owner: int | None = None
+    """Which opening of the journal holds it; None where nobody does."""
+    request_id: str | None = None
+    submitted_at: float | None = None
+    """When the intent was written down, in seconds since the epoch."""
+    longest: float = 0.0
+    """Seconds that it may take at the most, as estimated."""
+    model: str | None = None
+    estimated: float = 0.0
+    """Its price as estimated, in credits."""
+    held: float = 0.0
+    """What counts against the cap for this attempt, in credits: what is set aside, and later what it cost."""
+    charged_before: float = 0.0
+    """What its earlier attempts still count, in credits."""
+    cost: float | None = None
+    """What it cost, in credits; None where the API hasn't said."""
+    alone: bool = False
+    """Whether no other call was under way meanwhile."""
+    remote_ids: tuple[str, ...] = ()
+    ended_at: float | None = None
+    result: JSON = None
+    problem: JSON = None
+
+
+@frozen(kw_only=True)
+class Added:
+    """What became of rows that were handed in."""
+
+    new: int
+    known: int
+    """The same id with the same parameters was there."""
+    rejects: Sequence[Reject] = ()
+    """The same id was there with other parameters."""
+
+
+class Reader(Protocol):
+    """What may be asked of a journal, also of one that another process is writing."""
+
+    async def counts(self) -> Mapping[State, int]:
+        """Count the rows in each state."""
+        ...
+
+    def rows(self, *states: State) -> AsyncIterator[Row]:
+        """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        ...
+
+    def rejects(self) -> AsyncIterator[Reject]:
+        """Yield the lines that were set aside, in the order of reading."""
+        ...
+
+    async def spent(self) -> Sequence[Spent]:
+        """Sum up what every model's attempts cost."""
+        ...
+
+    async def recall(self, name: str) -> JSON:
+        """Return what was remembered under a name; None where nothing was."""
+        ...
+
+    async def close(self) -> None:
+        """Close it; what is under way is committed first."""
+        ...
+
+
+class Journal(Reader, Protocol):
+    """A journal of one's own: nobody else writes to it.
+
+    Opening one has done what a restart does: leased rows are ready again, submitting ones are unknown, and those
+    accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
+    """
+
+    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
+        """Write down rows, as ready; one transaction, so hand them in by hundreds.
+
+        A row whose id is there is known, and not run again. With `duplicates` the second row of an id becomes
+        `<id>-2`, and so on: rows are counted from the opening of the journal on, so that the same rows, handed in again
+        after a restart, are known.
+        """
+        ...
+
+    async def reject(self, rejects: Iterable[Reject]) -> None:
+        """Write down lines that can't be run; one that is there is replaced."""
+        ...
+
+    async def claim(self, most: int) -> Sequence[Row]:
+        """Lease up to so many ready rows, in the order of reading; none where none is ready."""
+        ...
+
+    async def step(self, row: Row, step: Step) -> None:
+        """Take a step, and return when it is committed.
+
+        Whoever cancels this waits until the step is committed or has failed; `row.state` then says which.
+
+        Raises:
+            StaleRowError: Somebody else has moved the row; nothing was written.
+            JournalError: It could not be written, as on a full disk; the step may be taken again.
+        """
+        ...
+
+    async def remember(self, name: str, value: JSON) -> None:
+        """Write down a fact about the run, such as the balance it began with."""
+        ...

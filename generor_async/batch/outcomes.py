@@ -1,0 +1,122 @@
+"""What a batch hands out and leaves behind of each row: outcomes, results.jsonl and failed.jsonl."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from generor_async.batch.journal import Reader, Row
+from generor_async.engine.threads import to_the_end
+from generor_async.rules.rows import State
+from generor_async.values import JSON
+
+__all__ = ["Results", "RowOutcome", "outcome_of", "write_failed"]
+
+RESULTS: Final = "results.jsonl"
+FAILED: Final = "failed.jsonl"
+
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@frozen(kw_only=True)
+class RowOutcome:
+    """How a row ended."""
+
+    id: str
+    place: str
+    """Where it was read, such as `prompts.jsonl:17`."""
+    state: State
+    """done, failed or unknown."""
+    parameters: Mapping[str, JSON]
+    files: tuple[Path, ...]
+    """Its outputs, where it is done."""
+    remote_ids: tuple[str, ...]
+    """What the API calls it: a job, or creations."""
+    cost: float | None
+    """What it cost, in credits; of an unknown row, what it may have cost; None where nobody can say."""
+    problem: str
+    """Why there is no result; empty where there is one."""
+    attempts: int
+
+
+def outcome_of(row: Row, folder: Path) -> RowOutcome:
+    """Return how a row ended whose files are in the batch's folder."""
+    result: Any = row.result or {"files": []}
+    problem: Any = row.problem or {"message": ""}
+    return RowOutcome(
+        id=row.id,
+        place=row.place,
+        state=row.state,
+        parameters=row.parameters,
+        files=tuple(folder / name for name in result["files"]),
+        remote_ids=row.remote_ids,
+        cost=row.cost if row.state == "failed" else row.held,
+        problem=problem["message"],
+        attempts=row.attempt,
+    )
+
+
+class Results:
+    """The file results.jsonl: a line for every row that is done, in the order in which they ended.
+
+    The journal has the same, and is the truth. Where the process died between the two, or the machine before the lines
+    reached the disk, the file is written anew from it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / RESULTS
+
+    async def open(self, journal: Reader) -> None:
+        """Begin to append; mends what an earlier process left behind."""
+        done = (await journal.counts()).get("done", 0)
+        if await to_the_end(self._lines) != done:
+            await _write(self._path, (_line(row) async for row in journal.rows("done")))
+        self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
+
+    def add(self, row: Row) -> None:
+        """Append a row that is done."""
+        self._file.write(_line(row).encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _lines(self) -> int:
+        """Count the lines; -1 where the last one is cut short."""
+        if not self._path.exists():
+            return 0
+        lines, last = 0, b"\n"
+        with self._path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                lines, last = lines + piece.count(b"\n"), piece
+        return lines if last.endswith(b"\n") else -1
+
+
+def _line(row: Row) -> str:
+    """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
+    result: Any = row.result
+    told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": row.held, **result}
+    return f"{_dump(told)}\n"
+
+
+async def write_failed(folder: Path, journal: Reader) -> None:
+    """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
+    path = folder / FAILED
+    if (await journal.counts()).get("failed", 0):
+        await _write(path, (f"{_dump({**row.parameters, 'id': row.id})}\n" async for row in journal.rows("failed")))
+    else:
+        await to_the_end(lambda: path.unlink(missing_ok=True))
+
+
+async def _write(path: Path, lines: AsyncIterator[str]) -> None:
+    """Write a file whole or not at all."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("wb") as file:
+        async for line in lines:
+            file.write(line.encode())
+        file.flush()
+        await to_the_end(lambda: os.fsync(file.fileno()))
+    beside.replace(path)

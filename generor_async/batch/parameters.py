@@ -1,0 +1,208 @@
+"""A row's parameters: checked as the operation checks them, kept as JSON, and made an operation again.
+
+A file on this machine is `{"path": "cat.png"}` in a row. It is kept with its absolute path and its SHA-256: what was
+checked, and what the row's id stands for, is what must be sent.
+"""
+
+import functools
+import hashlib
+import inspect
+import json
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from attrs import define, field
+
+from generor_async.api.generor.operations import BUILDERS as GENEROR_BUILDERS
+from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
+from generor_async.batch.journal import NewRow
+from generor_async.engine.convert import to_json
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.wire import Operation
+from generor_async.values import JSON, MediaRef, is_array, is_object
+
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files"]
+
+OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
+"""What a batch runs, by API."""
+LONGEST_ID: Final = 200
+ID_DIGITS: Final = 32
+YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+_dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+class BadRowError(ValueError):
+    """What is wrong with a row, and what to do about it, in a sentence."""
+
+
+@define
+class Parameters:
+    """The parameters of one operation: their names, their types, and the function that builds it."""
+
+    operation: str
+    folder: Path = field(factory=Path.cwd, kw_only=True)
+    """What the paths in rows are relative to."""
+    common: Mapping[str, JSON] = field(factory=dict[str, JSON], kw_only=True)
+    """Parameters of every row that doesn't give them itself."""
+    names: frozenset[str] = field(init=False)
+    _build: Callable[..., Operation[Any]] = field(init=False)
+    _required: tuple[str, ...] = field(init=False)
+    _kinds: Mapping[str, frozenset[Any]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._build = {**GENEROR_BUILDERS, **LUMA_BUILDERS}[self.operation]
+        found = inspect.signature(self._build).parameters
+        self.names = frozenset(found)
+        self._required = tuple(name for name, one in found.items() if one.default is inspect.Parameter.empty)
+        hints = typing.get_type_hints(self._build)
+        self._kinds = {name: frozenset(_kinds(hints[name])) for name in found}
+
+    def row(self, given: Mapping[str, JSON], place: str) -> NewRow:
+        """Check what was read as a row; raises BadRowError."""
+        parameters = {**self.common, **given}
+        id_ = parameters.pop("id", None)
+        self._check_names(parameters)
+        try:
+            kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
+            _dump(kept).encode()
+            self.build(kept)
+        except UnicodeEncodeError:
+            raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
+        except InvalidRequestError as error:
+            raise BadRowError(f"{error} Correct it, and run it again.") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
+        return NewRow(id=_checked_id(id_) if id_ is not None else _own_id(kept), parameters=kept, place=place)
+
+    def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
+        """Make the operation; raises InvalidRequestError for what can never be right."""
+        return self._build(**{name: _revived(value) for name, value in kept.items()})
+
+    def cell(self, name: str, text: str) -> JSON:
+        """Read a parameter from text, as it stands in a table; raises BadRowError."""
+        kinds = self._kinds[name]
+        if bool in kinds:
+            if (told := YES_OR_NO.get(text.strip().lower())) is None:
+                raise BadRowError(f"{name} is {text!r}: write true or false")
+            return told
+        if int in kinds and re.fullmatch(r"\s*-?\d{1,18}\s*", text):
+            return int(text)
+        if float in kinds and re.fullmatch(r"\s*-?\d+(\.\d*)?\s*", text):
+            return float(text)
+        if str in kinds:
+            return text
+        if kinds & {int, float}:
+            raise BadRowError(f"{name} is {text!r}: write a number")
+        return self._structure(name, text)
+
+    def _structure(self, name: str, text: str) -> JSON:
+        """Read an object or a list: as JSON, or a bare URL or path where one is meant."""
+        kinds, bare = self._kinds[name], text.strip()
+        if not bare.startswith(("{", "[")) and (kinds & {MediaRef, "list of media", "list"}):
+            if "list" in kinds:
+                return [bare]
+            reference = {"url" if "://" in bare else "path": bare}
+            return [reference] if "list of media" in kinds else reference
+        try:
+            return json.loads(bare)
+        except ValueError as error:
+            raise BadRowError(f"{name} is not JSON ({error}): write an object or a list as JSON") from None
+
+    def _check_names(self, parameters: Mapping[str, JSON]) -> None:
+        if unknown := sorted(parameters.keys() - self.names):
+            known = ", ".join(sorted(self.names))
+            raise BadRowError(f"{_listed(unknown)} is no parameter of {self.operation}; those are: {known}")
+        if missing := [name for name in self._required if name not in parameters]:
+            raise BadRowError(f"{_listed(missing)} is missing: add it to the row, or give it for all rows")
+
+    def _kept(self, value: JSON, name: str) -> JSON:
+        """Return a value as it is kept: every file with its absolute path and its hash."""
+        if isinstance(value, MediaRef):
+            value = {"path": value.value, **({"media_type": value.media_type} if value.media_type else {})}
+        if is_object(value):
+            if isinstance(path := value.get("path"), str) and self.operation == OPERATIONS["luma"]:
+                absolute = (self.folder / path).absolute()
+                return {**value, "path": str(absolute), "sha256": _hash_of(absolute, name)}
+            return {key: self._kept(item, name) for key, item in value.items()}
+        if is_array(value):
+            return [self._kept(item, name) for item in value]
+        return value
+
+
+def check_files(kept: JSON) -> None:
+    """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
+    if is_object(kept):
+        if "sha256" in kept and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
+            raise InvalidRequestError(
+                "file", f"{kept['path']} has changed since its row was read", advice="Run the row again as a new one"
+            )
+        for value in kept.values():
+            check_files(value)
+    elif is_array(kept):
+        for value in kept:
+            check_files(value)
+
+
+def _hash_of(path: Path, name: str) -> str:
+    """Return the SHA-256 of a file, remembered while the file stays the same; raises InvalidRequestError."""
+    try:
+        found = path.stat()
+        return _hashed(path, found.st_mtime_ns, found.st_size)
+    except OSError as error:
+        raise InvalidRequestError(
+            name, f"{path} cannot be read ({error.strerror})", advice="Correct the path"
+        ) from None
+
+
+@functools.lru_cache(maxsize=1_000)
+def _hashed(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they tell a file from what it was before
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _revived(value: JSON) -> JSON:
+    if is_object(value):
+        if "sha256" in value:
+            return MediaRef.file(value["path"], media_type=value.get("media_type"))
+        return {key: _revived(item) for key, item in value.items()}
+    return [_revived(item) for item in value] if is_array(value) else value
+
+
+def _checked_id(value: JSON) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= LONGEST_ID:
+        raise BadRowError(f"its id must be text of 1 to {LONGEST_ID} characters, or a whole number: correct it")
+    return str(value)
+
+
+def _own_id(kept: JSON) -> str:
+    """Return the id of a row that has none: equal for rows that ask for the same."""
+    return hashlib.sha256(_dump(_without_paths(kept)).encode()).hexdigest()[:ID_DIGITS]
+
+
+def _without_paths(value: JSON) -> JSON:
+    if is_object(value):
+        hashed = "sha256" in value
+        return {key: _without_paths(item) for key, item in value.items() if not (hashed and key == "path")}
+    return [_without_paths(item) for item in value] if is_array(value) else value
+
+
+def _kinds(hint: Any) -> "list[type | Literal['list', 'list of media']]":
+    """Return what a parameter may be, opened as far as a cell of a table needs."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return [str]
+    if origin in {list, tuple}:
+        return ["list"]
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return ["list of media"]
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return [dict]
+    return [kind for argument in arguments for kind in _kinds(argument)] if arguments else [hint]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,158 @@
+"""Puts the page together: rows go through it one by one, and only sums stay."""
+
+import os
+import shutil
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+from generor_async.batch.report import charts
+from generor_async.batch.report.card import STATES, Card, Cards
+from generor_async.batch.report.rows import ReportRow, Summary
+from generor_async.batch.report.tally import Tally
+from generor_async.batch.report.words import amount, class_name, number, period, span
+
+__all__ = ["INLINED", "write_report"]
+
+INLINED = 2000
+"""How many rows carry their thumbnails in the page; the pictures of the others are linked."""
+
+
+def write_report(
+    path: str | os.PathLike[str], summary: Summary, rows: Iterable[ReportRow], *, folder: str | os.PathLike[str]
+) -> None:
+    """Write the page of a run whose files are in `folder`: who opens `path` finds the old page or the new, whole.
+
+    It blocks, and makes thumbnails on all processors: call it in a thread. Raises OSError where it can't write.
+    """
+    path = Path(path)
+    base = Path(os.path.relpath(folder, path.parent)).as_posix()
+    cards = Cards(folder=Path(folder), base=base, unit=summary.unit)
+    tally = Tally()
+    with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
+        # What stands above the rows is known when all have passed: they wait in a file of their own.
+        with _open(Path(parts, "rows")) as waiting, _open(Path(parts, "page")) as page:
+            for card in _cards(cards, rows):
+                tally.add(card.row, card.ratios)
+                waiting.write(card.markup)
+            head, foot = _frame(summary, tally)
+            page.write(head)
+            waiting.seek(0)
+            shutil.copyfileobj(waiting, page, 1 << 20)
+            page.write(foot)
+        Path(parts, "page").replace(path)
+
+
+def _open(path: Path) -> TextIO:
+    # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
+    return path.open("x+", encoding="utf-8", errors="xmlcharrefreplace", newline="\n")
+
+
+def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
+    """Write the rows' cards in several threads, and yield them in order; few wait at a time."""
+    workers = os.cpu_count() or 1
+    ahead = deque[Future[Card]]()
+    with ThreadPoolExecutor(workers) as pool:
+        for place, row in enumerate(rows):
+            ahead.append(pool.submit(cards.card, row, inline=place < INLINED))
+            if len(ahead) > 4 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _frame(summary: Summary, tally: Tally) -> tuple[str, str]:
+    """Return what stands before and after the rows."""
+    here = files("generor_async.batch.report")
+    # Cards have the shape that most pictures have.
+    usual = tally.ratios.most_common(1)
+    ratio = min(2.0, max(0.6, usual[0][0])) if usual else 1
+    style = f":root {{ --ratio: {ratio} }}\n" + (here / "page.css").read_text("utf-8")
+    script = (here / "page.js").read_text("utf-8")
+    bins = tally.bins(summary)
+    page = Template((here / "page.html").read_text("utf-8")).substitute(
+        title=escape(summary.title),
+        api=escape(summary.api),
+        when=period(summary.began, summary.ended),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        stats=_stats(summary, tally),
+        shares=charts.shares(tally.states),
+        throughput=charts.throughput(bins),
+        spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
+        figures=charts.figures(bins, summary.unit),
+        failures=_failures(tally),
+        states=_states(tally),
+        kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(tally.kinds)),
+        rows=f"{tally.rows:,}",
+    )
+    head, _, foot = page.partition("<!-- rows -->\n")
+    return head, foot
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _stats(summary: Summary, tally: Tally) -> str:
+    """Write the figures that a reader looks for first."""
+    unit, states, seconds = summary.unit, tally.states, tally.usual_seconds()
+    ended, time = states["done"] + states["failed"], max(1.0, summary.ended - summary.began)
+    each = f"{amount(summary.spent / states['done'], unit)} a result" if states["done"] else ""
+    figures = [
+        ("done", "Done", f"{states['done']:,}", f"of {tally.rows:,}"),
+        ("failed", "Failed", f"{states['failed']:,}", ""),
+        ("unknown", "Unknown", f"{states['unknown']:,}", f"up to {amount(tally.at_risk, unit)}" * bool(tally.at_risk)),
+        (
+            "spent",
+            "Spent",
+            amount(summary.spent, unit),
+            each if summary.cap is None else f"cap {amount(summary.cap, unit)}",
+        ),
+        ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
+        ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
+    ]
+    return "\n".join(
+        f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
+        for kind, name, value, note in figures
+    )
+
+
+def _failures(tally: Tally) -> str:
+    """Write what went wrong, the most frequent first, with a way to the rows."""
+    if not tally.failures:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row"><span class="error {state}">{class_name(error)}</span></th><td>{STATES[state]}</td>'
+        f'<td>{failure.rows:,}</td><td dir="auto">{escape(failure.example)}</td>'
+        f'<td><button type="button" data-state="{state}" data-error="{escape(error)}" hidden>Show'
+        f'<span class="unseen"> rows with {escape(error)}, {STATES[state].lower()}</span></button></td></tr>\n'
+        for (state, error), failure in sorted(tally.failures.items(), key=lambda item: -item[1].rows)
+    )
+    return (
+        '<section aria-labelledby="failures"><h2 id="failures">What went wrong</h2>\n'
+        '<div class="scroll" tabindex="0" role="region" aria-labelledby="failures"><table>\n'
+        '<thead><tr><th scope="col">Error</th><th scope="col">State</th><th scope="col">Rows</th>'
+        f'<th scope="col">For example</th><td></td></tr></thead>\n<tbody>\n{rows}</tbody></table></div></section>'
+    )
+
+
+def _states(tally: Tally) -> str:
+    """Write the choice of a state, without those that no row is in."""
+    known = [("", "All", tally.rows), *((state, name, tally.states[state]) for state, name in STATES.items())]
+    return "\n".join(
+        f'<label class="chip {value}"><input type="radio" name="state" value="{value}"{" checked" * (not value)}>'
+        f"<span>{name} <small>{rows:,}</small></span></label>"
+        for value, name, rows in known
+        if rows or not value
+    )

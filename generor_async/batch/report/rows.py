@@ -1,0 +1,69 @@
+"""What a report is made of: the run as a whole, and its rows."""
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+__all__ = ["ReportFile", "ReportRow", "State", "Summary", "Unit"]
+
+State: TypeAlias = Literal["done", "failed", "unknown", "other"]
+"""`unknown` may have been charged, and its outcome can't be learned; `other` has not ended yet."""
+Unit: TypeAlias = Literal["credits", "dollars"]
+
+
+@frozen(kw_only=True)
+class ReportFile:
+    """An output that was stored."""
+
+    path: str
+    """Relative to the run's folder, with forward slashes."""
+    media_type: str
+
+
+@frozen(kw_only=True)
+class ReportRow:
+    """A row as it stands: in its texts no key and no presigned URL, as in those of our errors."""
+
+    id: str
+    state: State
+    prompt: str
+    type: str
+    """What makes it: a generator's slug, or a type of generation."""
+    model: str = ""
+    cost: float | None = None
+    """In the run's unit: what was charged; for an unknown row, what may have been."""
+    started: float | None = None
+    ended: float | None = None
+    """Unix seconds."""
+    files: tuple[ReportFile, ...] = ()
+    error: str = ""
+    """The error's class."""
+    reason: str = ""
+    """The error's own sentence."""
+    remote_id: str = ""
+    attempts: int = 1
+
+    @property
+    def kind(self) -> str:
+        """What made it, in words that tell it from others."""
+        return " · ".join(filter(None, (self.type, self.model)))
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
+
+
+@frozen(kw_only=True)
+class Summary:
+    """What the rows don't tell of a run."""
+
+    title: str
+    api: str
+    unit: Unit
+    spent: float
+    """By the account's balance where it is known: it may differ from the sum over the rows."""
+    cap: float | None = None
+    began: float
+    ended: float
+    """Unix seconds; of a run that goes on, those of the report."""

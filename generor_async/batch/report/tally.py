@@ -1,0 +1,92 @@
+"""Adds up a run's rows in passing: for a row there stay some numbers, never its texts."""
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+
+from attrs import Factory, define, frozen
+
+from generor_async.batch.report.rows import ReportRow, State, Summary
+from generor_async.batch.report.words import excerpt
+
+__all__ = ["Bin", "Failure", "Tally"]
+
+
+@define
+class Failure:
+    """What went wrong in the same way, with one row's sentence as the example."""
+
+    example: str
+    rows: int = 0
+
+
+@frozen
+class Bin:
+    """A piece of the run's time."""
+
+    begin: float
+    end: float
+    """Seconds since the run began."""
+    done: int
+    failed: int
+    spent: float
+    """By all rows that had ended until then."""
+
+
+@define
+class Tally:
+    """The sums over all rows so far."""
+
+    states: Counter[State] = Factory(Counter[State])
+    kinds: Counter[str] = Factory(Counter[str])
+    failures: dict[tuple[State, str], Failure] = Factory(dict[tuple[State, str], Failure])
+    at_risk: float = 0.0
+    """What the unknown rows may have cost."""
+    ratios: Counter[float] = Factory(Counter[float])
+    """Width by height of the pictures."""
+    _seconds: "array[float]" = Factory(lambda: array("d"))
+    _ended: "array[float]" = Factory(lambda: array("d"))
+    _costs: "array[float]" = Factory(lambda: array("d"))
+    _done: "array[int]" = Factory(lambda: array("b"))
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.states.total()
+
+    def add(self, row: ReportRow, ratios: Sequence[float]) -> None:
+        """Count a row, and its pictures' ratios."""
+        self.states[row.state] += 1
+        self.kinds[row.kind] += 1
+        self.ratios.update(ratios)
+        if row.error:
+            self.failures.setdefault((row.state, row.error), Failure(excerpt(row.reason))).rows += 1
+        if row.state == "unknown":
+            self.at_risk += row.cost or 0.0
+        elif row.ended is not None:
+            self._ended.append(row.ended)
+            self._costs.append(row.cost or 0.0)
+            self._done.append(row.state == "done")
+            if row.state == "done" and row.seconds is not None:
+                self._seconds.append(row.seconds)
+
+    def usual_seconds(self) -> float | None:
+        """Return how long a result took, half of them less."""
+        return median(self._seconds) if self._seconds else None
+
+    def bins(self, summary: Summary) -> list[Bin]:
+        """Cut the run's time into equal pieces, more of them the more rows have ended."""
+        count = min(48, max(12, len(self._ended) // 5))
+        width = max(1.0, summary.ended - summary.began) / count
+        done, failed, costs = [0] * count, [0] * count, [0.0] * count
+        for ended, cost, is_done in zip(self._ended, self._costs, self._done, strict=True):
+            # Clocks are set back: a row that ended out of the run's time counts at its edge.
+            place = min(count - 1, max(0, int((ended - summary.began) / width)))
+            (done if is_done else failed)[place] += 1
+            costs[place] += cost
+        spent, bins = 0.0, list[Bin]()
+        for place in range(count):
+            spent += costs[place]
+            bins.append(Bin(place * width, (place + 1) * width, done[place], failed[place], spent))
+        return bins

@@ -1,0 +1,238 @@
+"""One row on its way: priced, its intent noted, its call made once, its outputs stored."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
+
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.purse import Purse
+from generor_async.batch.work import Accepted, Work
+from generor_async.errors import GenerorAsyncError, JournalError, StaleRowError
+from generor_async.rules.rows import (
+    ENDED,
+    MOST_ATTEMPTS,
+    OPEN,
+    Accept,
+    Doubt,
+    Download,
+    Fail,
+    Finish,
+    Release,
+    Step,
+    Submit,
+    Verdict,
+    judge,
+)
+from generor_async.values import JSON, Clock
+
+if TYPE_CHECKING:
+    from generor_async.rules.spending import Hold
+
+__all__ = ["RowRun"]
+
+AGAIN_AFTER: Final = (5.0, 15.0, 60.0)
+"""Seconds after which a look or a download is tried again, beyond what the client has tried."""
+KEEP_TRYING: Final = 60
+"""Seconds for which what is known of money is tried to be written down."""
+
+
+class Run(Protocol):
+    """What a row has in common with the others of its run, and tells it."""
+
+    journal: Journal
+    work: Work
+    purse: Purse
+    clock: Clock
+    folder: Path
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to begin."""
+        ...
+
+    async def finished(self, row: Row) -> None:
+        """Tell of a row that has ended."""
+        ...
+
+    def heed(self, verdict: Verdict, error: Exception) -> None:
+        """Stop, or pause, where an error concerns more than its row."""
+        ...
+
+    def left(self, error: Exception) -> None:
+        """Note a row whose outputs can't be had now."""
+        ...
+
+    def over(self) -> None:
+        """Note that the cap allows no more."""
+        ...
+
+    def halt(self, error: BaseException) -> None:
+        """Submit nothing more, and raise this at the end."""
+        ...
+
+
+class RowRun:
+    """One row in work."""
+
+    def __init__(self, row: Row, run: Run) -> None:
+        self._row = row
+        self._run = run
+        self._journal = run.journal
+        self._work = run.work
+        self._purse = run.purse
+        self._clock = run.clock
+        self._folder = run.folder
+        self._hold: Hold | None = None
+        self._made: Any = None
+        self.sent = row.state in OPEN
+        """Whether its call may have left."""
+        self.begun = False
+        """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
+
+    async def perform(self) -> None:
+        """Take the row as far as it goes."""
+        row, self.begun = self._row, True
+        try:
+            if self._run.stopping:
+                await self._abandon()
+                return
+            if row.state in OPEN:
+                self._hold = self._purse.take_up(row)
+            else:
+                await self._buy()
+            if row.state in OPEN:
+                await self._collect()
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
+        if row.state in ENDED:
+            await self._run.finished(row)
+
+    async def _buy(self) -> None:
+        """Make the paid call."""
+        row = self._row
+        try:
+            quote = await self._work.quote(row)
+            self._hold = hold = await self._purse.reserve(quote)
+            if hold is None:
+                await self._release("the cap on credits allows no more")
+                self._run.over()
+                return
+            request_id = str(uuid4())
+
+            async def before() -> None:
+                intent = Submit(
+                    at=self._clock.time(),
+                    request_id=request_id,
+                    model=quote.model,
+                    estimated=quote.credits,
+                    reserved=hold.credits,
+                    longest=quote.longest,
+                )
+                await self._journal.step(row, intent)
+                self.sent = True
+
+            accepted = await self._work.submit(row, request_id, before)
+        except GenerorAsyncError as error:
+            verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+            if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
+                verdict = Verdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
+            await self._close(verdict, error)
+            return
+        await self._accept(accepted, alone=hold.alone)
+
+    async def _accept(self, accepted: Accepted, *, alone: bool) -> None:
+        self._made = accepted.made
+        await self._keep(Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, alone=alone))
+        if accepted.cost is not None and self._hold is not None:
+            self._purse.settle(self._hold, accepted.cost)
+            self._hold = None
+
+    async def _collect(self) -> None:
+        """Wait until it is complete, and store the outputs."""
+        row, tries = self._row, 0
+        while True:
+            try:
+                result = await self._fetched()
+            except JournalError:
+                raise
+            except GenerorAsyncError as error:
+                verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+                if verdict.to is not None or verdict.stops:
+                    await self._close(verdict, error)
+                    return
+                if tries == len(AGAIN_AFTER):
+                    self._run.left(error)
+                    return
+                await self._clock.sleep(AGAIN_AFTER[tries])
+                tries += 1
+            else:
+                break
+        await self._journal.step(row, Finish(at=self._clock.time(), result=result))
+        if self._hold is not None:
+            self._purse.settle(self._hold, None)
+            self._hold = None
+
+    async def _fetched(self) -> JSON:
+        row = self._row
+        self._made = await self._work.complete(row, self._made)
+        if row.state != "downloading":
+            await self._journal.step(row, Download())
+        return await self._work.store(row, self._made, self._folder)
+
+    async def _close(self, verdict: Verdict, error: Exception) -> None:
+        """Close a row by what an error means for it."""
+        now, problem = self._clock.time(), _problem(error)
+        cost = None if verdict.charged is not False else 0.0
+        match verdict.to:
+            case "accepted":
+                await self._keep(Accept(remote_ids=verdict.remote_ids))
+            case "unknown":
+                await self._keep(Doubt(at=now, problem=problem))
+            case "failed":
+                await self._keep(Fail(at=now, problem=problem, cost=cost))
+            case "ready":
+                await self._keep(Release(at=now, problem=problem, cost=cost))
+            case None:
+                pass
+        if verdict.to not in {"accepted", None}:
+            self._let_go(free=verdict.charged is False)
+        self._run.heed(verdict, error)
+
+    def _let_go(self, *, free: bool) -> None:
+        if self._hold is not None:
+            (self._purse.free if free else self._purse.doubt)(self._hold)
+            self._hold = None
+
+    async def _keep(self, step: Step) -> None:
+        """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again."""
+        for _ in range(KEEP_TRYING):
+            try:
+                await self._journal.step(self._row, step)
+            except StaleRowError:
+                raise
+            except JournalError as error:
+                self._run.halt(error)
+                await self._clock.sleep(1.0)
+            else:
+                return
+        await self._journal.step(self._row, step)
+
+    async def _abandon(self) -> None:
+        """Leave a row that was cancelled: what isn't sent is ready again, what may have been charged is unknown."""
+        row = self._row
+        if not self.sent:
+            if row.state in {"leased", "submitting"}:
+                await self._release("it was stopped before its call was made")
+            self._let_go(free=True)
+        elif row.state == "submitting":
+            problem: JSON = {"message": "it was stopped while its call was under way"}
+            await self._keep(Doubt(at=self._clock.time(), problem=problem))
+
+    async def _release(self, message: str) -> None:
+        await self._keep(Release(at=self._clock.time(), problem={"message": message}))
+
+
+def _problem(error: Exception) -> JSON:
+    return {"message": str(error), "error": type(error).__name__}

@@ -1,0 +1,428 @@
+"""Runs a batch: keeps so many rows in work, hands out how each ended, and stops when it must.
+
+Calls go through the client's own queue, as bulk; nothing here paces or repeats them. A row's intent is committed when
+it is the call's turn: of the rows that wait for theirs, none is in doubt after a crash.
+"""
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from generor_async.batch.inputs import Rows, read
+from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
+from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed
+from generor_async.batch.parameters import OPERATIONS, Parameters
+from generor_async.batch.purse import Purse
+from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.row import RowRun
+from generor_async.batch.sqlite import open_journal
+from generor_async.batch.status import Status, read_status, report
+from generor_async.batch.work import work_for
+from generor_async.engine.client import Client
+from generor_async.errors import APIError, InvalidRequestError
+from generor_async.rules.rows import OPEN, Verdict
+from generor_async.rules.spending import NO_CAP, Budget
+from generor_async.values import JSON
+
+__all__ = ["Batch", "run_batch"]
+
+OnRow: TypeAlias = Callable[[RowOutcome], object]
+"""Told of every row that ends; what it returns is awaited if it can be."""
+
+READ_AHEAD: Final = 1_000
+"""Rows from Python that may be ready and waiting before more are asked for."""
+LEFT_IN_A_ROW: Final = 3
+"""Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
+
+
+def run_batch(
+    client: Client,
+    rows: Rows,
+    *,
+    to: str | os.PathLike[str],
+    max_credits: float | None = None,
+    price: float | None = None,
+    on_row: OnRow | None = None,
+    concurrency: int | None = None,
+    prompt_column: str | None = None,
+    common: Mapping[str, JSON] | None = None,
+) -> "Batch":
+    """Run rows through the API of a client, each charged at most once, into the folder `to`.
+
+    Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
+
+    Args:
+        client: An AsyncGeneror, for `generators.generate`, or an AsyncLuma, for `generations.create`.
+        rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
+            if it has one.
+        to: The folder for the journal, the results and the media; it is made if need be.
+        max_credits: What may be spent, in the API's own credits.
+        price: What one generation costs, in US dollars, where Luma documents no price.
+        on_row: Told of every row that ends.
+        concurrency: How many rows may be in work at once.
+        prompt_column: The column of a table that holds the prompt, where it has another name.
+        common: Parameters of every row that doesn't give them itself.
+
+    Raises:
+        InvalidRequestError: An argument that can never be right.
+    """
+    if max_credits is not None and not max_credits > 0:
+        raise InvalidRequestError("max_credits", "max_credits must be above 0")
+    if concurrency is not None and concurrency < 1:
+        raise InvalidRequestError("concurrency", "concurrency must be at least 1")
+    order = _Order(
+        client=client,
+        rows=rows,
+        folder=Path(to),
+        cap=NO_CAP if max_credits is None else max_credits,
+        price=price,
+        on_row=on_row,
+        concurrency=concurrency,
+        prompt_column=prompt_column,
+        common=common or {},
+    )
+    return Batch(order)
+
+
+@frozen(kw_only=True)
+class _Order:
+    """What was asked for."""
+
+    client: Client
+    rows: Rows
+    folder: Path
+    cap: float
+    price: float | None
+    on_row: OnRow | None
+    concurrency: int | None
+    prompt_column: str | None
+    common: Mapping[str, JSON]
+
+
+class Batch:
+    """A batch; `async for outcome in batch` runs it, and yields each row as it ends.
+
+    Rows that nobody takes hold up those after them. Who leaves the loop, or is cancelled, waits for what is paid for;
+    cancelled again, it stops at once. Either way the same call goes on later. An error of the account stops the run,
+    and is raised when what was under way has ended.
+    """
+
+    def __init__(self, order: _Order) -> None:
+        self._order = order
+        self._run: _Run | None = None
+
+    def stop(self) -> None:
+        """Submit nothing more, and end when what runs has ended; called again, stop at once."""
+        if self._run is not None:
+            self._run.stop()
+
+    async def status(self) -> Status:
+        """Return how the rows stand."""
+        return await read_status(self._order.folder)
+
+    async def report(self) -> Path:
+        """Write report.html into the folder, and return its path."""
+        return await report(self._order.folder)
+
+    async def __aiter__(self) -> AsyncGenerator[RowOutcome, None]:
+        if self._run is not None:
+            raise RuntimeError("this batch runs already: make another with run_batch(...)")
+        self._run = run = await _Run.open(self._order)
+        try:
+            async with aclosing(run.outcomes()) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+        finally:
+            self._run = None
+
+
+class _Run:
+    """One run of a batch, from the opening of its journal to its closing."""
+
+    def __init__(self, order: _Order, journal: Journal, budget: Budget, parameters: Parameters) -> None:
+        self._order = order
+        self.folder = order.folder
+        self.journal: Journal = journal
+        self._results = Results(order.folder)
+        self.purse = Purse(budget, self._spent)
+        self._parameters = parameters
+        self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
+        self._most = order.concurrency or self.work.most
+        self.clock = order.client._clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self._tasks: dict[asyncio.Task[None], RowRun] = {}
+        self._changed = asyncio.Event()
+        """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
+        self._claimed = asyncio.Event()
+        """Set whenever rows have been claimed, so that more may be read."""
+        self._stops = 0
+        self._error: BaseException | None = None
+        self._pause_until = -math.inf
+        self._unread = 0
+        """Rows from Python that were read, and not claimed yet."""
+        self._left = 0
+        """Rows in a row whose outputs couldn't be had."""
+        self._outcomes: asyncio.Queue[RowOutcome | None] = asyncio.Queue(1)
+        self._heard = True
+
+    @classmethod
+    async def open(cls, order: _Order) -> "_Run":
+        """Open the folder, or begin one."""
+        rows, client = order.rows, order.client
+        file = Path(rows) if isinstance(rows, str | os.PathLike) else None
+        operation = OPERATIONS[client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        key = RunKey(
+            operation=operation,
+            address=client._session.base_url,  # pyright: ignore[reportPrivateUsage]
+            source="rows" if file is None else file.name,
+        )
+        folder = Path.cwd() if file is None else file.parent
+        parameters = Parameters(operation, folder=folder, common=order.common)
+        journal = await open_journal(order.folder, key=key)
+        try:
+            budget = Budget.resumed(await journal.spent(), cap=order.cap)
+            run = cls(order, journal, budget, parameters)
+            await run._begin()
+        except BaseException:
+            await journal.close()
+            raise
+        return run
+
+    async def _begin(self) -> None:
+        """Note where the account stands before the first call, which proves the key as well."""
+        if await self.journal.recall("account") is None:
+            balance = await self.work.balance()
+            added = await self.work.added(None)
+            latest = None if added is None else added[1]
+            await self.journal.remember("account", {"balance": balance, "transaction": latest})
+        await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
+        if await self.journal.recall("began") is None:
+            await self.journal.remember("began", self.clock.time())
+        await self._results.open(self.journal)
+
+    async def _spent(self) -> float | None:
+        """Return what the account has spent since the batch began, at the most."""
+        noted: Any = await self.journal.recall("account")
+        if noted["transaction"] is None:
+            return None
+        balance, added = await self.work.balance(), await self.work.added(noted["transaction"])
+        return None if balance is None or added is None else noted["balance"] + added[0] - balance
+
+    # --- for whoever iterates ----------------------------------------------------------------------------------------
+
+    async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
+        """Run, and yield each row as it ends."""
+        driving = asyncio.create_task(self._drive())
+        try:
+            while (outcome := await self._outcomes.get()) is not None:
+                yield outcome
+        finally:
+            self._heard = False
+            await self._end(driving)
+        if self._error is not None:
+            raise self._error
+
+    async def _end(self, driving: "asyncio.Task[None]") -> None:
+        """Wait for what is paid for; whoever cancels this too stops it at once."""
+        if not driving.done():
+            self._stops = self._stops or 1
+            self._obey()
+        cancelled: asyncio.CancelledError | None = None
+        while not driving.done():
+            while not self._outcomes.empty():
+                self._outcomes.get_nowait()
+            try:
+                await asyncio.wait([driving], timeout=None if self._outcomes.empty() else 0)
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.stop()
+        self._results.close()
+        await self.journal.close()
+        if cancelled is not None:
+            raise cancelled
+        driving.result()
+
+    def stop(self) -> None:
+        """Submit nothing more; called again, stop at once."""
+        self._stops += 1
+        self._obey()
+
+    def halt(self, error: BaseException) -> None:
+        """Stop, and raise this at the end; the first error is the one."""
+        self._error = self._error or error
+        self._stops = self._stops or 1
+        self._obey()
+
+    def _obey(self) -> None:
+        """Cancel what isn't sent; told twice, everything."""
+        for task, row in self._tasks.items():
+            if row.begun and (self._stops > 1 or not row.sent):
+                task.cancel()
+        self._changed.set()
+
+    # --- the run -----------------------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Keep so many rows in work until none is left."""
+        reading = asyncio.create_task(self._read())
+        reading.add_done_callback(lambda _: self._changed.set())
+        try:
+            async for row in self.journal.rows(*OPEN):
+                await self._until(lambda: len(self._tasks) < self._most)
+                if self._stops:
+                    break
+                self._start(row)
+            reconciliation = self.work.reconciliation(self.journal, self.clock)
+            while True:
+                while not self._stops and await self._claim(reading):
+                    pass
+                await self._until(lambda: not self._tasks)
+                if self._stops or reconciliation is None or not await self._reconcile(reconciliation):
+                    break
+        except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
+            self.halt(error)
+            await self._until(lambda: not self._tasks)
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+        if not reading.cancelled() and (problem := reading.exception()) is not None:
+            self._error = self._error or problem
+        await self._sum_up()
+        await self._deliver(None)
+
+    async def _sum_up(self) -> None:
+        """Leave behind what the whole run came to."""
+        await write_failed(self.folder, self.journal)
+        await self.journal.remember("ended", self.clock.time())
+        told = sum(one.settled for one in await self.journal.spent())
+        with suppress(APIError):  # costs that overlap are counted more than once where the account doesn't answer
+            spent = await self._spent()
+            if spent is not None:
+                await self.journal.remember("spent", {"told": told, "spent": min(spent, told)})
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _claim(self, reading: "asyncio.Task[None]") -> bool:
+        """Start as many rows as there is room for; tell whether there may be more."""
+        if (pause := self._pause_until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(pause)
+            return True
+        self._changed.clear()
+        ended = reading.done()
+        room = self._most - len(self._tasks)
+        rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
+        self._unread -= len(rows)
+        self._claimed.set()
+        for row in rows:
+            self._start(row)
+        if not rows:
+            if ended and not self._tasks:
+                return False
+            await self._changed.wait()
+        return True
+
+    async def _reconcile(self, found: Reconciliation) -> bool:
+        """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
+        while not self._stops:
+            held = {row.number: row.held async for row in self.journal.rows("unknown")}
+            settled = await found.settle()
+            for row in settled:
+                if row.state == "ready":
+                    row.held = held[row.number]
+                    self.purse.forgive(row)
+                else:
+                    self._start(row)
+            if settled:
+                return True
+            if found.look_at is None:
+                break
+            self._changed.clear()
+            await self._sleep(max(1.0, found.look_at - self.clock.time()))
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or until it is to stop."""
+        stop = asyncio.create_task(self._changed.wait())
+        sleep = asyncio.create_task(self.clock.sleep(seconds))
+        try:
+            await asyncio.wait([stop, sleep], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            sleep.cancel()
+
+    def _start(self, row: Row) -> None:
+        run = RowRun(row, self)
+        task = asyncio.create_task(run.perform())
+        self._tasks[task] = run
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.halt(error)
+        self._changed.set()
+
+    async def _read(self) -> None:
+        """Write down all rows; those of a file at once, those from Python as they are needed."""
+        order = self._order
+        paced = not isinstance(order.rows, str | os.PathLike)
+        async for page in read(order.rows, self._parameters, prompt_column=order.prompt_column):
+            added = await self.journal.add(entry for entry in page if isinstance(entry, NewRow))
+            rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]
+            if rejects:
+                await self.journal.reject(rejects)
+            self._unread += added.new
+            self._changed.set()
+            while paced and self._unread >= READ_AHEAD:
+                self._claimed.clear()
+                await self._claimed.wait()
+
+    async def _deliver(self, outcome: RowOutcome | None) -> None:
+        if self._heard:
+            await self._outcomes.put(outcome)
+
+    # --- for the rows ------------------------------------------------------------------------------------------------
+
+    async def finished(self, row: Row) -> None:
+        """Tell of a row that has ended."""
+        outcome = outcome_of(row, self.folder)
+        if row.state == "done":
+            self._left = 0
+            self._results.add(row)
+        if self._order.on_row is not None:
+            told = self._order.on_row(outcome)
+            if isawaitable(told):
+                await told
+        await self._deliver(outcome)
+
+    def heed(self, verdict: Verdict, error: Exception) -> None:
+        """Stop, or pause, where an error concerns more than its row."""
+        if verdict.stops:
+            self.halt(error)
+        if verdict.wait:
+            self._pause_until = max(self._pause_until, self.clock.monotonic() + verdict.wait)
+
+    def left(self, error: Exception) -> None:
+        """Note a row whose outputs can't be had now: it is taken up again by the next run."""
+        self._left += 1
+        if self._left >= LEFT_IN_A_ROW:
+            self.halt(error)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to begin."""
+        return self._stops > 0
+
+    def over(self) -> None:
+        """Note that the cap allows no more."""
+        self._stops = self._stops or 1
+        self._obey()

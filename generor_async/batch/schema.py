@@ -1,0 +1,156 @@
+"""The tables of a journal in SQLite, and what is done when one is opened."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from attrs import asdict
+
+from generor_async.batch.folder import JOURNAL, Folder, refused
+from generor_async.batch.journal import RunKey
+from generor_async.rules.rows import ON_RESTART, OPEN
+
+__all__ = ["connect", "open_to_read", "open_to_write"]
+
+APPLICATION: Final = 0x676E7230
+"""Marks the file as a journal of ours."""
+SCHEMA: Final = 1
+BUSY_SECONDS: Final = 10.0
+"""How long a reader may keep the file to itself, as when it opens it."""
+
+ENDED_EARLY: Final = json.dumps({"message": "the process ended before anybody could say what came of it"})
+"""What is written to a row that a crash left behind."""
+
+TABLES: Final = """
+CREATE TABLE inputs (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    parameters TEXT NOT NULL,
+    place TEXT NOT NULL
+);
+CREATE TABLE rows (
+    number INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    owner INTEGER,
+    request_id TEXT,
+    submitted_at REAL,
+    longest REAL NOT NULL DEFAULT 0,
+    model TEXT,
+    estimated REAL NOT NULL DEFAULT 0,
+    held REAL NOT NULL DEFAULT 0,
+    cost REAL,
+    alone INTEGER NOT NULL DEFAULT 0,
+    remote_ids TEXT,
+    ended_at REAL,
+    result TEXT,
+    problem TEXT
+);
+CREATE INDEX ready ON rows (number) WHERE state = 'ready';
+CREATE TABLE earlier AS SELECT * FROM rows;
+CREATE INDEX earlier_number ON earlier (number);
+CREATE TABLE rejects (place TEXT PRIMARY KEY, text TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE owners (owner INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL);
+"""
+
+
+def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
+    """Open a file in SQLite; `mode` is `rw`, or `rwc` to make it where there is none."""
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a journal beside whoever writes it."""
+    if not path.exists():
+        raise refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
+    try:
+        connection = connect(path)
+        try:
+            _check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise refused(f"{path} cannot be read ({error})", "Name the folder of a batch that can be read") from None
+    return connection
+
+
+def open_to_write(path: str | os.PathLike[str], key: RunKey) -> tuple[Folder, sqlite3.Connection, int]:
+    """Take a folder, open or begin its journal, and return both and the owner's number."""
+    folder = Folder(path)
+    try:
+        connection = connect(folder.path / JOURNAL, mode="rwc")
+        try:
+            return folder, connection, _prepare(connection, folder.path / JOURNAL, key)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        folder.let_go()
+        advice = "Give a folder that can be written to and has space, or one that does not exist yet"
+        raise refused(f"{folder.path} cannot be used ({error})", advice) from None
+    except BaseException:
+        folder.let_go()
+        raise
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
+    """Make the tables if there are none, and do what a restart does; return who owns the journal now."""
+    _check_version(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not version:
+            _create(connection, key)
+        _check_key(connection, path, key)
+        (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
+        for state, becomes in ON_RESTART.items():
+            connection.execute(
+                "UPDATE rows SET state = ?, owner = NULL, problem = ? WHERE state = ?", (becomes, ENDED_EARLY, state)
+            )
+        among = ", ".join("?" * len(OPEN))
+        connection.execute(f"UPDATE rows SET owner = ? WHERE state IN ({among})", (owner, *OPEN))
+    return int(owner)
+
+
+def _create(connection: sqlite3.Connection, key: RunKey) -> None:
+    for statement in TABLES.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION and tables:
+        raise refused(f"{path} is not a journal of this package", "Give another folder")
+    if version > SCHEMA:
+        raise refused(f"{path} was made by a newer version of this package", "Upgrade it, or give another folder")
+
+
+def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
+    (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
+    found = RunKey(**json.loads(text))
+    for what, here, there in (
+        ("operation", key.operation, found.operation),
+        ("API", key.address, found.address),
+        ("rows", key.source, found.source),
+    ):
+        if here != there:
+            raise refused(
+                f"{path.parent} belongs to another run, whose {what} is {there}, not {here}", "Give another folder"
+            )

@@ -1,0 +1,379 @@
+"""A journal in a folder, in SQLite: one file, one writer, any number of readers.
+
+With a write-ahead log and `synchronous = FULL` a commit has reached the disk when it returns. Inputs and rows are two
+tables: what changes is narrow, and what is wide never changes. A row holds its latest attempt; those before are kept
+in `earlier`, as they may have been charged.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from generor_async.batch.folder import JOURNAL, Folder
+from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
+from generor_async.batch.schema import connect, open_to_read, open_to_write
+from generor_async.batch.writer import Writer
+from generor_async.engine.threads import to_the_end
+from generor_async.errors import JournalError, StaleRowError
+from generor_async.rules.rows import (
+    LEADS_TO,
+    STATES,
+    Accept,
+    Doubt,
+    Download,
+    Fail,
+    Finish,
+    Release,
+    Run,
+    State,
+    Step,
+    Submit,
+    is_legal,
+)
+from generor_async.rules.spending import Spent
+from generor_async.values import JSON
+
+__all__ = ["SqliteJournal", "SqliteReader", "open_journal", "open_reader"]
+
+T = TypeVar("T")
+
+PAGE: Final = 500
+"""Rows that are read at a time."""
+COLUMNS: Final = """
+    rows.number, id, parameters, place, state, attempt, owner, request_id, submitted_at, longest, model, estimated,
+    held, (SELECT coalesce(sum(held), 0) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
+    ended_at, result, problem
+"""
+"""In the order of Row's fields."""
+FRESH: Final = """
+    attempt = attempt + 1, request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
+    cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
+"""
+"""What the beginning of another attempt makes of the columns."""
+
+SPENT: Final = """
+SELECT
+    model,
+    sum(iif(settled, held, 0)),
+    sum(iif(settled, 0, held)),
+    max(iif(alone AND estimated > 0, cost / estimated, NULL))
+FROM (
+    SELECT model, held, estimated, cost, alone, cost IS NOT NULL OR state = 'done' AS settled FROM rows
+    UNION ALL
+    SELECT model, held, estimated, cost, alone, cost IS NOT NULL AS settled FROM earlier
+)
+WHERE model IS NOT NULL GROUP BY model ORDER BY model
+"""
+
+
+async def open_journal(folder: str | os.PathLike[str], *, key: RunKey) -> "SqliteJournal":
+    """Open the journal in a folder, or begin one, and do what a restart does.
+
+    Raises:
+        InvalidRequestError: The folder is in use by a living process, is another run's, was made by a newer version of
+            this package, or can't be written to.
+    """
+    return SqliteJournal(*await to_the_end(lambda: open_to_write(folder, key)))
+
+
+async def open_reader(folder: str | os.PathLike[str]) -> "SqliteReader":
+    """Open the journal in a folder to read it, in use or not; raises InvalidRequestError where there is none."""
+    path = Path(folder) / JOURNAL
+    return SqliteReader(await to_the_end(lambda: open_to_read(path)), path)
+
+
+class SqliteReader(Reader):
+    """Reads a journal, while its owner writes it or when nobody does."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._reading = connection
+        self._turn = threading.Lock()
+        self._path = path
+
+    async def counts(self) -> Mapping[State, int]:
+        """Count the rows in each state."""
+        found = dict(await self._ask("SELECT state, count(*) FROM rows GROUP BY state"))
+        return {state: found.get(state, 0) for state in STATES}
+
+    async def rows(self, *states: State) -> AsyncIterator[Row]:
+        """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        among = ", ".join("?" * len(states or STATES))
+        query = f"""
+            SELECT {COLUMNS} FROM rows JOIN inputs USING (number)
+            WHERE rows.number > ? AND state IN ({among}) ORDER BY rows.number LIMIT {PAGE}
+        """
+        last = 0
+        while page := [_row(found) for found in await self._ask(query, last, *(states or STATES))]:
+            for row in page:
+                yield row
+            last = page[-1].number
+
+    async def rejects(self) -> AsyncIterator[Reject]:
+        """Yield the lines that were set aside, in the order of reading."""
+        query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
+        last = 0
+        while page := await self._ask(query, last):
+            for last, place, text, reason in page:  # noqa: B007 - the page's end is where the next begins
+                yield Reject(place=place, text=text, reason=reason)
+
+    async def spent(self) -> Sequence[Spent]:
+        """Sum up what every model's attempts cost."""
+        found = await self._ask(SPENT)
+        return [Spent(model=model, settled=settled, open=open_, ratio=ratio) for model, settled, open_, ratio in found]
+
+    async def recall(self, name: str) -> JSON:
+        """Return what was remembered under a name; None where nothing was."""
+        found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else None
+
+    async def close(self) -> None:
+        """Close it."""
+
+        def close() -> None:
+            with self._turn:
+                self._reading.close()
+
+        await to_the_end(close)
+
+    async def _ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        def ask() -> list[tuple[Any, ...]]:
+            with self._turn:
+                return self._reading.execute(query, arguments).fetchall()
+
+        try:
+            return await to_the_end(ask)
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path} cannot be read ({error})") from None
+
+
+class SqliteJournal(SqliteReader, Journal):
+    """A journal of one's own; belongs to the event loop that opens it."""
+
+    def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int) -> None:
+        path = folder.path / JOURNAL
+        super().__init__(connect(path), path)
+        self._folder = folder
+        self._writing = writing
+        self._writer = Writer(writing, str(path))
+        self._owner = owner
+        self._claimed: list[Row] = []
+        """Leased, and not handed out, as whoever claimed them was cancelled."""
+
+    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
+        """Write down rows, as ready; one transaction, so hand them in by hundreds."""
+        given = [(row.id, _dump(row.parameters), row.place) for row in rows]
+
+        def work(connection: sqlite3.Connection) -> Added:
+            return _add(connection, [_numbered(connection, *row) for row in given] if duplicates else given)
+
+        return await self._write(work)
+
+    async def reject(self, rejects: Iterable[Reject]) -> None:
+        """Write down lines that can't be run; one that is there is replaced."""
+        given = [(reject.place, reject.text, reject.reason) for reject in rejects]
+        await self._write(lambda connection: connection.executemany("REPLACE INTO rejects VALUES (?, ?, ?)", given))
+
+    async def claim(self, most: int) -> Sequence[Row]:
+        """Lease up to so many ready rows, in the order of reading; none where none is ready."""
+        if len(self._claimed) < most:
+            missing = most - len(self._claimed)
+            await self._writer.run(partial(_claim, owner=self._owner, most=missing), self._claimed.extend)
+        rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
+        return rows
+
+    async def step(self, row: Row, step: Step) -> None:
+        """Take a step, and return when it is committed."""
+        assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
+        query, names = _QUERIES[type(step)]
+        values = _values(step, row, self._owner)
+        if names and names[-1] in IN_JSON:
+            arguments = (*values[:-1], _dump(values[-1]), row.number, row.attempt, row.state, row.owner)
+        else:
+            arguments = (*values, row.number, row.attempt, row.state, row.owner)
+
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute(query, arguments).rowcount != 1:
+                raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
+
+        def then(_: None) -> None:
+            for name, value in zip(names, values, strict=True):
+                setattr(row, name, value)
+            row.state = LEADS_TO[type(step)]
+
+        await self._writer.run(work, then)
+
+    async def remember(self, name: str, value: JSON) -> None:
+        """Write down a fact about the run, such as the balance it began with."""
+        given = (name, _dump(value))
+        await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
+
+    async def close(self) -> None:
+        """Commit what is under way, close it, and let others have the folder."""
+
+        def close() -> None:
+            self._writer.close()
+            self._writing.close()
+            self._folder.let_go()
+
+        await super().close()
+        await to_the_end(close)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        results: list[T] = []
+        await self._writer.run(work, results.append)
+        return results[0]
+
+
+# --- steps --------------------------------------------------------------------------------------------------------
+
+
+_COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
+    Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
+    Accept: ("owner", "alone", "cost", "held", "remote_ids"),
+    Run: (),
+    Download: (),
+    Finish: ("owner", "ended_at", "result"),
+    Fail: ("owner", "ended_at", "cost", "held", "problem"),
+    Doubt: ("owner", "ended_at", "problem"),
+    Release: ("owner", "ended_at", "cost", "held", "problem"),
+}
+"""What each step changes of a row, beside its state; what is kept as JSON comes last."""
+IN_JSON: Final = frozenset({"remote_ids", "result", "problem"})
+
+
+def _query(step: type[Step]) -> str:
+    assignments = "".join(f", {name} = ?" for name in _COLUMNS[step])
+    condition = "number = ? AND attempt = ? AND state = ? AND owner IS ?"
+    return f"UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} WHERE {condition}"
+
+
+_QUERIES: Final = {step: (_query(step), names) for step, names in _COLUMNS.items()}
+
+
+def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
+    match step:
+        case Submit():
+            return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
+        case Accept():
+            return owner, step.alone, *_costs(step.cost, row), step.remote_ids
+        case Run() | Download():
+            return ()
+        case Finish():
+            return None, step.at, step.result
+        case Doubt():
+            return None, step.at, step.problem
+        case Fail() | Release():
+            return None, step.at, *_costs(step.cost, row), step.problem
+
+
+def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:
+    return (row.cost, row.held) if cost is None else (cost, cost)
+
+
+def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
+    chosen = "SELECT number FROM rows WHERE state = 'ready' ORDER BY number LIMIT ?"
+    connection.execute(
+        f"INSERT INTO earlier SELECT * FROM rows WHERE request_id IS NOT NULL AND number IN ({chosen})", (most,)
+    )
+    found = connection.execute(
+        "SELECT rows.number, id, parameters, place, attempt,"
+        " (SELECT coalesce(sum(held), 0) FROM earlier WHERE earlier.number = rows.number)"
+        f" FROM rows JOIN inputs USING (number) WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+        (most,),
+    ).fetchall()
+    connection.execute(
+        f"UPDATE rows SET state = 'leased', owner = ?, {FRESH} WHERE number IN ({chosen})", (owner, most)
+    )
+    return [
+        Row(
+            number=number,
+            id=id_,
+            parameters=json.loads(parameters),
+            place=place,
+            state="leased",
+            attempt=attempt + 1,
+            owner=owner,
+            charged_before=charged_before,
+        )
+        for number, id_, parameters, place, attempt, charged_before in found
+    ]
+
+
+def _numbered(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> tuple[str, str, str]:
+    """Give a row that comes again an id of its own."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+    (times,) = connection.execute(
+        "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (id_,)
+    ).fetchone()
+    return (f"{id_}-{times}" if times > 1 else id_), parameters, place
+
+
+def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) -> Added:
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
+    cursor = connection.executemany(
+        "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", given
+    )
+    new = cursor.rowcount
+    connection.execute(
+        "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?", (last,)
+    )
+    rejects = list[Reject]()
+    if new < len(given):
+        rejects = [reject for row in given if (reject := _conflict(connection, *row))]
+    return Added(new=new, known=len(given) - new - len(rejects), rejects=rejects)
+
+
+def _conflict(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> Reject | None:
+    query = "SELECT place FROM inputs WHERE id = ? AND parameters <> ?"
+    found = connection.execute(query, (id_, parameters)).fetchone()
+    if found is None:
+        return None
+    reason = f"the id {id_!r} belongs to another row, at {found[0]}: give each row an id of its own, or none"
+    return Reject(place=place, text=parameters, reason=reason)
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    (
+        number, id_, parameters, place, state, attempt, owner, request_id, submitted_at, longest, model, estimated,
+        held, charged_before, cost, alone, remote_ids, ended_at, result, problem,
+    ) = found  # fmt: skip
+    return Row(
+        number=number,
+        id=id_,
+        parameters=json.loads(parameters),
+        place=place,
+        state=state,
+        attempt=attempt,
+        owner=owner,
+        request_id=request_id,
+        submitted_at=submitted_at,
+        longest=longest,
+        model=model,
+        estimated=estimated,
+        held=held,
+        charged_before=charged_before,
+        cost=cost,
+        alone=bool(alone),
+        remote_ids=tuple(json.loads(remote_ids)) if remote_ids else (),
+        ended_at=ended_at,
+        result=json.loads(result) if result else None,
+        problem=json.loads(problem) if problem else None,
+    )
+
+
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _dump(value: JSON) -> str:
+    """Write JSON so that equal values are equal texts."""
+    text = _encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that isn't UTF-8
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return text

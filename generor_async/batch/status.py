@@ -1,0 +1,168 @@
+"""How a batch stands, told from its folder alone: by whoever runs it, or beside them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from generor_async.batch.journal import Row, RunKey
+from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
+from generor_async.batch.report import State as ReportState
+from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
+from generor_async.engine.threads import to_the_end
+from generor_async.rules.rows import Release, State
+
+__all__ = ["Status", "make_ready", "read_status", "report"]
+
+REPORT: Final = "report.html"
+ROWS_AT_ONCE: Final = 200
+SHOWN: Final[Mapping[State, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
+
+
+@frozen(kw_only=True)
+class Status:
+    """How the rows of a batch stand."""
+
+    operation: str
+    counts: Mapping[State, int]
+    """Rows by state."""
+    rejected: int
+    """Lines that can't be run."""
+    spent: float
+    """What is known to have been charged, in credits."""
+    doubtful: float
+    """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
+    cap: float | None
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.counts.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every row is done, and no line was set aside."""
+        return self.counts.get("done", 0) == self.total and not self.rejected
+
+
+async def read_status(folder: str | os.PathLike[str]) -> Status:
+    """Return how the batch in a folder stands; raises InvalidRequestError where there is none."""
+    reader = await open_reader(folder)
+    try:
+        key: Any = await reader.recall("key")
+        cap: Any = await reader.recall("cap")
+        sums = await reader.spent()
+        return Status(
+            operation=key["operation"],
+            counts=await reader.counts(),
+            rejected=sum([1 async for _ in reader.rejects()]),
+            spent=await _spent(reader),
+            doubtful=sum(one.open for one in sums),
+            cap=cap,
+        )
+    finally:
+        await reader.close()
+
+
+async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool) -> int:
+    """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
+    chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
+    states = [state for state, wanted in chosen.items() if wanted]
+    reader = await open_reader(folder)
+    try:
+        key: Any = await reader.recall("key")
+    finally:
+        await reader.close()
+    journal = await open_journal(folder, key=RunKey(**key))
+    try:
+        rows = 0
+        async for row in journal.rows(*states):
+            # What it may have cost stays counted.
+            again = Release(at=row.ended_at or 0.0, problem={"message": "the user had it run again"}, cost=None)
+            await journal.step(row, again)
+            rows += 1
+        return rows
+    finally:
+        await journal.close()
+
+
+async def report(to: str | os.PathLike[str]) -> Path:
+    """Write report.html for the batch in a folder, and return its path."""
+    folder = Path(to)
+    title = await to_the_end(lambda: folder.resolve().name)
+    reader = await open_reader(folder)
+    try:
+        summary = await _summary(reader, title)
+        loop = asyncio.get_running_loop()
+        pages, no_rows = _pages(reader), list[ReportRow]()
+
+        def rows() -> Iterator[ReportRow]:
+            while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
+                yield from page
+
+        await to_the_end(lambda: write_report(folder / REPORT, summary, rows(), folder=folder))
+    finally:
+        await reader.close()
+    return folder / REPORT
+
+
+async def _summary(reader: SqliteReader, title: str) -> Summary:
+    key: Any = await reader.recall("key")
+    began: Any = await reader.recall("began")
+    ended: Any = await reader.recall("ended")
+    cap: Any = await reader.recall("cap")
+    return Summary(
+        title=title,
+        api=key["operation"].partition(".")[0].capitalize(),
+        unit="credits",
+        spent=await _spent(reader),
+        cap=cap,
+        began=began or 0.0,
+        ended=max(began or 0.0, ended or 0.0),
+    )
+
+
+async def _spent(reader: SqliteReader) -> float:
+    """Return what was charged: as the account had it at the end of the last run, and what calls told since."""
+    told = sum(one.settled for one in await reader.spent())
+    noted: Any = await reader.recall("spent")
+    return told if noted is None else noted["spent"] + told - noted["told"]
+
+
+async def _pages(reader: SqliteReader) -> AsyncIterator[list[ReportRow]]:
+    page: list[ReportRow] = []
+    async for row in reader.rows():
+        page.append(_shown(row))
+        if len(page) == ROWS_AT_ONCE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _shown(row: Row) -> ReportRow:
+    result: Any = row.result or {"files": []}
+    problem: Any = row.problem or {}
+    given: Mapping[str, Any] = row.parameters
+    return ReportRow(
+        id=row.id,
+        state=SHOWN.get(row.state, "other"),
+        prompt=given.get("prompt", ""),
+        type=given.get("slug") or given.get("type", "image"),
+        model=str(given.get("model_id") or given.get("model", "uni-1")),
+        cost=row.held if row.model is not None else None,
+        started=row.submitted_at,
+        ended=row.ended_at if row.state in SHOWN else None,
+        files=tuple(
+            ReportFile(path=name, media_type=guess_type(name)[0] or "application/octet-stream")
+            for name in result["files"]
+        ),
+        error=problem.get("error", ""),
+        reason=problem.get("message", ""),
+        remote_id=", ".join(row.remote_ids),
+        attempts=row.attempt,
+    )

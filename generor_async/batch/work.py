@@ -1,0 +1,238 @@
+"""What the two APIs do differently for a row: how it is priced, submitted, waited for and stored."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from attrs import evolve, frozen
+
+from generor_async.api.generor.models import GeneratedCreation, GenerateResult, decode_generated_creation
+from generor_async.api.luma.models import Generation
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.parameters import Parameters, check_files
+from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
+from generor_async.batch.reconcile import Reconciliation
+from generor_async.engine.client import Client
+from generor_async.engine.threads import to_the_end
+from generor_async.errors import DownloadError
+from generor_async.generor import AsyncGeneror
+from generor_async.luma import AsyncLuma, Job
+from generor_async.rules.vendors import GENEROR, LUMA, Vendor
+from generor_async.values import JSON, Clock, is_array, is_object
+
+__all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
+
+FILES_A_FOLDER: Final = 1_000
+"""Rows whose outputs share a folder: large folders are slow."""
+KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
+"""Fields of a creation that are not kept beside its files; no address is."""
+
+BeforeSending = Callable[[], Awaitable[None]]
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """What the API has taken on."""
+
+    remote_ids: tuple[str, ...]
+    cost: float | None
+    """What it cost, where the API says so."""
+    made: Any
+    """What came back; the same API's `complete` knows what it is."""
+
+
+class Work(Protocol):
+    """One API's way with a row."""
+
+    vendor: Vendor
+    most: int
+    """How many rows are in work at once unless the caller says otherwise."""
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what a row will cost."""
+        ...
+
+    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+        """Make the paid call, once; `before` is awaited when it is its turn."""
+        ...
+
+    async def complete(self, row: Row, made: Any) -> Any:
+        """Wait until it is complete; `made` is what came back, None after a restart."""
+        ...
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the outputs; return what results.jsonl says of them."""
+        ...
+
+    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation | None:
+        """Return what settles unknown rows; None where the API lists nothing to settle them by."""
+        ...
+
+    async def balance(self) -> float | None:
+        """Return the account's credits; None where the API doesn't say."""
+        ...
+
+    async def added(self, since: int | None) -> tuple[float, int | None] | None:
+        """Return the credits that came in after a transaction, and the latest one's id; None where nobody can say."""
+        ...
+
+
+def work_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Work:
+    """Return the way of a client's API; its turn in the queue waits as long as it must, as bulk."""
+    options = client._options  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+    view = client._viewed(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
+    if isinstance(view, AsyncLuma):
+        return LumaWork(view, parameters, capped=capped, price=price)
+    assert isinstance(view, AsyncGeneror)
+    return GenerorWork(view, parameters)
+
+
+def _before(client: Any, request_id: str, before: BeforeSending) -> Any:
+    return client._viewed(evolve(client._options, request_id=request_id, before_sending=before))
+
+
+def _folder(row: Row, folder: Path) -> Path:
+    return folder / "media" / f"{row.number // FILES_A_FOLDER:04}"
+
+
+def _names(paths: list[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+class LumaWork:
+    """A job: submitted, waited for, downloaded."""
+
+    vendor = LUMA
+    most = 250
+
+    def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
+        self._client = client
+        self._parameters = parameters
+        self._capped = capped
+        self._price = price
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what a row will cost; where there is no cap, what has no price counts as nothing."""
+        quote = luma_quote(row.parameters, price=self._price)
+        if quote is None:
+            if self._capped:
+                raise unpriced(row.parameters)
+            model = f"{row.parameters.get('model', 'uni-1')} {row.parameters.get('type', 'image')}"
+            quote = Quote(model=model, credits=0.0, longest=0.0, fixed=True)
+        return quote
+
+    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+        """Submit the job."""
+        if _names_file(dict(row.parameters)):
+            await to_the_end(lambda: check_files(dict(row.parameters)))
+        operation = self._parameters.build(row.parameters)
+        generation: Generation = await _before(self._client, request_id, before).send(operation)
+        job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
+        return Accepted(remote_ids=(generation.id,), cost=None, made=job)
+
+    async def complete(self, row: Row, made: Any) -> Generation:
+        """Wait for the job."""
+        job: Job = made if isinstance(made, Job) else self._client.generations.job(row.remote_ids[0])
+        return await job.wait()
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the job's outputs."""
+        paths = await self._client.download(made, _folder(row, folder), overwrite=True)
+        return {"files": _names(paths, folder)}
+
+    def reconciliation(self, journal: Journal, clock: Clock) -> None:
+        """Return nothing: Luma lists no jobs."""
+
+    async def balance(self) -> None:
+        """Return nothing: Luma shows no balance."""
+
+    async def added(self, since: int | None) -> None:
+        """Return nothing: Luma shows no transactions."""
+
+
+class GenerorWork:
+    """One long call, and a download."""
+
+    vendor = GENEROR
+    most = 100
+    """As many as a client has connections for by default: who waits for one has had its turn."""
+
+    def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
+        self._client = client
+        self._parameters = parameters
+        self._estimates = Estimates(self._estimate)
+
+    async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
+        return await self._client.generators.estimate(**parameters)
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what the API's estimate says; asked once for each shape."""
+        return await self._estimates.quote(row.parameters)
+
+    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+        """Generate."""
+        operation = self._parameters.build(row.parameters)
+        result: GenerateResult = await _before(self._client, request_id, before).send(operation)
+        ids = tuple(str(creation.creation_id) for creation in result.creations)
+        return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)
+
+    async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
+        """Return the creations; after a restart they are fetched."""
+        return made if made is not None else [await self._fetched(int(id_)) for id_ in row.remote_ids]
+
+    async def _fetched(self, creation_id: int) -> GeneratedCreation:
+        creation = await self._client.creations.get(creation_id)
+        # What `generate` shows at the top stands in the generator's own data here.
+        return decode_generated_creation({**(creation.generator_data or {}), **creation.raw})
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the creations' media, and write down their texts."""
+        to, names, told = _folder(row, folder), list[str](), list[JSON]()
+        for creation in made:
+            names += _names(await self._client.download(creation, to, overwrite=True), folder)
+            if creation.text:
+                path = to / f"{creation.creation_id}.txt"
+                await to_the_end(partial(_write, path, creation.text))
+                names.append(path.relative_to(folder).as_posix())
+            told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
+        return {"files": names, **({"creations": told} if any(told) else {})}
+
+    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation:
+        """Return what settles unknown rows by the account's creations and transactions."""
+        return Reconciliation(self._client, journal, clock)
+
+    async def balance(self) -> float:
+        """Return the account's credits."""
+        return (await self._client.credits.balance()).total
+
+    async def added(self, since: int | None) -> tuple[float, int | None] | None:
+        """Add up what came in after a transaction; reads no further than it must."""
+        latest, total = None, 0.0
+        async for one in self._client.credits.list_transactions(sort="newest", per_page=100):
+            if one.transaction_id is None or one.amount is None:
+                return None
+            latest = one.transaction_id if latest is None else latest
+            if since is None or one.transaction_id <= since:
+                break
+            total += max(0.0, one.amount)
+        return total, latest
+
+
+def _is_kept(name: str) -> bool:
+    return name not in KEPT_OTHERWISE and not name.endswith("url")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        beside.replace(path)
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be written ({error.strerror})", url="", advice="Free some space") from None
+
+
+def _names_file(value: JSON) -> bool:
+    if is_object(value):
+        return "sha256" in value or any(_names_file(item) for item in value.values())
+    return is_array(value) and any(_names_file(item) for item in value)

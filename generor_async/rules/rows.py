@@ -1,0 +1,278 @@
+"""The life of a row of a batch: which steps it may take, and what a call, or a restart, means for it.
+
+    ready ──> leased ──> submitting ──> accepted ──> running ──> downloading ──> done
+
+    back to ready                 from leased and submitting: nothing was sent, or refused for now
+                                  from accepted and running: the job's account ran out of credits
+                                  from failed: by the user's will
+                                  from unknown: by the user's will, or surely absent
+    failed                        from leased to running: refused for good, or a job that failed
+    unknown                       from submitting on: charged or perhaps charged, and no result
+    accepted                      from unknown: found in a listing
+
+A step to the right may leave `running` out: an answer that is complete at once is downloaded without having been seen
+to run.
+
+After a crash a leased row is ready again: its call had not begun. A submitting one is unknown, never ready: its call
+may have been charged. Those behind are taken up where they were: looking and downloading are free.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, get_args
+
+from attrs import frozen
+
+from generor_async.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    BudgetExhaustedError,
+    DeadlineExceededError,
+    GenerationFailedError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from generor_async.rules.outcome import ids_in
+from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.values import JSON
+
+__all__ = [
+    "ENDED",
+    "LEADS_TO",
+    "LIFE",
+    "MOST_ATTEMPTS",
+    "ON_RESTART",
+    "OPEN",
+    "STATES",
+    "Accept",
+    "Doubt",
+    "Download",
+    "Fail",
+    "Finish",
+    "Release",
+    "Run",
+    "State",
+    "Step",
+    "Submit",
+    "Verdict",
+    "is_legal",
+    "judge",
+]
+
+State: TypeAlias = Literal[
+    "ready", "leased", "submitting", "accepted", "running", "downloading", "done", "failed", "unknown"
+]
+STATES: Final[tuple[State, ...]] = get_args(State)
+
+LIFE: Final[Mapping[State, frozenset[State]]] = {
+    "ready": frozenset({"leased"}),
+    "leased": frozenset({"submitting", "ready", "failed"}),
+    "submitting": frozenset({"accepted", "ready", "failed", "unknown"}),
+    "accepted": frozenset({"running", "downloading", "ready", "failed", "unknown"}),
+    "running": frozenset({"downloading", "ready", "failed", "unknown"}),
+    "downloading": frozenset({"done", "unknown"}),
+    "done": frozenset(),
+    "failed": frozenset({"ready"}),
+    "unknown": frozenset({"accepted", "ready"}),
+}
+"""For each state those that may come after it."""
+
+ENDED: Final[tuple[State, ...]] = ("done", "failed", "unknown")
+"""Where a run leaves a row; only the user's will, or what was found out since, leads on."""
+OPEN: Final[tuple[State, ...]] = ("accepted", "running", "downloading")
+"""Paid for and not ended: taken up again after a restart."""
+ON_RESTART: Final[Mapping[State, State]] = {"leased": "ready", "submitting": "unknown"}
+"""What a crash makes of a state; every other one stays."""
+
+MOST_ATTEMPTS: Final = 5
+"""How often a row is claimed whose calls come to nothing; each time the client itself had tried again."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+# --- steps: what is written down of one, beside the state that it leads to --------------------------------------------
+
+
+@frozen(kw_only=True)
+class Submit:
+    """The intent, written down before the call is made."""
+
+    at: float
+    """Seconds since the epoch."""
+    request_id: str
+    model: str
+    """What the price is learned for."""
+    estimated: float
+    """Its price as estimated, in credits."""
+    reserved: float
+    """What is set aside for it under the cap, in credits."""
+    longest: float = 0.0
+    """Seconds that it may take at the most, as estimated."""
+
+
+@frozen(kw_only=True)
+class Accept:
+    """The API took it on, or it was found in a listing: written down before anybody is told."""
+
+    remote_ids: tuple[str, ...]
+    """What the API calls it: a job, or the creations of one call."""
+    cost: float | None = None
+    """What it cost, in credits; None keeps what is set aside."""
+    alone: bool = False
+    """Whether no other call was under way meanwhile: only then is the API's `credit_cost` of this call alone."""
+
+
+@frozen
+class Run:
+    """The job was seen to run."""
+
+
+@frozen
+class Download:
+    """It is complete, and its outputs are fetched."""
+
+
+@frozen(kw_only=True)
+class Finish:
+    """Its outputs are stored."""
+
+    at: float
+    result: JSON
+    """Ids and paths, as results.jsonl has them; never a presigned URL."""
+
+
+@frozen(kw_only=True)
+class Fail:
+    """It came to nothing."""
+
+    at: float
+    problem: JSON
+    """Why: an object with `message`."""
+    cost: float | None = None
+    """What it cost, in credits; None keeps what is set aside, as whether a failed job is charged isn't documented."""
+
+
+@frozen(kw_only=True)
+class Doubt:
+    """It may have been charged, and there is no result: what is set aside stays as its worst cost."""
+
+    at: float
+    problem: JSON
+
+
+@frozen(kw_only=True)
+class Release:
+    """It may be claimed again."""
+
+    at: float
+    problem: JSON
+    """Why: an object with `message`."""
+    cost: float | None = 0.0
+    """What this attempt cost, in credits; None keeps what is set aside, where it may have been charged."""
+
+
+Step: TypeAlias = Submit | Accept | Run | Download | Finish | Fail | Doubt | Release
+
+LEADS_TO: Final[Mapping[type[Step], State]] = {
+    Submit: "submitting",
+    Accept: "accepted",
+    Run: "running",
+    Download: "downloading",
+    Finish: "done",
+    Fail: "failed",
+    Doubt: "unknown",
+    Release: "ready",
+}
+
+
+def is_legal(state: State, step: Step) -> bool:
+    """Tell whether a row in this state may take this step."""
+    return LEADS_TO[type(step)] in LIFE[state]
+
+
+# --- what an error means for the row whose call or job raised it ------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """Where an error leads a row, and what it means for the run."""
+
+    to: Literal["accepted", "ready", "failed", "unknown"] | None
+    """The state it leads to; None leaves the row where it is, to be looked at again."""
+    charged: bool | None
+    """Whether this attempt was charged; None where nobody can say."""
+    stops: bool = False
+    """Whether the run must stop, as every other row would meet the same."""
+    wait: float = 0.0
+    """Seconds before the row is worth another try, as the server asked."""
+    remote_ids: tuple[str, ...] = ()
+    """What the API calls it, read from an answer that could not be read whole."""
+
+
+_STAYS: Final = Verdict(to=None, charged=None)
+
+
+def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int) -> Verdict:
+    """Tell what an error means for a row that is leased, submitting, or behind.
+
+    Raises the error itself where it is no error of the API or of the network.
+    """
+    if state in OPEN:
+        return _after_acceptance(error)
+    if isinstance(error, DeadlineExceededError):
+        # Only what never left raises it here: a paid call that left and ran out of time raises OutcomeUnknownError.
+        return _again(attempt)
+    if not isinstance(error, APIError):
+        raise error
+    match error.outcome:
+        case "unknown":
+            return _unknown(error, vendor)
+        case "done":
+            ids = _whole_ids(getattr(error, "body", None), vendor)
+            return Verdict(to="accepted" if ids else "unknown", charged=True, remote_ids=ids)
+        case _:
+            return _without_effect(error, attempt)
+
+
+def _after_acceptance(error: Exception) -> Verdict:
+    if isinstance(error, BudgetExhaustedError):
+        return Verdict(to="ready", charged=None, stops=True)
+    if isinstance(error, GenerationFailedError):
+        return Verdict(to="failed", charged=None)
+    if isinstance(error, NotFoundError):
+        return Verdict(to="unknown", charged=True)
+    if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
+        return Verdict(to=None, charged=None, stops=True)
+    return _STAYS
+
+
+def _unknown(error: APIError, vendor: Vendor) -> Verdict:
+    """Luma's job whose id was in the rubble of its answer can be looked at; a creation's number may be cut short."""
+    ids = error.ids if isinstance(error, OutcomeUnknownError) and vendor is LUMA else ()
+    whole = tuple(found for found in ids if _UUID.fullmatch(found))
+    if len(whole) == 1:
+        return Verdict(to="accepted", charged=True, remote_ids=whole)
+    return Verdict(to="unknown", charged=None)
+
+
+def _whole_ids(body: JSON, vendor: Vendor) -> tuple[str, ...]:
+    ids = ids_in(json.dumps(body))
+    return ids if vendor is not LUMA or len(ids) == 1 else ()
+
+
+def _without_effect(error: APIError, attempt: int) -> Verdict:
+    """Judge what was not sent, or refused: this attempt cost nothing."""
+    if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
+        return Verdict(to="ready", charged=False, stops=True)
+    if isinstance(error, APIConnectionError):
+        return _again(attempt, stops=not error.retryable)
+    if isinstance(error, APIStatusError) and error.retryable:
+        return _again(attempt, wait=error.retry_after or 0.0)
+    return Verdict(to="failed", charged=False)
+
+
+def _again(attempt: int, *, wait: float = 0.0, stops: bool = False) -> Verdict:
+    """Back to ready; a row that comes back again and again stops the run: it is not the row that is at fault."""
+    return Verdict(to="ready", charged=False, wait=wait, stops=stops or attempt >= MOST_ATTEMPTS)

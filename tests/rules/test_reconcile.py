@@ -1,0 +1,308 @@
+"""What became of calls whose outcome is unknown: against worlds in which the truth is known."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from attrs import evolve, field, frozen
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from generor_async.rules.reconcile import (
+    BETWEEN_LOOKS,
+    PATIENCE,
+    SLACK,
+    Absent,
+    Charge,
+    Doubtful,
+    Finding,
+    Found,
+    Held,
+    Listed,
+    Look,
+    absent_after,
+    learned_offset,
+    reconcile,
+)
+
+LONGEST, LAG, SINCE = 60.0, 30.0, -10_000.0
+
+
+@frozen(kw_only=True)
+class Call:
+    """What really happened with a call."""
+
+    prompt: str
+    shape: str = "x"
+    submitted: int
+    takes: int
+    charged: bool = True
+    listed: bool = True
+    """Whether its creation shows, once it is there."""
+    billed: bool = True
+    """Whether its spend shows."""
+    own: bool = True
+    """Whether the batch made it, or somebody else with the same account."""
+
+    @property
+    def ends(self) -> float:
+        return float(self.submitted + self.takes)
+
+
+@frozen
+class World:
+    """An account: unknown calls, and calls that are known to have been charged."""
+
+    unknown: Sequence[Call]
+    known: Sequence[Call] = ()
+    lag: float = 0.0
+    calls: Sequence[Call] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "calls", [*self.unknown, *self.known])
+
+    @property
+    def rows(self) -> list[Doubtful]:
+        return [
+            Doubtful(
+                number=number,
+                generator="image",
+                prompt=call.prompt,
+                shape=call.shape,
+                submitted_at=float(call.submitted),
+                longest=LONGEST,
+            )
+            for number, call in enumerate(self.unknown)
+            if call.own
+        ]
+
+    def look(self, at: float) -> Look:
+        there = [
+            (number, call) for number, call in enumerate(self.calls) if call.charged and call.ends + self.lag <= at
+        ]
+        spent = [call for call in self.calls if call.charged and call.ends <= at]
+        billed = [call for _, call in there if call.billed]
+        return Look(
+            at=at,
+            since=SINCE,
+            creations=[
+                Listed(creation_id=number, generator="image", prompt=call.prompt, created_at=float(call.submitted))
+                for number, call in there
+                if call.listed
+            ],
+            spends=[call.ends for call in billed],
+            balanced=len(billed) == len(spent),
+        )
+
+    def told(self, *moments: float) -> dict[int, Finding]:
+        return reconcile(
+            self.rows,
+            looks=[self.look(at) for at in moments],
+            charges=[Charge(began=float(call.submitted), ended=call.ends) for call in self.known if call.own],
+            taken={number for number, call in enumerate(self.calls) if number >= len(self.unknown) and call.own},
+            lag=LAG,
+        )
+
+
+END = 5_000.0
+"""When every call of these worlds is over, and every listing shows it."""
+call_takes = st.integers(0, int(PATIENCE + LONGEST))
+
+
+def calls(**given: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
+    known: dict[str, st.SearchStrategy[object]] = {"submitted": st.integers(0, 3_000), "takes": call_takes, **given}
+    return st.builds(Call, **known)  # type: ignore[arg-type] # which strategy is for what, its name says
+
+
+unknown_calls = calls(prompt=st.sampled_from("abc"), shape=st.sampled_from("xy"), charged=st.booleans())
+careless_calls = calls(
+    prompt=st.sampled_from("abc"),
+    shape=st.sampled_from("xy"),
+    charged=st.booleans(),
+    listed=st.booleans(),
+    billed=st.sampled_from([True, True, False]),
+)
+known_calls = calls(prompt=st.sampled_from("abcd"), takes=st.integers(0, 120))
+foreign_calls = calls(prompt=st.sampled_from("abcd"), own=st.just(False))
+moments = st.lists(st.integers(0, int(END)), min_size=1, max_size=5).map(sorted)
+
+
+def never_let_go_wrongly(world: World, findings: dict[int, Finding]) -> None:
+    """Of the rows that ask for the same, no more are let go than were not charged."""
+    asked = [(call.prompt, call.shape) for call in world.unknown]
+    let_go = Counter(asked[number] for number, finding in findings.items() if isinstance(finding, Absent))
+    free = Counter(asked[number] for number, call in enumerate(world.unknown) if not call.charged)
+    assert let_go <= free
+
+
+@given(st.lists(careless_calls, max_size=6), st.lists(known_calls, max_size=6), st.floats(0, LAG), moments)
+def test_with_a_lossy_and_lagging_listing_nothing_that_was_charged_is_let_go(
+    unknown: list[Call], known: list[Call], lag: float, at: list[int]
+) -> None:
+    world = World(unknown, known, lag)
+    for count in range(1, len(at) + 1):
+        never_let_go_wrongly(world, world.told(*map(float, at[:count])))
+    never_let_go_wrongly(world, world.told(*map(float, at), END, END + BETWEEN_LOOKS))
+
+
+@given(
+    st.lists(careless_calls, max_size=5),
+    st.lists(known_calls, max_size=5),
+    st.lists(foreign_calls, min_size=1, max_size=3),
+    moments,
+)
+def test_with_others_on_the_same_account_nothing_that_was_charged_is_let_go_but_by_their_likes(
+    unknown: list[Call], known: list[Call], foreign: list[Call], at: list[int]
+) -> None:
+    """Somebody else's creation may be taken for a row's; what it can't do is to hide a charge."""
+    world = World(unknown, [*known, *foreign])
+    findings = world.told(*map(float, at), END, END + BETWEEN_LOOKS)
+    mistaken = Counter[tuple[str, str]]()
+    for number, finding in findings.items():
+        if isinstance(finding, Found) and any(not world.calls[id_].own for id_ in finding.creation_ids):
+            mistaken[world.unknown[number].prompt, world.unknown[number].shape] += 1
+    if not mistaken:
+        never_let_go_wrongly(world, findings)
+
+
+@given(st.lists(unknown_calls, max_size=6), st.lists(known_calls, max_size=6), st.floats(0, LAG), moments)
+@example([Call(prompt="a", shape=shape, submitted=0, takes=1) for shape in "xy"], [], 0.0, [10])
+def test_what_is_found_is_the_rows_own_or_that_of_one_that_asks_for_the_same(
+    unknown: list[Call], known: list[Call], lag: float, at: list[int]
+) -> None:
+    world = World(unknown, known, lag)
+    found = {
+        number: finding.creation_ids
+        for number, finding in world.told(*map(float, at)).items()
+        if isinstance(finding, Found)
+    }
+    given_away = [id_ for ids in found.values() for id_ in ids]
+    assert len(given_away) == len(set(given_away)), "one to one"
+    for number, (id_,) in found.items():
+        row, made_by = world.unknown[number], world.calls[id_]
+        assert (row.prompt, row.shape) == (made_by.prompt, made_by.shape)
+
+
+@given(st.lists(unknown_calls, max_size=6, unique_by=lambda call: call.prompt), st.lists(known_calls, max_size=6))
+def test_with_a_truthful_listing_every_row_of_its_own_prompt_is_settled_after_the_wait(
+    unknown: list[Call], known: list[Call]
+) -> None:
+    world = World(unknown, known, lag=LAG)
+    findings = world.told(END, END + BETWEEN_LOOKS)
+    for number, call in enumerate(unknown):
+        assert findings[number] == (Found((number,)) if call.charged else Absent())
+
+
+@given(st.lists(calls(prompt=st.just("a"), charged=st.booleans()), max_size=6), st.lists(known_calls, max_size=6))
+def test_rows_that_ask_for_the_same_are_all_settled_one_creation_each(unknown: list[Call], known: list[Call]) -> None:
+    findings = World(unknown, known).told(END, END + BETWEEN_LOOKS)
+    assert sum(isinstance(finding, Found) for finding in findings.values()) <= sum(call.charged for call in unknown)
+    never_let_go_wrongly(World(unknown, known), findings)
+
+
+ONE = Call(prompt="a", submitted=0, takes=20)
+NOTHING = evolve(ONE, charged=False)
+DUE = PATIENCE + LONGEST + LAG
+
+
+def test_a_row_is_let_go_after_the_wait_and_two_looks_a_minute_apart() -> None:
+    world = World([NOTHING])
+    assert absent_after(world.rows[0], lag=LAG) == DUE
+    assert world.told(DUE - 1) == {0: Held(why="its call may still be under way", look_at=DUE)}
+    once = Held(why="it is not there, and another look must agree", look_at=DUE + BETWEEN_LOOKS)
+    assert world.told(DUE) == {0: once}
+    assert world.told(DUE, DUE + BETWEEN_LOOKS - 1) == {0: once}
+    assert world.told(DUE, DUE + BETWEEN_LOOKS) == {0: Absent()}
+    assert world.told(DUE - 1, DUE + BETWEEN_LOOKS) != {0: Absent()}, "the first look came too early to count"
+
+
+def test_a_call_that_ends_ten_minutes_after_the_reset_is_found_then() -> None:
+    world = World([evolve(ONE, takes=600)])
+    assert isinstance(world.told(500.0)[0], Held)
+    assert world.told(500.0, 700.0) == {0: Found((0,))}
+
+
+def test_a_spend_that_nothing_explains_holds_the_row_whose_creation_is_not_shown() -> None:
+    findings = World([evolve(ONE, listed=False)]).told(DUE, DUE + BETWEEN_LOOKS)
+    assert findings == {
+        0: Held(why="credits were spent at its time that nothing else explains", look_at=DUE + 2 * BETWEEN_LOOKS)
+    }
+
+
+def test_a_spend_far_from_a_rows_time_does_not_hold_it() -> None:
+    late = evolve(ONE, submitted=3_000, listed=False)
+    assert World([NOTHING, late]).told(END, END + BETWEEN_LOOKS)[0] == Absent()
+
+
+def test_a_spend_that_another_charge_could_have_taken_holds_the_row_all_the_same() -> None:
+    """Of two spends and one charge either may be left over, so the one at the row's time may be the row's."""
+    hidden = evolve(ONE, takes=950, listed=False)
+    beside = evolve(ONE, prompt="d", submitted=1_050, takes=100)
+    assert isinstance(World([hidden], [beside]).told(END, END + BETWEEN_LOOKS)[0], Held)
+    assert World([NOTHING], [beside]).told(END, END + BETWEEN_LOOKS)[0] == Absent()
+
+
+def test_transactions_that_do_not_add_up_hold_every_row() -> None:
+    world = World([NOTHING], [evolve(ONE, prompt="d", billed=False)])
+    finding = world.told(DUE, DUE + BETWEEN_LOOKS)[0]
+    assert isinstance(finding, Held)
+    assert finding.why == "the transactions don't add up to the balance"
+
+
+def test_while_calls_are_under_way_nothing_is_let_go() -> None:
+    world = World([NOTHING], [evolve(ONE, prompt="d", submitted=1_000, takes=900)])
+    assert isinstance(world.told(DUE + 30, DUE + 90)[0], Held)
+    assert world.told(1_930.0, 1_990.0) == {0: Absent()}
+
+
+def test_a_listing_that_was_not_read_back_far_enough_proves_nothing() -> None:
+    world = World([NOTHING])
+    looks = [evolve(world.look(at), since=-SLACK + 1) for at in (DUE, DUE + BETWEEN_LOOKS)]
+    finding = reconcile(world.rows, looks=looks, charges=[], taken=(), lag=LAG)[0]
+    assert isinstance(finding, Held)
+    assert "as far back" in finding.why
+
+
+def test_a_creation_that_only_looks_alike_is_not_the_rows_and_holds_it() -> None:
+    row = evolve(World([NOTHING]).rows[0], prompt="A  Cat ", traits={"privacy_mode": 1})
+    for prompt, privacy in (("a cat", 1), ("A  Cat ", 0)):
+        listed = Listed(
+            creation_id=1, generator="image", prompt=prompt, created_at=5.0, traits={"privacy_mode": privacy}
+        )
+        looks = [Look(at=at, since=SINCE, creations=[listed], spends=[], balanced=True) for at in (DUE, DUE + 60)]
+        finding = reconcile([row], looks=looks, charges=[], taken=(), lag=LAG)[0]
+        assert finding == Held(why="there is a creation like it that may be another call's")
+
+
+def test_more_creations_than_calls_leave_the_row_unknown() -> None:
+    world = World([ONE], [evolve(ONE, own=False)])
+    finding = world.told(DUE, DUE + BETWEEN_LOOKS)[0]
+    assert isinstance(finding, Held)
+    assert "more creations" in finding.why
+
+
+def test_two_rows_of_one_prompt_and_different_shapes_are_told_apart_by_time_or_not_at_all() -> None:
+    far = World([ONE, evolve(ONE, shape="y", submitted=2_000)])
+    assert far.told(END) == {0: Found((0,)), 1: Found((1,))}
+    near = World([ONE, evolve(ONE, shape="y", submitted=10)])
+    assert all(isinstance(finding, Held) for finding in near.told(END).values())
+
+
+def test_a_call_of_several_creations_is_found_when_all_of_them_are() -> None:
+    row = evolve(World([ONE]).rows[0], count=3)
+    creations = [Listed(creation_id=id_, generator="image", prompt="a", created_at=3.0) for id_ in (9, 8, 7)]
+    look = Look(at=DUE, since=SINCE, creations=creations, spends=[20.0], balanced=True)
+    assert reconcile([row], looks=[look], charges=[], taken=(), lag=LAG) == {0: Found((7, 8, 9))}
+    few = evolve(look, creations=creations[:2])
+    assert isinstance(reconcile([row], looks=[few], charges=[], taken=(), lag=LAG)[0], Held)
+
+
+@pytest.mark.parametrize("hours", [-11.0, -4.5, 0.0, 2.0, 5.75])
+def test_the_zone_is_learned_from_own_creations(hours: float) -> None:
+    samples = [(made + hours * 3_600 + drift, made) for made, drift in ((0.0, 80.0), (5_000.0, -100.0))]
+    assert learned_offset(samples) == hours * 3_600
+
+
+def test_a_zone_that_is_not_seen_or_seen_twice_is_not_known() -> None:
+    assert learned_offset([]) is None
+    assert learned_offset([(0.0, 0.0), (3_600.0, 0.0)]) is None
