@@ -322,9 +322,9 @@ def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) 
     connection.execute(
         "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?", (last,)
     )
-    rejects = list[Reject]()
+    rejects: tuple[Reject, ...] = ()
     if new < len(given):
-        rejects = [reject for row in given if (reject := _conflict(connection, *row))]
+        rejects = tuple(reject for row in given if (reject := _conflict(connection, *row)))
     return Added(new=new, known=len(given) - new - len(rejects), rejects=rejects)
 
 
