@@ -149,18 +149,18 @@ def at_random(folder: Path, kills: int, rows: int = 200) -> dict[str, int]:
     """Kill at random moments, so often, beginning with new rows whenever all are done."""
     totals, place, dice = Counter[str](), folder / "0", random.Random(kills)
     place.mkdir()
+
+    def begin() -> None:
+        random.seed(totals["kills"])
+        asyncio.run(Worker(place, rows, None).run())
+
     while totals["kills"] < kills:
-        seed = dice.random()
-
-        def begin(place: Path = place, seed: float = seed) -> None:
-            random.seed(seed)
-            asyncio.run(Worker(place, rows, None).run())
-
-        if forked(begin, dice.uniform(0.005, 0.1)):
-            totals += checked(place, rows)
-            place = folder / str(totals["kills"] + 1)
-            place.mkdir(exist_ok=True)
+        ended = forked(begin, dice.uniform(0.005, 0.1))
         totals["kills"] += 1
+        if ended:
+            totals += checked(place, rows)
+            place = folder / str(totals["kills"])
+            place.mkdir()
     assert forked(begin)
     return totals + checked(place, rows)
 

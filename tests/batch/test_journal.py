@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
 
 import generor_async
 from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
@@ -62,7 +62,7 @@ async def all_rows(journal: SqliteJournal) -> list[Row]:
 
 
 def shown(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Row.__slots__ if name != "__weakref__"}
+    return asdict(row)
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_killed_at_every_boundary_nothing_is_charged_twice_and_nothing_lost(tmp_
 def test_killed_at_random_moments_nothing_is_charged_twice_and_nothing_lost(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    totals = killed(tmp_path, pytestconfig.getoption("--kills"))
+    totals = killed(tmp_path, str(pytestconfig.getoption("--kills")))
     assert totals["done"] > totals["unknown"]
 
 
