@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--installed", action="store_true", help="fail unless the package under test is the installed wheel's"
     )
+    parser.addoption("--kills", default="20", help="how often a batch's process is killed at random moments")
     parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
 
 

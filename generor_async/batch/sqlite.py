@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.schema import connect, open_to_read, open_to_write
-from generor_async.batch.writer import Writer
+from generor_async.batch.writer import Job, Work, Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import JournalError, StaleRowError
 from generor_async.rules.rows import (
@@ -46,12 +46,12 @@ PAGE: Final = 500
 """Rows that are read at a time."""
 COLUMNS: Final = """
     rows.number, id, parameters, place, state, attempt, owner, request_id, submitted_at, longest, model, estimated,
-    held, (SELECT coalesce(sum(held), 0) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
+    held, (SELECT total(held) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
     ended_at, result, problem
 """
 """In the order of Row's fields."""
 FRESH: Final = """
-    attempt = attempt + 1, request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
+    request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
 """
 """What the beginning of another attempt makes of the columns."""
@@ -182,30 +182,14 @@ class SqliteJournal(SqliteReader, Journal):
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         if len(self._claimed) < most:
             missing = most - len(self._claimed)
-            await self._writer.run(partial(_claim, owner=self._owner, most=missing), self._claimed.extend)
+            await self._writer.run(Work(partial(_claim, owner=self._owner, most=missing), self._claimed.extend))
         rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
         return rows
 
     async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        query, names = _QUERIES[type(step)]
-        values = _values(step, row, self._owner)
-        if names and names[-1] in IN_JSON:
-            arguments = (*values[:-1], _dump(values[-1]), row.number, row.attempt, row.state, row.owner)
-        else:
-            arguments = (*values, row.number, row.attempt, row.state, row.owner)
-
-        def work(connection: sqlite3.Connection) -> None:
-            if connection.execute(query, arguments).rowcount != 1:
-                raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
-
-        def then(_: None) -> None:
-            for name, value in zip(names, values, strict=True):
-                setattr(row, name, value)
-            row.state = LEADS_TO[type(step)]
-
-        await self._writer.run(work, then)
+        await self._writer.run(_Taking(row, step, self._owner))
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
@@ -225,7 +209,7 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         results: list[T] = []
-        await self._writer.run(work, results.append)
+        await self._writer.run(Work(work, results.append))
         return results[0]
 
 
@@ -252,10 +236,41 @@ def _query(step: type[Step]) -> str:
     return f"UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} WHERE {condition}"
 
 
-_QUERIES: Final = {step: (_query(step), names) for step, names in _COLUMNS.items()}
+_PLANS: Final = {
+    step: (_query(step), names, bool(IN_JSON.intersection(names)), LEADS_TO[step]) for step, names in _COLUMNS.items()
+}
+"""The statement for each step, the columns it changes, whether the last is JSON, and the state it leads to."""
+
+
+class _Taking(Job):
+    """A step that is being taken."""
+
+    __slots__ = ("_arguments", "_row", "_step", "_values")
+
+    def __init__(self, row: Row, step: Step, owner: int) -> None:
+        super().__init__()
+        self._row = row
+        self._step = type(step)
+        self._values = values = _values(step, row, owner)
+        if _PLANS[self._step][2]:
+            values = (*values[:-1], _dump(values[-1]))
+        self._arguments = (*values, row.number, row.attempt, row.state, row.owner)
+
+    def do(self, connection: sqlite3.Connection) -> None:
+        """Change the row if it is as its holder knows it."""
+        if connection.execute(_PLANS[self._step][0], self._arguments).rowcount != 1:
+            raise StaleRowError(f"row {self._row.id} was taken by somebody else since it was claimed")
+
+    def committed(self) -> None:
+        """Bring the holder's row up to date."""
+        _, names, _, state = _PLANS[self._step]
+        for name, value in zip(names, self._values, strict=True):
+            setattr(self._row, name, value)
+        self._row.state = state
 
 
 def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
+    """Return what a step writes, in the order of its columns."""
     match step:
         case Submit():
             return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
@@ -277,17 +292,14 @@ def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
     chosen = "SELECT number FROM rows WHERE state = 'ready' ORDER BY number LIMIT ?"
-    connection.execute(
-        f"INSERT INTO earlier SELECT * FROM rows WHERE request_id IS NOT NULL AND number IN ({chosen})", (most,)
-    )
     found = connection.execute(
-        "SELECT rows.number, id, parameters, place, attempt,"
-        " (SELECT coalesce(sum(held), 0) FROM earlier WHERE earlier.number = rows.number)"
-        f" FROM rows JOIN inputs USING (number) WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+        "SELECT rows.number, id, parameters, place, attempt FROM rows JOIN inputs USING (number)"
+        f" WHERE rows.number IN ({chosen}) ORDER BY rows.number",
         (most,),
     ).fetchall()
+    before = {number: _put_away(connection, number) for number, *_, attempt in found if attempt}
     connection.execute(
-        f"UPDATE rows SET state = 'leased', owner = ?, {FRESH} WHERE number IN ({chosen})", (owner, most)
+        f"UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = ? WHERE number IN ({chosen})", (owner, most)
     )
     return [
         Row(
@@ -298,10 +310,18 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
             state="leased",
             attempt=attempt + 1,
             owner=owner,
-            charged_before=charged_before,
+            charged_before=before.get(number, 0.0),
         )
-        for number, id_, parameters, place, attempt, charged_before in found
+        for number, id_, parameters, place, attempt in found
     ]
+
+
+def _put_away(connection: sqlite3.Connection, number: int) -> float:
+    """Keep the attempt that a row has made, if it came to a call, and return what all of them count."""
+    connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ? AND request_id IS NOT NULL", (number,))
+    connection.execute(f"UPDATE rows SET {FRESH} WHERE number = ?", (number,))
+    (held,) = connection.execute("SELECT total(held) FROM earlier WHERE number = ?", (number,)).fetchone()
+    return float(held)
 
 
 def _numbered(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> tuple[str, str, str]:
@@ -322,9 +342,9 @@ def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) 
     connection.execute(
         "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?", (last,)
     )
-    rejects = list[Reject]()
+    rejects: tuple[Reject, ...] = ()
     if new < len(given):
-        rejects = [reject for row in given if (reject := _conflict(connection, *row))]
+        rejects = tuple(reject for row in given if (reject := _conflict(connection, *row)))
     return Added(new=new, known=len(given) - new - len(rejects), rejects=rejects)
 
 
@@ -372,8 +392,10 @@ _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_
 def _dump(value: JSON) -> str:
     """Write JSON so that equal values are equal texts."""
     text = _encode(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that isn't UTF-8
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
     return text

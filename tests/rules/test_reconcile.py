@@ -111,7 +111,7 @@ call_takes = st.integers(0, int(PATIENCE + LONGEST))
 
 def calls(**given: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
     known: dict[str, st.SearchStrategy[object]] = {"submitted": st.integers(0, 3_000), "takes": call_takes, **given}
-    return st.builds(Call, **known)  # type: ignore[arg-type] # which strategy is for what, its name says
+    return st.builds(Call, **known)
 
 
 unknown_calls = calls(prompt=st.sampled_from("abc"), shape=st.sampled_from("xy"), charged=st.booleans())
@@ -247,6 +247,21 @@ def test_transactions_that_do_not_add_up_hold_every_row() -> None:
     finding = world.told(DUE, DUE + BETWEEN_LOOKS)[0]
     assert isinstance(finding, Held)
     assert finding.why == "the transactions don't add up to the balance"
+
+
+@pytest.mark.parametrize("spends", [[], [1_500.0], [-400.0]])
+def test_a_charge_without_a_spend_of_its_own_holds_every_row(spends: list[float]) -> None:
+    looks = [Look(at=at, since=SINCE, creations=[], spends=spends, balanced=True) for at in (END, END + 60)]
+    charge = Charge(began=500.0, ended=520.0)
+    finding = reconcile(World([NOTHING]).rows, looks=looks, charges=[charge], taken=(), lag=LAG)[0]
+    assert isinstance(finding, Held)
+    assert finding.why == "calls are under way, or their spends are not shown"
+
+
+def test_of_rows_that_ask_for_the_same_the_oldest_gets_the_only_creation() -> None:
+    world = World([evolve(NOTHING, submitted=10), ONE, evolve(NOTHING, submitted=5)])
+    findings = world.told(END, END + BETWEEN_LOOKS)
+    assert findings == {0: Absent(), 1: Found((1,)), 2: Absent()}
 
 
 def test_while_calls_are_under_way_nothing_is_let_go() -> None:

@@ -141,7 +141,7 @@ def test_a_step_is_legal_where_the_table_has_it() -> None:
 
 
 def status(cls: type[APIStatusError], code: int, **known: Any) -> APIStatusError:
-    return cls("no", status_code=code, **{"outcome": "refused", **known})
+    return cls("no", status_code=code, outcome="refused", **known)
 
 
 READY = Verdict(to="ready", charged=False)
@@ -247,5 +247,6 @@ def test_an_error_that_is_not_the_apis_is_nobodys_to_judge() -> None:
 def test_whatever_a_verdict_says_the_table_allows() -> None:
     for error, verdict in SUBMITTING.values():
         assert verdict.to in LIFE["submitting"], error
-    for state, (error, verdict) in product(("accepted", "running"), BEHIND.values()):
+    before: tuple[State, ...] = ("accepted", "running")
+    for state, (error, verdict) in product(before, BEHIND.values()):
         assert verdict.to is None or verdict.to in LIFE[state], error

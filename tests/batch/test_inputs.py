@@ -1,0 +1,336 @@
+"""Rows read from files and from Python: what is wrong is named by its line and set aside, and the rest goes on."""
+
+import asyncio
+import codecs
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async.batch.inputs import LONGEST_LINE, Rows, read
+from generor_async.batch.journal import NewRow, Reject
+from generor_async.batch.parameters import OPERATIONS, Parameters, check_files
+from generor_async.errors import InvalidRequestError
+from generor_async.values import MediaRef
+
+NOT_CSV = (
+    "it is not CSV (',' expected after '\"'): put cells that hold quotes or commas in quotes, and double those quotes"
+)
+LUMA, GENEROR = Parameters(OPERATIONS["luma"]), Parameters(OPERATIONS["generor"], common={"slug": "image"})
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+async def entries(rows: Rows, parameters: Parameters = LUMA, **options: Any) -> list[NewRow | Reject]:
+    return [entry async for page in read(rows, parameters, **options) for entry in page]
+
+
+def prompts(found: Sequence[NewRow | Reject]) -> list[Any]:
+    """Give each row's prompt, and each reject's reason."""
+    return [entry.parameters["prompt"] if isinstance(entry, NewRow) else entry.reason for entry in found]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+    def write(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+Write = Callable[[str, str | bytes], Path]
+
+
+# --- JSON lines -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_line_that_is_no_json_in_the_middle_of_ten_thousand_is_named_and_the_rest_runs(write: Write) -> None:
+    lines = [json.dumps({"prompt": f"cat {n}"}) for n in range(10_000)]
+    lines[4_999] = '{"prompt": "cat'
+    found = await entries(write("prompts.jsonl", "\n".join(lines)))
+    (bad,) = (entry for entry in found if isinstance(entry, Reject))
+    assert len(found) == 10_000
+    assert (bad.place, bad.text) == ("prompts.jsonl:5000", '{"prompt": "cat')
+    assert bad.reason.startswith("it is not JSON (Unterminated string")
+    assert bad.reason.endswith("write one object on each line")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("[1]", "it is not a JSON object: write one object on each line"),
+        ('{"prompt": NaN}', "it is not JSON (NaN is not JSON): write one object on each line"),
+        ("[" * 100_000, "it is not JSON (maximum recursion depth exceeded"),
+        ('{"promt": "x"}', "'promt' is no parameter of luma.generations.create; those are: aspect_ratio, image_ref,"),
+        ('{"style": "manga"}', "'prompt' is missing: add it to the row, or give it for all rows"),
+        ('{"prompt": "\\ud800"}', "it holds half of a surrogate pair, which is no text: remove it"),
+        ('{"prompt": "x", "id": ""}', "its id must be text of 1 to 200 characters, or a whole number: correct it"),
+        ('{"prompt": "x", "id": true}', "its id must be text of 1 to 200 characters"),
+        ('{"prompt": "x", "id": null, "style": 7, "image_ref": "cat.png"}', "image_ref must be a list. Write ['cat"),
+        ('{"prompt": "x", "type": "image_edit", "source": {"path": "no.png"}}', "source: /here/no.png cannot be read"),
+        ('{"prompt": "x", "type": "image_edit"}', "source is required for type 'image_edit'"),
+        (json.dumps({"prompt": "x" * 6_001}), "prompt: Prompt must be between 1 and 6000 characters. It has 6,001."),
+    ],
+)
+async def test_what_is_wrong_with_a_line_is_told_in_a_sentence(write: Write, line: str, reason: str) -> None:
+    parameters = Parameters(OPERATIONS["luma"], folder=Path("/here"))
+    found = await entries(write("x.jsonl", line + '\n{"prompt": "good"}\n'), parameters)
+    assert prompts(found)[1:] == ["good"]
+    assert isinstance(found[0], Reject)
+    assert found[0].place == "x.jsonl:1"
+    assert found[0].reason.startswith(reason)
+
+
+async def test_generors_prompts_may_be_longer_than_lumas(write: Write) -> None:
+    lines = [json.dumps({"prompt": "x" * size, "model_id": 10_003}) for size in (6_001, 10_000, 10_001)]
+    found = await entries(write("x.jsonl", "\n".join(lines)), GENEROR)
+    assert [type(entry) for entry in found] == [NewRow, NewRow, Reject]
+    assert prompts(found)[2] == (
+        "prompt must be at most 10,000 characters. It has 10,001. Correct it, and run it again."
+    )
+
+
+async def test_a_line_in_another_encoding_is_set_aside(write: Write) -> None:
+    found = await entries(write("x.jsonl", b'{"prompt": "caf\xe9"}\n{"prompt": "caf\xc3\xa9"}\n'))
+    assert prompts(found) == ["it is not UTF-8: write the file as UTF-8", "café"]
+    assert isinstance(found[0], Reject)
+    assert found[0].text == '{"prompt": "caf\\udce9"}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+async def test_files_with_marks_and_in_utf_16_are_read(write: Write, encoding: str) -> None:
+    lines, table = '{"prompt": "café"}\r\n{"prompt": "日本"}', "prompt\tstyle\r\ncafé\tmanga\r\n日本\t\r\n"
+    assert prompts(await entries(write("x.jsonl", lines.encode(encoding)))) == ["café", "日本"]
+    assert prompts(await entries(write("x.tsv", table.encode(encoding)))) == ["café", "日本"]
+
+
+async def test_utf_16_that_breaks_off_is_refused_by_name(write: Write) -> None:
+    path = write("x.jsonl", codecs.BOM_UTF16_LE + '{"prompt": "a"}\n'.encode("utf-16-le")[:-1])
+    with pytest.raises(InvalidRequestError, match="breaks off or is not UTF-16"):
+        await entries(path)
+
+
+async def test_a_line_that_never_ends_is_cut_and_the_next_one_runs(write: Write) -> None:
+    found = await entries(write("x.jsonl", b"x" * (LONGEST_LINE * 2 + 5) + b'\n{"prompt": "good"}'))
+    assert prompts(found) == [
+        "it is longer than 16 MiB: name media by URL or path instead of carrying them",
+        "good",
+    ]
+    assert isinstance(found[1], NewRow)
+    assert found[1].place == "x.jsonl:2"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("x.jsonl", "", "has no rows. Write a row on each line."),
+        ("x.jsonl", "\n \n", "has no rows. Write a row on each line."),
+        ("x.csv", "", "has no rows. Write a row on each line below the header."),
+        ("x.csv", "prompt\n", "has no rows"),
+        ("x.parquet", "PAR1", r"is of no known kind. Name it .jsonl, .csv or .tsv, as what it holds."),
+    ],
+)
+async def test_a_file_without_rows_is_refused(write: Write, name: str, content: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequestError, match=sentence):
+        await entries(write(name, content))
+
+
+async def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=r"no\.jsonl cannot be read \(No such file or directory\)\. Give"):
+        await entries(tmp_path / "no.jsonl")
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+async def test_quotes_in_a_tsv_are_those_of_the_prompt_unless_they_hold_a_whole_cell(write: Write) -> None:
+    text = 'prompt\tstyle\n"G I G G L E" painted red\tauto\na "cat"\tmanga\n"a ""dog"""\t\n"\tauto\n'
+    found = await entries(write("x.tsv", text))
+    assert prompts(found) == ['"G I G G L E" painted red', 'a "cat"', 'a "dog"', '"']
+    assert isinstance(found[2], NewRow)
+    assert found[2].parameters == {"prompt": 'a "dog"'}, "an empty cell is not given"
+
+
+async def test_a_csv_is_read_as_rfc_4180_has_it(write: Write) -> None:
+    text = 'prompt,style\r\n"a cat, ""big""\nand fat",auto\r\na dog,manga\r\n'
+    found = await entries(write("x.csv", text))
+    assert prompts(found) == ['a cat, "big"\nand fat', "a dog"]
+    assert [entry.place for entry in found] == ["x.csv:2-3", "x.csv:4"]
+
+
+async def test_bad_records_of_a_csv_are_named_and_the_next_ones_run(write: Write) -> None:
+    text = 'prompt,style\n"big" cat,auto\na,b,c\n\na dog,manga\ncaf\udce9,auto\n'.encode(errors="surrogateescape")
+    found = await entries(write("x.csv", text))
+    assert [entry.place for entry in found] == ["x.csv:2", "x.csv:3", "x.csv:5", "x.csv:6"]
+    assert prompts(found) == [
+        NOT_CSV,
+        "it has 3 cells, and the header 2: give it as many",
+        "a dog",
+        "it is not UTF-8: write the file as UTF-8",
+    ]
+
+
+async def test_unknown_columns_are_refused_unless_the_table_is_a_foreign_one(write: Write) -> None:
+    path = write("x.csv", "Prompt,Note,style\na cat,nice,manga\n")
+    with pytest.raises(
+        InvalidRequestError, match=r"columns that are no parameters of luma\.generations\.create: 'Prompt'"
+    ):
+        await entries(path)
+    (row,) = await entries(path, prompt_column="Prompt")
+    assert isinstance(row, NewRow)
+    assert row.parameters == {"prompt": "a cat", "style": "manga"}
+    with pytest.raises(InvalidRequestError, match=r"no column 'Text'\. Its columns are 'Prompt', 'Note', 'style'"):
+        await entries(path, prompt_column="Text")
+
+
+async def test_a_column_that_is_there_twice_is_refused(write: Write) -> None:
+    with pytest.raises(InvalidRequestError, match="has the column 'prompt' twice"):
+        await entries(write("x.csv", "prompt,Prompt\na,b\n"), prompt_column="Prompt")
+
+
+async def test_cells_become_what_their_parameters_are(write: Write) -> None:
+    header = "id\tmodel_id\taspect_ratio\ttemperature\tgenerate_audio\treference_images\tparameters\tpreference"
+    cells = '7\t10003\t4\t0.5\tYes\thttps://x.example/a.png\t{"a": "b"}\tpun'
+    (row,) = await entries(write("x.tsv", f"{header}\n{cells}\n"), GENEROR)
+    assert isinstance(row, NewRow)
+    assert row.id == "7"
+    assert row.parameters == {
+        "slug": "image",
+        "model_id": 10_003,
+        "aspect_ratio": 4,
+        "temperature": 0.5,
+        "generate_audio": True,
+        "reference_images": ["https://x.example/a.png"],
+        "parameters": {"a": "b"},
+        "preference": "pun",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "reason"),
+    [
+        ("model_id", "ten", "model_id is 'ten': write a number"),
+        ("generate_audio", "perhaps", "generate_audio is 'perhaps': write true or false"),
+        ("parameters", "{a}", "parameters is not JSON"),
+    ],
+)
+async def test_cells_that_are_not_what_they_should_be_are_set_aside(
+    write: Write, name: str, cell: str, reason: str
+) -> None:
+    (found,) = await entries(write("x.tsv", f"prompt\t{name}\nx\t{cell}\n"), GENEROR)
+    assert isinstance(found, Reject)
+    assert found.reason.startswith(reason)
+    assert json.loads(found.text) == {"prompt": "x", name: cell}
+
+
+async def test_media_in_cells_are_urls_paths_or_json(write: Write, tmp_path: Path) -> None:
+    write("a.png", PNG)
+    parameters = Parameters(OPERATIONS["luma"], folder=tmp_path)
+    header = "prompt\ttype\tsource\timage_ref"
+    lines = ['x\timage_edit\ta.png\t[{"url": "https://x.example/b.png"}]', "x\timage\t\thttps://x.example/b.png"]
+    first, second = await entries(write("x.tsv", "\n".join([header, *lines])), parameters)
+    assert isinstance(first, NewRow)
+    assert isinstance(second, NewRow)
+    assert first.parameters["source"]["path"] == str(tmp_path / "a.png")
+    assert first.parameters["image_ref"] == second.parameters["image_ref"] == [{"url": "https://x.example/b.png"}]
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+async def test_rows_of_an_async_iterator_come_one_by_one() -> None:
+    """A row may wait for the one before to be done: whoever gathers some of them first waits for ever."""
+    done = asyncio.Event()
+
+    async def rows() -> AsyncIterator[dict[str, Any]]:
+        yield {"prompt": "first"}
+        await done.wait()
+        yield {"prompt": "second"}
+
+    pages = read(rows(), LUMA)
+    assert prompts(await anext(pages)) == ["first"]
+    done.set()
+    assert prompts(await anext(pages)) == ["second"]
+
+
+async def test_rows_of_an_iterator_are_asked_for_in_the_callers_thread_and_not_all_at_once() -> None:
+    asked, threads = 0, set[int]()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal asked
+        for asked in range(1, 100_000):
+            threads.add(threading.get_ident())
+            yield {"prompt": "x", "nonsense": 1} if asked == 2 else {"prompt": "x"}
+
+    pages = read(rows(), LUMA)
+    first = await anext(pages)
+    assert asked == len(first) < 1_000
+    assert threads == {threading.get_ident()}
+    assert isinstance(first[1], Reject)
+    assert first[1].place == "rows:2"
+
+
+async def test_what_python_hands_in_is_kept_as_json(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+    references = [MediaRef.file(tmp_path / "cat.png", media_type="image/png"), MediaRef.generation("g-1")]
+    row, bad = await entries([{"prompt": "x", "image_ref": references}, {"prompt": "x", "user_id": object()}])
+    assert isinstance(row, NewRow)
+    json.dumps(row.parameters)
+    file = row.parameters["image_ref"][0]
+    assert (file["path"], file["media_type"], len(file["sha256"])) == (str(tmp_path / "cat.png"), "image/png", 64)
+    assert LUMA.build(row.parameters).body == {
+        "prompt": "x",
+        "image_ref": [MediaRef.file(tmp_path / "cat.png", media_type="image/png"), {"generation_id": "g-1"}],
+    }
+    assert isinstance(bad, Reject)
+    assert bad.reason.startswith("it is not JSON (")
+
+
+# --- ids and files ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_row_is_known_by_what_it_asks_for_wherever_it_stands(tmp_path: Path) -> None:
+    for name, data in (("a.png", PNG), ("b.png", PNG), ("c.png", PNG + b"!")):
+        (tmp_path / name).write_bytes(data)
+    rows: list[dict[str, Any]] = [
+        {"prompt": "x", "style": "auto"},
+        {"style": "auto", "prompt": "x"},
+        {"prompt": "y", "style": "auto"},
+        *({"prompt": "x", "image_ref": [{"path": str(tmp_path / f"{name}.png")}]} for name in "abc"),
+        {"prompt": "x", "id": "mine"},
+        {"prompt": "x", "id": 12},
+    ]
+    ids = [entry.id for entry in await entries(rows) if isinstance(entry, NewRow)]
+    assert ids[0] == ids[1] != ids[2]
+    assert ids[3] == ids[4] != ids[5]
+    assert ids[6:] == ["mine", "12"]
+
+
+async def test_a_file_that_changes_after_its_row_was_read_is_not_sent(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(PNG)
+    (row,) = await entries([{"prompt": "x", "image_ref": [{"path": str(path)}]}])
+    assert isinstance(row, NewRow)
+    check_files(row.parameters)
+    path.write_bytes(PNG + b"!")
+    with pytest.raises(InvalidRequestError, match="has changed since its row was read"):
+        check_files(row.parameters)
+    path.unlink()
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
+        check_files(row.parameters)
+
+
+async def test_a_path_in_generors_own_parameters_is_no_file() -> None:
+    (row,) = await entries([{"model_id": 1, "parameters": {"path": "left"}}], GENEROR)
+    assert isinstance(row, NewRow)
+    assert row.parameters["parameters"] == {"path": "left"}
+
+
+async def test_a_rows_own_parameters_go_before_the_common_ones() -> None:
+    (row,) = await entries([{"model_id": 1, "slug": "joke"}], GENEROR)
+    assert isinstance(row, NewRow)
+    assert row.parameters["slug"] == "joke"

@@ -1,0 +1,574 @@
+"""The journal: steps and restarts, killed processes, full disks, and folders that can't be used."""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import asdict, evolve
+
+import generor_async
+from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
+from generor_async.batch.schema import SCHEMA
+from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.batch.writer import Work, Writer
+from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
+from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
+from generor_async.rules.spending import Spent
+
+KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
+SUBMIT = Submit(at=10.0, request_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
+ACCEPT = Accept(remote_ids=("job-1",))
+PROBLEM = {"message": "no"}
+HERE = Path(__file__).parent
+
+
+def new_rows(*ids: str, **parameters: Any) -> list[NewRow]:
+    return [NewRow(id=id_, parameters={"prompt": id_, **parameters}, place=f"prompts.jsonl:{id_}") for id_ in ids]
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
+    opened = await open_journal(tmp_path, key=KEY)
+    yield opened
+    await opened.close()
+
+
+async def again(journal: SqliteJournal, folder: Path) -> SqliteJournal:
+    """Close a journal, and open it as the next run does."""
+    await journal.close()
+    return await open_journal(folder, key=KEY)
+
+
+async def claimed(journal: SqliteJournal, *steps: Any, id_: str = "a") -> Row:
+    """Add a row, claim it, and take steps."""
+    await journal.add(new_rows(id_))
+    (row,) = await journal.claim(1)
+    for step in steps:
+        await journal.step(row, step)
+    return row
+
+
+async def all_rows(journal: SqliteJournal) -> list[Row]:
+    return [row async for row in journal.rows()]
+
+
+def shown(row: Row) -> dict[str, Any]:
+    return asdict(row)
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None:
+    row = await claimed(journal)
+    assert (row.state, row.attempt, row.parameters, row.place) == ("leased", 1, {"prompt": "a"}, "prompts.jsonl:a")
+    for step, state in (
+        (SUBMIT, "submitting"),
+        (Accept(remote_ids=("1", "2"), cost=24.0, alone=True), "accepted"),
+        (Run(), "running"),
+        (Download(), "downloading"),
+        (Finish(at=99.0, result={"files": ["é.png"]}), "done"),
+    ):
+        await journal.step(row, step)
+        assert row.state == state
+        (found,) = await all_rows(journal)
+        assert shown(found) == shown(row)
+    assert (row.held, row.cost, row.remote_ids, row.ended_at) == (24.0, 24.0, ("1", "2"), 99.0)
+    assert row.result == {"files": ["é.png"]}
+    assert await journal.spent() == [Spent(model="uni-1", settled=24.0, open=0.0, ratio=4.0)]
+
+
+@pytest.mark.parametrize("lost", ["state", "attempt", "owner"])
+async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journal: SqliteJournal, lost: str) -> None:
+    row = await claimed(journal, SUBMIT)
+    before = shown((await all_rows(journal))[0])
+    if lost == "state":
+        row.state = "accepted"
+    elif lost == "attempt":
+        row.attempt = 2
+    else:
+        row.owner = 77
+    with pytest.raises(StaleRowError, match="row a was taken"):
+        await journal.step(row, Run() if lost == "state" else ACCEPT)
+    assert shown((await all_rows(journal))[0]) == before
+
+
+async def test_one_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*"abcdef"))
+    rows = await journal.claim(6)
+    rows[2].attempt = 9
+    results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in rows), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None)] * 2 + [StaleRowError] + [type(None)] * 3
+    assert (await journal.counts())["submitting"] == 5
+
+
+async def test_a_step_that_the_table_does_not_have_is_a_bug_of_the_caller(journal: SqliteJournal) -> None:
+    row = await claimed(journal)
+    with pytest.raises(AssertionError):
+        await journal.step(row, ACCEPT)
+
+
+async def test_rows_are_claimed_once_and_in_the_order_of_reading(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*map(str, range(50))))
+    pages = await asyncio.gather(*(journal.claim(7) for _ in range(9)))
+    assert [row.id for page in pages for row in page] == [str(n) for n in range(50)]
+    assert await journal.claim(1) == []
+
+
+async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal: SqliteJournal) -> None:
+    row = await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM, cost=None))
+    (released,) = await all_rows(journal)
+    assert (released.state, released.owner, released.held, released.problem) == ("ready", None, 7.0, PROBLEM)
+    (retried,) = await journal.claim(1)
+    assert (retried.id, retried.attempt, retried.held, retried.charged_before) == ("a", 2, 0.0, 7.0)
+    assert retried.request_id is None
+    await journal.step(retried, SUBMIT)
+    await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
+    assert await journal.spent() == [Spent(model="uni-1", settled=6.0, open=7.0, ratio=None)]
+    row.state = "submitting"
+    with pytest.raises(StaleRowError):  # its former holder can't go on where it was
+        await journal.step(row, ACCEPT)
+
+
+async def test_what_cost_nothing_counts_nothing(journal: SqliteJournal) -> None:
+    await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM))
+    await claimed(journal, SUBMIT, Fail(at=20.0, problem=PROBLEM, cost=0.0), id_="b")
+    assert await journal.spent() == [Spent(model="uni-1", settled=0.0, open=0.0, ratio=None)]
+
+
+async def test_what_nobody_knows_counts_its_worst_cost(journal: SqliteJournal) -> None:
+    await claimed(journal, SUBMIT, Doubt(at=20.0, problem=PROBLEM))
+    await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
+    assert await journal.spent() == [Spent(model="uni-1", settled=0.0, open=14.0, ratio=None)]
+
+
+async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) -> None:
+    await claimed(journal, SUBMIT, Doubt(at=20.0, problem=PROBLEM))
+    (row,) = [found async for found in journal.rows("unknown")]
+    await journal.step(row, Accept(remote_ids=("7",), cost=5.0))
+    await journal.step(row, Download())
+    await journal.step(row, Finish(at=30.0, result=None))
+    assert (await journal.counts())["done"] == 1
+
+
+async def test_whoever_cancels_a_step_waits_until_it_is_committed(journal: SqliteJournal, tmp_path: Path) -> None:
+    row = await claimed(journal)
+    blocker = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    step = asyncio.ensure_future(journal.step(row, SUBMIT))
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        step.cancel()
+        await asyncio.sleep(0.01)
+    states = [row.state]
+    assert not step.done()
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+    assert [*states, row.state] == ["leased", "submitting"]
+    assert (await journal.counts())["submitting"] == 1
+
+
+async def test_rows_whose_claim_was_cancelled_are_handed_out_by_the_next(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*"abc"))
+    claim = asyncio.ensure_future(journal.claim(2))
+    await asyncio.sleep(0)
+    claim.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claim
+    assert [row.id for row in await journal.claim(1)] == ["a"]
+    assert [row.id for row in await journal.claim(5)] == ["b", "c"]
+
+
+async def test_what_many_coroutines_ask_for_while_a_commit_is_under_way_shares_the_next() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute("CREATE TABLE t (x)")
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    writer, gathered, done = Writer(connection, "a file"), threading.Event(), list[None]()
+
+    def insert(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (1)")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(writer.run(Work(lambda _: gathered.wait(), lambda _: None)))
+        for _ in range(200):
+            group.create_task(writer.run(Work(insert, done.append)))
+        await asyncio.sleep(0.05)
+        assert done == []
+        gathered.set()
+    assert len(done) == 200
+    assert statements.count("COMMIT") in {1, 2}, "the first may be under way already, or not"
+    writer.close()
+    connection.close()
+
+
+async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and_not_the_writer() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute("CREATE TABLE t (x)")
+    writer = Writer(connection, "a file")
+    with pytest.raises(OverflowError):
+        await writer.run(Work(lambda it: it.execute("INSERT INTO t VALUES (?)", (2**70,)), lambda _: None))
+    with pytest.raises(JournalError, match="a file cannot be written to"):
+        await writer.run(Work(lambda it: it.executescript("nonsense"), lambda _: None))
+    await writer.run(Work(lambda it: it.execute("INSERT INTO t VALUES (1)"), lambda _: None))
+    writer.close()
+    assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+    connection.close()
+
+
+# --- rows and notes ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal: SqliteJournal) -> None:
+    assert await journal.add(new_rows("a", "b")) == Added(new=2, known=0)
+    assert await journal.add([*new_rows("c", "a"), *new_rows("b", style="manga")]) == Added(
+        new=1,
+        known=1,
+        rejects=(
+            Reject(
+                place="prompts.jsonl:b",
+                text='{"prompt":"b","style":"manga"}',
+                reason="the id 'b' belongs to another row, at prompts.jsonl:b: give each row an id of its own, or none",
+            ),
+        ),
+    )
+    assert [row.id for row in await all_rows(journal)] == ["a", "b", "c"]
+
+
+async def test_duplicates_run_when_they_may_and_are_known_again_after_a_restart(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    pages = [new_rows("a", "b", "a"), new_rows("a", "b")]
+    assert [(await journal.add(page, duplicates=True)).new for page in pages] == [3, 2]
+    assert [row.id for row in await all_rows(journal)] == ["a", "b", "a-2", "a-3", "b-2"]
+    journal = await again(journal, tmp_path)
+    assert [(await journal.add(page, duplicates=True)).known for page in pages] == [3, 2]
+    await journal.close()
+
+
+async def test_rejects_and_notes_are_kept(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    one, two = (Reject(place=f"x:{n}", text="{", reason="it is not JSON") for n in (1, 2))
+    await journal.reject([one, two])
+    await journal.reject([two])
+    await journal.remember("balance", {"total": 12.5, "at": 1})
+    await journal.remember("balance", {"total": 11.5, "at": 2})
+    journal = await again(journal, tmp_path)
+    assert [reject async for reject in journal.rejects()] == [one, two]
+    assert await journal.recall("balance") == {"total": 11.5, "at": 2}
+    assert await journal.recall("nothing") is None
+    await journal.close()
+
+
+async def test_all_rows_are_shown_page_by_page_and_by_state(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*map(str, range(1_201))))
+    for row in await journal.claim(3):
+        await journal.step(row, SUBMIT)
+    assert [row.id for row in await all_rows(journal)] == [str(n) for n in range(1_201)]
+    assert [row.id async for row in journal.rows("submitting")] == ["0", "1", "2"]
+    counts = await journal.counts()
+    assert counts == {**dict.fromkeys(STATES, 0), "ready": 1_198, "submitting": 3}
+
+
+async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: SqliteJournal) -> None:
+    row = await claimed(journal, SUBMIT, ACCEPT, Download(), Finish(at=1.0, result={"files": ["\udcff.png"]}))
+    (found,) = await all_rows(journal)
+    assert found.result == row.result
+
+
+async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> None:
+    """Brute force: random rows, added up beside."""
+    dice, sums = random.Random(7), dict[str, list[float]]()
+    await journal.add(new_rows(*map(str, range(60))))
+    for _ in range(90):
+        for row in await journal.claim(1):
+            model, held, cost = dice.choice("ab"), float(dice.randint(1, 9)), float(dice.randint(0, 9))
+            await journal.step(row, Submit(at=1.0, request_id="r", model=model, estimated=held, reserved=held))
+            settled, open_ = dice.choice([(cost, 0.0), (0.0, held)])
+            known = None if open_ else cost
+            outcomes: list[Step] = [
+                Release(at=1.0, problem=PROBLEM, cost=known),
+                Fail(at=1.0, problem=PROBLEM, cost=known),
+            ]
+            step = dice.choice(outcomes)
+            await journal.step(row, step)
+            sums[model] = [a + b for a, b in zip(sums.get(model, [0.0, 0.0]), (settled, open_), strict=True)]
+    found = {spent.model: [spent.settled, spent.open] for spent in await journal.spent()}
+    assert found == sums
+
+
+# --- restarts ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    lives: dict[str, tuple[Any, ...]] = {
+        "leased": (),
+        "submitting": (SUBMIT,),
+        "accepted": (SUBMIT, ACCEPT),
+        "running": (SUBMIT, ACCEPT, Run()),
+        "downloading": (SUBMIT, ACCEPT, Download()),
+        "done": (SUBMIT, ACCEPT, Download(), Finish(at=1.0, result=None)),
+        "failed": (Fail(at=1.0, problem=PROBLEM),),
+        "unknown": (SUBMIT, Doubt(at=1.0, problem=PROBLEM)),
+    }
+    for state, steps in lives.items():
+        await claimed(journal, *steps, id_=state)
+    await journal.add(new_rows("ready"))
+    journal = await again(journal, tmp_path)
+    found = {row.id: row for row in await all_rows(journal)}
+    assert {id_: row.state for id_, row in found.items()} == {
+        **{state: state for state in lives},
+        "ready": "ready",
+        "leased": "ready",
+        "submitting": "unknown",
+    }
+    assert found["submitting"].held == 7.0, "its worst cost"
+    assert "process ended" in found["submitting"].problem["message"]
+    taken_up = [row async for row in journal.rows(*OPEN)]
+    further: tuple[Step, ...] = (Run(), Download(), Finish(at=2.0, result=None))
+    for row, step in zip(taken_up, further, strict=True):
+        await journal.step(row, step)
+    assert [row.id for row in await journal.claim(9)] == ["leased", "ready"]
+    await journal.close()
+
+
+async def test_a_holder_from_before_the_restart_can_move_nothing(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    row = await claimed(journal, SUBMIT, ACCEPT)
+    journal = await again(journal, tmp_path)
+    with pytest.raises(StaleRowError):
+        await journal.step(row, Run())
+    await journal.close()
+
+
+def killed(folder: Path, what: str) -> dict[str, int]:
+    found = subprocess.run(
+        [sys.executable, HERE / "killed.py", folder, what],
+        env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    totals: dict[str, int] = json.loads(found.stdout)
+    return totals
+
+
+def test_killed_at_every_boundary_nothing_is_charged_twice_and_nothing_lost(tmp_path: Path) -> None:
+    totals = killed(tmp_path, "boundaries")
+    assert totals["kills"] >= 20
+    assert totals["unknown"] >= totals["kills"] / 4, "kills between intent and outcome leave rows unknown"
+
+
+def test_killed_at_random_moments_nothing_is_charged_twice_and_nothing_lost(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    totals = killed(tmp_path, str(pytestconfig.getoption("--kills")))
+    assert totals["done"] > totals["unknown"]
+
+
+# --- folders that can't be used ---------------------------------------------------------------------------------------
+
+
+HEAD = f"""
+import asyncio, concurrent.futures.thread, os, resource, sys
+from generor_async.batch.journal import NewRow, RunKey
+from generor_async.batch.sqlite import open_journal
+from generor_async.errors import JournalError
+from generor_async.rules.rows import Submit
+
+KEY = RunKey(operation={KEY.operation!r}, address={KEY.address!r}, source={KEY.source!r})
+"""
+OPENS = """
+async def main():
+    try:
+        journal = await open_journal(sys.argv[1], key=KEY)
+        print("open", flush=True)
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    sys.stdin.readline()
+
+asyncio.run(main())
+"""
+READ_ONLY = """
+os.chdir(sys.argv[1])
+sys.argv[1] = "."
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may write to what is read-only
+"""
+DISK_FULL = """
+async def main():
+    journal = await open_journal(sys.argv[1], key=KEY)
+    await journal.add(NewRow(id=str(n), parameters={"prompt": "x" * 500}, place="-") for n in range(400))
+    rows = await journal.claim(400)
+    size = os.path.getsize(os.path.join(sys.argv[1], "journal.sqlite-wal"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, hard))
+    submit = Submit(at=1.0, request_id="r" * 36, model="m", estimated=1.0, reserved=1.0)
+    written = []
+    for row in rows:
+        try:
+            await journal.step(row, submit)
+        except JournalError as error:
+            print(error)
+            break
+        written.append(row.id)
+    assert row.state == "leased"
+    assert 0 < len(written) < 400
+    found = [found.id async for found in journal.rows("submitting")]
+    assert found == written, "what was told to be written is there, and nothing else"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await journal.step(row, submit)
+    await journal.close()
+    print(len(written) + 1)
+
+asyncio.run(main())
+"""
+
+
+def python(program: str, folder: Path) -> "subprocess.Popen[str]":
+    """Start a program in an interpreter of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HEAD + program, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def told(process: "subprocess.Popen[str]") -> list[str]:
+    """Wait for a program's end, and give the lines that it wrote."""
+    out, _ = process.communicate("\n", timeout=30)
+    assert process.returncode == 0
+    return out.splitlines()
+
+
+async def test_a_folder_in_use_is_refused_with_the_pid_until_its_process_is_killed(tmp_path: Path) -> None:
+    with python(OPENS, tmp_path) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(InvalidRequestError, match=f"is in use by process {other.pid}. Wait until it ends"):
+            await open_journal(tmp_path, key=KEY)
+        reader = await open_reader(tmp_path)
+        assert (await reader.counts())["ready"] == 0, "reading goes on meanwhile"
+        await reader.close()
+        other.kill()
+    await (await open_journal(tmp_path, key=KEY)).close()
+
+
+async def test_two_journals_of_one_process_do_not_share_a_folder(journal: SqliteJournal, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=f"in use by process {os.getpid()}"):
+        await open_journal(tmp_path, key=KEY)
+
+
+async def test_a_journal_that_could_not_be_opened_leaves_the_folder_free(tmp_path: Path) -> None:
+    await (await open_journal(tmp_path, key=KEY)).close()
+    for _ in range(2):
+        with pytest.raises(InvalidRequestError, match="belongs to another run"):
+            await open_journal(tmp_path, key=RunKey(operation=KEY.operation, address=KEY.address, source="other.csv"))
+    await (await open_journal(tmp_path, key=KEY)).close()
+
+
+def test_a_folder_that_can_only_be_read_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    (line,) = told(python(READ_ONLY + OPENS, tmp_path))
+    assert line == (
+        "InvalidRequestError to: . cannot be used (Permission denied)."
+        " Give a folder that can be written to, or one that does not exist yet."
+    )
+
+
+async def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(InvalidRequestError, match="results cannot be used"):
+        await open_journal(tmp_path / "results", key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"operation": "generor.generators.generate"}, "whose operation is luma.generations.create, not generor"),
+        ({"address": "http://127.0.0.1:1/v1"}, "whose API is https://agents.lumalabs.ai/v1, not http://127.0.0.1:1/v1"),
+        ({"source": "b.csv"}, "whose rows is prompts.jsonl, not b.csv"),
+    ],
+)
+async def test_a_folder_of_another_run_is_refused(tmp_path: Path, other: dict[str, str], sentence: str) -> None:
+    await (await open_journal(tmp_path, key=KEY)).close()
+    with pytest.raises(InvalidRequestError, match=sentence):
+        await open_journal(tmp_path, key=evolve(KEY, **other))
+
+
+def change(folder: Path, *statements: str) -> None:
+    connection = sqlite3.connect(folder / "journal.sqlite")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    await (await open_journal(tmp_path, key=KEY)).close()
+    change(tmp_path, f"PRAGMA user_version = {SCHEMA + 1}")
+    before = (tmp_path / "journal.sqlite").read_bytes()
+    for opening in (open_journal(tmp_path, key=KEY), open_reader(tmp_path)):
+        with pytest.raises(InvalidRequestError, match=r"newer version of this package\. Upgrade it"):
+            await opening
+    assert (tmp_path / "journal.sqlite").read_bytes() == before
+
+
+async def test_a_database_of_somebody_elses_is_refused_and_left_alone(tmp_path: Path) -> None:
+    change(tmp_path, "CREATE TABLE theirs (x)")
+    before = (tmp_path / "journal.sqlite").read_bytes()
+    with pytest.raises(InvalidRequestError, match=r"is not a journal of this package\. Give another folder"):
+        await open_journal(tmp_path, key=KEY)
+    assert (tmp_path / "journal.sqlite").read_bytes() == before
+
+
+async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_text("results of last week, please keep\n" * 99)
+    for opening in (open_journal(tmp_path, key=KEY), open_reader(tmp_path)):
+        with pytest.raises(InvalidRequestError, match="file is not a database"):
+            await opening
+
+
+async def test_a_folder_without_a_journal_can_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=r"holds no batch\. Name the folder that was given to `run`"):
+        await open_reader(tmp_path)
+    assert os.listdir(tmp_path) == [], "looking leaves nothing behind"  # noqa: PTH208
+
+
+async def test_a_process_killed_while_it_made_the_journal_leaves_nothing_that_is_half_made(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"")
+    journal = await open_journal(tmp_path, key=KEY)
+    await claimed(journal, SUBMIT)
+    await journal.close()
+
+
+def test_a_full_disk_loses_nothing_and_the_step_can_be_taken_again(tmp_path: Path) -> None:
+    sentence, written = told(python(DISK_FULL, tmp_path))
+    assert "journal.sqlite cannot be written to (" in sentence
+    assert sentence.endswith("Free some space or mend the disk, and run it again: what was committed is not lost.")
+    connection = sqlite3.connect(tmp_path / "journal.sqlite")
+    (count,) = connection.execute("SELECT count(*) FROM rows WHERE state = 'submitting'").fetchone()
+    connection.close()
+    assert count == int(written)
+
+
+async def test_reading_a_broken_journal_is_an_error_of_the_journal(journal: SqliteJournal, tmp_path: Path) -> None:
+    reader = await open_reader(tmp_path)
+    change(tmp_path, "DROP TABLE notes")
+    with pytest.raises(JournalError, match="no such table: notes"):
+        await reader.recall("balance")
+    await reader.close()
