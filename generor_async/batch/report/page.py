@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from io import TextIOWrapper
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 from generor_async.batch.report import charts
 from generor_async.batch.report.card import STATES, Card, Cards
@@ -45,13 +45,15 @@ def write_report(
                 waiting.write(card.markup)
             head, foot = _frame(summary, tally)
             page.write(head)
-            waiting.seek(0)
-            shutil.copyfileobj(waiting, page, 1 << 20)
+            for file in (waiting, page):
+                file.flush()
+            waiting.buffer.seek(0)
+            shutil.copyfileobj(waiting.buffer, page.buffer, 1 << 18)
             page.write(foot)
         Path(parts, "page").replace(path)
 
 
-def _open(path: Path) -> TextIO:
+def _open(path: Path) -> TextIOWrapper:
     # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
     return path.open("x+", encoding="utf-8", errors="xmlcharrefreplace", newline="\n")
 
