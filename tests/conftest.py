@@ -35,8 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the tests that this run has no means for: they have sessions of their own.
 
-    The mock's need Prism, which comes from npm, those of pages a browser, the code generator's that it is there, as it isn't in the wheel, and
-    those of the schema a profile, which says how many cases there are to be.
+    The mock's need Prism, which comes from npm, those of pages a browser, the code generator's that it is there, as it
+    isn't in the wheel, and those of the schema a profile, which says how many cases there are to be.
     """
     match collection_path.relative_to(HERE).parts[:1]:
         case ("mock",) if config.getoption("--prism") is None:

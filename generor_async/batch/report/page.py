@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from io import TextIOWrapper
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -39,23 +38,21 @@ def write_report(
     tally = Tally()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
-        with _open(Path(parts, "rows")) as waiting, _open(Path(parts, "page")) as page:
+        with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
             for card in _cards(cards, rows):
                 tally.add(card.row, card.ratios)
-                waiting.write(card.markup)
+                waiting.write(_encoded(card.markup))
             head, foot = _frame(summary, tally)
-            page.write(head)
-            for file in (waiting, page):
-                file.flush()
-            waiting.buffer.seek(0)
-            shutil.copyfileobj(waiting.buffer, page.buffer, 1 << 18)
-            page.write(foot)
+            page.write(_encoded(head))
+            waiting.seek(0)
+            shutil.copyfileobj(waiting, page)
+            page.write(_encoded(foot))
         Path(parts, "page").replace(path)
 
 
-def _open(path: Path) -> TextIOWrapper:
+def _encoded(text: str) -> bytes:
     # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
-    return path.open("x+", encoding="utf-8", errors="xmlcharrefreplace", newline="\n")
+    return text.encode(errors="xmlcharrefreplace")
 
 
 def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
