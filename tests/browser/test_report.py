@@ -286,6 +286,6 @@ async def test_two_thousand_rows(page: Page, tmp_path: Path, pytestconfig: pytes
     assert await page.value(COUNT) == "125 of 2,000 rows"
     middle, tail = (frames[round(share * (len(frames) - 1))] for share in (0.5, 0.99))
     pytestconfig.get_terminal_writer().line(
-        f"\n2,000 rows, {path.stat().st_size / 1e6:.1f} MB: {len(frames)} frames of scrolling by 150 pixels, "
-        f"median {middle:.1f} ms, 99 % within {tail:.1f} ms, longest {frames[-1]:.1f} ms; a filter takes {filtered:.0f} ms"
+        f"\n2,000 rows, {path.stat().st_size / 1e6:.1f} MB: {len(frames)} frames of scrolling by 150 pixels, median "
+        f"{middle:.1f} ms, 99 % within {tail:.1f} ms, longest {frames[-1]:.1f} ms; a filter takes {filtered:.0f} ms"
     )
