@@ -1,10 +1,11 @@
 """Everything that is checked: `nox` runs the default sessions, `nox -s NAME` one of them."""
 
+import shutil
 from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "spec", "tests", "schema(short)", "mock"]
+nox.options.sessions = ["lint", "types", "spec", "tests", "schema(short)", "mock", "report"]
 nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2025.2.9"
 
@@ -86,6 +87,16 @@ def mock(session: nox.Session) -> None:
     folder = Path(session.create_tmp()).resolve()
     session.run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), MOCK)
     session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """A batch's report as people meet it: in headless Chromium, by keyboard, light and dark."""
+    install(session, ".[cli]", groups=("tests",))
+    if shutil.which("chromium") is None:
+        session.run("apt-get", "update", external=True)
+        session.run("apt-get", "install", "--yes", "--no-install-recommends", "chromium", external=True)
+    session.run("pytest", "tests/browser", "--chromium=chromium", *session.posargs)
 
 
 @nox.session(default=False)

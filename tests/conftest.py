@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--kills", default="20", help="how often a batch's process is killed at random moments")
     parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
+    parser.addoption("--chromium", help="the Chromium command to look at pages with (tests/browser alone needs it)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,11 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the tests that this run has no means for: they have sessions of their own.
 
-    The mock's need Prism, which comes from npm, the code generator's that it is there, as it isn't in the wheel, and
-    those of the schema a profile, which says how many cases there are to be.
+    The mock's need Prism, which comes from npm, those of pages a browser, the code generator's that it is there, as it
+    isn't in the wheel, and those of the schema a profile, which says how many cases there are to be.
     """
     match collection_path.relative_to(HERE).parts[:1]:
         case ("mock",) if config.getoption("--prism") is None:
+            return True
+        case ("browser",) if config.getoption("--chromium") is None:
             return True
         case ("schema",) if config.getoption("--hypothesis-profile") not in {"short", "full"}:
             return True

@@ -131,7 +131,7 @@ async def browse(command: str, profile: Path) -> AsyncGenerator[Page]:
 async def _page_url(session: aiohttp.ClientSession, told: anyio.Path) -> str:
     """Wait until a browser listens, and return where its page does."""
     with anyio.fail_after(PATIENCE):
-        while not await told.exists() or "\n" not in await told.read_text():
+        while not await told.exists() or "\n" not in await told.read_text():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
         port = (await told.read_text()).split()[0]
         async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:

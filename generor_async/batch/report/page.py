@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 from generor_async.batch.report import charts
 from generor_async.batch.report.card import STATES, Card, Cards
@@ -39,21 +38,21 @@ def write_report(
     tally = Tally()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
-        with _open(Path(parts, "rows")) as waiting, _open(Path(parts, "page")) as page:
+        with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
             for card in _cards(cards, rows):
                 tally.add(card.row, card.ratios)
-                waiting.write(card.markup)
+                waiting.write(_encoded(card.markup))
             head, foot = _frame(summary, tally)
-            page.write(head)
+            page.write(_encoded(head))
             waiting.seek(0)
-            shutil.copyfileobj(waiting, page, 1 << 20)
-            page.write(foot)
+            shutil.copyfileobj(waiting, page)
+            page.write(_encoded(foot))
         Path(parts, "page").replace(path)
 
 
-def _open(path: Path) -> TextIO:
+def _encoded(text: str) -> bytes:
     # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
-    return path.open("x+", encoding="utf-8", errors="xmlcharrefreplace", newline="\n")
+    return text.encode(errors="xmlcharrefreplace")
 
 
 def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
