@@ -12,7 +12,7 @@ from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import RunKey
 from generor_async.rules.rows import ON_RESTART, OPEN
 
-__all__ = ["connect", "open_to_read", "open_to_write"]
+__all__ = ["SCHEMA", "connect", "open_to_read", "open_to_write"]
 
 APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""

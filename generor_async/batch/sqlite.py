@@ -227,7 +227,7 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Release: ("owner", "ended_at", "cost", "held", "problem"),
 }
 """What each step changes of a row, beside its state; what is kept as JSON comes last."""
-IN_JSON: Final = frozenset({"remote_ids", "result", "problem"})
+ENDS_IN_JSON: Final = frozenset({Accept, Finish, Fail, Doubt, Release})
 
 
 def _query(step: type[Step]) -> str:
@@ -236,10 +236,7 @@ def _query(step: type[Step]) -> str:
     return f"UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} WHERE {condition}"
 
 
-_PLANS: Final = {
-    step: (_query(step), names, bool(IN_JSON.intersection(names)), LEADS_TO[step]) for step, names in _COLUMNS.items()
-}
-"""The statement for each step, the columns it changes, whether the last is JSON, and the state it leads to."""
+_QUERIES: Final = {step: _query(step) for step in _COLUMNS}
 
 
 class _Taking(Job):
@@ -252,21 +249,20 @@ class _Taking(Job):
         self._row = row
         self._step = type(step)
         self._values = values = _values(step, row, owner)
-        if _PLANS[self._step][2]:
+        if self._step in ENDS_IN_JSON:
             values = (*values[:-1], _dump(values[-1]))
         self._arguments = (*values, row.number, row.attempt, row.state, row.owner)
 
     def do(self, connection: sqlite3.Connection) -> None:
         """Change the row if it is as its holder knows it."""
-        if connection.execute(_PLANS[self._step][0], self._arguments).rowcount != 1:
+        if connection.execute(_QUERIES[self._step], self._arguments).rowcount != 1:
             raise StaleRowError(f"row {self._row.id} was taken by somebody else since it was claimed")
 
     def committed(self) -> None:
         """Bring the holder's row up to date."""
-        _, names, _, state = _PLANS[self._step]
-        for name, value in zip(names, self._values, strict=True):
+        for name, value in zip(_COLUMNS[self._step], self._values, strict=True):
             setattr(self._row, name, value)
-        self._row.state = state
+        self._row.state = LEADS_TO[self._step]
 
 
 def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from attrs import asdict, evolve
 
 import generor_async
 from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
-from generor_async.batch.schema import SCHEMA
+from generor_async.batch.schema import SCHEMA, connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.batch.writer import Work, Writer
 from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
@@ -378,6 +378,15 @@ def test_killed_at_random_moments_nothing_is_charged_twice_and_nothing_lost(
     assert totals["done"] > totals["unknown"]
 
 
+async def test_a_commit_has_reached_the_disk_when_it_returns(journal: SqliteJournal, tmp_path: Path) -> None:
+    """No kill of a process shows this, only a cut of the power."""
+    connection = connect(tmp_path / "journal.sqlite")
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+    assert (synchronous, mode) == (2, "wal"), "2 is FULL"
+
+
 # --- folders that can't be used ---------------------------------------------------------------------------------------
 
 
@@ -456,6 +465,7 @@ def told(process: "subprocess.Popen[str]") -> list[str]:
 
 
 async def test_a_folder_in_use_is_refused_with_the_pid_until_its_process_is_killed(tmp_path: Path) -> None:
+    await (await open_journal(tmp_path, key=KEY)).close()
     with python(OPENS, tmp_path) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
