@@ -71,7 +71,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
 async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool) -> int:
     """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
     chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
-    states = [state for state, wanted in chosen.items() if wanted]
+    states: list[State] = [state for state, wanted in chosen.items() if wanted]
     reader = await open_reader(folder)
     try:
         key: Any = await reader.recall("key")

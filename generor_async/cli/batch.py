@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -51,8 +51,11 @@ def run(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of every row that doesn't give it.")
     ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the built-in simulator: free, and fast.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend without being asked first.")] = False,
 ) -> None:
     """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on."""
+    if not (simulate or yes):
+        _ask(rows, api, max_credits)
 
     async def main() -> int:
         async with _client(api, out, simulated=simulate) as client:
@@ -119,6 +122,14 @@ def report(folder: Folder) -> None:
     _finish(main())
 
 
+def _ask(rows: Path, api: str, max_credits: float | None) -> None:
+    """Ask whether real money may be spent; where nobody can answer, it may not."""
+    most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits"
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
+    typer.confirm(f"Run the rows of {rows} through the real API of {api}, {most}?", abort=True)
+
+
 def _finish(main: Any) -> None:
     """Run a command, and exit with what it says."""
     try:
@@ -137,7 +148,7 @@ def _port(out: Path) -> int:
 
 
 @asynccontextmanager
-async def _client(api: str, out: Path, *, simulated: bool) -> AsyncIterator[Client]:
+async def _client(api: str, out: Path, *, simulated: bool) -> AsyncGenerator[Client, None]:
     kind = AsyncLuma if api == "luma" else AsyncGeneror
     if not simulated:
         async with kind() as client:

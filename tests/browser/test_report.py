@@ -287,6 +287,6 @@ async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.Capt
     middle, tail = (frames[round(share * (len(frames) - 1))] for share in (0.5, 0.99))
     with capsys.disabled():
         print(  # noqa: T201 - a figure to read, on machines of any speed
-            f"\n2,000 rows, {path.stat().st_size / 1e6:.1f} MB: {len(frames)} frames of scrolling by 150 pixels, median "
+            f"\n2,000 rows, {path.stat().st_size / 1e6:.1f} MB: {len(frames)} frames of scrolling by 150 px, median "
             f"{middle:.1f} ms, 99 % within {tail:.1f} ms, longest {frames[-1]:.1f} ms; a filter takes {filtered:.0f} ms"
         )

@@ -13,7 +13,9 @@ GOOD, BAD = {"prompt": "a heron"}, {"prompt": "[[moderate]] a heron"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
 
 
 def prompts(folder: Path, *rows: dict[str, str]) -> str:
@@ -32,6 +34,14 @@ def test_a_batch_is_run_shown_and_reported(tmp_path: Path) -> None:
     assert (tmp_path / "out/report.html").exists()
     (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()
     assert (tmp_path / "out" / json.loads(line)["files"][0]).exists()
+
+
+def test_nothing_is_spent_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
+    assert ended.returncode == 2
+    said = " ".join(ended.stderr.replace("│", " ").split())
+    assert "this spends real credits, up to 20 credits: say --yes, or --simulate" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(tmp_path: Path) -> None:
