@@ -125,8 +125,11 @@ class Turn:
         if slots is None:
             return
         if self._lease is not None:
-            slots.accepted(self._lease, result.id, self._clock.monotonic())
+            now = self._clock.monotonic()
+            slots.accepted(self._lease, result.id, now)
             self._lease = None
+            if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
+                slots.seen(result.id, now, asked=self._began, ended=True)
         elif self._operation.endpoint.shows_job:
             now = self._clock.monotonic()
             slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state))

@@ -7,6 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from support.calls import KEY
+from support.clock import LoopClock
+from support.wire import Wire, answer
 
 from generor_async import (
     AsyncLuma,
@@ -199,6 +202,21 @@ async def test_a_submission_of_unknown_outcome_holds_a_slot_until_its_job_must_h
         began = asyncio.get_running_loop().time()
         await luma.generations.create(prompt="The next")
         assert 0 < asyncio.get_running_loop().time() - began <= UNSEEN_SECONDS
+
+
+@virtual
+async def test_a_job_that_has_ended_by_the_time_it_is_answered_holds_no_slot() -> None:
+    made = {"id": "one", "type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
+    limits = Limits(jobs=1)
+    async with (
+        Wire(answer(201, {**made, "state": "failed"}), answer(201, {**made, "id": "two", "state": "queued"})) as wire,
+        AsyncLuma(KEY, base_url=wire.url, clock=LoopClock(), limits=limits) as luma,
+    ):
+        await luma.generations.create(prompt="The first")
+        assert luma.rate_limits.jobs is not None
+        assert luma.rate_limits.jobs.used == 0
+        await asyncio.wait_for(luma.generations.create(prompt="The second"), 1)
+        assert luma.rate_limits.jobs.used == 1
 
 
 @virtual
