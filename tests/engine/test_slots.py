@@ -206,7 +206,13 @@ async def test_a_submission_of_unknown_outcome_holds_a_slot_until_its_job_must_h
 
 @virtual
 async def test_a_job_that_has_ended_by_the_time_it_is_answered_holds_no_slot() -> None:
-    made = {"id": "one", "type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
+    made: dict[str, Any] = {
+        "id": "one",
+        "type": "image",
+        "model": "uni-1",
+        "created_at": "2026-04-08T12:00:00Z",
+        "output": [],
+    }
     limits = Limits(jobs=1)
     async with (
         Wire(answer(201, {**made, "state": "failed"}), answer(201, {**made, "id": "two", "state": "queued"})) as wire,
