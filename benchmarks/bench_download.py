@@ -4,9 +4,10 @@ The server is a raw protocol in a process of its own that sends a PNG's head and
 client. Each download is made by a fresh process, which tells how long it took and how much memory it needed at most;
 rounds are interleaved, and the ratio is the median of the rounds' ratios. Bare aiohttp reads and writes as its
 documentation has it: no temporary file, no check, no retry. It is timed twice: as it is, and with the fsync that ours
-ends with, without which a file that seems whole may be lost with the power.
+ends with, without which a file that seems whole may be lost with the power. `--line` is the speed of the line between
+the two, in megabits a second; without it they are as fast as this machine is, and the disk is what is waited for.
 
-    python benchmarks/bench_download.py [--rounds 7] [--megabytes 1 64 512] [--folder DIR]
+    python benchmarks/bench_download.py [--rounds 7] [--megabytes 1 64 512] [--line 1000] [--folder DIR]
 """
 
 import argparse
@@ -38,20 +39,24 @@ Contender: TypeAlias = Callable[[str, Path], Coroutine[Any, Any, None]]
 
 
 class Sending(socketserver.StreamRequestHandler):
-    """Sends as many megabytes as the path says."""
+    """Sends as many megabytes as the path says, at so many megabits a second."""
 
     def handle(self) -> None:
         """Answer one request."""
-        megabytes = int(self.rfile.readline().split(b" ")[1].strip(b"/"))
+        line, megabytes = map(int, self.rfile.readline().split(b" ")[1].strip(b"/").split(b"/"))
         while self.rfile.readline() not in {b"\r\n", b""}:
             pass
         length = megabytes * MEGABYTE
         self.wfile.write(
             b'HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nConnection: close\r\nETag: "0123456789abcdef"\r\n'
         )
-        self.wfile.write(f"Content-Length: {length}\r\n\r\n".encode() + FIRST)
-        for _ in range(megabytes - 1):
-            self.wfile.write(PIECE)
+        self.wfile.write(f"Content-Length: {length}\r\n\r\n".encode())
+        began = time.perf_counter()
+        for number in range(megabytes):
+            self.wfile.write(PIECE if number else FIRST)
+            if line:
+                due = began + (number + 1) * MEGABYTE * 8 / (line * 1e6)
+                time.sleep(max(0.0, due - time.perf_counter()))
 
 
 def serve(pipe: Connection) -> None:
@@ -120,6 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 64, 512])
+    parser.add_argument("--line", type=int, default=0, help="megabits a second; 0: as fast as it goes")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go; by default a temporary folder")
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
@@ -133,7 +139,8 @@ def main() -> None:
             found: dict[str, list[tuple[float, int]]] = {name: [] for name in CONTENDERS}
             for _ in range(options.rounds):
                 for name in CONTENDERS:
-                    found[name].append(run(name, f"http://127.0.0.1:{port}/{megabytes}", Path(folder)))
+                    url = f"http://127.0.0.1:{port}/{options.line}/{megabytes}"
+                    found[name].append(run(name, url, Path(folder)))
             report(megabytes, found)
     server.terminate()
 

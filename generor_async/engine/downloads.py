@@ -19,7 +19,7 @@ from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.parts import PartFile
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import Beside, to_the_end
 from generor_async.engine.web import Web, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
 from generor_async.rules import media_types, ranges, retry
@@ -32,6 +32,8 @@ MAX_BYTES = 2 * 1024**3
 """Bytes of one output that are taken when nobody says."""
 AT_ONCE = 4
 """Outputs of one result that are downloaded at the same time."""
+SAVED_AT_ONCE = 8 * 1024**2
+"""Bytes that the disk saves while the next ones arrive: a large file is on it soon after its last byte."""
 
 Progress: TypeAlias = Callable[[DownloadProgress], object]
 
@@ -227,20 +229,25 @@ class _Download:
             part.begin(answer.etag)
         self._total, self._content_type = answer.total, response.content_type
         most = self._wish.max_bytes if answer.total is None else answer.total
-        tell = self._teller()
+        tell, saving = self._teller(), Beside(part.save)
 
         def write(chunk: bytes) -> None:
             if part.size + len(chunk) > most:
                 promised = "than was promised" if most == answer.total else f"than {most:,} bytes"
                 raise _UnfitError(f"it is larger {promised}")
             part.write(chunk)
+            if part.unsaved >= SAVED_AT_ONCE:
+                saving.start()
             self._refreshed = False
             if part.size > self._furthest:
                 self._furthest, self._retries = part.size, 0
             if tell is not None:
                 tell()
 
-        await self._downloads.web.pour(response, write)
+        try:
+            await self._downloads.web.pour(response, write)
+        finally:
+            await saving.end()
         if answer.total is not None and part.size < answer.total:
             raise WebError("it ended too early", passing=True)
 

@@ -36,6 +36,8 @@ class PartFile:
         """Bytes of it that are here."""
         self.etag: str | None = None
         """Which file they are of."""
+        self.unsaved = 0
+        """Bytes that the disk has not been told to save."""
 
     @property
     def have(self) -> Have:
@@ -74,6 +76,12 @@ class PartFile:
         while written < len(data):
             written += os.write(self._descriptor, memoryview(data)[written:])
         self.size += len(data)
+        self.unsaved += len(data)
+
+    def save(self) -> None:
+        """Have the disk save what is here."""
+        self.unsaved = 0
+        os.fsync(self._descriptor)
 
     def head(self) -> bytes:
         """Return the first bytes."""
@@ -88,7 +96,7 @@ class PartFile:
         """Move the whole file to its target, once the disk has it; FileExistsError where there is one already."""
         assert self._path is not None
         target = self._folder / f"{self._prefix[1:-1]}{suffix}"
-        os.fsync(self._descriptor)
+        self.save()
         if not POSIX:
             os.close(self._descriptor)
             self._descriptor = -1

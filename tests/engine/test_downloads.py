@@ -16,7 +16,7 @@ from support.leaks import leaks
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
 
 from generor_async.engine import web
-from generor_async.engine.downloads import MAX_BYTES, Downloads, Output, safe_name
+from generor_async.engine.downloads import MAX_BYTES, SAVED_AT_ONCE, Downloads, Output, safe_name
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.web import Reach, Web
@@ -461,6 +461,15 @@ async def test_a_cancelled_download_can_be_gone_on_with(tmp_path: Path) -> None:
         (path,) = await download(wire, tmp_path)
     assert path.read_bytes() == PNG * 9
     assert asked(wire)[1][1] == '"v1"'
+
+
+async def test_a_large_download_is_saved_on_the_way_and_gone_on_with(tmp_path: Path) -> None:
+    body = PNG + bytes(range(256)) * (SAVED_AT_ONCE // 64)
+    async with Wire(ranged(body, breaks=1, every=SAVED_AT_ONCE * 3 // 2)) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == body
+    assert asked(wire)[1] == (f"bytes={SAVED_AT_ONCE * 3 // 2}-", '"v1"')
+    assert contents(tmp_path) == [path]
 
 
 async def test_two_downloads_of_one_output_at_once_are_both_whole(tmp_path: Path) -> None:
