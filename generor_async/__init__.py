@@ -1,5 +1,6 @@
 """Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins."""
 
+import importlib
 import typing
 
 from generor_async.engine.limits import Limits, RateLimits
@@ -65,6 +66,8 @@ from generor_async.values import (
 )
 
 if typing.TYPE_CHECKING:
+    from generor_async.batch.outcomes import RowOutcome
+    from generor_async.batch.runner import Batch, run_batch
     from generor_async.sync import Generor, Luma
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "AuthenticationError",
     "BadGatewayError",
     "BadRequestError",
+    "Batch",
     "BudgetExhaustedError",
     "Clock",
     "ConcurrentJobsError",
@@ -121,6 +125,7 @@ __all__ = [
     "ResponseInfo",
     "ResponseShapeError",
     "RetryScheduled",
+    "RowOutcome",
     "Secret",
     "ServiceUnavailableError",
     "StaleRowError",
@@ -131,15 +136,22 @@ __all__ = [
     "UploadProgress",
     "WindowState",
     "response_of",
+    "run_batch",
 ]
+
+_LATER: typing.Final = {
+    "Batch": "generor_async.batch.runner",
+    "Generor": "generor_async.sync",
+    "Luma": "generor_async.sync",
+    "RowOutcome": "generor_async.batch.outcomes",
+    "run_batch": "generor_async.batch.runner",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Import the blocking half when it is asked for: most programs want one half alone."""
-    if name in {"Generor", "Luma"}:
-        from generor_async import sync  # noqa: PLC0415 - see above
-
-        return getattr(sync, name)
+    """Import the blocking half and the batch when they are asked for: most programs want one thing alone."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

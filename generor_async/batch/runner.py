@@ -27,6 +27,8 @@ from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.work import work_for
 from generor_async.engine.client import Client
 from generor_async.errors import APIError, InvalidRequestError
+from generor_async.generor import AsyncGeneror
+from generor_async.luma import AsyncLuma
 from generor_async.rules.rows import OPEN, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
 from generor_async.values import JSON
@@ -43,7 +45,7 @@ LEFT_IN_A_ROW: Final = 3
 
 
 def run_batch(
-    client: Client,
+    client: AsyncGeneror | AsyncLuma,
     rows: Rows,
     *,
     to: str | os.PathLike[str],
@@ -59,7 +61,7 @@ def run_batch(
     Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
 
     Args:
-        client: An AsyncGeneror, for `generators.generate`, or an AsyncLuma, for `generations.create`.
+        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`.
         rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
             if it has one.
         to: The folder for the journal, the results and the media; it is made if need be.
@@ -119,9 +121,13 @@ class Batch:
         self._run: _Run | None = None
 
     def stop(self) -> None:
-        """Submit nothing more, and end when what runs has ended; called again, stop at once."""
-        if self._run is not None:
-            self._run.stop()
+        """Submit nothing more, and end when what runs has ended; called again, stop at once.
+
+        Any thread may call this.
+        """
+        run = self._run
+        if run is not None:
+            run.loop.call_soon_threadsafe(run.stop)
 
     async def status(self) -> Status:
         """Return how the rows stand."""
@@ -155,6 +161,7 @@ class _Run:
         self._parameters = parameters
         self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
         self._most = order.concurrency or self.work.most
+        self.loop = asyncio.get_running_loop()
         self.clock = order.client._clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
@@ -220,11 +227,15 @@ class _Run:
         """Run, and yield each row as it ends."""
         driving = asyncio.create_task(self._drive())
         try:
-            while (outcome := await self._outcomes.get()) is not None:
-                yield outcome
-        finally:
-            self._heard = False
-            await self._end(driving)
+            try:
+                while (outcome := await self._outcomes.get()) is not None:
+                    yield outcome
+            finally:
+                self._heard = False
+                await self._end(driving)
+        except asyncio.CancelledError as error:
+            error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
+            raise
         if self._error is not None:
             raise self._error
 

@@ -12,15 +12,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from generor_async.codegen.docs import WIDTH
 from generor_async.codegen.ir import SpecError
 from generor_async.codegen.signatures import Scope
-from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage
-from generor_async.codegen.twins import Twin, find_twins, is_property
+from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage, load
+from generor_async.codegen.twins import FUNCTIONS, Twin, find_twins, is_property, target_of
 
 __all__ = ["BY_HAND", "blocking_modules"]
 
 BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py"})
 """What of `sync/` is not generated."""
 
-ORIGIN = "# Generated from the async half by `python -m generor_async.codegen`: do not edit."
+LATER = "batch"
+"""What is imported when it is asked for: most programs don't need it."""
+GETTER = f'''
+def __getattr__(name: str) -> object:
+    """Import what not every program wants when it is asked for."""
+    if name in __all__:
+        from generor_async.sync import {LATER}  # noqa: PLC0415 - see above
+        return getattr({LATER}, name)
+    raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+'''
+ORIGIN = """\
+# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# pyright: reportPrivateUsage=false
+# Twins know each other's halves."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""
 BLOCKING = """\
@@ -49,20 +62,44 @@ def blocking_modules() -> Iterator[tuple[str, str]]:
 
 def _package(twins: Iterable[Twin]) -> str:
     doc = "The blocking half: each class hands its calls to the async one that it is the twin of."
-    return _text(doc, [f"from generor_async.sync.{twin.target} import {twin.name}" for twin in twins], twins)
+    places = [(twin.target, twin.name) for twin in twins] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
+    at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LATER]
+    later = [f"    from generor_async.sync.{target} import {name}" for target, name in places if target == LATER]
+    names = [name for _, name in places]
+    return _text(doc, ["import typing", *at_once, "if typing.TYPE_CHECKING:", *later], names, GETTER)
 
 
 def _module(target: str, twins: Mapping[Ref, Twin]) -> str:
     ours = [twin for twin in twins.values() if twin.target == target]
     scope = Scope(target, twins)
-    classes = [_class(twin, scope) for twin in ours]
+    functions = [ref for ref in FUNCTIONS if target_of(ref) == target]
+    body = [_class(twin, scope) for twin in ours] + [_function(ref, scope) for ref in functions]
     halves = dict.fromkeys(f"`{twin.ref.module}`" for twin in reversed(ours))
-    return _text(f"The blocking half of {' and '.join(halves)}.", scope.imports(), ours, *scope.variables(), *classes)
+    names = [twin.name for twin in ours] + [ref.name for ref in functions]
+    return _text(f"The blocking half of {' and '.join(halves)}.", scope.imports(), names, *scope.variables(), *body)
 
 
-def _text(doc: str, imports: Iterable[str], twins: Iterable[Twin], *body: str) -> str:
-    names = ", ".join(f'"{twin.name}"' for twin in twins)
-    return "\n".join([ORIGIN, f'"""{doc}"""', *imports, f"__all__ = [{names}]", *body, ""])
+def _text(doc: str, imports: Iterable[str], names: Iterable[str], *body: str) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return "\n".join([ORIGIN, f'"""{doc}"""', *imports, f"__all__ = [{quoted}]", *body, ""])
+
+
+def _function(ref: Ref, scope: Scope) -> str:
+    """Write the twin of a function, which works with the client that it is given first."""
+    module = load(ref.module)
+    node = module.functions[ref.name]
+    assert node.returns is not None
+    kind = scope.read(node.returns, module)
+    half, client = scope.renamed(ref, f"async_{ref.name}"), node.args.args[0].arg
+    given = scope.result(kind, f"{half}({scope.arguments(node, module)})")
+    return "\n".join(
+        [
+            f"def {ref.name}({scope.parameters(node, module)}) -> {scope.annotation(kind)}:",
+            _docstring(ast.get_docstring(node) or "", None, 4),
+            f"    return {given.replace('self.', f'{client}.')}",
+            "",
+        ]
+    )
 
 
 def _class(twin: Twin, scope: Scope) -> str:
@@ -163,7 +200,7 @@ def _class_doc(twin: Twin) -> str:
     return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
 
 
-def _docstring(text: str, twin: Twin, indent: int) -> str:
+def _docstring(text: str, twin: Twin | None, indent: int) -> str:
     """Write a docstring as it is said of the blocking half."""
     if not text:
         return ""
@@ -173,12 +210,12 @@ def _docstring(text: str, twin: Twin, indent: int) -> str:
     return textwrap.indent(quoted, " " * indent)
 
 
-def _paragraph(text: str, twin: Twin, width: int) -> str:
+def _paragraph(text: str, twin: Twin | None, width: int) -> str:
     """Say a paragraph of the blocking half, wrapped anew if it differs and is no list."""
     said = text
     for pattern, instead in PHRASES:
         said = re.sub(pattern, instead, said)
-    if twin.awaited is not None:
+    if twin is not None and twin.awaited is not None:
         said = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", said)
     said = re.sub(r"\bawait ", "", said)
     if "\n " in said or said == text:

@@ -43,8 +43,12 @@ class Scope:
 
     def half(self, twin: Twin) -> str:
         """Return the name of a twin's half."""
-        alias = "" if twin.ref.name == twin.half_name else f" as {twin.half_name}"
-        return self._import(twin.half_name, f"from {twin.ref.module} import {twin.ref.name}{alias}")
+        return self.renamed(twin.ref, twin.half_name)
+
+    def renamed(self, ref: Ref, name: str) -> str:
+        """Return the name under which something of the half is imported."""
+        alias = "" if ref.name == name else f" as {name}"
+        return self._import(name, f"from {ref.module} import {ref.name}{alias}")
 
     def twin_name(self, twin: Twin) -> str:
         """Return the name of a twin."""
@@ -64,7 +68,8 @@ class Scope:
     def annotation(self, node: ast.expr, *, given: bool = False) -> str:
         """Write an annotation that was read. What is `given` may be iterated plainly where the half wants it async."""
         twins = [twin for name in names_in(node) if (twin := self.twin_of(name)) is not None]
-        text = ast.unparse(_Writing(self, given=given).visit(deepcopy(node)))
+        written = cast("ast.expr", _Writing(self, given=given).visit(deepcopy(node)))
+        text = " | ".join(dict.fromkeys(map(ast.unparse, alternatives(written))))
         ahead = any(twin.target == self._target and twin.ref not in self._defined for twin in twins)
         return f'"{text}"' if ahead else text
 
@@ -83,7 +88,8 @@ class Scope:
     def arguments(self, function: Function, module: Module) -> str:
         """Write what a call of the half with the function's own parameters takes."""
         arguments = function.args
-        written = [self._handed_on(each, module) for each in (*arguments.posonlyargs, *arguments.args)[1:]]
+        by_place = (*arguments.posonlyargs, *arguments.args)
+        written = [self._handed_on(each, module) for each in by_place if each.arg != "self"]
         if arguments.vararg is not None:
             written.append(f"*{self._handed_on(arguments.vararg, module, many=True)}")
         written += [f"{each.arg}={self._handed_on(each, module)}" for each in arguments.kwonlyargs]
@@ -134,7 +140,7 @@ class Scope:
             return f"{self.take('streamed')}({name})"
         twin = self.twin_of(node)
         if twin is not None:
-            return f"{self.take('half_of')}({name})"
+            return f"{name}._half"
         match node:
             case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
                 text_of(value) == "Callable"
@@ -147,9 +153,11 @@ class Scope:
             case ast.BinOp():
                 kinds = list(alternatives(node))
                 twins = [twin for twin in map(self.twin_of, kinds) if twin is not None]
+                if len(twins) == len(kinds):
+                    return f"{name}._half"
                 if len(twins) == sum(map(self._differs, kinds)):
                     names = " | ".join(map(self.twin_name, twins))
-                    return f"{self.take('half_of')}({name}) if isinstance({name}, {names}) else {name}"
+                    return f"{name}._half if isinstance({name}, {names}) else {name}"
             case _:
                 pass
         raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")

@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @frozen
 class Ref:
-    """A class of the package, by where it is defined."""
+    """A class or function of the package, by where it is defined."""
 
     module: str
     name: str
@@ -39,6 +39,7 @@ class Module:
     name: str
     imports: dict[str, Imported] = field(factory=dict[str, Imported])
     classes: dict[str, ast.ClassDef] = field(factory=dict[str, ast.ClassDef])
+    functions: dict[str, Function] = field(factory=dict[str, Function])
     variables: dict[str, ast.expr] = field(factory=dict[str, ast.expr])
     aliases: set[str] = field(factory=set[str])
     """Which of the variables are names of types."""
@@ -95,6 +96,8 @@ def load(name: str) -> Module:
                     module.imports[alias.asname or alias.name] = Imported(source, alias.name)
             case ast.ClassDef(name=defined):
                 module.classes[defined] = node
+            case ast.FunctionDef(name=defined) | ast.AsyncFunctionDef(name=defined):
+                module.functions[defined] = node
             case ast.Assign(targets=[ast.Name(id=defined)], value=value):
                 module.variables[defined] = value
             case ast.AnnAssign(target=ast.Name(id=defined), annotation=annotation, value=ast.expr() as value):

@@ -1,4 +1,4 @@
-"""Which classes of the async half get a blocking twin, what each is called, and where it stands.
+"""Which classes and functions of the async half get a blocking twin, what each is called, and where it stands.
 
 What comes out of a client and has anything async about it gets one: as an attribute, a result, or an item of either.
 What only goes in, such as a clock, is handed on as it is.
@@ -10,11 +10,19 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from generor_async.codegen.readings import class_at, names_in, read
-from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions
+from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions, load
 
-__all__ = ["ROOTS", "Twin", "find_twins", "is_property"]
+__all__ = ["FUNCTIONS", "ROOTS", "Twin", "find_twins", "is_property", "target_of"]
 
 ROOTS = (Ref("generor_async.generor", "AsyncGeneror"), Ref("generor_async.luma", "AsyncLuma"))
+FUNCTIONS = (Ref("generor_async.batch.runner", "run_batch"),)
+"""What is called with a client, and hands on what belongs to it."""
+
+
+def target_of(ref: Ref) -> str:
+    """Return the module of `sync/` in which a twin stands: its API's, the batch's, or one of what the APIs share."""
+    parts = ref.module.split(".")[1:]
+    return parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
 
 
 @frozen(eq=False)
@@ -41,9 +49,8 @@ class Twin:
 
     @property
     def target(self) -> str:
-        """The module of `sync/` in which it stands: its API's, or one of what the APIs share."""
-        parts = self.ref.module.split(".")[1:]
-        return parts[1] if len(parts) > 1 else parts[0]
+        """The module of `sync/` in which it stands."""
+        return target_of(self.ref)
 
     @property
     def awaited(self) -> str | None:
@@ -77,6 +84,11 @@ def find_twins() -> Mapping[Ref, Twin]:
 
     for root in ROOTS:
         visit(root)
+    for function in FUNCTIONS:
+        module = load(function.module)
+        returns = module.functions[function.name].returns
+        for other in _mentioned(returns, module) if returns is not None else ():
+            visit(other)
     return found
 
 

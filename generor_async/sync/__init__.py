@@ -1,5 +1,9 @@
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# pyright: reportPrivateUsage=false
+# Twins know each other's halves.
 """The blocking half: each class hands its calls to the async one that it is the twin of."""
+
+import typing
 
 from generor_async.sync.generor import (
     ApiKeysResource,
@@ -17,8 +21,11 @@ from generor_async.sync.generor import (
 from generor_async.sync.luma import Files, Generations, Job, Luma
 from generor_async.sync.pages import Page, Pages
 
+if typing.TYPE_CHECKING:
+    from generor_async.sync.batch import Batch, run_batch
 __all__ = [
     "ApiKeysResource",
+    "Batch",
     "CommentsResource",
     "Creations",
     "CreditsResource",
@@ -35,4 +42,14 @@ __all__ = [
     "RatingsResource",
     "TeamsResource",
     "UsersResource",
+    "run_batch",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what not every program wants when it is asked for."""
+    if name in __all__:
+        from generor_async.sync import batch  # noqa: PLC0415 - see above
+
+        return getattr(batch, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,17 +6,18 @@ and `on_progress` run in that thread.
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, cast
 
 from generor_async.engine import client as engine
 from generor_async.sync.calls import Call
 from generor_async.sync.leases import Lease, process, shown
 
-__all__ = ["Bridge", "Client", "Twin", "half_of", "streamed"]
+__all__ = ["Bridge", "Client", "Twin", "streamed"]
 
 T = TypeVar("T")
-H = TypeVar("H")
+Item = TypeVar("Item")
+H_co = TypeVar("H_co", covariant=True)
 C = TypeVar("C", bound=engine.Client)
 
 
@@ -26,6 +27,8 @@ class Bridge:
     def __init__(self, client: engine.Client) -> None:
         self._client = client
         self._lease: Lease | None = None
+        self._walks: set[AsyncIterator[Any]] = set()
+        """Iterations that are between two items."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Carry out `work` in the event loop, and return or raise what came of it.
@@ -44,19 +47,27 @@ class Bridge:
         return call.result()
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
-        """Walk an async iterator; each item is fetched when it is asked for."""
+        """Walk an async iterator; each item is fetched when it is asked for. Leaving early waits for its clean-up."""
         found = self.run(_next(source))
         lease = self._lease
         while found is not None:
-            yield found[0]
+            self._walks.add(source)
+            try:
+                yield found[0]
+            except GeneratorExit:
+                self._leave(source)
+                raise
             if self._lease is not lease:  # an event loop that ends takes its iterators with it
                 raise RuntimeError("the client was closed in the middle of this iteration")
+            self._walks.discard(source)
             found = self.run(_next(source))
 
     def close(self) -> None:
         """Wait for the calls that other threads have under way, close the connections, and leave the loop."""
         ours = process()
         ours.refuse_own_thread()
+        for walk in (*self._walks,):
+            self._leave(walk)
         with ours.changed:
             lease, self._lease = self._lease, None
             if lease is None or lease.process is not ours:
@@ -64,6 +75,13 @@ class Bridge:
             lease.closing = True
             ours.changed.wait_for(lambda: all(call.ended for call in lease.calls))
         lease.end()
+
+    def _leave(self, source: AsyncIterator[Any]) -> None:
+        """Have an iteration end in good order that nobody goes on with."""
+        if source in self._walks:
+            self._walks.discard(source)
+            if isinstance(source, AsyncGenerator) and self._lease is not None and self._lease.process is process():
+                self.run(source.aclose())
 
     def _admit(self, call: Call[Any]) -> Lease:
         ours = process()
@@ -91,7 +109,7 @@ class Bridge:
             warnings.warn(f"unclosed {shown(self._client)}", ResourceWarning, stacklevel=2, source=self)
 
 
-class Twin(Generic[H]):
+class Twin(Generic[H_co]):
     """The blocking form of an async object: what is generated hands each call on to that half.
 
     Twins of one half are equal: a job that comes back as completed is the one that was handed in.
@@ -99,7 +117,7 @@ class Twin(Generic[H]):
 
     __slots__ = ("_bridge", "_half")
 
-    def __init__(self, bridge: Bridge, half: H) -> None:
+    def __init__(self, bridge: Bridge, half: H_co) -> None:
         self._bridge = bridge
         self._half = half
 
@@ -146,22 +164,17 @@ class Client(Twin[C]):
         self.close()
 
 
-def half_of(twin: Twin[H]) -> H:
-    """Return the async half of a blocking object."""
-    return twin._half  # pyright: ignore[reportPrivateUsage] # a part of the class
-
-
-def streamed(source: T | Iterable[bytes]) -> T | AsyncIterator[bytes]:
-    """Return an iterable of bytes as the async half takes it, its items drawn in a thread; anything else as it is."""
+def streamed(source: T | Iterable[Item]) -> T | AsyncIterator[Item]:
+    """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
     given: object = source
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview):
-        return _drawn(iter(cast("Iterable[bytes]", given)))
+        return _drawn(iter(cast("Iterable[Item]", given)))
     return cast("T", source)
 
 
-async def _drawn(items: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (chunk := await asyncio.to_thread(next, items, None)) is not None:
-        yield chunk
+async def _drawn(items: Iterator[Item]) -> AsyncIterator[Item]:
+    while (item := await asyncio.to_thread(next, items, None)) is not None:
+        yield item
 
 
 async def _next(source: AsyncIterator[T]) -> tuple[T] | None:

@@ -55,16 +55,25 @@ class Call(Generic[T]):
             del error  # its traceback holds this frame
 
     def stop(self, interruption: BaseException) -> None:
-        """Cancel the work, wait for that to end, and let the interruption say what became of it."""
+        """Cancel the work, wait for that to end, and let the interruption say what became of it.
+
+        Interrupted again meanwhile, the work is cancelled once more: it may have been waiting for what is paid for.
+        """
         if self.lease is None:
             self._work.close()
             return
         if not self.ended:
-            self.lease.loop.call_soon_threadsafe(self._cancel, self.lease.loop)
-            self._wait()
+            try:
+                self._cancel_and_wait(self.lease.loop)
+            except BaseException:  # noqa: BLE001 - it is as good as the first one, which is raised
+                self._cancel_and_wait(self.lease.loop)
         for line in self._fate():
             interruption.add_note(line)
         self._error = self._task = None
+
+    def _cancel_and_wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(self._cancel, loop)
+        self._wait()
 
     def _wait(self) -> None:
         while not self._over.acquire(timeout=PATIENCE):

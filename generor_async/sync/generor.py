@@ -1,4 +1,6 @@
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# pyright: reportPrivateUsage=false
+# Twins know each other's halves.
 """The blocking half of `generor_async.generor` and `generor_async.api.generor.resources`."""
 
 import builtins

@@ -1,4 +1,6 @@
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# pyright: reportPrivateUsage=false
+# Twins know each other's halves.
 """The blocking half of `generor_async.luma`."""
 
 import math
@@ -26,7 +28,7 @@ from generor_async.luma import Files as AsyncFiles
 from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, half_of, streamed
+from generor_async.sync.bridge import Client, Twin, streamed
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, MediaRef, Priority, Secret, Unset
 
@@ -153,7 +155,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return [
             Job(self._bridge, each)
-            for each in self._bridge.run(self._half.wait_all([half_of(each) for each in jobs], timeout=timeout))
+            for each in self._bridge.run(self._half.wait_all([each._half for each in jobs], timeout=timeout))
         ]
 
     def as_completed(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> Iterator[Job]:
@@ -163,7 +165,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return (
             Job(self._bridge, each)
-            for each in self._bridge.iterate(self._half.as_completed([half_of(each) for each in jobs], timeout=timeout))
+            for each in self._bridge.iterate(self._half.as_completed([each._half for each in jobs], timeout=timeout))
         )
 
     def create(
@@ -270,7 +272,7 @@ class Files(Twin[AsyncFiles]):
 
     def upload(
         self,
-        source: str | os.PathLike[str] | bytes | bytearray | memoryview | (AsyncIterable[bytes] | Iterable[bytes]),
+        source: str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes] | Iterable[bytes],
         *,
         mime_type: str | None = None,
         purpose: FilePurpose = "input",
@@ -557,7 +559,7 @@ class Luma(Client[AsyncLuma]):
         """
         return self._bridge.run(
             self._half.download(
-                half_of(result) if isinstance(result, Job) else result,
+                result._half if isinstance(result, Job) else result,
                 to,
                 overwrite=overwrite,
                 max_bytes=max_bytes,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import generor_async
-from generor_async.codegen import sources, twins
+from generor_async.codegen import blocking, sources, twins
 from generor_async.codegen.__main__ import compare
 from generor_async.codegen.blocking import BY_HAND, blocking_modules
 from generor_async.codegen.ir import SpecError
@@ -41,6 +41,12 @@ HEAD = """
     class Box(Generic[T]):
         async def open(self) -> T: ...
 
+    class AsyncLarge(Base):
+        async def get(self) -> int: ...
+
+    def run_job(client: AsyncSmall | AsyncLarge, parts: Source, *, limit: int = 3) -> Job:
+        '''Run a job; `await job` waits.'''
+
     class AsyncSmall(Base):
         '''A client, async.'''
 
@@ -56,7 +62,11 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     package = tmp_path / "generor_async"
     package.mkdir()
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    monkeypatch.setattr(twins, "ROOTS", (Ref("generor_async.small", "AsyncSmall"),))
+    monkeypatch.setattr(
+        twins, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
+    )
+    for module in (twins, blocking):
+        monkeypatch.setattr(module, "FUNCTIONS", (Ref("generor_async.small", "run_job"),))
 
     def write(method: str) -> str:
         sources.load.cache_clear()
@@ -123,22 +133,22 @@ RULES = {
     "what goes in is the half": (
         "async def wait(self, job: Job) -> int: ...",
         "job: Job",
-        "self._half.wait(half_of(job))",
+        "self._half.wait(job._half)",
     ),
     "if it is one": (
         "async def see(self, job: Job | str) -> int: ...",
         "job: Job | str",
-        "self._half.see(half_of(job) if isinstance(job, Job) else job)",
+        "self._half.see(job._half if isinstance(job, Job) else job)",
     ),
     "or several of them": (
         "async def wait_all(self, jobs: Iterable[Job]) -> int: ...",
         "jobs: Iterable[Job]",
-        "self._half.wait_all([half_of(each) for each in jobs])",
+        "self._half.wait_all([each._half for each in jobs])",
     ),
     "or as many as there are": (
         "async def race(self, *jobs: Job) -> int: ...",
         "*jobs: Job",
-        "self._half.race(*[half_of(each) for each in jobs])",
+        "self._half.race(*[each._half for each in jobs])",
     ),
     "a callback is told of the twin": (
         "async def tell(self, *, told: Told | None = None) -> int: ...",
@@ -147,7 +157,7 @@ RULES = {
     ),
     "an iterable need not be async": (
         "async def upload(self, source: Source) -> int: ...",
-        "source: str | (AsyncIterable[bytes] | Iterable[bytes])",
+        "source: str | AsyncIterable[bytes] | Iterable[bytes]",
         "self._half.upload(streamed(source))",
     ),
     "other aliases stay": (
@@ -181,6 +191,16 @@ def test_a_client_hides_its_key(written: Callable[[str], str]) -> None:
     assert "api_key = as_secret(api_key)" in text
     assert "super().__init__(AsyncSmall(api_key, on_event=on_event))" in text
     assert "def close" not in text, "the bridge closes"
+
+
+def test_a_function_goes_the_way_of_its_client(written: Callable[[str], str]) -> None:
+    text = written("async def get(self) -> int: ...")
+    assert "from generor_async.small import run_job as async_run_job" in text
+    assert (
+        "client: Small | Large, parts: str | AsyncIterable[bytes] | Iterable[bytes], *, limit: int=3) -> Job:" in text
+    )
+    assert "return Job(client._bridge, async_run_job(client._half, streamed(parts), limit=limit))" in text
+    assert '__all__ = ["Job", "Box", "Small", "Large", "run_job"]' in text
 
 
 def test_attributes_are_properties(written: Callable[[str], str]) -> None:

@@ -26,7 +26,7 @@ def half_of(twin: type) -> type:
     return found
 
 
-HALVES = {twin: half_of(twin) for twin in (getattr(sync, name) for name in sync.__all__)}
+HALVES = {twin: half_of(twin) for name in sync.__all__ if isinstance(twin := getattr(sync, name), type)}
 TWINS = pytest.mark.parametrize("twin", HALVES, ids=lambda twin: twin.__name__)
 
 
@@ -136,6 +136,11 @@ def test_all_53_operations_are_there() -> None:
     }
     assert {*GENEROR, *LUMA} <= found
     assert len({*GENEROR, *LUMA}) == 53
+
+
+def test_a_batch_is_run_with_the_same_arguments() -> None:
+    assert parameters(sync.run_batch) == parameters(generor_async.run_batch)
+    assert result(sync.run_batch) == result(generor_async.run_batch)
 
 
 def test_the_package_knows_its_names() -> None:

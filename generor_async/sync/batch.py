@@ -1,0 +1,97 @@
+# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# pyright: reportPrivateUsage=false
+# Twins know each other's halves.
+"""The blocking half of `generor_async.batch.runner`."""
+
+import os
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.runner import Batch as AsyncBatch
+from generor_async.batch.runner import OnRow
+from generor_async.batch.runner import run_batch as async_run_batch
+from generor_async.batch.status import Status
+from generor_async.sync.bridge import Twin, streamed
+from generor_async.sync.generor import Generor
+from generor_async.sync.luma import Luma
+from generor_async.values import JSON
+
+__all__ = ["Batch", "run_batch"]
+
+
+class Batch(Twin[AsyncBatch]):
+    """A batch; `for outcome in batch` runs it, and yields each row as it ends.
+
+    Rows that nobody takes hold up those after them. Who leaves the loop, or is cancelled, waits for what is paid for;
+    cancelled again, it stops at once. Either way the same call goes on later. An error of the account stops the run,
+    and is raised when what was under way has ended.
+    """
+
+    __slots__ = ()
+
+    def stop(self) -> None:
+        """Submit nothing more, and end when what runs has ended; called again, stop at once.
+
+        Any thread may call this.
+        """
+        self._half.stop()
+
+    def status(self) -> Status:
+        """Return how the rows stand."""
+        return self._bridge.run(self._half.status())
+
+    def report(self) -> Path:
+        """Write report.html into the folder, and return its path."""
+        return self._bridge.run(self._half.report())
+
+    def __iter__(self) -> Iterator[RowOutcome]:
+        return self._bridge.iterate(self._half.__aiter__())
+
+
+def run_batch(
+    client: Generor | Luma,
+    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+    *,
+    to: str | os.PathLike[str],
+    max_credits: float | None = None,
+    price: float | None = None,
+    on_row: OnRow | None = None,
+    concurrency: int | None = None,
+    prompt_column: str | None = None,
+    common: Mapping[str, JSON] | None = None,
+) -> Batch:
+    """Run rows through the API of a client, each charged at most once, into the folder `to`.
+
+    Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
+
+    Args:
+        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`.
+        rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
+            if it has one.
+        to: The folder for the journal, the results and the media; it is made if need be.
+        max_credits: What may be spent, in the API's own credits.
+        price: What one generation costs, in US dollars, where Luma documents no price.
+        on_row: Told of every row that ends.
+        concurrency: How many rows may be in work at once.
+        prompt_column: The column of a table that holds the prompt, where it has another name.
+        common: Parameters of every row that doesn't give them itself.
+
+    Raises:
+        InvalidRequestError: An argument that can never be right.
+    """
+    return Batch(
+        client._bridge,
+        async_run_batch(
+            client._half,
+            streamed(rows),
+            to=to,
+            max_credits=max_credits,
+            price=price,
+            on_row=on_row,
+            concurrency=concurrency,
+            prompt_column=prompt_column,
+            common=common,
+        ),
+    )

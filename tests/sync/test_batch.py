@@ -1,0 +1,119 @@
+"""Batches from blocking code: the same promises, with plain loops."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.programs import begin, finished
+
+from generor_async import Generor, InvalidRequestError, Luma
+from generor_async.simulator import Simulator
+from generor_async.sync import run_batch
+
+PROGRAM = """
+    from generor_async import Luma
+    from generor_async.sync import run_batch
+
+    rows = [{{"prompt": f"heron {{number}}", "id": str(number)}} for number in range(12)]
+    with Luma() as luma:
+        for outcome in run_batch(luma, rows, to={folder!r}, concurrency=4):
+            print(outcome.id, outcome.state, flush=True)
+"""
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"heron {number}", "id": str(number)} for number in range(count)]
+
+
+def test_rows_become_files(simulator: Simulator, tmp_path: Path) -> None:
+    with Luma(**simulator.luma_options) as luma:
+        batch = run_batch(luma, pictures(5), to=tmp_path)
+        outcomes = list(batch)
+        assert batch.status().counts["done"] == 5
+        assert batch.report() == tmp_path / "report.html"
+    assert sorted(outcome.id for outcome in outcomes) == list("01234")
+    assert all(path.stat().st_size for outcome in outcomes for path in outcome.files)
+    assert len(simulator.ledger.charges) == 5
+
+
+def test_rows_are_drawn_where_they_may_block(simulator: Simulator, tmp_path: Path) -> None:
+    with Generor(**simulator.generor_options) as generor:
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for number in range(3):
+                generor.credits.balance()
+                yield {"slug": "joke", "model_id": 37, "prompt": f"heron {number}"}
+
+        assert [outcome.state for outcome in run_batch(generor, rows(), to=tmp_path)] == ["done"] * 3
+
+
+def test_whoever_leaves_waits_for_what_is_paid_for_and_goes_on_later(simulator: Simulator, tmp_path: Path) -> None:
+    with Luma(**simulator.luma_options) as luma:
+        for outcome in run_batch(luma, pictures(12), to=tmp_path, concurrency=4):
+            assert outcome.state == "done"
+            break
+        batch = run_batch(luma, pictures(12), to=tmp_path)
+        counts = batch.status().counts
+        assert counts["done"] == len(simulator.ledger.charges) < 12
+        assert counts["done"] + counts["ready"] == 12
+        assert len(list(batch)) == counts["ready"]
+    assert len(simulator.ledger.charges) == 12
+
+
+def test_a_client_that_is_closed_waits_for_what_is_paid_for(simulator: Simulator, tmp_path: Path) -> None:
+    with Luma(**simulator.luma_options) as luma:
+        walk = iter(run_batch(luma, pictures(12), to=tmp_path, concurrency=4))
+        assert next(walk).state == "done"
+    with pytest.raises(RuntimeError, match="was closed in the middle"):
+        next(walk)
+    with Luma(**simulator.luma_options) as luma:
+        batch = run_batch(luma, pictures(12), to=tmp_path)
+        counts = batch.status().counts
+        assert counts["done"] == len(simulator.ledger.charges) < 12
+        assert counts["done"] + counts["ready"] == 12
+
+
+def test_another_thread_may_stop_it(simulator: Simulator, tmp_path: Path) -> None:
+    with Luma(**simulator.luma_options) as luma:
+        batch = run_batch(luma, pictures(12), to=tmp_path, concurrency=4)
+        stopping = threading.Thread(target=batch.stop)
+        ended = 0
+        for outcome in batch:
+            ended += outcome.state == "done"
+            if ended == 1:
+                stopping.start()
+                stopping.join()
+        assert ended == len(simulator.ledger.charges) < 12
+
+
+def test_what_is_wrong_is_raised_where_it_is_asked_for(simulator: Simulator, tmp_path: Path) -> None:
+    with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match="max_credits"):
+        run_batch(luma, pictures(1), to=tmp_path, max_credits=-1)
+    rows = tmp_path / "none.jsonl"
+    rows.write_text("")
+    with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match="no rows"):
+        list(run_batch(luma, rows, to=tmp_path / "out"))
+
+
+@pytest.mark.simulator(speed=20)
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) -> None:
+    folder = tmp_path / "out"
+    process = begin(simulator, PROGRAM.format(folder=str(folder)), "-Wd")
+    assert process.stdout is not None
+    process.stdout.readline()
+    threading.Event().wait(0.2)  # until it waits for the next
+    for _ in range(times):
+        process.send_signal(2)
+        threading.Event().wait(0.3)
+    _, _, err = finished(process)
+    assert err.count("KeyboardInterrupt") == 1, err
+    assert "run it again" in err
+    assert "ResourceWarning" not in err
+    code, _, err = finished(begin(simulator, PROGRAM.format(folder=str(folder)), "-Wd"))
+    assert code == 0, err
+    assert len(simulator.ledger.charges) == 12
+    assert not simulator.ledger.duplicates()
+    assert len((folder / "results.jsonl").read_text().splitlines()) == 12
