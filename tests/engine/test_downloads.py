@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import resource
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import FakeClock
 from support.leaks import leaks
+from support.small_disk import full, run_on_small_disk
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
 
 from generor_async.engine import web
@@ -290,22 +289,21 @@ async def test_a_folder_that_takes_no_file_says_what_to_do(tmp_path: Path) -> No
     assert "cannot be written to (No such file or directory). Choose a folder" in str(error)
 
 
-@contextmanager
-def full_disk() -> Generator[None]:
-    """No file of this process may grow beyond 100 bytes: not for long, since its output may go to a file as well."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+async def no_room(disk: Path) -> None:
+    folder = disk / "out"
+    folder.mkdir()
+    for spare in (0, 2):  # at the first byte, and in the middle
+        with full(disk, spare=spare):
+            async with Wire(served(PNG * 20)) as wire:
+                error = await failing(wire, folder)
+        assert f"{folder} cannot be written to (No space left on device). Choose a folder with room" in str(error)
+    async with Wire(served(PNG * 20)) as wire:
+        (path,) = await download(wire, folder)
+    assert path.read_bytes() == PNG * 20
 
 
-async def test_a_disk_without_room_says_what_to_do_and_keeps_nothing(tmp_path: Path) -> None:
-    async with Wire(served()) as wire:
-        with full_disk():
-            error = await failing(wire, tmp_path)
-    assert "cannot be written to" in str(error)
+def test_a_disk_without_room_says_what_to_do_and_keeps_nothing() -> None:
+    run_on_small_disk(no_room, kilobytes=400)
 
 
 async def test_an_output_that_is_too_large_is_refused(tmp_path: Path) -> None:
