@@ -3,6 +3,9 @@
 import ast
 import asyncio
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 PYTHON = [code for language, code in BLOCKS if language == "python" and "\ndef test_" not in code.replace("async ", "")]
 TESTS = [code for language, code in BLOCKS if language == "python" and code not in PYTHON]
+COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
 CONSOLE = [code.strip() for language, code in BLOCKS if language == "console"]
 
 
@@ -61,6 +65,24 @@ def test_each_block_of_tests_passes(code: str, pytester: pytest.Pytester, monkey
     plugins = ("-p", MODULE, "-p", "no:asyncio", "-p", "no:cacheprovider")
     result = pytester.runpytest_subprocess("-W", "error", "--strict-markers", *plugins)
     result.assert_outcomes(passed=code.count("def test_"))
+
+
+@pytest.mark.parametrize("code", [code for code in CONSOLE if code.startswith("generor ")], ids=heading)
+def test_each_command_runs(code: str, tmp_path: Path) -> None:
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a heron"}\n{"prompt": "two herons"}\n')
+    for line in code.splitlines():
+        arguments = shlex.split(line)[1:]
+        ended = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
+        assert ended.stdout, line
 
 
 def calls_run(code: str) -> bool:
