@@ -1,0 +1,113 @@
+"""A disk that is really full, or really read-only: a tmpfs of so many KB, in a mount namespace of its own.
+
+    def program(disk: Path) -> None: ...        # on the module's top level: asserts what it has to say
+
+    def test_it() -> None:
+        run_on_small_disk(program, kilobytes=400)
+
+The program runs in a process of its own, as what is mounted for it is seen by nobody else, and goes with it. Where
+namespaces are not permitted, this fails and says so: a test that is left out shows nothing.
+"""
+
+import asyncio
+import errno
+import importlib.util
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import generor_async
+
+__all__ = ["full", "make_read_only", "run_on_small_disk"]
+
+PATIENCE: Final = 60.0
+"""Seconds after which a program hangs."""
+NAMESPACES: Final = (["unshare", "--map-root-user", "--mount"], ["unshare", "--mount"])
+"""Ways to one: the first for everybody, the second for root where users may have none."""
+FILLER: Final = "filler"
+PIECE: Final = bytes(4_096)
+
+
+def run_on_small_disk(program: Callable[[Path], object], *, kilobytes: int) -> None:
+    """Run a function, plain or async, in a process that sees a disk of this size, and hand it the folder.
+
+    Raises AssertionError, with what it wrote, if it fails.
+    """
+    file = inspect.getsourcefile(program)
+    assert file is not None
+    places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
+    with tempfile.TemporaryDirectory() as disk:
+        ended = subprocess.run(
+            [*_namespace(), sys.executable, "-m", "support.small_disk", file, program.__name__, disk, str(kilobytes)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode == 0, f"{program.__name__} on a disk of {kilobytes} KB:\n{ended.stdout}{ended.stderr}"
+
+
+def _namespace() -> Sequence[str]:
+    """Return the command that begins a mount namespace here."""
+    refusals: list[str] = []
+    for command in NAMESPACES:
+        try:
+            ended = subprocess.run(
+                [*command, "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            refusals.append(str(error))
+        else:
+            if ended.returncode == 0:
+                return command
+            refusals.append(ended.stderr.strip())
+    raise AssertionError(f"no small disk can be mounted here: allow user namespaces, or run as root ({refusals})")
+
+
+@contextmanager
+def full(disk: Path, *, spare: int = 0) -> Generator[None]:
+    """Fill a small disk, but for so many pages of 4 KB; it has room again afterwards."""
+    filler = disk / FILLER
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(PIECE)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+        file.truncate(max(0, file.tell() // len(PIECE) - spare) * len(PIECE))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def make_read_only(disk: Path) -> None:
+    """Let nothing be written to a small disk any more."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def _main(file: str, name: str, disk: str, kilobytes: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk], check=True)
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    result = getattr(module, name)(Path(disk))
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
