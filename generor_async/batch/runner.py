@@ -17,7 +17,7 @@ from attrs import frozen
 
 from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
-from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed
+from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed, write_rejected
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
@@ -26,10 +26,10 @@ from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.work import work_for
 from generor_async.engine.client import Client
-from generor_async.errors import APIError, InvalidRequestError
+from generor_async.errors import APIError, InvalidRequestError, JournalError
 from generor_async.rules.rows import OPEN, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
-from generor_async.values import JSON
+from generor_async.values import JSON, Clock
 
 __all__ = ["Batch", "run_batch"]
 
@@ -155,7 +155,7 @@ class _Run:
         self._parameters = parameters
         self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
         self._most = order.concurrency or self.work.most
-        self.clock = order.client._clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
@@ -195,9 +195,9 @@ class _Run:
         return run
 
     async def _begin(self) -> None:
-        """Note where the account stands before the first call, which proves the key as well."""
+        """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
+        balance = await self.work.balance()
         if await self.journal.recall("account") is None:
-            balance = await self.work.balance()
             added = await self.work.added(None)
             latest = None if added is None else added[1]
             await self.journal.remember("account", {"balance": balance, "transaction": latest})
@@ -278,7 +278,7 @@ class _Run:
                 if self._stops:
                     break
                 self._start(row)
-            reconciliation = self.work.reconciliation(self.journal, self.clock)
+            reconciliation = self.work.reconciliation(self.journal)
             while True:
                 while not self._stops and await self._claim(reading):
                     pass
@@ -293,12 +293,17 @@ class _Run:
             await asyncio.wait([reading])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self._error = self._error or problem
-        await self._sum_up()
-        await self._deliver(None)
+        try:
+            await self._sum_up()
+        except JournalError as error:
+            self._error = self._error or error
+        finally:
+            await self._deliver(None)
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
         await write_failed(self.folder, self.journal)
+        await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
         told = sum(one.settled for one in await self.journal.spent())
         with suppress(APIError):  # costs that overlap are counted more than once where the account doesn't answer
@@ -397,7 +402,10 @@ class _Run:
         outcome = outcome_of(row, self.folder)
         if row.state == "done":
             self._left = 0
-            self._results.add(row)
+            try:
+                self._results.add(row)
+            except JournalError as error:
+                self.halt(error)
         if self._order.on_row is not None:
             told = self._order.on_row(outcome)
             if isawaitable(told):
