@@ -11,11 +11,11 @@ from attrs import asdict, frozen
 
 from generor_async.batch.journal import Reader, Row
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import JournalError
+from generor_async.errors import DownloadError, JournalError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
-__all__ = ["Results", "RowOutcome", "outcome_of", "write_failed", "write_rejected"]
+__all__ = ["Results", "RowOutcome", "outcome_of", "unfetched", "write_failed", "write_rejected"]
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
@@ -62,6 +62,16 @@ def outcome_of(row: Row, folder: Path) -> RowOutcome:
     )
 
 
+def unfetched(count: int, last: Exception) -> DownloadError:
+    """Make the error of rows that are paid for, and whose outputs can't be had now; `last` is why, of the last one."""
+    rows = "1 row is" if count == 1 else f"{count} rows are"
+    return DownloadError(
+        f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
+        url=getattr(last, "url", ""),
+        advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
+    )
+
+
 class Results:
     """The file results.jsonl: a line for every row that is done, in the order in which they ended.
 
@@ -75,9 +85,12 @@ class Results:
     async def open(self, journal: Reader) -> None:
         """Begin to append; mends what an earlier process left behind."""
         done = (await journal.counts()).get("done", 0)
-        if await to_the_end(self._lines) != done:
-            await _write(self._path, (_line(row) async for row in journal.rows("done")))
-        self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
+        try:
+            if await to_the_end(self._lines) != done:
+                await _write(self._path, (_line(row) async for row in journal.rows("done")))
+            self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
+        except OSError as error:
+            raise _unwritten(self._path, error.strerror) from None
 
     def add(self, row: Row) -> None:
         """Append a row that is done.

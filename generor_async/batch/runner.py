@@ -17,10 +17,11 @@ from attrs import frozen
 
 from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
-from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed, write_rejected
+from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, unfetched, write_failed, write_rejected
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
@@ -151,6 +152,7 @@ class _Run:
         self.folder = order.folder
         self.journal: Journal = journal
         self._results = Results(order.folder)
+        self._reserve = Reserve(order.folder)
         self.purse = Purse(budget, self._spent)
         self._parameters = parameters
         self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
@@ -168,6 +170,8 @@ class _Run:
         """Rows from Python that were read, and not claimed yet."""
         self._left = 0
         """Rows in a row whose outputs couldn't be had."""
+        self._unfetched = 0
+        """Rows, in all, whose outputs couldn't be had."""
         self._outcomes: asyncio.Queue[RowOutcome | None] = asyncio.Queue(1)
         self._heard = True
 
@@ -205,6 +209,7 @@ class _Run:
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
         await self._results.open(self.journal)
+        await self._reserve.take()
 
     async def _spent(self) -> float | None:
         """Return what the account has spent since the batch began, at the most."""
@@ -243,6 +248,7 @@ class _Run:
                 cancelled = error
                 self.stop()
         self._results.close()
+        self._reserve.give_up()
         await self.journal.close()
         if cancelled is not None:
             raise cancelled
@@ -255,6 +261,8 @@ class _Run:
 
     def halt(self, error: BaseException) -> None:
         """Stop, and raise this at the end; the first error is the one."""
+        if isinstance(error, JournalError):
+            self._reserve.give_up()
         self._error = self._error or error
         self._stops = self._stops or 1
         self._obey()
@@ -293,6 +301,8 @@ class _Run:
             await asyncio.wait([reading])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self._error = self._error or problem
+        if self._unfetched:
+            self._error = self._error or unfetched(self._unfetched, self._why_unfetched)
         try:
             await self._sum_up()
         except JournalError as error:
@@ -419,11 +429,16 @@ class _Run:
         if verdict.wait:
             self._pause_until = max(self._pause_until, self.clock.monotonic() + verdict.wait)
 
-    def left(self, error: Exception) -> None:
-        """Note a row whose outputs can't be had now: it is taken up again by the next run."""
+    def left(self, error: Exception, *, taken_up: bool) -> None:
+        """Note a row whose outputs can't be had now: it is taken up again by the next run.
+
+        Those that an earlier run has paid for don't stop this one by themselves, or they would each time.
+        """
         self._left += 1
-        if self._left >= LEFT_IN_A_ROW:
-            self.halt(error)
+        self._unfetched += 1
+        self._why_unfetched = error
+        if self._left >= LEFT_IN_A_ROW and not taken_up:
+            self.halt(unfetched(self._unfetched, error))
 
     @property
     def stopping(self) -> bool:

@@ -144,9 +144,11 @@ def _thinned(answer: Answer, fault: Fault, operation: str) -> Answer:
     if answer.status != 200:
         return answer
 
+    share: float = fault.details["share"]
+
     def kept(item: Mapping[str, object]) -> bool:
         dice = Random(f"{fault.seed} {operation} {next(iter(item.values()))}")  # noqa: S311  # a simulation
-        return dice.random() >= fault.details["share"]
+        return dice.random() >= share
 
     return evolve(answer, json={**answer.json, "data": [item for item in answer.json["data"] if kept(item)]})
 
