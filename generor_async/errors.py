@@ -389,9 +389,11 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
 class DownloadError(GenerorAsyncError):
     """An output or an image could not be downloaded; `url` is shown without its query or other credentials."""
 
-    def __init__(self, message: str, *, url: str, advice: str = "") -> None:
+    def __init__(self, message: str, *, url: str, retryable: bool = True, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.url = _bare(url)
+        self.retryable = retryable
+        """False where the host's answer is final: it has no such file, or another than was asked for."""
 
 
 def _bare(url: str) -> str:

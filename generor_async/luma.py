@@ -90,6 +90,7 @@ class AsyncLuma(Client):
             raise DownloadError(
                 f"the generation has no outputs (its state is {state})",
                 url="",
+                retryable=state != "completed",
                 advice="Wait until it is completed",
             )
         outputs = [self._output(generation, index) for index in range(len(generation.output))]

@@ -1,22 +1,25 @@
 """What a batch hands out and leaves behind of each row: outcomes, results.jsonl and failed.jsonl."""
 
+import errno
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from generor_async.batch.journal import Reader, Row
 from generor_async.engine.threads import to_the_end
+from generor_async.errors import DownloadError, JournalError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
-__all__ = ["Results", "RowOutcome", "outcome_of", "write_failed"]
+__all__ = ["Results", "RowOutcome", "outcome_of", "unfetched", "write_failed", "write_rejected"]
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
+REJECTED: Final = "rejected.jsonl"
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -59,6 +62,16 @@ def outcome_of(row: Row, folder: Path) -> RowOutcome:
     )
 
 
+def unfetched(count: int, last: Exception) -> DownloadError:
+    """Make the error of rows that are paid for, and whose outputs can't be had now; `last` is why, of the last one."""
+    rows = "1 row is" if count == 1 else f"{count} rows are"
+    return DownloadError(
+        f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
+        url=getattr(last, "url", ""),
+        advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
+    )
+
+
 class Results:
     """The file results.jsonl: a line for every row that is done, in the order in which they ended.
 
@@ -72,13 +85,24 @@ class Results:
     async def open(self, journal: Reader) -> None:
         """Begin to append; mends what an earlier process left behind."""
         done = (await journal.counts()).get("done", 0)
-        if await to_the_end(self._lines) != done:
-            await _write(self._path, (_line(row) async for row in journal.rows("done")))
-        self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
+        try:
+            if await to_the_end(self._lines) != done:
+                await _write(self._path, (_line(row) async for row in journal.rows("done")))
+            self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
+        except OSError as error:
+            raise _unwritten(self._path, error.strerror) from None
 
     def add(self, row: Row) -> None:
-        """Append a row that is done."""
-        self._file.write(_line(row).encode())
+        """Append a row that is done.
+
+        Raises JournalError where there is no room for it: what is missing then is mended by `open`.
+        """
+        line = _line(row).encode()
+        try:
+            if self._file.write(line) < len(line):  # the rest of it would meet what the next line would
+                raise _unwritten(self._path, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise _unwritten(self._path, error.strerror) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -111,12 +135,36 @@ async def write_failed(folder: Path, journal: Reader) -> None:
         await to_the_end(lambda: path.unlink(missing_ok=True))
 
 
+async def write_rejected(folder: Path, journal: Reader) -> None:
+    """Write rejected.jsonl anew: the lines that can't be run, each with its place and reason; no file without any."""
+    path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
+    async for first in lines:
+        await _write(path, _with(first, lines))
+        return
+    await to_the_end(lambda: path.unlink(missing_ok=True))
+
+
+async def _with(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for line in others:
+        yield line
+
+
 async def _write(path: Path, lines: AsyncIterator[str]) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; raises JournalError."""
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("wb") as file:
-        async for line in lines:
-            file.write(line.encode())
-        file.flush()
-        await to_the_end(lambda: os.fsync(file.fileno()))
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            async for line in lines:
+                file.write(line.encode())
+            file.flush()
+            await to_the_end(lambda: os.fsync(file.fileno()))
+        beside.replace(path)
+    except OSError as error:
+        await to_the_end(lambda: beside.unlink(missing_ok=True))
+        raise _unwritten(path, error.strerror) from None
+
+
+def _unwritten(path: Path, problem: str | None) -> JournalError:
+    advice = "Free some space or mend the disk, and run it again: the journal has it all, and the file is written anew"
+    return JournalError(f"{path} cannot be written to ({problem})", advice=advice)

@@ -6,12 +6,13 @@ rows stay as they are.
 
 import json
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.journal import Journal, Row
+from generor_async.batch.server_clock import ServerClock
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.reconcile import (
     Absent,
@@ -26,7 +27,6 @@ from generor_async.rules.reconcile import (
     reconcile,
 )
 from generor_async.rules.rows import OPEN, Accept, Release
-from generor_async.values import JSON, Clock
 
 __all__ = ["Reconciliation"]
 
@@ -43,8 +43,11 @@ EXACT: Final = 1e-6
 class Reconciliation:
     """Looks at the account as often as it takes, and settles what can be settled."""
 
-    def __init__(self, client: AsyncGeneror, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, client: AsyncGeneror, journal: Journal, clock: ServerClock, balance: Callable[[], Awaitable[float]]
+    ) -> None:
         self._client = client
+        self._balance = balance
         self._journal = journal
         self._clock = clock
         self._first = math.inf
@@ -56,11 +59,17 @@ class Reconciliation:
     async def settle(self) -> Sequence[Row]:
         """Look once; return the rows that are settled: accepted, or ready."""
         self.look_at = None
-        unknown = [row async for row in self._journal.rows("unknown") if row.submitted_at is not None]
+        unknown = [
+            row async for row in self._journal.rows("unknown") if row.submitted_at is not None and not row.remote_ids
+        ]
         if not unknown:
             return ()
         since = min(row.submitted_at or 0.0 for row in unknown) - BEFORE
-        known = [row async for row in self._journal.rows(*OPEN, "done") if (row.submitted_at or 0.0) >= since - BEFORE]
+        known = [
+            row
+            async for row in self._journal.rows(*OPEN, "done", "unknown")
+            if (row.submitted_at or 0.0) >= since - BEFORE and (row.remote_ids or row.state != "unknown")
+        ]
         look = await self._look(since, known)
         if look is None:
             return ()
@@ -82,8 +91,8 @@ class Reconciliation:
                     await self._journal.step(row, Accept(remote_ids=tuple(map(str, ids))))
                     settled.append(row)
                 case Absent():
-                    problem: JSON = {"message": "its call had no effect: the account shows neither creation nor spend"}
-                    await self._journal.step(row, Release(at=self._clock.time(), problem=problem))
+                    message = "its call had no effect: the account shows neither creation nor spend"
+                    await self._journal.step(row, Release(at=self._clock.time(), problem={"message": message}))
                     settled.append(row)
                 case Held(look_at=again) if again is not None and again < last:
                     self.look_at = again if self.look_at is None else min(self.look_at, again)
@@ -93,8 +102,8 @@ class Reconciliation:
 
     async def _look(self, since: float, known: Sequence[Row]) -> Look | None:
         """Read what the account shows; None where nobody can say when anything was."""
-        at = self._clock.time()
-        balance = (await self._client.credits.balance()).total
+        balance = await self._balance()
+        at = self._clock.time()  # by the answer that has just come
         # Times without a zone may be off by half a day, and one more half for zones of both signs.
         far = since - 86_400.0
         transactions, begun = await self._since_the_batch_began()

@@ -8,7 +8,7 @@ from uuid import uuid4
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
-from generor_async.errors import GenerorAsyncError, JournalError, StaleRowError
+from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, StaleRowError
 from generor_async.rules.rows import (
     ENDED,
     MOST_ATTEMPTS,
@@ -59,8 +59,8 @@ class Run(Protocol):
         """Stop, or pause, where an error concerns more than its row."""
         ...
 
-    def left(self, error: Exception) -> None:
-        """Note a row whose outputs can't be had now."""
+    def left(self, error: Exception, *, taken_up: bool) -> None:
+        """Note a row whose outputs can't be had now; `taken_up` if it was paid for by an earlier run."""
         ...
 
     def over(self) -> None:
@@ -97,12 +97,12 @@ class RowRun:
             if self._run.stopping:
                 await self._abandon()
                 return
-            if row.state in OPEN:
+            if taken_up := row.state in OPEN:
                 self._hold = self._purse.take_up(row)
             else:
                 await self._buy()
             if row.state in OPEN:
-                await self._collect()
+                await self._collect(taken_up=taken_up)
         except asyncio.CancelledError:
             await self._abandon()
             raise
@@ -149,7 +149,7 @@ class RowRun:
             self._purse.settle(self._hold, accepted.cost)
             self._hold = None
 
-    async def _collect(self) -> None:
+    async def _collect(self, *, taken_up: bool) -> None:
         """Wait until it is complete, and store the outputs."""
         row, tries = self._row, 0
         while True:
@@ -159,11 +159,12 @@ class RowRun:
                 raise
             except GenerorAsyncError as error:
                 verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
-                if verdict.to is not None or verdict.stops:
+                patient = isinstance(error, DownloadError) and tries < len(AGAIN_AFTER)  # a store may be late
+                if verdict.stops or (verdict.to is not None and not patient):
                     await self._close(verdict, error)
                     return
                 if tries == len(AGAIN_AFTER):
-                    self._run.left(error)
+                    self._run.left(error, taken_up=taken_up)
                     return
                 await self._clock.sleep(AGAIN_AFTER[tries])
                 tries += 1
@@ -207,14 +208,14 @@ class RowRun:
 
     async def _keep(self, step: Step) -> None:
         """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again."""
-        for _ in range(KEEP_TRYING):
+        for pause in (0.0, *[1.0] * KEEP_TRYING):
             try:
                 await self._journal.step(self._row, step)
             except StaleRowError:
                 raise
             except JournalError as error:
                 self._run.halt(error)
-                await self._clock.sleep(1.0)
+                await self._clock.sleep(pause)
             else:
                 return
         await self._journal.step(self._row, step)

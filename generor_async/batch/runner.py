@@ -17,21 +17,22 @@ from attrs import frozen
 
 from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
-from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_failed
+from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, unfetched, write_failed, write_rejected
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.work import work_for
 from generor_async.engine.client import Client
-from generor_async.errors import APIError, InvalidRequestError
+from generor_async.errors import APIError, InvalidRequestError, JournalError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules.rows import OPEN, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
-from generor_async.values import JSON
+from generor_async.values import JSON, Clock
 
 __all__ = ["Batch", "run_batch"]
 
@@ -157,12 +158,13 @@ class _Run:
         self.folder = order.folder
         self.journal: Journal = journal
         self._results = Results(order.folder)
+        self._reserve = Reserve(order.folder)
         self.purse = Purse(budget, self._spent)
         self._parameters = parameters
         self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
         self._most = order.concurrency or self.work.most
         self.loop = asyncio.get_running_loop()
-        self.clock = order.client._clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
@@ -175,6 +177,8 @@ class _Run:
         """Rows from Python that were read, and not claimed yet."""
         self._left = 0
         """Rows in a row whose outputs couldn't be had."""
+        self._unfetched = 0
+        """Rows, in all, whose outputs couldn't be had."""
         self._outcomes: asyncio.Queue[RowOutcome | None] = asyncio.Queue(1)
         self._heard = True
 
@@ -202,9 +206,9 @@ class _Run:
         return run
 
     async def _begin(self) -> None:
-        """Note where the account stands before the first call, which proves the key as well."""
+        """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
+        balance = await self.work.balance()
         if await self.journal.recall("account") is None:
-            balance = await self.work.balance()
             added = await self.work.added(None)
             latest = None if added is None else added[1]
             await self.journal.remember("account", {"balance": balance, "transaction": latest})
@@ -212,6 +216,7 @@ class _Run:
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
         await self._results.open(self.journal)
+        await self._reserve.take()
 
     async def _spent(self) -> float | None:
         """Return what the account has spent since the batch began, at the most."""
@@ -254,6 +259,7 @@ class _Run:
                 cancelled = error
                 self.stop()
         self._results.close()
+        self._reserve.give_up()
         await self.journal.close()
         if cancelled is not None:
             raise cancelled
@@ -266,6 +272,8 @@ class _Run:
 
     def halt(self, error: BaseException) -> None:
         """Stop, and raise this at the end; the first error is the one."""
+        if isinstance(error, JournalError):
+            self._reserve.give_up()
         self._error = self._error or error
         self._stops = self._stops or 1
         self._obey()
@@ -289,7 +297,7 @@ class _Run:
                 if self._stops:
                     break
                 self._start(row)
-            reconciliation = self.work.reconciliation(self.journal, self.clock)
+            reconciliation = self.work.reconciliation(self.journal)
             while True:
                 while not self._stops and await self._claim(reading):
                     pass
@@ -304,12 +312,19 @@ class _Run:
             await asyncio.wait([reading])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self._error = self._error or problem
-        await self._sum_up()
-        await self._deliver(None)
+        if self._unfetched:
+            self._error = self._error or unfetched(self._unfetched, self._why_unfetched)
+        try:
+            await self._sum_up()
+        except JournalError as error:
+            self._error = self._error or error
+        finally:
+            await self._deliver(None)
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
         await write_failed(self.folder, self.journal)
+        await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
         told = sum(one.settled for one in await self.journal.spent())
         with suppress(APIError):  # costs that overlap are counted more than once where the account doesn't answer
@@ -408,7 +423,10 @@ class _Run:
         outcome = outcome_of(row, self.folder)
         if row.state == "done":
             self._left = 0
-            self._results.add(row)
+            try:
+                self._results.add(row)
+            except JournalError as error:
+                self.halt(error)
         if self._order.on_row is not None:
             told = self._order.on_row(outcome)
             if isawaitable(told):
@@ -422,11 +440,16 @@ class _Run:
         if verdict.wait:
             self._pause_until = max(self._pause_until, self.clock.monotonic() + verdict.wait)
 
-    def left(self, error: Exception) -> None:
-        """Note a row whose outputs can't be had now: it is taken up again by the next run."""
+    def left(self, error: Exception, *, taken_up: bool) -> None:
+        """Note a row whose outputs can't be had now: it is taken up again by the next run.
+
+        Those that an earlier run has paid for don't stop this one by themselves, or they would each time.
+        """
         self._left += 1
-        if self._left >= LEFT_IN_A_ROW:
-            self.halt(error)
+        self._unfetched += 1
+        self._why_unfetched = error
+        if self._left >= LEFT_IN_A_ROW and not taken_up:
+            self.halt(unfetched(self._unfetched, error))
 
     @property
     def stopping(self) -> bool:

@@ -127,7 +127,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
 def _create(connection: sqlite3.Connection, key: RunKey) -> None:
     for statement in TABLES.split(";"):
         connection.execute(statement)
-    connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
+    _name(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
@@ -145,12 +145,24 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
     (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
     found = RunKey(**json.loads(text))
+    if found == key:
+        return
+    if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
+        connection.execute("DELETE FROM notes")
+        connection.execute("DELETE FROM rejects")
+        _name(connection, key)
+        return
     for what, here, there in (
-        ("operation", key.operation, found.operation),
-        ("API", key.address, found.address),
-        ("rows", key.source, found.source),
+        ("operation is", key.operation, found.operation),
+        ("API is", key.address, found.address),
+        ("rows are those of", key.source, found.source),
     ):
         if here != there:
             raise refused(
-                f"{path.parent} belongs to another run, whose {what} is {there}, not {here}", "Give another folder"
+                f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
+                "Give another folder, or go on with that run",
             )
+
+
+def _name(connection: sqlite3.Connection, key: RunKey) -> None:
+    connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))

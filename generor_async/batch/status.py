@@ -9,14 +9,15 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.journal import Row, RunKey
+from generor_async.batch.folder import refused
+from generor_async.batch.journal import Reject, Row, RunKey
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.rows import Release, State
 
-__all__ = ["Status", "make_ready", "read_status", "report"]
+__all__ = ["Status", "make_ready", "read_rejected", "read_status", "report"]
 
 REPORT: Final = "report.html"
 ROWS_AT_ONCE: Final = 200
@@ -68,6 +69,20 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         await reader.close()
 
 
+async def read_rejected(folder: str | os.PathLike[str], *, most: int) -> list[Reject]:
+    """Return the first lines of the batch in a folder that can't be run."""
+    reader = await open_reader(folder)
+    try:
+        found: list[Reject] = []
+        async for reject in reader.rejects():
+            found.append(reject)
+            if len(found) == most:
+                break
+        return found
+    finally:
+        await reader.close()
+
+
 async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool) -> int:
     """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
     chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
@@ -105,6 +120,9 @@ async def report(to: str | os.PathLike[str]) -> Path:
                 yield from page
 
         await to_the_end(lambda: write_report(folder / REPORT, summary, rows(), folder=folder))
+    except OSError as error:
+        advice = "Free some space or mend the disk, and write it again with `report`"
+        raise refused(f"{folder / REPORT} cannot be written to ({error.strerror})", advice) from None
     finally:
         await reader.close()
     return folder / REPORT

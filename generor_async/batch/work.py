@@ -13,13 +13,14 @@ from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.client import Client
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import JSON, Clock, is_array, is_object
+from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
 
@@ -46,6 +47,8 @@ class Work(Protocol):
     """One API's way with a row."""
 
     vendor: Vendor
+    clock: ServerClock
+    """Learns from the answers that come back."""
     most: int
     """How many rows are in work at once unless the caller says otherwise."""
 
@@ -65,7 +68,7 @@ class Work(Protocol):
         """Download the outputs; return what results.jsonl says of them."""
         ...
 
-    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation | None:
+    def reconciliation(self, journal: Journal) -> Reconciliation | None:
         """Return what settles unknown rows; None where the API lists nothing to settle them by."""
         ...
 
@@ -107,6 +110,7 @@ class LumaWork:
     most = 250
 
     def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
+        self.clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
         self._parameters = parameters
         self._capped = capped
@@ -128,6 +132,7 @@ class LumaWork:
             await to_the_end(lambda: check_files(dict(row.parameters)))
         operation = self._parameters.build(row.parameters)
         generation: Generation = await _before(self._client, request_id, before).send(operation)
+        self.clock.learn(generation)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, made=job)
 
@@ -141,7 +146,7 @@ class LumaWork:
         paths = await self._client.download(made, _folder(row, folder), overwrite=True)
         return {"files": _names(paths, folder)}
 
-    def reconciliation(self, journal: Journal, clock: Clock) -> None:
+    def reconciliation(self, journal: Journal) -> None:
         """Return nothing: Luma lists no jobs."""
 
     async def balance(self) -> None:
@@ -159,12 +164,15 @@ class GenerorWork:
     """As many as a client has connections for by default: who waits for one has had its turn."""
 
     def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
+        self.clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
         self._parameters = parameters
         self._estimates = Estimates(self._estimate)
 
     async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
-        return await self._client.generators.estimate(**parameters)
+        estimate = await self._client.generators.estimate(**parameters)
+        self.clock.learn(estimate)
+        return estimate
 
     async def quote(self, row: Row) -> Quote:
         """Return what the API's estimate says; asked once for each shape."""
@@ -174,6 +182,7 @@ class GenerorWork:
         """Generate."""
         operation = self._parameters.build(row.parameters)
         result: GenerateResult = await _before(self._client, request_id, before).send(operation)
+        self.clock.learn(result)
         ids = tuple(str(creation.creation_id) for creation in result.creations)
         return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)
 
@@ -198,13 +207,15 @@ class GenerorWork:
             told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
         return {"files": names, **({"creations": told} if any(told) else {})}
 
-    def reconciliation(self, journal: Journal, clock: Clock) -> Reconciliation:
+    def reconciliation(self, journal: Journal) -> Reconciliation:
         """Return what settles unknown rows by the account's creations and transactions."""
-        return Reconciliation(self._client, journal, clock)
+        return Reconciliation(self._client, journal, self.clock, self.balance)
 
     async def balance(self) -> float:
         """Return the account's credits."""
-        return (await self._client.credits.balance()).total
+        balance = await self._client.credits.balance()
+        self.clock.learn(balance)
+        return balance.total
 
     async def added(self, since: int | None) -> tuple[float, int | None] | None:
         """Add up what came in after a transaction; reads no further than it must."""

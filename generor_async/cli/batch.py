@@ -17,7 +17,7 @@ from rich.table import Table
 
 from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.status import Status, make_ready, read_status
+from generor_async.batch.status import Status, make_ready, read_rejected, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.engine.client import Client
 from generor_async.errors import GenerorAsyncError
@@ -26,6 +26,8 @@ from generor_async.simulator import Simulator
 __all__ = ["commands"]
 
 SOME_MISSING, BAD_USE, INTERRUPTED = 3, 2, 130
+NAMED = 5
+"""Lines that were set aside which are named on the terminal."""
 EVERY = 10.0
 """Seconds between two lines of progress."""
 SPEED = 60.0
@@ -73,6 +75,7 @@ def run(
             await batch.report()
         standing = await read_status(out)
         _show(standing)
+        await _name_rejected(out, standing)
         if stopped:
             return INTERRUPTED
         return 0 if standing.is_complete else SOME_MISSING
@@ -87,6 +90,7 @@ def status(folder: Folder) -> None:
     async def main() -> int:
         standing = await read_status(folder)
         _show(standing)
+        await _name_rejected(folder, standing)
         return 0 if standing.is_complete else SOME_MISSING
 
     _finish(main())
@@ -188,6 +192,14 @@ async def _tell(out: Path) -> None:
         await asyncio.sleep(EVERY)
         counts = (await read_status(out)).counts
         typer.echo(", ".join(f"{rows} {state}" for state, rows in counts.items() if rows), err=True)
+
+
+async def _name_rejected(folder: Path, standing: Status) -> None:
+    """Name the lines that were set aside, each with what to do about it."""
+    for reject in await read_rejected(folder, most=NAMED):
+        typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
+    if standing.rejected > NAMED:
+        typer.echo(f"and {standing.rejected - NAMED:,} more: see {folder / 'rejected.jsonl'}", err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -155,9 +155,9 @@ class _Download:
             raise
         except WebError as error:
             self._part.leave()
-            failure = self._failure(error.problem, error.advice or "Download it again")
+            failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.final)
         except _UnfitError as error:
-            failure = self._failure(str(error), "Fetch the result again, and look at what it is")
+            failure = self._failure(str(error), "Fetch the result again, and look at what it is", retryable=False)
         except FileExistsError as error:
             failure = self._exists(error.filename)
         except OSError as error:
@@ -214,7 +214,8 @@ class _Download:
                 raise _UnfitError(answer.problem)
             case _:
                 advice = "Fetch the result again"
-                raise WebError(answer.problem, passing=answer.why == "passing", advice=advice, wait=wait)
+                final = answer.why == "final"
+                raise WebError(answer.problem, passing=not final, final=final, advice=advice, wait=wait)
 
     async def _refresh(self) -> None:
         assert self._output.refresh is not None
@@ -273,8 +274,8 @@ class _Download:
     def _exists(self, path: str | Path) -> DownloadError:
         return self._failure(f"{path} exists already", "Pass overwrite=True, or choose another folder")
 
-    def _failure(self, problem: str, advice: str) -> DownloadError:
-        return DownloadError(problem, url=self._output.url, advice=advice)
+    def _failure(self, problem: str, advice: str, *, retryable: bool = True) -> DownloadError:
+        return DownloadError(problem, url=self._output.url, retryable=retryable, advice=advice)
 
 
 def _folder(to: str | os.PathLike[str]) -> Path:

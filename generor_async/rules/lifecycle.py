@@ -75,7 +75,8 @@ CREATION: Final = Lifecycle(
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",
-    "budget_exhausted": "Add credits, then resubmit",
+    "budget_exhausted": "Add credits, then resubmit; whether this one is charged is not documented, so that may pay"
+    " twice",
     "output_not_found": "Retry the same request",
     "image_too_large": "Resize the image",
     "unsupported_format": "Convert the input to a supported format",

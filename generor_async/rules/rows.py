@@ -30,6 +30,7 @@ from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
     DeadlineExceededError,
+    DownloadError,
     GenerationFailedError,
     NotFoundError,
     OutcomeUnknownError,
@@ -245,6 +246,8 @@ def _after_acceptance(error: Exception) -> Verdict:
         return Verdict(to="unknown", charged=True)
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
         return Verdict(to=None, charged=None, stops=True)
+    if isinstance(error, DownloadError) and not error.retryable:
+        return Verdict(to="unknown", charged=True)
     return _STAYS
 
 

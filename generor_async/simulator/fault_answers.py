@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from random import Random
 from xml.sax.saxutils import escape
 
 from attrs import evolve
@@ -21,8 +22,8 @@ from generor_async.simulator.luma.answers import COMMON_HEADERS
 
 __all__ = ["FAITHFUL", "bent", "replaced"]
 
-FAITHFUL = frozenset({"drip", "expired_url", "skewed_clock", "stale_listing"})
-"""The faults under which the operation's own answer reaches the caller whole."""
+FAITHFUL = frozenset({"drip", "expired_url", "lossy_listing", "skewed_clock", "stale_listing"})
+"""The faults under which the operation's own answer reaches the caller, and is none that broke."""
 LONGEST_LIFETIME = 7 * 86_400.0
 """Seconds for which S3 signs a URL at most."""
 RPM_WAIT, JOBS_WAIT = 12, 60
@@ -62,6 +63,8 @@ def replaced(fault: Fault, call: Call, answer: Answer | None, limits_told: Mappi
         return BODIES[fault.fault](fault, answer)
     if answer is None:
         return _page(502)
+    if fault.fault == "lossy_listing":
+        return _thinned(answer, fault, call.operation)
     if fault.fault == "skewed_clock":
         return _skewed(answer, call.now, fault.details["seconds"])
     if fault.fault in FAITHFUL or answer.payload():
@@ -134,6 +137,20 @@ def _skewed(answer: Answer, now: float, seconds: float) -> Answer:
     if reset is not None:
         headers["X-RateLimit-Reset"] = str(max(0, int(reset) + round(seconds)))
     return evolve(answer, headers=headers)
+
+
+def _thinned(answer: Answer, fault: Fault, operation: str) -> Answer:
+    """Leave out a share of what is listed: an item's id, which comes first in it, decides about it."""
+    if answer.status != 200:
+        return answer
+
+    share: float = fault.details["share"]
+
+    def kept(item: Mapping[str, object]) -> bool:
+        dice = Random(f"{fault.seed} {operation} {next(iter(item.values()))}")  # noqa: S311  # a simulation
+        return dice.random() >= share
+
+    return evolve(answer, json={**answer.json, "data": [item for item in answer.json["data"] if kept(item)]})
 
 
 def _said(answer: Answer | None, body: bytes, **headers: str) -> Answer:

@@ -134,6 +134,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "reset": Kind(does="the connection is reset (RST) instead of an answer"),
     "close": Kind(does="the connection is closed (FIN) instead of an answer"),
+    "early_reset": Kind(
+        does="the connection is reset (RST) at once; the work goes on, and is done so many simulated seconds later",
+        details={"seconds": Number(default=600.0, above=0)},
+        operations=("generor.generators.generate",),
+        whens=("after_charge",),
+    ),
     "truncate": Kind(
         does="Content-Length promises a whole body; this part of it is sent, and the connection closed",
         details={"keep": Number(default=0.5, least=0, below=1)},
@@ -189,6 +195,12 @@ KINDS: Mapping[str, Kind] = {
     "stale_listing": Kind(
         does="a listing lacks what was made in the last so many simulated seconds",
         details={"seconds": Number(default=60.0, above=0)},
+        operations=LISTINGS,
+        whens=(),
+    ),
+    "lossy_listing": Kind(
+        does="a listing lacks this share of its items, the same ones each time, as the seed has it",
+        details={"share": Number(default=0.2, above=0, most=1)},
         operations=LISTINGS,
         whens=(),
     ),

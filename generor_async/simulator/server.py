@@ -161,6 +161,8 @@ class Server:
     ) -> web.StreamResponse:
         """Answer under a fault: it has the request before the operation, or the answer after it."""
         entry.fault, entry.when = fault.fault, fault.when
+        if fault.fault == "early_reset":
+            return await self._cut_off(fault.details["seconds"], request, handle, call, entry)
         answer = None
         if fault.when != "before_charge":
             answer = await self._decide(handle, bent(fault, call), entry)
@@ -187,6 +189,20 @@ class Server:
         except ConnectionError:
             mark(False)
             return wire.response
+
+    async def _cut_off(
+        self, seconds: float, request: web.BaseRequest, handle: Handler, call: Call, entry: Entry
+    ) -> web.StreamResponse:
+        """Break the connection off, and let the operation do its work all the same, in so many seconds."""
+        if request.transport is not None:
+            wire_faults.reset(request.transport)
+
+        def prolonged(call: Call) -> Answer | Later:
+            answer = handle(call)
+            return Later(seconds, answer.finish) if isinstance(answer, Later) else answer
+
+        await self._decide(prolonged, call, entry)
+        return SENT[False]
 
     def _call(self, request: web.BaseRequest, match: Match, path: str, body: bytes) -> Call:
         headers, url = request.headers, request.rel_url

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from attrs import frozen
 
-__all__ = ["ACTS", "Act", "Wire", "whole"]
+__all__ = ["ACTS", "Act", "Wire", "reset", "whole"]
 
 # Linger for no time at all: what closing then sends is an RST.
 NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -53,6 +53,13 @@ Act: TypeAlias = Callable[[Wire], Awaitable[web.StreamResponse]]
 """Sends an answer, or fails to, and gives what aiohttp is to think was sent; ConnectionError if the client has gone."""
 
 
+def reset(transport: asyncio.Transport) -> None:
+    """Break a connection off with an RST."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+    transport.abort()
+
+
 async def whole(wire: Wire) -> web.StreamResponse:
     """Send the answer as it is."""
     await wire.response.prepare(wire.request)
@@ -62,10 +69,7 @@ async def whole(wire: Wire) -> web.StreamResponse:
 
 
 async def _reset(wire: Wire) -> web.StreamResponse:
-    transport = _transport(wire)
-    connection: socket.socket = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
-    transport.abort()
+    reset(_transport(wire))
     return wire.response
 
 

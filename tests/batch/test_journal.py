@@ -483,8 +483,15 @@ async def test_two_journals_of_one_process_do_not_share_a_folder(journal: Sqlite
         await open_journal(tmp_path, key=KEY)
 
 
+async def begun(folder: Path) -> None:
+    """Leave behind a run that has a row."""
+    journal = await open_journal(folder, key=KEY)
+    await journal.add([NewRow(id="a", parameters={"prompt": "a"}, place="prompts.jsonl:1")])
+    await journal.close()
+
+
 async def test_a_journal_that_could_not_be_opened_leaves_the_folder_free(tmp_path: Path) -> None:
-    await (await open_journal(tmp_path, key=KEY)).close()
+    await begun(tmp_path)
     for _ in range(2):
         with pytest.raises(InvalidRequestError, match="belongs to another run"):
             await open_journal(tmp_path, key=RunKey(operation=KEY.operation, address=KEY.address, source="other.csv"))
@@ -511,13 +518,26 @@ async def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> N
     [
         ({"operation": "generor.generators.generate"}, "whose operation is luma.generations.create, not generor"),
         ({"address": "http://127.0.0.1:1/v1"}, "whose API is https://agents.lumalabs.ai/v1, not http://127.0.0.1:1/v1"),
-        ({"source": "b.csv"}, "whose rows is prompts.jsonl, not b.csv"),
+        ({"source": "b.csv"}, "whose rows are those of prompts.jsonl, not b.csv"),
     ],
 )
 async def test_a_folder_of_another_run_is_refused(tmp_path: Path, other: dict[str, str], sentence: str) -> None:
-    await (await open_journal(tmp_path, key=KEY)).close()
+    await begun(tmp_path)
     with pytest.raises(InvalidRequestError, match=sentence):
         await open_journal(tmp_path, key=evolve(KEY, **other))
+
+
+async def test_a_folder_whose_run_was_refused_before_it_had_a_row_is_free_for_another(tmp_path: Path) -> None:
+    first = await open_journal(tmp_path, key=KEY)
+    await first.remember("began", 1.0)
+    await first.reject([Reject(place="prompts.jsonl:1", text="{", reason="it is not JSON")])
+    await first.close()
+    other = evolve(KEY, source="b.csv")
+    second = await open_journal(tmp_path, key=other)
+    assert await second.recall("key") == asdict(other)
+    assert await second.recall("began") is None
+    assert [reject async for reject in second.rejects()] == []
+    await second.close()
 
 
 def change(folder: Path, *statements: str) -> None:

@@ -14,9 +14,9 @@ from support.faulty import CREATE, GENERATE, LIST, ask, leave, only, request, si
 from support.generor_service import Caller, generor, until
 
 from generor_async.simulator import Simulator
-from generor_async.simulator.fault_kinds import KINDS, LISTINGS
+from generor_async.simulator.fault_kinds import KINDS, LISTINGS, WHENS
 
-LOSING = [name for name, kind in KINDS.items() if kind.whens]
+LOSING = [name for name, kind in KINDS.items() if kind.whens == WHENS]
 """The faults that lose an answer, or mangle it."""
 SMALL = {"gzip_bomb": ":megabytes=1", "huge": ":megabytes=1", "deep": ":depth=1000"}
 ENDLESS = {"stall"}
@@ -382,6 +382,43 @@ async def test_a_stale_listing_lacks_what_is_new_until_it_is_no_longer(operation
         caller.simulator.faults.add(operation=operation, fault="stale_listing", seconds=50)
         assert await listed(caller, operation, path) == whole
         assert caller.simulator.ledger.requests[-1].answered
+
+
+@pytest.mark.parametrize("operation", ["generor.creations.list", "generor.credits.list_transactions"])
+async def test_a_lossy_listing_lacks_the_same_items_each_time_and_those_of_its_own(operation: str) -> None:
+    async with generor(speed=1.0) as caller:
+        path = (
+            "/creations?per_page=100" if operation.endswith("creations.list") else "/credits/transactions?per_page=100"
+        )
+        making = asyncio.ensure_future(
+            caller.post("/generators/joke/generate", {"model_id": 37, "prompt": "a", "count": 10})
+        )
+        while not making.done():
+            caller.simulator.advance(10)
+            await asyncio.sleep(0.002)
+        whole = await listed(caller, operation, path)
+        caller.simulator.faults.add(operation=operation, fault="lossy_listing", share=0.5, seed=1)
+        some, again = [await listed(caller, operation, path) for _ in range(2)]
+        assert some == again
+        assert 0 < len(some) < len(whole)
+        assert [item for item in whole if item in some] == some
+        caller.simulator.faults.clear()
+        caller.simulator.faults.add(operation=operation, fault="lossy_listing", share=0.5, seed=2)
+        assert await listed(caller, operation, path) != some
+
+
+async def test_after_an_early_reset_the_work_goes_on_and_is_charged_later() -> None:
+    async with simulated(f"{GENERATE}=early_reset:seconds=600", speed=0.001) as simulator:
+        before = simulator.clock.time()
+        assert (await ask(simulator, GENERATE)).data == b""
+        assert not simulator.ledger.charges
+        simulator.advance(599)
+        await asyncio.sleep(0.05)
+        assert not simulator.ledger.charges
+        simulator.advance(1)
+        await until(lambda: bool(simulator.ledger.charges))
+        assert only_entries(simulator) == [("early_reset", "after_charge", False)]
+        assert simulator.generor.account.creations[-1].completed_at - before == pytest.approx(600, abs=1)
 
 
 async def test_a_skewed_clock_is_wrong_in_the_headers_alone() -> None:

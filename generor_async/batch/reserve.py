@@ -1,0 +1,34 @@
+"""Room that is kept for the journal: when the disk is full, what was paid for must still be written down."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from generor_async.batch.folder import refused
+from generor_async.engine.threads import to_the_end
+
+__all__ = ["Reserve"]
+
+RESERVE: Final = "journal.reserve"
+SIZE: Final = 1 << 20
+"""Bytes: some hundred steps of rows, each with its pages of the database."""
+
+
+class Reserve:
+    """A file that does nothing but take up room, for as long as a run has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / RESERVE
+
+    async def take(self) -> None:
+        """Take the room; raises InvalidRequestError where there is none."""
+        try:
+            await to_the_end(lambda: self._path.write_bytes(os.urandom(SIZE)))  # a disk may compress what repeats
+        except OSError as error:
+            self.give_up()
+            advice = "Free some space, or give another folder; nothing was begun"
+            raise refused(f"{self._path.parent} has no room for a batch ({error.strerror})", advice) from None
+
+    def give_up(self) -> None:
+        """Leave the room to the journal."""
+        self._path.unlink(missing_ok=True)
