@@ -13,7 +13,7 @@ from generor_async.engine.threads import to_the_end
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
-__all__ = ["Results", "RowOutcome", "outcome_of", "write_failed"]
+__all__ = ["Results", "RowOutcome", "outcome_of", "write_failed", "write_whole"]
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
@@ -73,7 +73,7 @@ class Results:
         """Begin to append; mends what an earlier process left behind."""
         done = (await journal.counts()).get("done", 0)
         if await to_the_end(self._lines) != done:
-            await _write(self._path, (_line(row) async for row in journal.rows("done")))
+            await write_whole(self._path, (_line(row) async for row in journal.rows("done")))
         self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
 
     def add(self, row: Row) -> None:
@@ -106,17 +106,23 @@ async def write_failed(folder: Path, journal: Reader) -> None:
     """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
-        await _write(path, (f"{_dump({**row.parameters, 'id': row.id})}\n" async for row in journal.rows("failed")))
+        await write_whole(
+            path, (f"{_dump({**row.parameters, 'id': row.id})}\n" async for row in journal.rows("failed"))
+        )
     else:
         await to_the_end(lambda: path.unlink(missing_ok=True))
 
 
-async def _write(path: Path, lines: AsyncIterator[str]) -> None:
+async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
     """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("wb") as file:
-        async for line in lines:
-            file.write(line.encode())
-        file.flush()
-        await to_the_end(lambda: os.fsync(file.fileno()))
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            async for line in lines:
+                file.write(line.encode("utf-8", "backslashreplace"))
+            file.flush()
+            await to_the_end(lambda: os.fsync(file.fileno()))
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
