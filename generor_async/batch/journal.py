@@ -110,6 +110,10 @@ class Reader(Protocol):
         """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
         ...
 
+    async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
+        """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
+        ...
+
     def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         ...
@@ -134,12 +138,10 @@ class Journal(Reader, Protocol):
     accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
     """
 
-    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
+    async def add(self, rows: Iterable[NewRow]) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds.
 
-        A row whose id is there is known, and not run again. With `duplicates` the second row of an id becomes
-        `<id>-2`, and so on: rows are counted from the opening of the journal on, so that the same rows, handed in again
-        after a restart, are known.
+        A row whose id is there is known, and not run again.
         """
         ...
 

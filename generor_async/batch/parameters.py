@@ -24,7 +24,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files"]
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint"]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
@@ -76,7 +76,7 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
-        return NewRow(id=_checked_id(id_) if id_ is not None else _own_id(kept), parameters=kept, place=place)
+        return NewRow(id=_checked_id(id_) if id_ is not None else fingerprint(kept), parameters=kept, place=place)
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
@@ -178,9 +178,9 @@ def _checked_id(value: JSON) -> str:
     return str(value)
 
 
-def _own_id(kept: JSON) -> str:
-    """Return the id of a row that has none: equal for rows that ask for the same."""
-    return hashlib.sha256(_dump(_without_paths(kept)).encode()).hexdigest()[:ID_DIGITS]
+def fingerprint(kept: Mapping[str, JSON]) -> str:
+    """Return what is equal for rows that ask for the same: the id of a row that has none."""
+    return hashlib.sha256(_dump(_without_paths(dict(kept))).encode()).hexdigest()[:ID_DIGITS]
 
 
 def _without_paths(value: JSON) -> JSON:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from attrs import define, field, frozen
 
-from generor_async.errors import InvalidRequestError
+from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError
 from generor_async.rules.derived import Timed, longest_seconds
 from generor_async.values import JSON, is_array
 
@@ -71,6 +71,8 @@ class Quote:
     """Seconds that it may take; 0 where nobody knows."""
     fixed: bool
     """Whether it can't cost anything else."""
+    seconds: float = 0.0
+    """Seconds that it is likely to take; 0 where nobody knows."""
 
 
 def luma_quote(parameters: Mapping[str, JSON], *, price: float | None = None) -> Quote | None:
@@ -140,6 +142,7 @@ class Estimates:
     _ask: Callable[[Mapping[str, JSON]], Awaitable[Estimated]]
     """Asks for an estimate of a call with these parameters."""
     _quotes: dict[str, Quote] = field(factory=dict[str, Quote], init=False)
+    _refused: set[str] = field(factory=set[str], init=False)
     _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     async def quote(self, parameters: Mapping[str, JSON]) -> Quote:
@@ -151,6 +154,17 @@ class Estimates:
                     await self._learn(wanted, parameters)
         return self._quotes[wanted]
 
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return what a call costs; None where the API refuses calls of its shape."""
+        wanted = shape(parameters)
+        if wanted in self._refused:
+            return None
+        try:
+            return await self.quote(parameters)
+        except (BadRequestError, NotFoundError):
+            self._refused.add(wanted)
+            return None
+
     async def _learn(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
         if len(self._quotes) >= SHAPES_KEPT:
@@ -160,4 +174,5 @@ class Estimates:
             credits=estimate.credit_cost.total,
             longest=longest_seconds(estimate.time_estimate, dict(parameters)),
             fixed=False,
+            seconds=estimate.time_estimate.seconds,
         )

@@ -19,8 +19,21 @@ class Purse:
         """Says what the account has spent since the batch began, at the most; None where it doesn't."""
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._overlap = 0.0
+        """What calls that overlapped told beyond what was set aside for them."""
+        self._priced, self._prices = 0, 0.0
         self._corrected_at: float | None = None
         """What was settled when the account was last asked."""
+
+    @property
+    def spent(self) -> float:
+        """What was charged, as far as it can be told: `budget.settled` counts costs that overlap more than once."""
+        return self.budget.settled - self._overlap
+
+    @property
+    def mean(self) -> float | None:
+        """What was set aside for a call, on average; None before the first."""
+        return self._prices / self._priced if self._priced else None
 
     async def reserve(self, quote: Quote) -> Hold | None:
         """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
@@ -29,6 +42,7 @@ class Purse:
                 self._changed.clear()
                 given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
                 if isinstance(given, Hold):
+                    self._priced, self._prices = self._priced + 1, self._prices + given.credits
                     return given
                 if given == "wait":
                     await self._changed.wait()
@@ -47,6 +61,8 @@ class Purse:
 
     def settle(self, hold: Hold, cost: float | None) -> None:
         """Count what a call cost."""
+        if cost is not None and not hold.alone:
+            self._overlap += max(0.0, cost - hold.credits)
         self.budget.settle(hold, cost)
         self._changed.set()
 
@@ -70,4 +86,7 @@ class Purse:
             # What was settled meanwhile may not be in what the account says.
             self.budget.observe(spent + self.budget.settled - before)
         self._corrected_at = self.budget.settled
-        return self.budget.settled < before
+        if self.budget.settled < before:
+            self._overlap = 0.0
+            return True
+        return False

@@ -19,6 +19,7 @@ from generor_async.rules.rows import (
     Fail,
     Finish,
     Release,
+    State,
     Step,
     Submit,
     Verdict,
@@ -89,6 +90,11 @@ class RowRun:
         """Whether its call may have left."""
         self.begun = False
         """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self._row.state
 
     async def perform(self) -> None:
         """Take the row as far as it goes."""

@@ -11,36 +11,31 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from attrs import frozen
-
-from generor_async.batch.inputs import Rows, read
-from generor_async.batch.journal import Journal, NewRow, Reject, Row, RunKey
+from generor_async.batch.estimate import BatchEstimate, estimate
+from generor_async.batch.inputs import Rows
+from generor_async.batch.intake import Intake
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.order import OnRow, Order
 from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, unfetched, write_failed, write_rejected
-from generor_async.batch.parameters import OPERATIONS, Parameters
+from generor_async.batch.progress import Phase, Progress, Tally
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
-from generor_async.batch.work import work_for
-from generor_async.engine.client import Client
 from generor_async.errors import APIError, InvalidRequestError, JournalError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
-from generor_async.rules.rows import OPEN, Verdict
+from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
+from generor_async.rules.stops import how_to_go_on
 from generor_async.values import JSON, Clock
 
 __all__ = ["Batch", "run_batch"]
 
-OnRow: TypeAlias = Callable[[RowOutcome], object]
-"""Told of every row that ends; what it returns is awaited if it can be."""
-
-READ_AHEAD: Final = 1_000
-"""Rows from Python that may be ready and waiting before more are asked for."""
 LEFT_IN_A_ROW: Final = 3
 """Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
 
@@ -56,6 +51,7 @@ def run_batch(
     concurrency: int | None = None,
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
+    allow_duplicates: bool = False,
 ) -> "Batch":
     """Run rows through the API of a client, each charged at most once, into the folder `to`.
 
@@ -72,6 +68,7 @@ def run_batch(
         concurrency: How many rows may be in work at once.
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
+        allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
@@ -80,7 +77,7 @@ def run_batch(
         raise InvalidRequestError("max_credits", "max_credits must be above 0")
     if concurrency is not None and concurrency < 1:
         raise InvalidRequestError("concurrency", "concurrency must be at least 1")
-    order = _Order(
+    order = Order(
         client=client,
         rows=rows,
         folder=Path(to),
@@ -90,23 +87,9 @@ def run_batch(
         concurrency=concurrency,
         prompt_column=prompt_column,
         common=common or {},
+        allow_duplicates=allow_duplicates,
     )
     return Batch(order)
-
-
-@frozen(kw_only=True)
-class _Order:
-    """What was asked for."""
-
-    client: Client
-    rows: Rows
-    folder: Path
-    cap: float
-    price: float | None
-    on_row: OnRow | None
-    concurrency: int | None
-    prompt_column: str | None
-    common: Mapping[str, JSON]
 
 
 class Batch:
@@ -117,9 +100,22 @@ class Batch:
     and is raised when what was under way has ended.
     """
 
-    def __init__(self, order: _Order) -> None:
+    def __init__(self, order: Order) -> None:
         self._order = order
         self._run: _Run | None = None
+        self._progress: Progress | None = None
+
+    async def estimate(self) -> BatchEstimate:
+        """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
+
+        Raises InvalidRequestError for rows that can be read only once.
+        """
+        return await estimate(self._order)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
+        return self._progress if self._run is None else self._run.progress()
 
     def stop(self) -> None:
         """Submit nothing more, and end when what runs has ended; called again, stop at once.
@@ -147,58 +143,49 @@ class Batch:
                 async for outcome in outcomes:
                     yield outcome
         finally:
+            self._progress = run.progress()
             self._run = None
 
 
 class _Run:
     """One run of a batch, from the opening of its journal to its closing."""
 
-    def __init__(self, order: _Order, journal: Journal, budget: Budget, parameters: Parameters) -> None:
+    def __init__(self, order: Order, journal: Journal, budget: Budget) -> None:
         self._order = order
+        self._client = order.client
         self.folder = order.folder
         self.journal: Journal = journal
         self._results = Results(order.folder)
         self._reserve = Reserve(order.folder)
         self.purse = Purse(budget, self._spent)
-        self._parameters = parameters
-        self.work = work_for(order.client, parameters, capped=order.cap < NO_CAP, price=order.price)
-        self._most = order.concurrency or self.work.most
+        self.work = order.work
         self.loop = asyncio.get_running_loop()
         self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
-        self._claimed = asyncio.Event()
-        """Set whenever rows have been claimed, so that more may be read."""
         self._stops = 0
         self._error: BaseException | None = None
         self._pause_until = -math.inf
-        self._unread = 0
-        """Rows from Python that were read, and not claimed yet."""
         self._left = 0
         """Rows in a row whose outputs couldn't be had."""
         self._unfetched = 0
         """Rows, in all, whose outputs couldn't be had."""
         self._outcomes: asyncio.Queue[RowOutcome | None] = asyncio.Queue(1)
         self._heard = True
+        self._phase: Phase = "running"
+        self._tally = Tally(self.clock.monotonic())
+        self._intake = Intake(order, journal, self._tally, self._changed.set)
+        self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, order: _Order) -> "_Run":
+    async def open(cls, order: Order) -> "_Run":
         """Open the folder, or begin one."""
-        rows, client = order.rows, order.client
-        file = Path(rows) if isinstance(rows, str | os.PathLike) else None
-        operation = OPERATIONS[client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        key = RunKey(
-            operation=operation,
-            address=client._session.base_url,  # pyright: ignore[reportPrivateUsage]
-            source="rows" if file is None else file.name,
-        )
-        folder = Path.cwd() if file is None else file.parent
-        parameters = Parameters(operation, folder=folder, common=order.common)
-        journal = await open_journal(order.folder, key=key)
+        await order.work.check_key()
+        journal = await open_journal(order.folder, key=order.key)
         try:
             budget = Budget.resumed(await journal.spent(), cap=order.cap)
-            run = cls(order, journal, budget, parameters)
+            run = cls(order, journal, budget)
             await run._begin()
         except BaseException:
             await journal.close()
@@ -212,9 +199,12 @@ class _Run:
             added = await self.work.added(None)
             latest = None if added is None else added[1]
             await self.journal.remember("account", {"balance": balance, "transaction": latest})
+        elif (spent := await self._spent()) is not None:
+            self.purse.budget.observe(spent)
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
+        self._tally.states.update(await self.journal.counts())
         await self._results.open(self.journal)
         await self._reserve.take()
 
@@ -270,11 +260,26 @@ class _Run:
         self._stops += 1
         self._obey()
 
+    def progress(self) -> Progress:
+        """Return how it stands."""
+        sent = sum(run.sent for run in self._tasks.values())
+        return self._tally.progress(
+            self.clock.monotonic(),
+            client=self._client,
+            purse=self.purse,
+            sent=sent,
+            unsent=len(self._tasks) - sent,
+            phase="stopping" if self._stops and self._phase != "capped" else self._phase,
+            is_reading=self._reading is None or not self._reading.done(),
+        )
+
     def halt(self, error: BaseException) -> None:
         """Stop, and raise this at the end; the first error is the one."""
         if isinstance(error, JournalError):
             self._reserve.give_up()
-        self._error = self._error or error
+        if self._error is None:
+            self._error = error
+            error.add_note(how_to_go_on(error, self.work.vendor))
         self._stops = self._stops or 1
         self._obey()
 
@@ -289,14 +294,14 @@ class _Run:
 
     async def _drive(self) -> None:
         """Keep so many rows in work until none is left."""
-        reading = asyncio.create_task(self._read())
+        self._reading = reading = asyncio.create_task(self._intake.read())
         reading.add_done_callback(lambda _: self._changed.set())
         try:
             async for row in self.journal.rows(*OPEN):
-                await self._until(lambda: len(self._tasks) < self._most)
+                await self._until(lambda: len(self._tasks) < self._order.most)
                 if self._stops:
                     break
-                self._start(row)
+                self._start(row, since=row.state)
             reconciliation = self.work.reconciliation(self.journal)
             while True:
                 while not self._stops and await self._claim(reading):
@@ -344,12 +349,11 @@ class _Run:
             return True
         self._changed.clear()
         ended = reading.done()
-        room = self._most - len(self._tasks)
+        room = self._order.most - len(self._tasks)
         rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
-        self._unread -= len(rows)
-        self._claimed.set()
+        self._intake.taken(len(rows))
         for row in rows:
-            self._start(row)
+            self._start(row, since="ready")
         if not rows:
             if ended and not self._tasks:
                 return False
@@ -358,6 +362,7 @@ class _Run:
 
     async def _reconcile(self, found: Reconciliation) -> bool:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
+        self._phase = "settling"
         while not self._stops:
             held = {row.number: row.held async for row in self.journal.rows("unknown")}
             settled = await found.settle()
@@ -365,9 +370,11 @@ class _Run:
                 if row.state == "ready":
                     row.held = held[row.number]
                     self.purse.forgive(row)
+                    self._tally.states.update(unknown=-1, ready=1)
                 else:
-                    self._start(row)
+                    self._start(row, since="unknown")
             if settled:
+                self._phase = "running"
                 return True
             if found.look_at is None:
                 break
@@ -385,32 +392,18 @@ class _Run:
             stop.cancel()
             sleep.cancel()
 
-    def _start(self, row: Row) -> None:
+    def _start(self, row: Row, *, since: State) -> None:
+        self._tally.states[since] -= 1
         run = RowRun(row, self)
         task = asyncio.create_task(run.perform())
         self._tasks[task] = run
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        del self._tasks[task]
+        self._tally.ended(self._tasks.pop(task).state, self.clock.monotonic())
         if not task.cancelled() and (error := task.exception()) is not None:
             self.halt(error)
         self._changed.set()
-
-    async def _read(self) -> None:
-        """Write down all rows; those of a file at once, those from Python as they are needed."""
-        order = self._order
-        paced = not isinstance(order.rows, str | os.PathLike)
-        async for page in read(order.rows, self._parameters, prompt_column=order.prompt_column):
-            added = await self.journal.add(entry for entry in page if isinstance(entry, NewRow))
-            rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]
-            if rejects:
-                await self.journal.reject(rejects)
-            self._unread += added.new
-            self._changed.set()
-            while paced and self._unread >= READ_AHEAD:
-                self._claimed.clear()
-                await self._claimed.wait()
 
     async def _deliver(self, outcome: RowOutcome | None) -> None:
         if self._heard:
@@ -458,5 +451,6 @@ class _Run:
 
     def over(self) -> None:
         """Note that the cap allows no more."""
-        self._stops = self._stops or 1
+        if not self._stops:
+            self._phase, self._stops = "capped", 1
         self._obey()

@@ -60,12 +60,13 @@ SPENT: Final = """
 SELECT
     model,
     sum(iif(settled, held, 0)),
+    sum(iif(settled AND (held > 0 OR state = 'done'), estimated, 0)),
     sum(iif(settled, 0, held)),
     max(iif(alone AND estimated > 0, cost / estimated, NULL))
 FROM (
-    SELECT model, held, estimated, cost, alone, cost IS NOT NULL OR state = 'done' AS settled FROM rows
+    SELECT model, state, held, estimated, cost, alone, cost IS NOT NULL OR state = 'done' AS settled FROM rows
     UNION ALL
-    SELECT model, held, estimated, cost, alone, cost IS NOT NULL AS settled FROM earlier
+    SELECT model, state, held, estimated, cost, alone, cost IS NOT NULL AS settled FROM earlier
 )
 WHERE model IS NOT NULL GROUP BY model ORDER BY model
 """
@@ -113,6 +114,12 @@ class SqliteReader(Reader):
                 yield row
             last = page[-1].number
 
+    async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
+        """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
+        among = ", ".join("?" * len(ids))
+        found = await self._ask(f"SELECT id, parameters FROM inputs WHERE id IN ({among})", *ids)
+        return {id_: json.loads(parameters) for id_, parameters in found}
+
     async def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
@@ -124,7 +131,10 @@ class SqliteReader(Reader):
     async def spent(self) -> Sequence[Spent]:
         """Sum up what every model's attempts cost."""
         found = await self._ask(SPENT)
-        return [Spent(model=model, settled=settled, open=open_, ratio=ratio) for model, settled, open_, ratio in found]
+        return [
+            Spent(model=model, settled=settled, estimated=estimated, open=open_, ratio=ratio)
+            for model, settled, estimated, open_, ratio in found
+        ]
 
     async def recall(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
@@ -164,14 +174,10 @@ class SqliteJournal(SqliteReader, Journal):
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
-    async def add(self, rows: Iterable[NewRow], *, duplicates: bool = False) -> Added:
+    async def add(self, rows: Iterable[NewRow]) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
         given = [(row.id, _dump(row.parameters), row.place) for row in rows]
-
-        def work(connection: sqlite3.Connection) -> Added:
-            return _add(connection, [_numbered(connection, *row) for row in given] if duplicates else given)
-
-        return await self._write(work)
+        return await self._write(partial(_add, given=given))
 
     async def reject(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
@@ -318,15 +324,6 @@ def _put_away(connection: sqlite3.Connection, number: int) -> float:
     connection.execute(f"UPDATE rows SET {FRESH} WHERE number = ?", (number,))
     (held,) = connection.execute("SELECT total(held) FROM earlier WHERE number = ?", (number,)).fetchone()
     return float(held)
-
-
-def _numbered(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> tuple[str, str, str]:
-    """Give a row that comes again an id of its own."""
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
-    (times,) = connection.execute(
-        "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (id_,)
-    ).fetchone()
-    return (f"{id_}-{times}" if times > 1 else id_), parameters, place
 
 
 def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) -> Added:

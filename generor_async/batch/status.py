@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ __all__ = ["Status", "make_ready", "read_rejected", "read_status", "report"]
 
 REPORT: Final = "report.html"
 ROWS_AT_ONCE: Final = 200
+SET_ASIDE_SHOWN: Final = 5
 SHOWN: Final[Mapping[State, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
 
 
@@ -33,8 +34,12 @@ class Status:
     """Rows by state."""
     rejected: int
     """Lines that can't be run."""
+    set_aside: Sequence[Reject]
+    """The first of these."""
     spent: float
     """What is known to have been charged, in credits."""
+    estimated: float
+    """What the same was estimated at, in credits."""
     doubtful: float
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
     cap: float | None
@@ -57,11 +62,18 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         key: Any = await reader.recall("key")
         cap: Any = await reader.recall("cap")
         sums = await reader.spent()
+        rejects, set_aside = 0, list[Reject]()
+        async for reject in reader.rejects():
+            rejects += 1
+            if len(set_aside) < SET_ASIDE_SHOWN:
+                set_aside.append(reject)
         return Status(
             operation=key["operation"],
             counts=await reader.counts(),
-            rejected=sum([1 async for _ in reader.rejects()]),
+            rejected=rejects,
+            set_aside=set_aside,
             spent=await _spent(reader),
+            estimated=sum(one.estimated for one in sums),
             doubtful=sum(one.open for one in sums),
             cap=cap,
         )

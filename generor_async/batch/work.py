@@ -13,6 +13,7 @@ from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.scopes import NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.client import Client
 from generor_async.engine.threads import to_the_end
@@ -51,6 +52,14 @@ class Work(Protocol):
     """Learns from the answers that come back."""
     most: int
     """How many rows are in work at once unless the caller says otherwise."""
+
+    async def check_key(self) -> None:
+        """Raise PermissionDeniedError for a key that surely lacks what a batch needs, before anything is charged."""
+        ...
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return what a call will cost; None where nobody knows."""
+        ...
 
     async def quote(self, row: Row) -> Quote:
         """Return what a row will cost."""
@@ -116,9 +125,16 @@ class LumaWork:
         self._capped = capped
         self._price = price
 
+    async def check_key(self) -> None:
+        """Do nothing: Luma's keys have no scopes, and nothing else would tell of one."""
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return the documented price, or the caller's."""
+        return luma_quote(parameters, price=self._price)
+
     async def quote(self, row: Row) -> Quote:
         """Return what a row will cost; where there is no cap, what has no price counts as nothing."""
-        quote = luma_quote(row.parameters, price=self._price)
+        quote = await self.price(row.parameters)
         if quote is None:
             if self._capped:
                 raise unpriced(row.parameters)
@@ -173,6 +189,20 @@ class GenerorWork:
         estimate = await self._client.generators.estimate(**parameters)
         self.clock.learn(estimate)
         return estimate
+
+    async def check_key(self) -> None:
+        """Look the key up among the account's own, which proves that it may read.
+
+        The documents say of the list that it shows prefixes; that it shows scopes as well is assumed. A key that it
+        tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
+        """
+        found = lacking(NEEDED, key=self._client._session.key, listed=await self._client.api_keys.list())  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        if found:
+            raise without_scopes(found)
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return what the API's estimate says; None where it refuses such a call."""
+        return await self._estimates.price(parameters)
 
     async def quote(self, row: Row) -> Quote:
         """Return what the API's estimate says; asked once for each shape."""

@@ -5,37 +5,38 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zlib import crc32
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from generor_async import AsyncGeneror, AsyncLuma
+from generor_async.batch.export import exported
+from generor_async.batch.outcomes import write_whole
 from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import Status, make_ready, read_rejected, read_status
 from generor_async.batch.status import report as write_report
-from generor_async.engine.client import Client
+from generor_async.cli.clients import SPEED, opened
+from generor_async.cli.progress import tell
+from generor_async.cli.question import ask
+from generor_async.cli.standing import show
 from generor_async.errors import GenerorAsyncError
-from generor_async.simulator import Simulator
 
 __all__ = ["commands"]
 
 SOME_MISSING, BAD_USE, INTERRUPTED = 3, 2, 130
 NAMED = 5
 """Lines that were set aside which are named on the terminal."""
-EVERY = 10.0
-"""Seconds between two lines of progress."""
-SPEED = 60.0
-"""Simulated seconds that pass in a real one."""
 PORTS = range(18_000, 28_000)
 """Where the simulator listens: a folder goes on at the address where it began."""
+SIMULATED = f"simulated, {SPEED:g} times as fast: nothing is paid"
 
 Folder = Annotated[Path, typer.Argument(help="The folder that was given to `run`.")]
+Lines = Literal["jsonl", "csv"]
 
 commands = typer.Typer(no_args_is_help=True, help="Run many prompts, each charged at most once.")
 
@@ -52,15 +53,23 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of every row that doesn't give it.")
     ] = None,
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Run a row as often as it comes, instead of once.")
+    ] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the built-in simulator: free, and fast.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Spend without being asked first.")] = False,
 ) -> None:
-    """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on."""
-    if not (simulate or yes):
-        _ask(rows, api, max_credits)
+    """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on.
+
+    Exits with 0 where all rows are done, with 3 where some failed, are unknown, wait or were set aside, with 2 where
+    nothing could be begun, and with 130 where it was interrupted.
+    """
+    if not (simulate or yes or sys.stdin.isatty()):
+        most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits"
+        raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
 
     async def main() -> int:
-        async with _client(api, out, simulated=simulate) as client:
+        async with opened(api, simulated=simulate, port=_port(out)) as client:
             batch = run_batch(
                 client,
                 rows,
@@ -70,15 +79,11 @@ def run(
                 concurrency=concurrency,
                 prompt_column=prompt_column,
                 common=dict(map(_parameter, param or ())),
+                allow_duplicates=allow_duplicates,
             )
-            stopped = await _follow(batch, out)
-            await batch.report()
-        standing = await read_status(out)
-        _show(standing)
-        await _name_rejected(out, standing)
-        if stopped:
-            return INTERRUPTED
-        return 0 if standing.is_complete else SOME_MISSING
+            if not (simulate or yes):
+                await ask(batch, api=api, cap=max_credits, price=price)
+            return await _run(batch, out, note=SIMULATED if simulate else "")
 
     _finish(main())
 
@@ -89,7 +94,7 @@ def status(folder: Folder) -> None:
 
     async def main() -> int:
         standing = await read_status(folder)
-        _show(standing)
+        show(standing)
         await _name_rejected(folder, standing)
         return 0 if standing.is_complete else SOME_MISSING
 
@@ -126,72 +131,118 @@ def report(folder: Folder) -> None:
     _finish(main())
 
 
-def _ask(rows: Path, api: str, max_credits: float | None) -> None:
-    """Ask whether real money may be spent; where nobody can answer, it may not."""
-    most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits"
-    if not sys.stdin.isatty():
-        raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
-    typer.confirm(f"Run the rows of {rows} through the real API of {api}, {most}?", abort=True)
+@commands.command()
+def export(
+    folder: Folder,
+    form: Annotated[
+        Lines | None, typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False)
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write, whole or not at all; by default stdout.", show_default=False)
+    ] = None,
+) -> None:
+    """Write out all rows with what came of them, also while they are run.
+
+    `credits` is what a row cost with all its attempts or, where nobody can say, may have cost. Files are relative to
+    the folder; times are UTC. In CSV a text that a spreadsheet would take for a formula begins with an apostrophe:
+    who needs every text as it was takes JSON lines.
+    """
+    chosen: Lines = form or ("csv" if to is not None and to.suffix.lower() == ".csv" else "jsonl")
+
+    async def main() -> int:
+        reader = await open_reader(folder)
+        try:
+            async with aclosing(exported(reader, chosen)) as lines:
+                if to is not None:
+                    await write_whole(to, lines)
+                    return 0
+                async for line in lines:
+                    sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # who reads has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        finally:
+            await reader.close()
+        return 0
+
+    _finish(main())
 
 
-def _finish(main: Any) -> None:
+def _finish(main: Coroutine[Any, Any, int]) -> None:
     """Run a command, and exit with what it says."""
     try:
         code = asyncio.run(main)
+    except KeyboardInterrupt:
+        typer.echo("generor: interrupted", err=True)
+        code = INTERRUPTED
     except GenerorAsyncError as error:
-        typer.echo(f"generor: {error}", err=True)
-        raise typer.Exit(BAD_USE) from None
+        _complain(error)
+        code = BAD_USE
     except OSError as error:
-        typer.echo(f"generor: {error.strerror or error}", err=True)
-        raise typer.Exit(BAD_USE) from None
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"generor: {where}{error.strerror or error}", err=True)
+        code = BAD_USE
     raise typer.Exit(code)
+
+
+def _complain(error: GenerorAsyncError) -> None:
+    typer.echo(f"generor: {error}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        typer.echo(note, err=True)
 
 
 def _port(out: Path) -> int:
     return PORTS[crc32(os.fsencode(out.resolve())) % len(PORTS)]
 
 
-@asynccontextmanager
-async def _client(api: str, out: Path, *, simulated: bool) -> AsyncGenerator[Client, None]:
-    kind = AsyncLuma if api == "luma" else AsyncGeneror
-    if not simulated:
-        async with kind() as client:
-            yield client
-        return
-    async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, port=_port(out)) as simulator:
-        options = simulator.luma_options if api == "luma" else simulator.generor_options
-        async with kind(**options) as client:
-            yield client
+async def _run(batch: Batch, out: Path, *, note: str) -> int:
+    """Run it, say what came of it, and return how to exit."""
+    problem: GenerorAsyncError | None = None
+    stopped = False
+    try:
+        stopped = await _follow(batch, note)
+    except GenerorAsyncError as error:
+        if batch.progress is None or not batch.progress.total:
+            raise
+        problem = error
+    standing = await read_status(out)
+    show(standing)
+    await _name_rejected(out, standing)
+    if problem is not None:
+        _complain(problem)
+    elif stopped:
+        typer.echo("generor: stopped; nothing is lost: run the same again to go on", err=True)
+    elif batch.progress is not None and batch.progress.phase == "capped":
+        typer.echo("generor: the cap allows no more; run the same with a higher --max-credits to go on", err=True)
+    await batch.report()
+    if stopped:
+        return INTERRUPTED
+    return 0 if standing.is_complete else SOME_MISSING
 
 
-async def _follow(batch: Batch, out: Path) -> bool:
+async def _follow(batch: Batch, note: str) -> bool:
     """Run it, telling how it goes; return whether Ctrl-C stopped it."""
-    stops: list[int] = []
+    console, stops = Console(stderr=True), list[int]()
 
     def stop() -> None:
         stops.append(1)
-        typer.echo("stopping: what is paid for is waited for; Ctrl-C again stops at once" * (len(stops) == 1), err=True)
+        if len(stops) == 1 and not console.is_terminal:
+            console.print("stopping: what is paid for is waited for; Ctrl-C again stops at once", soft_wrap=True)
         batch.stop()
 
     loop = asyncio.get_running_loop()
     if sys.platform != "win32":
         loop.add_signal_handler(signal.SIGINT, stop)
-    telling = asyncio.create_task(_tell(out))
+    telling = asyncio.create_task(tell(batch, console, note=note))
     try:
         async for _ in batch:
             pass
     finally:
         telling.cancel()
+        await asyncio.wait([telling])
         if sys.platform != "win32":
             loop.remove_signal_handler(signal.SIGINT)
     return bool(stops)
-
-
-async def _tell(out: Path) -> None:
-    while True:
-        await asyncio.sleep(EVERY)
-        counts = (await read_status(out)).counts
-        typer.echo(", ".join(f"{rows} {state}" for state, rows in counts.items() if rows), err=True)
 
 
 async def _name_rejected(folder: Path, standing: Status) -> None:
@@ -210,26 +261,3 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _show(standing: Status) -> None:
-    """Print how the rows stand: a table on a terminal, JSON elsewhere."""
-    told = {
-        "operation": standing.operation,
-        "rows": {state: rows for state, rows in standing.counts.items() if rows},
-        "rejected": standing.rejected,
-        "credits": {"spent": standing.spent, "doubtful": standing.doubtful, "cap": standing.cap},
-    }
-    if not sys.stdout.isatty():
-        typer.echo(json.dumps(told))
-        return
-    table = Table.grid(padding=(0, 2))
-    for state, rows in standing.counts.items():
-        if rows:
-            table.add_row(state, f"{rows:,}")
-    if standing.rejected:
-        table.add_row("set aside", f"{standing.rejected:,}")
-    table.add_row("spent", f"{standing.spent:,.2f} credits")
-    if standing.doubtful:
-        table.add_row("may be spent", f"{standing.doubtful:,.2f} credits")
-    Console().print(table)

@@ -29,6 +29,8 @@ class RateLimits:
     """What is known of a key's limits now; times are seconds of the client's own clock."""
 
     windows: Mapping[Scope, WindowState]
+    share: float
+    """The part of every limit that the client keeps to."""
     tier: str | None
     """Generor's tier, once an answer has named it."""
     queued: int
@@ -163,6 +165,7 @@ class Limits:
         with self._lock:
             return RateLimits(
                 windows={window.scope: window.state(now) for window in self._pace.windows},
+                share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),

@@ -34,6 +34,8 @@ class Spent:
     model: str
     settled: float
     """What is known to have been charged."""
+    estimated: float
+    """What the same attempts were estimated at."""
     open: float
     """What is set aside for attempts that are under way, unknown, or failed with nobody knowing their cost."""
     ratio: float | None

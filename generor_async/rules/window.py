@@ -18,7 +18,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
-__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "Log", "Permit", "Scope", "Window", "WindowState"]
+__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Log", "Permit", "Scope", "Window", "WindowState"]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
 MINUTE: Final = 60.0

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from generor_async.batch.estimate import BatchEstimate
+from generor_async.batch.order import OnRow
 from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch as AsyncBatch
-from generor_async.batch.runner import OnRow
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.status import Status
 from generor_async.sync.bridge import Twin, streamed
@@ -30,6 +32,18 @@ class Batch(Twin[AsyncBatch]):
     """
 
     __slots__ = ()
+
+    def estimate(self) -> BatchEstimate:
+        """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
+
+        Raises InvalidRequestError for rows that can be read only once.
+        """
+        return self._bridge.run(self._half.estimate())
+
+    @property
+    def progress(self) -> Progress | None:
+        """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
+        return self._half.progress
 
     def stop(self) -> None:
         """Submit nothing more, and end when what runs has ended; called again, stop at once.
@@ -61,6 +75,7 @@ def run_batch(
     concurrency: int | None = None,
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
+    allow_duplicates: bool = False,
 ) -> Batch:
     """Run rows through the API of a client, each charged at most once, into the folder `to`.
 
@@ -77,6 +92,7 @@ def run_batch(
         concurrency: How many rows may be in work at once.
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
+        allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
@@ -93,5 +109,6 @@ def run_batch(
             concurrency=concurrency,
             prompt_column=prompt_column,
             common=common,
+            allow_duplicates=allow_duplicates,
         ),
     )

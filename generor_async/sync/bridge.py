@@ -6,7 +6,7 @@ and `on_progress` run in that thread.
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, cast
 
 from generor_async.engine import client as engine
@@ -164,12 +164,23 @@ class Client(Twin[C]):
         self.close()
 
 
-def streamed(source: T | Iterable[Item]) -> T | AsyncIterator[Item]:
+def streamed(source: T | Iterable[Item]) -> T | AsyncIterable[Item]:
     """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
     given: object = source
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview):
-        return _drawn(iter(cast("Iterable[Item]", given)))
+        items = cast("Iterable[Item]", given)
+        return _drawn(items) if isinstance(items, Iterator) else _Again(items)
     return cast("T", source)
+
+
+class _Again(AsyncIterable[Item]):
+    """What can be iterated more than once, such as a list."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return _drawn(iter(self._items))
 
 
 async def _drawn(items: Iterator[Item]) -> AsyncIterator[Item]:

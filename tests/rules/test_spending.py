@@ -173,8 +173,8 @@ def test_the_balance_corrects_what_overlapping_calls_counted_twice_and_never_rai
 
 def test_what_a_journal_added_up_is_taken_up_again() -> None:
     sums = [
-        Spent(model="video", settled=24.0, open=30.0, ratio=4.0),
-        Spent(model="text", settled=1.0, open=0.0, ratio=None),
+        Spent(model="video", settled=24.0, estimated=6.0, open=30.0, ratio=4.0),
+        Spent(model="text", settled=1.0, estimated=1.0, open=0.0, ratio=None),
     ]
     budget = Budget.resumed(sums, cap=100.0)
     assert budget.committed == 55.0

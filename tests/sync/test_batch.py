@@ -30,7 +30,10 @@ def pictures(count: int) -> list[dict[str, Any]]:
 def test_rows_become_files(simulator: Simulator, tmp_path: Path) -> None:
     with Luma(**simulator.luma_options) as luma:
         batch = run_batch(luma, pictures(5), to=tmp_path)
+        assert batch.estimate().rows == 5
         outcomes = list(batch)
+        assert batch.progress is not None
+        assert batch.progress.done == 5
         assert batch.status().counts["done"] == 5
         assert batch.report() == tmp_path / "report.html"
     assert sorted(outcome.id for outcome in outcomes) == list("01234")

@@ -1,0 +1,140 @@
+"""What a run would do and cost, told before anything is spent."""
+
+from collections.abc import AsyncIterable, Mapping, Sequence
+from contextlib import closing
+
+from attrs import define, field, frozen
+
+from generor_async.batch.folder import JOURNAL
+from generor_async.batch.inputs import read
+from generor_async.batch.journal import NewRow, Reader, Reject
+from generor_async.batch.occurrences import Occurrences
+from generor_async.batch.order import Order
+from generor_async.batch.progress import rates_of
+from generor_async.batch.sqlite import open_reader
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.remaining import seconds_for
+from generor_async.rules.rows import OPEN
+from generor_async.values import JSON
+
+__all__ = ["BatchEstimate", "estimate"]
+
+
+@frozen(kw_only=True)
+class BatchEstimate:
+    """What a run would do and cost."""
+
+    new: int
+    """Rows that the folder doesn't know yet."""
+    ready: int
+    """Rows that an earlier run left to be made."""
+    under_way: int
+    """Rows that are paid for, and are only to be waited for and stored."""
+    rejected: int
+    """Lines that can't be run."""
+    unpriced: int
+    """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
+    credits: float
+    """What the others cost, as estimated, in the API's credits."""
+    seconds: float | None
+    """How long it takes at the key's limits, at the least; None where they are not known."""
+    counted: float
+    """What earlier runs of the batch have spent, or may have spent: a cap counts it."""
+    balance: float | None
+    """What the account has, in credits; None where the API doesn't say."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that would be charged."""
+        return self.new + self.ready
+
+
+async def estimate(order: Order) -> BatchEstimate:
+    """Read the rows, ask for what they cost, and count; changes nothing, and asks for each price once."""
+    if order.file is None and _is_spent_by_reading(order.rows):
+        raise InvalidRequestError(
+            "rows",
+            "an iterator can be read only once",
+            advice="Estimate a file or a list, or a function's new iterator",
+        )
+    await order.work.check_key()
+    prices = _Prices(order)
+    reader = await open_reader(order.folder) if (order.folder / JOURNAL).exists() else None
+    try:
+        ready, under_way, counted = 0, 0, 0.0
+        if reader is not None:
+            under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
+            counted = sum([one.settled + one.open for one in await reader.spent()])
+            async for row in reader.rows("ready", "leased"):
+                ready += 1
+                await prices.add(row.parameters)
+        new, rejected = await _count_new(order, reader, prices)
+    finally:
+        if reader is not None:
+            await reader.close()
+    balance = await order.work.balance()
+    return BatchEstimate(
+        new=new,
+        ready=ready,
+        under_way=under_way,
+        rejected=rejected,
+        unpriced=prices.unknown,
+        credits=prices.credits,
+        seconds=_seconds(order, new + ready, prices.seconds),
+        counted=counted,
+        balance=balance,
+    )
+
+
+def _is_spent_by_reading(rows: object) -> bool:
+    return (aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)) is rows  # type: ignore[call-overload]
+
+
+async def _count_new(order: Order, reader: Reader | None, prices: "_Prices") -> tuple[int, int]:
+    """Count the rows that are to be added, and the lines that can't be."""
+    new = rejected = 0
+    with closing(Occurrences(allowed=order.allow_duplicates)) as occurrences:
+        async for page in read(order.rows, order.parameters, prompt_column=order.prompt_column):
+            entries = await occurrences.told_apart(page)
+            known = await _known(reader, entries)
+            for entry in entries:
+                if isinstance(entry, Reject) or known.get(entry.id, entry.parameters) != entry.parameters:
+                    rejected += 1
+                elif entry.id not in known:
+                    new += 1
+                    await prices.add(entry.parameters)
+    return new, rejected
+
+
+async def _known(reader: Reader | None, entries: Sequence[NewRow | Reject]) -> Mapping[str, Mapping[str, JSON]]:
+    if reader is None:
+        return {}
+    return await reader.parameters([entry.id for entry in entries if isinstance(entry, NewRow)])
+
+
+@define
+class _Prices:
+    """Adds up what rows cost."""
+
+    _order: Order
+    credits: float = field(default=0.0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    unknown: int = field(default=0, init=False)
+
+    async def add(self, parameters: Mapping[str, JSON]) -> None:
+        """Count one row more."""
+        quote = await self._order.work.price(parameters)
+        if quote is None:
+            self.unknown += 1
+        else:
+            self.credits += quote.credits
+            self.seconds += quote.seconds
+
+
+def _seconds(order: Order, rows: int, at_work: float) -> float | None:
+    """Return how long so many rows take, whose calls take so many seconds one after the other."""
+    rates = rates_of(order.client.rate_limits)
+    known = [seconds_for(rows, rates)] if rates else []
+    if at_work:
+        known.append(at_work / order.most)
+    return max(known, default=None)

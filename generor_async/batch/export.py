@@ -1,0 +1,95 @@
+"""All rows of a batch as other programs take them: JSON lines, or a table.
+
+Both are read from the journal a page at a time, beside whoever writes it. No address of an output is in it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from generor_async.batch.journal import Reader, Row
+from generor_async.values import JSON
+
+__all__ = ["FORMATS", "Format", "exported"]
+
+Format: TypeAlias = Literal["jsonl", "csv"]
+FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv")
+
+FIELDS: Final = (
+    "id", "place", "state", "files", "remote_ids", "credits", "attempts", "problem", "submitted_at", "ended_at",
+)  # fmt: skip
+"""The columns of a table before those of the parameters."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
+"""How a text begins that a spreadsheet takes for a formula."""
+
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
+    """Yield the lines of an export, each with its end."""
+    return _json_lines(reader) if form == "jsonl" else _table(reader)
+
+
+async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
+    async for row in reader.rows():
+        yield f"{_dump({**_told(row), 'parameters': row.parameters})}\n"
+
+
+async def _table(reader: Reader) -> AsyncGenerator[str, None]:
+    """Yield RFC 4180, with a column for each parameter that any row has; rows read later than the first look wait."""
+    names: dict[str, None] = {}
+    last = 0
+    async for row in reader.rows():
+        names.update(dict.fromkeys(row.parameters))
+        last = row.number
+    yield _record([*FIELDS, *names])
+    async for row in reader.rows():
+        if row.number > last:
+            break
+        told = _told(row)
+        yield _record([*(_cell(told[name]) for name in FIELDS), *(_given(row.parameters, name) for name in names)])
+
+
+def _told(row: Row) -> Mapping[str, JSON]:
+    result: Any = row.result or {"files": []}
+    problem: Any = row.problem or {"message": ""}
+    return {
+        "id": row.id,
+        "place": row.place,
+        "state": row.state,
+        "files": result["files"],
+        "remote_ids": list(row.remote_ids),
+        "credits": row.held + row.charged_before,
+        "attempts": row.attempt,
+        "problem": problem["message"] if row.state != "done" else "",
+        "submitted_at": _time(row.submitted_at),
+        "ended_at": _time(row.ended_at),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _given(parameters: Mapping[str, JSON], name: str) -> str:
+    return _cell(parameters[name], null="null") if name in parameters else ""
+
+
+def _cell(value: JSON, *, null: str = "") -> str:
+    """Write a value: text as it is, with an apostrophe before what would be a formula; anything else as JSON."""
+    if value is None:
+        return null
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
+    return _dump(value)
+
+
+def _record(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,66 @@
+"""Rows that come more than once: an id of its own for each time, the same one whenever the rows are read again."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from generor_async.batch.journal import NewRow, Reject
+from generor_async.batch.parameters import fingerprint
+from generor_async.engine.threads import to_the_end
+
+__all__ = ["Occurrences"]
+
+TABLE = "CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT) WITHOUT ROWID"
+
+
+class Occurrences:
+    """What was read since the reading began; kept in a file that vanishes, so that memory doesn't grow with the input.
+
+    The second row of an id becomes `<id>-2`, and so on, past ids that rows before have already. That depends on nothing
+    but the rows and their order: a run that goes on finds each under the id that it had.
+    """
+
+    def __init__(self, *, allowed: bool) -> None:
+        self._allowed = allowed
+        self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._seen.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLE}")
+
+    async def told_apart(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
+        """Return what was read with an id of its own for each row; without those that come again, unless they may.
+
+        An id that was given to another row is a reject.
+        """
+
+        def work() -> list[NewRow | Reject]:
+            found = [entry if isinstance(entry, Reject) else self._placed(entry) for entry in page]
+            return [entry for entry in found if entry is not None]
+
+        return await to_the_end(work)
+
+    def close(self) -> None:
+        """Forget it all."""
+        self._seen.close()
+
+    def _placed(self, row: NewRow) -> NewRow | Reject | None:
+        print_ = fingerprint(row.parameters)
+        found = self._seen.execute("SELECT times, fingerprint, place FROM seen WHERE id = ?", (row.id,)).fetchone()
+        if found is None:
+            self._seen.execute("INSERT INTO seen VALUES (?, 1, ?, ?)", (row.id, print_, row.place))
+            return row
+        times, known, place = found
+        if times and known != print_:
+            reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
+            return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
+        return self._numbered(row, max(times, 1), print_) if self._allowed else None
+
+    def _numbered(self, row: NewRow, times: int, print_: str) -> NewRow:
+        while True:
+            times += 1
+            id_ = f"{row.id}-{times}"
+            if self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, 0, NULL, NULL)", (id_,)).rowcount:
+                break
+        self._seen.execute(
+            "UPDATE seen SET times = ?, fingerprint = ?, place = coalesce(place, ?) WHERE id = ?",
+            (times, print_, row.place, row.id),
+        )
+        return NewRow(id=id_, parameters=row.parameters, place=row.place)

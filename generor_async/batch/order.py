@@ -1,0 +1,72 @@
+"""What a batch was asked to do, in the form in which its rooms share it."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from attrs import Factory, field, frozen
+
+from generor_async.batch.inputs import Rows
+from generor_async.batch.journal import RunKey
+from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.parameters import OPERATIONS, Parameters
+from generor_async.batch.work import Work, work_for
+from generor_async.engine.client import Client
+from generor_async.rules.spending import NO_CAP
+from generor_async.values import JSON
+
+__all__ = ["OnRow", "Order"]
+
+OnRow: TypeAlias = Callable[[RowOutcome], object]
+"""Told of every row that ends; what it returns is awaited if it can be."""
+
+
+@frozen(kw_only=True)
+class Order:
+    """What was asked for."""
+
+    client: Client
+    rows: Rows
+    folder: Path
+    cap: float
+    price: float | None
+    on_row: OnRow | None
+    concurrency: int | None
+    prompt_column: str | None
+    common: Mapping[str, JSON]
+    allow_duplicates: bool
+    parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
+    work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
+    """The API's way with a row; prices that were asked for are known to the run as well."""
+
+    @property
+    def operation(self) -> str:
+        """The operation that every row is a call of."""
+        return OPERATIONS[self.client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+
+    @property
+    def key(self) -> RunKey:
+        """What its folder is for."""
+        return RunKey(
+            operation=self.operation,
+            address=self.client._session.base_url,  # pyright: ignore[reportPrivateUsage]
+            source="rows" if self.file is None else self.file.name,
+        )
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the rows are in; None where Python hands them in."""
+        return Path(self.rows) if isinstance(self.rows, str | os.PathLike) else None
+
+    @property
+    def most(self) -> int:
+        """How many rows may be in work at once."""
+        return self.concurrency or self.work.most
+
+    def _parameters(self) -> Parameters:
+        folder = Path.cwd() if self.file is None else self.file.parent
+        return Parameters(self.operation, folder=folder, common=self.common)
+
+    def _work(self) -> Work:
+        return work_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)

@@ -1,0 +1,128 @@
+"""How a run stands, kept in memory while it goes on: what a display asks for, a few times a second."""
+
+from collections import Counter, deque
+from typing import Any, Final, Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from generor_async.batch.purse import Purse
+from generor_async.engine.client import Client
+from generor_async.engine.limits import RateLimits
+from generor_async.rules.remaining import Rate, seconds_for
+from generor_async.rules.rows import ENDED, ON_RESTART, OPEN, State
+from generor_async.rules.spending import NO_CAP
+from generor_async.rules.window import SPANS
+
+__all__ = ["Phase", "Progress", "Tally", "rates_of"]
+
+Phase: TypeAlias = Literal["running", "settling", "stopping", "capped"]
+"""`settling`: unknown rows are looked for in the account; `stopping`: nothing more is submitted; `capped`: likewise, as
+the cap on credits allows no more."""
+
+ENDS_KEPT: Final = 200
+"""Of how many rows that ended last the rate is taken."""
+ENDS_NEEDED: Final = 10
+"""How many rows must have ended before their rate says anything of those to come."""
+MINUTE: Final = 60.0
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How a run stands. Times are seconds of the client's clock."""
+
+    phase: Phase
+    done: int
+    running: int
+    """Rows whose call has left, and that have not ended."""
+    waiting: int
+    """Rows whose call has not left."""
+    failed: int
+    unknown: int
+    rejected: int
+    """Lines that this run set aside."""
+    is_reading: bool
+    """Whether there may be more rows than were read so far."""
+    spent: float
+    """What was charged, in credits. Generor's calls that overlap tell of each other's costs: of those it is the lesser
+    of what they told and what was set aside for them, until the account is asked."""
+    doubtful: float
+    """What may have been charged beside, for rows of which nobody knows the end."""
+    to_come: float | None
+    """What the rows to come are likely to cost; None before the first price is known."""
+    cap: float | None
+    rate: float
+    """Rows that ended in a minute, of late."""
+    allowed: int | None
+    """Calls that the key's limit allows in a minute; None where nobody has said."""
+    elapsed: float
+    seconds_left: float | None
+    """How long it is likely to take yet; None where nobody can say."""
+
+    @property
+    def ended(self) -> int:
+        """Rows that are done, failed or unknown."""
+        return self.done + self.failed + self.unknown
+
+    @property
+    def total(self) -> int:
+        """All rows that were read so far."""
+        return self.ended + self.running + self.waiting
+
+
+def rates_of(limits: RateLimits) -> list[Rate]:
+    """Return what a key's limits let through, as far as they are known."""
+    return [
+        Rate(max(1, int(window.limit * limits.share)), SPANS[window.scope], window.used)
+        for window in limits.windows.values()
+        if window.limit is not None
+    ]
+
+
+@define(eq=False)
+class Tally:
+    """Counts the rows of a run as they come and go."""
+
+    began: float
+    """When the run began, by the monotonic clock."""
+    states: Counter[State] = field(factory=Counter[State])
+    """Rows that are not in work, by state."""
+    rejected: int = 0
+    _ends: "deque[float]" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ends = deque([self.began], ENDS_KEPT + 1)
+
+    def ended(self, state: State, now: float) -> None:
+        """Note that a row is not in work any more."""
+        self.states[ON_RESTART.get(state, state)] += 1  # where the journal failed, the next run does that
+        if state in ENDED:
+            self._ends.append(now)
+
+    def progress(self, now: float, *, client: Client, purse: Purse, sent: int, unsent: int, **known: Any) -> Progress:
+        """Return how it stands, with so many rows in work whose call has left, and has not."""
+        states, budget, limits = self.states, purse.budget, client.rate_limits
+        waiting = states["ready"] + unsent
+        running = sent + sum(states[state] for state in OPEN)
+        ends = len(self._ends) - 1
+        rate = ends / max(now - self._ends[0], 1e-9)
+        rates = rates_of(limits)
+        left = [seconds_for(waiting, rates)] if rates else []
+        if ends >= ENDS_NEEDED:
+            left.append((waiting + running) / rate)
+        return Progress(
+            done=states["done"],
+            running=running,
+            waiting=waiting,
+            failed=states["failed"],
+            unknown=states["unknown"],
+            rejected=self.rejected,
+            spent=purse.spent,
+            doubtful=max(0.0, budget.doubtful),
+            to_come=None if purse.mean is None else purse.mean * states["ready"] + budget.held,
+            cap=None if budget.cap == NO_CAP else budget.cap,
+            rate=rate * MINUTE,
+            allowed=min((rate.limit for rate in rates if rate.span == MINUTE), default=None),
+            elapsed=now - self.began,
+            seconds_left=max(left, default=None),
+            **known,
+        )

@@ -1,0 +1,44 @@
+"""Which scopes a Generor key needs for a batch, and whether it has them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from generor_async.api.generor.models import ApiKey
+from generor_async.errors import PermissionDeniedError
+from generor_async.rules.vendors import GENEROR
+from generor_async.values import Secret
+
+__all__ = ["NEEDED", "lacking", "without_scopes"]
+
+NEEDED: Final = ("read", "generate")
+"""Balance, transactions and creations are read; rows are generated."""
+
+
+def lacking(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKey]) -> tuple[str, ...]:
+    """Return those scopes that a key surely lacks, as the list of the account's keys has it.
+
+    A key with no scopes has all (documented). Keys that begin alike can't be told apart: what one of them has may be
+    what this one has.
+    """
+    if key is None:
+        return ()
+    alike = [one for one in listed if _begins(key, (one.prefix or "").rstrip(".…*"))]
+    if not alike or any(not one.scopes for one in alike):
+        return ()
+    return tuple(scope for scope in needed if not any(scope in (one.scopes or ()) for one in alike))
+
+
+def _begins(key: Secret, prefix: str) -> bool:
+    return len(prefix) > len(GENEROR.key_prefix) and key.reveal().startswith(prefix)
+
+
+def without_scopes(missing: Iterable[str]) -> PermissionDeniedError:
+    """Make the error of a key that lacks scopes."""
+    names = " and ".join(f"'{scope}'" for scope in missing)
+    return PermissionDeniedError(
+        f"the API key lacks the scope {names}, and a batch needs {' and '.join(NEEDED)}",
+        status_code=403,
+        operation="generor.generators.generate",
+        outcome="not_sent",
+        advice=f"Nothing was charged: make a key with both {GENEROR.key_source}, and set {GENEROR.key_variable} to it",
+    )

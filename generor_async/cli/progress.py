@@ -1,0 +1,121 @@
+"""How a batch goes on, while it does: live on a terminal, a line every ten seconds elsewhere."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from generor_async.batch.progress import Phase, Progress
+from generor_async.batch.runner import Batch
+
+__all__ = ["duration", "tell"]
+
+LIVE_EVERY, LINE_EVERY = 0.25, 10.0
+"""Seconds between two pictures, and two lines."""
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+PHASES: Mapping[Phase, str] = {
+    "settling": "looking in the account for what became of the unknown rows",
+    "stopping": "stopping: what is paid for is waited for; Ctrl-C again stops at once",
+    "capped": "the cap allows no more: what is paid for is waited for",
+}
+
+
+async def tell(batch: Batch, console: Console, *, note: str = "") -> None:
+    """Tell how a batch goes on, until cancelled; `note` is shown below the picture."""
+    with suppress(asyncio.CancelledError):
+        if console.is_terminal and not console.is_dumb_terminal:
+            await _live(batch, console, note)
+        else:
+            await _lines(batch, console)
+
+
+async def _live(batch: Batch, console: Console, note: str) -> None:
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        while True:
+            if (progress := batch.progress) is not None:
+                live.update(_picture(progress, note), refresh=True)
+            await asyncio.sleep(LIVE_EVERY)
+
+
+async def _lines(batch: Batch, console: Console) -> None:
+    while True:
+        await asyncio.sleep(LINE_EVERY)
+        if (progress := batch.progress) is not None:
+            facts = [*_facts(progress).values(), *filter(None, [PHASES.get(progress.phase)])]
+            console.print("; ".join(facts), soft_wrap=True, highlight=False, markup=False)
+
+
+def _picture(progress: Progress, note: str) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name, text in _facts(progress).items():
+        table.add_row(Text(name, style="dim"), Text(text))
+    below = [Text(PHASES[progress.phase], style="yellow")] if progress.phase in PHASES else []
+    if note:
+        below.append(Text(note, style="dim"))
+    bar = ProgressBar(total=max(1, progress.total), completed=progress.ended)
+    return Group(bar, table, *below)
+
+
+def _facts(progress: Progress) -> dict[str, str]:
+    """Say how it stands, by subject."""
+    return {
+        "rows": _rows(progress),
+        "rate": _rate(progress),
+        "credits": _credits(progress),
+        "time": _time(progress),
+    }
+
+
+def _rows(progress: Progress) -> str:
+    states = {
+        "done": progress.done,
+        "running": progress.running,
+        "waiting": progress.waiting,
+        "failed": progress.failed,
+        "unknown": progress.unknown,
+        "set aside": progress.rejected,
+    }
+    always = {"done", "running", "waiting"}
+    told = ", ".join(f"{rows:,} {state}" for state, rows in states.items() if rows or state in always)
+    return f"{told}; reading on" if progress.is_reading else told
+
+
+def _rate(progress: Progress) -> str:
+    allowed = "" if progress.allowed is None else f", where the limits allow {progress.allowed:,}"
+    return f"{_rounded(progress.rate)} a minute{allowed}"
+
+
+def _credits(progress: Progress) -> str:
+    parts = [f"{_rounded(progress.spent)} spent"]
+    if progress.to_come is not None:
+        parts.append(f"about {_rounded(progress.to_come)} to come")
+    if progress.doubtful:
+        parts.append(f"{_rounded(progress.doubtful)} in doubt")
+    if progress.cap is not None:
+        parts.append(f"cap {progress.cap:,g}")
+    return ", ".join(parts)
+
+
+def _time(progress: Progress) -> str:
+    so_far = f"{duration(progress.elapsed)} so far"
+    return so_far if progress.seconds_left is None else f"{so_far}, about {duration(progress.seconds_left)} left"
+
+
+def _rounded(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes, as people do."""
+    if seconds < 1.5 * MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 1.5 * HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    large, unit, small, part = (DAY, "d", HOUR, "h") if seconds >= 2 * DAY else (HOUR, "h", MINUTE, "min")
+    whole, rest = divmod(round(seconds / small) * small, large)
+    return f"{whole:.0f} {unit} {rest / small:.0f} {part}" if rest else f"{whole:.0f} {unit}"

@@ -1,0 +1,86 @@
+"""The question before anything is spent: what would be made, what it costs, how long it takes."""
+
+import signal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from generor_async.batch.estimate import BatchEstimate
+from generor_async.batch.prices import AS_OF, DOLLARS_A_CREDIT
+from generor_async.batch.runner import Batch
+from generor_async.cli.progress import duration
+
+__all__ = ["ask"]
+
+NO = 130
+
+
+async def ask(batch: Batch, *, api: str, cap: float | None, price: float | None) -> None:
+    """Show what a run would come to, and ask; raises typer.Exit where it is not wanted."""
+    console = Console(stderr=True)
+    with console.status("Reading the rows, and asking for their prices"):
+        estimate = await batch.estimate()
+    if not estimate.rows:
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, text in _facts(estimate, api=api, cap=cap, price=price).items():
+        table.add_row(Text(name, style="dim"), Text(text))
+    console.print(table)
+    if not _confirmed(f"Spend this through the real API of {api.capitalize()}?"):
+        typer.echo("generor: nothing was spent", err=True)
+        raise typer.Exit(NO)
+
+
+def _confirmed(question: str) -> bool:
+    # asyncio's own handler would only cancel the task: the terminal would be waited for all the same.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        typer.echo(err=True)
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _facts(estimate: BatchEstimate, *, api: str, cap: float | None, price: float | None) -> dict[str, str]:
+    """Say what a run would come to, by subject."""
+    facts = {"rows": _rows(estimate), "price": _price(estimate, api=api, price=price)}
+    if estimate.unpriced:
+        fate = "they are run at whatever they cost" if cap is None else "under a cap they are not run"
+        if api == "generor":
+            fate = "the API refuses such calls"
+        facts[""] = f"without {estimate.unpriced:,} rows whose price is not known: {fate}"
+    facts["cap"] = "none: --max-credits sets one" if cap is None else _cap(estimate, cap)
+    if estimate.balance is not None:
+        facts["account"] = f"{estimate.balance:,g} credits"
+    at_least = "not known before the key's limits are" if estimate.seconds is None else duration(estimate.seconds)
+    facts["time"] = at_least if estimate.seconds is None else f"about {at_least} at the least, at the key's limits"
+    return facts
+
+
+def _rows(estimate: BatchEstimate) -> str:
+    parts = [f"{estimate.new:,} new"]
+    if estimate.ready:
+        parts.append(f"{estimate.ready:,} from before")
+    if estimate.under_way:
+        parts.append(f"{estimate.under_way:,} under way and paid for")
+    if estimate.rejected:
+        parts.append(f"{estimate.rejected:,} set aside")
+    return ", ".join(parts)
+
+
+def _price(estimate: BatchEstimate, *, api: str, price: float | None) -> str:
+    credits_ = f"{estimate.credits:,.2f} credits"
+    if api == "generor":
+        return f"{credits_} as the API estimates it; what is charged may differ"
+    source = f"prices of {AS_OF}" if price is None else "at the price given"
+    return f"{credits_}, {estimate.credits * DOLLARS_A_CREDIT:,.2f} US dollars ({source})"
+
+
+def _cap(estimate: BatchEstimate, cap: float) -> str:
+    used = f", {estimate.counted:,.2f} of it used" if estimate.counted else ""
+    short = "; not all rows fit" if estimate.counted + estimate.credits > cap else ""
+    return f"{cap:,g} credits{used}{short}"
