@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zlib import crc32
@@ -15,21 +13,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import Status, make_ready, read_status
 from generor_async.batch.status import report as write_report
-from generor_async.engine.client import Client
+from generor_async.cli.clients import opened
 from generor_async.errors import GenerorAsyncError
-from generor_async.simulator import Simulator
 
 __all__ = ["commands"]
 
 SOME_MISSING, BAD_USE, INTERRUPTED = 3, 2, 130
 EVERY = 10.0
 """Seconds between two lines of progress."""
-SPEED = 60.0
-"""Simulated seconds that pass in a real one."""
 PORTS = range(18_000, 28_000)
 """Where the simulator listens: a folder goes on at the address where it began."""
 
@@ -58,7 +52,7 @@ def run(
         _ask(rows, api, max_credits)
 
     async def main() -> int:
-        async with _client(api, out, simulated=simulate) as client:
+        async with opened(api, simulated=simulate, port=_port(out)) as client:
             batch = run_batch(
                 client,
                 rows,
@@ -145,19 +139,6 @@ def _finish(main: Any) -> None:
 
 def _port(out: Path) -> int:
     return PORTS[crc32(os.fsencode(out.resolve())) % len(PORTS)]
-
-
-@asynccontextmanager
-async def _client(api: str, out: Path, *, simulated: bool) -> AsyncGenerator[Client, None]:
-    kind = AsyncLuma if api == "luma" else AsyncGeneror
-    if not simulated:
-        async with kind() as client:
-            yield client
-        return
-    async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, port=_port(out)) as simulator:
-        options = simulator.luma_options if api == "luma" else simulator.generor_options
-        async with kind(**options) as client:
-            yield client
 
 
 async def _follow(batch: Batch, out: Path) -> bool:

@@ -50,7 +50,13 @@ class Operations(TyperGroup):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            raise stop(" ".join(error.format_message().split()), BAD_USE) from None
+            raise stop(_sentence(error), BAD_USE) from None
+
+
+def _sentence(error: typer.BadParameter) -> str:
+    """Return what was wrong in a line; typer would put it into a box."""
+    is_ours = isinstance(error, typer.BadParameter) and error.param is None and not error.param_hint
+    return " ".join((error.message if is_ours else error.format_message()).split())
 
 
 commands = typer.Typer(

@@ -100,6 +100,7 @@ class Call:
             if typer.confirm(f"{self.operation.name} spends real credits{price}. Go on?", err=True):
                 return
         except typer.Abort:
+            typer.echo(err=True)  # the line of the question ends
             raise stop("interrupted; nothing was sent", INTERRUPTED) from None
         raise stop("nothing was sent", FAILED)
 

@@ -70,7 +70,9 @@ def _drawn(value: JSON) -> RenderableType:
 def _scalar(value: JSON) -> Text:
     if value is None:
         return Text("-", style="dim")
-    return Text(printable(value if isinstance(value, str) else json.dumps(value)), overflow="fold")
+    text = printable(value if isinstance(value, str) else json.dumps(value))
+    is_link = text.startswith(("https://", "http://"))
+    return Text(text, style=f"link {text}" if is_link else "", overflow="fold")  # a link stays whole over lines
 
 
 def _fields(value: dict[str, JSON]) -> RenderableType:

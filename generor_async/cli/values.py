@@ -122,7 +122,7 @@ class Reader:
         items = value if parameter.many else [value]
         if not is_array(items) or not all(_fits(item, parameter.kinds) for item in items):
             wanted = " or ".join(CALLED[kind] for kind in sorted(parameter.kinds))
-            wanted = f"a list, of {wanted} each" if parameter.many else wanted
+            wanted = f"a list, each item {wanted}" if parameter.many else wanted
             raise typer.BadParameter(f"{parameter.name} must be {wanted}", param_hint="--json")
         hint = f"--json: {parameter.name}"
         if isinstance(value, str) and parameter.kinds & {"time", "bytes"}:
@@ -234,7 +234,7 @@ def _time(text: str, hint: str) -> datetime:
 
 
 def _not_json(name: str) -> None:
-    raise ValueError(f"{name} is none")
+    raise ValueError(f"it has {name}")
 
 
 def _shown(text: str) -> str:
