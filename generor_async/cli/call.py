@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from generor_async.cli.calling import BAD_USE, perform
 from generor_async.cli.operations import NAMES, Described, Parameter, described, summary
@@ -19,6 +19,7 @@ from generor_async.cli.values import RULES, option
 __all__ = ["commands"]
 
 OWN_PANEL, CALL_PANEL = "Parameters", "The call"
+REQUIRED: Final = "**Required.**"
 UsageError: Final = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """What typer raises for every kind of bad use; it exports only some of them."""
 
@@ -51,6 +52,17 @@ class Operations(TyperGroup):
             return super().invoke(ctx)
         except UsageError as error:
             raise stop(_sentence(error), BAD_USE) from None
+
+
+class OperationCommand(TyperCommand):
+    """The command of one operation."""
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete its options; a shell has room for a few words about each."""
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            item.help = (item.help or "").removeprefix(REQUIRED).strip().partition(". ")[0].replace("`", "")
+        return items
 
 
 def _sentence(error: typer.BadParameter) -> str:
@@ -88,6 +100,7 @@ def _command(name: str) -> Any:
     _, resource, _ = name.split(".")
     app.command(
         name,
+        cls=OperationCommand,
         help=operation.doc,
         short_help=summary(name) + " **Costs credits.**" * operation.charged,
         epilog=RULES,
@@ -118,7 +131,7 @@ def _options(operation: Described) -> Iterator[inspect.Parameter]:
             Path | None,
             None,
             metavar="FILE",
-            help="**Required.** The file that the new key goes into, made for you alone to read: a key is never shown.",
+            help=f"{REQUIRED} The file that the new key goes into, made for you alone to read: a key is never shown.",
         )
     yield _own("timeout", float | None, None, metavar="SECONDS", help="How long it may take in all.")
     yield _own("base_url", str | None, None, metavar="URL", help=f"The API's address, or {_variable(operation)}.")
@@ -163,7 +176,7 @@ def _metavar(parameter: Parameter) -> str:
 
 
 def _help(parameter: Parameter) -> str:
-    parts = ["**Required.**"] * parameter.required + [parameter.doc]
+    parts = [REQUIRED] * parameter.required + [parameter.doc]
     if parameter.choices:
         parts.append(f"Known: {', '.join(f'`{choice}`' for choice in parameter.choices)}.")
     if parameter.keys:
