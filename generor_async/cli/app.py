@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from generor_async.cli import batch
+from generor_async.cli import batch, call
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
 from generor_async.errors import GenerorAsyncError
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 
 app.add_typer(batch.commands, name="batch")
+app.add_typer(call.commands, name="call")
 
 
 def _stop(message: str, code: int) -> typer.Exit:

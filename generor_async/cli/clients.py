@@ -6,7 +6,7 @@ from typing import Any
 
 from generor_async import AsyncGeneror, AsyncLuma
 
-__all__ = ["opened"]
+__all__ = ["SPEED", "opened"]
 
 SPEED = 60.0
 """Simulated seconds that pass in a real one."""
