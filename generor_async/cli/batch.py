@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from generor_async import AsyncGeneror, AsyncLuma
+from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import Status, make_ready, read_rejected, read_status
 from generor_async.batch.status import report as write_report
@@ -158,6 +159,7 @@ async def _client(api: str, out: Path, *, simulated: bool) -> AsyncGenerator[Cli
         async with kind() as client:
             yield client
         return
+    ResultsFolder(out).let_go()  # says who uses it, before somebody else's simulator is met at its port
     async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, port=_port(out)) as simulator:
         options = simulator.luma_options if api == "luma" else simulator.generor_options
         async with kind(**options) as client:
