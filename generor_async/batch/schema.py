@@ -58,7 +58,7 @@ CREATE TABLE owners (owner INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NU
 
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
-    """Open a file in SQLite; `mode` is `rw`, or `rwc` to make it where there is none."""
+    """Open a file in SQLite; `mode` is SQLite's, such as `rwc` to make it where there is none."""
     address = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -73,8 +73,10 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """Open a journal beside whoever writes it."""
     if not path.exists():
         raise refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
+    # Where nothing can be written nobody writes, and SQLite could not make the files that readers and writer share.
+    mode = "rw" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
     try:
-        connection = connect(path)
+        connection = connect(path, mode=mode)
         try:
             _check_version(connection, path)
         except BaseException:

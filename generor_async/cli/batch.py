@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from generor_async.batch.export import exported
+from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import open_reader
@@ -69,6 +70,8 @@ def run(
         raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
 
     async def main() -> int:
+        if simulate:
+            ResultsFolder(out).let_go()  # says who uses it, before somebody else's simulator is met at its port
         async with opened(api, simulated=simulate, port=_port(out)) as client:
             batch = run_batch(
                 client,

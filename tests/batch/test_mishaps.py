@@ -1,0 +1,361 @@
+"""What befalls a run on its way: a full disk, outputs that can't be had, an empty account, a clock that is set.
+
+Whatever it is, nothing that was paid for is lost, nothing is paid for twice, and a sentence says what to do.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.small_disk import full, run_on_small_disk
+
+from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError
+from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.runner import run_batch
+from generor_async.batch.status import make_ready, read_status
+from generor_async.errors import InvalidRequestError, JournalError
+from generor_async.simulator import Simulator
+from generor_async.simulator.clock import SimulatedClock
+from generor_async.testing import run
+from generor_async.values import Clock
+
+UNI_1 = 0.0404 / 0.003
+"""Credits that an image of Luma's costs."""
+JOKE = 37
+ROWS = 24
+SPEED = 200.0
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"heron {number}"} for number in range(count)]
+
+
+def jokes(count: int) -> list[dict[str, Any]]:
+    return [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(count)]
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+async def counts(folder: Path) -> dict[str, int]:
+    return {state: rows for state, rows in (await read_status(folder)).counts.items() if rows}
+
+
+def in_luma(test: Callable[[Simulator, AsyncLuma], Coroutine[Any, Any, None]], **options: Any) -> None:
+    """Run a test in virtual time."""
+
+    async def main() -> None:
+        async with Simulator(**options) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            await test(simulator, luma)
+
+    run(main())
+
+
+# --- a full disk ------------------------------------------------------------------------------------------------------
+
+
+async def fills_up(disk: Path, folder: Path) -> Exception:
+    """Run a batch during which a disk fills up, then again when it has room: every row is charged once and done."""
+    with Simulator(speed=SPEED, luma_rpm=600, luma_jobs=8) as simulator:
+        async with AsyncLuma(**simulator.luma_options) as luma:
+            rows = [{"prompt": f"heron {number}", "id": f"{number:0190}"} for number in range(ROWS)]
+            told: list[RowOutcome] = []
+            with ExitStack() as filled:
+
+                def fill(outcome: RowOutcome) -> None:
+                    told.append(outcome)
+                    if len(told) == 5:
+                        filled.enter_context(full(disk))
+
+                with pytest.raises((JournalError, DownloadError)) as caught:
+                    _ = [outcome async for outcome in run_batch(luma, rows, to=folder, on_row=fill, concurrency=4)]
+                assert 5 <= len(simulator.ledger.charges) < ROWS
+                assert len(told) == (await counts(folder))["done"], "whatever is done was told"
+            told += [outcome async for outcome in run_batch(luma, rows, to=folder)]
+        assert [outcome.state for outcome in told] == ["done"] * ROWS
+        assert len({outcome.id for outcome in told}) == ROWS
+        assert len(simulator.ledger.charges) == ROWS
+    assert sorted(line["id"] for line in results(folder)) == sorted(outcome.id for outcome in told)
+    assert not {".results.jsonl.new", "journal.reserve"} & set(os.listdir(folder))  # noqa: PTH208 - nothing blocks here
+    return caught.value
+
+
+async def full_at_the_journal(disk: Path) -> None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        (disk / "out").mkdir()
+        (disk / "out/media").symlink_to(elsewhere)
+        error = await fills_up(disk, disk / "out")
+    journal, results = (f"{disk / 'out' / name} cannot be written to (" for name in ("journal.sqlite", "results.jsonl"))
+    assert str(error).startswith((f"{journal}database or disk is full)", f"{results}No space left on device)"))
+    assert ". Free some space or mend the disk, and run it again: " in str(error)
+
+
+async def full_at_the_results(disk: Path) -> None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        (disk / "results.jsonl").write_text("")
+        (Path(elsewhere) / "results.jsonl").symlink_to(disk / "results.jsonl")
+        error = await fills_up(disk, Path(elsewhere))
+        assert str(error) == (
+            f"{Path(elsewhere) / 'results.jsonl'} cannot be written to (No space left on device). Free some space or"
+            " mend the disk, and run it again: the journal has it all, and the file is written anew."
+        )
+
+
+async def full_at_a_download(disk: Path) -> None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        (Path(elsewhere) / "media").symlink_to(disk)
+        error = await fills_up(disk, Path(elsewhere))
+        assert isinstance(error, DownloadError)
+        rows, _, problem = str(error).partition(" rows are paid for, and the outputs could not be fetched: ")
+        assert int(rows) >= 3
+        assert problem == (
+            f"{Path(elsewhere) / 'media/0000'} cannot be written to (No space left on device)."
+            " Nothing is lost: mend that, and run it again; they are fetched then, at no cost."
+        )
+
+
+async def full_from_the_start(disk: Path) -> None:
+    with Simulator(speed=SPEED) as simulator:
+        async with AsyncLuma(**simulator.luma_options) as luma:
+            with full(disk, spare=64), pytest.raises(InvalidRequestError) as caught:
+                _ = [outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]
+            assert str(caught.value).endswith(
+                f"{disk / 'out'} has no room for a batch (No space left on device)."
+                " Free some space, or give another folder; nothing was begun."
+            )
+            assert not simulator.ledger.charges
+            assert len([outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]) == 3
+
+
+@pytest.mark.parametrize(
+    "program",
+    [full_at_the_journal, full_at_the_results, full_at_a_download, full_from_the_start],
+    ids=lambda it: it.__name__,
+)
+def test_a_disk_that_is_full_loses_nothing(program: Callable[[Path], object]) -> None:
+    run_on_small_disk(program, kilobytes=4_000)
+
+
+# --- outputs that can't be had ----------------------------------------------------------------------------------------
+
+
+def test_outputs_that_can_not_be_had_stop_the_run_and_are_fetched_by_the_next(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        simulator.faults.add_spec("storage.get=500")
+        with pytest.raises(DownloadError) as caught:
+            _ = [outcome async for outcome in run_batch(luma, pictures(40), to=tmp_path, concurrency=4)]
+        assert str(caught.value) == (
+            "3 rows are paid for, and the outputs could not be fetched: the host answered 500."
+            " Nothing is lost: mend that, and run it again; they are fetched then, at no cost."
+        )
+        paid = len(simulator.ledger.charges)
+        assert 3 <= paid <= 8
+        assert (await counts(tmp_path))["downloading"] == paid
+        simulator.faults.clear()
+        outcomes = [outcome async for outcome in run_batch(luma, pictures(40), to=tmp_path)]
+        assert [outcome.state for outcome in outcomes] == ["done"] * 40
+        assert len(simulator.ledger.charges) == 40
+
+    in_luma(test, luma_rpm=600)
+
+
+def test_a_row_whose_outputs_can_not_be_had_is_told_at_the_end_of_an_otherwise_good_run(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        simulator.faults.add_spec("storage.get=500:20x")  # four times four attempts, of one row
+        done: list[RowOutcome] = []
+        with pytest.raises(DownloadError, match=r"^1 row is paid for, and the outputs could not be fetched: "):
+            _ = [
+                outcome
+                async for outcome in run_batch(luma, pictures(6), to=tmp_path, concurrency=1, on_row=done.append)
+            ]
+        assert len(done) == 5
+        (late,) = [outcome async for outcome in run_batch(luma, pictures(6), to=tmp_path)]
+        assert late.state == "done"
+        assert len(simulator.ledger.charges) == 6
+
+    in_luma(test)
+
+
+def test_outputs_of_earlier_runs_that_can_not_be_had_do_not_keep_the_others_from_being_run(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        simulator.faults.add_spec("storage.get=500")
+        with pytest.raises(DownloadError):
+            _ = [outcome async for outcome in run_batch(luma, pictures(3), to=tmp_path, concurrency=1)]
+        simulator.faults.clear()
+        simulator.faults.add_spec("storage.get=500:60x")  # for as long as these three are tried
+        with pytest.raises(DownloadError, match=r"^3 rows are paid for"):
+            _ = [outcome async for outcome in run_batch(luma, pictures(9), to=tmp_path, concurrency=1)]
+        assert await counts(tmp_path) == {"downloading": 3, "done": 6}
+
+    in_luma(test)
+
+
+@pytest.mark.parametrize("gone", ["the file", "the job"])
+def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_and_id(tmp_path: Path, gone: str) -> None:
+    """It is charged and has no result; whoever wants it made again says so, as of every such row."""
+
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        simulator.faults.add_spec("storage.get=500")
+        with pytest.raises(DownloadError):
+            _ = [outcome async for outcome in run_batch(luma, pictures(1), to=tmp_path)]
+        simulator.faults.clear()
+        (job,) = simulator.luma.generations
+        if gone == "the job":
+            simulator.luma.generations.clear()
+        else:
+            simulator.storage._stored.clear()  # pyright: ignore[reportPrivateUsage] # the API has no call for it
+        outcomes = [outcome async for outcome in run_batch(luma, pictures(2), to=tmp_path)]
+        lost, made = sorted(outcomes, key=lambda outcome: outcome.state, reverse=True)
+        assert (lost.state, lost.remote_ids, lost.cost) == ("unknown", (job,), pytest.approx(UNI_1))
+        assert "404" in lost.problem
+        assert made.state == "done"
+        assert [outcome async for outcome in run_batch(luma, pictures(2), to=tmp_path)] == [], "and it is over with"
+        assert (await read_status(tmp_path)).doubtful == pytest.approx(UNI_1)
+        await make_ready(tmp_path, failed=False, unknown=True)
+        (again,) = [outcome async for outcome in run_batch(luma, pictures(2), to=tmp_path)]
+        assert again.state == "done"
+
+    in_luma(test)
+
+
+def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            rows = [{"slug": "image", "prompt": "heron 0", "model_id": 10003}]
+            simulator.faults.add_spec("storage.get=500")
+            simulator.faults.add_spec("generor.files.*=500")
+            with pytest.raises(DownloadError):
+                _ = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            simulator.faults.clear()
+            (creation,) = [one for one in simulator.generor.account.creations if one.prompt == "heron 0"]
+            simulator.faults.add_spec("generor.creations.get=500:1x")
+            creation.deleted = True
+            (lost,) = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            assert (lost.state, lost.remote_ids) == ("unknown", (str(creation.creation_id),))
+            assert [outcome async for outcome in run_batch(generor, rows, to=tmp_path)] == []
+            assert len(simulator.ledger.charges) == 1
+
+    run(main())
+
+
+# --- an empty account -------------------------------------------------------------------------------------------------
+
+
+def test_credits_that_run_out_half_way_stop_the_run_which_goes_on_when_there_are_more(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        done: list[RowOutcome] = []
+        with pytest.raises(InsufficientCreditsError, match="Add credits to your account from the dashboard"):
+            _ = [outcome async for outcome in run_batch(luma, pictures(12), to=tmp_path, on_row=done.append)]
+        assert [outcome.state for outcome in done] == ["done"] * 5
+        assert await counts(tmp_path) == {"done": 5, "ready": 7}
+        simulator.luma.client.balance += 1
+        done += [outcome async for outcome in run_batch(luma, pictures(12), to=tmp_path)]
+        assert [outcome.state for outcome in done] == ["done"] * 12
+        assert len(simulator.ledger.charges) == 12
+
+    in_luma(test, luma_balance=0.0404 * 5.5)
+
+
+def test_jobs_that_the_money_ran_out_under_are_run_again_and_that_they_may_be_charged_twice_is_said(
+    tmp_path: Path,
+) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        with pytest.raises(BudgetExhaustedError) as caught:
+            _ = [outcome async for outcome in run_batch(luma, pictures(8), to=tmp_path)]
+        assert (
+            "Add credits, then resubmit; whether this one is charged is not documented, so that may pay twice."
+            in str(caught.value)
+        )
+        broken_off = 8 - (await counts(tmp_path))["done"]
+        simulator.luma.client.balance += 1
+        assert len([outcome async for outcome in run_batch(luma, pictures(8), to=tmp_path)]) == broken_off
+        status = await read_status(tmp_path)
+        assert status.is_complete
+        assert status.doubtful == pytest.approx(broken_off * UNI_1), "what broke off stays counted"
+
+    in_luma(test, luma_charge_at="completion", luma_balance=0.0404 * 5.5)
+
+
+# --- a clock that is set ----------------------------------------------------------------------------------------------
+
+
+class SetClock:
+    """A clock whose time of day can be set, as a machine's can; how long something takes it tells all the same."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self.ahead = 0.0
+
+    @property
+    def speed(self) -> float:
+        return self._clock.speed
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def time(self) -> float:
+        return self._clock.time() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
+def check(clock: Clock) -> Clock:
+    """Hold the types to the protocol."""
+    return clock
+
+
+@pytest.mark.parametrize("hours", [-1.0, 1.0])
+def test_a_clock_that_is_set_in_the_middle_of_a_run_changes_nothing(tmp_path: Path, hours: float) -> None:
+    async def main() -> None:
+        async with Simulator(luma_jobs=4) as simulator:
+            clock = SetClock(simulator.clock)
+            async with AsyncLuma(**simulator.luma_options | {"clock": check(clock)}) as luma:
+
+                def turn(_: RowOutcome) -> None:
+                    clock.ahead = hours * 3_600
+
+                rows = pictures(12)
+                states = [outcome.state async for outcome in run_batch(luma, rows, to=tmp_path, on_row=turn)]
+                assert states == ["done"] * 12
+                clock.ahead -= 86_400
+                assert [outcome async for outcome in run_batch(luma, rows, to=tmp_path)] == [], "nor between two"
+            assert len(simulator.ledger.charges) == 12
+
+    run(main())
+
+
+@pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 400.0])
+@pytest.mark.parametrize("when", ["before_charge", "after_charge"])
+def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_charged_again(
+    tmp_path: Path, ahead: float, when: str
+) -> None:
+    """By its own time, the call would lie where the account shows nothing: surely absent, and to be paid for again."""
+
+    async def main() -> None:
+        simulator = Simulator(speed=SPEED, tier="pro", exact_cost=True)
+        with simulator:
+            clock = SetClock(simulator.clock)
+            async with AsyncGeneror(**simulator.generor_options | {"clock": clock}) as generor:
+                assert len([outcome async for outcome in run_batch(generor, jokes(2), to=tmp_path)]) == 2
+                clock.ahead = ahead
+                simulator.faults.add_spec(f"generor.generators.generate=reset:{when}:1x")
+
+                def turn(outcome: RowOutcome) -> None:
+                    if outcome.state == "unknown":
+                        clock.ahead = 0.0
+
+                found = [outcome async for outcome in run_batch(generor, jokes(3), to=tmp_path, on_row=turn)]
+            assert [outcome.state for outcome in found] == ["unknown", "done"]
+            prompts = Counter(creation.prompt for creation in simulator.generor.account.creations)
+            assert [prompts[f"heron {number}"] for number in range(3)] == [1, 1, 1]
+
+    asyncio.run(main())
