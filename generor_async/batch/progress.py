@@ -54,6 +54,8 @@ class Progress:
     """Rows that ended in a minute, of late."""
     allowed: int | None
     """Calls that the key's limit allows in a minute; None where nobody has said."""
+    jobs: int | None
+    """How many of Luma's jobs may run at once; None where nobody has said, or there is no such limit."""
     elapsed: float
     seconds_left: float | None
     """How long it is likely to take yet; None where nobody can say."""
@@ -87,10 +89,7 @@ class Tally:
     states: Counter[State] = field(factory=Counter[State])
     """Rows that are not in work, by state."""
     rejected: int = 0
-    _ends: "deque[float]" = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._ends = deque([self.began], ENDS_KEPT + 1)
+    _ends: "deque[float]" = field(init=False, factory=lambda: deque(maxlen=ENDS_KEPT))
 
     def ended(self, state: State, now: float) -> None:
         """Note that a row is not in work any more."""
@@ -103,11 +102,10 @@ class Tally:
         states, budget, limits = self.states, purse.budget, client.rate_limits
         waiting = states["ready"] + unsent
         running = sent + sum(states[state] for state in OPEN)
-        ends = len(self._ends) - 1
-        rate = ends / max(now - self._ends[0], 1e-9)
+        rate = (len(self._ends) - 1) / (now - self._ends[0]) if self._ends and now > self._ends[0] else 0.0
         rates = rates_of(limits)
         left = [seconds_for(waiting, rates)] if rates else []
-        if ends >= ENDS_NEEDED:
+        if len(self._ends) >= ENDS_NEEDED and rate:
             left.append((waiting + running) / rate)
         return Progress(
             done=states["done"],
@@ -122,6 +120,7 @@ class Tally:
             cap=None if budget.cap == NO_CAP else budget.cap,
             rate=rate * MINUTE,
             allowed=min((rate.limit for rate in rates if rate.span == MINUTE), default=None),
+            jobs=None if limits.jobs is None else limits.jobs.ceiling,
             elapsed=now - self.began,
             seconds_left=max(left, default=None),
             **known,

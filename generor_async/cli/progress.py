@@ -57,7 +57,8 @@ def _picture(progress: Progress, note: str) -> RenderableType:
     below = [Text(PHASES[progress.phase], style="yellow")] if progress.phase in PHASES else []
     if note:
         below.append(Text(note, style="dim"))
-    bar = ProgressBar(total=max(1, progress.total), completed=progress.ended)
+    bar = Table.grid(expand=True)
+    bar.add_row(ProgressBar(total=max(1, progress.total), completed=progress.ended))
     return Group(bar, table, *below)
 
 
@@ -86,8 +87,9 @@ def _rows(progress: Progress) -> str:
 
 
 def _rate(progress: Progress) -> str:
-    allowed = "" if progress.allowed is None else f", where the limits allow {progress.allowed:,}"
-    return f"{_rounded(progress.rate)} a minute{allowed}"
+    limits = [] if progress.allowed is None else [f"{progress.allowed:,} calls"]
+    limits += [] if progress.jobs is None else [f"{progress.jobs:,} jobs at once"]
+    return f"{_rounded(progress.rate)} a minute" + (f", where the limits allow {' and '.join(limits)}" if limits else "")
 
 
 def _credits(progress: Progress) -> str:

@@ -56,8 +56,10 @@ def _facts(estimate: BatchEstimate, *, api: str, cap: float | None, price: float
     facts["cap"] = "none: --max-credits sets one" if cap is None else _cap(estimate, cap)
     if estimate.balance is not None:
         facts["account"] = f"{estimate.balance:,g} credits"
-    at_least = "not known before the key's limits are" if estimate.seconds is None else duration(estimate.seconds)
-    facts["time"] = at_least if estimate.seconds is None else f"about {at_least} at the least, at the key's limits"
+    if estimate.seconds is None:
+        facts["time"] = "not known: the first answer names the key's limits"
+    else:
+        facts["time"] = f"about {duration(estimate.seconds)} at the least, at the key's limits"
     return facts
 
 

@@ -1,0 +1,161 @@
+"""Exports: every row with what came of it, as a program or a spreadsheet reads it."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import tracemalloc
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generor_async.batch.export import FIELDS, Format, exported
+from generor_async.batch.journal import NewRow, Row, RunKey
+from generor_async.batch.outcomes import write_whole
+from generor_async.batch.parameters import Parameters
+from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.rules.rows import Accept, Download, Fail, Finish, Submit
+
+KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
+SUBMIT = Submit(at=1_700_000_000.25, request_id="r1", model="uni-1", estimated=6.0, reserved=6.0)
+
+
+def new(id_: str, **parameters: Any) -> NewRow:
+    return NewRow(id=id_, parameters=parameters, place=f"rows.jsonl:{id_}")
+
+
+async def lines(folder: Path, form: Format) -> list[str]:
+    reader = await open_reader(folder)
+    try:
+        return [line async for line in exported(reader, form)]
+    finally:
+        await reader.close()
+
+
+async def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO("".join(await lines(folder, "csv")), newline=""), strict=True))
+
+
+async def begun(folder: Path, *rows: NewRow) -> SqliteJournal:
+    journal = await open_journal(folder, key=KEY)
+    await journal.add(rows)
+    return journal
+
+
+async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path: Path) -> None:
+    journal = await begun(tmp_path, new("a", prompt="a heron"), new("b", prompt="bad"), new("c", prompt="later"))
+    done, failed = await journal.claim(2)
+    for step in (
+        SUBMIT,
+        Accept(remote_ids=("j1",)),
+        Download(),
+        Finish(at=1_700_000_009.0, result={"files": ["a.png"]}),
+    ):
+        await journal.step(done, step)
+    for step in (SUBMIT, Fail(at=1_700_000_002.0, problem={"message": "no herons"}, cost=0.0)):
+        await journal.step(failed, step)
+    first, second, third = [json.loads(line) for line in await lines(tmp_path, "jsonl")]
+    assert first == {
+        "id": "a",
+        "place": "rows.jsonl:a",
+        "state": "done",
+        "parameters": {"prompt": "a heron"},
+        "files": ["a.png"],
+        "remote_ids": ["j1"],
+        "credits": 6.0,
+        "attempts": 1,
+        "problem": "",
+        "submitted_at": "2023-11-14T22:13:20.250Z",
+        "ended_at": "2023-11-14T22:13:29.000Z",
+    }
+    assert (second["state"], second["problem"], second["credits"]) == ("failed", "no herons", 0.0)
+    assert (third["state"], third["attempts"], third["submitted_at"]) == ("ready", 0, None)
+    in_table = (await table(tmp_path))[0]
+    assert (in_table["files"], in_table["remote_ids"], in_table["credits"]) == ('["a.png"]', '["j1"]', "6.0")
+    await journal.close()
+
+
+async def test_a_table_has_a_column_for_each_parameter_that_is_used(tmp_path: Path) -> None:
+    rows = new("a", prompt='one, "two"\nthree'), new("b", prompt="x", web_search=True, image_ref=[{"url": "u"}])
+    await (await begun(tmp_path, *rows)).close()
+    text = await lines(tmp_path, "csv")
+    assert text[0].rstrip("\r\n").split(",") == [*FIELDS, "prompt", "image_ref", "web_search"]
+    assert all(line.endswith("\r\n") for line in text)
+    first, second = await table(tmp_path)
+    assert (first["prompt"], first["web_search"]) == ('one, "two"\nthree', "")
+    assert (second["image_ref"], second["web_search"]) == ('[{"url":"u"}]', "true")
+
+
+@pytest.mark.parametrize("operation", ["luma.generations.create", "generor.generators.generate"])
+def test_no_parameter_is_called_as_another_column(operation: str) -> None:
+    assert not Parameters(operation).names & set(FIELDS)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=5))
+async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> None:
+    rows = [new(str(number), prompt=text) for number, text in enumerate(texts)]
+
+    class Kept:
+        async def rows(self) -> AsyncIterator[Any]:
+            for number, row in enumerate(rows):
+                yield _row(number, row)
+
+    text = "".join([line async for line in exported(Kept(), "csv")])  # type: ignore[arg-type] # all that is asked of it
+    *_, header = next(csv.reader([text.partition("\r\n")[0]]))
+    assert header == "prompt"
+    told = [record[-1] for record in list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]]
+    for given_, cell in zip(texts, told, strict=True):
+        assert cell in {given_, f"'{given_}"}
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def _row(number: int, row: NewRow) -> Row:
+    return Row(number=number + 1, id=row.id, parameters=row.parameters, place=row.place, state="ready", attempt=0)
+
+
+async def test_rows_that_arrive_meanwhile_do_not_change_a_tables_columns(tmp_path: Path) -> None:
+    journal = await begun(tmp_path, *(new(str(number), prompt="x") for number in range(3)))
+    reader = await open_reader(tmp_path)
+    told = exported(reader, "csv")
+    header = await anext(told)
+    await journal.add([new("late", prompt="x", style="manga")])
+    assert [line.split(",")[0] async for line in told] == ["0", "1", "2"]
+    assert "style" not in header
+    await reader.close()
+    await journal.close()
+
+
+async def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("before")
+
+    async def broken() -> AsyncIterator[str]:
+        yield "half\n"
+        await asyncio.sleep(0)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        await write_whole(path, broken())
+    assert os.listdir(tmp_path) == ["rows.csv"]
+    assert path.read_text() == "before"
+
+
+async def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    peaks: list[int] = []
+    for rows in (range(1_000), range(1_000, 5_000)):
+        await journal.add(new(str(number), prompt="x" * 200) for number in rows)
+        reader = await open_reader(tmp_path)
+        tracemalloc.start()
+        async for _ in exported(reader, "csv"):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        await reader.close()
+    await journal.close()
+    assert peaks[1] < 1.5 * peaks[0]

@@ -1,0 +1,61 @@
+"""Rows that come more than once: each time under an id of its own, the same whenever they are read again."""
+
+import json
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generor_async.batch.journal import NewRow, Reject
+from generor_async.batch.occurrences import Occurrences
+
+IDS = st.lists(st.sampled_from(["a", "b", "a-2", "a-2-2", "a-3"]), max_size=12)
+
+
+def row(id_: str, place: str, prompt: str = "") -> NewRow:
+    return NewRow(id=id_, parameters={"prompt": prompt or id_}, place=place)
+
+
+async def read(ids: list[str], page: int, *, allowed: bool = True) -> list[NewRow | Reject]:
+    rows = [row(id_, f"x:{number}") for number, id_ in enumerate(ids)]
+    with closing(Occurrences(allowed=allowed)) as occurrences:
+        return [
+            entry
+            for start in range(0, len(rows), page)
+            for entry in await occurrences.told_apart(rows[start : start + page])
+        ]
+
+
+@given(IDS, st.integers(1, 12), st.integers(1, 12))
+async def test_none_is_lost_and_none_is_doubled_however_it_is_read(ids: list[str], page: int, other: int) -> None:
+    found = [entry for entry in await read(ids, page) if isinstance(entry, NewRow)]
+    assert [entry.place for entry in found] == [f"x:{number}" for number in range(len(ids))]
+    assert [entry.parameters["prompt"] for entry in found] == ids
+    assert len({entry.id for entry in found}) == len(ids)
+    assert await read(ids, other) == found
+    # What a longer file begins with has the ids that it had.
+    assert (await read([*ids, "a", "a-2"], page))[: len(ids)] == found
+
+
+async def test_the_first_keeps_its_id() -> None:
+    assert [entry.id for entry in await read(["a", "b", "a", "a"], 2) if isinstance(entry, NewRow)] == [
+        "a",
+        "b",
+        "a-2",
+        "a-3",
+    ]
+
+
+async def test_without_leave_a_row_that_comes_again_is_left_out() -> None:
+    found = await read(["a", "b", "a"], 2, allowed=False)
+    assert [entry.place for entry in found] == ["x:0", "x:1"]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool) -> None:
+    with closing(Occurrences(allowed=allowed)) as occurrences:
+        _, reject = await occurrences.told_apart([row("a", "x:1"), row("a", "x:7", "another")])
+    assert isinstance(reject, Reject)
+    assert (reject.place, json.loads(reject.text)) == ("x:7", {"prompt": "another"})
+    assert "'a' belongs to another row, at x:1" in reject.reason
