@@ -355,7 +355,7 @@ async def test_a_holder_from_before_the_restart_can_move_nothing(tmp_path: Path)
 def killed(folder: Path, what: str) -> dict[str, int]:
     found = subprocess.run(
         [sys.executable, HERE / "killed.py", folder, what],
-        env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": f"{Path(generor_async.__file__).parents[1]}:{HERE.parent}"},
         capture_output=True,
         text=True,
         check=False,
