@@ -32,6 +32,11 @@ ACCOUNT: dict[str, Any] = {
 DEFAULT_KILLS = 20
 
 
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    return int(str(pytestconfig.getoption("--kills")))
+
+
 def made(simulator: Simulator) -> dict[str, list[str]]:
     """Return the ids of what was made of each prompt, in either API."""
     found = defaultdict[str, list[str]](list)
@@ -119,10 +124,7 @@ def killed(
 
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
-def test_killed_at_random_moments(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config, api: str
-) -> None:
-    kills = int(pytestconfig.getoption("--kills"))
+def test_killed_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str], kills: int, api: str) -> None:
     came, states = killed(tmp_path, capsys, api, rows=240, kills=kills)
     assert came["kills"] == kills
     assert states["done"] > states["unknown"]
@@ -130,9 +132,9 @@ def test_killed_at_random_moments(
 
 @pytest.mark.parametrize("api", ["luma", "generor"])
 def test_killed_at_every_boundary_of_the_journal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config, api: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kills: int, api: str
 ) -> None:
-    rounds = 1 if int(pytestconfig.getoption("--kills")) <= DEFAULT_KILLS else 4
+    rounds = 1 if kills <= DEFAULT_KILLS else 4
     came, states = killed(tmp_path, capsys, api, rows=120 * rounds, rounds=rounds)
     kinds = ["open", "remember", "add", "reject", "claim", "Submit", "Doubt", "Accept", "Download", "Finish", "close"]
     assert {f"{when} {kind}" for when in ("before", "after") for kind in kinds} <= set(came["died"])
