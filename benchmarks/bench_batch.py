@@ -182,7 +182,10 @@ async def plain(task: Task) -> Came:
         reraise=True,
     )
     headers = {"Authorization": f"Bearer {task.key}"}
-    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+    async with (
+        aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
+        aiohttp.ClientSession(raise_for_status=True) as elsewhere,
+    ):
 
         @again
         async def call(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -191,7 +194,7 @@ async def plain(task: Task) -> Came:
 
         @again
         async def download(url: str, name: str) -> None:
-            async with session.get(url) as answer:
+            async with elsewhere.get(url) as answer:
                 (task.folder / name).write_bytes(await answer.read())
 
         async def picture(row: dict[str, Any]) -> None:

@@ -390,6 +390,14 @@ async def test_a_commit_has_reached_the_disk_when_it_returns(journal: SqliteJour
 # --- folders that can't be used ---------------------------------------------------------------------------------------
 
 
+async def test_a_journal_whose_maker_was_killed_at_once_is_no_batch_yet(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").touch()
+    with pytest.raises(InvalidRequestError, match="holds no batch"):
+        await open_reader(tmp_path)
+    await (await open_journal(tmp_path, key=KEY)).close()
+    await (await open_reader(tmp_path)).close()
+
+
 HEAD = f"""
 import asyncio, concurrent.futures.thread, os, resource, sys
 from generor_async.batch.journal import NewRow, RunKey

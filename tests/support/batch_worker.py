@@ -33,8 +33,11 @@ When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
 WRITES = ("add", "reject", "claim", "step", "remember", "close")
 KINDS = ("open", "remember", "add", "reject", "claim", "Submit", "Doubt", "Accept", "Download", "Finish", "Fail")
+ONCE = frozenset({"open", "add", "reject", "remember", "close"})
+"""Met once a process, or few times."""
 AT_THE_END = ("Release", "close")
 """Met when all the others are: a row that is surely absent is released, and then the journal is closed."""
+FEW = 8
 SHORTEST, LONGEST = 0.02, 0.4
 """Real seconds after which a process is killed."""
 
@@ -54,7 +57,7 @@ class Order:
     kills: int = 0
     """How many kills at random moments; none means the boundaries."""
     rounds: int = 1
-    """How often to die at each boundary, and at which of its occurrences."""
+    """How many batches die at every boundary: at its first occurrence, its second, and so on."""
     seed: int = 7
 
 
@@ -109,7 +112,9 @@ def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
         kind = AsyncLuma if order.api == "luma" else AsyncGeneror
         clock = FastClock(order.speed, order.epoch)
         async with kind(order.key, base_url=order.base_url, clock=clock) as client:
-            async for _ in run_batch(client, rows, to=rows.with_suffix("")):
+            # Few at a time where many processes die: what is under way is in doubt each time.
+            concurrency = None if boundaries is None else FEW
+            async for _ in run_batch(client, rows, to=rows.with_suffix(""), concurrency=concurrency):
                 pass
 
     with patch("generor_async.batch.runner.open_journal", boundaries.open if boundaries else open_journal):
@@ -141,16 +146,17 @@ def at_random(order: Order) -> dict[str, Any]:
 
 
 def at_boundaries(order: Order) -> dict[str, Any]:
-    """Die at every kind of boundary, in one batch that goes on."""
-    rows = write_rows(order, "batch-0")
-    chosen = product((*KINDS, *AT_THE_END), WHENS, range(1, order.rounds + 1))
-    died = [
-        f"{when} {kind}"
-        for kind, when, occurrence in chosen
-        if not forked(partial(go, order, rows, Boundaries(kind, when, occurrence)))
-    ]
-    assert forked(partial(go, order, rows))
-    return {"kills": len(died), "batches": [rows.stem], "died": died}
+    """Die at every kind of boundary, in batches that go on."""
+    died, batches = list[str](), list[str]()
+    for occurrence in range(1, order.rounds + 1):
+        rows = write_rows(order, f"batch-{occurrence}")
+        batches.append(rows.stem)
+        for kind, when in product((*KINDS, *AT_THE_END), WHENS):
+            nth = 1 if kind in ONCE else occurrence
+            if not forked(partial(go, order, rows, Boundaries(kind, when, nth))):
+                died.append(f"{when} {kind}")
+        assert forked(partial(go, order, rows))
+    return {"kills": len(died), "batches": batches, "died": died}
 
 
 def main() -> None:
