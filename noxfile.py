@@ -100,6 +100,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Batches that are killed at 300 random moments, and at every boundary of their journals."""
+    install(session, ".[cli]", groups=("tests",))
+    session.run("pytest", "tests/batch", "-k", "killed", "--kills=300", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Every benchmark, side by side with what it is held against."""
     install(session, ".[cli]", groups=("bench",))

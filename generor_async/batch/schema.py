@@ -71,19 +71,23 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Open a journal beside whoever writes it."""
+    nothing = refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
     if not path.exists():
-        raise refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
+        raise nothing
     # Where nothing can be written nobody writes, and SQLite could not make the files that readers and writer share.
     mode = "rw" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
     try:
         connection = connect(path, mode=mode)
         try:
-            _check_version(connection, path)
+            begun = _check_version(connection, path)
         except BaseException:
             connection.close()
             raise
     except sqlite3.Error as error:
         raise refused(f"{path} cannot be read ({error})", "Name the folder of a batch that can be read") from None
+    if not begun:  # whoever made it was killed at once
+        connection.close()
+        raise nothing
     return connection
 
 
@@ -134,7 +138,8 @@ def _create(connection: sqlite3.Connection, key: RunKey) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return a journal's version, 0 where there is nothing in it yet; raise for what can't be used."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -142,6 +147,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise refused(f"{path} is not a journal of this package", "Give another folder")
     if version > SCHEMA:
         raise refused(f"{path} was made by a newer version of this package", "Upgrade it, or give another folder")
+    return int(version)
 
 
 def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:

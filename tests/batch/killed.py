@@ -9,13 +9,12 @@ import asyncio
 import json
 import os
 import random
-import signal
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from support.forks import die, forked
 
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
@@ -39,7 +38,7 @@ class Worker:
         if self.dies_at is not None:
             self.dies_at -= 1
             if self.dies_at < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                die()
 
     async def run(self) -> None:
         journal = await open_journal(self.folder, key=KEY)
@@ -79,25 +78,6 @@ class Worker:
             self.boundary()
             await asyncio.gather(*map(work, claimed))
         await journal.close()
-
-
-def forked(begin: Callable[[], None], kill_after: float | None = None) -> bool:
-    """Run in a forked process; return whether it came to its end."""
-    child = os.fork()
-    if not child:
-        try:
-            begin()
-        finally:
-            os._exit(0 if sys.exc_info()[0] is None else 1)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status):
-        assert os.WEXITSTATUS(status) == 0
-        return True
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    return False
 
 
 def checked(folder: Path, rows: int) -> Counter[str]:

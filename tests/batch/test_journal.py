@@ -345,7 +345,7 @@ async def test_a_holder_from_before_the_restart_can_move_nothing(tmp_path: Path)
 def killed(folder: Path, what: str) -> dict[str, int]:
     found = subprocess.run(
         [sys.executable, HERE / "killed.py", folder, what],
-        env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": f"{Path(generor_async.__file__).parents[1]}:{HERE.parent}"},
         capture_output=True,
         text=True,
         check=False,
@@ -378,6 +378,14 @@ async def test_a_commit_has_reached_the_disk_when_it_returns(journal: SqliteJour
 
 
 # --- folders that can't be used ---------------------------------------------------------------------------------------
+
+
+async def test_a_journal_whose_maker_was_killed_at_once_is_no_batch_yet(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").touch()
+    with pytest.raises(InvalidRequestError, match="holds no batch"):
+        await open_reader(tmp_path)
+    await (await open_journal(tmp_path, key=KEY)).close()
+    await (await open_reader(tmp_path)).close()
 
 
 HEAD = f"""

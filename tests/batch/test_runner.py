@@ -3,19 +3,13 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-import generor_async
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InsufficientCreditsError, InvalidRequestError
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
@@ -28,7 +22,6 @@ IMAGE, TEXT = 10003, 37
 """Models of Generor's."""
 UNI_1 = 0.0404 / 0.003
 """Credits that an image of Luma's costs."""
-KILLS = 10
 
 
 def pictures(count: int) -> list[dict[str, Any]]:
@@ -351,41 +344,3 @@ def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: 
     # A clock that leaps while the disk is waited for would part an intent from its call by hours.
     with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
         asyncio.run(main(simulator))
-
-
-SPEED = 50.0
-
-
-@pytest.mark.parametrize("api", ["luma", "generor"])
-def test_killed_at_any_moment_it_charges_no_row_twice(tmp_path: Path, api: str) -> None:
-    dice, count = Random(api), 60
-    rows, folder = tmp_path / "rows.jsonl", tmp_path / "out"
-    given = pictures(count) if api == "luma" else jokes(count)
-    rows.write_text("".join(f"{json.dumps(row)}\n" for row in given))
-    with Simulator(speed=SPEED, tier="pro", luma_rpm=600, luma_jobs=20, exact_cost=True) as simulator:
-        simulator.faults.add_spec(f"{CREATE}=reset:after_charge:0.15")
-        simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:0.15")
-        url, key = (
-            (simulator.luma_url, simulator.luma_key)
-            if api == "luma"
-            else (simulator.generor_url, simulator.generor_key)
-        )
-        command = [sys.executable, "-m", "support.batch_worker", api, url, key, str(rows), str(folder), str(SPEED)]
-        places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
-        environment = {**os.environ, "PYTHONPATH": ":".join(map(str, places))}
-        for _ in range(KILLS // 2):
-            process = subprocess.Popen(command, env=environment)
-            time.sleep(0.6 + dice.random())
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        subprocess.run(command, env=environment, check=True, timeout=60)
-        assert not simulator.ledger.duplicates()
-        charged = charged_by_prompt(simulator)
-    assert max(charged.values()) == 1
-    status = asyncio.run(read_status(folder))
-    assert status.counts["done"] + status.counts["unknown"] == count
-    assert len(charged) >= status.counts["done"]
-    told = lines(folder / "results.jsonl")
-    assert len({line["id"] for line in told}) == len(told) == status.counts["done"]
-    for line in told:
-        assert all((folder / name).stat().st_size for name in line["files"])

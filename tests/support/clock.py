@@ -51,15 +51,17 @@ class LoopClock:
 
 @define
 class FastClock:
-    """The machine's time, many times as fast: for threads, which no event loop's time can hold."""
+    """The machine's time, many times as fast: for threads and processes, which no event loop's time can hold."""
 
     speed: float = 200.0
+    epoch: float = 1_775_649_600.0
+    """Unix seconds when `monotonic()` was zero, as it was for all processes of the machine."""
 
     def monotonic(self) -> float:
         return time.monotonic() * self.speed
 
     def time(self) -> float:
-        return time.time() * self.speed
+        return self.epoch + self.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
