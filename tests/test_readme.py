@@ -82,7 +82,6 @@ def test_each_command_runs(code: str, tmp_path: Path) -> None:
             check=False,
         )
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
-        assert ended.stdout, line
 
 
 def calls_run(code: str) -> bool:
