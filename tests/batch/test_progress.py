@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, InsufficientCreditsError, Limits
-from generor_async.batch.progress import Progress
+from generor_async.batch.progress import Progress, Tally
+from generor_async.batch.purse import Purse
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
+from generor_async.rules.spending import Budget
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -57,28 +59,32 @@ def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> Non
             assert last.spent == pytest.approx(status.spent)
             assert last.doubtful == pytest.approx(status.doubtful)
             assert last.to_come == pytest.approx(0.0)
-            busy = [progress for progress in seen if progress.running]
-            assert all(progress.running <= 10 for progress in busy)
-            assert busy[-1].allowed == 30
+            assert [progress.allowed for progress in seen if progress.running][-1] == 30
 
     run(main())
 
 
-@pytest.mark.parametrize(("rpm", "jobs"), [(12, 100), (600, 4)])
-def test_time_left_is_about_what_it_then_takes(tmp_path: Path, rpm: int, jobs: int) -> None:
-    """Whether it is the requests a minute that hold up the rows, or the jobs at once."""
+async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late() -> None:
+    async def nothing() -> None:
+        return None
 
-    async def main() -> list[Progress]:
-        async with Simulator(luma_rpm=rpm, luma_jobs=jobs) as simulator:
-            async with AsyncLuma(**simulator.luma_options, limits=Limits(rpm=rpm, jobs=jobs)) as luma:
-                batch = run_batch(luma, [{"prompt": f"heron {number}"} for number in range(60)], to=tmp_path)
-                return await watched(batch)
+    client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
+    tally, purse = Tally(100.0), Purse(Budget(), nothing)
+    tally.states["ready"] = 120
 
-    seen = run(main())
-    took = seen[-1].elapsed
-    for progress in seen[len(seen) // 3 : -1]:
-        assert progress.seconds_left is not None
-        assert progress.elapsed + progress.seconds_left == pytest.approx(took, rel=0.35)
+    def at(now: float) -> Progress:
+        return tally.progress(now, client=client, purse=purse, sent=0, unsent=0, phase="running", is_reading=False)
+
+    assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
+    for number in range(20):  # one in four seconds, where the limit allows one in two
+        tally.states["ready"] -= 1
+        tally.ended("done", 110.0 + 4 * number)
+    now = 110.0 + 4 * 19
+    assert at(now).rate == pytest.approx(15)
+    assert at(now).seconds_left == pytest.approx(100 * 4.0)
+    # When nothing ends any more, the rate falls.
+    assert at(now + 76.0).rate == pytest.approx(7.5)
+    await client.close()
 
 
 def test_a_resumed_run_begins_with_what_the_journal_has(tmp_path: Path) -> None:
