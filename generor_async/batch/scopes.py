@@ -8,10 +8,14 @@ from generor_async.errors import PermissionDeniedError
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import Secret
 
-__all__ = ["NEEDED", "lacking", "without_scopes"]
+__all__ = ["ADVICE", "NEEDED", "lacking", "without_scopes"]
 
 NEEDED: Final = ("read", "generate")
 """Balance, transactions and creations are read; rows are generated."""
+ADVICE: Final = (
+    "A batch needs a key with the scopes 'read' and 'generate'; nothing was charged."
+    f" Make one {GENEROR.key_source}, and set {GENEROR.key_variable} to it"
+)
 
 
 def lacking(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKey]) -> tuple[str, ...]:
@@ -36,9 +40,9 @@ def without_scopes(missing: Iterable[str]) -> PermissionDeniedError:
     """Make the error of a key that lacks scopes."""
     names = " and ".join(f"'{scope}'" for scope in missing)
     return PermissionDeniedError(
-        f"the API key lacks the scope {names}, and a batch needs {' and '.join(NEEDED)}",
+        f"the API key lacks the scope {names}",
         status_code=403,
         operation="generor.generators.generate",
         outcome="not_sent",
-        advice=f"Nothing was charged: make a key with both {GENEROR.key_source}, and set {GENEROR.key_variable} to it",
+        advice=ADVICE,
     )

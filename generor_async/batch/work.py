@@ -13,11 +13,11 @@ from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
-from generor_async.batch.scopes import NEEDED, lacking, without_scopes
+from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.client import Client
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import DownloadError
+from generor_async.errors import DownloadError, PermissionDeniedError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
@@ -196,9 +196,14 @@ class GenerorWork:
         The documents say of the list that it shows prefixes; that it shows scopes as well is assumed. A key that it
         tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
         """
-        found = lacking(NEEDED, key=self._client._session.key, listed=await self._client.api_keys.list())  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        if found:
-            raise without_scopes(found)
+        try:
+            listed = await self._client.api_keys.list()
+        except PermissionDeniedError as error:
+            error.advice = ADVICE
+            raise
+        key = self._client._session.key  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        if missing := lacking(NEEDED, key=key, listed=listed):
+            raise without_scopes(missing)
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
         """Return what the API's estimate says; None where it refuses such a call."""

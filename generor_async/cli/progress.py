@@ -89,7 +89,9 @@ def _rows(progress: Progress) -> str:
 def _rate(progress: Progress) -> str:
     limits = [] if progress.allowed is None else [f"{progress.allowed:,} calls"]
     limits += [] if progress.jobs is None else [f"{progress.jobs:,} jobs at once"]
-    return f"{_rounded(progress.rate)} a minute" + (f", where the limits allow {' and '.join(limits)}" if limits else "")
+    return f"{_rounded(progress.rate)} a minute" + (
+        f", where the limits allow {' and '.join(limits)}" if limits else ""
+    )
 
 
 def _credits(progress: Progress) -> str:

@@ -2,13 +2,18 @@
 
 import json
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generor_async import AsyncLuma
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.occurrences import Occurrences
+from generor_async.batch.runner import run_batch
+from generor_async.simulator import Simulator
+from generor_async.testing import run
 
 IDS = st.lists(st.sampled_from(["a", "b", "a-2", "a-2-2", "a-3"]), max_size=12)
 
@@ -59,3 +64,26 @@ async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool
     assert isinstance(reject, Reject)
     assert (reject.place, json.loads(reject.text)) == ("x:7", {"prompt": "another"})
     assert "'a' belongs to another row, at x:1" in reject.reason
+
+
+def test_a_run_that_goes_on_neither_loses_nor_doubles_a_row_that_comes_again(tmp_path: Path) -> None:
+    rows = [{"prompt": "a heron"}] * 12 + [{"prompt": "a gull", "id": "gull"}] * 3
+
+    async def main() -> None:
+        simulator = Simulator()
+        async with simulator, AsyncLuma(**simulator.luma_options) as luma:
+            ids: list[str] = []
+            for stop_after in (4, 5, 99):
+                batch = run_batch(luma, rows, to=tmp_path, allow_duplicates=True, concurrency=2)
+                ended = 0
+                async for outcome in batch:
+                    ids.append(outcome.id)
+                    ended += 1
+                    if ended == stop_after:
+                        batch.stop()
+            assert len(ids) == len(set(ids)) == len(simulator.ledger.charges) == 15
+            assert {"gull", "gull-2", "gull-3"} < set(ids)
+            # Without leave, what was run is known all the same.
+            assert [outcome async for outcome in run_batch(luma, rows, to=tmp_path)] == []
+
+    run(main())

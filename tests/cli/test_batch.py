@@ -1,27 +1,73 @@
 """`generor batch` in a process of its own: what it prints, what it leaves, how it exits."""
 
+import csv
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from support.terminal import Terminal
+
+from generor_async.simulator import Simulator
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()", "batch"]
 GOOD, BAD = {"prompt": "a heron"}, {"prompt": "[[moderate]] a heron"}
+JOKE = {"slug": "joke", "prompt": "a heron", "model_id": 37}
+PICTURE = {"slug": "image", "prompt": "a heron", "model_id": 10003}
+BATCH = "rows", "rate", "credits", "time"
+
+Serve = Callable[..., tuple[Simulator, dict[str, str]]]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
     )
 
 
-def prompts(folder: Path, *rows: dict[str, str]) -> str:
+def prompts(folder: Path, *rows: dict[str, Any]) -> str:
     path = folder / "prompts.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return str(path)
+
+
+def herons(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"heron {number}"} for number in range(count)]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve both APIs as the real ones would be, and say where in the environment."""
+    started: list[Simulator] = []
+
+    def begin(**options: Any) -> tuple[Simulator, dict[str, str]]:
+        simulator = Simulator(**options)
+        simulator.__enter__()
+        started.append(simulator)
+        return simulator, {
+            "GENEROR_BASE_URL": simulator.generor_url,
+            "GENEROR_API_KEY": simulator.generor_key,
+            "LUMA_BASE_URL": simulator.luma_url,
+            "LUMA_AGENTS_API_KEY": simulator.luma_key,
+        }
+
+    yield begin
+    for simulator in started:
+        simulator.__exit__(None, None, None)
 
 
 def test_a_batch_is_run_shown_and_reported(tmp_path: Path) -> None:
@@ -30,6 +76,7 @@ def test_a_batch_is_run_shown_and_reported(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     told = json.loads(ended.stdout)
     assert told["rows"] == {"done": 1}
+    assert told["credits"]["spent"] == told["credits"]["estimated"] == pytest.approx(0.0404 / 0.003)
     assert json.loads(run("status", out).stdout) == told
     assert (tmp_path / "out/report.html").exists()
     (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()
@@ -53,15 +100,26 @@ def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(tm
 
 
 def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
-    ended = run("status", str(tmp_path / "nothing"))
-    assert ended.returncode == 2
-    assert ended.stderr.count("\n") == 1
-    assert "holds no batch" in ended.stderr
+    for command in ("status", "report", "export"):
+        ended = run(command, str(tmp_path / "nothing"))
+        assert ended.returncode == 2
+        assert ended.stderr.count("\n") == 1
+        assert "holds no batch" in ended.stderr
+
+
+def test_a_line_that_cannot_be_run_is_named_with_its_reason(tmp_path: Path) -> None:
+    rows = prompts(tmp_path, GOOD, {"promt": "misspelt"})
+    ended = run("run", rows, "--out", str(tmp_path / "out"), "--simulate")
+    assert ended.returncode == 3
+    told = json.loads(ended.stdout)
+    assert told["rejected"] == 1
+    (aside,) = told["set_aside"]
+    assert aside["place"] == "prompts.jsonl:2"
+    assert "'promt' is no parameter" in aside["reason"]
 
 
 def test_ctrl_c_waits_for_what_is_paid_for(tmp_path: Path) -> None:
-    rows = prompts(tmp_path, *({"prompt": f"heron {number}"} for number in range(200)))
-    out = tmp_path / "out"
+    rows, out = prompts(tmp_path, *herons(200)), tmp_path / "out"
     process = subprocess.Popen(
         [*COMMAND, "run", rows, "--out", str(out), "--simulate"],
         stdout=subprocess.PIPE,
@@ -76,5 +134,193 @@ def test_ctrl_c_waits_for_what_is_paid_for(tmp_path: Path) -> None:
     told, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "stopping" in errors
+    assert "run the same again to go on" in errors
     counts = json.loads(told)["rows"]
     assert set(counts) == {"ready", "done"}
+
+
+def test_a_row_that_comes_again_is_run_once_unless_it_may(tmp_path: Path) -> None:
+    rows, out = prompts(tmp_path, GOOD, GOOD, GOOD), str(tmp_path / "out")
+    assert json.loads(run("run", rows, "--out", out, "--simulate").stdout)["rows"] == {"done": 1}
+    ended = run("run", rows, "--out", out, "--simulate", "--allow-duplicates")
+    assert json.loads(ended.stdout)["rows"] == {"done": 3}
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_row_is_exported(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    formula = {"prompt": "=HYPERLINK(1)", "id": "formula", "aspect_ratio": "1:1"}
+    run("run", prompts(tmp_path, formula, {**BAD, "id": "bad"}), "--out", str(out), "--simulate")
+    told = {row["id"]: row for row in map(json.loads, run("export", str(out)).stdout.splitlines())}
+    assert told["formula"]["parameters"] == {"prompt": "=HYPERLINK(1)", "aspect_ratio": "1:1"}
+    assert (out / told["formula"]["files"][0]).exists()
+    assert (told["bad"]["state"], told["bad"]["files"]) == ("failed", [])
+    assert "moderat" in told["bad"]["problem"]
+    for to, form in (("rows.csv", []), ("rows.txt", ["--format", "csv"])):
+        ended = run("export", str(out), "--to", str(tmp_path / to), *form)
+        assert (ended.returncode, ended.stdout) == (0, "")
+        first, second = csv.DictReader(io.StringIO((tmp_path / to).read_bytes().decode(), newline=""))
+        assert (first["prompt"], first["aspect_ratio"], second["aspect_ratio"]) == ("'=HYPERLINK(1)", "1:1", "")
+    assert "://" not in run("export", str(out)).stdout
+
+
+def test_who_reads_an_export_may_have_enough(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    run("run", prompts(tmp_path, *herons(3)), "--out", out, "--simulate")
+    process = subprocess.Popen([*COMMAND, "export", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+
+
+def test_an_export_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    run("run", prompts(tmp_path, GOOD), "--out", out, "--simulate")
+    ended = run("export", out, "--to", str(tmp_path / "nowhere/rows.csv"))
+    assert ended.returncode == 2
+    assert re.fullmatch(r"generor: .*nowhere.*: No such file or directory\n", ended.stderr)
+
+
+# --- on a terminal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(tmp_path: Path, columns: int) -> None:
+    command = [*COMMAND, "run", prompts(tmp_path, *herons(300)), "--out", str(tmp_path / "out"), "--simulate"]
+    with Terminal(command, columns=columns) as terminal:
+        shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is paid")
+        assert all(re.search(rf"^{name} ", shown, re.MULTILINE) for name in BATCH)
+        terminal.press(b"\x03")
+        terminal.until("stopping: what is paid for is waited for; Ctrl-C again stops at once")
+        assert terminal.ended() == 130
+        left = " ".join(terminal.text.split())
+        assert "run the same again to go on" in left
+        assert "stopping" not in left
+        assert "━" not in left
+        assert re.search(r"ready \d+ done \d+ spent [\d.]+ credits", left)
+        assert terminal.raw.endswith(b"\r\n")
+        assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")  # the cursor is there again
+
+
+def test_no_colour_is_no_colour(tmp_path: Path) -> None:
+    command = [*COMMAND, "run", prompts(tmp_path, GOOD, BAD), "--out", str(tmp_path / "out"), "--simulate"]
+    for environment, coloured in (({"NO_COLOR": "1"}, False), ({}, True)):
+        with Terminal(command, environment=environment) as terminal:
+            terminal.until("running")
+            assert terminal.ended() == 3
+            assert bool(re.search(rb"\x1b\[[\d;]*3\d", terminal.raw)) == coloured
+        run("retry", str(tmp_path / "out"), "--failed")
+
+
+def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
+    command = [*COMMAND, "run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--simulate"]
+    with Terminal(command, environment={"TERM": "dumb"}) as terminal:
+        assert terminal.ended() == 0
+        assert b"\x1b" not in terminal.raw
+
+
+def test_elsewhere_a_line_says_the_same(tmp_path: Path) -> None:
+    rows = prompts(tmp_path, *herons(400))
+    process = subprocess.Popen(
+        [*COMMAND, "run", rows, "--out", str(tmp_path / "out"), "--simulate"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert re.search(r"^\d+ done, \d+ running, \d+ waiting; [\d.]+ a minute, where the limits allow 30 calls", line)
+    assert re.search(r"spent, about [\d,.]+ to come; \d+ min so far, about \d+ min left\n$", line)
+
+
+def test_what_it_costs_is_said_and_asked_before_anything_is_spent(tmp_path: Path, serve: Serve) -> None:
+    simulator, environment = serve(speed=60)
+    rows, out = prompts(tmp_path, *herons(4), GOOD, GOOD), tmp_path / "out"
+    command = [*COMMAND, "run", rows, "--out", str(out), "--max-credits", "50"]
+    with Terminal(command, environment=environment) as terminal:
+        shown = " ".join(terminal.until("[y/N]").split())
+        assert "rows 5 new price 67.33 credits, 0.20 US dollars (prices of mid-2026)" in shown
+        assert "cap 50 credits; not all rows fit" in shown
+        terminal.press(b"n\r")
+        assert terminal.ended() == 130
+        assert "nothing was spent" in terminal.text
+    assert not simulator.ledger.requests
+    assert not out.exists()
+    with Terminal(command, environment=environment) as terminal:
+        terminal.until("[y/N]")
+        terminal.press(b"y\r")
+        assert terminal.ended() == 3
+        assert "a higher --max-credits" in " ".join(terminal.text.split())
+    assert len(simulator.ledger.charges) == 3
+    command[-1] = "70"
+    with Terminal(command, environment=environment) as terminal:
+        shown = " ".join(terminal.until("[y/N]").split())
+        assert "rows 0 new, 2 from before price 26.93 credits" in shown
+        assert "cap 70 credits, 40.40 of it used" in shown
+        terminal.press(b"\x03")
+        assert terminal.ended() == 130
+    assert len(simulator.ledger.charges) == 3
+
+
+def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cost(tmp_path: Path, serve: Serve) -> None:
+    simulator, environment = serve(speed=60, tier="pro", exact_cost=True)
+    rows = prompts(tmp_path, JOKE, PICTURE)
+    command = [*COMMAND, "run", rows, "--out", str(tmp_path / "out"), "--api", "generor"]
+    with Terminal(command, environment=environment) as terminal:
+        shown = " ".join(terminal.until("[y/N]").split())
+        assert "price 7.00 credits as the API estimates it; what is charged may differ" in shown
+        assert "account 100,000 credits" in shown
+        assert re.search(r"time about \d+ s at the least, at the key's limits", shown)
+        assert not simulator.ledger.charges
+        terminal.press(b"y\r")
+        assert terminal.ended() == 0
+        assert "spent 25.00 credits, estimated at 7.00" in " ".join(terminal.text.split())
+
+
+# --- what stops it ----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_account_stops_it_with_what_to_do(tmp_path: Path, serve: Serve) -> None:
+    _, environment = serve(speed=60, luma_balance=0.1)
+    rows, out = prompts(tmp_path, *herons(5)), tmp_path / "out"
+    ended = run("run", rows, "--out", str(out), "--yes", environment=environment)
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout)["rows"] == {"ready": 3, "done": 2}
+    assert "402" in ended.stderr
+    assert "Nothing is lost" in ended.stderr
+    assert "Add credits, then run the same again" in ended.stderr
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("api", "row", "change", "said"),
+    [
+        ("generor", JOKE, {"GENEROR_API_KEY": "gnr_live_nobody"}, "401"),
+        ("generor", JOKE, {"GENEROR_API_KEY": ""}, "Set GENEROR_API_KEY"),
+        ("luma", GOOD, {"LUMA_AGENTS_API_KEY": ""}, "Set LUMA_AGENTS_API_KEY"),
+    ],
+)
+def test_a_key_that_is_not_good_is_told_before_anything(
+    tmp_path: Path, serve: Serve, api: str, row: dict[str, Any], change: dict[str, str], said: str
+) -> None:
+    _, environment = serve()
+    rows, out = prompts(tmp_path, row), tmp_path / "out"
+    ended = run("run", rows, "--out", str(out), "--api", api, "--yes", environment=environment | change)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert not out.exists()
+
+
+def test_columns_that_are_no_parameters_are_bad_use(tmp_path: Path) -> None:
+    rows = tmp_path / "prompts.csv"
+    rows.write_text("promt\na heron\n")
+    ended = run("run", str(rows), "--out", str(tmp_path / "out"), "--simulate")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "'promt'" in ended.stderr

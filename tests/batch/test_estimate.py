@@ -1,0 +1,161 @@
+"""What a run would come to: right to the credit, and nothing spent in finding out."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
+from generor_async.batch.estimate import BatchEstimate
+from generor_async.batch.runner import run_batch
+from generor_async.batch.status import read_status
+from generor_async.simulator import Simulator
+from generor_async.testing import run
+
+UNI_1 = 0.0404 / 0.003
+PICTURES: list[dict[str, Any]] = [
+    {"prompt": "a heron"},
+    {"prompt": "a heron, larger", "model": "uni-1-max"},
+    {"prompt": "again", "id": "x"},
+    {"prompt": "a heron"},
+    {"prompt": "another", "id": "x"},
+    {"promt": "misspelt"},
+]
+
+
+def test_a_luma_batch_costs_what_was_estimated(tmp_path: Path) -> None:
+    async def main() -> tuple[BatchEstimate, float]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch = run_batch(luma, PICTURES, to=tmp_path / "out")
+            told = await batch.estimate()
+            assert not simulator.ledger.requests
+            assert not folder_exists(tmp_path / "out")
+            async for _ in batch:
+                pass
+            return told, sum(entry.charged for entry in simulator.ledger.charges) / 0.003
+
+    told, charged = run(main())
+    assert (told.new, told.ready, told.rejected, told.unpriced) == (3, 0, 2, 0)
+    assert told.credits == pytest.approx(charged) == pytest.approx((2 * 0.0404 + 0.1) / 0.003)
+    assert told.balance is None
+
+
+def folder_exists(folder: Path) -> bool:
+    return folder.exists()
+
+
+def test_a_generor_batch_is_priced_once_for_each_shape(tmp_path: Path) -> None:
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(40)]
+    rows += [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37, "count": 2} for number in range(10)]
+    rows += [{"slug": "nothing", "prompt": f"heron {number}", "model_id": 37} for number in range(5)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    async def main() -> tuple[BatchEstimate, float, list[str]]:
+        async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            batch = run_batch(generor, path, to=tmp_path / "out")
+            told = await batch.estimate()
+            asked = [entry.operation for entry in simulator.ledger.requests]
+            assert not simulator.ledger.charges
+            async for _ in batch:
+                pass
+            return told, sum(entry.charged for entry in simulator.ledger.charges), asked
+
+    told, charged, asked = run(main())
+    assert (told.new, told.unpriced, told.balance) == (55, 5, 100_000)
+    assert told.credits == charged
+    assert asked.count("generor.generators.estimate") == 3
+    assert told.seconds is not None
+    assert told.seconds >= 54 * 60 / 120
+
+
+def test_only_what_is_left_to_do_is_counted(tmp_path: Path) -> None:
+    rows = [{"prompt": f"heron {number}"} for number in range(10)]
+
+    async def main() -> tuple[BatchEstimate, BatchEstimate]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            async for _ in run_batch(luma, rows, to=tmp_path, max_credits=4.5 * UNI_1):
+                pass
+            more = run_batch(luma, [*rows, {"prompt": "one more"}], to=tmp_path, max_credits=1_000)
+            before = await more.estimate()
+            async for _ in more:
+                pass
+            return before, await more.estimate()
+
+    before, after = run(main())
+    assert (before.new, before.ready, before.rows) == (1, 6, 7)
+    assert before.credits == pytest.approx(7 * UNI_1)
+    assert before.counted == pytest.approx(4 * UNI_1)
+    assert (after.rows, after.credits) == (0, 0)
+
+
+def test_rows_that_come_again_are_priced_as_they_are_run(tmp_path: Path) -> None:
+    rows = [{"prompt": "a heron"}] * 5
+
+    async def main() -> tuple[int, int]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            once = await run_batch(luma, rows, to=tmp_path).estimate()
+            each = await run_batch(luma, rows, to=tmp_path, allow_duplicates=True).estimate()
+            return once.new, each.new
+
+    assert run(main()) == (1, 5)
+
+
+def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -> None:
+    rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}, {"prompt": "a heron"}]
+
+    async def main() -> list[BatchEstimate]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            return [await run_batch(luma, rows, to=tmp_path, price=price).estimate() for price in (None, 1.5)]
+
+    without, given = run(main())
+    assert (without.rows, without.unpriced) == (2, 1)
+    assert without.credits == pytest.approx(UNI_1)
+    assert (given.unpriced, given.credits) == (0, 1_000)
+
+
+def test_the_time_is_known_where_the_limits_are(tmp_path: Path) -> None:
+    rows = [{"prompt": f"heron {number}"} for number in range(61)]
+
+    async def main() -> tuple[float | None, float | None]:
+        async with Simulator() as simulator:
+            async with AsyncLuma(**simulator.luma_options) as luma:
+                unknown = (await run_batch(luma, rows, to=tmp_path).estimate()).seconds
+            async with AsyncLuma(**simulator.luma_options, limits=Limits(rpm=60, max_share=0.5)) as luma:
+                return unknown, (await run_batch(luma, rows, to=tmp_path).estimate()).seconds
+
+    assert run(main()) == (None, 120.0)
+
+
+def test_rows_that_can_be_read_only_once_are_refused(tmp_path: Path) -> None:
+    async def later() -> AsyncIterator[dict[str, Any]]:
+        yield {"prompt": "a heron"}
+
+    def now() -> Iterator[dict[str, Any]]:
+        yield {"prompt": "a heron"}
+
+    async def main() -> None:
+        async with AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1") as luma:
+            for rows in (later(), now()):
+                with pytest.raises(InvalidRequestError, match="only once"):
+                    await run_batch(luma, rows, to=tmp_path).estimate()
+
+    run(main())
+
+
+def test_what_a_run_cost_stands_beside_what_it_was_estimated_at(tmp_path: Path) -> None:
+    """The documents' own example was estimated at 6 and charged 24."""
+    rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(3)]
+
+    async def main() -> tuple[float, float, float]:
+        async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            batch = run_batch(generor, rows, to=tmp_path)
+            told = await batch.estimate()
+            async for _ in batch:
+                pass
+            status = await read_status(tmp_path)
+            return told.credits, status.estimated, status.spent
+
+    assert run(main()) == (18, 18, 72)

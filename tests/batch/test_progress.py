@@ -1,0 +1,184 @@
+"""How a run stands, told from memory: what it says is what the journal has."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, InsufficientCreditsError, Limits
+from generor_async.batch.progress import Progress, Tally
+from generor_async.batch.purse import Purse
+from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.status import read_status
+from generor_async.rules.spending import Budget
+from generor_async.simulator import Simulator
+from generor_async.testing import run
+
+CREATE, GENERATE = "luma.generations.create", "generor.generators.generate"
+UNI_1 = 0.0404 / 0.003
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"heron {number}" if number % 5 else f"[[moderate]] {number}"} for number in range(count)]
+
+
+async def watched(batch: Batch, every: float = 5.0) -> list[Progress]:
+    """Run a batch, and look at it now and then, and once more when it has ended."""
+    seen: list[Progress] = []
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(every)
+            if (progress := batch.progress) is not None:
+                seen.append(progress)
+
+    looking = asyncio.create_task(look())
+    async for _ in batch:
+        pass
+    looking.cancel()
+    assert batch.progress is not None
+    return [*seen, batch.progress]
+
+
+def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            simulator.faults.add_spec(f"{CREATE}=reset:after_charge:0.1")
+            batch = run_batch(luma, pictures(40), to=tmp_path)
+            assert batch.progress is None
+            seen = await watched(batch)
+            assert {progress.total for progress in seen} <= {0, 40}
+            assert [progress.ended for progress in seen] == sorted(progress.ended for progress in seen)
+            last, status = seen[-1], await read_status(tmp_path)
+            states = {"done": last.done, "failed": last.failed, "unknown": last.unknown}
+            assert states == {state: status.counts[state] for state in states}  # type: ignore[index] # they are states
+            assert last.unknown
+            assert (last.running, last.waiting, last.is_reading) == (0, 0, False)
+            assert last.spent == pytest.approx(status.spent)
+            assert last.doubtful == pytest.approx(status.doubtful)
+            assert last.to_come == pytest.approx(0.0)
+            assert [progress.allowed for progress in seen if progress.running][-1] == 30
+
+    run(main())
+
+
+async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late() -> None:
+    async def nothing() -> None:
+        return None
+
+    client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
+    tally, purse = Tally(100.0), Purse(Budget(), nothing)
+    tally.states["ready"] = 120
+
+    def at(now: float) -> Progress:
+        return tally.progress(now, client=client, purse=purse, sent=0, unsent=0, phase="running", is_reading=False)
+
+    assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
+    for number in range(20):  # one in four seconds, where the limit allows one in two
+        tally.states["ready"] -= 1
+        tally.ended("done", 110.0 + 4 * number)
+    now = 110.0 + 4 * 19
+    assert at(now).rate == pytest.approx(15)
+    assert at(now).seconds_left == pytest.approx(100 * 4.0)
+    # When nothing ends any more, the rate falls.
+    assert at(now + 76.0).rate == pytest.approx(7.5)
+    await client.close()
+
+
+def test_a_resumed_run_begins_with_what_the_journal_has(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch = run_batch(luma, pictures(40), to=tmp_path)
+            async for _ in batch:
+                if batch.progress is not None and batch.progress.ended >= 10:
+                    batch.stop()
+                    assert batch.progress.phase == "stopping"
+            first = batch.progress
+            assert first is not None
+            assert first.waiting
+            seen = await watched(run_batch(luma, pictures(40), to=tmp_path), every=0.1)
+            assert {progress.total for progress in seen} == {40}
+            assert seen[0].ended >= first.ended
+            assert seen[0].spent >= first.spent
+            assert seen[-1].ended == 40
+
+    run(main())
+
+
+def test_a_cap_that_is_reached_is_said(tmp_path: Path) -> None:
+    async def main() -> Progress:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            rows = [{"prompt": f"heron {number}"} for number in range(8)]
+            return (await watched(run_batch(luma, rows, to=tmp_path, max_credits=3.5 * UNI_1)))[-1]
+
+    progress = run(main())
+    assert (progress.phase, progress.done, progress.waiting) == ("capped", 3, 5)
+    assert progress.cap == 3.5 * UNI_1
+
+
+def test_costs_that_overlap_are_not_told_twice(tmp_path: Path) -> None:
+    """Each of Generor's calls that overlap tells of the others' cost too."""
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(40)]
+
+    async def main() -> list[tuple[float, float]]:
+        seen: list[tuple[float, float]] = []
+        async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            batch = run_batch(generor, rows, to=tmp_path)
+            async for _ in batch:
+                assert batch.progress is not None
+                seen.append((batch.progress.spent, sum(entry.charged for entry in simulator.ledger.charges)))
+        return seen
+
+    for told, charged in run(main()):
+        assert told <= charged
+
+
+def test_settling_is_said(tmp_path: Path) -> None:
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": 37} for number in range(4)]
+
+    async def main() -> list[Progress]:
+        async with Simulator(tier="pro", exact_cost=True) as simulator:
+            simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:2x")
+            async with AsyncGeneror(**simulator.generor_options) as generor:
+                return await watched(run_batch(generor, rows, to=tmp_path))
+
+    seen = run(main())
+    settling = [progress for progress in seen if progress.phase == "settling"]
+    assert {(progress.unknown, progress.running) for progress in settling} >= {(2, 0)}
+
+
+async def test_rows_from_python_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    async def slowly() -> AsyncIterator[dict[str, str]]:
+        for number in range(3):
+            yield {"prompt": f"heron {number}"}
+            await asyncio.sleep(0.05)
+
+    async with Simulator(speed=500) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        batch = run_batch(luma, slowly(), to=tmp_path)
+        totals = [(batch.progress.total, batch.progress.is_reading) async for _ in batch if batch.progress]
+        assert totals[0][1]
+        assert totals[-1] == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("balance", "prompt", "error", "said"),
+    [
+        (0.05, "heron", InsufficientCreditsError, "Add credits"),
+        (10.0, "[[fail:budget_exhausted]] heron", BudgetExhaustedError, "not documented"),
+    ],
+)
+def test_an_error_that_stops_a_run_says_how_to_go_on(
+    tmp_path: Path, balance: float, prompt: str, error: type[Exception], said: str
+) -> None:
+    async def main() -> str:
+        async with Simulator(luma_balance=balance) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            with pytest.raises(error) as caught:
+                await watched(run_batch(luma, [{"prompt": f"{prompt} {number}"} for number in range(4)], to=tmp_path))
+            (note,) = caught.value.__notes__
+            return note
+
+    note = run(main())
+    assert "Nothing is lost" in note
+    assert said in note

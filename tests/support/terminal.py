@@ -1,0 +1,75 @@
+"""A command in a terminal of its own: what a person would see, and keys for it."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import pyte
+
+ROWS: Final = 30
+PATIENCE: Final = 40.0
+"""Seconds after which what was waited for does not come any more."""
+
+
+class Terminal:
+    """Runs a command, and keeps the screen that it draws."""
+
+    def __init__(self, command: list[str], *, columns: int = 80, environment: Mapping[str, str] | None = None) -> None:
+        self.raw = b""
+        self._screen = pyte.Screen(columns, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self._process, self._end = pty.fork()
+        if not self._process:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm-256color", **(environment or {})})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._end)
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
+
+    def until(self, *parts: str) -> str:
+        """Wait until all this is on the screen at once, wherever lines break, and return the screen."""
+        deadline = time.monotonic() + PATIENCE
+        while not all(part in " ".join(self.text.split()) for part in parts):
+            assert time.monotonic() < deadline, f"{parts} did not come; there is:\n{self.text}"
+            assert self._take(), f"it ended without {parts}; there is:\n{self.text}"
+        return self.text
+
+    def press(self, keys: bytes) -> None:
+        """Type something."""
+        os.write(self._end, keys)
+
+    def ended(self) -> int:
+        """Wait until it has ended, and return how."""
+        while self._take():
+            pass
+        _, status = os.waitpid(self._process, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def _take(self) -> bool:
+        """Take in what it draws next; tell whether there may be more."""
+        if not select.select([self._end], [], [], PATIENCE)[0]:
+            raise AssertionError(f"nothing comes any more; there is:\n{self.text}")
+        try:
+            drawn = os.read(self._end, 65_536)
+        except OSError:  # how Linux says that nobody has the other end any more
+            return False
+        self.raw += drawn
+        self._stream.feed(drawn)
+        return bool(drawn)
