@@ -13,8 +13,10 @@ from typing import Any, Final
 from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.server_clock import ServerClock
+from generor_async.errors import APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.reconcile import (
+    BETWEEN_LOOKS,
     Absent,
     Charge,
     Doubtful,
@@ -35,6 +37,8 @@ LAG: Final = 300.0
 BEFORE: Final = 3_600.0
 """Seconds before the oldest doubtful call from which on the account is looked at."""
 LOOKS_KEPT: Final = 3
+FAILED_LOOKS: Final = 5
+"""Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
 ENOUGH: Final = 1_800.0
 """Seconds after which an account that still contradicts itself is looked at no more."""
 EXACT: Final = 1e-6
@@ -52,6 +56,8 @@ class Reconciliation:
         self._clock = clock
         self._first = math.inf
         """When the first look was taken."""
+        self._failed = 0
+        """Looks in succession that came to nothing."""
         self._looks: list[Look] = []
         self.look_at: float | None = None
         """When the next look may tell more, in Unix seconds; None where none will."""
@@ -70,7 +76,15 @@ class Reconciliation:
             async for row in self._journal.rows(*OPEN, "done", "unknown")
             if (row.submitted_at or 0.0) >= since - BEFORE and (row.remote_ids or row.state != "unknown")
         ]
-        look = await self._look(since, known)
+        try:
+            look = await self._look(since, known)
+        except (APIConnectionError, InternalServerError, RateLimitError, DeadlineExceededError):
+            self._failed += 1
+            if self._failed == FAILED_LOOKS:
+                raise
+            self.look_at = self._clock.time() + BETWEEN_LOOKS
+            return ()
+        self._failed = 0
         if look is None:
             return ()
         self._first = min(self._first, look.at)
@@ -111,15 +125,17 @@ class Reconciliation:
         offset = _offset(creations, known)
         if offset is None:
             return None
+        spends = [
+            (_creation_of(one), when)
+            for one in transactions
+            if one.type == "spend" and (when := _moment(one.created_at, offset)) is not None and when >= since
+        ]
         return Look(
             at=at,
             since=since,
             creations=[listed for one in creations if (listed := _listed(one, offset)).created_at >= since],
-            spends=[
-                when
-                for one in transactions
-                if one.type == "spend" and (when := _moment(one.created_at, offset)) is not None and when >= since
-            ],
+            spends=[when for creation_id, when in spends if creation_id is None],
+            named=[(creation_id, when) for creation_id, when in spends if creation_id is not None],
             balanced=begun is not None
             and abs(begun + sum(one.amount or 0.0 for one in transactions) - balance) < EXACT,
         )
@@ -164,6 +180,12 @@ def _offset(creations: Sequence[Creation], known: Sequence[Row]) -> float | None
         for one in creations
         if one.created_at is not None and (when := made.get(str(one.creation_id))) is not None
     )
+
+
+def _creation_of(transaction: Transaction) -> int | None:
+    """Return the creation that a transaction names as what it paid for, if it names one (assumed)."""
+    named = transaction.raw.get("creation_id")
+    return named if type(named) is int else None
 
 
 def _listed(creation: Creation, offset: float) -> Listed:

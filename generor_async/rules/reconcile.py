@@ -92,7 +92,9 @@ class Look:
     """How far back creations and transactions were read; best to before the batch began."""
     creations: Sequence[Listed]
     spends: Sequence[float]
-    """When credits were spent."""
+    """When credits were spent, where the transaction doesn't say on what."""
+    named: Sequence[tuple[int, float]] = ()
+    """When credits were spent on which creation, where it does."""
     balanced: bool
     """Whether the transactions add up to the balance: only then are they all there."""
 
@@ -153,7 +155,7 @@ def reconcile(
     named = set(taken)
     for finding in findings.values():
         named.update(finding.creation_ids if isinstance(finding, Found) else ())
-    judged = [_Judged(look, _unexplained(look, known, lag)) for look in looks]
+    judged = [_Judged(look, _unexplained(look, _spends(look, rows, named), known, lag)) for look in looks]
     for row in rows:
         if row.number not in findings:
             findings[row.number] = _absence(row, judged, named, lag)
@@ -323,8 +325,22 @@ def _problem(row: Doubtful, judged: _Judged) -> str:
     return ""
 
 
-def _unexplained(look: Look, charges: Sequence[Charge], lag: float) -> list[float] | None:
-    """Return the spends that may be left over when each charge has one of its own; None where one has none.
+def _spends(look: Look, rows: Sequence[Doubtful], taken: Collection[int]) -> list[float]:
+    """Return when credits were spent, but for what surely paid for somebody else's creation: it is there, and names it.
+
+    A creation that looks like a row's could be that row's.
+    """
+    ours = {(row.generator, _plain(row.prompt)) for row in rows}
+    others = {
+        creation.creation_id
+        for creation in look.creations
+        if creation.creation_id not in taken and (creation.generator, _plain(creation.prompt)) not in ours
+    }
+    return sorted([*look.spends, *(moment for creation_id, moment in look.named if creation_id not in others)])
+
+
+def _unexplained(look: Look, spends: Sequence[float], charges: Sequence[Charge], lag: float) -> list[float] | None:
+    """Return the spends, sorted, that may be left over when each charge has its own; None where one has none.
 
     Which spends are left over depends on who gets which. So those count too whose charge could have another's.
     """
@@ -332,7 +348,6 @@ def _unexplained(look: Look, charges: Sequence[Charge], lag: float) -> list[floa
     if any(charge.ended + lag > look.at for charge in begun):
         return None
     intervals = sorted((charge.began - SLACK, charge.ended + SLACK) for charge in begun)
-    spends = sorted(look.spends)
     spend_of = _one_each(intervals, spends)
     if spend_of is None:
         return None

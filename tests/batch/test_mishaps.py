@@ -24,13 +24,12 @@ from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.simulator import Simulator
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.testing import run
-from generor_async.values import Clock
 
 UNI_1 = 0.0404 / 0.003
 """Credits that an image of Luma's costs."""
 JOKE = 37
 ROWS = 24
-SPEED = 200.0
+SPEED = 100.0
 
 
 def pictures(count: int) -> list[dict[str, Any]]:
@@ -65,6 +64,9 @@ def in_luma(test: Callable[[Simulator, AsyncLuma], Coroutine[Any, Any, None]], *
 async def fills_up(disk: Path, folder: Path) -> Exception:
     """Run a batch during which a disk fills up, then again when it has room: every row is charged once and done."""
     with Simulator(speed=SPEED, luma_rpm=600, luma_jobs=8) as simulator:
+        simulator.faults.add_spec(
+            "luma.generations.create=drip:after_charge:pieces=2:pause=15"
+        )  # charged, and not told yet
         async with AsyncLuma(**simulator.luma_options) as luma:
             rows = [{"prompt": f"heron {number}", "id": f"{number:0190}"} for number in range(ROWS)]
             told: list[RowOutcome] = []
@@ -214,7 +216,8 @@ def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_an
             simulator.storage._stored.clear()  # pyright: ignore[reportPrivateUsage] # the API has no call for it
         outcomes = [outcome async for outcome in run_batch(luma, pictures(2), to=tmp_path)]
         lost, made = sorted(outcomes, key=lambda outcome: outcome.state, reverse=True)
-        assert (lost.state, lost.remote_ids, lost.cost) == ("unknown", (job,), pytest.approx(UNI_1))
+        assert (lost.state, lost.remote_ids) == ("unknown", (job,))
+        assert lost.cost == pytest.approx(UNI_1)
         assert "404" in lost.problem
         assert made.state == "done"
         assert [outcome async for outcome in run_batch(luma, pictures(2), to=tmp_path)] == [], "and it is over with"
@@ -308,17 +311,13 @@ class SetClock:
         await self._clock.sleep(seconds)
 
 
-def check(clock: Clock) -> Clock:
-    """Hold the types to the protocol."""
-    return clock
-
-
 @pytest.mark.parametrize("hours", [-1.0, 1.0])
 def test_a_clock_that_is_set_in_the_middle_of_a_run_changes_nothing(tmp_path: Path, hours: float) -> None:
     async def main() -> None:
         async with Simulator(luma_jobs=4) as simulator:
             clock = SetClock(simulator.clock)
-            async with AsyncLuma(**simulator.luma_options | {"clock": check(clock)}) as luma:
+            options: dict[str, Any] = simulator.luma_options | {"clock": clock}
+            async with AsyncLuma(**options) as luma:
 
                 def turn(_: RowOutcome) -> None:
                     clock.ahead = hours * 3_600
@@ -344,7 +343,8 @@ def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_char
         simulator = Simulator(speed=SPEED, tier="pro", exact_cost=True)
         with simulator:
             clock = SetClock(simulator.clock)
-            async with AsyncGeneror(**simulator.generor_options | {"clock": clock}) as generor:
+            options: dict[str, Any] = simulator.generor_options | {"clock": clock}
+            async with AsyncGeneror(**options) as generor:
                 assert len([outcome async for outcome in run_batch(generor, jokes(2), to=tmp_path)]) == 2
                 clock.ahead = ahead
                 simulator.faults.add_spec(f"generor.generators.generate=reset:{when}:1x")

@@ -56,6 +56,8 @@ class World:
     unknown: Sequence[Call]
     known: Sequence[Call] = ()
     lag: float = 0.0
+    names: bool = False
+    """Whether a transaction names the creation that it paid for."""
     calls: Sequence[Call] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -81,7 +83,7 @@ class World:
             (number, call) for number, call in enumerate(self.calls) if call.charged and call.ends + self.lag <= at
         ]
         spent = [call for call in self.calls if call.charged and call.ends <= at]
-        billed = [call for _, call in there if call.billed]
+        billed = [(number, call) for number, call in there if call.billed]
         return Look(
             at=at,
             since=SINCE,
@@ -90,7 +92,8 @@ class World:
                 for number, call in there
                 if call.listed
             ],
-            spends=[call.ends for call in billed],
+            spends=[] if self.names else [call.ends for _, call in billed],
+            named=[(number, call.ends) for number, call in billed] if self.names else [],
             balanced=len(billed) == len(spent),
         )
 
@@ -150,12 +153,13 @@ def test_with_a_lossy_and_lagging_listing_nothing_that_was_charged_is_let_go(
     st.lists(known_calls, max_size=5),
     st.lists(foreign_calls, min_size=1, max_size=3),
     moments,
+    st.booleans(),
 )
 def test_with_others_on_the_same_account_nothing_that_was_charged_is_let_go_but_by_their_likes(
-    unknown: list[Call], known: list[Call], foreign: list[Call], at: list[int]
+    unknown: list[Call], known: list[Call], foreign: list[Call], at: list[int], names: bool
 ) -> None:
     """Somebody else's creation may be taken for a row's; what it can't do is to hide a charge."""
-    world = World(unknown, [*known, *foreign])
+    world = World(unknown, [*known, *foreign], names=names)
     findings = world.told(*map(float, at), END, END + BETWEEN_LOOKS)
     mistaken = Counter[tuple[str, str]]()
     for number, finding in findings.items():
@@ -227,6 +231,20 @@ def test_a_spend_that_nothing_explains_holds_the_row_whose_creation_is_not_shown
     assert findings == {
         0: Held(why="credits were spent at its time that nothing else explains", look_at=DUE + 2 * BETWEEN_LOOKS)
     }
+
+
+def test_a_spend_that_names_somebody_elses_creation_does_not_hold_a_row() -> None:
+    others = [evolve(ONE, prompt="d", own=False), evolve(ONE, prompt="d", own=False, takes=60)]
+    assert isinstance(World([NOTHING], others).told(DUE, DUE + BETWEEN_LOOKS)[0], Held)
+    assert World([NOTHING], others, names=True).told(DUE, DUE + BETWEEN_LOOKS) == {0: Absent()}
+    unlisted = [*others, evolve(ONE, prompt="d", own=False, listed=False)]
+    assert isinstance(World([NOTHING], unlisted, names=True).told(DUE, DUE + BETWEEN_LOOKS)[0], Held)
+
+
+def test_a_spend_that_names_a_creation_like_a_rows_holds_it() -> None:
+    hidden = evolve(ONE, listed=False)
+    for other in (evolve(ONE, own=False, prompt="A"), evolve(ONE, own=False, prompt="d")):
+        assert isinstance(World([hidden], [other], names=True).told(DUE, DUE + BETWEEN_LOOKS)[0], Held)
 
 
 def test_a_spend_far_from_a_rows_time_does_not_hold_it() -> None:
