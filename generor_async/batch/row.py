@@ -29,7 +29,7 @@ from generor_async.values import JSON, Clock
 if TYPE_CHECKING:
     from generor_async.rules.spending import Hold
 
-__all__ = ["RowRun"]
+__all__ = ["AGAIN_AFTER", "RowRun"]
 
 AGAIN_AFTER: Final = (5.0, 15.0, 60.0)
 """Seconds after which a look or a download is tried again, beyond what the client has tried."""

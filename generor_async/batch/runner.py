@@ -21,13 +21,13 @@ from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, write_
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
-from generor_async.batch.row import RowRun
+from generor_async.batch.row import AGAIN_AFTER, RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.work import work_for
 from generor_async.engine.client import Client
-from generor_async.errors import APIError, InvalidRequestError
-from generor_async.rules.rows import OPEN, Verdict
+from generor_async.errors import APIError, GenerorAsyncError, InvalidRequestError, JournalError
+from generor_async.rules.rows import OPEN, Verdict, judge
 from generor_async.rules.spending import NO_CAP, Budget
 from generor_async.values import JSON
 
@@ -334,7 +334,7 @@ class _Run:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
         while not self._stops:
             held = {row.number: row.held async for row in self.journal.rows("unknown")}
-            settled = await found.settle()
+            settled = await self._look(found)
             for row in settled:
                 if row.state == "ready":
                     row.held = held[row.number]
@@ -348,6 +348,23 @@ class _Run:
             self._changed.clear()
             await self._sleep(max(1.0, found.look_at - self.clock.time()))
         return False
+
+    async def _look(self, found: Reconciliation) -> Sequence[Row]:
+        """Settle what can be settled now; a look that fails for a passing reason is taken again."""
+        for seconds in AGAIN_AFTER:
+            try:
+                return await found.settle()
+            except JournalError:
+                raise
+            except GenerorAsyncError as error:
+                verdict = judge(error, vendor=self.work.vendor, state="accepted", attempt=1)
+                if verdict.to is not None or verdict.stops:
+                    raise
+            self._changed.clear()
+            await self._sleep(seconds)
+            if self._stops:
+                return ()
+        return await found.settle()
 
     async def _sleep(self, seconds: float) -> None:
         """Wait so many seconds, or until it is to stop."""
