@@ -79,7 +79,7 @@ def simulating(environment: dict[str, str]) -> Generator[Running, None, None]:
         yield Running(url, ask(url, "state")["time"] - time.monotonic() * SPEED)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @pytest.fixture
