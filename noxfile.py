@@ -89,13 +89,18 @@ def mock(session: nox.Session) -> None:
     session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
 
 
+def need_chromium(session: nox.Session) -> None:
+    """Have Debian's Chromium."""
+    if shutil.which("chromium") is None:
+        session.run("apt-get", "update", external=True)
+        session.run("apt-get", "install", "--yes", "--no-install-recommends", "chromium", external=True)
+
+
 @nox.session
 def report(session: nox.Session) -> None:
     """A batch's report as people meet it: in headless Chromium, by keyboard, light and dark."""
     install(session, ".[cli]", groups=("tests",))
-    if shutil.which("chromium") is None:
-        session.run("apt-get", "update", external=True)
-        session.run("apt-get", "install", "--yes", "--no-install-recommends", "chromium", external=True)
+    need_chromium(session)
     session.run("pytest", "tests/browser", "--chromium=chromium", *session.posargs)
 
 
@@ -104,6 +109,15 @@ def kills(session: nox.Session) -> None:
     """Batches that are killed at 300 random moments, and at every boundary of their journals."""
     install(session, ".[cli]", groups=("tests",))
     session.run("pytest", "tests/batch", "-k", "killed", "--kills=300", *session.posargs)
+
+
+@nox.session(default=False)
+def prompts(session: nox.Session) -> None:
+    """A whole file of prompts, named behind `--`, through each API, killed five times; without one, generated ones."""
+    install(session, ".[cli]", groups=("tests",))
+    need_chromium(session)
+    file, *others = session.posargs or ["generated"]
+    session.run("pytest", "tests/whole", f"--prompts={file}", "--chromium=chromium", *others)
 
 
 @nox.session(default=False)

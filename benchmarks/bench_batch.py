@@ -302,7 +302,7 @@ def made(simulator: Simulator, api: Api) -> list[Made]:
             seconds=creation.completed_at - creation.created_at,
         )
         for creation in simulator.generor.account.creations
-        if creation.prompt.startswith("heron ") and creation.completed_at is not None
+        if creation.prompt.startswith("heron ") and creation.outcome == "completed"
     ]
 
 

@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--installed", action="store_true", help="fail unless the package under test is the installed wheel's"
     )
     parser.addoption("--kills", default="20", help="how often a batch's process is killed at random moments")
+    parser.addoption(
+        "--prompts", help="a .tsv file of prompts, or `generated`, to run whole (tests/whole alone needs it)"
+    )
     parser.addoption("--prism", help="the Prism command to run mocks with (tests/mock alone needs it)")
     parser.addoption("--chromium", help="the Chromium command to look at pages with (tests/browser alone needs it)")
 
@@ -43,13 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the tests that this run has no means for: they have sessions of their own.
 
-    The mock's need Prism, which comes from npm, those of pages a browser, the code generator's that it is there, as it
-    isn't in the wheel, and those of the schema a profile, which says how many cases there are to be.
+    The mock's need Prism, which comes from npm, those of pages a browser, those of a whole file the file, the code
+    generator's that it is there, as it isn't in the wheel, and those of the schema a profile, which says how many cases
+    there are to be.
     """
     match collection_path.relative_to(HERE).parts[:1]:
         case ("mock",) if config.getoption("--prism") is None:
             return True
         case ("browser",) if config.getoption("--chromium") is None:
+            return True
+        case ("whole",) if config.getoption("--prompts") is None:
             return True
         case ("schema",) if config.getoption("--hypothesis-profile") not in {"short", "full"}:
             return True

@@ -8,7 +8,7 @@ from uuid import uuid4
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
-from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, StaleRowError
+from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError, StaleRowError
 from generor_async.rules.rows import (
     ENDED,
     MOST_ATTEMPTS,
@@ -30,7 +30,7 @@ from generor_async.values import JSON, Clock
 if TYPE_CHECKING:
     from generor_async.rules.spending import Hold
 
-__all__ = ["RowRun"]
+__all__ = ["AGAIN_AFTER", "RowRun"]
 
 AGAIN_AFTER: Final = (5.0, 15.0, 60.0)
 """Seconds after which a look or a download is tried again, beyond what the client has tried."""
@@ -234,7 +234,8 @@ class RowRun:
                 await self._release("it was stopped before its call was made")
             self._let_go(free=True)
         elif row.state == "submitting":
-            problem: JSON = {"message": "it was stopped while its call was under way"}
+            message = "it was stopped while its call was under way"
+            problem: JSON = {"message": message, "error": OutcomeUnknownError.__name__}
             await self._keep(Doubt(at=self._clock.time(), problem=problem))
 
     async def _release(self, message: str) -> None:

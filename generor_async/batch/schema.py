@@ -10,6 +10,7 @@ from attrs import asdict
 
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import RunKey
+from generor_async.errors import OutcomeUnknownError
 from generor_async.rules.rows import ON_RESTART, OPEN
 
 __all__ = ["SCHEMA", "connect", "open_to_read", "open_to_write"]
@@ -20,7 +21,9 @@ SCHEMA: Final = 1
 BUSY_SECONDS: Final = 10.0
 """How long a reader may keep the file to itself, as when it opens it."""
 
-ENDED_EARLY: Final = json.dumps({"message": "the process ended before anybody could say what came of it"})
+ENDED_EARLY: Final = json.dumps(
+    {"message": "the process ended before anybody could say what came of it", "error": OutcomeUnknownError.__name__}
+)
 """What is written to a row that a crash left behind."""
 
 TABLES: Final = """

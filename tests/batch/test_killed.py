@@ -74,8 +74,9 @@ def check(folder: Path, count: int, everything: dict[str, list[str]]) -> Counter
         elif row.state == "failed":
             assert "[[moderate]]" in prompt
         else:
-            assert row.state == "unknown"
-            assert row.problem
+            problem: Any = row.problem
+            assert (row.state, problem["error"]) == ("unknown", "OutcomeUnknownError")
+            assert problem["message"]
     states = Counter[str](row.state for row in rows)
     assert len(told) == states["done"]
     return states

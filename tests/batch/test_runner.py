@@ -344,3 +344,16 @@ def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: 
     # A clock that leaps while the disk is waited for would part an intent from its call by hours.
     with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
         asyncio.run(main(simulator))
+
+
+def test_a_look_at_the_account_that_fails_is_taken_again(tmp_path: Path) -> None:
+    async def main(simulator: Simulator) -> None:
+        simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:2x")
+        looks = simulator.faults.add_spec("generor.creations.list=503:7x")  # more than a call is tried
+        async with AsyncGeneror(**simulator.generor_options) as generor:
+            await ended(run_batch(generor, jokes(4), to=tmp_path))
+        assert looks.struck == 7
+        assert (await read_status(tmp_path)).is_complete
+
+    with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
+        asyncio.run(main(simulator))
