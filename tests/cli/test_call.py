@@ -18,7 +18,9 @@ from urllib.request import Request, urlopen
 import pytest
 from attrs import frozen
 from PIL import Image
+from support.commands import Commands, commands
 
+import generor_async
 from generor_async.cli.operations import NAMES, described
 from generor_async.cli.values import option
 from generor_async.simulator import Simulator
@@ -37,20 +39,12 @@ class Shell:
     folder: Path
     environment: dict[str, str]
     simulator: Simulator
+    commands: Commands
 
-    def call(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, "call", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=self.environment,
-            cwd=self.folder,
-            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
-        )
+    def call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return self.commands.run(["call", *arguments], cwd=self.folder, env=self.environment, stdin=stdin)
 
-    def answer(self, *arguments: str, stdin: str | None = None) -> Any:
+    def answer(self, *arguments: str, stdin: str = "") -> Any:
         """What a call that must succeed prints, and nothing beside it."""
         ended = self.call(*arguments, stdin=stdin)
         assert (ended.returncode, ended.stderr) == (0, ""), ended
@@ -99,11 +93,18 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with commands(tmp_path_factory.mktemp("printed")) as running:
+        yield running
+
+
 @pytest.fixture
-def shell(simulator: Simulator, tmp_path: Path) -> Shell:
+def shell(simulator: Simulator, forked: Commands, tmp_path: Path) -> Shell:
     simulator.reset()
     environment = {
         **os.environ,
+        "PYTHONPATH": str(Path(generor_async.__file__).parents[1]),
         "COLUMNS": "200",
         "TERM": "xterm",
         "GENEROR_BASE_URL": simulator.generor_url,
@@ -111,7 +112,7 @@ def shell(simulator: Simulator, tmp_path: Path) -> Shell:
         "LUMA_BASE_URL": simulator.luma_url,
         "LUMA_AGENTS_API_KEY": simulator.luma_key,
     }
-    return Shell(tmp_path, environment, simulator)
+    return Shell(tmp_path, environment, simulator, forked)
 
 
 # --- every operation --------------------------------------------------------------------------------------------------
@@ -194,7 +195,9 @@ def _walk_luma(call: Callable[..., Any], shell: Shell) -> None:
     with urlopen(Request(upload["url"], cat, upload["headers"], method="PUT")) as reply:
         assert reply.status == 200
     call("luma.files.complete", "--file-id", recorded["id"])
-    inline = call("luma.files.create_inline", "--content", "@cat.png", "--filename", "cat.png", "--mime-type", "image/png")
+    inline = call(
+        "luma.files.create_inline", "--content", "@cat.png", "--filename", "cat.png", "--mime-type", "image/png"
+    )
     call("luma.files.list", "--limit", 1, "--all")
     call("luma.files.get", "--file-id", inline["id"])
     call("luma.files.delete", "--file-id", inline["id"])
