@@ -1,11 +1,12 @@
 """The command `generor`, many times: each run is a process of its own, forked from one that has imported it already."""
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from attrs import frozen
@@ -38,7 +39,7 @@ class Commands:
 
 
 @contextmanager
-def commands(folder: Path) -> Iterator[Commands]:
+def commands(folder: Path) -> Generator[Commands]:
     """Have commands run; what they print is kept in `folder` until the next one is."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", __file__],
@@ -54,7 +55,10 @@ def commands(folder: Path) -> Iterator[Commands]:
 
 
 def _serve() -> None:
-    from generor_async.cli import app  # noqa: F401 - what takes its time
+    from generor_async.cli.app import app
+
+    with redirect_stdout(io.StringIO()):
+        app(["call"], standalone_mode=False)  # imports all that a run does
 
     with os.fdopen(os.dup(0)) as requests:  # so that nothing is read ahead into what a child inherits
         for line in requests:
