@@ -19,8 +19,10 @@ import pytest
 from attrs import frozen
 from PIL import Image
 from support.commands import Commands, commands
+from typer.testing import CliRunner
 
 import generor_async
+from generor_async.cli.app import app
 from generor_async.cli.operations import NAMES, described
 from generor_async.cli.values import option
 from generor_async.simulator import Simulator
@@ -243,6 +245,22 @@ def test_the_help_of_an_operation_shows_its_own_options(shell: Shell) -> None:
     assert "@FILE stands for the text of a file" in said
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_every_operation_has_all_that_it_takes(name: str) -> None:
+    ended = CliRunner().invoke(app, ["call", name, "--help"], env={"COLUMNS": "300"})
+    assert ended.exit_code == 0
+    said = " ".join(ended.stdout.replace("│", " ").replace("`", "").split())
+    operation = described(name)
+    assert operation.doc.partition("\n")[0] in said
+    for parameter in operation.parameters:
+        assert f" {option(parameter.name)} " in said
+        begins = "Required. " * parameter.required + parameter.doc.replace("`", "")
+        assert begins in said
+    others = {"--wait": operation.makes_job, "--out": operation.makes_files, "--all": operation.paged}
+    for other, is_there in {**others, "--yes": operation.charged, "--json": True, "--simulate": True}.items():
+        assert (f" {other} " in said) == is_there
+
+
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +285,7 @@ BAD: list[tuple[list[str], str]] = [
     ([CREATE, "--json", '{"promt": "x"}'], "Invalid value for --json: 'promt' is no parameter of luma.generations.c"),
     ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "Invalid value for --out: /dev/null/x cannot be made ("),
     (["generor.creations.get", "--creation-id", "x"], "Invalid value for --creation-id: 'x' is not a whole number"),
+    (["--foo"], "No such option: --foo"),
     (["luma.generation.create"], "no operation is called 'luma.generation.create'; the nearest: luma.generations."),
     (["luma.files.list", "--simulate", "--base-url", "http://127.0.0.1"], "--simulate has an address of its own"),
     (["generor.api_keys.create", "--name", "x"], "missing: --secret-to"),
