@@ -3,7 +3,8 @@
 import difflib
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
@@ -46,12 +47,15 @@ class Operations(TyperGroup):
             )
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read what stands before the operation."""
+        with _one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the operation that is named; bad use is one line."""
-        try:
+        """Run the operation that is named."""
+        with _one_line():
             return super().invoke(ctx)
-        except UsageError as error:
-            raise stop(_sentence(error), BAD_USE) from None
 
 
 class OperationCommand(TyperCommand):
@@ -65,10 +69,15 @@ class OperationCommand(TyperCommand):
         return items
 
 
-def _sentence(error: typer.BadParameter) -> str:
-    """Return what was wrong in a line; typer would put it into a box."""
-    is_ours = isinstance(error, typer.BadParameter) and error.param is None and not error.param_hint
-    return " ".join((error.message if is_ours else error.format_message()).split())
+@contextmanager
+def _one_line() -> Generator[None]:
+    """Tell of bad use in a line; typer would put it into a box."""
+    try:
+        yield
+    except UsageError as error:
+        is_ours = isinstance(error, typer.BadParameter) and error.param is None and not error.param_hint
+        message = error.message if is_ours else error.format_message()
+        raise stop(" ".join(message.split()), BAD_USE) from None
 
 
 commands = typer.Typer(

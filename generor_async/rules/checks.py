@@ -109,7 +109,10 @@ def _video(video: JSON) -> None:
 
 def _keyframes(owner: JSON, name: str) -> None:
     if is_object(owner):
-        for index, frame in enumerate(owner.get("keyframes") or ()):
+        frames = owner.get("keyframes") or ()
+        if not isinstance(frames, Sequence):
+            raise InvalidRequestError(f"{name}.keyframes", f"{name}.keyframes must be a list")
+        for index, frame in enumerate(frames):
             _media(frame, f"{name}.keyframes[{index}]")
 
 

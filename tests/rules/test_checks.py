@@ -116,6 +116,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "video.edit.keyframes[0]",
         "video.edit.keyframes[0]: 'media_type' is required with 'data'",
     ),
+    ({"type": "video", "video": {"keyframes": 5}}, "video.keyframes", "video.keyframes must be a list"),
 ]
 
 

@@ -1,0 +1,508 @@
+"""`generor call` in a process of its own: every operation, what it prints where, and how it ends."""
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from attrs import frozen
+from PIL import Image
+from support.commands import Commands, commands
+from typer.testing import CliRunner
+
+import generor_async
+from generor_async.cli.app import app
+from generor_async.cli.operations import NAMES, described
+from generor_async.cli.values import option
+from generor_async.simulator import Simulator
+
+PROGRAM = "import sys; sys.argv[0] = 'generor'; from generor_async.cli import main; main()"
+COMMAND = [sys.executable, "-W", "error", "-c", PROGRAM]
+CREATE = "luma.generations.create"
+GENERATE = ("generor.generators.generate", "--slug", "joke", "--model-id", "37", "--prompt", "a heron")
+SPEED = 1_000.0
+
+
+@frozen
+class Shell:
+    """Where commands are run: a folder, and an environment that leads to a simulator."""
+
+    folder: Path
+    environment: dict[str, str]
+    simulator: Simulator
+    commands: Commands
+
+    def call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return self.commands.run(["call", *arguments], cwd=self.folder, env=self.environment, stdin=stdin)
+
+    def answer(self, *arguments: str, stdin: str = "") -> Any:
+        """What a call that must succeed prints, and nothing beside it."""
+        ended = self.call(*arguments, stdin=stdin)
+        assert (ended.returncode, ended.stderr) == (0, ""), ended
+        return json.loads(ended.stdout)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, "call", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
+
+    def on_terminal(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        """The exit code, and what a terminal gets to see."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, "call", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=self.environment,
+            cwd=self.folder,
+        )
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        seen = b""
+        try:
+            while piece := os.read(ours, 4096):
+                seen += piece
+        except OSError:  # how a terminal ends on Linux
+            pass
+        os.close(ours)
+        return process.wait(timeout=60), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r\n", "\n")
+
+    def charges(self) -> int:
+        return len(self.simulator.ledger.charges)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(speed=SPEED, tier="enterprise") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with commands(tmp_path_factory.mktemp("printed")) as running:
+        yield running
+
+
+@pytest.fixture
+def shell(simulator: Simulator, forked: Commands, tmp_path: Path) -> Shell:
+    simulator.reset()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(generor_async.__file__).parents[1]),
+        "COLUMNS": "200",
+        "TERM": "xterm",
+        "GENEROR_BASE_URL": simulator.generor_url,
+        "GENEROR_API_KEY": simulator.generor_key,
+        "LUMA_BASE_URL": simulator.luma_url,
+        "LUMA_AGENTS_API_KEY": simulator.luma_key,
+    }
+    return Shell(tmp_path, environment, simulator, forked)
+
+
+# --- every operation --------------------------------------------------------------------------------------------------
+
+
+def walk(shell: Shell) -> dict[str, Any]:
+    """Call every operation once, each with what those before it answered."""
+    answers: dict[str, Any] = {}
+
+    def call(name: str, *arguments: object) -> Any:
+        ended = shell.call(name, *map(str, arguments))
+        assert ended.returncode == 0, (name, ended)
+        answers[name] = json.loads(ended.stdout)
+        return answers[name]
+
+    _walk_generor(call)
+    _walk_luma(call, shell)
+    return answers
+
+
+def _walk_generor(call: Callable[..., Any]) -> None:
+    call("generor.generators.list")
+    call("generor.generators.get", "--slug", "joke")
+    call("generor.generators.list_creations", "--slug", "joke")
+    call("generor.models.list")
+    call("generor.models.list_by_type", "--type", "text")
+    call("generor.models.get", "--type", "text", "--model-id", 37)
+    call("generor.generators.estimate", "--slug", "joke", "--model-id", 37, "--count", 2)
+    picture = ("--slug", "image", "--model-id", 10003, "--prompt", "a heron", "--aspect-ratio", "1:1")
+    made = call("generor.generators.generate", *picture, "--yes", "--out", "pictures")
+    own = ("--creation-id", made["creations"][0]["creation_id"])
+    call("generor.creations.get", *own)
+    call("generor.creations.status", *own)
+    call("generor.creations.update", *own, "--privacy-mode", 1)
+    call("generor.creations.list", "--generator", "image")
+    public = call("generor.creations.list_public", "--per-page", 100)
+    call("generor.creations.search", "--q", "sunset")
+    other = ("--creation-id", public[0]["creation_id"])
+    comment = ("--comment-id", call("generor.comments.create", *other, "--text", "Lovely")["comment_id"])
+    call("generor.comments.list", *other)
+    call("generor.comments.vote", *comment, "--vote", "up")
+    call("generor.comments.delete", *comment)
+    call("generor.ratings.rate", *other, "--score", 5)
+    call("generor.ratings.get", *other)
+    call("generor.creations.delete", *own)
+    call("generor.users.me")
+    call("generor.users.update_me", "--bio", "Herons, mostly")
+    somebody = ("--username", "yuki_w")
+    for method in ("get", "list_creations", "list_followers", "list_following", "follow", "is_following", "unfollow"):
+        call(f"generor.users.{method}", *somebody)
+    call("generor.feed.list")
+    team = call("generor.teams.create", "--name", "Herons")
+    ours = ("--team-id", team["team_id"])
+    call("generor.teams.list")
+    call("generor.teams.get", *ours)
+    members = call("generor.teams.add_member", *ours, *somebody)["members"]
+    call("generor.teams.remove_member", *ours, "--user-id", members[1]["user_id"])
+    invite = call("generor.teams.regenerate_invite", *ours)
+    call("generor.teams.join", "--invite-code", invite["invite_code"])
+    call("generor.teams.list_creations", *ours)
+    call("generor.teams.leave", *ours)
+    call("generor.credits.balance")
+    call("generor.credits.list_transactions", "--type", "spend")
+    key = call("generor.api_keys.create", "--name", "mine", "--scopes", "read", "--scopes", "write", "--secret-to", "k")
+    call("generor.api_keys.list")
+    call("generor.api_keys.revoke", "--key-id", key["key_id"])
+
+
+def picture() -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(made, "PNG")
+    return made.getvalue()
+
+
+def _walk_luma(call: Callable[..., Any], shell: Shell) -> None:
+    cat = picture()
+    (shell.folder / "cat.png").write_bytes(cat)
+    recorded = call("luma.files.create", "--mime-type", "image/png", "--size-bytes", len(cat))
+    upload = recorded["upload"]
+    with urlopen(Request(upload["url"], cat, upload["headers"], method="PUT")) as reply:
+        assert reply.status == 200
+    call("luma.files.complete", "--file-id", recorded["id"])
+    inline = call(
+        "luma.files.create_inline", "--content", "@cat.png", "--filename", "cat.png", "--mime-type", "image/png"
+    )
+    call("luma.files.list", "--limit", 1, "--all")
+    call("luma.files.get", "--file-id", inline["id"])
+    call("luma.files.delete", "--file-id", inline["id"])
+    edit = ("--prompt", "a heron", "--type", "image_edit", "--source", "@cat.png", "--yes")
+    call("luma.generations.get", "--generation-id", call(CREATE, *edit)["id"], "--out", "edits")
+
+
+def test_every_operation_can_be_called_and_answers(shell: Shell) -> None:
+    answers = walk(shell)
+    assert set(answers) == set(NAMES)
+    assert len(NAMES) == 53
+    assert answers["generor.ratings.get"]["average"] is not None
+    assert answers["generor.creations.update"]["privacy_mode"] == 1
+    assert answers["generor.users.update_me"]["bio"] == "Herons, mostly"
+    assert answers["generor.api_keys.create"]["scopes"] == ["read", "write"]
+    assert answers["generor.creations.delete"] is None
+    assert len(answers["luma.files.list"]) == 2
+    for name, folder in (("generor.generators.generate", "pictures"), ("luma.generations.get", "edits")):
+        (path,) = answers[name]["files"]
+        assert path.startswith(f"{folder}/")
+        assert (shell.folder / path).stat().st_size > 100
+
+
+def test_the_list_of_operations_is_grouped_and_says_what_each_is_for(shell: Shell) -> None:
+    ended = shell.call()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert [name for name in NAMES if not any(line.startswith(f"│ {name} ") for line in lines)] == []
+    assert sum(line.startswith(("╭─ generor.", "╭─ luma.")) for line in lines) == 12
+    said = " ".join(ended.stdout.split())
+    assert "generor.generators.generate Generate content and return it. Costs credits." in said
+
+
+def test_the_help_of_an_operation_shows_its_own_options(shell: Shell) -> None:
+    said = " ".join(shell.call(CREATE, "--help").stdout.replace("│", " ").split())
+    assert "Submit one generation and return it queued." in said
+    assert "--prompt TEXT Required. What to generate" in said
+    assert "Known: uni-1, uni-1-max, ray-3.2." in said
+    assert "--image-ref MEDIA" in said
+    assert "--video JSON" in said
+    assert "Keys: duration, resolution," in said
+    assert "--web-search --no-web-search" in said
+    assert "@FILE stands for the text of a file" in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_every_operation_has_all_that_it_takes(name: str) -> None:
+    ended = CliRunner().invoke(app, ["call", name, "--help"], env={"COLUMNS": "300"})
+    assert ended.exit_code == 0
+    said = " ".join(ended.stdout.replace("│", " ").replace("`", "").split())
+    operation = described(name)
+    assert operation.doc.partition("\n")[0] in said
+    for parameter in operation.parameters:
+        assert f" {option(parameter.name)} " in said
+        begins = "Required. " * parameter.required + parameter.doc.replace("`", "")
+        assert begins in said
+    others = {"--wait": operation.makes_job, "--out": operation.makes_files, "--all": operation.paged}
+    for other, is_there in {**others, "--yes": operation.charged, "--json": True, "--simulate": True}.items():
+        assert (f" {other} " in said) == is_there
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_and_a_text_come_from_files_and_options_go_before_the_body(shell: Shell) -> None:
+    (shell.folder / "body.json").write_text('{"bio": "from the body", "website": "https://example.org"}')
+    (shell.folder / "bio.txt").write_text("Herons,\nmostly\n")
+    told = shell.answer("generor.users.update_me", "--json", "@body.json", "--bio", "@bio.txt")
+    assert (told["bio"], told["website"]) == ("Herons,\nmostly", "https://example.org")
+    told = shell.answer("generor.users.update_me", "--json", "@-", stdin='{"bio": "piped"}')
+    assert told["bio"] == "piped"
+
+
+BAD: list[tuple[list[str], str]] = [
+    ([CREATE], "missing: --prompt"),
+    ([CREATE, "--prompt", "x"], "this spends real credits: say --yes, or --simulate to try it for nothing"),
+    ([CREATE, "--promt", "x"], "No such option: --promt"),
+    ([CREATE, "--prompt"], "Option '--prompt' requires an argument"),
+    ([CREATE, "--prompt", "x", "y"], "Got unexpected extra argument"),
+    ([CREATE, "--prompt", "@nowhere.txt"], "Invalid value for --prompt: there is no file nowhere.txt"),
+    ([CREATE, "--prompt", ""], "prompt: Prompt must be between 1 and 6000 characters"),
+    ([CREATE, "--json", "{"], "Invalid value for --json: '{' is not JSON ("),
+    ([CREATE, "--json", '{"promt": "x"}'], "Invalid value for --json: 'promt' is no parameter of luma.generations.c"),
+    ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "Invalid value for --out: /dev/null/x cannot be made ("),
+    (["generor.creations.get", "--creation-id", "x"], "Invalid value for --creation-id: 'x' is not a whole number"),
+    (["--foo"], "No such option: --foo"),
+    (["luma.generation.create"], "no operation is called 'luma.generation.create'; the nearest: luma.generations."),
+    (["luma.files.list", "--simulate", "--base-url", "http://127.0.0.1"], "--simulate has an address of its own"),
+    (["generor.api_keys.create", "--name", "x"], "missing: --secret-to"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD)
+def test_bad_use_is_one_line_and_nothing_is_sent(shell: Shell, arguments: list[str], said: str) -> None:
+    ended = shell.call(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"generor: {said}")
+    assert ended.stderr.count("\n") == 1
+    assert shell.simulator.ledger.requests == ()
+
+
+def test_a_key_comes_from_the_environment_alone(shell: Shell) -> None:
+    del shell.environment["LUMA_AGENTS_API_KEY"]
+    ended = shell.call("luma.files.list")
+    assert ended.returncode == 2
+    assert re.fullmatch(r"generor: no API key was given\. Set LUMA_AGENTS_API_KEY .*\n", ended.stderr)
+    assert "--api-key" not in shell.call("luma.files.list", "--help").stdout
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_pages_are_one_or_so_many_items_or_all(shell: Shell) -> None:
+    public = "generor.creations.list_public"
+    one = shell.call(public, "--per-page", "5")
+    assert len(json.loads(one.stdout)) == 5
+    assert one.stderr == "generor: this is one page, and there are more: --all lists all items, --max-items so many\n"
+    assert len(shell.answer(public, "--per-page", "5", "--max-items", "12")) == 12
+    assert len(shell.answer(public, "--per-page", "50", "--all")) == 54
+
+
+def test_a_terminal_gets_a_table_and_a_pipe_json(shell: Shell) -> None:
+    code, seen = shell.on_terminal("generor.models.list_by_type", "--type", "text")
+    assert code == 0
+    lines = [line.split() for line in seen.splitlines()]
+    assert ["id", "name", "type", "provider", "description", "credit_cost"] in lines
+    assert any(line[:4] == ["30", "GPT", "5", "Nano"] for line in lines)
+    assert "also has: " in seen
+    assert isinstance(shell.answer("generor.models.list_by_type", "--type", "text"), list)
+
+
+def test_a_terminal_is_not_commanded_by_what_others_wrote(shell: Shell) -> None:
+    shell.answer("generor.users.update_me", "--bio", "red \x1b[31m\x07 alert")
+    _, seen = shell.on_terminal("generor.users.me")
+    assert r"red \x1b[31m\x07 alert" in seen
+    assert shell.answer("generor.users.me")["bio"] == "red \x1b[31m\x07 alert"
+
+
+def test_a_new_key_goes_into_a_file_and_nowhere_else(shell: Shell) -> None:
+    ended = shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "key")
+    path = shell.folder / "key"
+    key = path.read_text().strip()
+    assert key.startswith("gnr_live_")
+    assert len(key) > 30
+    assert key not in ended.stdout + ended.stderr
+    assert json.loads(ended.stdout)["api_key"] == "gnr_live_***"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    shell.environment["GENEROR_API_KEY"] = key
+    assert shell.answer("generor.users.me")["username"] == "johndoe"
+
+
+def test_a_file_for_a_key_is_never_replaced_nor_left_empty(shell: Shell) -> None:
+    (shell.folder / "key").write_text("another\n")
+    ended = shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "key")
+    assert ended.returncode == 2
+    assert "key cannot be made (File exists)" in ended.stderr
+    assert shell.simulator.ledger.requests == ()
+    shell.environment["GENEROR_API_KEY"] = "gnr_live_wrong"
+    assert shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "other").returncode == 1
+    assert not (shell.folder / "other").exists()
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "code", "charges"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0)])
+def test_a_terminal_is_asked_before_credits_are_spent(shell: Shell, typed: str, code: int, charges: int) -> None:
+    ended, seen = shell.on_terminal(*GENERATE, typed=typed)
+    assert "generor.generators.generate spends real credits, 1 by the API's estimate. Go on? [y/N]" in seen
+    assert ended == code
+    assert shell.charges() == charges
+
+
+def test_the_price_of_lumas_is_told_where_it_is_known(shell: Shell) -> None:
+    _, seen = shell.on_terminal(CREATE, "--prompt", "x", typed="n\n")
+    assert "spends real credits, about 13.5 ($0.04). Go on?" in seen
+    assert "generor: nothing was sent" in seen
+    _, seen = shell.on_terminal(CREATE, "--prompt", "x", "--type", "video", typed="n\n")
+    assert "spends real credits, and its price is not known here. Go on?" in seen
+
+
+def test_the_simulator_costs_nothing_and_needs_no_key(shell: Shell) -> None:
+    for name in ("GENEROR_API_KEY", "LUMA_AGENTS_API_KEY"):
+        del shell.environment[name]
+    assert shell.answer(*GENERATE, "--simulate")["creations"][0]["text"]
+    ended = shell.call(CREATE, "--prompt", "a heron", "--simulate", "--out", "out")
+    assert re.fullmatch(r"generor: job \S+ was submitted\n", ended.stderr)
+    (path,) = json.loads(ended.stdout)["files"]
+    assert (shell.folder / path).read_bytes().startswith(b"\x89PNG")
+    assert shell.simulator.ledger.requests == ()
+
+
+def test_what_nobody_can_be_sure_of_is_told_whole(shell: Shell) -> None:
+    shell.simulator.faults.add_spec(f"{CREATE}=reset:after_charge:1x")
+    ended = shell.call(CREATE, "--prompt", "a heron", "--yes")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (charge,) = shell.simulator.ledger.charges
+    assert "it may or may not have taken effect" in ended.stderr
+    assert "Luma lists no jobs" in ended.stderr
+    assert f"(request id {charge.request_id})" in ended.stderr
+
+
+def test_what_came_of_an_answer_that_broke_off_is_shown(shell: Shell) -> None:
+    shell.simulator.faults.add_spec(f"{CREATE}=truncate:after_charge:1x")
+    ended = shell.call(CREATE, "--prompt", "a heron", "--yes")
+    assert ended.returncode == 1
+    (id_,) = shell.simulator.luma.generations
+    assert f"ids in what came of the answer: {id_}" in ended.stderr
+    assert 'what came of the answer: {"id"' in ended.stderr.replace("{ ", "{")
+
+
+def test_a_job_that_fails_is_shown_as_it_ended(shell: Shell) -> None:
+    ended = shell.call(CREATE, "--prompt", "[[moderate]] a heron", "--yes", "--wait")
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["failure_code"] == "content_moderated"
+    assert "content_moderated" in ended.stderr.splitlines()[-1]
+
+
+def test_what_was_made_is_shown_although_its_download_fails(shell: Shell) -> None:
+    id_ = shell.answer(CREATE, "--prompt", "a heron", "--yes")["id"]
+    look = ("luma.generations.get", "--generation-id", id_, "--out", "out")
+    assert len(shell.answer(*look)["files"]) == 1
+    again = shell.call(*look)
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["state"] == "completed"
+    assert "exists" in again.stderr
+    assert again.stderr.count("\n") == 1
+
+
+def test_a_job_outlives_its_wait_and_is_found_again(shell: Shell) -> None:
+    shell.simulator.faults.add_spec("luma.generations.get=503")
+    ended = shell.call(CREATE, "--prompt", "a heron", "--yes", "--wait", "--timeout", "1")
+    assert ended.returncode == 1
+    (id_,) = shell.simulator.luma.generations
+    assert f"generor call luma.generations.get --generation-id {id_} --wait" in ended.stderr
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
+    shell.simulator.faults.add_spec("luma.generations.get=503")
+    process = shell.begin(CREATE, "--prompt", "a heron", "--yes", "--wait")
+    assert process.stderr is not None
+    submitted = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    (id_,) = shell.simulator.luma.generations
+    assert submitted == f"generor: job {id_} was submitted\n"
+    assert process.returncode == 130
+    assert errors == (
+        f"generor: interrupted; job {id_} goes on: generor call luma.generations.get --generation-id {id_} --wait\n"
+    )
+
+
+def test_ctrl_c_tells_that_a_call_under_way_may_take_effect(shell: Shell) -> None:
+    shell.simulator.faults.add_spec("generor.generators.generate=stall:after_charge")
+    process = shell.begin(*GENERATE, "--yes")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not shell.charges():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    told, errors = process.communicate(timeout=30)
+    assert (process.returncode, told) == (130, "")
+    (charge,) = shell.simulator.ledger.charges
+    assert f"request id {charge.request_id}) was cut off after it was sent: whether it took effect is unknown" in errors
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+def complete(shell: Shell, **asked: str) -> list[str]:
+    ended = subprocess.run(
+        COMMAND,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**shell.environment, **asked},
+        cwd=shell.folder,
+    )
+    assert ended.stderr == ""
+    return ended.stdout.splitlines()
+
+
+def in_bash(shell: Shell, *words: str) -> list[str]:
+    asked = {"COMP_WORDS": "\n".join(("generor", "call", *words)), "COMP_CWORD": str(len(words) + 1)}
+    return complete(shell, _GENEROR_COMPLETE="complete_bash", **asked)
+
+
+def test_bash_completes_operations_options_and_values(shell: Shell) -> None:
+    (shell.folder / "cat.png").touch()
+    (shell.folder / "pictures").mkdir()
+    assert in_bash(shell, "luma.g") == ["luma.generations.create", "luma.generations.get"]
+    options = in_bash(shell, CREATE, "--")
+    assert {option(each.name) for each in described(CREATE).parameters} | {"--wait", "--out", "--yes"} <= set(options)
+    assert in_bash(shell, CREATE, "--model", "u") == ["uni-1", "uni-1-max"]
+    assert in_bash(shell, CREATE, "--image-ref", "@") == ["@cat.png", f"@pictures{os.sep}"]
+
+
+def test_zsh_completes_with_a_few_words_about_each(shell: Shell) -> None:
+    asked = {"_GENEROR_COMPLETE": "complete_zsh"}
+    lines = complete(shell, **asked, _TYPER_COMPLETE_ARGS="generor call luma.generations.")
+    assert '"luma.generations.get":"Return one generation as it is now."' in lines[1]
+    (line,) = complete(shell, **asked, _TYPER_COMPLETE_ARGS=f"generor call {CREATE} --pro")
+    assert '"--prompt":"What to generate or how to edit the source, 1 to 6,000 characters."' in line
