@@ -233,18 +233,17 @@ ENDS_IN_JSON: Final = frozenset({Accept, Finish, Fail, Doubt, Release})
 
 
 @cache
-def _query(step: type[Step], size: int) -> str:
-    """Return the statement that takes a step of so many rows, and tells of which it did.
+def _query(state: State, names: tuple[str, ...], size: int) -> str:
+    """Return the statement that leads so many rows to a state, and tells which it led there.
 
     One statement for all of them, as the thread must get hold of the interpreter again after each.
     """
-    names = _COLUMNS[step]
     assignments = "".join(f", {name} = column{index}" for index, name in enumerate(names, 1))
-    number, attempt, state, owner = (f"column{len(names) + index}" for index in range(1, 5))
+    number, attempt, before, owner = (f"column{len(names) + index}" for index in range(1, 5))
     values = f"({', '.join('?' * (len(names) + 4))})"
     return f"""
-        UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} FROM (VALUES {", ".join([values] * size)})
-        WHERE number = {number} AND attempt = {attempt} AND state = {state} AND owner IS {owner} RETURNING number
+        UPDATE rows SET state = '{state}'{assignments} FROM (VALUES {", ".join([values] * size)})
+        WHERE number = {number} AND attempt = {attempt} AND state = {before} AND owner IS {owner} RETURNING number
     """
 
 
@@ -259,7 +258,8 @@ def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: ty
     values = [value for job in together.values() for value in job.arguments]
     size = 1 << (len(together) - 1).bit_length()  # few statements, to be prepared once; no row has the number 0
     values += [0] * (len(values) // len(together) * (size - len(together)))
-    taken = {number for (number,) in connection.execute(_query(step, size), values)}
+    query = _query(LEADS_TO[step], _COLUMNS[step], size)
+    taken = {number for (number,) in connection.execute(query, values)}
     for number, job in together.items():
         if number not in taken:
             job.error = StaleRowError(f"row {job.row.id} was taken by somebody else since it was claimed")
