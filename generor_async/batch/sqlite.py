@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -50,6 +50,8 @@ COLUMNS: Final = """
     ended_at, result, problem
 """
 """In the order of Row's fields."""
+TOGETHER: Final = 256
+"""Rows that one statement changes, at the most."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -236,39 +238,63 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
 ENDS_IN_JSON: Final = frozenset({Accept, Finish, Fail, Doubt, Release})
 
 
-def _query(step: type[Step]) -> str:
-    assignments = "".join(f", {name} = ?" for name in _COLUMNS[step])
-    condition = "number = ? AND attempt = ? AND state = ? AND owner IS ?"
-    return f"UPDATE rows SET state = '{LEADS_TO[step]}'{assignments} WHERE {condition}"
+@cache
+def _query(state: State, names: tuple[str, ...], size: int) -> str:
+    """Return the statement that leads so many rows to a state, and tells which it led there.
+
+    One statement for all of them, as the thread must get hold of the interpreter again after each.
+    """
+    assignments = "".join(f", {name} = column{index}" for index, name in enumerate(names, 1))
+    number, attempt, before, owner = (f"column{len(names) + index}" for index in range(1, 5))
+    values = f"({', '.join('?' * (len(names) + 4))})"
+    return f"""
+        UPDATE rows SET state = '{state}'{assignments} FROM (VALUES {", ".join([values] * size)})
+        WHERE number = {number} AND attempt = {attempt} AND state = {before} AND owner IS {owner} RETURNING number
+    """
 
 
-_QUERIES: Final = {step: _query(step) for step in _COLUMNS}
+def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: type[Step]) -> None:
+    """Change each row that is as its holder knows it."""
+    together: dict[int, _Taking] = {}
+    later: list[_Taking] = []
+    for job in jobs:  # of two that hold the same row, no single statement could tell which one changed it
+        if len(together) < TOGETHER and together.setdefault(job.row.number, job) is job:
+            continue
+        later.append(job)
+    values = [value for job in together.values() for value in job.arguments]
+    size = 1 << (len(together) - 1).bit_length()  # few statements, to be prepared once; no row has the number 0
+    values += [0] * (len(values) // len(together) * (size - len(together)))
+    query = _query(LEADS_TO[step], _COLUMNS[step], size)
+    taken = {number for (number,) in connection.execute(query, values)}
+    for number, job in together.items():
+        if number not in taken:
+            job.error = StaleRowError(f"row {job.row.id} was taken by somebody else since it was claimed")
+    if later:
+        _take(connection, later, step=step)
+
+
+_TAKE: Final = {step: partial(_take, step=step) for step in _COLUMNS}
 
 
 class _Taking(Job):
     """A step that is being taken."""
 
-    __slots__ = ("_arguments", "_row", "_step", "_values")
+    __slots__ = ("_step", "_values", "arguments", "row")
 
     def __init__(self, row: Row, step: Step, owner: int) -> None:
-        super().__init__()
-        self._row = row
+        self.row = row
         self._step = type(step)
+        super().__init__(_TAKE[self._step])
         self._values = values = _values(step, row, owner)
         if self._step in ENDS_IN_JSON:
             values = (*values[:-1], _dump(values[-1]))
-        self._arguments = (*values, row.number, row.attempt, row.state, row.owner)
-
-    def do(self, connection: sqlite3.Connection) -> None:
-        """Change the row if it is as its holder knows it."""
-        if connection.execute(_QUERIES[self._step], self._arguments).rowcount != 1:
-            raise StaleRowError(f"row {self._row.id} was taken by somebody else since it was claimed")
+        self.arguments = (*values, row.number, row.attempt, row.state, row.owner)
 
     def committed(self) -> None:
         """Bring the holder's row up to date."""
         for name, value in zip(_COLUMNS[self._step], self._values, strict=True):
-            setattr(self._row, name, value)
-        self._row.state = LEADS_TO[self._step]
+            setattr(self.row, name, value)
+        self.row.state = LEADS_TO[self._step]
 
 
 def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
@@ -307,14 +333,14 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
         Row(
             number=number,
             id=id_,
-            parameters=json.loads(parameters),
+            parameters=parameters,
             place=place,
             state="leased",
             attempt=attempt + 1,
             owner=owner,
             charged_before=before.get(number, 0.0),
         )
-        for number, id_, parameters, place, attempt in found
+        for (number, id_, _, place, attempt), parameters in zip(found, _load_all(found, 2), strict=True)
     ]
 
 
@@ -377,6 +403,12 @@ def _row(found: tuple[Any, ...]) -> Row:
         result=json.loads(result) if result else None,
         problem=json.loads(problem) if problem else None,
     )
+
+
+def _load_all(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
+    """Read the JSON in a column of many rows at once."""
+    loaded: list[Any] = json.loads(f"[{','.join([row[column] for row in found])}]")
+    return loaded
 
 
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode

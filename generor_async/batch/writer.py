@@ -5,36 +5,33 @@ next.
 """
 
 import asyncio
-import contextlib
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from generor_async.errors import JournalError, StaleRowError
+from generor_async.errors import JournalError
 
-__all__ = ["Job", "Work", "Writer"]
+__all__ = ["Do", "Job", "Work", "Writer"]
 
 T = TypeVar("T")
+Do: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], None]
+"""Does jobs, all of them its own, in the writer's thread; sets the `error` of one of which it wrote nothing."""
 
 ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
 class Job:
-    """Something to do in a transaction, and who waits for it."""
+    """Something to do in a transaction, for somebody who waits for it.
 
-    __slots__ = ("error", "future", "settled")
+    Jobs that wait for the same commit are done in no order. Those that name the same `do` are handed to it together.
+    """
 
-    future: "asyncio.Future[None]"
+    __slots__ = ("do", "error")
 
-    def __init__(self) -> None:
+    def __init__(self, do: Do) -> None:
+        self.do = do
         self.error: Exception | None = None
-        self.settled = False
-
-    def do(self, connection: sqlite3.Connection) -> None:
-        """Do it, in the writer's thread; if this raises StaleRowError, it must have written nothing."""
-        raise NotImplementedError
 
     def committed(self) -> None:
         """Take note, in the event loop's thread, that it is committed."""
@@ -47,12 +44,11 @@ class Work(Job, Generic[T]):
     __slots__ = ("_result", "_then", "_work")
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None]) -> None:
-        super().__init__()
+        super().__init__(self._run)
         self._work = work
         self._then = then
 
-    def do(self, connection: sqlite3.Connection) -> None:
-        """Run the function."""
+    def _run(self, connection: sqlite3.Connection, _: Sequence[Job]) -> None:
         self._result = self._work(connection)
 
     def committed(self) -> None:
@@ -61,73 +57,68 @@ class Work(Job, Generic[T]):
 
 
 class Writer:
-    """Runs jobs on a connection in a thread of its own; belongs to the event loop that makes it."""
+    """Runs jobs on a connection in a thread of its own; belongs to the event loop that makes it.
+
+    One transaction is under way at a time. The thread is an executor's: work in one is what a loop knows that it waits
+    for, also where it keeps a time of its own.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        # A daemon: whoever forgets to close the journal is not kept from ending; what isn't committed never was.
-        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._next = _Commit(loop=self._loop)
+        self._busy = False
 
     async def run(self, job: Job) -> None:
         """Do a job, and return when it is committed.
 
         Whoever cancels this waits until the job is committed or has failed; `committed` was called if it is.
         """
-        job.future = self._loop.create_future()
-        self._jobs.put(job)
+        commit = self._next
+        commit.jobs.append(job)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
         try:
-            await job.future
-        except asyncio.CancelledError:
-            await self._settled(job)
+            await commit
+        finally:
             if job.error is None:
                 job.committed()
-            raise
         if job.error is not None:
             raise job.error
-        job.committed()
-
-    async def _settled(self, job: Job) -> None:
-        while not job.settled:
-            job.future = self._loop.create_future()  # the one before was cancelled with its waiter
-            with contextlib.suppress(asyncio.CancelledError):
-                await job.future
 
     def close(self) -> None:
         """Commit what is under way, and end the thread; blocks meanwhile."""
-        self._jobs.put(None)
-        self._thread.join()
+        self._thread.shutdown()
 
-    def _serve(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            jobs, ends = [first], False
-            while not (ends or self._jobs.empty()):
-                job = self._jobs.get()
-                if job is None:
-                    ends = True
-                else:
-                    jobs.append(job)
-            self._commit(jobs)
-            try:
-                self._loop.call_soon_threadsafe(_settle, jobs)
-            except RuntimeError:  # the loop is closed, and nobody waits any more
-                return
-            if ends:
-                return
+    def _hand_over(self) -> None:
+        """Have the thread do what was gathered."""
+        commit = self._next
+        if not commit.jobs:
+            self._busy = False
+            return
+        self._next = _Commit(loop=self._loop)
+        self._loop.run_in_executor(self._thread, self._commit, commit.jobs).add_done_callback(
+            lambda _: self._tell(commit)
+        )
+
+    def _tell(self, commit: "_Commit") -> None:
+        """Wake those who wait, and go on when they have said what comes next."""
+        commit.set_result(None)
+        self._loop.call_soon(self._hand_over)
 
     def _commit(self, jobs: list[Job]) -> None:
         """Do all the work in one transaction; if that can't be committed, none of it is done."""
         connection = self._connection
+        alike: dict[Do, list[Job]] = {}
+        for job in jobs:
+            alike.setdefault(job.do, []).append(job)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                try:
-                    job.do(connection)
-                except StaleRowError as error:
-                    job.error = error
+            for do, some in alike.items():
+                do(connection, some)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             if connection.in_transaction:
@@ -141,8 +132,13 @@ class Writer:
         return error
 
 
-def _settle(jobs: list[Job]) -> None:
-    for job in jobs:
-        job.settled = True
-        if not job.future.done():
-            job.future.set_result(None)
+class _Commit(asyncio.Future[None]):
+    """A transaction that many wait for. A task that is cancelled waits on, and is cancelled when it is over."""
+
+    def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.jobs: list[Job] = []
+
+    def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - asyncio gives it
+        """Refuse: it is not of one waiter alone, and what is handed over can't be called back."""
+        return False

@@ -23,6 +23,7 @@ from generor_async.batch.writer import Work, Writer
 from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
 from generor_async.rules.spending import Spent
+from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
 SUBMIT = Submit(at=10.0, request_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
@@ -177,6 +178,22 @@ async def test_whoever_cancels_a_step_waits_until_it_is_committed(journal: Sqlit
         await step
     assert [*states, row.state] == ["leased", "submitting"]
     assert (await journal.counts())["submitting"] == 1
+
+
+def test_virtual_time_stands_still_while_a_commit_is_waited_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = await open_journal(tmp_path, key=KEY)
+        leap = asyncio.create_task(asyncio.sleep(3_600))
+        row = await claimed(journal)
+        blocker = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None, check_same_thread=False)
+        blocker.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.1, blocker.close).start()
+        await journal.step(row, SUBMIT)
+        assert asyncio.get_running_loop().time() == 0
+        assert not leap.done()
+        await journal.close()
+
+    run(main())
 
 
 async def test_rows_whose_claim_was_cancelled_are_handed_out_by_the_next(journal: SqliteJournal) -> None:

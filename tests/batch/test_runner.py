@@ -331,19 +331,16 @@ def test_results_that_were_cut_short_are_mended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("when", ["before_charge", "after_charge"])
 def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: str) -> None:
-    async def main(simulator: Simulator) -> None:
+    async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
         simulator.faults.add_spec(f"{GENERATE}=reset:{when}:4x")
-        async with AsyncGeneror(**simulator.generor_options) as generor:
-            outcomes = await ended(run_batch(generor, jokes(8), to=tmp_path))
+        outcomes = await ended(run_batch(generor, jokes(8), to=tmp_path))
         states = Counter(outcome.state for outcome in outcomes)
         assert states == {"unknown": 4, "done": 8}
         assert charged_by_prompt(simulator) == {f"heron {number}": 1 for number in range(8)}
         assert (await read_status(tmp_path)).is_complete
         assert len(lines(tmp_path / "results.jsonl")) == 8
 
-    # A clock that leaps while the disk is waited for would part an intent from its call by hours.
-    with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
-        asyncio.run(main(simulator))
+    in_generor(test, tier="pro", exact_cost=True)
 
 
 def test_a_look_at_the_account_that_fails_is_taken_again(tmp_path: Path) -> None:
