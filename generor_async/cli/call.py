@@ -75,9 +75,7 @@ def _one_line() -> Generator[None]:
     try:
         yield
     except UsageError as error:
-        is_ours = isinstance(error, typer.BadParameter) and error.param is None and not error.param_hint
-        message = error.message if is_ours else error.format_message()
-        raise stop(" ".join(message.split()), BAD_USE) from None
+        raise stop(" ".join(error.format_message().split()), BAD_USE) from None
 
 
 commands = typer.Typer(

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from generor_async.values import JSON, Model, is_array, is_object
 
-__all__ = ["printable", "show", "stop"]
+__all__ = ["BadUseError", "printable", "show", "stop"]
 
 COLUMNS: Final = 6
 """Columns of a table; what else the items have is named below it."""
@@ -31,6 +31,14 @@ def show(result: Any, files: Sequence[Path] | None = None) -> None:
     # Half of a surrogate pair, which UTF-8 has no bytes for, is written as the escape that JSON has for it.
     sys.stdout.buffer.write(_written(value).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
+
+
+class BadUseError(typer.BadParameter):
+    """What was asked for can't be done: said as it is, after the option that it is about."""
+
+    def format_message(self) -> str:
+        """Return it in a sentence."""
+        return f"{self.param_hint}: {self.message}" if self.param_hint else self.message
 
 
 def stop(message: str, code: int) -> typer.Exit:
