@@ -332,10 +332,11 @@ def test_a_terminal_gets_a_table_and_a_pipe_json(shell: Shell) -> None:
 
 
 def test_a_terminal_is_not_commanded_by_what_others_wrote(shell: Shell) -> None:
-    shell.answer("generor.users.update_me", "--bio", "red \x1b[31m\x07 alert")
+    bio = "red \x1b[31m\x07 alert, \u202eturned, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"
+    shell.answer("generor.users.update_me", "--bio", bio)
     _, seen = shell.on_terminal("generor.users.me")
-    assert r"red \x1b[31m\x07 alert" in seen
-    assert shell.answer("generor.users.me")["bio"] == "red \x1b[31m\x07 alert"
+    assert "red \\x1b[31m\\x07 alert, \\u202eturned, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}" in seen
+    assert shell.answer("generor.users.me")["bio"] == bio
 
 
 def test_a_new_key_goes_into_a_file_and_nowhere_else(shell: Shell) -> None:
