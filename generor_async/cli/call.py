@@ -75,9 +75,7 @@ def _one_line() -> Generator[None]:
     try:
         yield
     except UsageError as error:
-        is_ours = isinstance(error, typer.BadParameter) and error.param is None and not error.param_hint
-        message = error.message if is_ours else error.format_message()
-        raise stop(" ".join(message.split()), BAD_USE) from None
+        raise stop(" ".join(error.format_message().split()), BAD_USE) from None
 
 
 commands = typer.Typer(
@@ -143,15 +141,15 @@ def _options(operation: Described) -> Iterator[inspect.Parameter]:
             help=f"{REQUIRED} The file that the new key goes into, made for you alone to read: a key is never shown.",
         )
     yield _own("timeout", float | None, None, metavar="SECONDS", help="How long it may take in all.")
-    yield _own("base_url", str | None, None, metavar="URL", help=f"The API's address, or {_variable(operation)}.")
+    yield _own("base_url", str | None, None, metavar="URL", help=_address(operation))
     yield _own("simulate", bool, False, "--simulate", help="Use the built-in simulator: free, and nothing is kept.")
     if operation.charged:
         yield _own("yes", bool, False, "--yes", help="Spend credits without being asked first.")
 
 
-def _variable(operation: Described) -> str:
+def _address(operation: Described) -> str:
     vendor = operation.endpoint.vendor
-    return f"{vendor.url_variable} in the environment, where {vendor.key_variable} is read as well"
+    return f"The API's address; else {vendor.url_variable}'s. The key is {vendor.key_variable}'s, in the environment."
 
 
 def _own(name: str, annotation: Any, default: Any, *names: str, **known: Any) -> inspect.Parameter:

@@ -33,7 +33,7 @@ from generor_async import (
 from generor_async.batch.prices import DOLLARS_A_CREDIT, luma_quote
 from generor_async.cli.clients import opened
 from generor_async.cli.operations import Described
-from generor_async.cli.show import printable, show, stop
+from generor_async.cli.show import BadUseError, printable, show, stop
 from generor_async.cli.values import Reader, Values
 
 __all__ = ["BAD_USE", "perform"]
@@ -49,7 +49,7 @@ BODY_SHOWN: Final = 2_000
 
 
 def perform(operation: Described, given: dict[str, Any]) -> None:
-    """Do what a command line says; ends the command with typer.Exit or typer.BadParameter where it can't."""
+    """Do what a command line says; ends the command with typer.Exit or BadUseError where it can't."""
     call = Call(operation, Reader(operation).read(given, given["json_"]), given)
     try:
         operation.build(**call.values)  # what can never be right is refused before anybody is asked
@@ -87,14 +87,14 @@ class Call:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from None
+            raise BadUseError(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from None
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise typer.BadParameter(f"{folder} cannot be written to", param_hint="--out")
+            raise BadUseError(f"{folder} cannot be written to", param_hint="--out")
 
     def ask(self) -> None:
         """Ask whether credits may be spent; where nobody can answer, they may not."""
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise typer.BadParameter("this spends real credits: say --yes, or --simulate to try it for nothing")
+            raise BadUseError("this spends real credits: say --yes, or --simulate to try it for nothing")
         price = asyncio.run(self._price())
         try:
             if typer.confirm(f"{self.operation.name} spends real credits{price}. Go on?", err=True):
@@ -118,7 +118,7 @@ class Call:
         simulate, address = self.given["simulate"], self.given["base_url"]
         if address is not None:
             if simulate:
-                raise typer.BadParameter("--simulate has an address of its own: leave --base-url out")
+                raise BadUseError("--simulate has an address of its own: leave --base-url out")
             options["base_url"] = address
         return opened(self.operation.api, simulated=simulate, timeout=self.given["timeout"], **options)
 
@@ -130,11 +130,11 @@ class Call:
             return
         path = self.given["secret_to"]
         if path is None:
-            raise typer.BadParameter("missing: --secret-to")
+            raise BadUseError("missing: --secret-to")
         try:
             self._secret = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise typer.BadParameter(f"{path} cannot be made ({error.strerror})", param_hint="--secret-to") from None
+            raise BadUseError(f"{path} cannot be made ({error.strerror})", param_hint="--secret-to") from None
         try:
             yield
         finally:

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import typer
 from attrs import define
 
 from generor_async import MediaRef
 from generor_async.cli.operations import Described, Kind, Parameter
+from generor_async.cli.show import BadUseError
 from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["RULES", "Reader", "option"]
@@ -72,7 +72,7 @@ class Reader:
     _stdin_is_read: bool = False
 
     def read(self, given: Mapping[str, Any], body: str | None) -> Values:
-        """Return the parameters of the operation from its options and `--json`; raises typer.BadParameter."""
+        """Return the parameters of the operation from its options and `--json`; raises BadUseError."""
         values = {} if body is None else self._from_json(body)
         for parameter in self._operation.parameters:
             written = given.get(parameter.name)
@@ -85,7 +85,7 @@ class Reader:
             else:
                 values[parameter.name] = self._one(parameter, written)
         if missing := [one.name for one in self._operation.parameters if one.required and one.name not in values]:
-            raise typer.BadParameter(f"missing: {', '.join(map(option, missing))}")
+            raise BadUseError(f"missing: {', '.join(map(option, missing))}")
         return values
 
     def _one(self, parameter: Parameter, written: str) -> Any:
@@ -109,7 +109,7 @@ class Reader:
         known = {parameter.name: parameter for parameter in self._operation.parameters}
         found = self._object(self._text(written, "--json"), "--json")
         if unknown := [name for name in found if name not in known]:
-            raise typer.BadParameter(
+            raise BadUseError(
                 f"{unknown[0]!r} is no parameter of {self._operation.name}; those are: {', '.join(known) or 'none'}",
                 param_hint="--json",
             )
@@ -123,7 +123,7 @@ class Reader:
         if not is_array(items) or not all(_fits(item, parameter.kinds) for item in items):
             wanted = " or ".join(CALLED[kind] for kind in sorted(parameter.kinds))
             wanted = f"a list, each item {wanted}" if parameter.many else wanted
-            raise typer.BadParameter(f"{parameter.name} must be {wanted}", param_hint="--json")
+            raise BadUseError(f"{parameter.name} must be {wanted}", param_hint="--json")
         hint = f"--json: {parameter.name}"
         if isinstance(value, str) and parameter.kinds & {"time", "bytes"}:
             return _time(value, hint) if "time" in parameter.kinds else self._bytes(value, hint)
@@ -151,7 +151,7 @@ class Reader:
             return self._with_files(self._object(written, hint), hint)
         if "://" in written:
             return MediaRef.url(written)
-        raise typer.BadParameter(
+        raise BadUseError(
             f"{_shown(written)} is neither a URL, @FILE nor an object in JSON; a file of this machine is @{written}",
             param_hint=hint,
         )
@@ -160,9 +160,9 @@ class Reader:
         try:
             found = json.loads(text, parse_constant=_not_json)
         except (ValueError, RecursionError) as error:
-            raise typer.BadParameter(f"{_shown(text)} is not JSON ({error})", param_hint=hint) from None
+            raise BadUseError(f"{_shown(text)} is not JSON ({error})", param_hint=hint) from None
         if not is_object(found):
-            raise typer.BadParameter(f"{_shown(text)} is not an object in JSON, as {{...}}", param_hint=hint)
+            raise BadUseError(f"{_shown(text)} is not an object in JSON, as {{...}}", param_hint=hint)
         return found
 
     def _text(self, written: str, hint: str) -> str:
@@ -174,30 +174,30 @@ class Reader:
         try:
             text = self._bytes(written, hint).decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise typer.BadParameter(f"{written[1:]} is not text in UTF-8", param_hint=hint) from None
+            raise BadUseError(f"{written[1:]} is not text in UTF-8", param_hint=hint) from None
         return text.removesuffix("\n").removesuffix("\r")
 
     def _bytes(self, written: str, hint: str) -> bytes:
         if written == "@-":
             if self._stdin_is_read:
-                raise typer.BadParameter("standard input can be read for one value alone", param_hint=hint)
+                raise BadUseError("standard input can be read for one value alone", param_hint=hint)
             self._stdin_is_read = True
             return sys.stdin.buffer.read()
         if not written.startswith("@"):
-            raise typer.BadParameter(f"{_shown(written)} names no file: write @{written}", param_hint=hint)
+            raise BadUseError(f"{_shown(written)} names no file: write @{written}", param_hint=hint)
         try:
             return _file(written[1:], hint).read_bytes()
         except OSError as error:
-            raise typer.BadParameter(f"{written[1:]} cannot be read ({error.strerror})", param_hint=hint) from None
+            raise BadUseError(f"{written[1:]} cannot be read ({error.strerror})", param_hint=hint) from None
 
 
 def _file(written: str, hint: str) -> Path:
     """Return the path of a file that is there; one in the home directory may begin with `~`."""
     path = Path(written).expanduser()
     if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder", param_hint=hint)
+        raise BadUseError(f"{path} is a folder", param_hint=hint)
     if not path.exists():
-        raise typer.BadParameter(f"there is no file {path}", param_hint=hint)
+        raise BadUseError(f"there is no file {path}", param_hint=hint)
     return path
 
 
@@ -221,14 +221,14 @@ def _number(text: str, hint: str, kinds: frozenset[Kind]) -> int | float | str:
         except ValueError:
             pass
     wanted: Kind = "number" if "number" in kinds else "integer"
-    raise typer.BadParameter(f"{_shown(text)} is not {CALLED[wanted]}", param_hint=hint)
+    raise BadUseError(f"{_shown(text)} is not {CALLED[wanted]}", param_hint=hint)
 
 
 def _time(text: str, hint: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(
+        raise BadUseError(
             f"{_shown(text)} is not a time in ISO 8601, such as 2026-04-08T12:00:00Z", param_hint=hint
         ) from None
 

@@ -109,10 +109,9 @@ def _video(video: JSON) -> None:
 
 def _keyframes(owner: JSON, name: str) -> None:
     if is_object(owner):
-        frames = owner.get("keyframes") or ()
-        if not isinstance(frames, Sequence):
+        if not isinstance(owner.get("keyframes") or (), Sequence):
             raise InvalidRequestError(f"{name}.keyframes", f"{name}.keyframes must be a list")
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(owner.get("keyframes") or ()):
             _media(frame, f"{name}.keyframes[{index}]")
 
 

@@ -279,12 +279,12 @@ BAD: list[tuple[list[str], str]] = [
     ([CREATE, "--promt", "x"], "No such option: --promt"),
     ([CREATE, "--prompt"], "Option '--prompt' requires an argument"),
     ([CREATE, "--prompt", "x", "y"], "Got unexpected extra argument"),
-    ([CREATE, "--prompt", "@nowhere.txt"], "Invalid value for --prompt: there is no file nowhere.txt"),
+    ([CREATE, "--prompt", "@nowhere.txt"], "--prompt: there is no file nowhere.txt"),
     ([CREATE, "--prompt", ""], "prompt: Prompt must be between 1 and 6000 characters"),
-    ([CREATE, "--json", "{"], "Invalid value for --json: '{' is not JSON ("),
-    ([CREATE, "--json", '{"promt": "x"}'], "Invalid value for --json: 'promt' is no parameter of luma.generations.c"),
-    ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "Invalid value for --out: /dev/null/x cannot be made ("),
-    (["generor.creations.get", "--creation-id", "x"], "Invalid value for --creation-id: 'x' is not a whole number"),
+    ([CREATE, "--json", "{"], "--json: '{' is not JSON ("),
+    ([CREATE, "--json", '{"promt": "x"}'], "--json: 'promt' is no parameter of luma.generations.c"),
+    ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "--out: /dev/null/x cannot be made ("),
+    (["generor.creations.get", "--creation-id", "x"], "--creation-id: 'x' is not a whole number"),
     (["--foo"], "No such option: --foo"),
     (["luma.generation.create"], "no operation is called 'luma.generation.create'; the nearest: luma.generations."),
     (["luma.files.list", "--simulate", "--base-url", "http://127.0.0.1"], "--simulate has an address of its own"),
@@ -332,10 +332,11 @@ def test_a_terminal_gets_a_table_and_a_pipe_json(shell: Shell) -> None:
 
 
 def test_a_terminal_is_not_commanded_by_what_others_wrote(shell: Shell) -> None:
-    shell.answer("generor.users.update_me", "--bio", "red \x1b[31m\x07 alert")
+    bio = "red \x1b[31m\x07 alert, \u202eturned, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"
+    shell.answer("generor.users.update_me", "--bio", bio)
     _, seen = shell.on_terminal("generor.users.me")
-    assert r"red \x1b[31m\x07 alert" in seen
-    assert shell.answer("generor.users.me")["bio"] == "red \x1b[31m\x07 alert"
+    assert "red \\x1b[31m\\x07 alert, \\u202eturned, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}" in seen
+    assert shell.answer("generor.users.me")["bio"] == bio
 
 
 def test_a_new_key_goes_into_a_file_and_nowhere_else(shell: Shell) -> None:
