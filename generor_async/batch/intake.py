@@ -31,6 +31,7 @@ class Intake:
 
     async def read(self) -> None:
         """Write down all rows; tells of each page that has arrived."""
+        await self._journal.forget_rejects()
         async for page in self._pages():
             added = await self._journal.add(entry for entry in page if isinstance(entry, NewRow))
             rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]

@@ -149,6 +149,10 @@ class Journal(Reader, Protocol):
         """Write down lines that can't be run; one that is there is replaced."""
         ...
 
+    async def forget_rejects(self) -> None:
+        """Forget the lines that can't be run: they are read again, and may have been mended."""
+        ...
+
     async def claim(self, most: int) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         ...

@@ -15,7 +15,16 @@ from generor_async.errors import DownloadError, JournalError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
-__all__ = ["Results", "RowOutcome", "outcome_of", "unfetched", "write_failed", "write_rejected", "write_whole"]
+__all__ = [
+    "REJECTED",
+    "Results",
+    "RowOutcome",
+    "outcome_of",
+    "unfetched",
+    "write_failed",
+    "write_rejected",
+    "write_whole",
+]
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
@@ -87,7 +96,7 @@ class Results:
         done = (await journal.counts()).get("done", 0)
         try:
             if await to_the_end(self._lines) != done:
-                await write_whole(self._path, (_line(row) async for row in journal.rows("done")))
+                await _rewrite(self._path, (_line(row) async for row in journal.rows("done")))
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
             raise _unwritten(self._path, error.strerror) from None
@@ -130,7 +139,7 @@ async def write_failed(folder: Path, journal: Reader) -> None:
     """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
-        await write_whole(
+        await _rewrite(
             path, (f"{_dump({**row.parameters, 'id': row.id})}\n" async for row in journal.rows("failed"))
         )
     else:
@@ -141,7 +150,7 @@ async def write_rejected(folder: Path, journal: Reader) -> None:
     """Write rejected.jsonl anew: the lines that can't be run, each with its place and reason; no file without any."""
     path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
     async for first in lines:
-        await write_whole(path, _with(first, lines))
+        await _rewrite(path, _with(first, lines))
         return
     await to_the_end(lambda: path.unlink(missing_ok=True))
 
@@ -152,8 +161,16 @@ async def _with(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
         yield line
 
 
+async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
+    """Write anew what the journal knows; raises JournalError."""
+    try:
+        await write_whole(path, lines)
+    except OSError as error:
+        raise _unwritten(path, error.strerror) from None
+
+
 async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
-    """Write a file whole or not at all; raises JournalError."""
+    """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.new")
     try:
         with beside.open("wb") as file:
@@ -162,9 +179,6 @@ async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
             file.flush()
             await to_the_end(lambda: os.fsync(file.fileno()))
         beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise _unwritten(path, error.strerror) from None
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

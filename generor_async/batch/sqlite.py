@@ -186,6 +186,10 @@ class SqliteJournal(SqliteReader, Journal):
         given = [(reject.place, reject.text, reject.reason) for reject in rejects]
         await self._write(lambda connection: connection.executemany("REPLACE INTO rejects VALUES (?, ?, ?)", given))
 
+    async def forget_rejects(self) -> None:
+        """Forget the lines that can't be run: they are read again, and may have been mended."""
+        await self._write(lambda connection: connection.execute("DELETE FROM rejects"))
+
     async def claim(self, most: int) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         if len(self._claimed) < most:

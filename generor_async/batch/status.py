@@ -17,7 +17,7 @@ from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.rows import Release, State
 
-__all__ = ["Status", "make_ready", "read_rejected", "read_status", "report"]
+__all__ = ["Status", "make_ready", "read_status", "report"]
 
 REPORT: Final = "report.html"
 ROWS_AT_ONCE: Final = 200
@@ -77,20 +77,6 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             doubtful=sum(one.open for one in sums),
             cap=cap,
         )
-    finally:
-        await reader.close()
-
-
-async def read_rejected(folder: str | os.PathLike[str], *, most: int) -> list[Reject]:
-    """Return the first lines of the batch in a folder that can't be run."""
-    reader = await open_reader(folder)
-    try:
-        found: list[Reject] = []
-        async for reject in reader.rejects():
-            found.append(reject)
-            if len(found) == most:
-                break
-        return found
     finally:
         await reader.close()
 

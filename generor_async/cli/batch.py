@@ -19,7 +19,7 @@ from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import open_reader
-from generor_async.batch.status import Status, make_ready, read_rejected, read_status
+from generor_async.batch.status import make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
 from generor_async.cli.progress import tell
@@ -30,8 +30,6 @@ from generor_async.errors import GenerorAsyncError
 __all__ = ["commands"]
 
 SOME_MISSING, BAD_USE, INTERRUPTED = 3, 2, 130
-NAMED = 5
-"""Lines that were set aside which are named on the terminal."""
 PORTS = range(18_000, 28_000)
 """Where the simulator listens: a folder goes on at the address where it began."""
 SIMULATED = f"simulated, {SPEED:g} times as fast: nothing is paid"
@@ -97,8 +95,7 @@ def status(folder: Folder) -> None:
 
     async def main() -> int:
         standing = await read_status(folder)
-        show(standing)
-        await _name_rejected(folder, standing)
+        show(standing, folder)
         return 0 if standing.is_complete else SOME_MISSING
 
     _finish(main())
@@ -209,8 +206,7 @@ async def _run(batch: Batch, out: Path, *, note: str) -> int:
             raise
         problem = error
     standing = await read_status(out)
-    show(standing)
-    await _name_rejected(out, standing)
+    show(standing, out)
     if problem is not None:
         _complain(problem)
     elif stopped:
@@ -246,14 +242,6 @@ async def _follow(batch: Batch, note: str) -> bool:
         if sys.platform != "win32":
             loop.remove_signal_handler(signal.SIGINT)
     return bool(stops)
-
-
-async def _name_rejected(folder: Path, standing: Status) -> None:
-    """Name the lines that were set aside, each with what to do about it."""
-    for reject in await read_rejected(folder, most=NAMED):
-        typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
-    if standing.rejected > NAMED:
-        typer.echo(f"and {standing.rejected - NAMED:,} more: see {folder / 'rejected.jsonl'}", err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

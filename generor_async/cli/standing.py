@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import Status
 
 __all__ = ["show"]
@@ -15,12 +16,16 @@ __all__ = ["show"]
 CENT = 0.005
 
 
-def show(standing: Status) -> None:
-    """Print how the rows stand, and why the first of the lines that were set aside were."""
+def show(standing: Status, folder: Path) -> None:
+    """Print how the rows stand, and name the first of the lines that were set aside, with what to do about them."""
     if sys.stdout.isatty():
         Console().print(_table(standing))
     else:
         typer.echo(json.dumps(_told(standing)))
+    for reject in standing.set_aside:
+        typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
+    if more := standing.rejected - len(standing.set_aside):
+        typer.echo(f"and {more:,} more: see {folder / REJECTED}", err=True)
 
 
 def _told(standing: Status) -> dict[str, object]:
@@ -45,8 +50,6 @@ def _table(standing: Status) -> Table:
             table.add_row(state, f"{rows:,}")
     if standing.rejected:
         table.add_row("set aside", f"{standing.rejected:,}")
-    for reject in standing.set_aside:
-        table.add_row("", Text(f"{reject.place}: {reject.reason}", style="dim"))
     spent = f"{standing.spent:,.2f} credits"
     if abs(standing.estimated - standing.spent) >= CENT:
         spent += f", estimated at {standing.estimated:,.2f}"
