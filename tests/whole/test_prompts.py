@@ -133,10 +133,12 @@ async def test_killed_five_times_every_row_credit_and_picture_is_there(
 
 def kill(command: list[str], environment: dict[str, str], out: Path, results: int) -> int:
     """Run until there are so many results, then kill; return how many there are."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = out.with_suffix(".log")
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     path, deadline = out / "results.jsonl", time.monotonic() + PATIENCE
     while not path.exists() or path.read_bytes().count(b"\n") < results:
-        assert process.poll() is None, "it ended before it was killed"
+        assert process.poll() is None, f"it ended before it was killed: {said.read_text()}"
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
