@@ -146,7 +146,9 @@ async def _pages(reader: SqliteReader) -> AsyncIterator[list[ReportRow]]:
 
 def _shown(row: Row) -> ReportRow:
     result: Any = row.result or {"files": []}
-    problem: Any = row.problem or {}
+    problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
+    # Calls that overlap may count one another: their sum is not what was spent.
+    overlapped = row.cost is not None and not row.alone and row.cost > row.estimated
     given: Mapping[str, Any] = row.parameters
     return ReportRow(
         id=row.id,
@@ -154,7 +156,7 @@ def _shown(row: Row) -> ReportRow:
         prompt=given.get("prompt", ""),
         type=given.get("slug") or given.get("type", "image"),
         model=str(given.get("model_id") or given.get("model", "uni-1")),
-        cost=row.held if row.model is not None else None,
+        cost=None if row.model is None else row.estimated if overlapped else row.held,
         started=row.submitted_at,
         ended=row.ended_at if row.state in SHOWN else None,
         files=tuple(

@@ -13,7 +13,7 @@ import pytest
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InsufficientCreditsError, InvalidRequestError
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.status import read_status
+from generor_async.batch.status import read_status, report
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -340,6 +340,7 @@ def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: 
         assert charged_by_prompt(simulator) == {f"heron {number}": 1 for number in range(8)}
         assert (await read_status(tmp_path)).is_complete
         assert len(lines(tmp_path / "results.jsonl")) == 8
+        assert "OutcomeUnknownError" not in (await report(tmp_path)).read_text()
 
     # A clock that leaps while the disk is waited for would part an intent from its call by hours.
     with Simulator(speed=200, tier="pro", exact_cost=True) as simulator:
