@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -182,6 +183,9 @@ def test_overlapping_costs_of_generor_do_not_use_up_the_cap(tmp_path: Path) -> N
         assert charged <= cap
         assert len(outcomes) >= 10
         assert (await read_status(tmp_path)).spent == pytest.approx(charged)
+        page = (await report(tmp_path)).read_text()
+        costs = [float(cost) for cost in re.findall(r'data-cost="([^"]*)"', page)]
+        assert sum(costs) == pytest.approx(charged)
 
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
