@@ -111,7 +111,7 @@ async def report(to: str | os.PathLike[str]) -> Path:
     try:
         summary = await _summary(reader, title)
         loop = asyncio.get_running_loop()
-        pages, no_rows = _pages(reader), list[ReportRow]()
+        pages, no_rows = _pages(reader, await _part(reader, summary.spent)), list[ReportRow]()
 
         def rows() -> Iterator[ReportRow]:
             while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
@@ -149,10 +149,31 @@ async def _spent(reader: SqliteReader) -> float:
     return told if noted is None else noted["spent"] + told - noted["told"]
 
 
-async def _pages(reader: SqliteReader) -> AsyncIterator[list[ReportRow]]:
+async def _part(reader: SqliteReader, spent: float) -> float | None:
+    """Return how much more calls cost than they were estimated at, if they overlapped, and so count one another.
+
+    None where what they tell adds up to what was spent.
+    """
+    if spent >= sum(one.settled for one in await reader.spent()):
+        return None
+    alone, estimated = 0.0, 0.0
+    async for row in reader.rows():
+        alone += row.charged_before
+        if _overlapped(row):
+            estimated += row.estimated
+        elif row.state == "done" or row.cost is not None:
+            alone += row.held
+    return max(0.0, spent - alone) / estimated if estimated else None
+
+
+def _overlapped(row: Row) -> bool:
+    return row.cost is not None and not row.alone
+
+
+async def _pages(reader: SqliteReader, part: float | None) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
     async for row in reader.rows():
-        page.append(_shown(row))
+        page.append(_shown(row, part))
         if len(page) == ROWS_AT_ONCE:
             yield page
             page = []
@@ -160,9 +181,9 @@ async def _pages(reader: SqliteReader) -> AsyncIterator[list[ReportRow]]:
         yield page
 
 
-def _shown(row: Row) -> ReportRow:
+def _shown(row: Row, part: float | None) -> ReportRow:
     result: Any = row.result or {"files": []}
-    problem: Any = row.problem or {}
+    problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
     given: Mapping[str, Any] = row.parameters
     return ReportRow(
         id=row.id,
@@ -170,7 +191,7 @@ def _shown(row: Row) -> ReportRow:
         prompt=given.get("prompt", ""),
         type=given.get("slug") or given.get("type", "image"),
         model=str(given.get("model_id") or given.get("model", "uni-1")),
-        cost=row.held if row.model is not None else None,
+        cost=None if row.model is None else row.held if part is None or not _overlapped(row) else row.estimated * part,
         started=row.submitted_at,
         ended=row.ended_at if row.state in SHOWN else None,
         files=tuple(

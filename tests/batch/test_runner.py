@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InsufficientCreditsError, InvalidRequestError
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.status import read_status
+from generor_async.batch.status import read_status, report
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -182,6 +183,9 @@ def test_overlapping_costs_of_generor_do_not_use_up_the_cap(tmp_path: Path) -> N
         assert charged <= cap
         assert len(outcomes) >= 10
         assert (await read_status(tmp_path)).spent == pytest.approx(charged)
+        page = (await report(tmp_path)).read_text()
+        costs = [float(cost) for cost in re.findall(r'data-cost="([^"]*)"', page)]
+        assert sum(costs) == pytest.approx(charged)
 
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
@@ -339,6 +343,7 @@ def test_what_is_unknown_at_generor_is_found_or_run_again(tmp_path: Path, when: 
         assert charged_by_prompt(simulator) == {f"heron {number}": 1 for number in range(8)}
         assert (await read_status(tmp_path)).is_complete
         assert len(lines(tmp_path / "results.jsonl")) == 8
+        assert "OutcomeUnknownError" not in (await report(tmp_path)).read_text()
 
     in_generor(test, tier="pro", exact_cost=True)
 

@@ -71,11 +71,12 @@ def simulating(environment: dict[str, str]) -> Generator[Running, None, None]:
     )
     try:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("export LUMA_BASE_URL="):
-                url = line.partition("=")[2].strip().removesuffix("/v1")
-            if line.startswith("What has happened"):
-                break
+        told = ""
+        while "What has happened" not in told:
+            line = process.stdout.readline()
+            assert line, told
+            told += line
+        url = told.partition("export LUMA_BASE_URL=")[2].split()[0].removesuffix("/v1")
         yield Running(url, ask(url, "state")["time"] - time.monotonic() * SPEED)
     finally:
         process.kill()
@@ -116,7 +117,7 @@ async def test_killed_five_times_every_row_credit_and_picture_is_there(
         ended = finish(command, environment)
         ledger = ask(simulator.url, "ledger")
     assert ended.returncode in {0, 3}, ended.stderr
-    rows = [row async for row in _rows(out)]
+    rows = await rows_of(out)
     assert Counter(plain(str(row.parameters["prompt"])) for row in rows) == dict.fromkeys(wanted, 1)
     states = Counter(row.state for row in rows)
     assert states["done"] + states["unknown"] == len(rows)
@@ -133,10 +134,12 @@ async def test_killed_five_times_every_row_credit_and_picture_is_there(
 
 def kill(command: list[str], environment: dict[str, str], out: Path, results: int) -> int:
     """Run until there are so many results, then kill; return how many there are."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = out.with_suffix(".log")
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     path, deadline = out / "results.jsonl", time.monotonic() + PATIENCE
     while not path.exists() or path.read_bytes().count(b"\n") < results:
-        assert process.poll() is None, "it ended before it was killed"
+        assert process.poll() is None, f"it ended before it was killed: {said.read_text()}"
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
@@ -149,11 +152,11 @@ def finish(command: list[str], environment: dict[str, str]) -> "subprocess.Compl
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
-async def _rows(out: Path) -> Any:
+async def rows_of(out: Path) -> list[Row]:
+    """Read all rows."""
     reader = await open_reader(out)
     try:
-        async for row in reader.rows():
-            yield row
+        return [row async for row in reader.rows()]
     finally:
         await reader.close()
 
