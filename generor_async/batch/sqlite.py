@@ -50,8 +50,10 @@ COLUMNS: Final = """
     ended_at, result, problem
 """
 """In the order of Row's fields."""
-MANY, TOGETHER = 16, 256
-"""Rows from which on one statement changes several, and how many at the most."""
+MANY: Final = 16
+"""Rows from which on one statement changes several."""
+TOGETHER: Final = 256
+"""Rows that one statement changes, at the most."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
