@@ -1,7 +1,8 @@
 """How fast the journal of a batch writes, beside bare SQLite that does the same commits; its size and its memory.
 
 Each row is claimed, its intent written down, and its outcome. Ours are coroutines, so many at a time, each awaiting its
-own commits; bare SQLite is a plain loop over the same tables and statements, as many rows a commit. The two take turns.
+own commits; bare SQLite is a plain loop that makes the same changes of the same tables, with the same compare-and-set,
+as many rows a commit. The two take turns, each on a journal that was filled, closed and opened again.
 Then a journal of many rows, half of them done and a hundred under way, is taken up again in a process of its own:
 opened, counted, summed up, what is under way found, more claimed; and every row is read.
 
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -84,71 +86,74 @@ async def ours(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
         await asyncio.gather(*map(one, await journal.claim(at_a_time)))
 
 
-def bare(path: Path, rows: int, at_a_time: int) -> None:
-    """Do the same with SQLite alone."""
+def bare(connection: sqlite3.Connection, rows: int, at_a_time: int) -> None:
+    """Do the same with SQLite alone: the same changes of the same rows, as many a commit, and the same checks."""
     condition = "WHERE number = ? AND attempt = ? AND state = ? AND owner IS ?"
     intent = (
-        "UPDATE rows SET state = ?, request_id = ?, submitted_at = ?, longest = ?, model = ?, estimated = ?, held = ?"
-        f" {condition}"
+        "UPDATE rows SET state = 'submitting', request_id = ?, submitted_at = ?, longest = ?, model = ?,"
+        f" estimated = ?, held = ? {condition}"
     )
-    outcome = f"UPDATE rows SET state = ?, owner = ?, remote_ids = ?, alone = ? {condition}"
-    with closing(connect(path)) as connection:
-        for _ in range(rows // at_a_time):
-            connection.execute("BEGIN IMMEDIATE")
-            found = connection.execute(
-                "SELECT number, id, parameters, place FROM rows JOIN inputs USING (number)"
-                " WHERE state = 'ready' ORDER BY number LIMIT ?",
-                (at_a_time,),
-            ).fetchall()
-            numbers = [number for number, *_ in found]
-            for number in numbers:
-                connection.execute(
-                    "UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = 1 WHERE number = ?", (number,)
-                )
-            connection.execute("COMMIT")
-            connection.execute("BEGIN IMMEDIATE")
-            for number in numbers:
-                values = ("submitting", REQUEST_ID, 1.8e9, 60.0, "uni-1", 13.5, 13.5, number, 1, "leased", 1)
-                connection.execute(intent, values)
-            connection.execute("COMMIT")
-            connection.execute("BEGIN IMMEDIATE")
-            for number in numbers:
-                ended = ("accepted", 1, f'["{REQUEST_ID}"]', False, number, 1, "submitting", 1)
-                connection.execute(outcome, ended)
-            connection.execute("COMMIT")
+    outcome = (
+        f"UPDATE rows SET state = 'accepted', owner = ?, alone = ?, cost = ?, held = ?, remote_ids = ? {condition}"
+    )
+    chosen = "SELECT number FROM rows WHERE state = 'ready' ORDER BY number LIMIT ?"
+    for _ in range(rows // at_a_time):
+        connection.execute("BEGIN IMMEDIATE")
+        found = connection.execute(
+            "SELECT rows.number, id, parameters, place, attempt FROM rows JOIN inputs USING (number)"
+            f" WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+            (at_a_time,),
+        ).fetchall()
+        connection.execute(
+            f"UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = 1 WHERE number IN ({chosen})",
+            (at_a_time,),
+        )
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        for number, *_ in found:
+            values = (REQUEST_ID, 1.8e9, 60.0, "uni-1", 13.5, 13.5, number, 1, "leased", 1)
+            assert connection.execute(intent, values).rowcount == 1
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        for number, *_ in found:
+            ended = (1, 0, None, 13.5, f'["{REQUEST_ID}"]', number, 1, "submitting", 1)
+            assert connection.execute(outcome, ended).rowcount == 1
+        connection.execute("COMMIT")
+
+
+async def prepare(folder: str, rows: int) -> None:
+    """Make a journal of so many ready rows."""
+    journal = await open_journal(folder, key=KEY)
+    for page in new_rows(0, rows):
+        await journal.add(page)
+    await journal.close()
 
 
 def pace_of_ours(rows: int, at_a_time: int) -> Pace:
-    """Measure ours in a fresh folder."""
+    """Measure ours in a fresh folder, on a journal that was just opened."""
 
-    async def measure() -> Pace:
-        with tempfile.TemporaryDirectory() as folder:
-            journal = await open_journal(folder, key=KEY)
-            for page in new_rows(0, rows):
-                await journal.add(page)
-            began, cpu = time.perf_counter(), time.process_time()
-            await ours(journal, rows, at_a_time)
-            pace = Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
-            await journal.close()
-            return pace
+    async def measure(folder: str) -> Pace:
+        journal = await open_journal(folder, key=KEY)
+        began, cpu = time.perf_counter(), time.process_time()
+        await ours(journal, rows, at_a_time)
+        pace = Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+        await journal.close()
+        return pace
 
-    return asyncio.run(measure())
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(prepare(folder, rows))
+        return asyncio.run(measure(folder))
 
 
 def pace_of_bare(rows: int, at_a_time: int) -> Pace:
-    """Measure bare SQLite in a fresh folder."""
-
-    async def prepare(folder: str) -> None:
-        journal = await open_journal(folder, key=KEY)
-        for page in new_rows(0, rows):
-            await journal.add(page)
-        await journal.close()
-
+    """Measure bare SQLite in a fresh folder, on a connection that was just opened and has written."""
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(prepare(folder))
-        began, cpu = time.perf_counter(), time.process_time()
-        bare(Path(folder) / JOURNAL, rows, at_a_time)
-        return Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+        asyncio.run(prepare(folder, rows))
+        with closing(connect(Path(folder) / JOURNAL)) as connection:
+            connection.execute("INSERT INTO owners (pid) VALUES (1)")
+            began, cpu = time.perf_counter(), time.process_time()
+            bare(connection, rows, at_a_time)
+            return Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
 
 
 def compare(at_a_time: int, rows: int, rounds: int) -> list[float]:

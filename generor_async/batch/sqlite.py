@@ -50,6 +50,8 @@ COLUMNS: Final = """
     ended_at, result, problem
 """
 """In the order of Row's fields."""
+MANY: Final = 16
+"""Rows from which on one statement changes several."""
 TOGETHER: Final = 256
 """Rows that one statement changes, at the most."""
 FRESH: Final = """
@@ -244,10 +246,7 @@ ENDS_IN_JSON: Final = frozenset({Accept, Finish, Fail, Doubt, Release})
 
 @cache
 def _query(state: State, names: tuple[str, ...], size: int) -> str:
-    """Return the statement that leads so many rows to a state, and tells which it led there.
-
-    One statement for all of them, as the thread must get hold of the interpreter again after each.
-    """
+    """Return the statement that leads so many rows to a state, and tells which it led there."""
     assignments = "".join(f", {name} = column{index}" for index, name in enumerate(names, 1))
     number, attempt, before, owner = (f"column{len(names) + index}" for index in range(1, 5))
     values = f"({', '.join('?' * (len(names) + 4))})"
@@ -257,8 +256,25 @@ def _query(state: State, names: tuple[str, ...], size: int) -> str:
     """
 
 
+@cache
+def _query_for_one(state: State, names: tuple[str, ...]) -> str:
+    assignments = "".join(f", {name} = ?" for name in names)
+    condition = "number = ? AND attempt = ? AND state = ? AND owner IS ?"
+    return f"UPDATE rows SET state = '{state}'{assignments} WHERE {condition}"
+
+
 def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: type[Step]) -> None:
-    """Change each row that is as its holder knows it."""
+    """Change each row that is as its holder knows it.
+
+    After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
+    milliseconds: so many rows go into one. That costs more than it saves where they are few.
+    """
+    if len(jobs) < MANY:
+        query = _query_for_one(LEADS_TO[step], _COLUMNS[step])
+        for job in jobs:
+            if connection.execute(query, job.arguments).rowcount != 1:
+                job.stale()
+        return
     together: dict[int, _Taking] = {}
     later: list[_Taking] = []
     for job in jobs:  # of two that hold the same row, no single statement could tell which one changed it
@@ -272,7 +288,7 @@ def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: ty
     taken = {number for (number,) in connection.execute(query, values)}
     for number, job in together.items():
         if number not in taken:
-            job.error = StaleRowError(f"row {job.row.id} was taken by somebody else since it was claimed")
+            job.stale()
     if later:
         _take(connection, later, step=step)
 
@@ -293,6 +309,10 @@ class _Taking(Job):
         if self._step in ENDS_IN_JSON:
             values = (*values[:-1], _dump(values[-1]))
         self.arguments = (*values, row.number, row.attempt, row.state, row.owner)
+
+    def stale(self) -> None:
+        """Note that the row was not as its holder knew it."""
+        self.error = StaleRowError(f"row {self.row.id} was taken by somebody else since it was claimed")
 
     def committed(self) -> None:
         """Bring the holder's row up to date."""

@@ -100,16 +100,9 @@ def work_for(client: Client, parameters: Parameters, *, capped: bool, price: flo
     return GenerorWork(view, parameters)
 
 
-def _before(client: Any, request_id: str, before: BeforeSending) -> Any:
-    return client._viewed(evolve(client._options, request_id=request_id, before_sending=before))
-
-
-def _folder(row: Row, folder: Path) -> Path:
-    return folder / "media" / f"{row.number // FILES_A_FOLDER:04}"
-
-
-def _names(paths: list[Path], folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in paths]
+def _place(row: Row) -> str:
+    """Return where a row's outputs go, in the batch's folder."""
+    return f"media/{row.number // FILES_A_FOLDER:04}"
 
 
 class LumaWork:
@@ -147,7 +140,9 @@ class LumaWork:
         if _names_file(dict(row.parameters)):
             await to_the_end(lambda: check_files(dict(row.parameters)))
         operation = self._parameters.build(row.parameters)
-        generation: Generation = await _before(self._client, request_id, before).send(operation)
+        # By the session itself: no view of the client is made for every row.
+        options = evolve(self._client._options, request_id=request_id, before_sending=before)  # pyright: ignore[reportPrivateUsage]
+        generation: Generation = await self._client._session.send(operation, options)  # pyright: ignore[reportPrivateUsage]
         self.clock.learn(generation)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, made=job)
@@ -159,8 +154,9 @@ class LumaWork:
 
     async def store(self, row: Row, made: Any, folder: Path) -> JSON:
         """Download the job's outputs."""
-        paths = await self._client.download(made, _folder(row, folder), overwrite=True)
-        return {"files": _names(paths, folder)}
+        place = _place(row)
+        paths = await self._client.download(made, folder / place, overwrite=True)
+        return {"files": [f"{place}/{path.name}" for path in paths]}
 
     def reconciliation(self, journal: Journal) -> None:
         """Return nothing: Luma lists no jobs."""
@@ -216,7 +212,8 @@ class GenerorWork:
     async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
         """Generate."""
         operation = self._parameters.build(row.parameters)
-        result: GenerateResult = await _before(self._client, request_id, before).send(operation)
+        options = evolve(self._client._options, request_id=request_id, before_sending=before)  # pyright: ignore[reportPrivateUsage]
+        result: GenerateResult = await self._client._viewed(options).send(operation)  # pyright: ignore[reportPrivateUsage]
         self.clock.learn(result)
         ids = tuple(str(creation.creation_id) for creation in result.creations)
         return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)
@@ -232,15 +229,14 @@ class GenerorWork:
 
     async def store(self, row: Row, made: Any, folder: Path) -> JSON:
         """Download the creations' media, and write down their texts."""
-        to, names, told = _folder(row, folder), list[str](), list[JSON]()
+        place, paths, told = _place(row), list[Path](), list[JSON]()
         for creation in made:
-            names += _names(await self._client.download(creation, to, overwrite=True), folder)
+            paths += await self._client.download(creation, folder / place, overwrite=True)
             if creation.text:
-                path = to / f"{creation.creation_id}.txt"
-                await to_the_end(partial(_write, path, creation.text))
-                names.append(path.relative_to(folder).as_posix())
+                paths.append(folder / place / f"{creation.creation_id}.txt")
+                await to_the_end(partial(_write, paths[-1], creation.text))
             told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
-        return {"files": names, **({"creations": told} if any(told) else {})}
+        return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}
 
     def reconciliation(self, journal: Journal) -> Reconciliation:
         """Return what settles unknown rows by the account's creations and transactions."""
