@@ -229,6 +229,21 @@ def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_an
     in_luma(test)
 
 
+def test_a_store_that_has_lost_everything_stops_the_run_before_it_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        def lose(*_: object) -> None:
+            pass
+
+        monkeypatch.setattr(simulator.storage, "put", lose)
+        with pytest.raises(DownloadError, match=r"^3 rows are paid for, .*: the host answered 404\. Nothing is lost"):
+            _ = [outcome async for outcome in run_batch(luma, pictures(9), to=tmp_path, concurrency=1)]
+        assert await counts(tmp_path) == {"ready": 6, "downloading": 3}
+
+    in_luma(test)
+
+
 def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from generor_async import AsyncGeneror
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
+from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.simulator import Simulator
 
 GENERATE = "generor.generators.generate"
@@ -17,13 +20,14 @@ JOKE, ROWS = 37, 24
 SPEED = 200.0
 
 
-def settled(folder: Path, *specs: str) -> tuple[int, int]:
+def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
     """Run a batch under faults; give how many rows were in doubt, and how many were held. None may be charged twice."""
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(ROWS)]
 
     async def main(simulator: Simulator) -> tuple[int, int]:
         async with AsyncGeneror(**simulator.generor_options) as generor:
-            states = [outcome.state async for outcome in run_batch(generor, rows, to=folder)]
+            batch = run_batch(generor, rows, to=folder, concurrency=concurrency)
+            states = [outcome.state async for outcome in batch]
         counts = (await read_status(folder)).counts
         assert counts["done"] + counts["unknown"] == ROWS
         return states.count("unknown"), counts["unknown"]
@@ -36,6 +40,8 @@ def settled(folder: Path, *specs: str) -> tuple[int, int]:
     charged = [made[f"heron {number}"] for number in range(ROWS)]
     assert max(charged) == 1
     assert charged.count(0) <= held, "whatever is done was made"
+    looks = [entry.at for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
+    assert all(later - sooner >= BETWEEN_LOOKS - 1 for sooner, later in pairwise(looks)), "or no two could agree"
     return doubtful, held
 
 
@@ -78,12 +84,17 @@ def test_where_the_account_hides_something_rows_are_held_and_none_is_charged_twi
     assert held >= 1
 
 
+def test_calls_in_doubt_that_fall_due_one_after_the_other_are_settled_too(tmp_path: Path) -> None:
+    doubtful, held = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
+    assert (doubtful, held) == (10, 0)
+
+
 def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(8)]
 
     async def main(simulator: Simulator) -> list[str]:
         options = simulator.generor_options
-        others_options = {**options, "api_key": simulator.generor.add_key(name="others")}
+        others_options: dict[str, Any] = {**options, "api_key": simulator.generor.add_key(name="others")}
         account = simulator.generor.account
         async with AsyncGeneror(**options) as generor, AsyncGeneror(**others_options) as other:
             await other.generators.generate("joke", prompt="other", model_id=JOKE)
@@ -101,7 +112,7 @@ def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_pat
             using = asyncio.create_task(others())
             states = [outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)]
             await using
-        return states
+        return list(states)
 
     with Simulator(speed=SPEED, tier="enterprise") as simulator:
         states = asyncio.run(main(simulator))
