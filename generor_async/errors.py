@@ -393,7 +393,7 @@ class DownloadError(GenerorAsyncError):
         super().__init__(message, advice=advice)
         self.url = _bare(url)
         self.retryable = retryable
-        """False where the host's answer is final: it has no such file, or another than was asked for."""
+        """False where there is no such file: the host, or the API, has said so."""
 
 
 def _bare(url: str) -> str:

@@ -70,6 +70,10 @@ class Reconciliation:
         ]
         if not unknown:
             return ()
+        if self._looks and (earliest := self._looks[-1].at + BETWEEN_LOOKS) > self._clock.time():
+            # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
+            self.look_at = earliest
+            return ()
         since = min(row.submitted_at or 0.0 for row in unknown) - BEFORE
         known = [
             row

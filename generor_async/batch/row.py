@@ -165,7 +165,8 @@ class RowRun:
                 raise
             except GenerorAsyncError as error:
                 verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
-                patient = isinstance(error, DownloadError) and tries < len(AGAIN_AFTER)  # a store may be late
+                # A store that has nothing may be late, or out of order: what it says is believed by another run.
+                patient = isinstance(error, DownloadError) and (tries < len(AGAIN_AFTER) or not taken_up)
                 if verdict.stops or (verdict.to is not None and not patient):
                     await self._close(verdict, error)
                     return

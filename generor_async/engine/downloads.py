@@ -30,6 +30,7 @@ __all__ = ["MAX_BYTES", "Downloads", "Output", "Progress", "safe_name"]
 
 MAX_BYTES = 2 * 1024**3
 """Bytes of one output that are taken when nobody says."""
+GONE = frozenset({404, 410})
 AT_ONCE = 4
 """Outputs of one result that are downloaded at the same time."""
 SAVED_AT_ONCE = 8 * 1024**2
@@ -155,9 +156,9 @@ class _Download:
             raise
         except WebError as error:
             self._part.leave()
-            failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.final)
+            failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
         except _UnfitError as error:
-            failure = self._failure(str(error), "Fetch the result again, and look at what it is", retryable=False)
+            failure = self._failure(str(error), "Fetch the result again, and look at what it is")
         except FileExistsError as error:
             failure = self._exists(error.filename)
         except OSError as error:
@@ -214,8 +215,8 @@ class _Download:
                 raise _UnfitError(answer.problem)
             case _:
                 advice = "Fetch the result again"
-                final = answer.why == "final"
-                raise WebError(answer.problem, passing=not final, final=final, advice=advice, wait=wait)
+                gone = response.status in GONE
+                raise WebError(answer.problem, passing=answer.why == "passing", gone=gone, advice=advice, wait=wait)
 
     async def _refresh(self) -> None:
         assert self._output.refresh is not None

@@ -34,15 +34,13 @@ TLS: TypeAlias = ssl_module.SSLContext | bool
 class WebError(Exception):
     """No answer came that can be used; nothing in it shows a URL's query."""
 
-    def __init__(
-        self, problem: str, *, passing: bool, final: bool = False, wait: float = 0.0, advice: str = ""
-    ) -> None:
+    def __init__(self, problem: str, *, passing: bool, gone: bool = False, wait: float = 0.0, advice: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
         self.passing = passing
         """Whether another attempt may bring one."""
-        self.final = final
-        """Whether it is the host's answer about this very file, which another attempt won't change."""
+        self.gone = gone
+        """Whether the host has said that there is no such file."""
         self.wait = wait
         """Seconds for which the host asked not to be asked."""
         self.advice = advice

@@ -29,7 +29,7 @@ UNI_1 = 0.0404 / 0.003
 """Credits that an image of Luma's costs."""
 JOKE = 37
 ROWS = 24
-SPEED = 100.0
+SPEED, DISK_SPEED = 200.0, 50.0
 
 
 def pictures(count: int) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def in_luma(test: Callable[[Simulator, AsyncLuma], Coroutine[Any, Any, None]], *
 
 async def fills_up(disk: Path, folder: Path) -> Exception:
     """Run a batch during which a disk fills up, then again when it has room: every row is charged once and done."""
-    with Simulator(speed=SPEED, luma_rpm=600, luma_jobs=8) as simulator:
+    with Simulator(speed=DISK_SPEED, luma_rpm=600, luma_jobs=8) as simulator:
         simulator.faults.add_spec(
             "luma.generations.create=drip:after_charge:pieces=2:pause=15"
         )  # charged, and not told yet
@@ -229,6 +229,21 @@ def test_an_output_that_is_gone_for_ever_leaves_its_row_unknown_with_its_cost_an
     in_luma(test)
 
 
+def test_a_store_that_has_lost_everything_stops_the_run_before_it_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        def lose(*_: object) -> None:
+            pass
+
+        monkeypatch.setattr(simulator.storage, "put", lose)
+        with pytest.raises(DownloadError, match=r"^3 rows are paid for, .*: the host answered 404\. Nothing is lost"):
+            _ = [outcome async for outcome in run_batch(luma, pictures(9), to=tmp_path, concurrency=1)]
+        assert await counts(tmp_path) == {"ready": 6, "downloading": 3}
+
+    in_luma(test)
+
+
 def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path) -> None:
     async def main() -> None:
         async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
@@ -267,24 +282,22 @@ def test_credits_that_run_out_half_way_stop_the_run_which_goes_on_when_there_are
     in_luma(test, luma_balance=0.0404 * 5.5)
 
 
-def test_jobs_that_the_money_ran_out_under_are_run_again_and_that_they_may_be_charged_twice_is_said(
+def test_a_job_that_the_money_ran_out_under_is_run_again_and_that_it_may_be_charged_twice_is_said(
     tmp_path: Path,
 ) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
-        with pytest.raises(BudgetExhaustedError) as caught:
-            _ = [outcome async for outcome in run_batch(luma, pictures(8), to=tmp_path)]
-        assert (
-            "Add credits, then resubmit; whether this one is charged is not documented, so that may pay twice."
-            in str(caught.value)
-        )
-        broken_off = 8 - (await counts(tmp_path))["done"]
-        simulator.luma.client.balance += 1
-        assert len([outcome async for outcome in run_batch(luma, pictures(8), to=tmp_path)]) == broken_off
-        status = await read_status(tmp_path)
-        assert status.is_complete
-        assert status.doubtful == pytest.approx(broken_off * UNI_1), "what broke off stays counted"
+        rows = [{"prompt": "[[fail:budget_exhausted]] a heron"}]
+        for times in (1, 2):
+            with pytest.raises(BudgetExhaustedError) as caught:
+                _ = [outcome async for outcome in run_batch(luma, rows, to=tmp_path)]
+            assert str(caught.value).endswith(
+                "Add credits, then resubmit; whether this one is charged is not documented, so that may pay twice."
+            )
+            assert await counts(tmp_path) == {"ready": 1}
+            assert len(simulator.ledger.charges) == times
+            assert (await read_status(tmp_path)).doubtful == pytest.approx(times * UNI_1), "it stays counted"
 
-    in_luma(test, luma_charge_at="completion", luma_balance=0.0404 * 5.5)
+    in_luma(test)
 
 
 # --- a clock that is set ----------------------------------------------------------------------------------------------

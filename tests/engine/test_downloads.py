@@ -160,6 +160,7 @@ async def test_nothing_is_left_of_a_download_that_failed(tmp_path: Path, fault: 
     async with Wire(FAULTS[fault]) as wire:
         error = await failing(wire, tmp_path)
     assert error.url == f"{wire.url}/gen-1-0.jpg"
+    assert error.retryable is (fault != "404")
 
 
 @pytest.mark.parametrize(

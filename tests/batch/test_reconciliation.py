@@ -1,0 +1,121 @@
+"""What becomes of Generor's calls in doubt when the account is truthful about them, late, or lossy."""
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async import AsyncGeneror
+from generor_async.batch.runner import run_batch
+from generor_async.batch.status import read_status
+from generor_async.rules.reconcile import BETWEEN_LOOKS
+from generor_async.simulator import Simulator
+
+GENERATE = "generor.generators.generate"
+CREATIONS, TRANSACTIONS = "generor.creations.list", "generor.credits.list_transactions"
+JOKE, ROWS = 37, 24
+SPEED = 200.0
+
+
+def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
+    """Run a batch under faults; give how many rows were in doubt, and how many were held. None may be charged twice."""
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(ROWS)]
+
+    async def main(simulator: Simulator) -> tuple[int, int]:
+        async with AsyncGeneror(**simulator.generor_options) as generor:
+            batch = run_batch(generor, rows, to=folder, concurrency=concurrency)
+            states = [outcome.state async for outcome in batch]
+        counts = (await read_status(folder)).counts
+        assert counts["done"] + counts["unknown"] == ROWS
+        return states.count("unknown"), counts["unknown"]
+
+    with Simulator(speed=SPEED, tier="enterprise") as simulator:
+        for spec in specs:
+            simulator.faults.add_spec(spec)
+        doubtful, held = asyncio.run(main(simulator))
+        made = Counter(creation.prompt for creation in simulator.generor.account.creations)
+    charged = [made[f"heron {number}"] for number in range(ROWS)]
+    assert max(charged) == 1
+    assert charged.count(0) <= held, "whatever is done was made"
+    looks = [entry.at for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
+    assert all(later - sooner >= BETWEEN_LOOKS - 1 for sooner, later in pairwise(looks)), "or no two could agree"
+    return doubtful, held
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x"),
+        (f"{GENERATE}=early_reset:seconds=600:4x", f"{GENERATE}=reset:before_charge:4x"),
+        (
+            f"{GENERATE}=reset:after_charge:4x",
+            f"{GENERATE}=reset:before_charge:4x",
+            f"{CREATIONS}=stale_listing:seconds=250",
+            f"{TRANSACTIONS}=stale_listing:seconds=250",
+        ),
+    ],
+    ids=["truthful", "done ten minutes after the reset", "late by less than is waited"],
+)
+def test_every_call_in_doubt_is_settled_where_the_account_shows_what_there_is(
+    tmp_path: Path, specs: tuple[str, ...]
+) -> None:
+    assert settled(tmp_path, *specs) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        (f"{CREATIONS}=stale_listing:seconds=100000",),
+        (f"{CREATIONS}=lossy_listing:share=0.5",),
+        (f"{TRANSACTIONS}=lossy_listing:share=0.3",),
+        (f"{CREATIONS}=lossy_listing:share=0.5", f"{TRANSACTIONS}=lossy_listing:share=0.3"),
+    ],
+    ids=["creations too late", "creations missing", "transactions missing", "both missing"],
+)
+def test_where_the_account_hides_something_rows_are_held_and_none_is_charged_twice(
+    tmp_path: Path, specs: tuple[str, ...]
+) -> None:
+    faults = (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x")
+    doubtful, held = settled(tmp_path, *faults, *specs)
+    assert doubtful == 8
+    assert held >= 1
+
+
+def test_calls_in_doubt_that_fall_due_one_after_the_other_are_settled_too(tmp_path: Path) -> None:
+    doubtful, held = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
+    assert (doubtful, held) == (10, 0)
+
+
+def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_path: Path) -> None:
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(8)]
+
+    async def main(simulator: Simulator) -> list[str]:
+        options = simulator.generor_options
+        others_options: dict[str, Any] = {**options, "api_key": simulator.generor.add_key(name="others")}
+        account = simulator.generor.account
+        async with AsyncGeneror(**options) as generor, AsyncGeneror(**others_options) as other:
+            await other.generators.generate("joke", prompt="other", model_id=JOKE)
+            simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:3x")
+
+            async def others() -> None:
+                while account.creations[-1].prompt == "other":  # noqa: ASYNC110 - the server knows nothing of events
+                    await asyncio.sleep(0.01)
+                for number in range(4):
+                    await other.generators.generate("joke", prompt=f"other {number}", model_id=JOKE, count=2)
+                account.wallet.free += 5
+                now = simulator.clock.time()
+                simulator.generor.world.record(account, "daily_bonus", 5, at=now, description="Daily bonus")
+
+            using = asyncio.create_task(others())
+            states = [outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)]
+            await using
+        return list(states)
+
+    with Simulator(speed=SPEED, tier="enterprise") as simulator:
+        states = asyncio.run(main(simulator))
+        made = Counter(creation.prompt for creation in simulator.generor.account.creations)
+    assert Counter(states) == {"unknown": 3, "done": 8}
+    assert [made[f"heron {number}"] for number in range(8)] == [1] * 8
