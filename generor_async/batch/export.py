@@ -40,11 +40,7 @@ async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
 
 async def _table(reader: Reader) -> AsyncGenerator[str, None]:
     """Yield RFC 4180, with a column for each parameter that any row has; rows read later than the first look wait."""
-    names: dict[str, None] = {}
-    last = 0
-    async for row in reader.rows():
-        names.update(dict.fromkeys(row.parameters))
-        last = row.number
+    last, names = await reader.parameter_names()
     yield _record([*FIELDS, *names])
     async for row in reader.rows():
         if row.number > last:

@@ -226,13 +226,14 @@ class _Run:
             self._obey()
         cancelled: asyncio.CancelledError | None = None
         while not driving.done():
-            while not self._outcomes.empty():
-                self._outcomes.get_nowait()
+            taking = asyncio.create_task(self._outcomes.get())  # a row that nobody takes would never end
             try:
-                await asyncio.wait([driving], timeout=None if self._outcomes.empty() else 0)
+                await asyncio.wait([driving, taking], return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError as error:
                 cancelled = error
                 self.stop()
+            finally:
+                taking.cancel()
         self._results.close()
         await self.journal.close()
         if cancelled is not None:
