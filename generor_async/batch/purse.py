@@ -21,6 +21,8 @@ class Purse:
         self._changed = asyncio.Event()
         self._overlap = 0.0
         """What calls that overlapped told beyond what was set aside for them."""
+        self._drift = 1.0
+        """By how much calls that overlapped cost more than what was set aside for them, as the account had it."""
         self._priced, self._prices = 0, 0.0
         self._corrected_at: float | None = None
         """What was settled when the account was last asked."""
@@ -32,8 +34,13 @@ class Purse:
 
     @property
     def mean(self) -> float | None:
-        """What was set aside for a call, on average; None before the first."""
-        return self._prices / self._priced if self._priced else None
+        """What a call is likely to cost, on average; None before the first."""
+        return self._drift * self._prices / self._priced if self._priced else None
+
+    async def look(self) -> None:
+        """Ask the account, where calls that overlapped leave open what they cost."""
+        if self._overlap:
+            await self._correct()
 
     async def reserve(self, quote: Quote) -> Hold | None:
         """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
@@ -62,7 +69,7 @@ class Purse:
     def settle(self, hold: Hold, cost: float | None) -> None:
         """Count what a call cost."""
         if cost is not None and not hold.alone:
-            self._overlap += max(0.0, cost - hold.credits)
+            self._overlap += max(0.0, cost - self._drift * hold.credits)
         self.budget.settle(hold, cost)
         self._changed.set()
 
@@ -83,6 +90,9 @@ class Purse:
             return False
         spent = await self._spent()
         if spent is not None:
+            # Of those under way nobody knows whether they are charged yet: so this is the least that it can be.
+            likely = (before - self._overlap) / self._drift + self.budget.held
+            self._drift = max(1.0, spent / likely) if likely > 0 else self._drift
             # What was settled meanwhile may not be in what the account says.
             self.budget.observe(spent + self.budget.settled - before)
         self._corrected_at = self.budget.settled

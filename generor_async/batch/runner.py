@@ -34,6 +34,8 @@ from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]
 
+FIRST_LOOK, LOOK_EVERY = 60.0, 600.0
+"""Seconds between two looks at what the account has spent: each costs two calls of the key's limits."""
 LEFT_IN_A_ROW: Final = 3
 """Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
 
@@ -279,6 +281,7 @@ class _Run:
         """Keep so many rows in work until none is left."""
         self._reading = reading = asyncio.create_task(self._intake.read())
         reading.add_done_callback(lambda _: self._changed.set())
+        looking = asyncio.create_task(self._look())
         try:
             async for row in self.journal.rows(*OPEN):
                 await self._until(lambda: len(self._tasks) < self._order.most)
@@ -297,11 +300,21 @@ class _Run:
             await self._until(lambda: not self._tasks)
         finally:
             reading.cancel()
-            await asyncio.wait([reading])
+            looking.cancel()
+            await asyncio.wait([reading, looking])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self._error = self._error or problem
         await self._sum_up()
         await self._deliver(None)
+
+    async def _look(self) -> None:
+        """Ask the account now and then what was spent, where the calls themselves don't tell."""
+        pause = FIRST_LOOK
+        while True:
+            await self.clock.sleep(pause)
+            with suppress(APIError):
+                await self.purse.look()
+            pause = LOOK_EVERY
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
