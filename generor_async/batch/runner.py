@@ -8,11 +8,12 @@ import asyncio
 import math
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from generor_async.batch.account import Account
 from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.inputs import Rows
 from generor_async.batch.intake import Intake
@@ -26,7 +27,7 @@ from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
 from generor_async.engine.client import Client
-from generor_async.errors import APIError, InvalidRequestError
+from generor_async.errors import InvalidRequestError
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
 from generor_async.rules.stops import how_to_go_on
@@ -34,8 +35,6 @@ from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]
 
-FIRST_LOOK, LOOK_EVERY = 60.0, 600.0
-"""Seconds between two looks at what the account has spent: each costs two calls of the key's limits."""
 LEFT_IN_A_ROW: Final = 3
 """Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
 
@@ -152,8 +151,9 @@ class _Run:
         self.folder = order.folder
         self.journal: Journal = journal
         self._results = Results(order.folder)
-        self.purse = Purse(budget, self._spent)
         self.work = order.work
+        self._account = Account(order.work, journal)
+        self.purse = Purse(budget, self._account.spent)
         self.clock = order.client._clock  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
@@ -186,26 +186,13 @@ class _Run:
 
     async def _begin(self) -> None:
         """Note where the account stands before the first call."""
-        if await self.journal.recall("account") is None:
-            balance = await self.work.balance()
-            added = await self.work.added(None)
-            latest = None if added is None else added[1]
-            await self.journal.remember("account", {"balance": balance, "transaction": latest})
-        elif (spent := await self._spent()) is not None:
+        if (spent := await self._account.begin()) is not None:
             self.purse.budget.observe(spent)
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
         self._tally.states.update(await self.journal.counts())
         await self._results.open(self.journal)
-
-    async def _spent(self) -> float | None:
-        """Return what the account has spent since the batch began, at the most."""
-        noted: Any = await self.journal.recall("account")
-        if noted["transaction"] is None:
-            return None
-        balance, added = await self.work.balance(), await self.work.added(noted["transaction"])
-        return None if balance is None or added is None else noted["balance"] + added[0] - balance
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
@@ -281,7 +268,7 @@ class _Run:
         """Keep so many rows in work until none is left."""
         self._reading = reading = asyncio.create_task(self._intake.read())
         reading.add_done_callback(lambda _: self._changed.set())
-        looking = asyncio.create_task(self._look())
+        looking = asyncio.create_task(self.purse.keep_looking(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
                 await self._until(lambda: len(self._tasks) < self._order.most)
@@ -307,24 +294,11 @@ class _Run:
         await self._sum_up()
         await self._deliver(None)
 
-    async def _look(self) -> None:
-        """Ask the account now and then what was spent, where the calls themselves don't tell."""
-        pause = FIRST_LOOK
-        while True:
-            await self.clock.sleep(pause)
-            with suppress(APIError):
-                await self.purse.look()
-            pause = LOOK_EVERY
-
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
         await write_failed(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
-        told = sum(one.settled for one in await self.journal.spent())
-        with suppress(APIError):  # costs that overlap are counted more than once where the account doesn't answer
-            spent = await self._spent()
-            if spent is not None:
-                await self.journal.remember("spent", {"told": told, "spent": min(spent, told)})
+        await self._account.sum_up()
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():
