@@ -40,17 +40,22 @@ async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
 
 async def _table(reader: Reader) -> AsyncGenerator[str, None]:
     """Yield RFC 4180, with a column for each parameter that any row has; rows read later than the first look wait."""
-    names: dict[str, None] = {}
-    last = 0
-    async for row in reader.rows():
-        names.update(dict.fromkeys(row.parameters))
-        last = row.number
-    yield _record([*FIELDS, *names])
+    last, names = await reader.parameter_names()
+    text = io.StringIO()
+    writer = csv.writer(text)
+
+    def record(cells: Iterable[str]) -> str:
+        text.seek(0)
+        text.truncate()
+        writer.writerow(cells)
+        return text.getvalue()
+
+    yield record([*FIELDS, *names])
     async for row in reader.rows():
         if row.number > last:
             break
         told = _told(row)
-        yield _record([*(_cell(told[name]) for name in FIELDS), *(_given(row.parameters, name) for name in names)])
+        yield record([*(_cell(told[name]) for name in FIELDS), *(_given(row.parameters, name) for name in names)])
 
 
 def _told(row: Row) -> Mapping[str, JSON]:
@@ -87,9 +92,3 @@ def _cell(value: JSON, *, null: str = "") -> str:
     if isinstance(value, str):
         return f"'{value}" if value.startswith(FORMULA) else value
     return _dump(value)
-
-
-def _record(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()

@@ -114,6 +114,10 @@ class Reader(Protocol):
         """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
         ...
 
+    async def parameter_names(self) -> tuple[int, Sequence[str]]:
+        """Return the last row's number, and the names of the parameters that any row up to it has."""
+        ...
+
     def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         ...

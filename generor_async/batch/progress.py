@@ -43,8 +43,8 @@ class Progress:
     is_reading: bool
     """Whether there may be more rows than were read so far."""
     spent: float
-    """What was charged, in credits. Generor's calls that overlap tell of each other's costs: of those it is the lesser
-    of what they told and what was set aside for them, until the account is asked."""
+    """What was charged, in credits, about: Generor's calls that overlap tell of each other's costs, so that these are
+    taken from the estimates, and from what the account has spent, which is asked for every ten minutes."""
     doubtful: float
     """What may have been charged beside, for rows of which nobody knows the end."""
     to_come: float | None

@@ -138,6 +138,7 @@ class RowRun:
                 )
                 await self._journal.step(row, intent)
                 self.sent = True
+                self._purse.leaves(hold)
 
             accepted = await self._work.submit(row, request_id, before)
         except GenerorAsyncError as error:

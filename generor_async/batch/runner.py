@@ -8,11 +8,12 @@ import asyncio
 import math
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from generor_async.batch.account import Account
 from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.inputs import Rows
 from generor_async.batch.intake import Intake
@@ -26,7 +27,7 @@ from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.status import Status, read_status, report
-from generor_async.errors import APIError, InvalidRequestError, JournalError
+from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules.rows import OPEN, State, Verdict
@@ -157,8 +158,9 @@ class _Run:
         self.journal: Journal = journal
         self._results = Results(order.folder)
         self._reserve = Reserve(order.folder)
-        self.purse = Purse(budget, self._spent)
         self.work = order.work
+        self._account = Account(order.work, journal)
+        self.purse = Purse(budget, self._account.spent)
         self.loop = asyncio.get_running_loop()
         self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
@@ -194,12 +196,7 @@ class _Run:
 
     async def _begin(self) -> None:
         """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
-        balance = await self.work.balance()
-        if await self.journal.recall("account") is None:
-            added = await self.work.added(None)
-            latest = None if added is None else added[1]
-            await self.journal.remember("account", {"balance": balance, "transaction": latest})
-        elif (spent := await self._spent()) is not None:
+        if (spent := await self._account.begin()) is not None:
             self.purse.budget.observe(spent)
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
@@ -207,14 +204,6 @@ class _Run:
         self._tally.states.update(await self.journal.counts())
         await self._results.open(self.journal)
         await self._reserve.take()
-
-    async def _spent(self) -> float | None:
-        """Return what the account has spent since the batch began, at the most."""
-        noted: Any = await self.journal.recall("account")
-        if noted["transaction"] is None:
-            return None
-        balance, added = await self.work.balance(), await self.work.added(noted["transaction"])
-        return None if balance is None or added is None else noted["balance"] + added[0] - balance
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
@@ -241,13 +230,14 @@ class _Run:
             self._obey()
         cancelled: asyncio.CancelledError | None = None
         while not driving.done():
-            while not self._outcomes.empty():
-                self._outcomes.get_nowait()
+            taking = asyncio.create_task(self._outcomes.get())  # a row that nobody takes would never end
             try:
-                await asyncio.wait([driving], timeout=None if self._outcomes.empty() else 0)
+                await asyncio.wait([driving, taking], return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError as error:
                 cancelled = error
                 self.stop()
+            finally:
+                taking.cancel()
         self._results.close()
         self._reserve.give_up()
         await self.journal.close()
@@ -296,6 +286,7 @@ class _Run:
         """Keep so many rows in work until none is left."""
         self._reading = reading = asyncio.create_task(self._intake.read())
         reading.add_done_callback(lambda _: self._changed.set())
+        looking = asyncio.create_task(self.purse.keep_looking(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
                 await self._until(lambda: len(self._tasks) < self._order.most)
@@ -314,7 +305,8 @@ class _Run:
             await self._until(lambda: not self._tasks)
         finally:
             reading.cancel()
-            await asyncio.wait([reading])
+            looking.cancel()
+            await asyncio.wait([reading, looking])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self._error = self._error or problem
         if self._unfetched:
@@ -331,11 +323,7 @@ class _Run:
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
-        told = sum(one.settled for one in await self.journal.spent())
-        with suppress(APIError):  # costs that overlap are counted more than once where the account doesn't answer
-            spent = await self._spent()
-            if spent is not None:
-                await self.journal.remember("spent", {"told": told, "spent": min(spent, told)})
+        await self._account.sum_up()
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

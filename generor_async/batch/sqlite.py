@@ -124,6 +124,12 @@ class SqliteReader(Reader):
         found = await self._ask(f"SELECT id, parameters FROM inputs WHERE id IN ({among})", *ids)
         return {id_: json.loads(parameters) for id_, parameters in found}
 
+    async def parameter_names(self) -> tuple[int, Sequence[str]]:
+        """Return the last row's number, and the names of the parameters that any row up to it has."""
+        ((last,),) = await self._ask("SELECT coalesce(max(number), 0) FROM inputs")
+        names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
+        return last, [name for (name,) in await self._ask(names, last)]
+
     async def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"

@@ -87,7 +87,7 @@ async def test_a_table_has_a_column_for_each_parameter_that_is_used(tmp_path: Pa
     rows = new("a", prompt='one, "two"\nthree'), new("b", prompt="x", web_search=True, image_ref=[{"url": "u"}])
     await (await begun(tmp_path, *rows)).close()
     text = await lines(tmp_path, "csv")
-    assert text[0].rstrip("\r\n").split(",") == [*FIELDS, "prompt", "image_ref", "web_search"]
+    assert text[0].rstrip("\r\n").split(",") == [*FIELDS, "image_ref", "prompt", "web_search"]
     assert all(line.endswith("\r\n") for line in text)
     first, second = await table(tmp_path)
     assert (first["prompt"], first["web_search"]) == ('one, "two"\nthree', "")
@@ -104,6 +104,9 @@ async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> 
     rows = [new(str(number), prompt=text) for number, text in enumerate(texts)]
 
     class Kept:
+        async def parameter_names(self) -> tuple[int, list[str]]:
+            return len(rows), ["prompt"]
+
         async def rows(self) -> AsyncIterator[Any]:
             for number, row in enumerate(rows):
                 yield _row(number, row)

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,17 @@ def test_whoever_leaves_early_loses_nothing_and_goes_on_later(tmp_path: Path) ->
         outcomes += await ended(run_batch(luma, pictures(40), to=tmp_path))
         assert len(outcomes) == 40
         check_books(simulator, tmp_path, outcomes)
+
+    in_luma(test)
+
+
+def test_whoever_leaves_while_many_wait_to_be_taken_is_not_held_up(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        async with aclosing(aiter(run_batch(luma, pictures(40), to=tmp_path, concurrency=10))) as outcomes:
+            await anext(outcomes)
+            await asyncio.sleep(10_000)
+        status = await read_status(tmp_path)
+        assert status.counts["done"] == len(simulator.ledger.charges) >= 10
 
     in_luma(test)
 

@@ -236,7 +236,9 @@ def test_elsewhere_a_line_says_the_same(tmp_path: Path) -> None:
     line = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    assert re.search(r"^\d+ done, \d+ running, \d+ waiting; [\d.]+ a minute, where the limits allow 30 calls", line)
+    assert re.search(
+        r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", line
+    )
     assert re.search(r"spent, about [\d,.]+ to come; \d+ min so far, about \d+ min left\n$", line)
 
 

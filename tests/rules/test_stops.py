@@ -1,14 +1,24 @@
 """What is said when a batch stops: nothing is lost, and how to go on."""
 
-from types import SimpleNamespace
+from datetime import UTC, datetime
 
 import pytest
 
 from generor_async import AuthenticationError, BudgetExhaustedError, InsufficientCreditsError, PermissionDeniedError
+from generor_async.api.luma.models import Generation
 from generor_async.rules.stops import how_to_go_on
 from generor_async.rules.vendors import GENEROR, LUMA
 
-OUT = BudgetExhaustedError("x", generation=SimpleNamespace(id="1", failure_code="budget_exhausted", failure_reason=""))
+JOB = Generation(
+    id="1",
+    type="image",
+    state="failed",
+    model="uni-1",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    output=[],
+    failure_code="budget_exhausted",
+)
+OUT = BudgetExhaustedError("x", generation=JOB)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""What the account has spent since a batch began, as far as the API says."""
+
+from contextlib import suppress
+from typing import Any
+
+from generor_async.batch.journal import Journal
+from generor_async.batch.work import Work
+from generor_async.errors import APIError
+
+__all__ = ["Account"]
+
+
+class Account:
+    """The account, held against what the journal knows of it."""
+
+    def __init__(self, work: Work, journal: Journal) -> None:
+        self._work = work
+        self._journal = journal
+
+    async def begin(self) -> float | None:
+        """Note where it stands before the batch's first call; later, return what it has spent since."""
+        if await self._journal.recall("account") is not None:
+            return await self.spent()
+        balance = await self._work.balance()
+        added = await self._work.added(None)
+        latest = None if added is None else added[1]
+        await self._journal.remember("account", {"balance": balance, "transaction": latest})
+        return None
+
+    async def spent(self) -> float | None:
+        """Return what it has spent since, at the most; None where nobody can say."""
+        noted: Any = await self._journal.recall("account")
+        if noted["transaction"] is None:
+            return None
+        balance, added = await self._work.balance(), await self._work.added(noted["transaction"])
+        return None if balance is None or added is None else noted["balance"] + added[0] - balance
+
+    async def sum_up(self) -> None:
+        """Note what it has spent, beside what the calls told: costs that overlap are in these more than once."""
+        told = sum(one.settled for one in await self._journal.spent())
+        with suppress(APIError):
+            spent = await self.spent()
+            if spent is not None:
+                await self._journal.remember("spent", {"told": told, "spent": min(spent, told)})
