@@ -125,7 +125,10 @@ class Batch:
         """
         run = self._run
         if run is not None:
-            run.loop.call_soon_threadsafe(run.stop)
+            if _running_loop() is run.loop:
+                run.stop()
+            else:
+                run.loop.call_soon_threadsafe(run.stop)
 
     async def status(self) -> Status:
         """Return how the rows stand."""
@@ -146,6 +149,13 @@ class Batch:
         finally:
             self._progress = run.progress()
             self._run = None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class _Run:

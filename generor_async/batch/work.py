@@ -178,11 +178,13 @@ class GenerorWork:
     def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
         self.clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
+        self._asking = client.with_options(priority="normal")
+        """For the few calls that the rows wait for, or that tell how they stand."""
         self._parameters = parameters
         self._estimates = Estimates(self._estimate)
 
     async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
-        estimate = await self._client.generators.estimate(**parameters)
+        estimate = await self._asking.generators.estimate(**parameters)
         self.clock.learn(estimate)
         return estimate
 
@@ -193,7 +195,7 @@ class GenerorWork:
         tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
         """
         try:
-            listed = await self._client.api_keys.list()
+            listed = await self._asking.api_keys.list()
         except PermissionDeniedError as error:
             error.advice = ADVICE
             raise
@@ -244,14 +246,14 @@ class GenerorWork:
 
     async def balance(self) -> float:
         """Return the account's credits."""
-        balance = await self._client.credits.balance()
+        balance = await self._asking.credits.balance()
         self.clock.learn(balance)
         return balance.total
 
     async def added(self, since: int | None) -> tuple[float, int | None] | None:
         """Add up what came in after a transaction; reads no further than it must."""
         latest, total = None, 0.0
-        async for one in self._client.credits.list_transactions(sort="newest", per_page=100):
+        async for one in self._asking.credits.list_transactions(sort="newest", per_page=100):
             if one.transaction_id is None or one.amount is None:
                 return None
             latest = one.transaction_id if latest is None else latest

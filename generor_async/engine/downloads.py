@@ -146,8 +146,9 @@ class _Download:
     async def run(self) -> Path:
         """Download it; raises DownloadError, or what a refresh of the URL raised."""
         if not self._wish.overwrite:
-            for path in self._wish.folder.glob(f"{self._output.name}.*"):
-                raise self._exists(path)
+            for name in os.listdir(self._wish.folder):  # noqa: PTH208 - glob() would make a pattern of each name
+                if name.startswith(f"{self._output.name}."):
+                    raise self._exists(self._wish.folder / name)
         try:
             self._part.take_up()
             return await self._through()

@@ -46,8 +46,10 @@ class PartFile:
 
     def take_up(self) -> None:
         """Go on with what an earlier process left; what nobody can go on with is removed."""
-        for path in sorted(self._folder.glob(f"{self._prefix}*{SUFFIX}")):
-            descriptor = _locked(path, OPENING)
+        # Not glob(), which makes a pattern of each name: folders grow to thousands of files.
+        for name in sorted(name for name in os.listdir(self._folder) if name.startswith(self._prefix)):  # noqa: PTH208
+            path = self._folder / name
+            descriptor = _locked(path, OPENING) if name.endswith(SUFFIX) else None
             if descriptor is None:
                 continue
             etag, size = self._etag_in(path.name), os.fstat(descriptor).st_size

@@ -41,7 +41,7 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
     assert max(charged) == 1
     assert charged.count(0) <= held, "whatever is done was made"
     looks = [entry.at for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
-    assert all(later - sooner >= BETWEEN_LOOKS - 1 for sooner, later in pairwise(looks)), "or no two could agree"
+    assert all(later - sooner >= BETWEEN_LOOKS / 2 for sooner, later in pairwise(looks)), "or no two could agree"
     return doubtful, held
 
 

@@ -129,7 +129,7 @@ async def test_a_fault_is_added_listed_and_cleared(control: Controller, rule: di
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        ({"fault": "rest"}, "no fault is called 'rest'; the nearest: reset, refuse."),
+        ({"fault": "rest"}, "no fault is called 'rest'; the nearest: reset, refuse, early_reset."),
         ({"fault": "reset", "operation": 5}, "operation must be a string, not 5."),
         ({"fault": "reset", "when": ["x"]}, "when must be a string, not ['x']."),
         ({"fault": ["reset"]}, "fault must be a string, not ['reset']."),

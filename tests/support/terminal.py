@@ -28,7 +28,8 @@ class Terminal:
         self._process, self._end = pty.fork()
         if not self._process:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm-256color", **(environment or {})})
+            ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+            os.execvpe(command[0], command, {**ours, "TERM": "xterm-256color", **(environment or {})})
 
     def __enter__(self) -> Self:
         return self
