@@ -18,7 +18,7 @@ from attrs import field, frozen
 from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
-from generor_async.engine.parts import PartFile
+from generor_async.engine.parts import Leftovers, PartFile
 from generor_async.engine.threads import Beside, to_the_end
 from generor_async.engine.web import Web, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
@@ -76,6 +76,7 @@ class Downloads:
         self.web = web
         self.clock = clock
         self.events = events
+        self.leftovers = Leftovers()
 
     async def download(
         self,
@@ -133,7 +134,7 @@ class _Download:
         self._wish = wish
         self._url = output.url
         self._since = output.since
-        self._part = PartFile(wish.folder, output.name)
+        self._part = PartFile(wish.folder, output.name, downloads.leftovers)
         self._content_type = ""
         self._total: int | None = None
         self._furthest = 0
@@ -146,9 +147,9 @@ class _Download:
     async def run(self) -> Path:
         """Download it; raises DownloadError, or what a refresh of the URL raised."""
         if not self._wish.overwrite:
-            for name in os.listdir(self._wish.folder):  # noqa: PTH208 - glob() would make a pattern of each name
-                if name.startswith(f"{self._output.name}."):
-                    raise self._exists(self._wish.folder / name)
+            for extension in media_types.EXTENSIONS:
+                if (path := self._wish.folder / f"{self._output.name}{extension}").exists():
+                    raise self._exists(path)
         try:
             self._part.take_up()
             return await self._through()

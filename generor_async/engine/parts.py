@@ -14,7 +14,7 @@ from pathlib import Path
 from generor_async.rules.media_types import HEAD
 from generor_async.rules.ranges import Have, strong
 
-__all__ = ["PartFile"]
+__all__ = ["Leftovers", "PartFile"]
 
 SUFFIX = ".part"
 LONGEST_ETAG = 64
@@ -24,12 +24,42 @@ POSIX = sys.platform != "win32"
 """Whether an open file can be locked, and renamed and removed while it is."""
 
 
+FOLDERS_REMEMBERED = 100
+
+
+class Leftovers:
+    """Parts that were left in folders. A folder may hold thousands of files: it is looked through once, not for each.
+
+    What other processes leave later is not seen; it is in nobody's way.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Path, dict[str, list[str]]] = {}
+
+    def take(self, folder: Path, prefix: str) -> list[str]:
+        """Return the names of the parts whose names begin so; they are the caller's now."""
+        if folder not in self._found:
+            if len(self._found) == FOLDERS_REMEMBERED:
+                del self._found[next(iter(self._found))]
+            self._found[folder] = {}
+            for name in os.listdir(folder):  # noqa: PTH208 - paths of thousands of files would be made for nothing
+                if name.startswith(".") and name.endswith(SUFFIX):
+                    self.add(folder, name)
+        return sorted(self._found[folder].pop(prefix, ()))
+
+    def add(self, folder: Path, name: str) -> None:
+        """Note a part that is left."""
+        if folder in self._found:
+            self._found[folder].setdefault(name[: name.rfind("~") + 1], []).append(name)
+
+
 class PartFile:
     """What has arrived of one file so far. Raises OSError, as the system does."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, leftovers: Leftovers) -> None:
         self._folder = folder
         self._prefix = f".{name}~"
+        self._leftovers = leftovers
         self._path: Path | None = None
         self._descriptor = -1
         self.size = 0
@@ -46,10 +76,9 @@ class PartFile:
 
     def take_up(self) -> None:
         """Go on with what an earlier process left; what nobody can go on with is removed."""
-        # Not glob(), which makes a pattern of each name: folders grow to thousands of files.
-        for name in sorted(name for name in os.listdir(self._folder) if name.startswith(self._prefix)):  # noqa: PTH208
+        for name in self._leftovers.take(self._folder, self._prefix):
             path = self._folder / name
-            descriptor = _locked(path, OPENING) if name.endswith(SUFFIX) else None
+            descriptor = _locked(path, OPENING)
             if descriptor is None:
                 continue
             etag, size = self._etag_in(path.name), os.fstat(descriptor).st_size
@@ -117,6 +146,7 @@ class PartFile:
             self.drop()
             return
         os.close(self._descriptor)
+        self._leftovers.add(self._folder, self._path.name)
         self._path = None
 
     def drop(self) -> None:

@@ -4,7 +4,7 @@ A name and a header say what somebody believes; the bytes are what a reader of t
 nothing, the other two count, but not if a file of that type would have told.
 """
 
-__all__ = ["HEAD", "extension", "image", "of_file", "of_output", "sniff"]
+__all__ = ["EXTENSIONS", "HEAD", "extension", "image", "of_file", "of_output", "sniff"]
 
 HEAD = 64
 """How many of the first bytes are looked at."""
@@ -54,6 +54,8 @@ _SUFFIXES = {
 }
 _EXTENSIONS = {media_type: suffix for suffix, media_type in reversed(_SUFFIXES.items())}
 """The first suffix of each type."""
+EXTENSIONS = (*_EXTENSIONS.values(), ".bin")
+"""Every suffix that a file's name is given."""
 _ISO = frozenset({"video/mp4", "video/quicktime"})
 """One container by two names: cameras and editors mix them up."""
 _KINDS = {"image": ("image/",), "video": ("video/", "image/x-exr"), "audio": ("audio/", "video/")}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from generor_async.engine.parts import PartFile
+from generor_async.engine.parts import FOLDERS_REMEMBERED, Leftovers, PartFile
 from generor_async.rules.ranges import Have
 
 ETAG = '"v1"'
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="parts are not taken up 
 
 
 def begun(folder: Path, etag: str | None = ETAG, data: bytes = b"half") -> PartFile:
-    part = PartFile(folder, "gen-1-0")
+    part = PartFile(folder, "gen-1-0", Leftovers())
     part.take_up()
     part.begin(etag)
     part.write(data)
@@ -38,7 +38,7 @@ def test_a_file_has_its_name_when_it_is_settled_and_not_before(tmp_path: Path) -
 
 def test_what_is_left_of_a_known_file_is_taken_up(tmp_path: Path) -> None:
     begun(tmp_path).leave()
-    part = PartFile(tmp_path, "gen-1-0")
+    part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.take_up()
     assert part.have == Have(4, ETAG)
     part.write(b"+half")
@@ -56,10 +56,28 @@ def test_what_a_killed_process_left_of_an_unknown_file_is_removed(tmp_path: Path
     for mark in ("0123456789abcdef", "not hex", b'"v1"'.hex()):
         (tmp_path / f".gen-1-0~{mark}.part").write_bytes(b"" if "2276" in mark else b"half")
     (tmp_path / ".gen-1-01~2276312222.part").write_bytes(b"another's")
-    part = PartFile(tmp_path, "gen-1-0")
+    part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.take_up()
     assert part.have == Have()
     assert names(tmp_path) == [".gen-1-01~2276312222.part"]
+
+
+def test_a_folder_is_looked_through_once_and_what_is_left_later_is_known(tmp_path: Path) -> None:
+    leftovers = Leftovers()
+    assert leftovers.take(tmp_path, ".gen-1-0~") == []
+    part = PartFile(tmp_path, "gen-1-0", leftovers)
+    part.begin(ETAG)
+    part.write(b"half")
+    part.leave()
+    (tmp_path / ".gen-2-0~2276312222.part").write_bytes(b"another process's")
+    assert leftovers.take(tmp_path, ".gen-2-0~") == []
+    assert leftovers.take(tmp_path, ".gen-1-0~") == names(tmp_path)[:1]
+    assert leftovers.take(tmp_path, ".gen-1-0~") == [], "it is somebody's now"
+    for number in range(FOLDERS_REMEMBERED):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        leftovers.take(folder, ".gen-1-0~")
+    assert leftovers.take(tmp_path, ".gen-2-0~") == [".gen-2-0~2276312222.part"], "one of too many folders"
 
 
 def test_a_part_that_is_in_use_is_left_alone_and_both_files_are_whole(tmp_path: Path) -> None:
@@ -122,7 +140,7 @@ def test_a_file_system_without_links_or_locks_will_do(tmp_path: Path, monkeypatc
     with pytest.raises(FileExistsError):
         part.settle(".bin", overwrite=False)
     part.leave()
-    part = PartFile(tmp_path, "gen-1-0")
+    part = PartFile(tmp_path, "gen-1-0", Leftovers())
     part.take_up()
     assert part.have == Have(), "nobody can tell whether it is in use"
 
