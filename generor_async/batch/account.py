@@ -6,6 +6,7 @@ from typing import Any
 from generor_async.batch.journal import Journal
 from generor_async.batch.work import Work
 from generor_async.errors import APIError
+from generor_async.rules.spending import likely
 
 __all__ = ["Account"]
 
@@ -36,9 +37,10 @@ class Account:
         return None if balance is None or added is None else noted["balance"] + added[0] - balance
 
     async def sum_up(self) -> None:
-        """Note what it has spent, beside what the calls told: costs that overlap are in these more than once."""
-        told = sum(one.settled for one in await self._journal.spent())
+        """Note what it has spent, beside what the calls have likely cost."""
+        sums = await self._journal.spent()
         with suppress(APIError):
             spent = await self.spent()
             if spent is not None:
-                await self._journal.remember("spent", {"told": told, "spent": min(spent, told)})
+                most = sum(one.settled for one in sums)  # what is spent beyond is somebody else's
+                await self._journal.remember("spent", {"told": likely(sums), "spent": min(spent, most)})

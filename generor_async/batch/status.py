@@ -16,6 +16,7 @@ from generor_async.batch.report import State as ReportState
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.rows import Release, State
+from generor_async.rules.spending import likely
 
 __all__ = ["Status", "make_ready", "read_status", "report"]
 
@@ -143,8 +144,8 @@ async def _summary(reader: SqliteReader, title: str) -> Summary:
 
 
 async def _spent(reader: SqliteReader) -> float:
-    """Return what was charged: as the account had it at the end of the last run, and what calls told since."""
-    told = sum(one.settled for one in await reader.spent())
+    """Return what was charged: by the account at the end of the last run, and since then what calls have likely cost."""
+    told = likely(await reader.spent())
     noted: Any = await reader.recall("spent")
     return told if noted is None else noted["spent"] + told - noted["told"]
 

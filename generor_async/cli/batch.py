@@ -213,7 +213,9 @@ async def _run(batch: Batch, out: Path, *, note: str) -> int:
         typer.echo("generor: stopped; nothing is lost: run the same again to go on", err=True)
     elif batch.progress is not None and batch.progress.phase == "capped":
         typer.echo("generor: the cap allows no more; run the same with a higher --max-credits to go on", err=True)
-    await batch.report()
+    page = await batch.report()
+    if sys.stdout.isatty():
+        typer.echo(f"see {page}")
     if stopped:
         return INTERRUPTED
     return 0 if standing.is_complete else SOME_MISSING

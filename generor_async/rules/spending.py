@@ -17,7 +17,7 @@ from typing import Final, Literal, Self, TypeAlias
 
 from attrs import define, field, frozen
 
-__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent"]
+__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent", "likely"]
 
 NO_CAP: Final = math.inf
 ROUNDING: Final = 1e-6
@@ -40,6 +40,13 @@ class Spent:
     """What is set aside for attempts that are under way, unknown, or failed with nobody knowing their cost."""
     ratio: float | None
     """The highest ratio of cost to estimate of the attempts that ran alone; None where none has."""
+
+
+def likely(sums: Iterable[Spent]) -> float:
+    """Return what attempts have likely cost: those that overlapped no more than those that ran alone."""
+    return sum(
+        one.settled if one.ratio is None else min(one.settled, one.estimated * max(1.0, one.ratio)) for one in sums
+    )
 
 
 @define(eq=False)

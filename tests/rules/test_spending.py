@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.spending import Budget, Hold, Spent
+from generor_async.rules.spending import Budget, Hold, Spent, likely
 
 MODELS = ("a", "b")
 moves = st.lists(
@@ -186,6 +186,16 @@ def test_what_a_journal_added_up_is_taken_up_again() -> None:
     budget.found_out(6.0, 0.0)
     assert budget.committed == 31.0
     assert budget.reserve("text", 80.0) == "over"
+
+
+def test_calls_that_overlapped_cost_no_more_than_those_that_ran_alone() -> None:
+    alone = Spent(model="image", settled=24.0, estimated=6.0, open=0.0, ratio=4.0)
+    overlapped = Spent(model="image", settled=5_000.0, estimated=60.0, open=7.0, ratio=4.0)
+    cheaper = Spent(model="image", settled=50.0, estimated=60.0, open=0.0, ratio=0.5)
+    told = Spent(model="text", settled=9.0, estimated=1.0, open=0.0, ratio=None)
+    assert [likely([one]) for one in (alone, overlapped, cheaper, told)] == [24.0, 240.0, 50.0, 9.0]
+    assert likely([overlapped, told]) == 249.0
+    assert likely([]) == 0.0
 
 
 def test_a_thousand_prices_in_dollars_fill_a_cap_to_the_credit() -> None:
