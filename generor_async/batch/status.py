@@ -144,7 +144,7 @@ async def _summary(reader: SqliteReader, title: str) -> Summary:
 
 
 async def _spent(reader: SqliteReader) -> float:
-    """Return what was charged: by the account at the end of the last run, and since then what calls have likely cost."""
+    """Return what was charged: by the account at the end of the last run, since then by what calls have likely cost."""
     told = likely(await reader.spent())
     noted: Any = await reader.recall("spent")
     return told if noted is None else noted["spent"] + told - noted["told"]
