@@ -12,12 +12,10 @@ from rich.console import Console
 from generor_async.cli import batch, call
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
+from generor_async.cli.endings import BAD_USE, INTERRUPTED, stop
 from generor_async.errors import GenerorAsyncError
 
 __all__ = ["app"]
-
-BAD_USE = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="generor",
@@ -32,11 +30,6 @@ app = typer.Typer(
 
 app.add_typer(batch.commands, name="batch")
 app.add_typer(call.commands, name="call")
-
-
-def _stop(message: str, code: int) -> typer.Exit:
-    typer.echo(f"generor: {message}", err=True)
-    return typer.Exit(code)
 
 
 @app.command()
@@ -54,9 +47,9 @@ def demo(
     try:
         asyncio.run(demonstration.run(out, seed=seed, console=Console()))
     except KeyboardInterrupt:
-        raise _stop(f"interrupted; what was finished is in {out}", INTERRUPTED) from None
+        raise stop(f"interrupted; what was finished is in {out}", INTERRUPTED) from None
     except GenerorAsyncError as error:
-        raise _stop(str(error), BAD_USE) from None
+        raise stop(str(error), BAD_USE) from None
 
 
 @app.command(epilog=simulation.faults_help())
@@ -70,10 +63,10 @@ def simulate(**options: Any) -> None:
     except KeyboardInterrupt:
         raise typer.Exit from None
     except ValueError as error:
-        raise _stop(str(error), BAD_USE) from None
+        raise stop(str(error), BAD_USE) from None
     except OSError as error:
         address, reason = f"{options['host']}:{options['port']}", os.strerror(error.errno or 0)
-        raise _stop(f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE) from None
+        raise stop(f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE) from None
 
 
 # Where typer finds the options.

@@ -22,6 +22,7 @@ from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
+from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, printable, say, stop
 from generor_async.cli.progress import tell
 from generor_async.cli.question import ask
 from generor_async.cli.standing import show
@@ -29,7 +30,6 @@ from generor_async.errors import GenerorAsyncError
 
 __all__ = ["commands"]
 
-SOME_MISSING, BAD_USE, INTERRUPTED = 3, 2, 130
 PORTS = range(18_000, 28_000)
 """Where the simulator listens: a folder goes on at the address where it began."""
 SIMULATED = f"simulated, {SPEED:g} times as fast: nothing is paid"
@@ -173,22 +173,21 @@ def _finish(main: Coroutine[Any, Any, int]) -> None:
     try:
         code = asyncio.run(main)
     except KeyboardInterrupt:
-        typer.echo("generor: interrupted", err=True)
-        code = INTERRUPTED
+        raise stop("interrupted", INTERRUPTED) from None
     except GenerorAsyncError as error:
         _complain(error)
-        code = BAD_USE
+        raise typer.Exit(BAD_USE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"generor: {where}{error.strerror or error}", err=True)
-        code = BAD_USE
+        raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
     raise typer.Exit(code)
 
 
 def _complain(error: GenerorAsyncError) -> None:
-    typer.echo(f"generor: {error}", err=True)
+    """Say what an error says, with its notes on how to go on."""
+    say(str(error))
     for note in getattr(error, "__notes__", ()):
-        typer.echo(note, err=True)
+        typer.echo(printable(note), err=True)
 
 
 def _port(out: Path) -> int:
@@ -210,9 +209,9 @@ async def _run(batch: Batch, out: Path, *, note: str) -> int:
     if problem is not None:
         _complain(problem)
     elif stopped:
-        typer.echo("generor: stopped; nothing is lost: run the same again to go on", err=True)
+        say("stopped; nothing is lost: run the same again to go on")
     elif batch.progress is not None and batch.progress.phase == "capped":
-        typer.echo("generor: the cap allows no more; run the same with a higher --max-credits to go on", err=True)
+        say("the cap allows no more; run the same with a higher --max-credits to go on")
     page = await batch.report()
     if sys.stdout.isatty():
         typer.echo(f"see {page}")

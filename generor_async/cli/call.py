@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from generor_async.cli.calling import BAD_USE, perform
+from generor_async.cli.calling import perform
+from generor_async.cli.endings import BAD_USE, stop
 from generor_async.cli.operations import NAMES, Described, Parameter, described, summary
-from generor_async.cli.show import stop
 from generor_async.cli.values import RULES, option
 
 __all__ = ["commands"]

@@ -32,13 +32,13 @@ from generor_async import (
 )
 from generor_async.batch.prices import DOLLARS_A_CREDIT, luma_quote
 from generor_async.cli.clients import opened
+from generor_async.cli.endings import BAD_USE, FAILED, INTERRUPTED, BadUseError, printable, stop
 from generor_async.cli.operations import Described
-from generor_async.cli.show import BadUseError, printable, show, stop
+from generor_async.cli.show import show
 from generor_async.cli.values import Reader, Values
 
-__all__ = ["BAD_USE", "perform"]
+__all__ = ["perform"]
 
-FAILED, BAD_USE, INTERRUPTED = 1, 2, 130
 REFUSED: Final = (BadRequestError, MissingAPIKeyError, PayloadTooLargeError, UnprocessableEntityError)
 """What says that the request itself is at fault."""
 LOOK: Final = "generor call luma.generations.get --generation-id {id} --wait"

@@ -10,11 +10,10 @@ from rich.text import Text
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.prices import AS_OF, DOLLARS_A_CREDIT
 from generor_async.batch.runner import Batch
+from generor_async.cli.endings import INTERRUPTED, say
 from generor_async.cli.progress import duration
 
 __all__ = ["ask"]
-
-NO = 130
 
 
 async def ask(batch: Batch, *, api: str, cap: float | None, price: float | None) -> None:
@@ -29,8 +28,8 @@ async def ask(batch: Batch, *, api: str, cap: float | None, price: float | None)
         table.add_row(Text(name, style="dim"), Text(text))
     console.print(table)
     if not _confirmed(f"Spend this through the real API of {api.capitalize()}?"):
-        typer.echo("generor: nothing was spent", err=True)
-        raise typer.Exit(NO)
+        say("nothing was spent")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _confirmed(question: str) -> bool:

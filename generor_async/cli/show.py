@@ -2,23 +2,20 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import typer
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from generor_async.cli.endings import printable
 from generor_async.values import JSON, Model, is_array, is_object
 
-__all__ = ["BadUseError", "printable", "show", "stop"]
+__all__ = ["show"]
 
-TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the direction of writing."""
 COLUMNS: Final = 6
 """Columns of a table; what else the items have is named below it."""
 
@@ -34,30 +31,6 @@ def show(result: Any, files: Sequence[Path] | None = None) -> None:
     # Half of a surrogate pair, which UTF-8 has no bytes for, is written as the escape that JSON has for it.
     sys.stdout.buffer.write(_written(value).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
-
-
-class BadUseError(typer.BadParameter):
-    """What was asked for can't be done: said as it is, after the option that it is about."""
-
-    def format_message(self) -> str:
-        """Return it in a sentence."""
-        return f"{self.param_hint}: {self.message}" if self.param_hint else self.message
-
-
-def stop(message: str, code: int) -> typer.Exit:
-    """Say on stderr why a command ends, and return what to raise."""
-    typer.echo(f"generor: {printable(message)}", err=True)
-    return typer.Exit(code)
-
-
-def printable(text: str) -> str:
-    """Return a text without what would command a terminal: prompts and names are other people's."""
-    return "".join(each.encode("unicode_escape").decode() if _commands(each) else each for each in text)
-
-
-def _commands(character: str) -> bool:
-    """Tell whether a terminal would do something else than show it, or turn the order of what it shows."""
-    return (unicodedata.category(character) in {"Cc", "Cs"} and character != "\n") or character in TURNING
 
 
 def _as_json(result: Any) -> JSON:
