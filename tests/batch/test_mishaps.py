@@ -3,7 +3,6 @@
 Whatever it is, nothing that was paid for is lost, nothing is paid for twice, and a sentence says what to do.
 """
 
-import asyncio
 import json
 import os
 import tempfile
@@ -353,8 +352,7 @@ def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_char
     """By its own time, the call would lie where the account shows nothing: surely absent, and to be paid for again."""
 
     async def main() -> None:
-        simulator = Simulator(speed=SPEED, tier="pro", exact_cost=True)
-        with simulator:
+        async with Simulator(tier="pro", exact_cost=True) as simulator:
             clock = SetClock(simulator.clock)
             options: dict[str, Any] = simulator.generor_options | {"clock": clock}
             async with AsyncGeneror(**options) as generor:
@@ -371,4 +369,4 @@ def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_char
             prompts = Counter(creation.prompt for creation in simulator.generor.account.creations)
             assert [prompts[f"heron {number}"] for number in range(3)] == [1, 1, 1]
 
-    asyncio.run(main())
+    run(main())

@@ -1,6 +1,7 @@
 """The command `generor`, many times: each run is a process of its own, forked from one that has imported it already."""
 
 import fcntl
+import gc
 import io
 import json
 import os
@@ -118,6 +119,7 @@ def _serve(orders: socket.socket) -> None:
 
     with redirect_stdout(io.StringIO()):
         app(["call"], standalone_mode=False)  # imports all that a run does
+    gc.freeze()  # or each run looks through all of it, and has a copy of its own
     running = set[int]()
     while True:
         order, streams, _, _ = socket.recv_fds(orders, LONGEST, 3)
@@ -160,4 +162,5 @@ def _become(arguments: list[str], cwd: str, env: dict[str, str], streams: list[i
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as theirs:
+        _serve(theirs)
