@@ -206,7 +206,7 @@ def test_a_folder_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 async def cannot_be_written_to(disk: Path) -> None:
     """Run a batch, then let the disk be read-only: neither it nor another one is begun, and it can be looked at."""
     source = write(disk / "a.jsonl", rows({"prompt": "a heron"}))
-    with Simulator(speed=300) as simulator:
+    async with Simulator() as simulator:
         async with AsyncLuma(**simulator.luma_options) as luma:
             assert [outcome.state async for outcome in run_batch(luma, source, to=disk / "old")] == ["done"]
             make_read_only(disk)
