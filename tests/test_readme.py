@@ -11,6 +11,7 @@ import pytest
 from support.commands import Commands
 from support.plugin import MODULE, provide
 
+from generor_async.engine.clock import REAL_CLOCK
 from generor_async.simulator import Simulator
 
 pytest_plugins = ["pytester"]
@@ -31,9 +32,12 @@ def heading(code: str) -> str:
 
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Simulator:
-    """A simulator whose time flies; the client of the README has the real clock."""
+    """A simulator whose time flies, and with it that of the README's clients, which know of no other clock."""
     monkeypatch.chdir(tmp_path)
-    return Simulator(seed=7, speed=30)
+    simulator = Simulator(seed=7, speed=30)
+    for name in ("speed", "monotonic", "time", "sleep"):
+        monkeypatch.setattr(REAL_CLOCK, name, getattr(simulator.clock, name))
+    return simulator
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=heading)

@@ -1,5 +1,6 @@
 """`generor batch` in a process of its own: what it prints, what it leaves, how it exits."""
 
+import asyncio
 import csv
 import io
 import json
@@ -13,10 +14,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from rich.console import Console
 from support.commands import Commands
 from support.terminal import Terminal
 
+from generor_async import AsyncLuma
+from generor_async.batch.runner import run_batch
+from generor_async.cli.progress import tell
 from generor_async.simulator import Simulator
+from generor_async.testing import run as run_in_virtual_time
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()", "batch"]
 GOOD, BAD = {"prompt": "a heron"}, {"prompt": "[[moderate]] a heron"}
@@ -215,17 +221,25 @@ def test_a_dumb_terminal_gets_lines(commands: Commands, tmp_path: Path) -> None:
         assert b"\x1b" not in terminal.raw
 
 
-def test_elsewhere_a_line_says_the_same(commands: Commands, tmp_path: Path) -> None:
-    rows = prompts(tmp_path, *herons(400))
-    running = commands.begin("batch", "run", rows, "--out", str(tmp_path / "out"), "--simulate")
-    line = running.stderr.readline()
-    running.interrupt()
-    running.interrupt()
-    running.end()
+def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> None:
+    told = io.StringIO()
+
+    async def main() -> float:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch, began = run_batch(luma, herons(60), to=tmp_path), simulator.clock.time()
+            telling = asyncio.create_task(tell(batch, Console(file=told, width=40)))
+            async for _ in batch:
+                pass
+            telling.cancel()
+            return simulator.clock.time() - began
+
+    seconds = run_in_virtual_time(main())
+    lines = told.getvalue().splitlines()
+    assert len(lines) == seconds // 10
     assert re.search(
-        r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", line
+        r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", lines[6]
     )
-    assert re.search(r"spent, about [\d,.]+ to come; \d+ min so far, about \d+ min left\n$", line)
+    assert re.search(r"spent, about [\d,.]+ to come; 70 s so far, about \d+ s left$", lines[6])
 
 
 def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
