@@ -1,6 +1,5 @@
 """The command `generor`, many times: each run is a process of its own, forked from one that has imported it already."""
 
-import fcntl
 import gc
 import io
 import json
@@ -9,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import termios
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -145,6 +143,9 @@ def _serve(orders: socket.socket) -> None:
 
 def _become(arguments: list[str], cwd: str, env: dict[str, str], streams: list[int]) -> None:
     """Run the command, and end as it does."""
+    import fcntl
+    import termios
+
     from generor_async.cli import main
 
     os.chdir(cwd)
