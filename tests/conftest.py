@@ -1,12 +1,15 @@
 """What every test shares: the event loop's kind, and whether it is the wheel that is tested."""
 
 import signal
+from collections.abc import Iterator
 from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import pytest
+from support.commands import Commands
+from support.commands import commands as have_commands
 from support.plugin import PLUGIN
 
 import generor_async
@@ -68,3 +71,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """The command `generor`, for tests that need no interpreter of its own."""
+    with have_commands() as running:
+        yield running

@@ -4,14 +4,14 @@ import ast
 import asyncio
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import Commands
 from support.plugin import MODULE, provide
 
+from generor_async.engine.clock import REAL_CLOCK
 from generor_async.simulator import Simulator
 
 pytest_plugins = ["pytester"]
@@ -21,7 +21,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 PYTHON = [code for language, code in BLOCKS if language == "python" and "\ndef test_" not in code.replace("async ", "")]
 TESTS = [code for language, code in BLOCKS if language == "python" and code not in PYTHON]
-COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
 CONSOLE = [code.strip() for language, code in BLOCKS if language == "console"]
 
 
@@ -33,9 +32,12 @@ def heading(code: str) -> str:
 
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Simulator:
-    """A simulator whose time flies; the client of the README has the real clock."""
+    """A simulator whose time flies, and with it that of the README's clients, which know of no other clock."""
     monkeypatch.chdir(tmp_path)
-    return Simulator(seed=7, speed=30)
+    simulator = Simulator(seed=7, speed=30)
+    for name in ("speed", "monotonic", "time", "sleep"):
+        monkeypatch.setattr(REAL_CLOCK, name, getattr(simulator.clock, name))
+    return simulator
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=heading)
@@ -68,19 +70,11 @@ def test_each_block_of_tests_passes(code: str, pytester: pytest.Pytester, monkey
 
 
 @pytest.mark.parametrize("code", [code for code in CONSOLE if code.startswith("generor ")], ids=heading)
-def test_each_command_runs(code: str, tmp_path: Path) -> None:
+def test_each_command_runs(code: str, commands: Commands, tmp_path: Path) -> None:
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "a heron"}\n{"prompt": "two herons"}\n')
     for line in code.splitlines():
         arguments = shlex.split(line)[1:]
-        ended = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = commands.run(*arguments, cwd=tmp_path)
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
 
 

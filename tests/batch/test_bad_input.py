@@ -1,15 +1,14 @@
 """Bad input to a whole run: what can't be is said in a sentence, and costs nothing; the rest is done."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
+from support.commands import Commands
 from support.small_disk import make_read_only, run_on_small_disk
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError
@@ -20,7 +19,7 @@ from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
-COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()", "batch", "run"]
+Command: TypeAlias = Callable[..., tuple[int, list[str]]]
 JOKE = {"slug": "joke", "model_id": 37}
 
 
@@ -33,17 +32,15 @@ def rows(*given: dict[str, Any]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in given)
 
 
-def command(*arguments: str | Path) -> tuple[int, list[str]]:
+@pytest.fixture
+def command(commands: Commands) -> Command:
     """Run the command on the simulator; give its exit code, and what it says to a person."""
-    ended = subprocess.run(
-        [*COMMAND, *map(str, arguments), "--simulate"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return ended.returncode, ended.stderr.splitlines()
+
+    def run(*arguments: str | Path) -> tuple[int, list[str]]:
+        ended = commands.run("batch", "run", *map(str, arguments), "--simulate")
+        return ended.returncode, ended.stderr.splitlines()
+
+    return run
 
 
 def outcomes(
@@ -72,7 +69,7 @@ def test_one_line_of_ten_thousand_that_is_no_json_keeps_none_of_the_others_from_
     assert told["reason"].startswith("it is not JSON (Unterminated string")
 
 
-def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path: Path) -> None:
+def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path: Path, command: Command) -> None:
     good, bad = rows({"prompt": "a heron"}), '{"promt": 1}\n'
     source = write(tmp_path / "prompts.jsonl", good + "{\n" + rows({"prompt": "x" * 6_001}) + 6 * bad)
     code, said = command(source, "--out", tmp_path / "out")
@@ -110,7 +107,7 @@ def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path
     ],
 )
 def test_a_file_that_is_none_is_refused_and_another_one_may_have_the_folder(
-    tmp_path: Path, name: str, content: str, sentence: str
+    tmp_path: Path, command: Command, name: str, content: str, sentence: str
 ) -> None:
     source = write(tmp_path / name, content)
     code, said = command(source, "--out", tmp_path / "out")
@@ -143,7 +140,9 @@ def test_utf_16_that_breaks_off_is_told_when_what_came_before_is_done(tmp_path: 
     assert len((tmp_path / "out/results.jsonl").read_text().splitlines()) >= 9
 
 
-def test_of_duplicate_ids_the_same_row_is_run_once_and_another_row_is_set_aside(tmp_path: Path) -> None:
+def test_of_duplicate_ids_the_same_row_is_run_once_and_another_row_is_set_aside(
+    tmp_path: Path, command: Command
+) -> None:
     same, other = {"id": "a", "prompt": "a heron"}, {"id": "a", "prompt": "a cat"}
     source = write(tmp_path / "a.jsonl", rows(same, same, other))
     code, said = command(source, "--out", tmp_path / "out")
@@ -180,7 +179,7 @@ def test_what_is_no_reject_any_more_leaves_no_file(tmp_path: Path) -> None:
 # --- the folder -------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_of_another_run_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_folder_of_another_run_is_refused_by_name(tmp_path: Path, command: Command) -> None:
     first, second = (write(tmp_path / f"{name}.jsonl", rows({"prompt": "a heron"})) for name in "ab")
     assert command(first, "--out", tmp_path / "out")[0] == 0
     code, (said,) = command(second, "--out", tmp_path / "out")
@@ -207,7 +206,7 @@ def test_a_folder_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
 async def cannot_be_written_to(disk: Path) -> None:
     """Run a batch, then let the disk be read-only: neither it nor another one is begun, and it can be looked at."""
     source = write(disk / "a.jsonl", rows({"prompt": "a heron"}))
-    with Simulator(speed=300) as simulator:
+    async with Simulator() as simulator:
         async with AsyncLuma(**simulator.luma_options) as luma:
             assert [outcome.state async for outcome in run_batch(luma, source, to=disk / "old")] == ["done"]
             make_read_only(disk)
@@ -229,21 +228,16 @@ def test_a_folder_that_can_only_be_read_is_refused_and_can_still_be_looked_at() 
     run_on_small_disk(cannot_be_written_to, kilobytes=8_000)
 
 
-def test_a_folder_that_a_living_process_uses_is_refused_with_its_pid(tmp_path: Path) -> None:
+def test_a_folder_that_a_living_process_uses_is_refused_with_its_pid(
+    tmp_path: Path, commands: Commands, command: Command
+) -> None:
     given = rows(*({"prompt": f"heron {number}"} for number in range(300)))
     source, out = write(tmp_path / "a.jsonl", given), tmp_path / "out"
-    process = subprocess.Popen(
-        [*COMMAND, str(source), "--out", str(out), "--simulate"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ,
-    )
-    try:
-        while not (out / "media").exists():
-            assert process.poll() is None
-        code, said = command(source, "--out", out, "--simulate")
-        assert code == 2
-        assert f"is in use by process {process.pid}" in said[-1]
-    finally:
-        process.terminate()
-        process.wait()
+    running = commands.begin("batch", "run", str(source), "--out", str(out), "--simulate")
+    while not (out / "media").exists():
+        time.sleep(0.02)
+    code, said = command(source, "--out", out)
+    assert code == 2
+    assert f"is in use by process {running.pid}" in said[-1]
+    running.interrupt()
+    assert running.end()[0] == 130

@@ -3,7 +3,6 @@
 Whatever it is, nothing that was paid for is lost, nothing is paid for twice, and a sentence says what to do.
 """
 
-import asyncio
 import json
 import os
 import tempfile
@@ -29,7 +28,6 @@ UNI_1 = 0.0404 / 0.003
 """Credits that an image of Luma's costs."""
 JOKE = 37
 ROWS = 24
-SPEED, DISK_SPEED = 200.0, 50.0
 
 
 def pictures(count: int) -> list[dict[str, Any]]:
@@ -63,7 +61,7 @@ def in_luma(test: Callable[[Simulator, AsyncLuma], Coroutine[Any, Any, None]], *
 
 async def fills_up(disk: Path, folder: Path) -> Exception:
     """Run a batch during which a disk fills up, then again when it has room: every row is charged once and done."""
-    with Simulator(speed=DISK_SPEED, luma_rpm=600, luma_jobs=8) as simulator:
+    async with Simulator(luma_rpm=600, luma_jobs=8) as simulator:
         simulator.faults.add_spec(
             "luma.generations.create=drip:after_charge:pieces=2:pause=15"
         )  # charged, and not told yet
@@ -125,16 +123,15 @@ async def full_at_a_download(disk: Path) -> None:
 
 
 async def full_from_the_start(disk: Path) -> None:
-    with Simulator(speed=SPEED) as simulator:
-        async with AsyncLuma(**simulator.luma_options) as luma:
-            with full(disk, spare=64), pytest.raises(InvalidRequestError) as caught:
-                _ = [outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]
-            assert str(caught.value).endswith(
-                f"{disk / 'out'} has no room for a batch (No space left on device)."
-                " Free some space, or give another folder; nothing was begun."
-            )
-            assert not simulator.ledger.charges
-            assert len([outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]) == 3
+    async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        with full(disk, spare=64), pytest.raises(InvalidRequestError) as caught:
+            _ = [outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]
+        assert str(caught.value).endswith(
+            f"{disk / 'out'} has no room for a batch (No space left on device)."
+            " Free some space, or give another folder; nothing was begun."
+        )
+        assert not simulator.ledger.charges
+        assert len([outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]) == 3
 
 
 @pytest.mark.parametrize(
@@ -353,8 +350,7 @@ def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_char
     """By its own time, the call would lie where the account shows nothing: surely absent, and to be paid for again."""
 
     async def main() -> None:
-        simulator = Simulator(speed=SPEED, tier="pro", exact_cost=True)
-        with simulator:
+        async with Simulator(tier="pro", exact_cost=True) as simulator:
             clock = SetClock(simulator.clock)
             options: dict[str, Any] = simulator.generor_options | {"clock": clock}
             async with AsyncGeneror(**options) as generor:
@@ -371,4 +367,4 @@ def test_a_call_in_doubt_that_was_dated_by_a_wrong_clock_is_settled_and_not_char
             prompts = Counter(creation.prompt for creation in simulator.generor.account.creations)
             assert [prompts[f"heron {number}"] for number in range(3)] == [1, 1, 1]
 
-    asyncio.run(main())
+    run(main())

@@ -13,36 +13,36 @@ from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.simulator import Simulator
+from generor_async.testing import run
 
 GENERATE = "generor.generators.generate"
 CREATIONS, TRANSACTIONS = "generor.creations.list", "generor.credits.list_transactions"
 JOKE, ROWS = 37, 24
-SPEED = 200.0
 
 
 def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
     """Run a batch under faults; give how many rows were in doubt, and how many were held. None may be charged twice."""
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(ROWS)]
 
-    async def main(simulator: Simulator) -> tuple[int, int]:
-        async with AsyncGeneror(**simulator.generor_options) as generor:
+    async def main() -> tuple[int, int]:
+        async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            for spec in specs:
+                simulator.faults.add_spec(spec)
             batch = run_batch(generor, rows, to=folder, concurrency=concurrency)
             states = [outcome.state async for outcome in batch]
         counts = (await read_status(folder)).counts
-        assert counts["done"] + counts["unknown"] == ROWS
-        return states.count("unknown"), counts["unknown"]
-
-    with Simulator(speed=SPEED, tier="enterprise") as simulator:
-        for spec in specs:
-            simulator.faults.add_spec(spec)
-        doubtful, held = asyncio.run(main(simulator))
+        held = counts["unknown"]
+        assert counts["done"] + held == ROWS
         made = Counter(creation.prompt for creation in simulator.generor.account.creations)
-    charged = [made[f"heron {number}"] for number in range(ROWS)]
-    assert max(charged) == 1
-    assert charged.count(0) <= held, "whatever is done was made"
-    looks = [entry.at for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
-    assert all(later - sooner >= BETWEEN_LOOKS / 2 for sooner, later in pairwise(looks)), "or no two could agree"
-    return doubtful, held
+        charged = [made[f"heron {number}"] for number in range(ROWS)]
+        assert max(charged) == 1
+        assert charged.count(0) <= held, "whatever is done was made"
+        asked = [entry for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
+        looks = pairwise(entry.at for entry in asked)
+        assert all(later - sooner >= BETWEEN_LOOKS / 2 for sooner, later in looks), "or no two could agree"
+        return states.count("unknown"), held
+
+    return run(main())
 
 
 @pytest.mark.parametrize(
@@ -92,30 +92,29 @@ def test_calls_in_doubt_that_fall_due_one_after_the_other_are_settled_too(tmp_pa
 def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_path: Path) -> None:
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(8)]
 
-    async def main(simulator: Simulator) -> list[str]:
-        options = simulator.generor_options
-        others_options: dict[str, Any] = {**options, "api_key": simulator.generor.add_key(name="others")}
-        account = simulator.generor.account
-        async with AsyncGeneror(**options) as generor, AsyncGeneror(**others_options) as other:
-            await other.generators.generate("joke", prompt="other", model_id=JOKE)
-            simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:3x")
+    async def main() -> None:
+        async with Simulator(tier="enterprise") as simulator:
+            options = simulator.generor_options
+            others_options: dict[str, Any] = {**options, "api_key": simulator.generor.add_key(name="others")}
+            account = simulator.generor.account
+            async with AsyncGeneror(**options) as generor, AsyncGeneror(**others_options) as other:
+                await other.generators.generate("joke", prompt="other", model_id=JOKE)
+                simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:3x")
 
-            async def others() -> None:
-                while account.creations[-1].prompt == "other":  # noqa: ASYNC110 - the server knows nothing of events
-                    await asyncio.sleep(0.01)
-                for number in range(4):
-                    await other.generators.generate("joke", prompt=f"other {number}", model_id=JOKE, count=2)
-                account.wallet.free += 5
-                now = simulator.clock.time()
-                simulator.generor.world.record(account, "daily_bonus", 5, at=now, description="Daily bonus")
+                async def others() -> None:
+                    while account.creations[-1].prompt == "other":  # noqa: ASYNC110 - the server knows nothing of events
+                        await asyncio.sleep(0.5)
+                    for number in range(4):
+                        await other.generators.generate("joke", prompt=f"other {number}", model_id=JOKE, count=2)
+                    account.wallet.free += 5
+                    now = simulator.clock.time()
+                    simulator.generor.world.record(account, "daily_bonus", 5, at=now, description="Daily bonus")
 
-            using = asyncio.create_task(others())
-            states = [outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)]
-            await using
-        return list(states)
+                using = asyncio.create_task(others())
+                states = Counter([outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)])
+                await using
+        assert states == {"unknown": 3, "done": 8}
+        made = Counter(creation.prompt for creation in account.creations)
+        assert [made[f"heron {number}"] for number in range(8)] == [1] * 8
 
-    with Simulator(speed=SPEED, tier="enterprise") as simulator:
-        states = asyncio.run(main(simulator))
-        made = Counter(creation.prompt for creation in simulator.generor.account.creations)
-    assert Counter(states) == {"unknown": 3, "done": 8}
-    assert [made[f"heron {number}"] for number in range(8)] == [1] * 8
+    run(main())

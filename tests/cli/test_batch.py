@@ -1,22 +1,28 @@
 """`generor batch` in a process of its own: what it prints, what it leaves, how it exits."""
 
+import asyncio
 import csv
 import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
+from rich.console import Console
+from support.commands import Commands
 from support.terminal import Terminal
 
+from generor_async import AsyncLuma
+from generor_async.batch.runner import run_batch
+from generor_async.cli.progress import tell
 from generor_async.simulator import Simulator
+from generor_async.testing import run as run_in_virtual_time
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()", "batch"]
 GOOD, BAD = {"prompt": "a heron"}, {"prompt": "[[moderate]] a heron"}
@@ -24,19 +30,16 @@ JOKE = {"slug": "joke", "prompt": "a heron", "model_id": 37}
 PICTURE = {"slug": "image", "prompt": "a heron", "model_id": 10003}
 BATCH = "rows", "rate", "credits", "time"
 
-Serve = Callable[..., tuple[Simulator, dict[str, str]]]
+Run: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
+Serve: TypeAlias = Callable[..., tuple[Simulator, dict[str, str]]]
 
 
-def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
-    )
+@pytest.fixture
+def run(commands: Commands) -> Run:
+    def run(*arguments: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+        return commands.run("batch", *arguments, env={**os.environ, **(environment or {})})
+
+    return run
 
 
 def prompts(folder: Path, *rows: dict[str, Any]) -> str:
@@ -70,7 +73,7 @@ def serve() -> Iterator[Serve]:
         simulator.__exit__(None, None, None)
 
 
-def test_a_batch_is_run_shown_and_reported(tmp_path: Path) -> None:
+def test_a_batch_is_run_shown_and_reported(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     ended = run("run", prompts(tmp_path, GOOD), "--out", out, "--simulate", "--param", "aspect_ratio=1:1")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -83,7 +86,7 @@ def test_a_batch_is_run_shown_and_reported(tmp_path: Path) -> None:
     assert (tmp_path / "out" / json.loads(line)["files"][0]).exists()
 
 
-def test_nothing_is_spent_where_nobody_can_be_asked(tmp_path: Path) -> None:
+def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) -> None:
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
     assert ended.returncode == 2
     said = " ".join(ended.stderr.replace("│", " ").split())
@@ -91,7 +94,7 @@ def test_nothing_is_spent_where_nobody_can_be_asked(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(tmp_path: Path) -> None:
+def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(run: Run, tmp_path: Path) -> None:
     out, rows = str(tmp_path / "out"), prompts(tmp_path, GOOD, BAD)
     assert run("run", rows, "--out", out, "--simulate").returncode == 3
     assert run("retry", out).returncode == 2
@@ -99,7 +102,7 @@ def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(tm
     assert json.loads(run("status", out).stdout)["rows"] == {"ready": 1, "done": 1}
 
 
-def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
+def test_what_a_person_can_mend_is_one_line(run: Run, tmp_path: Path) -> None:
     for command in ("status", "report", "export"):
         ended = run(command, str(tmp_path / "nothing"))
         assert ended.returncode == 2
@@ -107,7 +110,7 @@ def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
         assert "holds no batch" in ended.stderr
 
 
-def test_a_line_that_cannot_be_run_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_a_line_that_cannot_be_run_is_named_with_its_reason(run: Run, tmp_path: Path) -> None:
     rows = prompts(tmp_path, GOOD, {"promt": "misspelt"})
     ended = run("run", rows, "--out", str(tmp_path / "out"), "--simulate")
     assert ended.returncode == 3
@@ -118,28 +121,22 @@ def test_a_line_that_cannot_be_run_is_named_with_its_reason(tmp_path: Path) -> N
     assert "'promt' is no parameter" in aside["reason"]
 
 
-def test_ctrl_c_waits_for_what_is_paid_for(tmp_path: Path) -> None:
+def test_ctrl_c_waits_for_what_is_paid_for(commands: Commands, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, *herons(200)), tmp_path / "out"
-    process = subprocess.Popen(
-        [*COMMAND, "run", rows, "--out", str(out), "--simulate"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
-    )
+    running = commands.begin("batch", "run", rows, "--out", str(out), "--simulate")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not (out / "media").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    told, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+        time.sleep(0.02)
+    running.interrupt()
+    code, told, errors = running.end()
+    assert code == 130
     assert "stopping" in errors
     assert "run the same again to go on" in errors
     counts = json.loads(told)["rows"]
     assert set(counts) == {"ready", "done"}
 
 
-def test_a_row_that_comes_again_is_run_once_unless_it_may(tmp_path: Path) -> None:
+def test_a_row_that_comes_again_is_run_once_unless_it_may(run: Run, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, GOOD, GOOD, GOOD), str(tmp_path / "out")
     assert json.loads(run("run", rows, "--out", out, "--simulate").stdout)["rows"] == {"done": 1}
     ended = run("run", rows, "--out", out, "--simulate", "--allow-duplicates")
@@ -149,7 +146,7 @@ def test_a_row_that_comes_again_is_run_once_unless_it_may(tmp_path: Path) -> Non
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_row_is_exported(tmp_path: Path) -> None:
+def test_every_row_is_exported(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     formula = {"prompt": "=HYPERLINK(1)", "id": "formula", "aspect_ratio": "1:1"}
     run("run", prompts(tmp_path, formula, {**BAD, "id": "bad"}), "--out", str(out), "--simulate")
@@ -166,7 +163,7 @@ def test_every_row_is_exported(tmp_path: Path) -> None:
     assert "://" not in run("export", str(out)).stdout
 
 
-def test_who_reads_an_export_may_have_enough(tmp_path: Path) -> None:
+def test_who_reads_an_export_may_have_enough(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     run("run", prompts(tmp_path, *herons(3)), "--out", out, "--simulate")
     process = subprocess.Popen([*COMMAND, "export", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -178,7 +175,7 @@ def test_who_reads_an_export_may_have_enough(tmp_path: Path) -> None:
     assert process.wait(timeout=30) == 0
 
 
-def test_an_export_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     run("run", prompts(tmp_path, GOOD), "--out", out, "--simulate")
     ended = run("export", out, "--to", str(tmp_path / "nowhere/rows.csv"))
@@ -190,9 +187,9 @@ def test_an_export_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(tmp_path: Path, columns: int) -> None:
-    command = [*COMMAND, "run", prompts(tmp_path, *herons(300)), "--out", str(tmp_path / "out"), "--simulate"]
-    with Terminal(command, columns=columns) as terminal:
+def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(commands: Commands, tmp_path: Path, columns: int) -> None:
+    command = ["batch", "run", prompts(tmp_path, *herons(300)), "--out", str(tmp_path / "out"), "--simulate"]
+    with Terminal(commands, *command, columns=columns) as terminal:
         shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is paid")
         assert all(re.search(rf"^{name} ", shown, re.MULTILINE) for name in BATCH)
         terminal.press(b"\x03")
@@ -207,46 +204,51 @@ def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(tmp_path: Path, col
         assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")  # the cursor is there again
 
 
-def test_no_colour_is_no_colour(tmp_path: Path) -> None:
-    command = [*COMMAND, "run", prompts(tmp_path, GOOD, BAD), "--out", str(tmp_path / "out"), "--simulate"]
+def test_no_colour_is_no_colour(commands: Commands, run: Run, tmp_path: Path) -> None:
+    command = ["batch", "run", prompts(tmp_path, GOOD, BAD), "--out", str(tmp_path / "out"), "--simulate"]
     for environment, coloured in (({"NO_COLOR": "1"}, False), ({}, True)):
-        with Terminal(command, environment=environment) as terminal:
+        with Terminal(commands, *command, environment=environment) as terminal:
             terminal.until("running")
             assert terminal.ended() == 3
             assert bool(re.search(rb"\x1b\[[\d;]*3\d", terminal.raw)) == coloured
         run("retry", str(tmp_path / "out"), "--failed")
 
 
-def test_a_dumb_terminal_gets_lines(tmp_path: Path) -> None:
-    command = [*COMMAND, "run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--simulate"]
-    with Terminal(command, environment={"TERM": "dumb"}) as terminal:
+def test_a_dumb_terminal_gets_lines(commands: Commands, tmp_path: Path) -> None:
+    command = ["batch", "run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--simulate"]
+    with Terminal(commands, *command, environment={"TERM": "dumb"}) as terminal:
         assert terminal.ended() == 0
         assert b"\x1b" not in terminal.raw
 
 
-def test_elsewhere_a_line_says_the_same(tmp_path: Path) -> None:
-    rows = prompts(tmp_path, *herons(400))
-    process = subprocess.Popen(
-        [*COMMAND, "run", rows, "--out", str(tmp_path / "out"), "--simulate"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> None:
+    told = io.StringIO()
+
+    async def main() -> float:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch, began = run_batch(luma, herons(60), to=tmp_path), simulator.clock.time()
+            telling = asyncio.create_task(tell(batch, Console(file=told, width=40)))
+            async for _ in batch:
+                pass
+            telling.cancel()
+            return simulator.clock.time() - began
+
+    seconds = run_in_virtual_time(main())
+    lines = told.getvalue().splitlines()
+    assert len(lines) == seconds // 10
     assert re.search(
-        r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", line
+        r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", lines[6]
     )
-    assert re.search(r"spent, about [\d,.]+ to come; \d+ min so far, about \d+ min left\n$", line)
+    assert re.search(r"spent, about [\d,.]+ to come; 70 s so far, about \d+ s left$", lines[6])
 
 
-def test_what_it_costs_is_said_and_asked_before_anything_is_spent(tmp_path: Path, serve: Serve) -> None:
+def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
+    commands: Commands, tmp_path: Path, serve: Serve
+) -> None:
     simulator, environment = serve(speed=60)
     rows, out = prompts(tmp_path, *herons(4), GOOD, GOOD), tmp_path / "out"
-    command = [*COMMAND, "run", rows, "--out", str(out), "--max-credits", "50"]
-    with Terminal(command, environment=environment) as terminal:
+    command = ["batch", "run", rows, "--out", str(out), "--max-credits", "50"]
+    with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
         assert "rows 5 new price 67.33 credits, 0.20 US dollars (prices of mid-2026)" in shown
         assert "cap 50 credits; not all rows fit" in shown
@@ -255,14 +257,14 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(tmp_path: Path
         assert "nothing was spent" in terminal.text
     assert not simulator.ledger.requests
     assert not out.exists()
-    with Terminal(command, environment=environment) as terminal:
+    with Terminal(commands, *command, environment=environment) as terminal:
         terminal.until("[y/N]")
         terminal.press(b"y\r")
         assert terminal.ended() == 3
         assert "a higher --max-credits" in " ".join(terminal.text.split())
     assert len(simulator.ledger.charges) == 3
     command[-1] = "70"
-    with Terminal(command, environment=environment) as terminal:
+    with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
         assert "rows 0 new, 2 from before price 26.93 credits" in shown
         assert "cap 70 credits, 40.40 of it used" in shown
@@ -271,11 +273,13 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(tmp_path: Path
     assert len(simulator.ledger.charges) == 3
 
 
-def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cost(tmp_path: Path, serve: Serve) -> None:
+def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cost(
+    commands: Commands, tmp_path: Path, serve: Serve
+) -> None:
     simulator, environment = serve(speed=60, tier="pro", exact_cost=True)
     rows = prompts(tmp_path, JOKE, PICTURE)
-    command = [*COMMAND, "run", rows, "--out", str(tmp_path / "out"), "--api", "generor"]
-    with Terminal(command, environment=environment) as terminal:
+    command = ["batch", "run", rows, "--out", str(tmp_path / "out"), "--api", "generor"]
+    with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
         assert "price 7.00 credits as the API estimates it; what is charged may differ" in shown
         assert "account 100,000 credits" in shown
@@ -289,7 +293,7 @@ def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cos
 # --- what stops it ----------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_account_stops_it_with_what_to_do(tmp_path: Path, serve: Serve) -> None:
+def test_an_empty_account_stops_it_with_what_to_do(run: Run, tmp_path: Path, serve: Serve) -> None:
     _, environment = serve(speed=60, luma_balance=0.1)
     rows, out = prompts(tmp_path, *herons(5)), tmp_path / "out"
     ended = run("run", rows, "--out", str(out), "--yes", environment=environment)
@@ -310,7 +314,7 @@ def test_an_empty_account_stops_it_with_what_to_do(tmp_path: Path, serve: Serve)
     ],
 )
 def test_a_key_that_is_not_good_is_told_before_anything(
-    tmp_path: Path, serve: Serve, api: str, row: dict[str, Any], change: dict[str, str], said: str
+    run: Run, tmp_path: Path, serve: Serve, api: str, row: dict[str, Any], change: dict[str, str], said: str
 ) -> None:
     _, environment = serve()
     rows, out = prompts(tmp_path, row), tmp_path / "out"
@@ -320,7 +324,7 @@ def test_a_key_that_is_not_good_is_told_before_anything(
     assert not out.exists()
 
 
-def test_columns_that_are_no_parameters_are_bad_use(tmp_path: Path) -> None:
+def test_columns_that_are_no_parameters_are_bad_use(run: Run, tmp_path: Path) -> None:
     rows = tmp_path / "prompts.csv"
     rows.write_text("promt\na heron\n")
     ended = run("run", str(rows), "--out", str(tmp_path / "out"), "--simulate")

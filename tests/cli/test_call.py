@@ -3,12 +3,9 @@
 import io
 import json
 import os
-import pty
 import re
-import signal
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 from attrs import frozen
 from PIL import Image
-from support.commands import Commands, commands
+from support.commands import Commands, Running
+from support.terminal import Terminal
 from typer.testing import CliRunner
 
 import generor_async
@@ -27,8 +25,6 @@ from generor_async.cli.operations import NAMES, described
 from generor_async.cli.values import option
 from generor_async.simulator import Simulator
 
-PROGRAM = "import sys; sys.argv[0] = 'generor'; from generor_async.cli import main; main()"
-COMMAND = [sys.executable, "-W", "error", "-c", PROGRAM]
 CREATE = "luma.generations.create"
 GENERATE = ("generor.generators.generate", "--slug", "joke", "--model-id", "37", "--prompt", "a heron")
 SPEED = 1_000.0
@@ -44,7 +40,7 @@ class Shell:
     commands: Commands
 
     def call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return self.commands.run(["call", *arguments], cwd=self.folder, env=self.environment, stdin=stdin)
+        return self.commands.run("call", *arguments, cwd=self.folder, env=self.environment, stdin=stdin)
 
     def answer(self, *arguments: str, stdin: str = "") -> Any:
         """What a call that must succeed prints, and nothing beside it."""
@@ -52,38 +48,18 @@ class Shell:
         assert (ended.returncode, ended.stderr) == (0, ""), ended
         return json.loads(ended.stdout)
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*COMMAND, "call", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            cwd=self.folder,
-        )
+    def begin(self, *arguments: str) -> Running:
+        return self.commands.begin("call", *arguments, cwd=self.folder, env=self.environment)
 
     def on_terminal(self, *arguments: str, typed: str = "") -> tuple[int, str]:
         """The exit code, and what a terminal gets to see."""
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [*COMMAND, "call", *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=self.environment,
-            cwd=self.folder,
-        )
-        os.close(theirs)
-        os.write(ours, typed.encode())
-        seen = b""
-        try:
-            while piece := os.read(ours, 4096):
-                seen += piece
-        except OSError:  # how a terminal ends on Linux
-            pass
-        os.close(ours)
-        return process.wait(timeout=60), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r\n", "\n")
+        with Terminal(
+            self.commands, "call", *arguments, columns=200, cwd=self.folder, environment=self.environment
+        ) as terminal:
+            terminal.press(typed.encode())
+            code = terminal.ended()
+        seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.raw.decode())
+        return code, seen.replace("\r\n", "\n")
 
     def charges(self) -> int:
         return len(self.simulator.ledger.charges)
@@ -95,14 +71,8 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    with commands(tmp_path_factory.mktemp("printed")) as running:
-        yield running
-
-
 @pytest.fixture
-def shell(simulator: Simulator, forked: Commands, tmp_path: Path) -> Shell:
+def shell(simulator: Simulator, commands: Commands, tmp_path: Path) -> Shell:
     simulator.reset()
     environment = {
         **os.environ,
@@ -114,7 +84,7 @@ def shell(simulator: Simulator, forked: Commands, tmp_path: Path) -> Shell:
         "LUMA_BASE_URL": simulator.luma_url,
         "LUMA_AGENTS_API_KEY": simulator.luma_key,
     }
-    return Shell(tmp_path, environment, simulator, forked)
+    return Shell(tmp_path, environment, simulator, commands)
 
 
 # --- every operation --------------------------------------------------------------------------------------------------
@@ -444,13 +414,12 @@ def test_a_job_outlives_its_wait_and_is_found_again(shell: Shell) -> None:
 def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
     shell.simulator.faults.add_spec("luma.generations.get=503")
     process = shell.begin(CREATE, "--prompt", "a heron", "--yes", "--wait")
-    assert process.stderr is not None
     submitted = process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    process.interrupt()
+    code, _, errors = process.end()
     (id_,) = shell.simulator.luma.generations
     assert submitted == f"generor: job {id_} was submitted\n"
-    assert process.returncode == 130
+    assert code == 130
     assert errors == (
         f"generor: interrupted; job {id_} goes on: generor call luma.generations.get --generation-id {id_} --wait\n"
     )
@@ -462,9 +431,9 @@ def test_ctrl_c_tells_that_a_call_under_way_may_take_effect(shell: Shell) -> Non
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not shell.charges():
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    told, errors = process.communicate(timeout=30)
-    assert (process.returncode, told) == (130, "")
+    process.interrupt()
+    code, told, errors = process.end()
+    assert (code, told) == (130, "")
     (charge,) = shell.simulator.ledger.charges
     assert f"request id {charge.request_id}) was cut off after it was sent: whether it took effect is unknown" in errors
 
@@ -473,15 +442,8 @@ def test_ctrl_c_tells_that_a_call_under_way_may_take_effect(shell: Shell) -> Non
 
 
 def complete(shell: Shell, **asked: str) -> list[str]:
-    ended = subprocess.run(
-        COMMAND,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        env={**shell.environment, **asked},
-        cwd=shell.folder,
-    )
+    ended = shell.commands.run(cwd=shell.folder, env={**shell.environment, **asked})
+    assert ended.returncode == 0
     assert ended.stderr == ""
     return ended.stdout.splitlines()
 

@@ -3,41 +3,52 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from pathlib import Path
+from typing import TypeAlias
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
+from support.commands import Commands, Running
 
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {**os.environ, "COLUMNS": "100"}
+
+Run: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
+Begin: TypeAlias = Callable[..., Running]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
-    )
+@pytest.fixture
+def run(commands: Commands) -> Run:
+    return partial(commands.run, env=ENVIRONMENT)
 
 
-def begin(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
+@pytest.fixture
+def begin(commands: Commands) -> Begin:
+    return partial(commands.begin, env=ENVIRONMENT)
 
 
 def test_the_demo_makes_every_kind_of_file_and_says_where(tmp_path: Path) -> None:
     began = time.monotonic()
-    ended = run("demo", "--out", str(tmp_path / "out"), "--seed", "3")
+    ended = subprocess.run(
+        [*COMMAND, "demo", "--out", str(tmp_path / "out"), "--seed", "3"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=ENVIRONMENT,
+    )
     assert ended.returncode == 0
     assert ended.stderr == ""
     assert time.monotonic() - began < 30
@@ -59,11 +70,11 @@ def test_the_demo_makes_every_kind_of_file_and_says_where(tmp_path: Path) -> Non
         assert picture.width / picture.height == pytest.approx(16 / 9, abs=0.02)
 
 
-def test_the_demo_may_be_run_again_into_the_same_folder(tmp_path: Path) -> None:
+def test_the_demo_may_be_run_again_into_the_same_folder(run: Run, tmp_path: Path) -> None:
     assert [run("demo", "--out", str(tmp_path)).returncode for _ in range(2)] == [0, 0]
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = run("demo", "--out", str(tmp_path / "file/out"))
     assert ended.returncode == 2
@@ -71,33 +82,30 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(tmp
     assert re.fullmatch(r"generor: the folder .* cannot be written to .*--out\.\n", ended.stderr)
 
 
-def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
+def test_an_interrupted_demo_says_so_in_one_line(begin: Begin, tmp_path: Path) -> None:
     process = begin("demo", "--out", str(tmp_path / "out"))
-    assert process.stdout is not None
     process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
+    process.interrupt()
+    code, _, errors = process.end()
+    assert code == 130
     assert errors == f"generor: interrupted; what was finished is in {tmp_path / 'out'}\n"
 
 
-def test_simulate_serves_and_says_how_to_reach_it() -> None:
+def test_simulate_serves_and_says_how_to_reach_it(begin: Begin) -> None:
     process = begin("simulate", "--port", "0")
-    assert process.stdout is not None
     printed = "".join(process.stdout.readline() for _ in range(6))
     for name in ("GENEROR_BASE_URL", "GENEROR_API_KEY", "LUMA_BASE_URL", "LUMA_AGENTS_API_KEY"):
         assert f"export {name}=" in printed
     (port,) = set(re.findall(r"http://127\.0\.0\.1:(\d+)/", printed))
     with socket.create_connection(("127.0.0.1", int(port)), timeout=5):
         pass
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (0, "")
+    process.interrupt()
+    code, _, errors = process.end()
+    assert (code, errors) == (0, "")
 
 
-def test_simulate_serves_with_the_faults_that_are_asked_for() -> None:
+def test_simulate_serves_with_the_faults_that_are_asked_for(begin: Begin) -> None:
     process = begin("simulate", "--port", "0", "--fault", "luma.files.list=503:1x", "--fault", "luma.*=wrong_json")
-    assert process.stdout is not None
     printed = "".join(process.stdout.readline() for _ in range(8))
     (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
     with pytest.raises(HTTPError, match="503"):
@@ -106,20 +114,19 @@ def test_simulate_serves_with_the_faults_that_are_asked_for() -> None:
         assert "schema" in json.load(reply)
     with urlopen(f"{url}/__sim__/faults") as reply:
         assert [rule["struck"] for rule in json.load(reply)["faults"]] == [1, 1]
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (0, "")
+    process.interrupt()
+    code, _, errors = process.end()
+    assert (code, errors) == (0, "")
 
 
-def test_simulate_has_an_option_for_every_argument_of_the_simulator() -> None:
+def test_simulate_has_an_option_for_every_argument_of_the_simulator(run: Run) -> None:
     named = {option.removeprefix("no-") for option in re.findall(r"--([a-z-]+)", run("simulate", "--help").stdout)}
     assert {name.replace("_", "-") for name in signature(Simulator).parameters} == named - {"fault", "help"}
 
 
-def test_simulate_serves_what_its_options_say() -> None:
+def test_simulate_serves_what_its_options_say(begin: Begin) -> None:
     options = ("--generor-credits", "5", "--luma-balance", "0.25", "--luma-rpm", "1", "--no-count-errors")
     process = begin("simulate", "--port", "0", *options)
-    assert process.stdout is not None
     printed = "".join(process.stdout.readline() for _ in range(8))
     (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
     (key,) = re.findall(r"LUMA_AGENTS_API_KEY=(\S+)", printed)
@@ -129,12 +136,12 @@ def test_simulate_serves_what_its_options_say() -> None:
     for _ in range(2):  # neither counts
         with pytest.raises(HTTPError, match="400"):
             urlopen(Request(f"{url}/v1/generations", b"{}", {"Authorization": f"Bearer {key}"}))
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (0, "")
+    process.interrupt()
+    code, _, errors = process.end()
+    assert (code, errors) == (0, "")
 
 
-def test_the_help_of_simulate_names_every_fault_with_its_details() -> None:
+def test_the_help_of_simulate_names_every_fault_with_its_details(run: Run) -> None:
     printed = " ".join(run("simulate", "--help").stdout.split())
     for name, kind in KINDS.items():
         assert f"• {name}: {kind.does.partition(' ')[0]}" in printed
@@ -142,7 +149,7 @@ def test_the_help_of_simulate_names_every_fault_with_its_details() -> None:
             assert f"{detail}=" in printed
 
 
-def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
+def test_a_port_in_use_is_one_line_that_says_what_to_do(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("simulate", "--port", str(port))
@@ -168,7 +175,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
         (("--fault", "*=reset", "--fault", "*=drip:peices=3"), "drip takes no detail 'peices'; the nearest: pieces"),
     ],
 )
-def test_what_cannot_be_simulated_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_simulated_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
     ended = run("simulate", *arguments)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"generor: {said}")
@@ -176,7 +183,7 @@ def test_what_cannot_be_simulated_is_one_line(arguments: tuple[str, ...], said: 
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help"), ("simulate", "-h")])
-def test_every_help_reads_well(arguments: tuple[str, ...]) -> None:
+def test_every_help_reads_well(run: Run, arguments: tuple[str, ...]) -> None:
     ended = run(*arguments)
     assert ended.returncode == 0
     assert "Usage:" in ended.stdout

@@ -17,6 +17,7 @@ from generor_async import (
     AsyncLuma,
     AttemptEnded,
     Event,
+    Limits,
     MediaRef,
     Page,
     response_of,
@@ -264,10 +265,11 @@ def events() -> list[Event]:
 
 @pytest.fixture
 async def clients(mocks: dict[str, str], events: list[Event]) -> AsyncIterator[dict[str, AsyncGeneror | AsyncLuma]]:
+    """Clients with limits of their own: the mock knows none, and shared ones would have the later calls wait."""
     options: dict[str, Any] = {"max_retries": 0, "on_event": events.append}
     async with (
-        AsyncGeneror("gnr_live_mock", base_url=mocks["generor"], **options) as generor,
-        AsyncLuma("luma-api-mock", base_url=mocks["luma"], **options) as luma_client,
+        AsyncGeneror("gnr_live_mock", base_url=mocks["generor"], limits=Limits(), **options) as generor,
+        AsyncLuma("luma-api-mock", base_url=mocks["luma"], limits=Limits(), **options) as luma_client,
     ):
         yield {"generor": generor, "luma": luma_client}
 

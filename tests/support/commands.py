@@ -1,88 +1,167 @@
 """The command `generor`, many times: each run is a process of its own, forked from one that has imported it already."""
 
+import gc
 import io
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 
 from attrs import frozen
 
 import generor_async
 
-__all__ = ["Commands", "commands"]
+__all__ = ["Commands", "Running", "commands"]
+
+PATIENCE = 60.0
+"""Seconds after which a run hangs."""
+LONGEST = 1 << 20
+"""Bytes of an order."""
 
 
 @frozen
 class Commands:
     """Where runs are forked from."""
 
-    process: subprocess.Popen[str]
-    folder: Path
-    """For what they print."""
+    orders: socket.socket
 
     def run(
-        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        streams = [self.folder / name for name in ("stdin", "stdout", "stderr")]
-        streams[0].write_text(stdin)
-        asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "streams": list(map(str, streams))}
-        self.process.stdin.write(f"{json.dumps(asked)}\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return subprocess.CompletedProcess(arguments, code, streams[1].read_text(), streams[2].read_text())
+        self, *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run to the end."""
+        with TemporaryFile("w+") as given, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            given.write(stdin)
+            given.seek(0)
+            streams = given.fileno(), out.fileno(), err.fileno()
+            code = self.wait(self.start(*arguments, cwd=cwd, env=env, streams=streams))
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+    def begin(self, *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> "Running":
+        """Run beside what the test does, with what it prints at hand as it comes."""
+        (told, out), (complained, err) = os.pipe(), os.pipe()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        pid = self.start(*arguments, cwd=cwd, env=env, streams=(nothing, out, err))
+        for ours in (nothing, out, err):
+            os.close(ours)
+        return Running(self, pid, os.fdopen(told), os.fdopen(complained))
+
+    def start(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        streams: tuple[int, int, int],
+    ) -> int:
+        """Start a run with these streams, and return its process's id. A terminal becomes its own, keys and all."""
+        order = {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "env": dict(os.environ if env is None else env)}
+        socket.send_fds(self.orders, [json.dumps(order).encode()], streams)
+        return int(self.orders.recv(LONGEST))
+
+    def wait(self, pid: int) -> int:
+        """Wait until a run has ended, and return how."""
+        self.orders.send(json.dumps(pid).encode())
+        try:
+            return int(self.orders.recv(LONGEST))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            self.orders.recv(LONGEST)
+            raise AssertionError("it hangs") from None
+
+
+@frozen
+class Running:
+    """A run that goes on."""
+
+    commands: Commands
+    pid: int
+    stdout: TextIO
+    stderr: TextIO
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end; return the exit code, and what was not read yet of either stream."""
+        code = self.commands.wait(self.pid)
+        with self.stdout, self.stderr:
+            return code, self.stdout.read(), self.stderr.read()
 
 
 @contextmanager
-def commands(folder: Path) -> Generator[Commands]:
-    """Have commands run; what they print is kept in `folder` until the next one is."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", __file__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
-    )
-    with process:
-        yield Commands(process, folder)
-        assert process.stdin is not None
-        process.stdin.close()
+def commands() -> Generator[Commands]:
+    """Have commands run; those that still do at the end are killed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(PATIENCE)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", __file__, str(theirs.fileno())],
+            env={**os.environ, "PYTHONPATH": str(Path(generor_async.__file__).parents[1])},
+            pass_fds=[theirs.fileno()],
+        )
+    with process, ours:
+        yield Commands(ours)
 
 
-def _serve() -> None:
+def _serve(orders: socket.socket) -> None:
     from generor_async.cli.app import app
 
     with redirect_stdout(io.StringIO()):
         app(["call"], standalone_mode=False)  # imports all that a run does
+    gc.freeze()  # or each run looks through all of it, and has a copy of its own
+    running = set[int]()
+    while True:
+        order, streams, _, _ = socket.recv_fds(orders, LONGEST, 3)
+        if not order:
+            break
+        asked = json.loads(order)
+        if isinstance(asked, int):
+            _, status = os.waitpid(asked, 0)
+            running.remove(asked)
+            orders.send(str(os.waitstatus_to_exitcode(status)).encode())
+            continue
+        child = os.fork()
+        if not child:
+            orders.close()
+            _become(**asked, streams=streams)
+        for stream in streams:
+            os.close(stream)
+        running.add(child)
+        orders.send(str(child).encode())
+    for child in running:
+        os.kill(child, signal.SIGKILL)
 
-    with os.fdopen(os.dup(0)) as requests:  # so that nothing is read ahead into what a child inherits
-        for line in requests:
-            child = os.fork()
-            if not child:
-                requests.close()
-                _become(**json.loads(line))
-            _, status = os.waitpid(child, 0)
-            os.write(1, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
-
-def _become(arguments: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
+def _become(arguments: list[str], cwd: str, env: dict[str, str], streams: list[int]) -> None:
     """Run the command, and end as it does."""
+    import fcntl
+    import termios
+
     from generor_async.cli import main
 
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    for number, path in enumerate(streams):
-        os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.setsid()
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.argv = ["generor", *arguments]
     main()
     sys.exit()
 
 
 if __name__ == "__main__":
-    _serve()
+    with socket.socket(fileno=int(sys.argv[1])) as theirs:
+        _serve(theirs)

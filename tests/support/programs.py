@@ -16,10 +16,11 @@ PATIENCE = 30.0
 
 
 def environment(simulator: Simulator) -> dict[str, str]:
-    """Where a program finds the package, the simulator and its keys."""
+    """Where a program finds the package, what supports tests, the simulator and its keys."""
+    places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
     return {
         **os.environ,
-        "PYTHONPATH": str(Path(generor_async.__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join(map(str, places)),
         "PYTHONUNBUFFERED": "1",
         "GENEROR_API_KEY": simulator.generor_key,
         "GENEROR_BASE_URL": simulator.generor_url,

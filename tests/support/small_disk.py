@@ -9,7 +9,6 @@ The program runs in a process of its own, as what is mounted for it is seen by n
 namespaces are not permitted, this fails and says so: a test that is left out shows nothing.
 """
 
-import asyncio
 import errno
 import importlib.util
 import inspect
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 import generor_async
+from generor_async.testing import run
 
 __all__ = ["full", "make_read_only", "run_on_small_disk"]
 
@@ -37,6 +37,7 @@ PIECE: Final = bytes(4_096)
 def run_on_small_disk(program: Callable[[Path], object], *, kilobytes: int) -> None:
     """Run a function, plain or async, in a process that sees a disk of this size, and hand it the folder.
 
+    What is async is run in virtual time.
     Raises AssertionError, with what it wrote, if it fails.
     """
     file = inspect.getsourcefile(program)
@@ -107,7 +108,7 @@ def _main(file: str, name: str, disk: str, kilobytes: str) -> None:
     spec.loader.exec_module(module)
     result = getattr(module, name)(Path(disk))
     if inspect.iscoroutine(result):
-        asyncio.run(result)
+        run(result)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A command in a terminal of its own: what a person would see, and keys for it."""
+"""The command `generor` in a terminal of its own: what a person would see, and keys for it."""
 
 import fcntl
 import os
@@ -8,10 +8,12 @@ import struct
 import termios
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import pyte
+from support.commands import Commands
 
 ROWS: Final = 30
 PATIENCE: Final = 40.0
@@ -19,17 +21,26 @@ PATIENCE: Final = 40.0
 
 
 class Terminal:
-    """Runs a command, and keeps the screen that it draws."""
+    """Runs the command, and keeps the screen that it draws."""
 
-    def __init__(self, command: list[str], *, columns: int = 80, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        *arguments: str,
+        columns: int = 80,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.raw = b""
         self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self._screen)
-        self._process, self._end = pty.fork()
-        if not self._process:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-            ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-            os.execvpe(command[0], command, {**ours, "TERM": "xterm-256color", **(environment or {})})
+        self._commands = commands
+        self._end, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+        ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+        env = {**ours, "TERM": "xterm-256color", **(environment or {})}
+        self._process = commands.start(*arguments, cwd=cwd, env=env, streams=(theirs, theirs, theirs))
+        os.close(theirs)
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +71,7 @@ class Terminal:
         """Wait until it has ended, and return how."""
         while self._take():
             pass
-        _, status = os.waitpid(self._process, 0)
-        return os.waitstatus_to_exitcode(status)
+        return self._commands.wait(self._process)
 
     def _take(self) -> bool:
         """Take in what it draws next; tell whether there may be more."""

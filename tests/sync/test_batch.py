@@ -1,6 +1,7 @@
 """Batches from blocking code: the same promises, with plain loops."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from generor_async.sync import run_batch
 PROGRAM = """
     from generor_async import Luma
     from generor_async.sync import run_batch
+    from support.clock import FastClock
 
-    rows = [{{"prompt": f"heron {{number}}", "id": str(number)}} for number in range(12)]
-    with Luma() as luma:
-        for outcome in run_batch(luma, rows, to={folder!r}, concurrency=4):
+    rows = [{{"prompt": f"heron {{number}}", "id": str(number)}} for number in range({rows})]
+    with Luma(clock=FastClock({speed}, {epoch})) as luma:
+        for outcome in run_batch(luma, rows, to={folder!r}, concurrency={concurrency}):
             print(outcome.id, outcome.state, flush=True)
 """
 
@@ -100,11 +102,13 @@ def test_what_is_wrong_is_raised_where_it_is_asked_for(simulator: Simulator, tmp
         list(run_batch(luma, rows, to=tmp_path / "out"))
 
 
-@pytest.mark.simulator(speed=20)
+@pytest.mark.simulator(speed=40)
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) -> None:
-    folder = tmp_path / "out"
-    process = begin(simulator, PROGRAM.format(folder=str(folder)), "-Wd")
+    speed, rows, folder = simulator.clock.speed, 24, tmp_path / "out"
+    plan = {"rows": rows, "folder": str(folder), "speed": speed}
+    plan["epoch"] = simulator.clock.time() - time.monotonic() * speed
+    process = begin(simulator, PROGRAM.format(concurrency=4, **plan), "-Wd")
     assert process.stdout is not None
     process.stdout.readline()
     threading.Event().wait(0.2)  # until it waits for the next
@@ -115,8 +119,9 @@ def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) 
     assert err.count("KeyboardInterrupt") == 1, err
     assert "run it again" in err
     assert "ResourceWarning" not in err
-    code, _, err = finished(begin(simulator, PROGRAM.format(folder=str(folder)), "-Wd"))
+    assert len(simulator.ledger.charges) < rows
+    code, _, err = finished(begin(simulator, PROGRAM.format(concurrency=10, **plan), "-Wd"))
     assert code == 0, err
-    assert len(simulator.ledger.charges) == 12
+    assert len(simulator.ledger.charges) == rows
     assert not simulator.ledger.duplicates()
-    assert len((folder / "results.jsonl").read_text().splitlines()) == 12
+    assert len((folder / "results.jsonl").read_text().splitlines()) == rows
