@@ -18,21 +18,21 @@ from attrs import define, field
 
 from generor_async.api.generor.operations import BUILDERS as GENEROR_BUILDERS
 from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
-from generor_async.batch.journal import NewRow
+from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint"]
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint", "names_file"]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""What is JSON as it is, and holds nothing."""
 YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-_dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 class BadRowError(ValueError):
@@ -67,8 +67,12 @@ class Parameters:
         id_ = parameters.pop("id", None)
         self._check_names(parameters)
         try:
-            kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
-            _dump(kept).encode()
+            kept = {
+                name: value if type(value) in PLAIN else self._kept(to_json(value), name)
+                for name, value in parameters.items()
+            }
+            text = as_text(kept)
+            utf8 = text.encode()
             self.build(kept)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
@@ -76,11 +80,12 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
-        return NewRow(id=_checked_id(id_) if id_ is not None else fingerprint(kept), parameters=kept, place=place)
+        id_ = _checked_id(id_) if id_ is not None else _digest(utf8) if not names_file(kept) else fingerprint(kept)
+        return NewRow(id=id_, parameters=kept, place=place, text=text)
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
-        return self._build(**{name: _revived(value) for name, value in kept.items()})
+        return self._build(**(_revived(kept) if names_file(kept) else kept))
 
     def cell(self, name: str, text: str) -> JSON:
         """Read a parameter from text, as it stands in a table; raises BadRowError."""
@@ -133,6 +138,15 @@ class Parameters:
         return value
 
 
+def names_file(kept: JSON) -> bool:
+    """Tell whether a file of this machine is in what is kept of a row."""
+    if type(kept) in PLAIN:
+        return False
+    if is_object(kept):
+        return "sha256" in kept or any(map(names_file, kept.values()))
+    return is_array(kept) and any(map(names_file, kept))
+
+
 def check_files(kept: JSON) -> None:
     """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
     if is_object(kept):
@@ -180,7 +194,11 @@ def _checked_id(value: JSON) -> str:
 
 def fingerprint(kept: Mapping[str, JSON]) -> str:
     """Return what is equal for rows that ask for the same: the id of a row that has none."""
-    return hashlib.sha256(_dump(_without_paths(dict(kept))).encode()).hexdigest()[:ID_DIGITS]
+    return _digest(as_text(_without_paths(dict(kept)) if names_file(kept) else kept).encode())
+
+
+def _digest(utf8: bytes) -> str:
+    return hashlib.sha256(utf8).hexdigest()[:ID_DIGITS]
 
 
 def _without_paths(value: JSON) -> JSON:
