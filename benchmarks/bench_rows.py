@@ -19,6 +19,7 @@ it was measured, and runs one thread at a time.
 import argparse
 import asyncio
 import email.utils
+import gc
 import json
 import logging
 import multiprocessing
@@ -159,6 +160,8 @@ class Bench:
         async def measure() -> tuple[float, float]:
             with tempfile.TemporaryDirectory(dir=self.folder) as folder:
                 async with AsyncLuma(KEY, base_url=self.url) as luma:
+                    gc.collect()
+                    gc.freeze()  # or now and then a collection would look through all modules
                     before = resource.getrusage(resource.RUSAGE_SELF)
                     await CONTENDERS[name](luma, rows, self.at_once, Path(folder))
                     after = resource.getrusage(resource.RUSAGE_SELF)

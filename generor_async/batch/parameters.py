@@ -143,14 +143,18 @@ def names_file(kept: JSON) -> bool:
     if type(kept) in PLAIN:
         return False
     if is_object(kept):
-        return "sha256" in kept or any(map(names_file, kept.values()))
+        return _is_file(kept) or any(map(names_file, kept.values()))
     return is_array(kept) and any(map(names_file, kept))
+
+
+def _is_file(kept: Mapping[str, JSON]) -> bool:
+    return "sha256" in kept and isinstance(kept.get("path"), str)
 
 
 def check_files(kept: JSON) -> None:
     """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
     if is_object(kept):
-        if "sha256" in kept and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
+        if _is_file(kept) and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
             raise InvalidRequestError(
                 "file", f"{kept['path']} has changed since its row was read", advice="Run the row again as a new one"
             )
@@ -180,7 +184,7 @@ def _hashed(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they 
 
 def _revived(value: JSON) -> JSON:
     if is_object(value):
-        if "sha256" in value:
+        if _is_file(value):
             return MediaRef.file(value["path"], media_type=value.get("media_type"))
         return {key: _revived(item) for key, item in value.items()}
     return [_revived(item) for item in value] if is_array(value) else value
@@ -203,8 +207,8 @@ def _digest(utf8: bytes) -> str:
 
 def _without_paths(value: JSON) -> JSON:
     if is_object(value):
-        hashed = "sha256" in value
-        return {key: _without_paths(item) for key, item in value.items() if not (hashed and key == "path")}
+        left_out = "path" if _is_file(value) else None
+        return {key: _without_paths(item) for key, item in value.items() if key != left_out}
     return [_without_paths(item) for item in value] if is_array(value) else value
 
 
