@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -67,10 +67,9 @@ class Parameters:
         id_ = parameters.pop("id", None)
         self._check_names(parameters)
         try:
-            kept = {
-                name: value if type(value) in PLAIN else self._kept(to_json(value), name)
-                for name, value in parameters.items()
-            }
+            kept = parameters
+            if not _are_plain(parameters.values()):
+                kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
             text = as_text(kept)
             utf8 = text.encode()
             self.build(kept)
@@ -140,11 +139,13 @@ class Parameters:
 
 def names_file(kept: JSON) -> bool:
     """Tell whether a file of this machine is in what is kept of a row."""
-    if type(kept) in PLAIN:
-        return False
     if is_object(kept):
-        return _is_file(kept) or any(map(names_file, kept.values()))
+        return _is_file(kept) or (not _are_plain(kept.values()) and any(map(names_file, kept.values())))
     return is_array(kept) and any(map(names_file, kept))
+
+
+def _are_plain(values: Iterable[JSON]) -> bool:
+    return PLAIN.issuperset(map(type, values))
 
 
 def _is_file(kept: Mapping[str, JSON]) -> bool:
