@@ -1,25 +1,35 @@
 """CPU that a batch takes for a row, beyond what the client takes for the same calls.
 
 The batch reads rows from Python, prices them, journals each step and hands out how each ended. Beside it, so many
-workers make the same calls with the client alone: submit, wait, download. The server is a raw protocol in a process of
-its own whose jobs are complete at once, so that what is measured is this side. The two take turns; what is counted is
-CPU of the whole process, all threads of it, from the first row to the closing.
+workers make the same calls with the client alone: submit, wait, download, into folders of as many files. The server is
+a raw protocol in a process of its own whose jobs are complete at once, so that what is measured is this side. Files are
+kept in memory where the machine has a place for that: a disk's own time is many times what is looked for here.
 
-With `--only`, one of the two runs once, for an instruction counter to look at: the difference of two lengths is what
-rows cost without what a run costs.
+The two take turns, each round in the other order; what is counted is CPU of the whole process, all threads of it, user
+and system, from the first row to the closing. Each round runs both at two lengths: the difference is what rows cost,
+without what a run costs. The median of the rounds' differences is shown with its quartiles.
 
-    python benchmarks/bench_rows.py [--rounds 7] [--rows 2000] [--at-once 100]
-    valgrind --tool=callgrind python benchmarks/bench_rows.py --only batch --rows 300
+With `--instructions`, callgrind counts what either takes, at 100 rows and at 500, which is the same on a busy machine:
+instructions become microseconds by what the client alone takes of both. It counts no system's time, which is added as
+it was measured, and runs one thread at a time.
+
+    python benchmarks/bench_rows.py [--rounds 15] [--rows 500] [--at-once 100] [--folder /dev/shm] [--instructions]
 """
 
 import argparse
 import asyncio
+import email.utils
+import gc
 import json
 import logging
 import multiprocessing
+import os
+import re
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,6 +41,10 @@ from generor_async.batch.runner import run_batch
 
 KEY = "luma-api-benchmark"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
+FEW = 100
+"""Rows of a run that is taken off a longer one."""
+FILES_A_FOLDER = 1_000
+"""As a batch has it."""
 
 
 def parameters(rows: int) -> Iterator[dict[str, Any]]:
@@ -80,11 +94,11 @@ class Answering(asyncio.Protocol):
         }
         body = json.dumps(generation).encode()
         head = (
-            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
+            b"HTTP/1.1 201 Created\r\nDate: %s\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
             b"X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
             b"X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1712592060\r\nContent-Length: %d\r\n\r\n"
         )
-        return head % len(body) + body
+        return head % (email.utils.formatdate(usegmt=True).encode(), len(body)) + body
 
 
 def picture() -> bytes:
@@ -117,12 +131,12 @@ async def batch(luma: AsyncLuma, rows: int, at_once: int, folder: Path) -> None:
 
 async def client(luma: AsyncLuma, rows: int, at_once: int, folder: Path) -> None:
     """Make the same calls, at the same priority."""
-    bulk, to_do = luma.with_options(priority="bulk"), parameters(rows)
+    bulk, to_do = luma.with_options(priority="bulk"), enumerate(parameters(rows), 1)
 
     async def worker() -> None:
-        for row in to_do:
+        for number, row in to_do:
             generation = await bulk.generations.run(**row)
-            await bulk.download(generation, folder / "media" / "0000", overwrite=True)
+            await bulk.download(generation, folder / "media" / f"{number // FILES_A_FOLDER:04}", overwrite=True)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
@@ -132,44 +146,99 @@ async def client(luma: AsyncLuma, rows: int, at_once: int, folder: Path) -> None
 CONTENDERS = {"batch": batch, "client": client}
 
 
-def measured(name: str, url: str, rows: int, at_once: int) -> float:
-    """Return microseconds of CPU a row."""
+class Bench:
+    """Runs either side against one server."""
 
-    async def measure() -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            async with AsyncLuma(KEY, base_url=url) as luma:
-                began = time.process_time()
-                await CONTENDERS[name](luma, rows, at_once, Path(folder))
-                return (time.process_time() - began) / rows * 1e6
+    def __init__(self, url: str, options: argparse.Namespace) -> None:
+        self.url = url
+        self.at_once: int = options.at_once
+        self.folder: str | None = options.folder
 
-    return asyncio.run(measure())
+    def run(self, name: str, rows: int) -> tuple[float, float]:
+        """Run one side once; return the microseconds of user's and system's CPU that it took."""
+
+        async def measure() -> tuple[float, float]:
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                async with AsyncLuma(KEY, base_url=self.url) as luma:
+                    gc.collect()
+                    gc.freeze()  # or now and then a collection would look through all modules
+                    before = resource.getrusage(resource.RUSAGE_SELF)
+                    await CONTENDERS[name](luma, rows, self.at_once, Path(folder))
+                    after = resource.getrusage(resource.RUSAGE_SELF)
+            return (after.ru_utime - before.ru_utime) * 1e6, (after.ru_stime - before.ru_stime) * 1e6
+
+        return asyncio.run(measure())
+
+    def a_row(self, name: str, rows: int) -> tuple[float, float]:
+        """Return what a row takes of user's and system's CPU, in microseconds, without what a run takes."""
+        (user, system), (less_user, less_system) = self.run(name, FEW + rows), self.run(name, FEW)
+        return (user - less_user) / rows, (system - less_system) / rows
+
+    def rounds(self, count: int, rows: int) -> list[dict[str, tuple[float, float]]]:
+        """Let the two take turns."""
+        names = list(CONTENDERS)
+        return [{name: self.a_row(name, rows) for name in names[:: 1 - number % 2 * 2]} for number in range(count)]
+
+
+def instructions(name: str, options: argparse.Namespace) -> float:
+    """Return how many instructions a row takes, as callgrind counts them."""
+    found = []
+    for rows in (100, 500):
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, __file__]
+        command += ["--only", name, "--rows", str(rows), "--at-once", str(options.at_once)]
+        command += ["--folder", options.folder] if options.folder else []
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "0"}
+        ).stderr
+        found.append(int(re.findall(r"Collected : (\d+)", told)[-1]))
+    return (found[1] - found[0]) / 400
+
+
+def show(rounds: list[dict[str, tuple[float, float]]]) -> None:
+    """Print what the clocks told."""
+    beyond = [sum(one["batch"]) - sum(one["client"]) for one in rounds]
+    mine, alone = (statistics.median(sum(one[name]) for one in rounds) for name in CONTENDERS)
+    low, middle, high = statistics.quantiles(beyond, n=4)
+    print("| batch, CPU a row (µs) | client alone | the batch's own | quartiles |\n|---|---|---|---|")
+    print(f"| {mine:.0f} | {alone:.0f} | {middle:.0f} | {low:.0f} to {high:.0f} |")
+
+
+def show_instructions(rounds: list[dict[str, tuple[float, float]]], options: argparse.Namespace) -> None:
+    """Print what callgrind counted, and what that is in microseconds."""
+    mine, alone = (instructions(name, options) for name in CONTENDERS)
+    speed = alone / statistics.median(one["client"][0] for one in rounds)
+    system = statistics.median(one["batch"][1] - one["client"][1] for one in rounds)
+    print(
+        "\n| batch, instructions a row | client alone | the batch's own | instructions a µs | own user + system (µs) |"
+    )
+    print("|---|---|---|---|---|")
+    own = f"{(mine - alone) / speed:.0f} + {system:.0f}"
+    print(f"| {mine:,.0f} | {alone:,.0f} | {mine - alone:,.0f} | {speed:,.0f} | {own} |")
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--at-once", type=int, default=100)
-    parser.add_argument("--only", choices=sorted(CONTENDERS))
+    parser.add_argument("--folder", default="/dev/shm" if Path("/dev/shm").is_dir() else None)
+    parser.add_argument("--instructions", action="store_true", help="have callgrind count as well; takes minutes")
+    parser.add_argument("--only", choices=sorted(CONTENDERS), help="run one side once, for a profiler to look at")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     here, there = multiprocessing.Pipe()
     apart = multiprocessing.get_context("spawn")  # a fork would be counted with this process
     server = apart.Process(target=serve, args=(there,), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{here.recv()}/v1"
+    bench = Bench(f"http://127.0.0.1:{here.recv()}/v1", options)
     if options.only:
-        measured(options.only, url, options.rows, options.at_once)
+        bench.run(options.only, options.rows)
     else:
-        pairs = [
-            [measured(name, url, options.rows, options.at_once) for name in ("batch", "client")]
-            for _ in range(options.rounds)
-        ]
-        beyond = statistics.median(mine - alone for mine, alone in pairs)
-        mine, alone = (statistics.median(found) for found in zip(*pairs, strict=True))
-        print("| batch, CPU a row (µs) | client alone | the batch's own |\n|---|---|---|")
-        print(f"| {mine:.0f} | {alone:.0f} | {beyond:.0f} |")
+        rounds = bench.rounds(options.rounds, options.rows)
+        show(rounds)
+        if options.instructions:
+            show_instructions(rounds, options)
     server.terminate()
 
 

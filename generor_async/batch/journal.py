@@ -6,16 +6,20 @@ Every step is a compare-and-set on (row, attempt, owner, state): a row that some
 StaleRowError. A step has been committed, and survives the machine, when the call that takes it returns.
 """
 
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from generor_async.rules.rows import State, Step
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
-__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey"]
+__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
+
+as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+"""Writes a row's parameters so that equal ones are equal texts."""
 
 
 @frozen(kw_only=True)
@@ -39,6 +43,8 @@ class NewRow:
     """The operation's parameters, as JSON; a file is `{"path", "sha256"}`."""
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
+    text: str = field(default=Factory(lambda self: as_text(self.parameters), takes_self=True), repr=False)
+    """The parameters, as they are kept."""
 
 
 @frozen(kw_only=True)

@@ -63,4 +63,4 @@ class Occurrences:
             "UPDATE seen SET times = ?, fingerprint = ?, place = coalesce(place, ?) WHERE id = ?",
             (times, print_, row.place, row.id),
         )
-        return NewRow(id=id_, parameters=row.parameters, place=row.place)
+        return NewRow(id=id_, parameters=row.parameters, place=row.place, text=row.text)

@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,21 +18,21 @@ from attrs import define, field
 
 from generor_async.api.generor.operations import BUILDERS as GENEROR_BUILDERS
 from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
-from generor_async.batch.journal import NewRow
+from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint"]
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint", "names_file"]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""What is JSON as it is, and holds nothing."""
 YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-_dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 class BadRowError(ValueError):
@@ -67,8 +67,11 @@ class Parameters:
         id_ = parameters.pop("id", None)
         self._check_names(parameters)
         try:
-            kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
-            _dump(kept).encode()
+            kept = parameters
+            if not _are_plain(parameters.values()):
+                kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
+            text = as_text(kept)
+            utf8 = text.encode()
             self.build(kept)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
@@ -76,11 +79,12 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
-        return NewRow(id=_checked_id(id_) if id_ is not None else fingerprint(kept), parameters=kept, place=place)
+        id_ = _checked_id(id_) if id_ is not None else _digest(utf8) if not names_file(kept) else fingerprint(kept)
+        return NewRow(id=id_, parameters=kept, place=place, text=text)
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
-        return self._build(**{name: _revived(value) for name, value in kept.items()})
+        return self._build(**(_revived(kept) if names_file(kept) else kept))
 
     def cell(self, name: str, text: str) -> JSON:
         """Read a parameter from text, as it stands in a table; raises BadRowError."""
@@ -133,10 +137,25 @@ class Parameters:
         return value
 
 
+def names_file(kept: JSON) -> bool:
+    """Tell whether a file of this machine is in what is kept of a row."""
+    if is_object(kept):
+        return _is_file(kept) or (not _are_plain(kept.values()) and any(map(names_file, kept.values())))
+    return is_array(kept) and any(map(names_file, kept))
+
+
+def _are_plain(values: Iterable[JSON]) -> bool:
+    return PLAIN.issuperset(map(type, values))
+
+
+def _is_file(kept: Mapping[str, JSON]) -> bool:
+    return "sha256" in kept and isinstance(kept.get("path"), str)
+
+
 def check_files(kept: JSON) -> None:
     """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
     if is_object(kept):
-        if "sha256" in kept and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
+        if _is_file(kept) and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
             raise InvalidRequestError(
                 "file", f"{kept['path']} has changed since its row was read", advice="Run the row again as a new one"
             )
@@ -166,7 +185,7 @@ def _hashed(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they 
 
 def _revived(value: JSON) -> JSON:
     if is_object(value):
-        if "sha256" in value:
+        if _is_file(value):
             return MediaRef.file(value["path"], media_type=value.get("media_type"))
         return {key: _revived(item) for key, item in value.items()}
     return [_revived(item) for item in value] if is_array(value) else value
@@ -180,13 +199,17 @@ def _checked_id(value: JSON) -> str:
 
 def fingerprint(kept: Mapping[str, JSON]) -> str:
     """Return what is equal for rows that ask for the same: the id of a row that has none."""
-    return hashlib.sha256(_dump(_without_paths(dict(kept))).encode()).hexdigest()[:ID_DIGITS]
+    return _digest(as_text(_without_paths(dict(kept)) if names_file(kept) else kept).encode())
+
+
+def _digest(utf8: bytes) -> str:
+    return hashlib.sha256(utf8).hexdigest()[:ID_DIGITS]
 
 
 def _without_paths(value: JSON) -> JSON:
     if is_object(value):
-        hashed = "sha256" in value
-        return {key: _without_paths(item) for key, item in value.items() if not (hashed and key == "path")}
+        left_out = "path" if _is_file(value) else None
+        return {key: _without_paths(item) for key, item in value.items() if key != left_out}
     return [_without_paths(item) for item in value] if is_array(value) else value
 
 

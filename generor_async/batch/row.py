@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from uuid import uuid4
 
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
+from generor_async.engine.session import random_uuid
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError, StaleRowError
 from generor_async.rules.rows import (
     ENDED,
@@ -125,7 +125,7 @@ class RowRun:
                 await self._release("the cap on credits allows no more")
                 self._run.over()
                 return
-            request_id = str(uuid4())
+            request_id = random_uuid()
 
             async def before() -> None:
                 intent = Submit(

@@ -7,6 +7,7 @@ it is the call's turn: of the rows that wait for theirs, none is in doubt after 
 import asyncio
 import math
 import os
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from inspect import isawaitable
@@ -183,7 +184,10 @@ class _Run:
         """Rows in a row whose outputs couldn't be had."""
         self._unfetched = 0
         """Rows, in all, whose outputs couldn't be had."""
-        self._outcomes: asyncio.Queue[RowOutcome | None] = asyncio.Queue(1)
+        self._outcomes: deque[RowOutcome] = deque()
+        """Of rows that have ended, and that nobody has taken yet."""
+        self._delivered = asyncio.Event()
+        """Set when there is one to take, or no other will come."""
         self._heard = True
         self._phase: Phase = "running"
         self._tally = Tally(self.clock.monotonic())
@@ -220,12 +224,20 @@ class _Run:
     async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
         """Run, and yield each row as it ends."""
         driving = asyncio.create_task(self._drive())
+        driving.add_done_callback(lambda _: self._delivered.set())
         try:
             try:
-                while (outcome := await self._outcomes.get()) is not None:
-                    yield outcome
+                while True:
+                    while self._outcomes:
+                        yield self._outcomes.popleft()
+                        self._changed.set()
+                    if driving.done():
+                        break
+                    self._delivered.clear()
+                    await self._delivered.wait()
             finally:
                 self._heard = False
+                self._outcomes.clear()
                 await self._end(driving)
         except asyncio.CancelledError as error:
             error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
@@ -240,14 +252,11 @@ class _Run:
             self._obey()
         cancelled: asyncio.CancelledError | None = None
         while not driving.done():
-            taking = asyncio.create_task(self._outcomes.get())  # a row that nobody takes would never end
             try:
-                await asyncio.wait([driving, taking], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([driving])
             except asyncio.CancelledError as error:
                 cancelled = error
                 self.stop()
-            finally:
-                taking.cancel()
         self._results.close()
         self._reserve.give_up()
         await self.journal.close()
@@ -299,7 +308,7 @@ class _Run:
         looking = asyncio.create_task(self.purse.keep_looking(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
-                await self._until(lambda: len(self._tasks) < self._order.most)
+                await self._until(lambda: self._room() > 0)
                 if self._stops:
                     break
                 self._start(row, since=row.state)
@@ -325,8 +334,6 @@ class _Run:
             await self._sum_up()
         except JournalError as error:
             self._error = self._error or error
-        finally:
-            await self._deliver(None)
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
@@ -347,13 +354,13 @@ class _Run:
             return True
         self._changed.clear()
         ended = reading.done()
-        room = self._order.most - len(self._tasks)
+        room = self._room()
         rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
         self._intake.taken(len(rows))
         for row in rows:
             self._start(row, since="ready")
         if not rows:
-            if ended and not self._tasks:
+            if room > 0 and ended and not self._tasks:
                 return False
             await self._changed.wait()
         return True
@@ -403,9 +410,9 @@ class _Run:
             self.halt(error)
         self._changed.set()
 
-    async def _deliver(self, outcome: RowOutcome | None) -> None:
-        if self._heard:
-            await self._outcomes.put(outcome)
+    def _room(self) -> int:
+        """Return how many rows may begin; one whose outcome waits to be taken has not left."""
+        return self._order.most - len(self._tasks) - len(self._outcomes)
 
     # --- for the rows ------------------------------------------------------------------------------------------------
 
@@ -422,7 +429,9 @@ class _Run:
             told = self._order.on_row(outcome)
             if isawaitable(told):
                 await told
-        await self._deliver(outcome)
+        if self._heard:
+            self._outcomes.append(outcome)
+            self._delivered.set()
 
     def heed(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""

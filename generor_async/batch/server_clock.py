@@ -1,5 +1,6 @@
 """The time by which a batch dates its rows: the API's own, as its answers tell it."""
 
+import math
 from typing import Final
 
 from generor_async.rules.headers import http_date
@@ -9,6 +10,8 @@ __all__ = ["ServerClock"]
 
 NEAR: Final = 5.0
 """Seconds by which an answer's date may be off: it is whole seconds, and some time under way."""
+LEARN_EVERY: Final = 1.0
+"""Seconds for which one answer's date is enough."""
 
 
 class ServerClock:
@@ -22,6 +25,8 @@ class ServerClock:
         self._clock = clock
         self._began = clock.time() - clock.monotonic()
         """What the API's clock showed when the other one was at zero; the machine's, until an answer tells."""
+        self._learned = -math.inf
+        """When an answer told."""
 
     @property
     def speed(self) -> float:
@@ -42,7 +47,13 @@ class ServerClock:
 
     def learn(self, answer: Model) -> None:
         """Take note of when the API has just given an answer, if it says so."""
+        now = self._clock.monotonic()
+        if now < self._learned + LEARN_EVERY:
+            return
         told = response_to(answer)
         date = None if told is None else http_date(told.headers.get("Date", ""))
-        if date is not None and abs(date - self.time()) > NEAR:
-            self._began = date - self._clock.monotonic()
+        if date is None:
+            return
+        self._learned = now
+        if abs(date - self._began - now) > NEAR:
+            self._began = date - now

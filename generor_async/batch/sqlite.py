@@ -186,7 +186,7 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def add(self, rows: Iterable[NewRow]) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
-        given = [(row.id, _dump(row.parameters), row.place) for row in rows]
+        given = [(row.id, row.text, row.place) for row in rows]
         return await self._write(partial(_add, given=given))
 
     async def reject(self, rejects: Iterable[Reject]) -> None:

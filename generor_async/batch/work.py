@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from generor_async.api.generor.models import GeneratedCreation, GenerateResult, decode_generated_creation
 from generor_async.api.luma.models import Generation
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.parameters import Parameters, check_files
+from generor_async.batch.parameters import Parameters, check_files, names_file
 from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
@@ -21,7 +21,7 @@ from generor_async.errors import DownloadError, PermissionDeniedError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import JSON, is_array, is_object
+from generor_async.values import JSON
 
 __all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
 
@@ -137,12 +137,12 @@ class LumaWork:
 
     async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
         """Submit the job."""
-        if _names_file(dict(row.parameters)):
-            await to_the_end(lambda: check_files(dict(row.parameters)))
+        if names_file(row.parameters):
+            await to_the_end(lambda: check_files(row.parameters))
         operation = self._parameters.build(row.parameters)
         # By the session itself: no view of the client is made for every row.
-        options = evolve(self._client._options, request_id=request_id, before_sending=before)  # pyright: ignore[reportPrivateUsage]
-        generation: Generation = await self._client._session.send(operation, options)  # pyright: ignore[reportPrivateUsage]
+        session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
+        generation: Generation = await session.send(operation, options, request_id=request_id, before=before)
         self.clock.learn(generation)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, made=job)
@@ -213,9 +213,9 @@ class GenerorWork:
 
     async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
         """Generate."""
-        operation = self._parameters.build(row.parameters)
-        options = evolve(self._client._options, request_id=request_id, before_sending=before)  # pyright: ignore[reportPrivateUsage]
-        result: GenerateResult = await self._client._viewed(options).send(operation)  # pyright: ignore[reportPrivateUsage]
+        operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
+        session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
+        result: GenerateResult = await session.send(operation, options, request_id=request_id, before=before)
         self.clock.learn(result)
         ids = tuple(str(creation.creation_id) for creation in result.creations)
         return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)
@@ -274,9 +274,3 @@ def _write(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         raise DownloadError(f"{path} cannot be written ({error.strerror})", url="", advice="Free some space") from None
-
-
-def _names_file(value: JSON) -> bool:
-    if is_object(value):
-        return "sha256" in value or any(_names_file(item) for item in value.values())
-    return is_array(value) and any(_names_file(item) for item in value)

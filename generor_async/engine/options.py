@@ -1,7 +1,7 @@
 """How one call is made: what `with_options` can change."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -33,8 +33,6 @@ class Options:
     request_id: str | None = None
     on_progress: Callable[[GenerateProgress], object] | None = field(default=None, repr=False)
     """Told how far a long synchronous call is likely to have come."""
-    before_sending: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
-    """Awaited when it is the call's turn, before its first attempt: what it raises is raised, and nothing is sent."""
 
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -46,7 +46,7 @@ from generor_async.values import (
     Throttled,
 )
 
-__all__ = ["Session"]
+__all__ = ["Session", "random_uuid"]
 
 T = TypeVar("T")
 
@@ -85,13 +85,24 @@ class Session:
         self.lookouts = PerLoop(lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), clock))
         self._budget = retry.RetryBudget()
 
-    async def send(self, operation: Operation[T], options: Options) -> T:
-        """Send an operation until it is answered, refused for good, or out of time."""
+    async def send(
+        self,
+        operation: Operation[T],
+        options: Options,
+        *,
+        request_id: str | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
+        """Send an operation until it is answered, refused for good, or out of time.
+
+        `before` is awaited when it is the call's turn, before its first attempt: what it raises is raised, and nothing
+        is sent. A `request_id` goes before that of the options.
+        """
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
-        request_id = options.request_id or _random_uuid()
+        request_id = request_id or options.request_id or random_uuid()
         request = await self._build(operation, options, request_id)
-        call: _Call[T] = _Call(self, operation, options, request_id)
+        call: _Call[T] = _Call(self, operation, options, request_id, before)
         self._budget.count(call.started)
         while True:
             try:
@@ -161,7 +172,7 @@ class Session:
         )
 
 
-def _random_uuid() -> str:
+def random_uuid() -> str:
     """Return a UUID of version 4, as text; the standard library takes three times as long for it."""
     data = os.urandom(16)
     text = data.hex()
@@ -186,12 +197,31 @@ async def _serialize(body: JSON, operation: str) -> bytes:
 class _Call(Generic[T]):
     """One logical call under way: its deadline, its attempts, and what the last of them came to."""
 
-    __slots__ = ("context", "deadline", "operation", "options", "requeued", "session", "started", "timeout", "turn")
+    __slots__ = (
+        "before",
+        "context",
+        "deadline",
+        "operation",
+        "options",
+        "requeued",
+        "session",
+        "started",
+        "timeout",
+        "turn",
+    )
 
-    def __init__(self, session: Session, operation: Operation[T], options: Options, request_id: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        operation: Operation[T],
+        options: Options,
+        request_id: str,
+        before: Callable[[], Awaitable[None]] | None,
+    ) -> None:
         self.session = session
         self.operation = operation
         self.options = options
+        self.before = before
         self.started = session.clock.monotonic()
         given = options.timeout
         self.timeout = operation.endpoint.timeout if given is None else given
@@ -213,8 +243,8 @@ class _Call(Generic[T]):
             patience = self.deadline - self.session.clock.monotonic()
         try:
             await turn.take(patience, again=self.context.attempts > 0)
-            if self.options.before_sending is not None and not self.context.attempts:
-                await self.options.before_sending()
+            if self.before is not None and not self.context.attempts:
+                await self.before()
             result = await self._admitted(request, turn.attempt(request))
         except BaseException as error:
             turn.failed(error)

@@ -334,3 +334,10 @@ async def test_a_rows_own_parameters_go_before_the_common_ones() -> None:
     (row,) = await entries([{"model_id": 1, "slug": "joke"}], GENEROR)
     assert isinstance(row, NewRow)
     assert row.parameters["slug"] == "joke"
+
+
+async def test_a_hash_without_a_path_is_no_file() -> None:
+    given = {"url": "https://media.example/cat.png", "sha256": "0f"}
+    (row,) = await entries([{"prompt": "x", "image_ref": [given]}])
+    assert isinstance(row, NewRow)
+    assert row.parameters["image_ref"] == [given]
