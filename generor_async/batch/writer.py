@@ -5,9 +5,11 @@ next.
 """
 
 import asyncio
+import queue
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from generor_async.errors import JournalError
@@ -18,6 +20,10 @@ T = TypeVar("T")
 Do: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], None]
 """Does jobs, all of them its own, in the writer's thread; sets the `error` of one of which it wrote nothing."""
 
+MOST: Final = 128
+"""Jobs in one transaction, at the most."""
+MANY: Final = 32
+"""Jobs that are worth a transaction of their own, while another is under way."""
 ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
@@ -59,17 +65,18 @@ class Work(Job, Generic[T]):
 class Writer:
     """Runs jobs on a connection in a thread of its own; belongs to the event loop that makes it.
 
-    One transaction is under way at a time. The thread is an executor's: work in one is what a loop knows that it waits
-    for, also where it keeps a time of its own.
+    One transaction is under way at a time. Of many jobs the next is handed over meanwhile, so that thread and loop both
+    work: when the thread has the one committed, it is at the next before those who waited for the one are woken.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = _Thread(self._loop)
         self._next = _Commit(loop=self._loop)
-        self._busy = False
+        self._handed_over = 0
+        """Transactions that the thread has not done yet."""
 
     async def run(self, job: Job) -> None:
         """Do a job, and return when it is committed.
@@ -78,9 +85,11 @@ class Writer:
         """
         commit = self._next
         commit.jobs.append(job)
-        if not self._busy:
-            self._busy = True
+        count = len(commit.jobs)
+        if count == 1:
             self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
+        elif count == MOST:
+            self._hand_over()
         try:
             await commit
         finally:
@@ -94,24 +103,22 @@ class Writer:
         self._thread.shutdown()
 
     def _hand_over(self) -> None:
-        """Have the thread do what was gathered."""
+        """Have the thread do what was gathered; while it is at something else, few jobs wait for more."""
         commit = self._next
-        if not commit.jobs:
-            self._busy = False
+        if not commit.jobs or (self._handed_over and len(commit.jobs) < MANY):
             return
         self._next = _Commit(loop=self._loop)
-        self._loop.run_in_executor(self._thread, self._commit, commit.jobs).add_done_callback(
-            lambda _: self._tell(commit)
-        )
+        self._handed_over += 1
+        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._done)
 
-    def _tell(self, commit: "_Commit") -> None:
-        """Wake those who wait, and go on when they have said what comes next."""
-        commit.set_result(None)
+    def _done(self, _: object) -> None:
+        """Go on, when those who waited were woken and have said what comes next."""
+        self._handed_over -= 1
         self._loop.call_soon(self._hand_over)
 
-    def _commit(self, jobs: list[Job]) -> None:
+    def _commit(self, commit: "_Commit") -> None:
         """Do all the work in one transaction; if that can't be committed, none of it is done."""
-        connection = self._connection
+        connection, jobs = self._connection, commit.jobs
         alike: dict[Do, list[Job]] = {}
         for job in jobs:
             alike.setdefault(job.do, []).append(job)
@@ -130,6 +137,38 @@ class Writer:
         if isinstance(error, sqlite3.Error):
             return JournalError(f"{self._path} cannot be written to ({error})", advice=ADVICE)
         return error
+
+
+class _Thread(Executor):
+    """An executor of one thread, whose futures are the event loop's own and not `concurrent.futures`'.
+
+    Work in an executor is what a loop knows that it waits for, also where it keeps a time of its own. Those of the
+    standard library cost as much as a commit of a few rows.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._given: queue.SimpleQueue[tuple[Callable[[_Commit], None], _Commit] | None] = queue.SimpleQueue()
+        # A daemon: whoever forgets to close the journal is not kept from ending; what isn't committed never was.
+        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[["_Commit"], None], commit: "_Commit") -> "_Commit":  # type: ignore[override]
+        self._given.put((work, commit))
+        return commit
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._given.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while given := self._given.get():
+            work, commit = given
+            work(commit)
+            try:
+                self._loop.call_soon_threadsafe(commit.set_result, None)
+            except RuntimeError:  # the loop is closed, and nobody waits any more
+                return
 
 
 class _Commit(asyncio.Future[None]):
