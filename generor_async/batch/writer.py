@@ -20,10 +20,6 @@ T = TypeVar("T")
 Do: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], None]
 """Does jobs, all of them its own, in the writer's thread; sets the `error` of one of which it wrote nothing."""
 
-MOST: Final = 128
-"""Jobs in one transaction, at the most."""
-MANY: Final = 32
-"""Jobs that are worth a transaction of their own, while another is under way."""
 ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
@@ -65,8 +61,7 @@ class Work(Job, Generic[T]):
 class Writer:
     """Runs jobs on a connection in a thread of its own; belongs to the event loop that makes it.
 
-    One transaction is under way at a time. Of many jobs the next is handed over meanwhile, so that thread and loop both
-    work: when the thread has the one committed, it is at the next before those who waited for the one are woken.
+    One transaction is under way at a time.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
@@ -75,8 +70,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread = _Thread(self._loop)
         self._next = _Commit(loop=self._loop)
-        self._handed_over = 0
-        """Transactions that the thread has not done yet."""
+        self._busy = False
 
     async def run(self, job: Job) -> None:
         """Do a job, and return when it is committed.
@@ -85,11 +79,9 @@ class Writer:
         """
         commit = self._next
         commit.jobs.append(job)
-        count = len(commit.jobs)
-        if count == 1:
+        if not self._busy:
+            self._busy = True
             self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
-        elif count == MOST:
-            self._hand_over()
         try:
             await commit
         finally:
@@ -103,17 +95,16 @@ class Writer:
         self._thread.shutdown()
 
     def _hand_over(self) -> None:
-        """Have the thread do what was gathered; while it is at something else, few jobs wait for more."""
+        """Have the thread do what was gathered."""
         commit = self._next
-        if not commit.jobs or (self._handed_over and len(commit.jobs) < MANY):
+        if not commit.jobs:
+            self._busy = False
             return
         self._next = _Commit(loop=self._loop)
-        self._handed_over += 1
-        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._done)
+        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._go_on)
 
-    def _done(self, _: object) -> None:
-        """Go on, when those who waited were woken and have said what comes next."""
-        self._handed_over -= 1
+    def _go_on(self, _: object) -> None:
+        """Hand over the next, when those who were woken have said what they want."""
         self._loop.call_soon(self._hand_over)
 
     def _commit(self, commit: "_Commit") -> None:
