@@ -9,9 +9,9 @@ The two take turns, each round in the other order; what is counted is CPU of the
 and system, from the first row to the closing. Each round runs both at two lengths: the difference is what rows cost,
 without what a run costs. The median of the rounds' differences is shown with its quartiles.
 
-With `--instructions`, callgrind counts what either takes, at 100 rows and at 500, which is the same on a busy machine:
-instructions become microseconds by what the client alone takes of both. It counts no system's time, which is added as
-it was measured, and runs one thread at a time.
+With `--instructions`, callgrind counts what either takes, at 100 rows and at 500; instructions become microseconds by
+what the client alone takes of both. It counts no system's time, which is added as it was measured, and runs one thread
+at a time. The counts differ by some per cent from run to run, as the event loop turns as often as answers come in.
 
     python benchmarks/bench_rows.py [--rounds 15] [--rows 1000] [--at-once 100] [--folder /dev/shm] [--instructions]
 """
@@ -43,6 +43,8 @@ KEY = "luma-api-benchmark"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
 FEW = 100
 """Rows of a run that is taken off a longer one."""
+COUNTED = 100, 500
+"""Rows of the two runs whose difference callgrind counts."""
 FILES_A_FOLDER = 1_000
 """As a batch has it."""
 
@@ -181,7 +183,7 @@ class Bench:
 def instructions(name: str, options: argparse.Namespace) -> float:
     """Return how many instructions a row takes, as callgrind counts them."""
     found = list[int]()
-    for rows in (100, 500):
+    for rows in COUNTED:
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, __file__]
         command += ["--only", name, "--rows", str(rows), "--at-once", str(options.at_once)]
         command += ["--folder", options.folder] if options.folder else []
@@ -189,7 +191,7 @@ def instructions(name: str, options: argparse.Namespace) -> float:
             command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "0"}
         ).stderr
         found.append(int(re.findall(r"Collected : (\d+)", told)[-1]))
-    return (found[1] - found[0]) / 400
+    return (found[1] - found[0]) / (COUNTED[1] - COUNTED[0])
 
 
 def show(rounds: list[dict[str, tuple[float, float]]]) -> None:
