@@ -42,7 +42,7 @@ class Occurrences:
         self._seen.close()
 
     def _placed(self, row: NewRow) -> NewRow | Reject | None:
-        print_ = fingerprint(row.parameters)
+        print_ = fingerprint(row.parameters, row.text)
         found = self._seen.execute("SELECT times, fingerprint, place FROM seen WHERE id = ?", (row.id,)).fetchone()
         if found is None:
             self._seen.execute("INSERT INTO seen VALUES (?, 1, ?, ?)", (row.id, print_, row.place))

@@ -71,7 +71,7 @@ class Parameters:
             if not _are_plain(parameters.values()):
                 kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
             text = as_text(kept)
-            utf8 = text.encode()
+            text.encode()
             self.build(kept)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
@@ -79,7 +79,7 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
-        id_ = _checked_id(id_) if id_ is not None else _digest(utf8) if not names_file(kept) else fingerprint(kept)
+        id_ = _checked_id(id_) if id_ is not None else fingerprint(kept, text)
         return NewRow(id=id_, parameters=kept, place=place, text=text)
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
@@ -197,13 +197,11 @@ def _checked_id(value: JSON) -> str:
     return str(value)
 
 
-def fingerprint(kept: Mapping[str, JSON]) -> str:
-    """Return what is equal for rows that ask for the same: the id of a row that has none."""
-    return _digest(as_text(_without_paths(dict(kept)) if names_file(kept) else kept).encode())
-
-
-def _digest(utf8: bytes) -> str:
-    return hashlib.sha256(utf8).hexdigest()[:ID_DIGITS]
+def fingerprint(kept: Mapping[str, JSON], text: str) -> str:
+    """Return what is equal for rows that ask for the same, the id of a row that has none; `text` is how it is kept."""
+    if names_file(kept):
+        text = as_text(_without_paths(dict(kept)))
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
 def _without_paths(value: JSON) -> JSON:

@@ -1,10 +1,12 @@
 """One row on its way: priced, its intent noted, its call made once, its outputs stored."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from generor_async.batch.journal import Journal, Row
+from generor_async.batch.prices import Quote
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
 from generor_async.engine.session import random_uuid
@@ -76,6 +78,20 @@ class Run(Protocol):
 class RowRun:
     """One row in work."""
 
+    __slots__ = (
+        "_clock",
+        "_folder",
+        "_hold",
+        "_journal",
+        "_made",
+        "_purse",
+        "_row",
+        "_run",
+        "_work",
+        "begun",
+        "sent",
+    )
+
     def __init__(self, row: Row, run: Run) -> None:
         self._row = row
         self._run = run
@@ -126,21 +142,7 @@ class RowRun:
                 self._run.over()
                 return
             request_id = random_uuid()
-
-            async def before() -> None:
-                intent = Submit(
-                    at=self._clock.time(),
-                    request_id=request_id,
-                    model=quote.model,
-                    estimated=quote.credits,
-                    reserved=hold.credits,
-                    longest=quote.longest,
-                )
-                await self._journal.step(row, intent)
-                self.sent = True
-                self._purse.leaves(hold)
-
-            accepted = await self._work.submit(row, request_id, before)
+            accepted = await self._work.submit(row, request_id, partial(self._leave, request_id, quote, hold))
         except GenerorAsyncError as error:
             verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
@@ -148,6 +150,20 @@ class RowRun:
             await self._close(verdict, error)
             return
         await self._accept(accepted, alone=hold.alone)
+
+    async def _leave(self, request_id: str, quote: Quote, hold: "Hold") -> None:
+        """Write down the intent, when it is the call's turn."""
+        intent = Submit(
+            at=self._clock.time(),
+            request_id=request_id,
+            model=quote.model,
+            estimated=quote.credits,
+            reserved=hold.credits,
+            longest=quote.longest,
+        )
+        await self._journal.step(self._row, intent)
+        self.sent = True
+        self._purse.leaves(hold)
 
     async def _accept(self, accepted: Accepted, *, alone: bool) -> None:
         self._made = accepted.made
