@@ -52,8 +52,6 @@ COLUMNS: Final = """
 """In the order of Row's fields."""
 MANY: Final = 16
 """Rows from which on one statement changes several."""
-TOGETHER: Final = 256
-"""Rows that one statement changes, at the most."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -246,19 +244,19 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Doubt: ("owner", "ended_at", "problem"),
     Release: ("owner", "ended_at", "cost", "held", "problem"),
 }
-"""What each step changes of a row, beside its state; what is kept as JSON comes last."""
-ENDS_IN_JSON: Final = frozenset({Accept, Finish, Fail, Doubt, Release})
+"""What each step changes of a row, beside its state."""
 
 
 @cache
 def _query(state: State, names: tuple[str, ...], size: int) -> str:
-    """Return the statement that leads so many rows to a state, and tells which it led there."""
+    """Return the statement that leads so many rows to a state, or none: a state of NULL is refused."""
     assignments = "".join(f", {name} = column{index}" for index, name in enumerate(names, 1))
     number, attempt, before, owner = (f"column{len(names) + index}" for index in range(1, 5))
     values = f"({', '.join('?' * (len(names) + 4))})"
     return f"""
-        UPDATE rows SET state = '{state}'{assignments} FROM (VALUES {", ".join([values] * size)})
-        WHERE number = {number} AND attempt = {attempt} AND state = {before} AND owner IS {owner} RETURNING number
+        UPDATE rows
+        SET state = iif(attempt = {attempt} AND state = {before} AND owner IS {owner}, '{state}', NULL){assignments}
+        FROM (VALUES {", ".join([values] * size)}) WHERE number = {number}
     """
 
 
@@ -275,28 +273,27 @@ def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: ty
     After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
     milliseconds: so many rows go into one. That costs more than it saves where they are few.
     """
-    if len(jobs) < MANY:
-        query = _query_for_one(LEADS_TO[step], _COLUMNS[step])
-        for job in jobs:
-            if connection.execute(query, job.arguments).rowcount != 1:
-                job.stale()
+    if len(jobs) >= MANY and _take_together(connection, jobs, step):
         return
-    together: dict[int, _Taking] = {}
-    later: list[_Taking] = []
-    for job in jobs:  # of two that hold the same row, no single statement could tell which one changed it
-        if len(together) < TOGETHER and together.setdefault(job.row.number, job) is job:
-            continue
-        later.append(job)
-    values = [value for job in together.values() for value in job.arguments]
-    size = 1 << (len(together) - 1).bit_length()  # few statements, to be prepared once; no row has the number 0
-    values += [0] * (len(values) // len(together) * (size - len(together)))
-    query = _query(LEADS_TO[step], _COLUMNS[step], size)
-    taken = {number for (number,) in connection.execute(query, values)}
-    for number, job in together.items():
-        if number not in taken:
+    query = _query_for_one(LEADS_TO[step], _COLUMNS[step])
+    for job in jobs:
+        if connection.execute(query, job.arguments).rowcount != 1:
             job.stale()
-    if later:
-        _take(connection, later, step=step)
+
+
+def _take_together(connection: sqlite3.Connection, jobs: Sequence["_Taking"], step: type[Step]) -> bool:
+    """Change all these rows, if each is another one and is as its holder knows it; else none."""
+    if len({job.row.number for job in jobs}) < len(jobs):
+        return False
+    values = [value for job in jobs for value in job.arguments]
+    size = -(-len(jobs) // MANY) * MANY  # few statements, to be prepared once; no row has the number 0
+    values += [0] * (len(values) // len(jobs) * (size - len(jobs)))
+    query = _query(LEADS_TO[step], _COLUMNS[step], size)
+    try:
+        connection.execute(query, values)
+    except sqlite3.IntegrityError:
+        return False
+    return True
 
 
 _TAKE: Final = {step: partial(_take, step=step) for step in _COLUMNS}
@@ -305,16 +302,14 @@ _TAKE: Final = {step: partial(_take, step=step) for step in _COLUMNS}
 class _Taking(Job):
     """A step that is being taken."""
 
-    __slots__ = ("_step", "_values", "arguments", "row")
+    __slots__ = ("_owner", "_step", "arguments", "row")
 
     def __init__(self, row: Row, step: Step, owner: int) -> None:
+        super().__init__(_TAKE[type(step)])
         self.row = row
-        self._step = type(step)
-        super().__init__(_TAKE[self._step])
-        self._values = values = _values(step, row, owner)
-        if self._step in ENDS_IN_JSON:
-            values = (*values[:-1], _dump(values[-1]))
-        self.arguments = (*values, row.number, row.attempt, row.state, row.owner)
+        self._step = step
+        self._owner = owner
+        self.arguments = (*_values(step, row, owner), row.number, row.attempt, row.state, row.owner)
 
     def stale(self) -> None:
         """Note that the row was not as its holder knew it."""
@@ -322,9 +317,7 @@ class _Taking(Job):
 
     def committed(self) -> None:
         """Bring the holder's row up to date."""
-        for name, value in zip(_COLUMNS[self._step], self._values, strict=True):
-            setattr(self.row, name, value)
-        self.row.state = LEADS_TO[self._step]
+        _note(self.row, self._step, self._owner)
 
 
 def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
@@ -333,15 +326,37 @@ def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
         case Submit():
             return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
-            return owner, step.alone, *_costs(step.cost, row), step.remote_ids
+            ids = f"[{','.join(map(_dump, step.remote_ids))}]"  # a text alone is quicker to write than a list
+            return owner, step.alone, *_costs(step.cost, row), ids
         case Run() | Download():
             return ()
         case Finish():
-            return None, step.at, step.result
+            return None, step.at, _dump(step.result)
         case Doubt():
-            return None, step.at, step.problem
+            return None, step.at, _dump(step.problem)
         case Fail() | Release():
-            return None, step.at, *_costs(step.cost, row), step.problem
+            return None, step.at, *_costs(step.cost, row), _dump(step.problem)
+
+
+def _note(row: Row, step: Step, owner: int) -> None:
+    """Bring a row up to date that has taken a step."""
+    match step:
+        case Submit():
+            row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
+            row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
+        case Accept():
+            row.owner, row.alone, row.remote_ids = owner, step.alone, step.remote_ids
+            row.cost, row.held = _costs(step.cost, row)
+        case Run() | Download():
+            pass
+        case Finish():
+            row.owner, row.ended_at, row.result = None, step.at, step.result
+        case Doubt():
+            row.owner, row.ended_at, row.problem = None, step.at, step.problem
+        case Fail() | Release():
+            row.owner, row.ended_at, row.problem = None, step.at, step.problem
+            row.cost, row.held = _costs(step.cost, row)
+    row.state = LEADS_TO[type(step)]
 
 
 def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:

@@ -5,9 +5,11 @@ next.
 """
 
 import asyncio
+import queue
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from generor_async.errors import JournalError
@@ -59,15 +61,14 @@ class Work(Job, Generic[T]):
 class Writer:
     """Runs jobs on a connection in a thread of its own; belongs to the event loop that makes it.
 
-    One transaction is under way at a time. The thread is an executor's: work in one is what a loop knows that it waits
-    for, also where it keeps a time of its own.
+    One transaction is under way at a time.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = _Thread(self._loop)
         self._next = _Commit(loop=self._loop)
         self._busy = False
 
@@ -100,18 +101,15 @@ class Writer:
             self._busy = False
             return
         self._next = _Commit(loop=self._loop)
-        self._loop.run_in_executor(self._thread, self._commit, commit.jobs).add_done_callback(
-            lambda _: self._tell(commit)
-        )
+        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._go_on)
 
-    def _tell(self, commit: "_Commit") -> None:
-        """Wake those who wait, and go on when they have said what comes next."""
-        commit.set_result(None)
+    def _go_on(self, _: object) -> None:
+        """Hand over the next, when those who were woken have said what they want."""
         self._loop.call_soon(self._hand_over)
 
-    def _commit(self, jobs: list[Job]) -> None:
+    def _commit(self, commit: "_Commit") -> None:
         """Do all the work in one transaction; if that can't be committed, none of it is done."""
-        connection = self._connection
+        connection, jobs = self._connection, commit.jobs
         alike: dict[Do, list[Job]] = {}
         for job in jobs:
             alike.setdefault(job.do, []).append(job)
@@ -130,6 +128,38 @@ class Writer:
         if isinstance(error, sqlite3.Error):
             return JournalError(f"{self._path} cannot be written to ({error})", advice=ADVICE)
         return error
+
+
+class _Thread(Executor):
+    """An executor of one thread, whose futures are the event loop's own and not `concurrent.futures`'.
+
+    Work in an executor is what a loop knows that it waits for, also where it keeps a time of its own. Those of the
+    standard library cost as much as a commit of a few rows.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._given: queue.SimpleQueue[tuple[Callable[[_Commit], None], _Commit] | None] = queue.SimpleQueue()
+        # A daemon: whoever forgets to close the journal is not kept from ending; what isn't committed never was.
+        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[["_Commit"], None], commit: "_Commit") -> "_Commit":  # type: ignore[override]
+        self._given.put((work, commit))
+        return commit
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._given.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while given := self._given.get():
+            work, commit = given
+            work(commit)
+            try:
+                self._loop.call_soon_threadsafe(commit.set_result, None)
+            except RuntimeError:  # the loop is closed, and nobody waits any more
+                return
 
 
 class _Commit(asyncio.Future[None]):
