@@ -6,8 +6,8 @@ Every step is a compare-and-set on (row, attempt, owner, state): a row that some
 StaleRowError. A step has been committed, and survives the machine, when the call that takes it returns.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -161,7 +161,7 @@ class Journal(Reader, Protocol):
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         ...
 
-    async def step(self, row: Row, step: Step) -> None:
+    def step(self, row: Row, step: Step) -> Coroutine[Any, Any, None]:
         """Take a step, and return when it is committed.
 
         Whoever cancels this waits until the step is committed or has failed; `row.state` then says which.
