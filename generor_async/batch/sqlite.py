@@ -9,8 +9,9 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -204,10 +205,10 @@ class SqliteJournal(SqliteReader, Journal):
         rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
         return rows
 
-    async def step(self, row: Row, step: Step) -> None:
+    def step(self, row: Row, step: Step) -> Coroutine[Any, Any, None]:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        await self._writer.run(_Taking(row, step, self._owner))
+        return self._writer.run(_Taking(row, step, self._owner))
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
@@ -285,7 +286,7 @@ def _take_together(connection: sqlite3.Connection, jobs: Sequence["_Taking"], st
     """Change all these rows, if each is another one and is as its holder knows it; else none."""
     if len({job.row.number for job in jobs}) < len(jobs):
         return False
-    values = [value for job in jobs for value in job.arguments]
+    values = list(chain.from_iterable([job.arguments for job in jobs]))
     size = -(-len(jobs) // MANY) * MANY  # few statements, to be prepared once; no row has the number 0
     values += [0] * (len(values) // len(jobs) * (size - len(jobs)))
     query = _query(LEADS_TO[step], _COLUMNS[step], size)

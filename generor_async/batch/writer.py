@@ -82,30 +82,22 @@ class Writer:
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
-        try:
-            await commit
-        finally:
-            if job.error is None:
-                job.committed()
+        await commit
         if job.error is not None:
             raise job.error
 
     def close(self) -> None:
         """Commit what is under way, and end the thread; blocks meanwhile."""
-        self._thread.shutdown()
+        self._thread.end()
 
-    def _hand_over(self) -> None:
-        """Have the thread do what was gathered."""
+    def _hand_over(self, _: object = None) -> None:
+        """Have the thread do what was gathered: those who waited for the last were woken before, and have asked."""
         commit = self._next
         if not commit.jobs:
             self._busy = False
             return
         self._next = _Commit(loop=self._loop)
-        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._go_on)
-
-    def _go_on(self, _: object) -> None:
-        """Hand over the next, when those who were woken have said what they want."""
-        self._loop.call_soon(self._hand_over)
+        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._hand_over)
 
     def _commit(self, commit: "_Commit") -> None:
         """Do all the work in one transaction; if that can't be committed, none of it is done."""
@@ -144,11 +136,15 @@ class _Thread(Executor):
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[["_Commit"], None], commit: "_Commit") -> "_Commit":  # type: ignore[override]
+    def submit(  # type: ignore[override]  # of what an executor can do, a loop asks for this alone
+        self, work: Callable[["_Commit"], None], commit: "_Commit"
+    ) -> "_Commit":
+        """Do work for a commit, and return the commit: it is the future."""
         self._given.put((work, commit))
         return commit
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def end(self) -> None:
+        """Do what was handed in, and end; blocks meanwhile."""
         self._given.put(None)
         self._thread.join()
 
@@ -157,7 +153,7 @@ class _Thread(Executor):
             work, commit = given
             work(commit)
             try:
-                self._loop.call_soon_threadsafe(commit.set_result, None)
+                self._loop.call_soon_threadsafe(commit.tell)
             except RuntimeError:  # the loop is closed, and nobody waits any more
                 return
 
@@ -168,6 +164,13 @@ class _Commit(asyncio.Future[None]):
     def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self.jobs: list[Job] = []
+
+    def tell(self) -> None:
+        """Take note that it is over, and wake those who wait."""
+        for job in self.jobs:
+            if job.error is None:
+                job.committed()
+        self.set_result(None)
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - asyncio gives it
         """Refuse: it is not of one waiter alone, and what is handed over can't be called back."""

@@ -103,13 +103,40 @@ async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journ
     assert shown((await all_rows(journal))[0]) == before
 
 
-async def test_one_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal) -> None:
-    await journal.add(new_rows(*"abcdef"))
-    rows = await journal.claim(6)
+@pytest.mark.parametrize("count", [6, 40])
+async def test_one_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal, count: int) -> None:
+    await journal.add(new_rows(*map(str, range(count))))
+    rows = await journal.claim(count)
     rows[2].attempt = 9
     results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in rows), return_exceptions=True)
-    assert [type(result) for result in results] == [type(None)] * 2 + [StaleRowError] + [type(None)] * 3
-    assert (await journal.counts())["submitting"] == 5
+    assert [at for at, result in enumerate(results) if result is not None] == [2]
+    assert isinstance(results[2], StaleRowError)
+    assert [row.state for row in rows] == [row.state for row in await all_rows(journal)]
+    assert (await journal.counts())["submitting"] == count - 1
+
+
+async def test_of_two_that_hold_one_row_in_a_transaction_of_many_one_takes_the_step(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*map(str, range(40))))
+    rows = await journal.claim(40)
+    other = evolve(rows[7])
+    results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in [*rows, other]), return_exceptions=True)
+    assert [type(results[at]) for at in (7, 40)] == [type(None), StaleRowError]
+    assert (rows[7].state, other.state) == ("submitting", "leased")
+    assert (await journal.counts())["submitting"] == 40
+
+
+async def test_the_steps_of_many_rows_write_what_those_of_one_write(journal: SqliteJournal) -> None:
+    await journal.add(new_rows(*map(str, range(40))))
+    rows = await journal.claim(40)
+    for step in (
+        SUBMIT,
+        Accept(remote_ids=("1", "é"), cost=24.0, alone=True),
+        Run(),
+        Download(),
+        Finish(at=9.0, result=[]),
+    ):
+        await asyncio.gather(*(journal.step(row, step) for row in rows))
+    assert [shown(row) for row in rows] == [shown(row) for row in await all_rows(journal)]
 
 
 async def test_a_step_that_the_table_does_not_have_is_a_bug_of_the_caller(journal: SqliteJournal) -> None:
