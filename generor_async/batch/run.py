@@ -1,0 +1,340 @@
+"""One run of a batch: keeps so many rows in work, hands out how each ended, and stops when it must.
+
+Calls go through the client's own queue, as bulk; nothing here paces or repeats them. A row's intent is committed when
+it is the call's turn: of the rows that wait for theirs, none is in doubt after a crash.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Final
+
+from generor_async.batch.account import Account
+from generor_async.batch.intake import Intake
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.order import Order
+from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, unfetched, write_failed, write_rejected
+from generor_async.batch.progress import Phase, Progress, Tally
+from generor_async.batch.purse import Purse
+from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.reserve import Reserve
+from generor_async.batch.row import RowRun
+from generor_async.batch.sqlite import open_journal
+from generor_async.errors import JournalError
+from generor_async.rules.rows import OPEN, State, Verdict
+from generor_async.rules.spending import NO_CAP, Budget
+from generor_async.rules.stops import how_to_go_on
+
+if TYPE_CHECKING:
+    from generor_async.values import Clock
+
+__all__ = ["BatchRun"]
+
+LEFT_IN_A_ROW: Final = 3
+"""Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
+
+
+class BatchRun:
+    """One run of a batch, from the opening of its journal to its closing."""
+
+    def __init__(self, order: Order, journal: Journal, budget: Budget) -> None:
+        self._order = order
+        self._client = order.client
+        self.folder = order.folder
+        self.journal: Journal = journal
+        self._results = Results(order.folder)
+        self._reserve = Reserve(order.folder)
+        self.work = order.work
+        self._account = Account(order.work, journal)
+        self.purse = Purse(budget, self._account.spent)
+        self.loop = asyncio.get_running_loop()
+        self.clock: Clock = self.work.clock
+        self._tasks: dict[asyncio.Task[None], RowRun] = {}
+        self._changed = asyncio.Event()
+        """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
+        self._stops = 0
+        self._error: BaseException | None = None
+        self._pause_until = -math.inf
+        self._left = 0
+        """Rows in a row whose outputs couldn't be had."""
+        self._unfetched = 0
+        """Rows, in all, whose outputs couldn't be had."""
+        self._outcomes: deque[RowOutcome] = deque()
+        """Of rows that have ended, and that nobody has taken yet."""
+        self._delivered = asyncio.Event()
+        """Set when there is one to take, or no other will come."""
+        self._heard = True
+        self._phase: Phase = "running"
+        self._tally = Tally(self.clock.monotonic())
+        self._intake = Intake(order, journal, self._tally, self._changed.set)
+        self._reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, order: Order) -> "BatchRun":
+        """Open the folder, or begin one."""
+        await order.work.check_key()
+        journal = await open_journal(order.folder, key=order.key)
+        try:
+            budget = Budget.resumed(await journal.spent(), cap=order.cap)
+            run = cls(order, journal, budget)
+            await run._begin()
+        except BaseException:
+            await journal.close()
+            raise
+        return run
+
+    async def _begin(self) -> None:
+        """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
+        if (spent := await self._account.begin()) is not None:
+            self.purse.budget.observe(spent)
+        await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
+        if await self.journal.recall("began") is None:
+            await self.journal.remember("began", self.clock.time())
+        self._tally.states.update(await self.journal.counts())
+        await self._results.open(self.journal)
+        await self._reserve.take()
+
+    # --- for whoever iterates ----------------------------------------------------------------------------------------
+
+    async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
+        """Run, and yield each row as it ends."""
+        driving = asyncio.create_task(self._drive())
+        driving.add_done_callback(lambda _: self._delivered.set())
+        try:
+            try:
+                while True:
+                    while self._outcomes:
+                        yield self._outcomes.popleft()
+                        self._changed.set()
+                    if driving.done():
+                        break
+                    self._delivered.clear()
+                    await self._delivered.wait()
+            finally:
+                self._heard = False
+                self._outcomes.clear()
+                await self._end(driving)
+        except asyncio.CancelledError as error:
+            error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
+            raise
+        if self._error is not None:
+            raise self._error
+
+    async def _end(self, driving: "asyncio.Task[None]") -> None:
+        """Wait for what is paid for; whoever cancels this too stops it at once."""
+        if not driving.done():
+            self._stops = self._stops or 1
+            self._obey()
+        cancelled: asyncio.CancelledError | None = None
+        while not driving.done():
+            try:
+                await asyncio.wait([driving])
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.stop()
+        self._results.close()
+        self._reserve.give_up()
+        await self.journal.close()
+        if cancelled is not None:
+            raise cancelled
+        driving.result()
+
+    def stop(self) -> None:
+        """Submit nothing more; called again, stop at once."""
+        self._stops += 1
+        self._obey()
+
+    def progress(self) -> Progress:
+        """Return how it stands."""
+        sent = sum(run.sent for run in self._tasks.values())
+        return self._tally.progress(
+            self.clock.monotonic(),
+            client=self._client,
+            purse=self.purse,
+            sent=sent,
+            unsent=len(self._tasks) - sent,
+            phase="stopping" if self._stops and self._phase != "capped" else self._phase,
+            is_reading=self._reading is None or not self._reading.done(),
+        )
+
+    def halt(self, error: BaseException) -> None:
+        """Stop, and raise this at the end; the first error is the one."""
+        if isinstance(error, JournalError):
+            self._reserve.give_up()
+        if self._error is None:
+            self._error = error
+            error.add_note(how_to_go_on(error, self.work.vendor))
+        self._stops = self._stops or 1
+        self._obey()
+
+    def _obey(self) -> None:
+        """Cancel what isn't sent; told twice, everything."""
+        for task, row in self._tasks.items():
+            if row.begun and (self._stops > 1 or not row.sent):
+                task.cancel()
+        self._changed.set()
+
+    # --- the run -----------------------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Keep so many rows in work until none is left."""
+        self._reading = reading = asyncio.create_task(self._intake.read())
+        reading.add_done_callback(lambda _: self._changed.set())
+        looking = asyncio.create_task(self.purse.keep_looking(self.clock))
+        try:
+            async for row in self.journal.rows(*OPEN):
+                await self._until(lambda: self._room() > 0)
+                if self._stops:
+                    break
+                self._start(row, since=row.state)
+            reconciliation = self.work.reconciliation(self.journal)
+            while True:
+                while not self._stops and await self._claim(reading):
+                    pass
+                await self._until(lambda: not self._tasks)
+                if self._stops or reconciliation is None or not await self._reconcile(reconciliation):
+                    break
+        except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
+            self.halt(error)
+            await self._until(lambda: not self._tasks)
+        finally:
+            reading.cancel()
+            looking.cancel()
+            await asyncio.wait([reading, looking])
+        if not reading.cancelled() and (problem := reading.exception()) is not None:
+            self._error = self._error or problem
+        if self._unfetched:
+            self._error = self._error or unfetched(self._unfetched, self._why_unfetched)
+        try:
+            await self._sum_up()
+        except JournalError as error:
+            self._error = self._error or error
+
+    async def _sum_up(self) -> None:
+        """Leave behind what the whole run came to."""
+        await write_failed(self.folder, self.journal)
+        await write_rejected(self.folder, self.journal)
+        await self.journal.remember("ended", self.clock.time())
+        await self._account.sum_up()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _claim(self, reading: "asyncio.Task[None]") -> bool:
+        """Start as many rows as there is room for; tell whether there may be more."""
+        if (pause := self._pause_until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(pause)
+            return True
+        self._changed.clear()
+        ended = reading.done()
+        room = self._room()
+        rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
+        self._intake.taken(len(rows))
+        for row in rows:
+            self._start(row, since="ready")
+        if not rows:
+            if room > 0 and ended and not self._tasks:
+                return False
+            await self._changed.wait()
+        return True
+
+    async def _reconcile(self, found: Reconciliation) -> bool:
+        """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
+        self._phase = "settling"
+        while not self._stops:
+            held = {row.number: row.held async for row in self.journal.rows("unknown")}
+            settled = await found.settle()
+            for row in settled:
+                if row.state == "ready":
+                    row.held = held[row.number]
+                    self.purse.forgive(row)
+                    self._tally.states.update(unknown=-1, ready=1)
+                else:
+                    self._start(row, since="unknown")
+            if settled:
+                self._phase = "running"
+                return True
+            if found.look_at is None:
+                break
+            self._changed.clear()
+            await self._sleep(max(1.0, found.look_at - self.clock.time()))
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or until it is to stop."""
+        stop = asyncio.create_task(self._changed.wait())
+        sleep = asyncio.create_task(self.clock.sleep(seconds))
+        try:
+            await asyncio.wait([stop, sleep], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            sleep.cancel()
+
+    def _start(self, row: Row, *, since: State) -> None:
+        self._tally.states[since] -= 1
+        run = RowRun(row, self)
+        task = asyncio.create_task(run.perform())
+        self._tasks[task] = run
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tally.ended(self._tasks.pop(task).state, self.clock.monotonic())
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.halt(error)
+        self._changed.set()
+
+    def _room(self) -> int:
+        """Return how many rows may begin; one whose outcome waits to be taken has not left."""
+        return self._order.most - len(self._tasks) - len(self._outcomes)
+
+    # --- for the rows ------------------------------------------------------------------------------------------------
+
+    async def finished(self, row: Row) -> None:
+        """Tell of a row that has ended."""
+        outcome = outcome_of(row, self.folder)
+        if row.state == "done":
+            self._left = 0
+            try:
+                self._results.add(row)
+            except JournalError as error:
+                self.halt(error)
+        if self._order.on_row is not None:
+            told = self._order.on_row(outcome)
+            if isawaitable(told):
+                await told
+        if self._heard:
+            self._outcomes.append(outcome)
+            self._delivered.set()
+
+    def heed(self, verdict: Verdict, error: Exception) -> None:
+        """Stop, or pause, where an error concerns more than its row."""
+        if verdict.stops:
+            self.halt(error)
+        if verdict.wait:
+            self._pause_until = max(self._pause_until, self.clock.monotonic() + verdict.wait)
+
+    def left(self, error: Exception, *, taken_up: bool) -> None:
+        """Note a row whose outputs can't be had now: it is taken up again by the next run.
+
+        Those that an earlier run has paid for don't stop this one by themselves, or they would each time.
+        """
+        self._left += 1
+        self._unfetched += 1
+        self._why_unfetched = error
+        if self._left >= LEFT_IN_A_ROW and not taken_up:
+            self.halt(unfetched(self._unfetched, error))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to begin."""
+        return self._stops > 0
+
+    def over(self) -> None:
+        """Note that the cap allows no more."""
+        if not self._stops:
+            self._phase, self._stops = "capped", 1
+        self._obey()
