@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from generor_async.errors import JournalError
@@ -111,10 +112,11 @@ class Writer:
                 do(connection, some)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             for job in jobs:
                 job.error = self._told(error)
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):  # of a disk that takes not even that, the next BEGIN tells
+                    connection.execute("ROLLBACK")
 
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error):
