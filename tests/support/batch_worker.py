@@ -119,7 +119,7 @@ def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
             async for _ in run_batch(client, rows, to=rows.with_suffix(""), concurrency=concurrency):
                 pass
 
-    with patch("generor_async.batch.runner.open_journal", boundaries.open if boundaries else open_journal):
+    with patch("generor_async.batch.run.open_journal", boundaries.open if boundaries else open_journal):
         for left in reversed(range(RUNS)):
             try:
                 asyncio.run(main())
