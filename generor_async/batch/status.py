@@ -168,7 +168,8 @@ async def _part(reader: SqliteReader, spent: float) -> float | None:
 
 
 def _overlapped(row: Row) -> bool:
-    return row.cost is not None and not row.alone
+    """Tell whether a row was charged, and nobody knows how much by itself: nor of one that was found in the account."""
+    return not row.alone and (row.state == "done" if row.cost is None else row.cost > 0)
 
 
 async def _pages(reader: SqliteReader, part: float | None) -> AsyncIterator[list[ReportRow]]:

@@ -191,6 +191,19 @@ def test_overlapping_costs_of_generor_do_not_use_up_the_cap(tmp_path: Path) -> N
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
 
+def test_what_rows_of_a_kind_cost_is_shown_alike_wherever_it_was_told(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
+        simulator.faults.add_spec("generor.generators.generate=reset:after_charge:4x")
+        rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": IMAGE} for number in range(20)]
+        await ended(run_batch(generor, rows, to=tmp_path))
+        charges = [entry.charged for entry in simulator.ledger.charges]
+        assert (await read_status(tmp_path)).counts["done"] == len(charges) == 20
+        page = (await report(tmp_path)).read_text()
+        assert [float(cost) for cost in re.findall(r'data-cost="([^"]*)"', page)] == pytest.approx(charges, rel=0.01)
+
+    in_generor(test, tier="pro", generor_credits=1_000_000)
+
+
 def test_a_price_nobody_knows_is_refused_under_a_cap_alone(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}]
