@@ -116,7 +116,7 @@ def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) 
         process.send_signal(2)
         threading.Event().wait(0.3)
     _, _, err = finished(process)
-    assert err.count("KeyboardInterrupt") == 1, err
+    assert 1 <= err.count("KeyboardInterrupt") <= times, err  # the second one may come when all has ended
     assert "run it again" in err
     assert "ResourceWarning" not in err
     assert len(simulator.ledger.charges) < rows
