@@ -5,7 +5,7 @@ from typing import Any
 
 from generor_async.batch.journal import Journal
 from generor_async.batch.work import Work
-from generor_async.errors import APIError
+from generor_async.errors import APIError, DeadlineExceededError
 from generor_async.rules.spending import likely
 
 __all__ = ["Account"]
@@ -39,7 +39,7 @@ class Account:
     async def sum_up(self) -> None:
         """Note what it has spent, beside what the calls have likely cost."""
         sums = await self._journal.spent()
-        with suppress(APIError):
+        with suppress(APIError, DeadlineExceededError):
             spent = await self.spent()
             if spent is not None:
                 most = sum(one.settled for one in sums)  # what is spent beyond is somebody else's

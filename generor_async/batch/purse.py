@@ -7,7 +7,7 @@ from typing import Final
 
 from generor_async.batch.journal import Row
 from generor_async.batch.prices import Quote
-from generor_async.errors import APIError
+from generor_async.errors import GenerorAsyncError
 from generor_async.rules.spending import Budget, Hold
 from generor_async.values import Clock
 
@@ -53,7 +53,7 @@ class Purse:
         while True:
             await clock.sleep(pause)
             if self._overlap:
-                with suppress(APIError):
+                with suppress(GenerorAsyncError):
                     await self._correct()
             pause = LOOK_EVERY
 

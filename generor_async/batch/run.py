@@ -93,8 +93,12 @@ class BatchRun:
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
         self._tally.states.update(await self.journal.counts())
-        await self._results.open(self.journal)
         await self._reserve.take()
+        try:
+            await self._results.open(self.journal)
+        except BaseException:
+            self._reserve.give_up()
+            raise
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
         assert charged.count(0) <= held, "whatever is done was made"
         asked = [entry for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
         looks = pairwise(entry.at for entry in asked)
-        assert all(later - sooner >= BETWEEN_LOOKS / 2 for sooner, later in looks), "or no two could agree"
+        assert all(later - sooner >= BETWEEN_LOOKS - 1 for sooner, later in looks), "or no two could agree"
         return states.count("unknown"), held
 
     return run(main())

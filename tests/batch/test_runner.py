@@ -204,6 +204,18 @@ def test_what_rows_of_a_kind_cost_is_shown_alike_wherever_it_was_told(tmp_path: 
     in_generor(test, tier="pro", generor_credits=1_000_000)
 
 
+def test_an_account_that_says_nothing_at_the_end_spoils_no_run(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, generor: AsyncGeneror) -> None:
+        states: list[str] = []
+        async for outcome in run_batch(generor, jokes(3), to=tmp_path):
+            states.append(outcome.state)
+            if len(states) == 1:
+                simulator.faults.add_spec("generor.credits.balance=stall")
+        assert states == ["done"] * 3
+
+    in_generor(test, tier="pro")
+
+
 def test_a_price_nobody_knows_is_refused_under_a_cap_alone(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}]
