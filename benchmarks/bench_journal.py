@@ -2,8 +2,7 @@
 
 Each row is claimed, its intent written down, and its outcome. Ours are coroutines, so many at a time, each awaiting its
 own commits; bare SQLite is a plain loop that makes the same changes of the same tables, with the same compare-and-set,
-as many rows a commit, and reads and writes the same JSON: the parameters to call with, the ids that the API gave. The
-two take turns, each on a journal that was filled, closed and opened again.
+as many rows a commit. The two take turns, each on a journal that was filled, closed and opened again.
 Then a journal of many rows, half of them done and a hundred under way, is taken up again in a process of its own:
 opened, counted, summed up, what is under way found, more claimed; and every row is read.
 
@@ -100,11 +99,11 @@ def bare(connection: sqlite3.Connection, rows: int, at_a_time: int) -> None:
     chosen = "SELECT number FROM rows WHERE state = 'ready' ORDER BY number LIMIT ?"
     for _ in range(rows // at_a_time):
         connection.execute("BEGIN IMMEDIATE")
-        query = (
+        found = connection.execute(
             "SELECT rows.number, id, parameters, place, attempt FROM rows JOIN inputs USING (number)"
-            f" WHERE rows.number IN ({chosen}) ORDER BY rows.number"
-        )
-        found = [(row[0], json.loads(row[2])) for row in connection.execute(query, (at_a_time,))]
+            f" WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+            (at_a_time,),
+        ).fetchall()
         connection.execute(
             f"UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = 1 WHERE number IN ({chosen})",
             (at_a_time,),
@@ -117,7 +116,7 @@ def bare(connection: sqlite3.Connection, rows: int, at_a_time: int) -> None:
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
         for number, *_ in found:
-            ended = (1, 0, None, 13.5, json.dumps([REQUEST_ID]), number, 1, "submitting", 1)
+            ended = (1, 0, None, 13.5, f'["{REQUEST_ID}"]', number, 1, "submitting", 1)
             assert connection.execute(outcome, ended).rowcount == 1
         connection.execute("COMMIT")
 
