@@ -7,8 +7,8 @@ StaleRowError. A step has been committed, and survives the machine, when the cal
 """
 
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
 from attrs import Factory, define, field, frozen
 
@@ -167,7 +167,7 @@ class Journal(Reader, Protocol):
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         ...
 
-    def step(self, row: Row, step: Step) -> Coroutine[Any, Any, None]:
+    async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed.
 
         Whoever cancels this waits until the step is committed or has failed; `row.state` then says which.

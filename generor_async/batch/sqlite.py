@@ -9,19 +9,20 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.schema import connect, open_to_read, open_to_write
-from generor_async.batch.writer import Job, Work, Writer
+from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import JournalError, StaleRowError
 from generor_async.rules.rows import (
+    ENDED,
     LEADS_TO,
     STATES,
     Accept,
@@ -52,7 +53,9 @@ COLUMNS: Final = """
 """
 """In the order of Row's fields."""
 MANY: Final = 16
-"""Rows from which on one statement changes several."""
+"""Rows from which on one statement changes several; and it changes a multiple of it."""
+MOST: Final = 256
+"""Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -180,6 +183,7 @@ class SqliteJournal(SqliteReader, Journal):
         self._writing = writing
         self._writer = Writer(writing, str(path))
         self._owner = owner
+        self._take = {step: partial(_take, step=step, owner=owner) for step in _COLUMNS}
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
@@ -201,14 +205,23 @@ class SqliteJournal(SqliteReader, Journal):
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
         if len(self._claimed) < most:
             missing = most - len(self._claimed)
-            await self._writer.run(Work(partial(_claim, owner=self._owner, most=missing), self._claimed.extend))
+            await self._writer.run(partial(_claim, owner=self._owner, most=missing), self._claimed.extend)
         rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
         return rows
 
-    def step(self, row: Row, step: Step) -> Coroutine[Any, Any, None]:
+    async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        return self._writer.run(_Taking(row, step, self._owner))
+        change = (*_values(step, row), row.number, row.attempt, row.state, row.owner)
+        commit = self._writer.add(self._take[type(step)], change)
+        try:
+            await commit
+        finally:
+            if written := commit.wrote(change):
+                _note(row, step, self._owner)
+        if not written:
+            commit.check()
+            raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
@@ -228,115 +241,93 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         results: list[T] = []
-        await self._writer.run(Work(work, results.append))
+        await self._writer.run(work, results.append)
         return results[0]
 
 
 # --- steps --------------------------------------------------------------------------------------------------------
 
 
+_NOBODYS: Final = frozenset({*ENDED, "ready"})
+"""States in which nobody holds a row."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
-    Accept: ("owner", "alone", "cost", "held", "remote_ids"),
+    Accept: ("alone", "cost", "held", "remote_ids"),
     Run: (),
     Download: (),
-    Finish: ("owner", "ended_at", "result"),
-    Fail: ("owner", "ended_at", "cost", "held", "problem"),
-    Doubt: ("owner", "ended_at", "problem"),
-    Release: ("owner", "ended_at", "cost", "held", "problem"),
+    Finish: ("ended_at", "result"),
+    Fail: ("ended_at", "cost", "held", "problem"),
+    Doubt: ("ended_at", "problem"),
+    Release: ("ended_at", "cost", "held", "problem"),
 }
-"""What each step changes of a row, beside its state."""
+"""What each step changes of a row, beside its state and its owner."""
+
+_Change: TypeAlias = tuple[Any, ...]
+"""What a step writes, in the order of its columns; then the row's number, attempt, state and owner, as its holder has
+them."""
 
 
-@cache
-def _query(state: State, names: tuple[str, ...], size: int) -> str:
-    """Return the statement that leads so many rows to a state, or none: a state of NULL is refused."""
-    assignments = "".join(f", {name} = column{index}" for index, name in enumerate(names, 1))
-    number, attempt, before, owner = (f"column{len(names) + index}" for index in range(1, 5))
-    values = f"({', '.join('?' * (len(names) + 4))})"
-    return f"""
-        UPDATE rows
-        SET state = iif(attempt = {attempt} AND state = {before} AND owner IS {owner}, '{state}', NULL){assignments}
-        FROM (VALUES {", ".join([values] * size)}) WHERE number = {number}
-    """
-
-
-@cache
-def _query_for_one(state: State, names: tuple[str, ...]) -> str:
-    assignments = "".join(f", {name} = ?" for name in names)
-    condition = "number = ? AND attempt = ? AND state = ? AND owner IS ?"
-    return f"UPDATE rows SET state = '{state}'{assignments} WHERE {condition}"
-
-
-def _take(connection: sqlite3.Connection, jobs: Sequence["_Taking"], *, step: type[Step]) -> None:
-    """Change each row that is as its holder knows it.
+def _take(
+    connection: sqlite3.Connection, changes: Sequence[_Change], *, step: type[Step], owner: int
+) -> Sequence[_Change]:
+    """Change each row that is as its holder knows it; return the changes of those that aren't.
 
     After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
-    milliseconds: so many rows go into one. That costs more than it saves where they are few.
+    milliseconds: so many rows go into one.
     """
-    if len(jobs) >= MANY and _take_together(connection, jobs, step):
-        return
-    query = _query_for_one(LEADS_TO[step], _COLUMNS[step])
-    for job in jobs:
-        if connection.execute(query, job.arguments).rowcount != 1:
-            job.stale()
+    refused: list[_Change] = []
+    for start in range(0, len(changes), MOST):
+        some = changes[start : start + MOST]
+        if len(some) < MANY or not _take_together(connection, some, step, owner):
+            query = _query(step, owner, 1)
+            refused += [change for change in some if connection.execute(query, change).rowcount != 1]
+    return refused
 
 
-def _take_together(connection: sqlite3.Connection, jobs: Sequence["_Taking"], step: type[Step]) -> bool:
+def _take_together(connection: sqlite3.Connection, changes: Sequence[_Change], step: type[Step], owner: int) -> bool:
     """Change all these rows, if each is another one and is as its holder knows it; else none."""
-    if len({job.row.number for job in jobs}) < len(jobs):
+    size = -(-len(changes) // MANY) * MANY  # few statements, to be prepared once; a row is changed only once
+    query = _query(step, owner, size)
+    connection.execute("SAVEPOINT together")
+    filled = chain(changes, repeat(changes[0], size - len(changes)))
+    if connection.execute(query, list(chain.from_iterable(filled))).rowcount != len(changes):
+        connection.execute("ROLLBACK TO together")
         return False
-    values = list(chain.from_iterable([job.arguments for job in jobs]))
-    size = -(-len(jobs) // MANY) * MANY  # few statements, to be prepared once; no row has the number 0
-    values += [0] * (len(values) // len(jobs) * (size - len(jobs)))
-    query = _query(LEADS_TO[step], _COLUMNS[step], size)
-    try:
-        connection.execute(query, values)
-    except sqlite3.IntegrityError:
-        return False
+    connection.execute("RELEASE together")
     return True
 
 
-_TAKE: Final = {step: partial(_take, step=step) for step in _COLUMNS}
+@cache
+def _query(step: type[Step], owner: int, size: int) -> str:
+    """Return the statement that has so many rows take a step: an insertion of rows that are there."""
+    state, names = LEADS_TO[step], _COLUMNS[step]
+    values = f"({', '.join('?' * (len(names) + 4))})"
+    assignments = "".join(f", {name} = excluded.{name}" for name in names)
+    return f"""
+        INSERT INTO rows ({"".join(f"{name}, " for name in names)}number, attempt, state, owner)
+        VALUES {", ".join([values] * size)}
+        ON CONFLICT (number) DO UPDATE
+        SET state = '{state}', owner = {"NULL" if state in _NOBODYS else owner}{assignments}
+        WHERE attempt = excluded.attempt AND state = excluded.state AND owner IS excluded.owner
+    """
 
 
-class _Taking(Job):
-    """A step that is being taken."""
-
-    __slots__ = ("_owner", "_step", "arguments", "row")
-
-    def __init__(self, row: Row, step: Step, owner: int) -> None:
-        super().__init__(_TAKE[type(step)])
-        self.row = row
-        self._step = step
-        self._owner = owner
-        self.arguments = (*_values(step, row, owner), row.number, row.attempt, row.state, row.owner)
-
-    def stale(self) -> None:
-        """Note that the row was not as its holder knew it."""
-        self.error = StaleRowError(f"row {self.row.id} was taken by somebody else since it was claimed")
-
-    def committed(self) -> None:
-        """Bring the holder's row up to date."""
-        _note(self.row, self._step, self._owner)
-
-
-def _values(step: Step, row: Row, owner: int) -> tuple[Any, ...]:
+def _values(step: Step, row: Row) -> tuple[Any, ...]:
     """Return what a step writes, in the order of its columns."""
     match step:
         case Submit():
             return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
             ids = f"[{','.join(map(_dump, step.remote_ids))}]"  # a text alone is quicker to write than a list
-            return owner, step.alone, *_costs(step.cost, row), ids
+            return step.alone, *_costs(step.cost, row), ids
         case Run() | Download():
             return ()
         case Finish():
-            return None, step.at, _dump(step.result)
+            return step.at, _dump(step.result)
         case Doubt():
-            return None, step.at, _dump(step.problem)
+            return step.at, _dump(step.problem)
         case Fail() | Release():
-            return None, step.at, *_costs(step.cost, row), _dump(step.problem)
+            return step.at, *_costs(step.cost, row), _dump(step.problem)
 
 
 def _note(row: Row, step: Step, owner: int) -> None:
@@ -346,18 +337,19 @@ def _note(row: Row, step: Step, owner: int) -> None:
             row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
             row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
         case Accept():
-            row.owner, row.alone, row.remote_ids = owner, step.alone, step.remote_ids
+            row.alone, row.remote_ids = step.alone, step.remote_ids
             row.cost, row.held = _costs(step.cost, row)
         case Run() | Download():
             pass
         case Finish():
-            row.owner, row.ended_at, row.result = None, step.at, step.result
+            row.ended_at, row.result = step.at, step.result
         case Doubt():
-            row.owner, row.ended_at, row.problem = None, step.at, step.problem
+            row.ended_at, row.problem = step.at, step.problem
         case Fail() | Release():
-            row.owner, row.ended_at, row.problem = None, step.at, step.problem
+            row.ended_at, row.problem = step.at, step.problem
             row.cost, row.held = _costs(step.cost, row)
     row.state = LEADS_TO[type(step)]
+    row.owner = None if row.state in _NOBODYS else owner
 
 
 def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:

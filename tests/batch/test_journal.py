@@ -19,7 +19,7 @@ import generor_async
 from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
 from generor_async.batch.schema import SCHEMA, connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.batch.writer import Work, Writer
+from generor_async.batch.writer import Writer
 from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
 from generor_async.rules.spending import Spent
@@ -245,9 +245,9 @@ async def test_what_many_coroutines_ask_for_while_a_commit_is_under_way_shares_t
         connection.execute("INSERT INTO t VALUES (1)")
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(writer.run(Work(lambda _: gathered.wait(), lambda _: None)))
+        group.create_task(writer.run(lambda _: gathered.wait(), lambda _: None))
         for _ in range(200):
-            group.create_task(writer.run(Work(insert, done.append)))
+            group.create_task(writer.run(insert, done.append))
         await asyncio.sleep(0.05)
         assert done == []
         gathered.set()
@@ -262,10 +262,10 @@ async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and
     connection.execute("CREATE TABLE t (x)")
     writer = Writer(connection, "a file")
     with pytest.raises(OverflowError):
-        await writer.run(Work(lambda it: it.execute("INSERT INTO t VALUES (?)", (2**70,)), lambda _: None))
+        await writer.run(lambda it: it.execute("INSERT INTO t VALUES (?)", (2**70,)), lambda _: None)
     with pytest.raises(JournalError, match="a file cannot be written to"):
-        await writer.run(Work(lambda it: it.executescript("nonsense"), lambda _: None))
-    await writer.run(Work(lambda it: it.execute("INSERT INTO t VALUES (1)"), lambda _: None))
+        await writer.run(lambda it: it.executescript("nonsense"), lambda _: None)
+    await writer.run(lambda it: it.execute("INSERT INTO t VALUES (1)"), lambda _: None)
     writer.close()
     assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
     connection.close()
