@@ -113,7 +113,8 @@ class Commit(asyncio.Future[None]):
         """Jobs of which nothing was written, while the others were."""
         self.error: Exception | None = None
         """Why nothing at all was."""
-        self._waiting: list[tuple[Callable[[Commit], object], Context]] = []
+        self._calls: list[Callable[[Commit], object]] = []
+        self._contexts: list[Context] = []
 
     def wrote(self, job: Any) -> bool:
         """Tell whether a job was done, and is committed."""
@@ -128,12 +129,13 @@ class Commit(asyncio.Future[None]):
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:
         """Have something called when it is over."""
-        self._waiting.append((fn, context or copy_context()))
+        self._calls.append(fn)
+        self._contexts.append(copy_context() if context is None else context)
 
     def tell(self) -> None:
         """Take note that it is over, and go on at once with all that wait: each on its own would cost a fifth more."""
         self.set_result(None)
-        waiting = iter(self._waiting)
+        waiting = zip(self._calls, self._contexts, strict=True)
         try:
             for call, context in waiting:
                 context.run(call, self)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextvars import Context, ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,42 @@ async def test_what_many_coroutines_ask_for_while_a_commit_is_under_way_shares_t
     assert statements.count("COMMIT") in {1, 2}, "the first may be under way already, or not"
     writer.close()
     connection.close()
+
+
+async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: SqliteJournal) -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+    await journal.add(new_rows("a"))
+
+    async def task() -> int:
+        (row,) = await journal.claim(1)
+        variable.set(1)
+        await journal.step(row, SUBMIT)
+        return variable.get()
+
+    assert await asyncio.create_task(task(), context=Context()) == 1
+
+
+def test_an_interruption_of_one_that_waits_for_a_commit_leaves_none_waiting(tmp_path: Path) -> None:
+    rows: list[Row] = []
+
+    async def main() -> None:
+        journal = await open_journal(tmp_path, key=KEY)
+        await journal.add(new_rows(*"abc"))
+        rows.extend(await journal.claim(3))
+
+        async def take(row: Row) -> None:
+            await journal.step(row, SUBMIT)
+            if row is rows[0]:
+                raise KeyboardInterrupt  # as by a signal's handler, in the midst of a task
+
+        try:
+            await asyncio.gather(*map(take, rows))
+        finally:
+            await journal.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())  # ends when every task has
+    assert [row.state for row in rows] == ["submitting"] * 3
 
 
 async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and_not_the_writer() -> None:
