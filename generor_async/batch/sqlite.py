@@ -52,10 +52,12 @@ COLUMNS: Final = """
     ended_at, result, problem
 """
 """In the order of Row's fields."""
-MANY: Final = 16
-"""Rows from which on one statement changes several; and it changes a multiple of it."""
+STRIDE: Final = 16
+"""One statement changes 1, 2, 4 or 8 rows, or a multiple of this: few statements, to be prepared once."""
 MOST: Final = 256
 """Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
+LEFT_OUT: Final = -1
+"""The attempt of what only fills a statement up."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -278,37 +280,47 @@ def _take(
     refused: list[_Change] = []
     for start in range(0, len(changes), MOST):
         some = changes[start : start + MOST]
-        if len(some) < MANY or not _take_together(connection, some, step, owner):
-            query = _query(step, owner, 1)
-            refused += [change for change in some if connection.execute(query, change).rowcount != 1]
+        try:
+            _take_together(connection, some, step, owner)
+        except sqlite3.IntegrityError:  # nothing of the statement was done
+            refused += [change for change in some if not _is_taken(connection, change, step, owner)]
     return refused
 
 
-def _take_together(connection: sqlite3.Connection, changes: Sequence[_Change], step: type[Step], owner: int) -> bool:
-    """Change all these rows, if each is another one and is as its holder knows it; else none."""
-    size = -(-len(changes) // MANY) * MANY  # few statements, to be prepared once; a row is changed only once
-    query = _query(step, owner, size)
-    connection.execute("SAVEPOINT together")
-    filled = chain(changes, repeat(changes[0], size - len(changes)))
-    if connection.execute(query, list(chain.from_iterable(filled))).rowcount != len(changes):
-        connection.execute("ROLLBACK TO together")
+def _is_taken(connection: sqlite3.Connection, change: _Change, step: type[Step], owner: int) -> bool:
+    try:
+        _take_together(connection, [change], step, owner)
+    except sqlite3.IntegrityError:
         return False
-    connection.execute("RELEASE together")
     return True
+
+
+def _take_together(connection: sqlite3.Connection, changes: Sequence[_Change], step: type[Step], owner: int) -> None:
+    """Change all these rows, or raise an error if one isn't as its holder knows it."""
+    count = len(changes)
+    size = 1 << (count - 1).bit_length() if count < STRIDE else -(-count // STRIDE) * STRIDE
+    *columns, number, _, state, owner_before = changes[0]
+    left_out = (*columns, number, LEFT_OUT, state, owner_before)
+    filled = chain(changes, repeat(left_out, size - count))
+    connection.execute(_query(step, owner, size), list(chain.from_iterable(filled)))
 
 
 @cache
 def _query(step: type[Step], owner: int, size: int) -> str:
-    """Return the statement that has so many rows take a step: an insertion of rows that are there."""
+    """Return the statement that has so many rows take a step: an insertion of rows that are there.
+
+    A row that is not as its holder knows it gets a state of NULL, which is refused, and all the others with it.
+    """
     state, names = LEADS_TO[step], _COLUMNS[step]
     values = f"({', '.join('?' * (len(names) + 4))})"
     assignments = "".join(f", {name} = excluded.{name}" for name in names)
+    known = "attempt = excluded.attempt AND state = excluded.state AND owner IS excluded.owner"
     return f"""
         INSERT INTO rows ({"".join(f"{name}, " for name in names)}number, attempt, state, owner)
         VALUES {", ".join([values] * size)}
         ON CONFLICT (number) DO UPDATE
-        SET state = '{state}', owner = {"NULL" if state in _NOBODYS else owner}{assignments}
-        WHERE attempt = excluded.attempt AND state = excluded.state AND owner IS excluded.owner
+        SET state = iif({known}, '{state}', NULL), owner = {"NULL" if state in _NOBODYS else owner}{assignments}
+        WHERE excluded.attempt <> {LEFT_OUT}
     """
 
 
