@@ -302,16 +302,15 @@ def _take_together(connection: sqlite3.Connection, changes: Sequence[_Change], s
     *columns, number, _, state, owner_before = changes[0]
     left_out = (*columns, number, LEFT_OUT, state, owner_before)
     filled = chain(changes, repeat(left_out, size - count))
-    connection.execute(_query(step, owner, size), list(chain.from_iterable(filled)))
+    connection.execute(_query(LEADS_TO[step], _COLUMNS[step], owner, size), list(chain.from_iterable(filled)))
 
 
 @cache
-def _query(step: type[Step], owner: int, size: int) -> str:
-    """Return the statement that has so many rows take a step: an insertion of rows that are there.
+def _query(state: State, names: tuple[str, ...], owner: int, size: int) -> str:
+    """Return the statement that leads so many rows to a state: an insertion of rows that are there.
 
     A row that is not as its holder knows it gets a state of NULL, which is refused, and all the others with it.
     """
-    state, names = LEADS_TO[step], _COLUMNS[step]
     values = f"({', '.join('?' * (len(names) + 4))})"
     assignments = "".join(f", {name} = excluded.{name}" for name in names)
     known = "attempt = excluded.attempt AND state = excluded.state AND owner IS excluded.owner"
