@@ -137,11 +137,15 @@ class Parameters:
         return value
 
 
-def names_file(kept: JSON) -> bool:
+def names_file(kept: Mapping[str, JSON]) -> bool:
     """Tell whether a file of this machine is in what is kept of a row."""
-    if is_object(kept):
-        return _is_file(kept) or (not _are_plain(kept.values()) and any(map(names_file, kept.values())))
-    return is_array(kept) and any(map(names_file, kept))
+    return not _are_plain(kept.values()) and any(map(_holds_file, kept.values()))
+
+
+def _holds_file(value: JSON) -> bool:
+    if is_object(value):
+        return _is_file(value) or any(map(_holds_file, value.values()))
+    return is_array(value) and any(map(_holds_file, value))
 
 
 def _are_plain(values: Iterable[JSON]) -> bool:

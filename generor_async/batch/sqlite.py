@@ -343,24 +343,26 @@ def _values(step: Step, row: Row) -> tuple[Any, ...]:
 
 def _note(row: Row, step: Step, owner: int) -> None:
     """Bring a row up to date that has taken a step."""
+    row.state = LEADS_TO[type(step)]
     match step:
         case Submit():
             row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
             row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
+            return
         case Accept():
-            row.alone, row.remote_ids = step.alone, step.remote_ids
+            row.owner, row.alone, row.remote_ids = owner, step.alone, step.remote_ids
             row.cost, row.held = _costs(step.cost, row)
+            return
         case Run() | Download():
-            pass
+            return
         case Finish():
-            row.ended_at, row.result = step.at, step.result
+            row.result = step.result
         case Doubt():
-            row.ended_at, row.problem = step.at, step.problem
+            row.problem = step.problem
         case Fail() | Release():
-            row.ended_at, row.problem = step.at, step.problem
+            row.problem = step.problem
             row.cost, row.held = _costs(step.cost, row)
-    row.state = LEADS_TO[type(step)]
-    row.owner = None if row.state in _NOBODYS else owner
+    row.owner, row.ended_at = None, step.at
 
 
 def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:
