@@ -118,7 +118,7 @@ class Commit(asyncio.Future[None]):
 
     def wrote(self, job: Any) -> bool:
         """Tell whether a job was done, and is committed."""
-        return self.error is None and not (self.refused and any(job is other for other in self.refused))
+        return self.done() and self.error is None and not any(job is other for other in self.refused)
 
     def check(self) -> None:
         """Raise what kept the transaction from being committed."""

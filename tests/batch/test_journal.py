@@ -271,6 +271,15 @@ async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: SqliteJ
     assert await asyncio.create_task(task(), context=Context()) == 1
 
 
+async def test_whoever_is_gone_before_its_commit_notes_nothing(journal: SqliteJournal) -> None:
+    await journal.add(new_rows("a"))
+    (row,) = await journal.claim(1)
+    waiting = journal.step(row, SUBMIT)
+    waiting.send(None)
+    waiting.close()  # as when the loop is closed under it
+    assert row.state == "leased"
+
+
 def test_an_interruption_of_one_that_waits_for_a_commit_leaves_none_waiting(tmp_path: Path) -> None:
     rows: list[Row] = []
 
