@@ -59,7 +59,7 @@ async def estimate(order: Order) -> BatchEstimate:
         )
     await order.work.check_key()
     prices = _Prices(order)
-    reader = await open_reader(order.folder) if (order.folder / JOURNAL).exists() else None
+    reader = await open_reader(order.folder, key=order.key) if (order.folder / JOURNAL).exists() else None
     try:
         ready, under_way, counted = 0, 0, 0.0
         if reader is not None:

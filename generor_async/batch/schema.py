@@ -72,8 +72,8 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a journal beside whoever writes it."""
+def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
+    """Open a journal beside whoever writes it; with a key, only that run's."""
     nothing = refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
     if not path.exists():
         raise nothing
@@ -83,6 +83,8 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         connection = connect(path, mode=mode)
         try:
             begun = _check_version(connection, path)
+            if begun and key is not None:
+                _is_of(connection, path, key)
         except BaseException:
             connection.close()
             raise
@@ -154,25 +156,34 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
-    (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
-    found = RunKey(**json.loads(text))
-    if found == key:
-        return
-    if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
+    """Raise where a journal is another run's; one that was begun for nothing becomes this run's."""
+    if not _is_of(connection, path, key):
         connection.execute("DELETE FROM notes")
         connection.execute("DELETE FROM rejects")
         _name(connection, key)
-        return
-    for what, here, there in (
-        ("operation is", key.operation, found.operation),
-        ("API is", key.address, found.address),
-        ("rows are those of", key.source, found.source),
-    ):
-        if here != there:
-            raise refused(
-                f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
-                "Give another folder, or go on with that run",
-            )
+
+
+def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
+    """Tell whether a journal is a run's; raise if it is another one's, false if that one has no row."""
+    (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
+    found = RunKey(**json.loads(text))
+    if found == key:
+        return True
+    if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
+        return False
+    what, here, there = next(
+        (what, here, there)
+        for what, here, there in (
+            ("operation is", key.operation, found.operation),
+            ("API is", key.address, found.address),
+            ("rows are those of", key.source, found.source),
+        )
+        if here != there
+    )
+    raise refused(
+        f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
+        "Give another folder, or go on with that run",
+    )
 
 
 def _name(connection: sqlite3.Connection, key: RunKey) -> None:

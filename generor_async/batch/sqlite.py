@@ -90,10 +90,14 @@ async def open_journal(folder: str | os.PathLike[str], *, key: RunKey) -> "Sqlit
     return SqliteJournal(*await to_the_end(lambda: open_to_write(folder, key)))
 
 
-async def open_reader(folder: str | os.PathLike[str]) -> "SqliteReader":
-    """Open the journal in a folder to read it, in use or not; raises InvalidRequestError where there is none."""
+async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
+    """Open the journal in a folder to read it, in use or not.
+
+    Raises:
+        InvalidRequestError: There is none, it can't be read, or it is another run's than that of the `key`.
+    """
     path = Path(folder) / JOURNAL
-    return SqliteReader(await to_the_end(lambda: open_to_read(path)), path)
+    return SqliteReader(await to_the_end(lambda: open_to_read(path, key)), path)
 
 
 class SqliteReader(Reader):

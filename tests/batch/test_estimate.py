@@ -145,6 +145,21 @@ def test_rows_that_can_be_read_only_once_are_refused(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    first, second = (tmp_path / f"{name}.jsonl" for name in "ab")
+    for path in (first, second):
+        path.write_text('{"prompt": "a heron"}\n')
+
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            async for _ in run_batch(luma, first, to=tmp_path / "out"):
+                pass
+            with pytest.raises(InvalidRequestError, match=r"whose rows are those of a\.jsonl, not b\.jsonl"):
+                await run_batch(luma, second, to=tmp_path / "out").estimate()
+
+    run(main())
+
+
 def test_what_a_run_cost_stands_beside_what_it_was_estimated_at(tmp_path: Path) -> None:
     """The documents' own example was estimated at 6 and charged 24."""
     rows = [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(3)]
