@@ -14,6 +14,8 @@ from generor_async.batch.status import Status
 __all__ = ["show"]
 
 CENT = 0.005
+DIGITS = 6
+"""Of credits, in JSON: what is beyond comes from adding up."""
 
 
 def show(standing: Status, folder: Path) -> None:
@@ -35,9 +37,9 @@ def _told(standing: Status) -> dict[str, object]:
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
         "credits": {
-            "spent": standing.spent,
-            "estimated": standing.estimated,
-            "doubtful": standing.doubtful,
+            "spent": round(standing.spent, DIGITS),
+            "estimated": round(standing.estimated, DIGITS),
+            "doubtful": round(standing.doubtful, DIGITS),
             "cap": standing.cap,
         },
     }
