@@ -266,6 +266,7 @@ async def test_a_task_that_waits_for_a_commit_keeps_its_context(journal: SqliteJ
         (row,) = await journal.claim(1)
         variable.set(1)
         await journal.step(row, SUBMIT)
+        await asyncio.sleep(0)  # goes on in the task's own context, whatever the commit did
         return variable.get()
 
     assert await asyncio.create_task(task(), context=Context()) == 1
