@@ -128,7 +128,7 @@ class Commit(asyncio.Future[None]):
             raise self.error
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:
-        """Have something called when it is over."""
+        """Have something called when it is over; nobody asks for that of one that is, as `await` needs no call then."""
         self._calls.append(fn)
         self._contexts.append(copy_context() if context is None else context)
 
