@@ -10,33 +10,18 @@ import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
-from itertools import chain, repeat
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.schema import connect, open_to_read, open_to_write
+from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import JournalError, StaleRowError
-from generor_async.rules.rows import (
-    ENDED,
-    LEADS_TO,
-    STATES,
-    Accept,
-    Doubt,
-    Download,
-    Fail,
-    Finish,
-    Release,
-    Run,
-    State,
-    Step,
-    Submit,
-    is_legal,
-)
+from generor_async.rules.rows import STATES, State, Step, is_legal
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
@@ -52,12 +37,6 @@ COLUMNS: Final = """
     ended_at, result, problem
 """
 """In the order of Row's fields."""
-STRIDE: Final = 16
-"""One statement changes 1, 2, 4 or 8 rows, or a multiple of this: few statements, to be prepared once."""
-MOST: Final = 256
-"""Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
-LEFT_OUT: Final = -1
-"""The attempt of what only fills a statement up."""
 FRESH: Final = """
     request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -189,7 +168,6 @@ class SqliteJournal(SqliteReader, Journal):
         self._writing = writing
         self._writer = Writer(writing, str(path))
         self._owner = owner
-        self._take = {step: partial(_take, step=step, owner=owner) for step in _COLUMNS}
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
@@ -218,20 +196,20 @@ class SqliteJournal(SqliteReader, Journal):
     async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        change = (*_values(step, row), row.number, row.attempt, row.state, row.owner)
-        commit = self._writer.add(self._take[type(step)], change)
-        try:
-            await commit
-        finally:
-            if written := commit.wrote(change):
-                _note(row, step, self._owner)
-        if not written:
-            commit.check()
+        commit, values = self._writer.next(), written(step)
+        alike = type(step), len(values), row.state, row.owner
+        steps = commit.work.get(alike)
+        if not isinstance(steps, Steps):  # the first of them
+            steps = commit.work[alike] = Steps(*alike, self._owner)
+        number = steps.add(row, step, values)
+        await commit
+        commit.check()
+        if number in steps.refused:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
-        given = (name, _dump(value))
+        given = (name, dump(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
 
     async def close(self) -> None:
@@ -249,128 +227,6 @@ class SqliteJournal(SqliteReader, Journal):
         results: list[T] = []
         await self._writer.run(work, results.append)
         return results[0]
-
-
-# --- steps --------------------------------------------------------------------------------------------------------
-
-
-_NOBODYS: Final = frozenset({*ENDED, "ready"})
-"""States in which nobody holds a row."""
-_COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
-    Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
-    Accept: ("alone", "cost", "held", "remote_ids"),
-    Run: (),
-    Download: (),
-    Finish: ("ended_at", "result"),
-    Fail: ("ended_at", "cost", "held", "problem"),
-    Doubt: ("ended_at", "problem"),
-    Release: ("ended_at", "cost", "held", "problem"),
-}
-"""What each step changes of a row, beside its state and its owner."""
-
-_Change: TypeAlias = tuple[Any, ...]
-"""What a step writes, in the order of its columns; then the row's number, attempt, state and owner, as its holder has
-them."""
-
-
-def _take(
-    connection: sqlite3.Connection, changes: Sequence[_Change], *, step: type[Step], owner: int
-) -> Sequence[_Change]:
-    """Change each row that is as its holder knows it; return the changes of those that aren't.
-
-    After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
-    milliseconds: so many rows go into one.
-    """
-    refused: list[_Change] = []
-    for start in range(0, len(changes), MOST):
-        some = changes[start : start + MOST]
-        try:
-            _take_together(connection, some, step, owner)
-        except sqlite3.IntegrityError:  # nothing of the statement was done
-            refused += [change for change in some if not _is_taken(connection, change, step, owner)]
-    return refused
-
-
-def _is_taken(connection: sqlite3.Connection, change: _Change, step: type[Step], owner: int) -> bool:
-    try:
-        _take_together(connection, [change], step, owner)
-    except sqlite3.IntegrityError:
-        return False
-    return True
-
-
-def _take_together(connection: sqlite3.Connection, changes: Sequence[_Change], step: type[Step], owner: int) -> None:
-    """Change all these rows, or raise an error if one isn't as its holder knows it."""
-    count = len(changes)
-    size = 1 << (count - 1).bit_length() if count < STRIDE else -(-count // STRIDE) * STRIDE
-    *columns, number, _, state, owner_before = changes[0]
-    left_out = (*columns, number, LEFT_OUT, state, owner_before)
-    filled = chain(changes, repeat(left_out, size - count))
-    connection.execute(_query(LEADS_TO[step], _COLUMNS[step], owner, size), list(chain.from_iterable(filled)))
-
-
-@cache
-def _query(state: State, names: tuple[str, ...], owner: int, size: int) -> str:
-    """Return the statement that leads so many rows to a state: an insertion of rows that are there.
-
-    A row that is not as its holder knows it gets a state of NULL, which is refused, and all the others with it.
-    """
-    values = f"({', '.join('?' * (len(names) + 4))})"
-    assignments = "".join(f", {name} = excluded.{name}" for name in names)
-    known = "attempt = excluded.attempt AND state = excluded.state AND owner IS excluded.owner"
-    return f"""
-        INSERT INTO rows ({"".join(f"{name}, " for name in names)}number, attempt, state, owner)
-        VALUES {", ".join([values] * size)}
-        ON CONFLICT (number) DO UPDATE
-        SET state = iif({known}, '{state}', NULL), owner = {"NULL" if state in _NOBODYS else owner}{assignments}
-        WHERE excluded.attempt <> {LEFT_OUT}
-    """
-
-
-def _values(step: Step, row: Row) -> tuple[Any, ...]:
-    """Return what a step writes, in the order of its columns."""
-    match step:
-        case Submit():
-            return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
-        case Accept():
-            ids = f"[{','.join(map(_dump, step.remote_ids))}]"  # a text alone is quicker to write than a list
-            return step.alone, *_costs(step.cost, row), ids
-        case Run() | Download():
-            return ()
-        case Finish():
-            return step.at, _dump(step.result)
-        case Doubt():
-            return step.at, _dump(step.problem)
-        case Fail() | Release():
-            return step.at, *_costs(step.cost, row), _dump(step.problem)
-
-
-def _note(row: Row, step: Step, owner: int) -> None:
-    """Bring a row up to date that has taken a step."""
-    row.state = LEADS_TO[type(step)]
-    match step:
-        case Submit():
-            row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
-            row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
-            return
-        case Accept():
-            row.owner, row.alone, row.remote_ids = owner, step.alone, step.remote_ids
-            row.cost, row.held = _costs(step.cost, row)
-            return
-        case Run() | Download():
-            return
-        case Finish():
-            row.result = step.result
-        case Doubt():
-            row.problem = step.problem
-        case Fail() | Release():
-            row.problem = step.problem
-            row.cost, row.held = _costs(step.cost, row)
-    row.owner, row.ended_at = None, step.at
-
-
-def _costs(cost: float | None, row: Row) -> tuple[float | None, float]:
-    return (row.cost, row.held) if cost is None else (cost, cost)
 
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
@@ -464,18 +320,3 @@ def _load_all(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
     """Read the JSON in a column of many rows at once."""
     loaded: list[Any] = json.loads(f"[{','.join([row[column] for row in found])}]")
     return loaded
-
-
-_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-
-
-def _dump(value: JSON) -> str:
-    """Write JSON so that equal values are equal texts."""
-    text = _encode(value)
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that isn't UTF-8
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return text

@@ -8,26 +8,38 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from generor_async.errors import JournalError
 
-__all__ = ["Commit", "Do", "Writer"]
+__all__ = ["Commit", "Work", "Writer"]
 
 T = TypeVar("T")
-Do: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], Iterable[Any]]
-"""Does jobs, all of them its own, in the writer's thread; returns those of which it wrote nothing."""
 
 ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
+class Work(Protocol):
+    """Part of a transaction."""
+
+    def do(self, connection: sqlite3.Connection) -> None:
+        """Do it, in the writer's thread; an error fails the whole transaction."""
+        ...
+
+    def done(self) -> None:
+        """Take note that it is committed, in the event loop's thread.
+
+        Called again after an interruption, of it or of another: what is done isn't done twice.
+        """
+        ...
+
+
 class Writer:
-    """Does jobs on a connection in a thread of its own; belongs to the event loop that makes it.
+    """Does work on a connection in a thread of its own; belongs to the event loop that makes it.
 
     One transaction is under way at a time.
     """
@@ -40,35 +52,21 @@ class Writer:
         self._next = Commit(path, loop=self._loop)
         self._busy = False
 
-    def add(self, do: Do, job: Any) -> "Commit":
-        """Have a job done with the next commit, which is to be awaited.
-
-        The jobs of one `do` are handed to it together; otherwise those of one commit are done in no order.
-        """
-        commit = self._next
-        commit.jobs[do].append(job)
+    def next(self) -> "Commit":
+        """Return the next commit, for work to be added to it at once."""
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
-        return commit
+        return self._next
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
         """Run a function on the connection, and tell another what it returned once that is committed.
 
         Whoever cancels this waits until it is committed or has failed; `then` was called if it is.
         """
-        results: list[T] = []
-
-        def do(connection: sqlite3.Connection, _: Sequence[None]) -> Iterable[None]:
-            results.append(work(connection))
-            return ()
-
-        commit = self.add(do, None)
-        try:
-            await commit
-        finally:
-            if commit.wrote(None):
-                then(results[0])
+        commit, once = self.next(), _Once(work, then)
+        commit.work[once] = once
+        await commit
         commit.check()
 
     def close(self) -> None:
@@ -78,7 +76,7 @@ class Writer:
     def _hand_over(self, _: object = None) -> None:
         """Have the thread do what was gathered: those who waited for the last were woken before, and have asked."""
         commit = self._next
-        if not commit.jobs:
+        if not commit.work:
             self._busy = False
             return
         self._next = Commit(self._path, loop=self._loop)
@@ -89,8 +87,8 @@ class Writer:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for do, jobs in commit.jobs.items():
-                commit.refused.extend(do(connection, jobs))
+            for work in commit.work.values():
+                work.do(connection)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             commit.error = error
@@ -102,23 +100,18 @@ class Writer:
 class Commit(asyncio.Future[None]):
     """A transaction that many wait for. A task that is cancelled waits on, and is cancelled when it is over.
 
-    Whoever awaits it asks `wrote` and `check` afterwards: it raises nothing by itself.
+    Whoever awaits it asks `check` afterwards: it raises nothing by itself.
     """
 
     def __init__(self, path: str, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._path = path
-        self.jobs: defaultdict[Do, list[Any]] = defaultdict(list)
-        self.refused: list[Any] = []
-        """Jobs of which nothing was written, while the others were."""
+        self.work: dict[Hashable, Work] = {}
+        """What it consists of, done in no order; the key is its owner's."""
         self.error: Exception | None = None
-        """Why nothing at all was."""
+        """Why nothing of it was done."""
         self._calls: list[Callable[[Commit], object]] = []
         self._contexts: list[Context] = []
-
-    def wrote(self, job: Any) -> bool:
-        """Tell whether a job was done, and is committed."""
-        return self.done() and self.error is None and not any(job is other for other in self.refused)
 
     def check(self) -> None:
         """Raise what kept the transaction from being committed."""
@@ -135,17 +128,40 @@ class Commit(asyncio.Future[None]):
     def tell(self) -> None:
         """Take note that it is over, and go on at once with all that wait: each on its own would cost a fifth more."""
         self.set_result(None)
-        waiting = zip(self._calls, self._contexts, strict=True)
+        self._go_on(zip(self._calls, self._contexts, strict=True))
+
+    def _go_on(self, waiting: "Iterator[tuple[Callable[[Commit], object], Context]]") -> None:
+        through = False
         try:
+            if self.error is None:
+                for work in self.work.values():
+                    work.done()
             for call, context in waiting:
                 context.run(call, self)
+            through = True
         finally:
-            for call, context in waiting:  # after one that was interrupted
-                self.get_loop().call_soon(call, self, context=context)
+            if not through:  # one was interrupted, the others were not
+                self.get_loop().call_soon(self._go_on, waiting)
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - asyncio gives it
         """Refuse: it is not of one waiter alone, and what is handed over can't be called back."""
         return False
+
+
+class _Once(Generic[T]):
+    """A function on the connection, and another that is told what it returned."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
+        self._work = work
+        self._then = then
+        self._results: list[T] = []
+
+    def do(self, connection: sqlite3.Connection) -> None:
+        self._results.append(self._work(connection))
+
+    def done(self) -> None:
+        while self._results:
+            self._then(self._results.pop())
 
 
 class _Thread(Executor):

@@ -1,0 +1,194 @@
+"""How the steps of many rows are written in SQLite, in few statements, and what their holders know afterwards."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from generor_async.batch.journal import Row
+from generor_async.rules.rows import (
+    ENDED,
+    LEADS_TO,
+    Accept,
+    Doubt,
+    Download,
+    Fail,
+    Finish,
+    Release,
+    Run,
+    State,
+    Step,
+    Submit,
+)
+from generor_async.values import JSON
+
+__all__ = ["Steps", "dump", "written"]
+
+STRIDE: Final = 16
+"""One statement changes 1, 2, 4 or 8 rows, or a multiple of this: few statements, to be prepared once."""
+MOST: Final = 256
+"""Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
+LEFT_OUT: Final = -1
+"""The attempt of what only fills a statement up."""
+
+_NOBODYS: Final = frozenset({*ENDED, "ready"})
+"""States in which nobody holds a row."""
+_COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
+    Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
+    Accept: ("alone", "remote_ids", "cost", "held"),
+    Run: (),
+    Download: (),
+    Finish: ("ended_at", "result"),
+    Fail: ("ended_at", "problem", "cost", "held"),
+    Doubt: ("ended_at", "problem"),
+    Release: ("ended_at", "problem", "cost", "held"),
+}
+"""What each step changes of a row, beside its state and its owner; without the last two where it has no cost."""
+
+
+class Steps:
+    """Steps of one kind, of rows in one state, which are taken together.
+
+    They are added in the event loop's thread, and done in another.
+    """
+
+    def __init__(self, kind: type[Step], columns: int, state: State, owner: int | None, taker: int) -> None:
+        after = LEADS_TO[kind]
+        self._before = state, owner
+        self._after = after, None if after in _NOBODYS else taker
+        self._columns = _COLUMNS[kind][:columns]
+        self._steps: list[tuple[Row, Step]] = []
+        self._values: list[Any] = []
+        """For each step what it writes, in the order of its columns, and then the row's number and attempt."""
+        self.refused: set[int] = set()
+        """Which of them, by what `add` returned, met a row that is not as its holder knows it: nothing was written of
+        these, while the others were."""
+
+    def add(self, row: Row, step: Step, values: tuple[Any, ...]) -> int:
+        """Have a step taken, which writes these values; return its number."""
+        self._values += values
+        self._values += (row.number, row.attempt)
+        self._steps.append((row, step))
+        return len(self._steps) - 1
+
+    def do(self, connection: sqlite3.Connection) -> None:
+        """Change each row that is as its holder knows it.
+
+        After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
+        milliseconds: so many rows go into one.
+        """
+        count = len(self._steps)
+        for start in range(0, count, MOST):
+            end = min(start + MOST, count)
+            if not self._are_taken(connection, start, end):
+                self.refused.update(at for at in range(start, end) if not self._are_taken(connection, at, at + 1))
+
+    def done(self) -> None:
+        """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""
+        state, owner = self._after
+        steps, refused = self._steps, self.refused
+        while steps:
+            row, step = steps.pop()
+            if len(steps) not in refused:
+                row.state = state
+                row.owner = owner
+                _note(row, step)
+
+    def _are_taken(self, connection: sqlite3.Connection, start: int, end: int) -> bool:
+        """Change the rows from one to before another, or none of them if one isn't as its holder knows it."""
+        count = end - start
+        size = 1 << (count - 1).bit_length() if count < STRIDE else -(-count // STRIDE) * STRIDE
+        width = len(self._columns) + 2
+        values = self._values[start * width : end * width]
+        values += [*values[: width - 1], LEFT_OUT] * (size - count)
+        try:
+            connection.execute(_query(self._columns, self._before, self._after, size), values)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+
+@cache
+def _query(
+    columns: tuple[str, ...], before: tuple[State, int | None], after: tuple[State, int | None], size: int
+) -> str:
+    """Return the statement that takes a step with so many rows: an insertion of rows that are there.
+
+    A row that is not as its holder knows it gets a state of NULL, which is refused, and all the others with it.
+    """
+    (state, owner), (state_after, owner_after) = before, after
+    values = f"({'?, ' * len(columns)}?, ?, '{state}')"
+    known = f"attempt = excluded.attempt AND state = excluded.state AND owner IS {_literal(owner)}"
+    assignments = "".join(f", {name} = excluded.{name}" for name in columns)
+    return f"""
+        INSERT INTO rows ({", ".join((*columns, "number", "attempt", "state"))})
+        VALUES {", ".join([values] * size)}
+        ON CONFLICT (number) DO UPDATE
+        SET state = iif({known}, '{state_after}', NULL), owner = {_literal(owner_after)}{assignments}
+        WHERE excluded.attempt <> {LEFT_OUT}
+    """
+
+
+def _literal(owner: int | None) -> str:
+    return "NULL" if owner is None else str(owner)
+
+
+def written(step: Step) -> tuple[Any, ...]:
+    """Return what a step writes, in the order of its columns."""
+    match step:
+        case Submit():
+            return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
+        case Accept():
+            ids = f"[{','.join([dump(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
+            return (int(step.alone), ids, *_costs(step.cost))  # SQLite's module takes 3 us for a bool, and for a None
+        case Run() | Download():
+            return ()
+        case Finish():
+            return step.at, dump(step.result)
+        case Doubt():
+            return step.at, dump(step.problem)
+        case Fail() | Release():
+            return step.at, dump(step.problem), *_costs(step.cost)
+
+
+def _costs(cost: float | None) -> tuple[float, ...]:
+    return () if cost is None else (cost, cost)
+
+
+def _note(row: Row, step: Step) -> None:
+    """Bring a row up to date that has taken a step, beside its state and its owner."""
+    match step:
+        case Submit():
+            row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
+            row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
+            return
+        case Accept():
+            row.alone, row.remote_ids = step.alone, step.remote_ids
+        case Run() | Download():
+            return
+        case Finish():
+            row.ended_at, row.result = step.at, step.result
+            return
+        case Doubt():
+            row.ended_at, row.problem = step.at, step.problem
+            return
+        case Fail() | Release():
+            row.ended_at, row.problem = step.at, step.problem
+    if step.cost is not None:
+        row.cost = row.held = step.cost
+
+
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def dump(value: JSON) -> str:
+    """Write JSON so that equal values are equal texts."""
+    text = _encode(value)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file that isn't UTF-8
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return text
