@@ -58,7 +58,7 @@ class Reject:
     """What is wrong, and what to do about it."""
 
 
-@define(kw_only=True, eq=False)
+@define(eq=False)
 class Row:
     """A row as it stands. Steps that the journal takes for its holder change it in place, once they are committed."""
 

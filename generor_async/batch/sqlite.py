@@ -230,29 +230,24 @@ class SqliteJournal(SqliteReader, Journal):
 
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
-    chosen = "SELECT number FROM rows WHERE state = 'ready' ORDER BY number LIMIT ?"
     found = connection.execute(
         "SELECT rows.number, id, parameters, place, attempt FROM rows JOIN inputs USING (number)"
-        f" WHERE rows.number IN ({chosen}) ORDER BY rows.number",
+        " WHERE state = 'ready' ORDER BY rows.number LIMIT ?",
         (most,),
     ).fetchall()
-    before = {number: _put_away(connection, number) for number, *_, attempt in found if attempt}
-    connection.execute(
-        f"UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = ? WHERE number IN ({chosen})", (owner, most)
-    )
-    return [
-        Row(
-            number=number,
-            id=id_,
-            parameters=parameters,
-            place=place,
-            state="leased",
-            attempt=attempt + 1,
-            owner=owner,
-            charged_before=before.get(number, 0.0),
-        )
+    rows = [
+        Row(number, id_, parameters, place, "leased", attempt + 1, owner)
         for (number, id_, _, place, attempt), parameters in zip(found, _load_all(found, 2), strict=True)
     ]
+    for row in rows:
+        if row.attempt > 1:
+            row.charged_before = _put_away(connection, row.number)
+    if rows:
+        connection.execute(
+            "UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = ? WHERE state = 'ready' AND number <= ?",
+            (owner, rows[-1].number),
+        )
+    return rows
 
 
 def _put_away(connection: sqlite3.Connection, number: int) -> float:
