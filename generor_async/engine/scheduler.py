@@ -102,7 +102,7 @@ class _Entry(Generic[S]):
     tried: float | None
     """When it was last looked at, whatever came of it."""
     floor: float
-    """Before this it may not be looked at again."""
+    """Before this it may not be looked at, however long ago the last look was."""
     due: float = math.inf
     """When it is looked at next; infinity while it is looked at."""
     waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
@@ -150,8 +150,7 @@ class Scheduler(Generic[S]):
         waiter = Waiter(tracked, future, timeout, deadline, each_change, state)
         entry = self._entries.get(tracked.id)
         if entry is None:
-            floor = now if tracked.looked is None else max(now, tracked.looked + schedule.LEAST)
-            entry = self._entries[tracked.id] = _Entry(tracked, options, began, tracked.looked, floor)
+            entry = self._entries[tracked.id] = _Entry(tracked, options, began, tracked.looked, now)
         elif tracked.born is not None:
             entry.known.born = tracked.born
         entry.waiters[waiter] = None
@@ -193,11 +192,11 @@ class Scheduler(Generic[S]):
 
     def _plan(self, entry: _Entry[S], now: float) -> None:
         """Decide when to look at a job next, and end the waits that can't end well in time."""
-        wanted = self._next_look(entry, now)
+        wanted, earliest = self._next_look(entry, now)
         while entry.waiters:
             deadline = _first_deadline(entry)
             due = wanted if wanted < deadline else deadline - LAST_LOOK
-            if due >= entry.floor:
+            if due >= earliest:
                 if due != entry.due:
                     entry.due = due
                     heapq.heappush(self._heap, (due, next(self._order), entry))
@@ -205,16 +204,20 @@ class Scheduler(Generic[S]):
             self._expire(entry, deadline)
         self._forget_if_alone(entry)
 
-    def _next_look(self, entry: _Entry[S], now: float) -> float:
+    def _next_look(self, entry: _Entry[S], now: float) -> tuple[float, float]:
+        """Return when to look at a job next, and when it may be at the earliest."""
         known = entry.known
-        if known.seen is None and entry.tried is None:
-            return entry.floor
-        since = now if entry.tried is None else entry.tried
+        if entry.tried is None and known.seen is None:
+            return entry.floor, entry.floor
+        value = self._worth(known.id, now)
+        since, earliest = now, entry.floor
+        if entry.tried is not None:
+            since, earliest = entry.tried, max(entry.tried + schedule.least(value), entry.floor)
         age = since - (entry.began if known.born is None else known.born)
         durations = _UNKNOWN
         if known.seen is not None:
             durations = self._durations.get(self._kind.family(known.seen), _UNKNOWN)
-        return max(since + durations.spacing(max(age, 0.0), self._worth(known.id, now)), entry.floor)
+        return max(since + durations.spacing(max(age, 0.0), value), earliest), earliest
 
     def _worth(self, job_id: str, now: float) -> float:
         """Return what a second is worth for which a job is done unseen."""
@@ -283,7 +286,7 @@ class Scheduler(Generic[S]):
         """Take in what a look came to."""
         now = self._now()
         self._looking -= 1
-        entry.look, entry.tried, entry.floor = None, now, now + schedule.LEAST
+        entry.look, entry.tried = None, now
         if look.cancelled():  # nobody waits any more, or the event loop ends
             for waiter in _taken(entry):
                 waiter.future.cancel()
@@ -291,7 +294,7 @@ class Scheduler(Generic[S]):
             self._found(entry, look.result(), now)
         elif _passes(error):
             pause = error.retry_after if isinstance(error, APIStatusError) else None
-            entry.floor = max(entry.floor, now + (pause or 0.0))
+            entry.floor = now + (pause or 0.0)
         else:
             for number, waiter in enumerate(_taken(entry)):
                 _fail(waiter, copy.copy(error) if number else error)

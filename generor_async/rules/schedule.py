@@ -15,16 +15,21 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-__all__ = ["LEAST", "MOST", "Durations", "worth"]
+__all__ = ["CLOSEST", "LEAST", "MOST", "MOST_WORTH", "Durations", "least", "worth"]
 
 LEAST: Final = 2.0
 """Seconds between two looks at the least (documented)."""
+CLOSEST: Final = 1.0
+"""The same while calls wait for jobs to end; the documents know no such case."""
 MOST: Final = 15.0
 """Seconds between two looks at the most; the documents say 5, for jobs of which nothing is known."""
 LOOK_COST: Final = 0.2
 """Seconds for which a job may be done unseen, to spare one look."""
 REMEMBERED: Final = 64
 """How many durations of a kind are kept."""
+MOST_WORTH: Final = 5.0
+"""What a second may be worth at the most: a job of 20 s or more then gets hardly more looks than from a loop that makes
+one every two seconds, but gets them when it should be done."""
 PRIOR_JOBS: Final = 2
 """How many jobs the assumptions weigh as much as."""
 PRIOR_SIGMA: Final = 0.5
@@ -80,7 +85,12 @@ class Durations:
         else:
             at = _interpolate(self._ages, self._looks, age)
             wanted = _interpolate(self._looks, self._ages, at + 1 / math.sqrt(value)) - age
-        return min(max(wanted, LEAST), MOST)
+        return min(max(wanted, least(value)), MOST)
+
+
+def least(value: float) -> float:
+    """Return the seconds between two looks at the least, where a second is worth so much."""
+    return CLOSEST if value > 1 else LEAST
 
 
 def worth(*, backlog: int, running: int, free: float = 1.0) -> float:
@@ -89,7 +99,7 @@ def worth(*, backlog: int, running: int, free: float = 1.0) -> float:
     Each of the `backlog` calls that wait for one of the `running` jobs to end waits that second too. `free` is the
     share that is left of the quota on which looks draw, if they do: where it is scarce, a look costs the more.
     """
-    return (1 + backlog / max(running, 1)) * max(free, 0.02)
+    return min(1 + backlog / max(running, 1), MOST_WORTH) * max(free, 0.02)
 
 
 def _fit(logs: list[float]) -> tuple[list[float], list[float]]:

@@ -18,7 +18,7 @@ from generor_async import DeadlineExceededError, NotFoundError
 from generor_async.engine.jobs import JobWatch, Tracked
 from generor_async.engine.scheduler import LAST_LOOK, LOOKS
 from generor_async.errors import APIConnectionError
-from generor_async.rules.schedule import LEAST, MOST
+from generor_async.rules.schedule import CLOSEST, LEAST, MOST
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Operation
 from generor_async.testing import run
@@ -307,9 +307,19 @@ def test_an_answer_behind_the_times_is_no_change() -> None:
 def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
     async def scene(world: World) -> None:
         assert await world.ended(world.submitted()) == "completed"
-        assert [at for _, at in world.polled] == [2, 4, 6, 8]
+        assert [at for _, at in world.polled] == [1.0, 2.3, 3.7, 5.0]
 
     play(scene, *[state("processing")] * 3, state("completed"), backlog=lambda: 100)
+
+
+@pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST), (100, CLOSEST)])
+def test_a_wait_that_is_begun_anew_keeps_its_distance_from_the_last_look(backlog: int, seconds: float) -> None:
+    async def scene(world: World) -> None:
+        job = Tracked("gen-0", born=world.clock.monotonic(), looked=world.clock.monotonic())
+        assert await world.ended(job) == "completed"
+        assert [at for _, at in world.polled] == [seconds]
+
+    play(scene, state("completed"), backlog=lambda: backlog)
 
 
 def test_where_looks_draw_on_a_quota_that_runs_out_they_are_rarer() -> None:
