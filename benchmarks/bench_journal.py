@@ -1,8 +1,9 @@
 """How fast the journal of a batch writes, beside bare SQLite that does the same commits; its size and its memory.
 
 Each row is claimed, its intent written down, and its outcome. Ours are coroutines, so many at a time, each awaiting its
-own commits; bare SQLite is a plain loop that makes the same changes of the same tables, with the same compare-and-set,
-as many rows a commit. The two take turns, each on a journal that was filled, closed and opened again.
+own commits: workers that take row after row, or a task for each row, which is asyncio's to pay for. Bare SQLite is a
+plain loop that makes the same changes of the same tables, with the same compare-and-set, as many rows a commit. They
+take turns, each on a journal that was filled, closed and opened again.
 Then a journal of many rows, half of them done and a hundred under way, is taken up again in a process of its own:
 opened, counted, summed up, what is under way found, more claimed; and every row is read.
 
@@ -19,9 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -75,15 +77,35 @@ class Pace:
         return self.cpu / self.rows * 1e6
 
 
-async def ours(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
-    """Claim, intend and conclude, so many coroutines at a time."""
+async def take(journal: SqliteJournal, row: Row) -> None:
+    """Intend and conclude."""
+    await journal.step(row, SUBMIT)
+    await journal.step(row, ACCEPT)
 
-    async def one(row: Row) -> None:
-        await journal.step(row, SUBMIT)
-        await journal.step(row, ACCEPT)
 
+async def workers(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
+    """Carry rows through with so many coroutines, each of which takes one after another."""
+    claimed: asyncio.Queue[Row] = asyncio.Queue()
+
+    async def work() -> None:
+        while True:
+            await take(journal, await claimed.get())
+            claimed.task_done()
+
+    tasks = [asyncio.create_task(work()) for _ in range(at_a_time)]
     for _ in range(rows // at_a_time):
-        await asyncio.gather(*map(one, await journal.claim(at_a_time)))
+        for row in await journal.claim(at_a_time):
+            claimed.put_nowait(row)
+        await claimed.join()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def tasks(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
+    """Carry rows through, each in a task of its own, so many at a time."""
+    for _ in range(rows // at_a_time):
+        await asyncio.gather(*(take(journal, row) for row in await journal.claim(at_a_time)))
 
 
 def bare(connection: sqlite3.Connection, rows: int, at_a_time: int) -> None:
@@ -129,13 +151,16 @@ async def prepare(folder: str, rows: int) -> None:
     await journal.close()
 
 
-def pace_of_ours(rows: int, at_a_time: int) -> Pace:
+Drive: TypeAlias = Callable[[SqliteJournal, int, int], Coroutine[None, None, None]]
+
+
+def pace_of_ours(drive: Drive, rows: int, at_a_time: int) -> Pace:
     """Measure ours in a fresh folder, on a journal that was just opened."""
 
     async def measure(folder: str) -> Pace:
         journal = await open_journal(folder, key=KEY)
         began, cpu = time.perf_counter(), time.process_time()
-        await ours(journal, rows, at_a_time)
+        await drive(journal, rows, at_a_time)
         pace = Pace(rows=rows, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
         await journal.close()
         return pace
@@ -157,15 +182,20 @@ def pace_of_bare(rows: int, at_a_time: int) -> Pace:
 
 
 def compare(at_a_time: int, rows: int, rounds: int) -> list[float]:
-    """Let the two take turns; return a row of the table, of medians."""
-    pairs = [(pace_of_ours(rows, at_a_time), pace_of_bare(rows, at_a_time)) for _ in range(rounds)]
+    """Let them take turns; return a row of the table, of medians."""
+    turns = [
+        (
+            pace_of_ours(workers, rows, at_a_time),
+            pace_of_ours(tasks, rows, at_a_time),
+            pace_of_bare(rows, at_a_time),
+        )
+        for _ in range(rounds)
+    ]
     return [
         at_a_time,
-        statistics.median(mine.per_second for mine, _ in pairs),
-        statistics.median(other.per_second for _, other in pairs),
-        statistics.median(mine.per_second / other.per_second for mine, other in pairs),
-        statistics.median(mine.cpu_per_row for mine, _ in pairs),
-        statistics.median(other.cpu_per_row for _, other in pairs),
+        *(statistics.median(pace.per_second for pace in paces) for paces in zip(*turns, strict=True)),
+        *(statistics.median(turn[ours].per_second / turn[-1].per_second for turn in turns) for ours in (0, 1)),
+        *(statistics.median(pace.cpu_per_row for pace in paces) for paces in zip(*turns, strict=True)),
     ]
 
 
@@ -184,7 +214,7 @@ async def fill(folder: str, rows: int) -> None:
 
     for _ in range(rows // 2 // CLAIMED_AT_ONCE):
         await asyncio.gather(*map(finish, await journal.claim(CLAIMED_AT_ONCE)))
-    await ours(journal, 100, 100)
+    await tasks(journal, 100, 100)
     await journal.close()
 
 
@@ -220,7 +250,8 @@ def main() -> None:
         asyncio.run(take_up(given.take_up))
         return
     tempfile.tempdir = given.folder
-    print("| at a time | ours, rows a second | bare | ratio | ours, CPU us a row | bare |\n|---|---|---|---|---|---|")
+    head = "rows a second: workers | tasks | bare | ratio: workers | tasks | CPU us a row: workers | tasks | bare"
+    print(f"| at a time | {head} |\n{'|---' * 9}|")
     for at_a_time, rows in ((10, 2_000), (200, 10_000)):
         print("| " + " | ".join(f"{value:,.4g}" for value in compare(at_a_time, rows, given.rounds)) + " |")
     with tempfile.TemporaryDirectory() as folder:

@@ -315,7 +315,7 @@ def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
 @pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST), (100, CLOSEST)])
 def test_a_wait_that_is_begun_anew_keeps_its_distance_from_the_last_look(backlog: int, seconds: float) -> None:
     async def scene(world: World) -> None:
-        job = Tracked("gen-0", born=world.clock.monotonic(), looked=world.clock.monotonic())
+        job: Tracked[Thing] = Tracked("gen-0", born=world.clock.monotonic(), looked=world.clock.monotonic())
         assert await world.ended(job) == "completed"
         assert [at for _, at in world.polled] == [seconds]
 
