@@ -141,7 +141,8 @@ def written(step: Step) -> tuple[Any, ...]:
             return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
             ids = f"[{','.join([dump(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
-            return (int(step.alone), ids, *_costs(step.cost))  # SQLite's module takes 3 us for a bool, and for a None
+            alone = int(step.alone)  # for a bool, or a None, sqlite3 looks for an adapter each time
+            return alone, ids, *_costs(step.cost)
         case Run() | Download():
             return ()
         case Finish():

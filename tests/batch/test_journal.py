@@ -304,6 +304,27 @@ def test_an_interruption_of_one_that_waits_for_a_commit_leaves_none_waiting(tmp_
     assert [row.state for row in rows] == ["submitting"] * 3
 
 
+def test_an_interruption_while_a_commit_is_taken_note_of_leaves_none_untold() -> None:
+    told: list[str] = []
+
+    def interrupted(what: str) -> None:
+        told.append(what)
+        raise KeyboardInterrupt  # as by a signal's handler
+
+    async def main() -> None:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        writer = Writer(connection, "a file")
+        try:
+            await asyncio.gather(writer.run(lambda _: "one", interrupted), writer.run(lambda _: "other", told.append))
+        finally:
+            writer.close()
+            connection.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())  # ends when every task has
+    assert told == ["one", "other"]
+
+
 async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and_not_the_writer() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x)")
