@@ -17,7 +17,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import aiohttp
 from anyio.from_thread import start_blocking_portal
-from bench_request import KEY, PROMPT, RATIO, serve
+from bench_request import PROMPT, RATIO, answer
+from raw import KEY, serve
 
 from generor_async import Luma
 
@@ -86,9 +87,9 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=1000)
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(there, answer), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{here.recv()}/v1"
+    url = here.recv()
     contenders = {"aiohttp behind a portal": bare, "generor_async": ours, OFFICIAL: official}
     print(f"| threads | client | calls a second | beside {OFFICIAL} |\n|---|---|---|---|")
     for threads in (1, 8):

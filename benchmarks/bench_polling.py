@@ -13,30 +13,24 @@ task, and how many looks a second one core can do.
 import argparse
 import asyncio
 import gc
-import json
 import math
 import multiprocessing
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, repeat
-from multiprocessing.connection import Connection
 from random import Random
 from typing import TypeAlias
 from uuid import UUID
 
 from attrs import define, field, frozen
+from raw import KEY, generation, message, serve, start
+from stage import LoopClock
 
 from generor_async import AsyncLuma, Event, Job, JobPolled
 from generor_async.testing import run
 
 SEED = 5
-KEY = "luma-api-benchmark"
-HEAD = (
-    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
-    "X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
-    "X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1775649660\r\nContent-Length: {length}\r\n\r\n"
-)
 
 
 @define
@@ -48,87 +42,16 @@ class Service:
     ends: dict[str, float] = field(factory=dict[str, float])
     looks: int = 0
 
-    def answer(self, line: str) -> bytes:
+    def answer(self, head: bytes, _: str) -> bytes:
         """Answer a request by its first line."""
-        method, target, _ = line.split(" ", 2)
+        method, target, _ = head.decode().split(" ", 2)
         if method == "POST":
             job_id = str(UUID(int=len(self.ends) + 1))
             self.ends[job_id] = self.now() + next(self.durations)
-            return _message("201 Created", _generation(job_id, "queued"))
+            return message("201 Created", generation(job_id, "queued"))
         self.looks += 1
         job_id = target.rpartition("/")[2]
-        return _message("200 OK", _generation(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
-
-
-def _generation(job_id: str, state: str) -> dict[str, object]:
-    return {
-        "id": job_id,
-        "type": "image",
-        "state": state,
-        "model": "uni-1",
-        "created_at": "2026-04-08T12:00:00Z",
-        "output": [],
-        "failure_reason": None,
-        "failure_code": None,
-    }
-
-
-def _message(status: str, body: dict[str, object]) -> bytes:
-    data = json.dumps(body).encode()
-    return HEAD.format(status=status, length=len(data)).encode() + data
-
-
-class Answering(asyncio.Protocol):
-    """Answers each request, once it has arrived whole."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.pending = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer what has arrived."""
-        self.pending += data
-        while (end := self.pending.find(b"\r\n\r\n")) >= 0:
-            head = self.pending[:end]
-            at = head.lower().find(b"content-length:")
-            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            if len(self.pending) < end + 4 + length:
-                return
-            self.pending = self.pending[end + 4 + length :]
-            self.transport.write(self.service.answer(head.split(b"\r\n", 1)[0].decode()))
-
-
-async def start(service: Service) -> tuple[asyncio.Server, str]:
-    """Serve on a free port."""
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(service), "127.0.0.1", 0, backlog=1024)
-    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-
-
-@define
-class LoopClock:
-    """The event loop's time."""
-
-    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
-    speed: float = 1.0
-
-    def monotonic(self) -> float:
-        """Return the loop's seconds."""
-        return self.loop.time()
-
-    def time(self) -> float:
-        """Return the same as Unix seconds."""
-        return 1_775_649_600.0 + self.loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
+        return message("200 OK", generation(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
 
 
 Contender: TypeAlias = Callable[[AsyncLuma], Awaitable[str]]
@@ -195,7 +118,7 @@ async def measured(contender: Contender, durations: list[float]) -> Figures:
     """Have one contender wait for all jobs."""
     clock, lags = LoopClock(), list[float]()
     service = Service(iter(durations), clock.monotonic)
-    server, url = await start(service)
+    server, url = await start(service.answer)
 
     async def job(luma: AsyncLuma, arrival: float) -> None:
         await asyncio.sleep(arrival)
@@ -205,17 +128,6 @@ async def measured(contender: Contender, durations: list[float]) -> Figures:
     async with server, AsyncLuma(KEY, base_url=url, clock=clock) as luma:
         await asyncio.gather(*(job(luma, float(number)) for number in range(len(durations))))
     return Figures(service.looks / len(durations), sum(lags) / len(durations))
-
-
-def serve(pipe: Connection) -> None:
-    """Serve jobs that never end, until the process is ended."""
-
-    async def main() -> None:
-        server, url = await start(Service(repeat(math.inf), time.monotonic))
-        pipe.send(url)
-        await server.serve_forever()
-
-    asyncio.run(main())
 
 
 async def bytes_of_tasks(waiting: int) -> float:
@@ -309,7 +221,9 @@ def main() -> None:
         cells = [f"{one.looks:.1f} x {one.lag:.1f} = **{one.product:.1f}**" for one in found]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    server = multiprocessing.Process(
+        target=serve, args=(there, Service(repeat(math.inf), time.monotonic).answer), daemon=True
+    )
     server.start()
     url = here.recv()
     rate, share = asyncio.run(pace(url, options.waiting, options.seconds))

@@ -9,70 +9,23 @@ the rounds' ratios.
 
 import argparse
 import asyncio
-import json
 import multiprocessing
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from multiprocessing.connection import Connection
 
 import aiohttp
+from raw import KEY, generation, message, serve
 
 from generor_async import AsyncLuma
 
-KEY = "luma-api-benchmark"
 PROMPT, RATIO = "A glass of iced coffee on a marble countertop", "16:9"
-GENERATION: dict[str, object] = {
-    "id": "d290f1ee-6c54-4b01-90e6-d701748f0851",
-    "type": "image",
-    "state": "queued",
-    "model": "uni-1",
-    "created_at": "2026-04-08T12:00:00Z",
-    "output": [],
-    "failure_reason": None,
-    "failure_code": None,
-}
-BODY = json.dumps(GENERATION).encode()
-ANSWER = (
-    b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
-    b"X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
-    b"X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1712592060\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-) + BODY
+ANSWER = message("201 Created", generation("d290f1ee-6c54-4b01-90e6-d701748f0851", "queued"))
 
 
-class Answering(asyncio.Protocol):
-    """Answers each request, once it has arrived whole."""
-
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.pending = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Answer what has arrived."""
-        self.pending += data
-        while (end := self.pending.find(b"\r\n\r\n")) >= 0:
-            head = self.pending[:end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            if len(self.pending) < end + 4 + length:
-                return
-            self.pending = self.pending[end + 4 + length :]
-            self.transport.write(ANSWER)
-
-
-def serve(pipe: Connection) -> None:
-    """Serve until the process is ended."""
-
-    async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(main())
+def answer(head: bytes, address: str) -> bytes:  # noqa: ARG001 - all are answered alike
+    """Answer that a job was taken on."""
+    return ANSWER
 
 
 async def measured(call: Callable[[], Awaitable[object]], calls: int, at_once: int) -> float:
@@ -121,9 +74,9 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=20)
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(there, answer), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{here.recv()}/v1"
+    url = here.recv()
     contenders = {"aiohttp, bare": bare, "generor_async": ours, "luma-agents": official}
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(options.rounds):

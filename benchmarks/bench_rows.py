@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import email.utils
 import gc
-import json
 import logging
 import multiprocessing
 import os
@@ -31,15 +30,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from raw import KEY, generation, message, serve
+
 from generor_async import AsyncLuma
 from generor_async.batch.runner import run_batch
 
-KEY = "luma-api-benchmark"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
 FEW = 100
 """Rows of a run that is taken off a longer one."""
@@ -58,65 +57,12 @@ def parameters(rows: int) -> Iterator[dict[str, Any]]:
 # --- the far side -----------------------------------------------------------------------------------------------------
 
 
-class Answering(asyncio.Protocol):
-    """Answers each request, once it has arrived whole: a completed job, or its picture."""
-
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.pending = b""
-        self.address = "http://{}:{}".format(*transport.get_extra_info("sockname"))
-
-    def data_received(self, data: bytes) -> None:
-        """Answer what has arrived."""
-        self.pending += data
-        while (end := self.pending.find(b"\r\n\r\n")) >= 0:
-            head = self.pending[:end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            if len(self.pending) < end + 4 + length:
-                return
-            self.pending = self.pending[end + 4 + length :]
-            self.transport.write(self.job() if head.startswith(b"post") else picture())
-
-    def job(self) -> bytes:
-        """Answer with a job that is complete."""
-        generation = {
-            "id": str(uuid4()),
-            "type": "image",
-            "state": "completed",
-            "model": "uni-1",
-            "created_at": "2026-04-08T12:00:00Z",
-            "output": [{"type": "image", "url": f"{self.address}/picture.png"}],
-            "failure_reason": None,
-            "failure_code": None,
-        }
-        body = json.dumps(generation).encode()
-        head = (
-            b"HTTP/1.1 201 Created\r\nDate: %s\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
-            b"X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
-            b"X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1712592060\r\nContent-Length: %d\r\n\r\n"
-        )
-        return head % (email.utils.formatdate(usegmt=True).encode(), len(body)) + body
-
-
-def picture() -> bytes:
-    """Answer with a picture."""
+def answer(head: bytes, address: str) -> bytes:
+    """Answer with a job that is complete, or with its picture."""
+    if head.startswith(b"POST"):
+        job = generation(str(uuid4()), "completed", f"{address}/picture.png")
+        return message("201 Created", job, f"Date: {email.utils.formatdate(usegmt=True)}\r\n")
     return b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(PICTURE) + PICTURE
-
-
-def serve(pipe: Connection) -> None:
-    """Serve until the process is ended."""
-
-    async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(main())
 
 
 # --- the two ----------------------------------------------------------------------------------------------------------
@@ -232,9 +178,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     here, there = multiprocessing.Pipe()
     apart = multiprocessing.get_context("spawn")  # a fork would be counted with this process
-    server = apart.Process(target=serve, args=(there,), daemon=True)
+    server = apart.Process(target=serve, args=(there, answer), daemon=True)
     server.start()
-    bench = Bench(f"http://127.0.0.1:{here.recv()}/v1", options)
+    bench = Bench(here.recv(), options)
     if options.only:
         gc.freeze()  # a collection that looks through all modules, or one more of them, would hide what is looked for
         bench.run(options.only, options.rows)
