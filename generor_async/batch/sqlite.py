@@ -203,7 +203,8 @@ class SqliteJournal(SqliteReader, Journal):
             steps = commit.work[alike] = Steps(*alike, self._owner)
         number = steps.add(row, step, values)
         await commit
-        commit.check()
+        if commit.error is not None:
+            raise commit.failure()
         if number in steps.refused:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 

@@ -67,7 +67,8 @@ class Writer:
         commit, once = self.next(), _Once(work, then)
         commit.work[once] = once
         await commit
-        commit.check()
+        if commit.error is not None:
+            raise commit.failure()
 
     def close(self) -> None:
         """Commit what is under way, and end the thread; blocks meanwhile."""
@@ -100,7 +101,7 @@ class Writer:
 class Commit(asyncio.Future[None]):
     """A transaction that many wait for. A task that is cancelled waits on, and is cancelled when it is over.
 
-    Whoever awaits it asks `check` afterwards: it raises nothing by itself.
+    Whoever awaits it looks for an `error` afterwards: it raises nothing by itself.
     """
 
     def __init__(self, path: str, *, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,12 +114,12 @@ class Commit(asyncio.Future[None]):
         self._calls: list[Callable[[Commit], object]] = []
         self._contexts: list[Context] = []
 
-    def check(self) -> None:
-        """Raise what kept the transaction from being committed."""
+    def failure(self) -> Exception:
+        """Return what to raise where there is an `error`."""
+        assert self.error is not None
         if isinstance(self.error, sqlite3.Error):
-            raise JournalError(f"{self._path} cannot be written to ({self.error})", advice=ADVICE)
-        if self.error is not None:
-            raise self.error
+            return JournalError(f"{self._path} cannot be written to ({self.error})", advice=ADVICE)
+        return self.error
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:
         """Have something called when it is over; nobody asks for that of one that is, as `await` needs no call then."""
