@@ -48,7 +48,11 @@ class RowOutcome:
     remote_ids: tuple[str, ...]
     """What the API calls it: a job, or creations."""
     cost: float | None
-    """What it cost, in credits; of an unknown row, what it may have cost; None where nobody can say."""
+    """What it cost, in credits; of an unknown row, what it may have cost; None where nobody can say.
+
+    Generor tells by how much the balance fell meanwhile: calls that overlapped count one another, and their sum is more
+    than what was spent. `Batch.status` has what was spent.
+    """
     problem: str
     """Why there is no result; empty where there is one."""
     attempts: int

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
@@ -109,7 +109,7 @@ class Steps:
         return True
 
 
-@cache
+@lru_cache(maxsize=128)  # as many as sqlite3 keeps prepared
 def _query(
     columns: tuple[str, ...], before: tuple[State, int | None], after: tuple[State, int | None], size: int
 ) -> str:
