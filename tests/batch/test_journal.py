@@ -104,16 +104,17 @@ async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journ
     assert shown((await all_rows(journal))[0]) == before
 
 
-@pytest.mark.parametrize("count", [6, 40])
-async def test_one_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal, count: int) -> None:
+@pytest.mark.parametrize("count", [6, 40, 600])
+async def test_a_stale_step_does_not_spoil_the_others_of_its_transaction(journal: SqliteJournal, count: int) -> None:
     await journal.add(new_rows(*map(str, range(count))))
-    rows = await journal.claim(count)
-    rows[2].attempt = 9
+    rows, stale = await journal.claim(count), [2, count - 3]
+    for at in stale:
+        rows[at].attempt = 9
     results = await asyncio.gather(*(journal.step(row, SUBMIT) for row in rows), return_exceptions=True)
-    assert [at for at, result in enumerate(results) if result is not None] == [2]
-    assert isinstance(results[2], StaleRowError)
+    assert [at for at, result in enumerate(results) if isinstance(result, StaleRowError)] == stale
+    assert [result for result in results if result is not None] == [results[at] for at in stale]
     assert [row.state for row in rows] == [row.state for row in await all_rows(journal)]
-    assert (await journal.counts())["submitting"] == count - 1
+    assert (await journal.counts())["submitting"] == count - 2
 
 
 async def test_of_two_that_hold_one_row_in_a_transaction_of_many_one_takes_the_step(journal: SqliteJournal) -> None:
