@@ -92,14 +92,14 @@ async def workers(journal: SqliteJournal, rows: int, at_a_time: int) -> None:
             await take(journal, await claimed.get())
             claimed.task_done()
 
-    tasks = [asyncio.create_task(work()) for _ in range(at_a_time)]
-    for _ in range(rows // at_a_time):
-        for row in await journal.claim(at_a_time):
-            claimed.put_nowait(row)
-        await claimed.join()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as group:  # an error of one ends the run, where `join` would wait for ever
+        team = [group.create_task(work()) for _ in range(at_a_time)]
+        for _ in range(rows // at_a_time):
+            for row in await journal.claim(at_a_time):
+                claimed.put_nowait(row)
+            await claimed.join()
+        for worker in team:
+            worker.cancel()
 
 
 async def tasks(journal: SqliteJournal, rows: int, at_a_time: int) -> None:

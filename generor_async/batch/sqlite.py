@@ -198,9 +198,9 @@ class SqliteJournal(SqliteReader, Journal):
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
         commit, values = self._writer.next(), written(step)
         alike = type(step), len(values), row.state, row.owner
-        steps = commit.work.get(alike)
+        steps = commit.parts.get(alike)
         if not isinstance(steps, Steps):  # the first of them
-            steps = commit.work[alike] = Steps(*alike, self._owner)
+            steps = commit.parts[alike] = Steps(*alike, self._owner)
         number = steps.add(row, step, values)
         await commit
         if commit.error is not None:

@@ -16,14 +16,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from generor_async.errors import JournalError
 
-__all__ = ["Commit", "Work", "Writer"]
+__all__ = ["Commit", "Part", "Writer"]
 
 T = TypeVar("T")
 
 ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
-class Work(Protocol):
+class Part(Protocol):
     """Part of a transaction."""
 
     def do(self, connection: sqlite3.Connection) -> None:
@@ -53,7 +53,7 @@ class Writer:
         self._busy = False
 
     def next(self) -> "Commit":
-        """Return the next commit, for work to be added to it at once."""
+        """Return the next commit, for a part to be added to it at once."""
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
@@ -65,7 +65,7 @@ class Writer:
         Whoever cancels this waits until it is committed or has failed; `then` was called if it is.
         """
         commit, once = self.next(), _Once(work, then)
-        commit.work[once] = once
+        commit.parts[once] = once
         await commit
         if commit.error is not None:
             raise commit.failure()
@@ -77,19 +77,19 @@ class Writer:
     def _hand_over(self, _: object = None) -> None:
         """Have the thread do what was gathered: those who waited for the last were woken before, and have asked."""
         commit = self._next
-        if not commit.work:
+        if not commit.parts:
             self._busy = False
             return
         self._next = Commit(self._path, loop=self._loop)
         self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._hand_over)
 
     def _commit(self, commit: "Commit") -> None:
-        """Do all the work in one transaction; if that can't be committed, none of it is done."""
+        """Do all parts in one transaction; if that can't be committed, none of it is done."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for work in commit.work.values():
-                work.do(connection)
+            for part in commit.parts.values():
+                part.do(connection)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             commit.error = error
@@ -107,7 +107,7 @@ class Commit(asyncio.Future[None]):
     def __init__(self, path: str, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._path = path
-        self.work: dict[Hashable, Work] = {}
+        self.parts: dict[Hashable, Part] = {}
         """What it consists of, done in no order; the key is its owner's."""
         self.error: Exception | None = None
         """Why nothing of it was done."""
@@ -135,8 +135,8 @@ class Commit(asyncio.Future[None]):
         through = False
         try:
             if self.error is None:
-                for work in self.work.values():
-                    work.done()
+                for part in self.parts.values():
+                    part.done()
             for call, context in waiting:
                 context.run(call, self)
             through = True
