@@ -13,13 +13,15 @@ from attrs import frozen
 
 from generor_async.engine.queue import Queue
 from generor_async.engine.slots import JobSlots
-from generor_async.engine.store import Store
+from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.pace import TIERS, Pace
+from generor_async.rules.pace import TIERS, Pace, Permit
+from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
-from generor_async.rules.window import Permit, Scope, WindowState
-from generor_async.values import Clock, RateLimit, Secret
+from generor_async.rules.window import Scope, WindowState
+from generor_async.values import Clock, Secret
 
 __all__ = ["Limits", "RateLimits", "shared_limits"]
 
@@ -51,8 +53,8 @@ class Limits:
         jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
             not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
-        store: a file in which to keep what was sent in the last day, so that a process that starts again keeps to the
-            limits an hour and a day. Other processes may use the same file; a running one doesn't see what they send.
+        store: a file in which to keep what is known of the limits: processes side by side then share them request by
+            request, and one that starts again knows what the minute, the hour and the day still hold.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Limits:
         if not 0 < max_share <= 1:
             raise InvalidRequestError("max_share", "max_share must be above 0, and at most 1")
         self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
-        self._store = None if store is None else Store(store)
+        self._store = None if store is None else SQLiteStore(store)
         self._served: tuple[Vendor, Clock, Secret | None] | None = None
         self._owner = ""
         self._lock = threading.RLock()
@@ -98,13 +100,12 @@ class Limits:
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
         if vendor is GENEROR:
-            self._pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
+            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
         else:
-            self._pace = Pace.of_luma(rpm=self._rpm, share=self._share)
+            pace = Pace.of_luma(rpm=self._rpm, share=self._share)
+        self._pace: Pace | SharedPace = pace
         if self._store is not None:
-            since = clock.time() - clock.monotonic()
-            for sent, count in self._store.recall(self._owner, clock.time()):
-                self._pace.recall(sent - since, count)
+            self._pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
         self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
@@ -115,30 +116,24 @@ class Limits:
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
         with self._lock:
-            if permit.sent is None:
-                self._pace.sent(permit, now)
-                self._keep()
+            self._pace.sent(permit, now)
             if self.queue.becalmed:
                 self.queue.pump(now)
 
-    def received(self, permit: Permit, now: float, said: RateLimit | None, *, succeeded: bool) -> None:
+    def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer, and let go whom it lets go."""
         with self._lock:
-            if permit.sent is None:
-                self._keep()
             self._pace.received(permit, now, said, succeeded=succeeded)
             self.unbound = self._pace.unbound
             self.queue.pump(now)
 
-    def told(self, said: RateLimit) -> None:
+    def told(self, said: Said) -> None:
         """Note what an answer says that came to a request without a permit."""
         with self._lock:
             self._pace.told(said)
             self.unbound = self._pace.unbound
 
-    def refused(
-        self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: RateLimit | None
-    ) -> None:
+    def refused(self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429: nothing leaves until its wait is over, and from now on permits are needed."""
         with self._lock:
             if permit is None:
@@ -154,17 +149,12 @@ class Limits:
             self._pace.dropped(permit)
             self.queue.pump(now)
 
-    def _keep(self) -> None:
-        """Write down that a request is sent."""
-        if self._store is not None and self._served is not None:
-            self._store.add(self._owner, self._served[1].time())
-
     def snapshot(self, now: float) -> RateLimits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
             return RateLimits(
-                windows={window.scope: window.state(now) for window in self._pace.windows},
+                windows=self._pace.states(now),
                 share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),

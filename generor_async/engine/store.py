@@ -1,64 +1,80 @@
-"""What left in the last day, kept in a file: a process that starts again knows what the hour and the day still hold.
+"""Where the limits of a key are kept, so that processes side by side, and one after the other, share them.
 
-SQLite with a write-ahead log: what was written survives the process being killed, and several processes may write to
-the same file. The key is never in it, only a hash.
+A store keeps a text for each scope, and changes it in one step: read, decide, write. What is decided are the rules that
+hold within one process too. What it holds may be lost: that costs refusals, never money.
 """
 
-import logging
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.window import DAY
 
-__all__ = ["Store"]
+__all__ = ["LimitStore", "SQLiteStore", "StoreBusyError", "StoreError"]
 
-SCHEMA: Final = 1
-BUSY_SECONDS: Final = 1.0
-"""How long another process may keep the file to itself."""
+T = TypeVar("T")
 
-logger = logging.getLogger("generor_async")
+SCHEMA: Final = 2
+BUSY_SECONDS: Final = 0.05
+"""How long another process may keep the file to itself until a change is put off."""
 
 
-class Store:
-    """Requests that were sent, by second, for each key.
+class StoreError(Exception):
+    """The store can't be read or written."""
 
-    Raises InvalidRequestError where the file cannot be used. A write that fails later (a full disk) costs no call: it
-    is logged once, and the limits go on without the file.
+
+class StoreBusyError(StoreError):
+    """Somebody else is at it: the same again may succeed in a moment."""
+
+
+class LimitStore(Protocol):
+    """Keeps a text for each scope."""
+
+    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
+        """Read what is kept, decide, and write what is to be kept instead, in one step that nobody comes between.
+
+        `decide` gets None where nothing is kept, and returns None where nothing changes, and what is returned here.
+        Raises StoreError.
+        """
+        ...
+
+    def reopen(self) -> None:
+        """Begin again in a forked child."""
+        ...
+
+
+class SQLiteStore:
+    """A file of SQLite with a write-ahead log: what was written survives the process being killed.
+
+    Keys are never in it, only hashes. Raises InvalidRequestError where the file can't be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
-        self._failed = False
         self._abandoned: list[sqlite3.Connection] = []
         self._begin()
 
-    def recall(self, owner: str, now: float) -> Iterable[tuple[float, int]]:
-        """Return when requests were sent, in seconds since the epoch, and how many; what is older than a day goes."""
-        found: list[tuple[float, int]] = []
+    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
+        """Read, decide and write in one transaction."""
+        connection = self._connection
         try:
-            with self._connection as connection:
-                connection.execute("DELETE FROM sent WHERE at < ?", (int(now - DAY),))
-                rows = connection.execute("SELECT at, count FROM sent WHERE owner = ? ORDER BY at", (owner,))
-                # A second is over before its end is known; and a clock may have been set back since.
-                found.extend((min(at + 1.0, now), count) for at, count in rows)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                row = connection.execute("SELECT state FROM limits WHERE scope = ?", (scope,)).fetchone()
+                state, result = decide(None if row is None else row[0])
+                if state is not None:
+                    connection.execute("INSERT OR REPLACE INTO limits VALUES (?, ?)", (scope, state))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
         except sqlite3.Error as error:
-            self._give_up(error)
-        return found
-
-    def add(self, owner: str, now: float) -> None:
-        """Write down that a request is sent."""
-        if self._failed:
-            return
-        try:
-            self._connection.execute(
-                "INSERT INTO sent VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (owner, int(now))
-            )
-        except sqlite3.Error as error:
-            self._give_up(error)
+            busy = getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            raise (StoreBusyError if busy else StoreError)(f"{self._path}: {error}") from None
+        return result
 
     def reopen(self) -> None:
         """Open the file again in a forked child: SQLite forbids the use of a parent's connection, even to close it."""
@@ -69,10 +85,6 @@ class Store:
     def _begin(self) -> None:
         self._connection = _open(self._path)
         self._closing = weakref.finalize(self, self._connection.close)
-
-    def _give_up(self, error: sqlite3.Error) -> None:
-        self._failed = True
-        logger.warning("the limits' file %s cannot be written to (%s): it is not used any more", self._path, error)
 
 
 def _open(path: str) -> sqlite3.Connection:
@@ -96,9 +108,10 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA:
         raise InvalidRequestError("store", f"{path} was made by a newer version of this package")
+    connection.execute("PRAGMA busy_timeout = 5000")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS sent (owner TEXT, at INTEGER, count INTEGER, PRIMARY KEY (owner, at)) WITHOUT ROWID"
-    )
+    connection.execute("DROP TABLE IF EXISTS sent")  # what the first version kept
+    connection.execute("CREATE TABLE IF NOT EXISTS limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")

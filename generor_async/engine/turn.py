@@ -13,10 +13,11 @@ from generor_async.rules import outcome
 from generor_async.rules.headers import retry_after
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.slots import RETRY_AFTER, Lease
+from generor_async.rules.rate_headers import read_said
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import Permit
+from generor_async.rules.pace import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request
-from generor_async.values import Clock, Outcome, Priority, Throttled, read_rate_limit
+from generor_async.values import Clock, Outcome, Priority, Throttled
 
 __all__ = ["Turn"]
 
@@ -107,10 +108,14 @@ class Turn:
         refused = reply.status == 429 and outcome.is_rate_limit(endpoint.vendor, reply.headers)
         if not refused and permit is None:
             limit = reply.headers.get("X-RateLimit-Limit")
-            if limit is not None and len(limit) <= SHORT_LIMIT and (said := read_rate_limit(reply.headers)) is not None:
+            if (
+                limit is not None
+                and len(limit) <= SHORT_LIMIT
+                and (said := read_said(reply.headers, self._clock.time())) is not None
+            ):
                 limits.told(said)
             return
-        said, now = read_rate_limit(reply.headers), self._clock.monotonic()
+        said, now = read_said(reply.headers, self._clock.time()), self._clock.monotonic()
         if not refused:
             assert permit is not None
             limits.received(permit, now, said, succeeded=reply.status < 400)

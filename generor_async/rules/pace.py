@@ -1,15 +1,18 @@
 """When may the next request leave? All windows of one key in one step, and what the answers say of them."""
 
 import math
-from typing import Final
+from collections import Counter
+from typing import Any, Final, Literal
 
 from attrs import define, field
 
+from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import JITTER, MINUTE, Log, Permit, Scope, Window
-from generor_async.values import RateLimit
+from generor_async.rules.weights import PLAIN, Kind, Weights
+from generor_async.rules.window import JITTER, MINUTE, Counted, Scope, Window, WindowState
+from generor_async.values import JSON
 
-__all__ = ["TIERS", "Pace"]
+__all__ = ["TIERS", "Pace", "Permit"]
 
 TIERS: Final[dict[str, tuple[int, int, int]]] = {
     "free": (30, 500, 5_000),
@@ -21,20 +24,34 @@ TIERS: Final[dict[str, tuple[int, int, int]]] = {
 KEYLESS: Final = 15
 """Generor's requests a minute without a key, by IP address (documented)."""
 
-GAP: Final = 0.012
-"""Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
-GAP_PART: Final = 0.05
-"""The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
+SILENCE: Final = 1.0
+"""Seconds without a request after which the next one leads: its answer, or that it isn't refused, lets the rest go."""
 HURRY: Final = 4.0
 """Seconds between the requests of an even stream up to which it leaves a place free for whoever is in a hurry."""
 LEADER_SECONDS: Final = 5.0
 """How long the first request may keep the others waiting for what its answer says of the limit."""
+PENDING_SECONDS: Final = 60.0
+"""How long a request of another process may be let go and not be sent."""
 OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
-ROOM: Final = 1_000
-"""The least requests for which the log has room."""
+
+
+@define(eq=False)
+class Permit:
+    """One request that was let go."""
+
+    number: int
+    kind: Kind = PLAIN
+    units: int = 1
+    sent: float | None = None
+    asks: Literal["guess", "due"] | None = None
+    """Whether it left although a window seemed full, and whether at least the server had said when to."""
+    counted: tuple[Counted, ...] = ()
+    """By window, what there is of it."""
+    total: int = 0
+    """How many units had ever been sent, with this one."""
 
 
 @define
@@ -42,8 +59,18 @@ class Pace:
     """All windows of one key: `reserve` lets a request go or says until when to wait, in one step over all of them."""
 
     windows: tuple[Window, ...]
-    _log: Log
+    weights: Weights = field(factory=Weights)
+    """What requests weigh, as the answers show it."""
     tier: str | None = field(default=None, init=False)
+    _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
+    """Requests that were let go and not sent yet, by number: when, and their units."""
+    _pending_units: int = field(default=0, init=False)
+    _kinds: Counter[Kind] = field(factory=Counter[Kind], init=False)
+    """What was sent since an answer that told exactly what the window held."""
+    _number: int = field(default=0, init=False)
+    """How many requests were ever let go."""
+    _total: int = field(default=0, init=False)
+    """Units that were ever sent."""
     _held: float = field(default=-math.inf, init=False)
     _held_scope: Scope = field(default="minute", init=False)
     _leader: float | None = field(default=None, init=False)
@@ -52,18 +79,25 @@ class Pace:
     """Whether the server answers without naming a limit: then there is nothing to keep to."""
     _told: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer named the limits that are believed."""
-    _room: int = field(default=ROOM, init=False)
-    """How long the log may become before what no window holds any more is taken away."""
     _last: float = field(default=-math.inf, init=False)
     """When the last request was let go."""
+    _led: float = field(default=-math.inf, init=False)
+    """When the first one after a silence was let go."""
+    _clear: bool = field(default=False, init=False)
+    """Whether that one was answered, or at least not refused."""
+    _quick: bool = field(default=False, init=False)
+    """Whether answers come so soon that each lets the next request go."""
     _smooth_due: float = field(default=-math.inf, init=False)
+    _refused: float = field(default=-math.inf, init=False)
+    """When a refusal came last."""
+    _refusals: int = field(default=0, init=False)
+    """How many came in a row, each to a request that was sent after the one before."""
 
     @classmethod
     def of_generor(cls, *, keyless: bool, tier: str | None, rpm: int | None, share: float) -> "Pace":
         """Make the windows of a Generor key; without a key only the minute counts, for the IP address."""
         scopes: tuple[Scope, ...] = ("minute",) if keyless else ("minute", "hour", "day")
-        log = Log()
-        pace = cls(tuple(Window(scope, None, share, log) for scope in scopes), log)
+        pace = cls(tuple(Window(scope, None, share) for scope in scopes))
         if keyless:
             pace.windows[0].limit = KEYLESS
         if tier is not None:
@@ -73,28 +107,36 @@ class Pace:
         return pace
 
     @classmethod
-    def of_luma(cls, *, rpm: int | None, share: float) -> "Pace":
-        """Make the one window of a Luma API client: requests per minute."""
-        log = Log()
-        return cls((Window("minute", rpm, share, log),), log)
+    def of_luma(cls, *, rpm: int | None, share: float, weights: Weights | None = None) -> "Pace":
+        """Make the one window of a Luma API client: units per minute."""
+        return cls((Window("minute", rpm, share),), weights or Weights())
 
-    def reserve(self, now: float, *, smooth: bool = False) -> Permit | Wait:
-        """Let one request go, or say until when none may.
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:
+        """Let one request of a kind go, or say until when none may.
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.
         """
-        wait = self._wait(now, smooth=smooth)
+        units = self.weights.of(kind)
+        wait = self._wait(now, units, smooth=smooth)
         if wait is not None:
             return wait
         if self._leaderless:
             self._leader = now
         if smooth:
             self._smooth_due = max(self._smooth_due, now - self.interval()) + self.interval()
+        if now >= self._last + SILENCE:
+            self._led, self._clear = now, False
         self._last = now
-        self._log.taken += 1
-        return Permit()
+        self._number += 1
+        permit = Permit(self._number, kind, units)
+        for window in self.windows:
+            if window.seems_full(self._pending_units, units):
+                permit.asks = "guess" if window.ask(now) else "due"
+        self._pending[permit.number] = now, units
+        self._pending_units += units
+        return permit
 
-    def _wait(self, now: float, *, smooth: bool) -> Wait | None:
+    def _wait(self, now: float, units: int, *, smooth: bool) -> Wait | None:
         if now < self._held:
             return Wait(self._held, self._held_scope)
         if self._leader is not None:
@@ -102,22 +144,23 @@ class Pace:
                 return Wait(self._leader + LEADER_SECONDS, "minute")
             self._leader = None
             self.windows[0].limit = UNKNOWN_LIMIT
-        burst = now < self._last + GAP
+        if self.windows[0].limit is not None and not self._may_follow(now):
+            return Wait(self._led + JITTER, "minute")
         spare = 1 if smooth and self.interval() <= HURRY else 0
         for window in self.windows:
-            if not (burst or spare) and self._log.taken - window.head < window.sure:
-                continue  # there is room, even if nothing has aged out since it was last looked at
-            left = window.left(now, spare)
-            if left <= 0:
-                return Wait(window.next_end(now), window.scope)
-            if burst and window.may_refuse(now, left):
-                due = self._last + min(GAP, GAP_PART * self.interval())
-                if due > now:
-                    return Wait(due, window.scope)
+            until = window.blocked_until(now, self._pending_units + spare, units, quick=self._quick, last=self._last)
+            if until > now:
+                return Wait(until, window.scope)
             spare = 0
         if smooth and self._smooth_due > now:
             return Wait(self._smooth_due, "minute")
         return None
+
+    def _may_follow(self, now: float) -> bool:
+        """Tell whether others may leave beside the one that leads after a silence."""
+        if not self._clear and self._led + JITTER <= now:
+            self._clear = True
+        return self._clear or now >= self._last + SILENCE
 
     @property
     def _leaderless(self) -> bool:
@@ -130,7 +173,7 @@ class Pace:
         limit = self.windows[0].limit
         return self._untold if limit is None else limit >= OUT_OF_REACH
 
-    def told(self, said: RateLimit) -> None:
+    def told(self, said: Said) -> None:
         """Take over the limits that an answer names which was sent without a permit."""
         self._untold = False
         self._limits(said, -math.inf)
@@ -150,63 +193,97 @@ class Pace:
         if permit.sent is not None:
             return
         permit.sent = now
-        log = self._log
-        permit.number = log.first + len(log.bases)
-        log.bases.append(now + JITTER)
-        permit.own = [window.own(now) for window in self.windows]
-        if len(log.bases) > self._room:
-            log.drop(self.windows[-1].head)
-            self._room = ROOM + 2 * len(log.bases)
+        self._leave_pending(permit)
+        self._total += permit.units
+        permit.total = self._total
+        self._kinds[permit.kind] += 1
+        permit.counted = tuple(window.add(now, permit.units) for window in self.windows)
 
-    def received(self, permit: Permit, now: float, said: RateLimit | None, *, succeeded: bool) -> None:
+    def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
         stamped = permit.sent is not None
         self.sent(permit, now)
         assert permit.sent is not None
-        if now < permit.sent + JITTER:
-            self._log.bases[permit.number - self._log.first] = now
+        for window, counted in zip(self.windows, permit.counted, strict=True):
+            window.own.answered(counted.number, now)
+            if permit.asks:
+                window.answered()
         self._leader = None
+        self._quick = now < permit.sent + JITTER
+        if permit.sent >= self._led:
+            self._clear = True
+        if permit.sent >= self._refused:
+            self._refusals = 0
         if said is not None and stamped:
             self._learn(permit, now, said)
         elif said is not None:
             self._limits(said, -math.inf)
-        elif succeeded and self.windows[0].limit is None:
+        if succeeded and self.windows[0].limit is None:
             self._untold = True
 
-    def recall(self, base: float, count: int) -> None:
-        """Count requests that an earlier process sent at `base`, in the order of sending and before any other."""
-        self._log.bases.extend([base + JITTER] * count)
-        self._log.taken += count
+    def recall(self, sent: float, count: int) -> None:
+        """Count requests that an earlier process sent, in the order of sending and before any other."""
+        for window in self.windows:
+            window.own.add(sent, count)
+        self._total += count
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:
-            self._log.taken -= 1
+            self._leave_pending(permit)
             self._leader = None
 
-    def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimit | None) -> None:
+    def _leave_pending(self, permit: Permit) -> None:
+        if self._pending.pop(permit.number, None) is not None:
+            self._pending_units -= permit.units
+
+    def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
-        if permit.sent is not None:
-            self._log.give_back(permit.number)
+        sent = permit.sent
+        if sent is not None:
+            self._kinds[permit.kind] -= 1
+        for window, counted in zip(self.windows, permit.counted, strict=False):
+            window.own.remove(counted.number, permit.units)
         self.dropped(permit)
         self._leader = None
         if said is not None:
-            self._limits(said, -math.inf if permit.sent is None else permit.sent)
-        until = now + retry_after
-        self.hold(until, scope)
+            self._limits(said, -math.inf if sent is None else sent)
+        if sent is None or sent >= self._refused:
+            self._refusals += 1
+            self._refused = now
+        self.hold(now + retry_after, scope)
         for window in self.windows:
             if window.scope == scope:
-                window.full(now, until)
+                window.refused(sent, now, now + retry_after, self._pending_units)
+                if permit.asks or self._refusals > 1:
+                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=self._refusals > 1)
 
-    def _learn(self, permit: Permit, now: float, said: RateLimit) -> None:
+    def _learn(self, permit: Permit, now: float, said: Said) -> None:
         assert permit.sent is not None
         place = self._limits(said, permit.sent)
-        counted = said.limit - said.remaining
+        if said.used is None:
+            return
         # What was sent so soon after this one may have arrived before it.
-        later = self._log.sent_by(min(now, permit.sent + JITTER), permit.number)
-        self.windows[place].hear(permit.sent, counted - permit.own[place] - later, now)
+        later = self._total - permit.total if now <= permit.sent + JITTER else 0
+        window = self.windows[place]
+        if not later:
+            self._weigh(permit, window, permit.counted[place], said.used, now)
+        window.hear(permit.sent, permit.counted[place], later, said.used, now, said.resets_in)
 
-    def _limits(self, said: RateLimit, sent: float) -> int:
+    def _weigh(self, permit: Permit, window: Window, counted: Counted, used: int, now: float) -> None:
+        """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""
+        assert permit.sent is not None
+        if used < permit.units:  # the window holds this request at least
+            self.weights.observe(permit.kind, used)
+        found = window.fall(permit.sent, counted, used, now)
+        if found is not None:
+            fall, certain = found
+            believed = sum(self.weights.of(kind) * count for kind, count in self._kinds.items())
+            if certain or fall > believed:
+                self.weights.observe_all(self._kinds, fall)
+            self._kinds.clear()
+
+    def _limits(self, said: Said, sent: float) -> int:
         """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
         place = self._window_of(said)
         if sent < self._told:
@@ -214,11 +291,11 @@ class Pace:
         self._told = sent
         if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
             self._promote(said.tier)
-        if self.windows[place].limit != said.limit:
+        if said.limit is not None:
             self.windows[place].limit = said.limit
         return place
 
-    def _window_of(self, said: RateLimit) -> int:
+    def _window_of(self, said: Said) -> int:
         limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
         return limits.index(said.limit) if said.limit in limits else 0
 
@@ -226,3 +303,42 @@ class Pace:
         self.tier = tier
         for window, limit in zip(self.windows, TIERS.get(tier, ()), strict=False):
             window.limit = limit
+
+    def states(self, now: float) -> dict[Scope, WindowState]:
+        """Return the windows as they stand."""
+        return {window.scope: window.state(now, self._pending_units) for window in self.windows}
+
+    def dump(self) -> JSON:
+        """Return what `load` takes: all that is known, as plain data."""
+        pending = [[number, since, units] for number, (since, units) in self._pending.items()]
+        return [[window.dump() for window in self.windows], pending, *(getattr(self, name) for name in _KEPT)]
+
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
+        windows, pending, *kept = dumped
+        for window, each in zip(self.windows, windows, strict=True):
+            window.load(each)
+        self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
+        self._pending_units = sum(units for _, units in self._pending.values())
+        for name, value in zip(_KEPT, kept, strict=True):
+            setattr(self, name, value)
+
+
+_KEPT: Final = (
+    "tier",
+    "_number",
+    "_total",
+    "_held",
+    "_held_scope",
+    "_leader",
+    "_untold",
+    "_told",
+    "_last",
+    "_led",
+    "_clear",
+    "_quick",
+    "_smooth_due",
+    "_refused",
+    "_refusals",
+)
+"""What else there is to know of a key's windows."""

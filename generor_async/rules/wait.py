@@ -1,5 +1,6 @@
 """What a limit answers to whoever may not go yet."""
 
+import math
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -16,3 +17,7 @@ class Wait:
 
     until: float
     scope: LimitScope
+    sooner: bool = False
+    """Whether an event may let somebody go before that: a job that ends."""
+    ask_at: float = math.inf
+    """When to ask again at the latest, whatever happens here: others may have changed what it hangs on."""

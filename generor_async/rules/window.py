@@ -1,24 +1,22 @@
-"""What is in a window of the server's: a log of what left, and what must be there of others.
+"""One of the API's limits: what is known to be in its window, and whether one more request may leave.
 
-The server counts a request when it arrives, which is after it was sent and before it was answered. So an entry of the
-log is forgotten only when the server must have forgotten it: `min(received, sent + jitter) + span`. Treating every
-window as a sliding one is safe where it is a fixed one, and costs nothing there.
+A window is taken for a sliding one until an answer shows less in it than our own requests; then the oldest of ours go.
+Treating every window so is safe where it is a fixed one, and Reset tells when that ends.
 
-All windows of a key share one log, in the order of sending, and each knows where in it its first entry is. What was
-answered soon leaves only with what left before: at most the jitter too late.
-
-Others may use the same key. What the server has counted beyond our own requests are phantoms: they hold places until
-they must have aged out, and every newer answer corrects their number.
+Where the window seems full, one request may leave all the same, and its answer tells the rest: at the moment that the
+server named for the next place, or when others are expected to have left. The second kind is a question that may be
+refused; after a refusal none is asked for a minute.
 """
 
 import math
-from array import array
-from bisect import bisect_left, bisect_right, insort
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
-__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Log", "Permit", "Scope", "Window", "WindowState"]
+from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
+from generor_async.values import JSON
+
+__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Counted", "Scope", "Window", "WindowState"]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
 MINUTE: Final = 60.0
@@ -26,65 +24,33 @@ HOUR: Final = 3_600.0
 DAY: Final = 86_400.0
 SPANS: Final[dict[Scope, float]] = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 
-JITTER: Final = 0.35
-"""Seconds by which one request may take longer to arrive than another: with none, nearly one in six is refused."""
-REMEMBERED: Final = 900.0
-"""Seconds for which places are left to others who were seen: to take them back would end in refusals."""
-SPARE: Final = 1
-"""Places left beside those that others had: they may want one more."""
+ROUNDING: Final = 1.0
+"""Seconds by which a moment in whole seconds may be off."""
+FRESH: Final = 2.0
+"""A Reset that is a span away but for so many seconds may be no more than now and a span."""
+ASK_EVERY: Final = 60.0
+"""Seconds after a question that was refused until the next."""
+ASK_SELDOM: Final = 300.0
+"""The same while half of the window is ours, so that our own requests tell enough."""
+REMEMBERED: Final = 300.0
+"""Seconds after others were seen for which they may come again at any time."""
+QUICK_FLIGHT: Final = 3
+"""How many units may be under way at once where answers come soon."""
+CROWDED_PART: Final = 100
+"""The part of the limit that may be under way at once where answers come soon and others were seen."""
+SLOW_FLIGHT: Final = 5
+"""How many may be where answers take long, and others were seen."""
+GAP: Final = 0.012
+"""Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
+GAP_PART: Final = 0.05
+"""The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
 NEARLY: Final = 0.25
 """The part of a limit that is left when a window counts as nearly full."""
 
 
-@define(eq=False)
-class Permit:
-    """One request that was let go: when it was sent, and what had been counted then."""
-
-    sent: float | None = None
-    number: int = field(init=False)
-    """How many were sent before it."""
-    own: list[int] = field(init=False)
-    """By window, our own requests that the server may have counted when this one arrived, this one among them."""
-
-
-@define(eq=False)
-class Log:
-    """What was sent, in that order: when the server had counted it, at the latest."""
-
-    bases: "array[float]" = field(factory=lambda: array("d"))
-    first: int = 0
-    """The number of the first of these."""
-    taken: int = 0
-    """How many were ever let go, with those that have not left yet."""
-    refused: list[int] = field(factory=list[int])
-    """The numbers of those that the server refused."""
-
-    def refused_since(self, number: int) -> int:
-        """Count the requests from a number on that the server refused."""
-        return len(self.refused) - bisect_left(self.refused, number)
-
-    def sent_by(self, moment: float, after: int) -> int:
-        """Count what was sent up to a moment, after the request of a number."""
-        since = max(0, after + 1 - self.first)
-        return bisect_right(self.bases, moment + JITTER, since) - since
-
-    def give_back(self, number: int) -> None:
-        """Note that the server did not count a request: it ages out with what was sent before it."""
-        at = number - self.first
-        if at >= 0:
-            self.bases[at] = self.bases[at - 1] if at else -math.inf
-            insort(self.refused, number)
-
-    def drop(self, before: int) -> None:
-        """Take away the oldest."""
-        del self.bases[: before - self.first]
-        del self.refused[: bisect_left(self.refused, before)]
-        self.first = before
-
-
 @frozen(kw_only=True)
 class WindowState:
-    """One window as it stands: `used` counts our own requests and those of others that are known of."""
+    """One window as it stands, in units: `used` counts our own requests and the estimate of others'."""
 
     scope: Scope
     limit: int | None
@@ -93,115 +59,207 @@ class WindowState:
     resets_at: float | None
     """When the next place becomes free; None where nothing is used."""
 
+    def later(self, seconds: float) -> "WindowState":
+        """Return the same by a clock that shows so much more."""
+        return self if self.resets_at is None else evolve(self, resets_at=self.resets_at + seconds)
+
+
+@define(eq=False)
+class Counted:
+    """What there is of one request of ours in one window."""
+
+    number: int
+    """Of its entry."""
+    least: int
+    """How many units of ours the server had counted when it arrived, at least; its own among them."""
+    most: int
+    dropped: int
+    """How many units had been seen to be forgotten before their time when it was sent."""
+    gone: int
+    """How many units of ours had left the window when it was sent."""
+
 
 @define
 class Window:
     """One of the API's limits, and what we know to be in it."""
 
     scope: Scope
-    _limit: int | None = None
+    limit: int | None = None
+    """How many units the server takes in it; None where nobody has said."""
     share: float = 1.0
     """The part of the limit that is ours."""
-    log: Log = field(factory=Log)
-    head: int = field(default=0, init=False)
-    """The number of the first request that was in it when it was last looked at."""
-    sure: float = field(default=0, init=False)
-    """How many places are ours whatever the time is: none, where others may have some."""
     span: float = field(init=False, default=Factory(lambda self: SPANS[self.scope], takes_self=True))
     """Its length in seconds."""
-    _phantoms: list[float] = field(factory=list[float], init=False)
-    _neighbours: tuple[float, int] = field(default=(-math.inf, 0), init=False)
-    """How many places others had, and when that was last seen."""
+    own: OwnUsage = field(
+        init=False,
+        default=Factory(
+            lambda self: OwnUsage(self.span, 0.0 if self.scope == "minute" else self.span / GRAINS), takes_self=True
+        ),
+    )
+    foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
+    _exact: tuple[int, int, int] | None = field(default=None, init=False)
+    """What the last answer said that told exactly what the window held, and what had left it then."""
+    _due: float = field(default=math.inf, init=False)
+    """When the server says that the next place becomes free."""
+    _ask_from: float = field(default=-math.inf, init=False)
+    """When a request may leave next although the window seems full."""
+    _guess_from: float = field(default=-math.inf, init=False)
+    """The same where the server has not said that a place is free."""
+    _asked: float | None = field(default=None, init=False)
+    """When a request left although the window seemed full, while it is neither answered nor taken for admitted."""
 
-    @property
-    def limit(self) -> int | None:
-        """How many requests the server takes in it; None where nobody has said."""
-        return self._limit
+    def blocked_until(self, now: float, pending: int, units: int, *, quick: bool, last: float) -> float:
+        """Return until when a request has to wait: `now` or sooner where it may leave.
 
-    @limit.setter
-    def limit(self, limit: int | None) -> None:
-        self._limit, self.sure = limit, 0
+        `pending` are the units of ours that may leave and have not yet been sent, `last` is when the last one was let
+        go, and `quick` whether answers come soon.
+        """
+        if self.limit is None:
+            return -math.inf
+        self._refresh(now, pending)
+        ours = self.own.units + pending + units
+        allowed = max(units, math.floor(self.limit * self.share))
+        room = max(self.limit, units) - ours - self.foreign.units
+        if ours <= allowed and room >= 0:
+            return self._in_turn(now, pending, room, quick=quick, last=last)
+        moments = (self.own.next_end, self.foreign.next_end)
+        if self._asked is not None:
+            return min(*moments, self._asked + JITTER)
+        return min(*moments, self._ask_at(units, self.own.units + pending))
 
-    def own(self, now: float) -> int:
-        """Count our own requests that the server may still count."""
-        log = self.log
-        bases, span, at = log.bases, self.span, self.head - log.first
-        while at < len(bases) and bases[at] + span <= now:
-            at += 1
-        self.head = at + log.first
-        own = log.taken - self.head
-        return own - log.refused_since(self.head) if log.refused else own
+    def _in_turn(self, now: float, pending: int, room: int, *, quick: bool, last: float) -> float:
+        """Return when a request may leave for which there is room.
 
-    def used(self, now: float) -> int:
-        """Count what is in the window: our own requests and the phantoms."""
-        return self.own(now) + len(self._others(now))
+        A refusal is to stop the rest, if others come: so few are under way at once where answers come soon, or where
+        others were seen and there is little room; else they leave a moment apart while there is little room.
+        """
+        assert self.limit is not None
+        crowded = now < self.foreign.seen + REMEMBERED
+        if room >= NEARLY * self.limit:
+            if quick or not crowded:
+                return -math.inf
+        elif quick or crowded:
+            most = SLOW_FLIGHT if not quick else max(1, self.limit // CROWDED_PART) if crowded else QUICK_FLIGHT
+            return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
+        return last + min(GAP, GAP_PART * self.span / self.limit)
 
-    def left(self, now: float, spare: int = 0) -> float:
-        """Count the requests that may still leave, if so many places are to stay free; one is always ours."""
-        if self._limit is None:
-            self.sure = math.inf
-            return math.inf
-        others = max(len(self._others(now)), self.margin(now))
-        ours = max(1, min(self._limit - others, math.floor(self._limit * self.share)))
-        self.sure = 0 if others else ours
-        return max(1, ours - spare) - self.own(now)
+    def _ask_at(self, units: int, own: int) -> float:
+        """Return when one request may find out whether there is room although the window seems full."""
+        assert self.limit is not None
+        guess = math.inf if own * 2 >= self.limit else max(self.foreign.expected_end(units), self._guess_from)
+        return max(min(self._due, guess), self._ask_from)
 
-    def may_refuse(self, now: float, left: float) -> bool:
-        """Tell whether others may have taken the last places: nobody has said yet how many are left, or few are."""
-        if self._limit is None or self.margin(now):
-            return False
-        return left < NEARLY * self._limit or (self._heard == -math.inf and self.scope == "minute")
+    def seems_full(self, pending: int, units: int) -> bool:
+        """Tell whether a request that may leave is one that finds out whether there is room."""
+        return self.limit is not None and self.own.units + pending + self.foreign.units + units > max(self.limit, units)
 
-    def next_end(self, now: float) -> float:
-        """Return when the next place becomes free."""
-        self.own(now)
-        at = self.head - self.log.first
-        ends = [self.log.bases[at] + self.span] if at < len(self.log.bases) else []
-        return min([*ends, *self._others(now)[:1]], default=math.inf)
+    def ask(self, now: float) -> bool:
+        """Note that a request leaves although the window seems full; tell whether no more than a guess speaks for it."""
+        self._asked = now
+        guessed = now < self._due
+        if not guessed:
+            self._due = math.inf
+        return guessed
 
-    def hear(self, sent: float, foreign: int, received: float) -> None:
-        """Learn from an answer how many requests of others the server had counted when this one arrived."""
-        if sent >= self._heard:
-            self._heard = sent
-            if foreign > 0 or self._phantoms:
-                self._assume(foreign, received)
+    def _refresh(self, now: float, pending: int) -> None:
+        """Take away what is over: requests that left the window, and a question that was not refused."""
+        self.own.forget(now)
+        self.foreign.forget(now)
+        if self._asked is not None and now >= self._asked + JITTER:
+            self._asked = None
+            assert self.limit is not None
+            self.foreign.lower_to(self.limit - self.own.units - pending)
 
-    def full(self, now: float, until: float) -> None:
-        """Learn from a refusal that the window is full, and that a place becomes free at `until`."""
-        if self._limit is None:
+    def add(self, sent: float, units: int) -> Counted:
+        """Note that a request leaves."""
+        self.own.forget(sent)
+        number = self.own.add(sent, units)
+        least = min(self.own.surely(sent) + units, self.own.units)
+        if sent >= self._due:
+            self._due = math.inf
+        return Counted(number, least, self.own.units, self.own.dropped, self.own.gone)
+
+    def fall(self, sent: float, counted: Counted, total: int, now: float) -> tuple[int, bool] | None:
+        """Return how many units have come since the last answer that told exactly what the window held.
+
+        And whether that is certain: others may have left in between. None where this answer doesn't tell exactly, or
+        is the first that does.
+        """
+        if sent < self._heard or counted.least != counted.most:
+            return None
+        known, self._exact = self._exact, (total, counted.gone, counted.dropped)
+        if known is None or counted.dropped != known[2]:
+            return 0, False
+        return total - known[0] + counted.gone - known[1], self.foreign.earliest_end > now
+
+    def hear(self, sent: float, counted: Counted, later: int, total: int, now: float, resets_in: float | None) -> None:
+        """Learn from an answer how many units the window held when its request arrived.
+
+        `later` are the units of ours that were sent so soon afterwards that they may have been counted before.
+        """
+        if sent < self._heard:
             return
-        self._assume(self._limit - self.own(now), now)
-        if self._phantoms:
-            self._phantoms = sorted([until, *self._phantoms[:-1]])
+        since, self._heard = self._heard, sent
+        if self._asked is not None and self._asked < sent:
+            self._asked = None
+        self.foreign.forget(now)
+        dropped = self.own.dropped - counted.dropped
+        most = total - counted.least + dropped
+        if most < 0:
+            self.own.drop_oldest(-most)
+        self.foreign.lower_to(most)
+        self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
+        self._due = math.inf
+        if resets_in is not None and ROUNDING < resets_in < self.span - FRESH:
+            reset = now + resets_in
+            self.foreign.none_ends_before(reset - 2 * ROUNDING)
+            if self.own.next_end > reset + JITTER:  # it isn't the end of one of ours
+                self._due = reset
 
-    def _assume(self, foreign: int, now: float) -> None:
-        """Take so many requests in the window for those of others; whose end isn't known ends a span from now."""
-        self.sure = 0
-        if foreign > 0 and foreign + SPARE >= self.margin(now):
-            self._neighbours = (now, foreign)
-        surplus = len(self._others(now)) - max(foreign, 0)
-        if surplus > 0:
-            del self._phantoms[:surplus]
-        for _ in range(-surplus):
-            insort(self._phantoms, now + self.span)
+    def answered(self) -> None:
+        """Note that the request was answered that left although the window seemed full."""
+        self._asked = None
 
-    def margin(self, now: float) -> int:
-        """Return how many places to leave to others: as many as they had of late."""
-        since, foreign = self._neighbours
-        return foreign + SPARE if foreign and now < since + max(REMEMBERED, self.span) else 0
+    def refused(self, sent: float | None, now: float, until: float, pending: int) -> None:
+        """Learn from a refusal that the window is full, and that a place becomes free at `until`."""
+        since, self._heard = self._heard, max(self._heard, now if sent is None else sent)
+        self._asked, self._due = None, until
+        if self.limit is None:
+            return
+        self.own.forget(now)
+        self.foreign.forget(now)
+        self.foreign.raise_to(self.limit - self.own.units - pending, since=since, until=now)
+        self.foreign.none_ends_before(until - ROUNDING)
 
-    def _others(self, now: float) -> list[float]:
-        """Return when the phantoms end."""
-        if self._phantoms and self._phantoms[0] <= now:
-            self._phantoms = [end for end in self._phantoms if end > now]
-        return self._phantoms
+    def asked_in_vain(self, now: float, *, guessed: bool, again: bool) -> None:
+        """Ask no more for a while after a refusal: the more seldom, the more our own requests tell.
 
-    def state(self, now: float) -> WindowState:
+        `again` tells that the one before was refused as well: others take every place.
+        """
+        ours = self.limit is not None and self.own.units * 2 >= self.limit
+        self._guess_from = now + ASK_EVERY
+        if not guessed or again:
+            self._ask_from = now + (ASK_SELDOM if ours else ASK_EVERY)
+
+    def dump(self) -> JSON:
+        """Return what `load` takes."""
+        return [self.own.dump(), self.foreign.dump(), *(getattr(self, name) for name in _KEPT)]
+
+    def load(self, dumped: Any) -> None:
+        """Take over what another knows of the window."""
+        own, foreign, *kept = dumped
+        self.own.load(own)
+        self.foreign.load(foreign)
+        for name, value in zip(_KEPT, kept, strict=True):
+            setattr(self, name, value)
+
+    def state(self, now: float, pending: int) -> WindowState:
         """Return the window as it stands."""
-        used = self.used(now)
-        end = self.next_end(now)
+        self._refresh(now, pending)
+        used = self.own.units + pending + self.foreign.units
+        end = min(self.own.next_end, self.foreign.next_end, max(now, self._due))
         return WindowState(
             scope=self.scope,
             limit=self.limit,
@@ -209,3 +267,7 @@ class Window:
             remaining=None if self.limit is None else max(0, self.limit - used),
             resets_at=end if used and end < math.inf else None,
         )
+
+
+_KEPT: Final = ("limit", "_heard", "_due", "_ask_from", "_guess_from", "_asked")
+"""What else there is to know of a window."""

@@ -1,7 +1,9 @@
 """What is known of an answer besides its body."""
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -33,32 +35,56 @@ class Headers(Mapping[str, str]):
 
 @frozen(kw_only=True)
 class RateLimit:
-    """The X-RateLimit-* headers of one answer.
+    """The X-RateLimit-* headers of one answer; None is what it left out, or said in a way that can't be meant.
 
-    `reset` is Unix seconds: on Generor when the window ends, on Luma when its oldest request ages out (documented).
+    On Luma limit and remaining count weight units, not requests (measured): most requests weigh one.
     """
 
-    limit: int
-    remaining: int
-    reset: float
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+    """As it was sent. Unix seconds: on Generor when the window ends (assumed); on Luma when its oldest request ages out
+    (documented), or, with a success, in 60 seconds (page)."""
     tier: str | None = None
     """Generor only (documented): free, basic, pro or enterprise."""
 
 
 def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """Read the X-RateLimit-* headers; None where there are none that can be read."""
-    limit = headers.get("X-RateLimit-Limit")
-    if limit is None:
+    """Read the X-RateLimit-* headers, each by itself; None where there are none that can be read."""
+    limit = _count(headers.get("X-RateLimit-Limit"))
+    if limit == 0:
+        limit = None
+    found = RateLimit(
+        limit=limit,
+        remaining=_count(headers.get("X-RateLimit-Remaining")),
+        reset=_moment(headers.get("X-RateLimit-Reset")),
+        tier=_tier(headers.get("X-RateLimit-Tier")),
+    )
+    return None if found == _NOTHING else found
+
+
+_NOTHING: Final = RateLimit()
+_COUNT: Final = re.compile(r"-?\d{1,15}", re.ASCII)
+"""Longer ones are no counts."""
+
+
+def _count(text: str | None) -> int | None:
+    """Read a count; one below zero means that nothing is left."""
+    if text is None or not _COUNT.fullmatch(text := text.strip()):
         return None
+    return max(0, int(text))
+
+
+def _moment(text: str | None) -> float | None:
     try:
-        return RateLimit(
-            limit=int(limit),
-            remaining=int(headers.get("X-RateLimit-Remaining", "")),
-            reset=float(headers.get("X-RateLimit-Reset", "")),
-            tier=headers.get("X-RateLimit-Tier"),
-        )
+        moment = math.nan if text is None else float(text)
     except ValueError:
         return None
+    return moment if 0 < moment < math.inf else None
+
+
+def _tier(text: str | None) -> str | None:
+    return (text or "").strip().lower() or None
 
 
 class ResponseInfo:

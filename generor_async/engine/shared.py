@@ -1,0 +1,145 @@
+"""Rules whose state is kept in a store: the same rules, over what all processes did.
+
+Each step loads the state, takes the rule's own step, and keeps the state again. The times in it are those of the
+store, which all processes have in common, and not of the clock that only this process has.
+
+Where the store can't be used for a while, this process goes on with what it knows: that costs speed, or a refusal, but
+never a call.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from attrs import evolve
+
+from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
+from generor_async.rules.wait import Wait
+from generor_async.values import JSON, Clock
+
+__all__ = ["Shared"]
+
+T = TypeVar("T")
+
+BUSY_WAIT: Final = 0.05
+"""Seconds until a busy store is asked again."""
+BUSY_MOST: Final = 2.0
+"""Seconds for which a store may be busy until this process goes on without it."""
+ASK_AGAIN: Final = 0.25
+"""Seconds after which a rule is asked again that has calls wait: another process may have changed its state."""
+AGAIN: Final = 5.0
+"""Seconds until a store that failed is tried again."""
+
+logger = logging.getLogger("generor_async")
+
+
+class Kept(Protocol):
+    """A rule whose state can be kept."""
+
+    def dump(self) -> JSON:
+        """Return its state as plain data."""
+        ...
+
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over a state."""
+        ...
+
+
+R = TypeVar("R", bound=Kept)
+
+
+class Shared(Generic[R]):
+    """One rule, whose state a store keeps for all processes."""
+
+    def __init__(self, rule: R, store: LimitStore, scope: str, clock: Clock) -> None:
+        self._rule = rule
+        self._store = store
+        self._scope = scope
+        self._clock = clock
+        self._text: str | None = None
+        """The text that stands for the state that the rule has."""
+        self._steps: list[Callable[[R, float], object]] = []
+        """What has happened that the store hasn't been told."""
+        self._busy_since: float | None = None
+        self._without_until = -math.inf
+        """Until when the store is left alone."""
+
+    def now(self) -> float:
+        """Return the time that all processes have in common."""
+        return self._clock.time()
+
+    def reserve(self, step: Callable[[R, float], T | Wait]) -> T | Wait:
+        """Let the rule decide; its waits are told by this process's own clock."""
+        now = self.now()
+        try:
+            decided = self._update(step)
+        except StoreBusyError:
+            again = self._clock.monotonic() + BUSY_WAIT
+            return Wait(again, "minute", ask_at=again)
+        if not isinstance(decided, Wait):
+            return decided
+        began = self._clock.monotonic() - now
+        return evolve(decided, until=decided.until + began, ask_at=began + min(decided.until, now + ASK_AGAIN))
+
+    def note(self, step: Callable[[R, float], object]) -> None:
+        """Let the rule take note of something, now or as soon as the store can be told."""
+        try:
+            self._update(step)
+        except StoreBusyError:
+            self._steps.append(step)
+
+    def look(self, step: Callable[[R, float], T]) -> T:
+        """Ask the rule something that changes nothing for others, of what was known last."""
+        return step(self._rule, self.now())
+
+    def _update(self, step: Callable[[R, float], T]) -> T:
+        now = self.now()
+        if now < self._without_until:
+            return step(self._rule, now)
+        came_to: list[T] = []
+
+        def decide(text: str | None) -> tuple[str | None, None]:
+            self._catch_up(text, now)
+            came_to.append(step(self._rule, now))
+            return self._dumped(text), None
+
+        try:
+            self._store.update(self._scope, decide)
+        except StoreError as error:
+            if isinstance(error, StoreBusyError) and not came_to and now < self._first_busy(now) + BUSY_MOST:
+                raise
+            self._go_on_without(now, error)
+        self._busy_since = None
+        return came_to[0] if came_to else step(self._rule, now)
+
+    def _catch_up(self, text: str | None, now: float) -> None:
+        """Take over what others did, and what this process did while the store was busy."""
+        if text is not None and text != self._text:
+            self._load(text, now)
+        steps, self._steps = self._steps, []
+        for missed in steps:
+            missed(self._rule, now)
+
+    def _dumped(self, text: str | None) -> str | None:
+        """Return the rule's state as text; None where it is what the store has."""
+        state = json.dumps(self._rule.dump(), separators=(",", ":"))
+        if state == text:
+            return None
+        self._text = state
+        return state
+
+    def _load(self, text: str, now: float) -> None:
+        try:
+            self._rule.load(json.loads(text), now)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
+
+    def _first_busy(self, now: float) -> float:
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        return self._busy_since
+
+    def _go_on_without(self, now: float, error: StoreError) -> None:
+        logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
+        self._without_until = now + AGAIN
+        self._catch_up(None, now)

@@ -1,0 +1,263 @@
+"""What is in a window of the server's: our own requests, which we know, and those of others, which are estimated.
+
+The server counts a request when it arrives, which is after it was sent and before it was answered. So ours are
+forgotten only when the server must have forgotten them: at `min(received, sent + jitter) + span`.
+
+Others use the same key, and no answer lists their requests: it only says how many units the window holds. So they are
+counted by the interval in which they must have come. Until a span after the end of that interval they may be counted;
+within it they are expected to leave evenly. No number of a header makes the list longer.
+"""
+
+import math
+from collections import deque
+from typing import Any, Final
+
+from attrs import define, field
+
+from generor_async.values import JSON
+
+__all__ = ["GRAINS", "JITTER", "ForeignUsage", "OwnUsage"]
+
+JITTER: Final = 0.35
+"""Seconds by which one request may take longer to arrive than another: with none, nearly one in six is refused."""
+PARTS: Final = 12
+"""Into how many intervals the requests of others in one span are divided at most, but for one."""
+GRAINS: Final = 720
+"""Into how many entries our own requests of an hour or a day are put at most; 5 s and 2 min are lost at the worst."""
+
+
+@define(eq=False)
+class Entry:
+    """Requests of ours that were sent together: one in a minute's window, some in those of an hour and a day."""
+
+    number: int
+    """Its place among all entries that there ever were."""
+    sent: float
+    """When the first of them was sent."""
+    base: float
+    """When the server had counted the last of them, at the latest."""
+    units: int
+
+
+@define
+class _Mark:
+    """A place among the entries, which only moves on, and the units from the first entry up to it."""
+
+    number: int = 0
+    units: int = 0
+
+
+@define
+class OwnUsage:
+    """Our own requests in one window, in the order of sending."""
+
+    span: float
+    grain: float
+    """Requests that are sent within so many seconds are one entry; 0 keeps each by itself."""
+    units: int = field(default=0, init=False)
+    """How many units the server may still count; those that are older are taken away by `forget`."""
+    dropped: int = field(default=0, init=False)
+    """How many units the server was seen to have forgotten before their time."""
+    gone: int = field(default=0, init=False)
+    """How many units have left it in their time."""
+    _entries: deque[Entry] = field(factory=deque[Entry], init=False)
+    _first: int = field(default=0, init=False)
+    """The number of the first entry."""
+    _leaving: _Mark = field(factory=_Mark, init=False)
+    """Before it, the server may have forgotten them when a request sent now arrives."""
+    _settled: _Mark = field(factory=_Mark, init=False)
+    """Before it, the server had counted them when a request sent now arrives."""
+
+    def add(self, sent: float, units: int) -> int:
+        """Note a request, and return its entry's number.
+
+        It is counted `JITTER` later at the latest, unless its answer comes sooner.
+        """
+        self.units += units
+        entries = self._entries
+        if self.grain and entries and sent < entries[-1].sent + self.grain:
+            entry = entries[-1]
+            entry.base, entry.units = sent + JITTER, entry.units + units
+            if self._settled.number > entry.number:
+                self._settled.units += units
+            return entry.number
+        entry = Entry(self._first + len(entries), sent, sent + JITTER, units)
+        entries.append(entry)
+        return entry.number
+
+    def answered(self, number: int, now: float) -> None:
+        """Note when the answer to the only request of an entry came."""
+        if not self.grain and (entry := self._entry(number)) is not None and now < entry.base:
+            entry.base = now
+
+    def remove(self, number: int, units: int) -> None:
+        """Note that the server did not count a request; one that has left the window already stays so."""
+        entry = self._entry(number)
+        if entry is None:
+            return
+        units = min(units, entry.units)
+        entry.units -= units
+        self.units -= units
+        for mark in (self._leaving, self._settled):
+            if number < mark.number:
+                mark.units -= units
+
+    def _entry(self, number: int) -> Entry | None:
+        at = number - self._first
+        return self._entries[at] if 0 <= at < len(self._entries) else None
+
+    def forget(self, now: float) -> None:
+        """Take away what the server must have forgotten."""
+        entries, span = self._entries, self.span
+        while entries and entries[0].base + span <= now:
+            self.gone += entries[0].units
+            self._drop(entries.popleft())
+
+    def surely(self, sent: float) -> int:
+        """Count the units that the server has counted for sure when a request that is sent now arrives."""
+        entries, mark, since = self._entries, self._leaving, sent + JITTER - self.span
+        while mark.number - self._first < len(entries) and (entry := entries[mark.number - self._first]).sent <= since:
+            mark.number, mark.units = mark.number + 1, mark.units + entry.units
+        self._settle(sent)
+        return max(0, self._settled.units - self._leaving.units)
+
+    def in_flight(self, now: float) -> int:
+        """Count the units of which neither an answer nor its absence has told that they were not refused."""
+        self._settle(now)
+        return self.units - self._settled.units
+
+    def drop_oldest(self, units: int) -> None:
+        """Take away the oldest: the window holds less than all of ours, so it doesn't slide."""
+        entries = self._entries
+        while units > 0 and entries:
+            first = entries.popleft()
+            units -= first.units
+            self.dropped += first.units
+            self._drop(first)
+
+    def settles_at(self) -> float:
+        """Return when the first of those in flight is taken for admitted."""
+        at = self._settled.number - self._first
+        return self._entries[at].base if at < len(self._entries) else math.inf
+
+    def _settle(self, now: float) -> None:
+        entries, mark = self._entries, self._settled
+        while mark.number - self._first < len(entries) and (entry := entries[mark.number - self._first]).base <= now:
+            mark.number, mark.units = mark.number + 1, mark.units + entry.units
+
+    @property
+    def next_end(self) -> float:
+        """When the server must have forgotten the oldest; infinity where there is none."""
+        return self._entries[0].base + self.span if self._entries else math.inf
+
+    def dump(self) -> JSON:
+        """Return what `load` takes."""
+        return [self._first, self.dropped, [[each.sent, each.base, each.units] for each in self._entries]]
+
+    def load(self, dumped: Any) -> None:
+        """Take over what another has sent."""
+        self._first, self.dropped, entries = dumped
+        self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
+        self.units = sum(each.units for each in self._entries)
+        self._leaving, self._settled = _Mark(self._first), _Mark(self._first)
+
+    def _drop(self, entry: Entry) -> None:
+        self.units -= entry.units
+        self._first += 1
+        for mark in (self._leaving, self._settled):
+            if mark.number > entry.number:
+                mark.units -= entry.units
+            else:
+                mark.number = self._first
+
+
+@define
+class _Interval:
+    """Requests of others that came after `since` and up to `until`."""
+
+    since: float
+    until: float
+    units: int
+
+
+@define
+class ForeignUsage:
+    """How many units of others a window holds, and when they will leave it."""
+
+    span: float
+    units: int = field(default=0, init=False)
+    """How many the server may still count."""
+    seen: float = field(default=-math.inf, init=False)
+    """When some of them were in the window last."""
+    _intervals: deque[_Interval] = field(factory=deque[_Interval], init=False)
+
+    def forget(self, now: float) -> None:
+        """Take away what the server must have forgotten."""
+        intervals, span = self._intervals, self.span
+        while intervals and intervals[0].until + span <= now:
+            self.units -= intervals.popleft().units
+
+    def raise_to(self, units: int, *, since: float, until: float) -> None:
+        """Learn that there are at least so many: those that are new came in this time."""
+        more = units - self.units
+        if units > 0:
+            self.seen = until
+        if more <= 0:
+            return
+        self.units = units
+        last = self._intervals[-1] if self._intervals else None
+        if last is not None and until <= last.since + self.span / PARTS:
+            last.until, last.units = max(last.until, until), last.units + more
+        else:
+            start = max(since, until - self.span, -math.inf if last is None else last.since)
+            self._intervals.append(_Interval(min(start, until), until, more))
+
+    def lower_to(self, units: int) -> None:
+        """Learn that there are at most so many: those that came first have left."""
+        fewer = self.units - max(units, 0)
+        while fewer > 0:
+            first = self._intervals[0]
+            gone = min(fewer, first.units)
+            first.units -= gone
+            fewer -= gone
+            self.units -= gone
+            if not first.units:
+                self._intervals.popleft()
+
+    def none_ends_before(self, moment: float) -> None:
+        """Learn when the oldest request of the window leaves it."""
+        since = moment - self.span
+        for interval in self._intervals:
+            if interval.since >= since:
+                return
+            interval.since = since
+            interval.until = max(interval.until, since)
+
+    @property
+    def next_end(self) -> float:
+        """When the server must have forgotten the first of them; infinity where there is none."""
+        return self._intervals[0].until + self.span if self._intervals else math.inf
+
+    @property
+    def earliest_end(self) -> float:
+        """When the first of them may have left; infinity where there is none."""
+        return self._intervals[0].since + self.span if self._intervals else math.inf
+
+    def expected_end(self, units: int) -> float:
+        """Return when so many are expected to have left."""
+        for interval in self._intervals:
+            if units <= interval.units:
+                share = units / interval.units
+                return interval.since + share * (interval.until - interval.since) + self.span
+            units -= interval.units
+        return math.inf
+
+    def dump(self) -> JSON:
+        """Return what `load` takes."""
+        return [self.seen, [[each.since, each.until, each.units] for each in self._intervals]]
+
+    def load(self, dumped: Any) -> None:
+        """Take over what another has seen."""
+        self.seen, intervals = dumped
+        self._intervals = deque(_Interval(*each) for each in intervals)
+        self.units = sum(each.units for each in self._intervals)
