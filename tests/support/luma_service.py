@@ -4,10 +4,13 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from attrs import fields
 from multidict import CIMultiDict
 
 from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.luma.api import LumaApi
+from generor_async.simulator.luma.limits import LimitRules
+from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.storage import Storage
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -70,7 +73,9 @@ class Service:
     def __init__(self, **options: Any) -> None:
         self.storage = Storage()
         settings: dict[str, Any] = {"seed": 7, **options}
-        self.api = LumaApi(storage=self.storage, **settings)
+        slots = SlotRules(**_taken(settings, "release_at", "release_lag", "expiry"))
+        rules = LimitRules(slots=slots, **_taken(settings, *(field.name for field in fields(LimitRules))))
+        self.api = LumaApi(storage=self.storage, rules=rules, **settings)
         self.now = START
 
     def call(
@@ -121,6 +126,11 @@ class Service:
         """Send a file to a presigned upload URL."""
         routes, url = self.storage.routes, upload["url"]
         return ask(routes, upload["method"], url, now=self.now, headers=upload["headers"], body=content)
+
+
+def _taken(settings: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Take the settings of these names, as far as they are given."""
+    return {name: settings.pop(name) for name in names if name in settings}
 
 
 def refused(answer: Answer) -> tuple[int, str]:
