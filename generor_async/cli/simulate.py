@@ -52,8 +52,8 @@ SWITCHES: Mapping[str, str] = {
     "suspended_may_read": "Whether a suspended or deactivated Luma client may still look at what it has.",
     "release_lag": "For how many seconds a Luma job that has ended still holds its slot.",
     "others": "Let another user share a key's limits; may be given several times. API=KIND, and details (NAME=VALUE) "
-    "after colons. KIND is steady (rate a minute), bursts (size, every), hog or jobs (slots); each may have a start and "
-    "an end, in seconds. For example `luma=bursts:size=30:every=180`, or `luma=jobs:slots=2:end=300`.",
+    "after colons. KIND is steady (rate a minute), bursts (size, every), hog or jobs (slots); each may have a start "
+    "and an end, in seconds. For example `luma=bursts:size=30:every=180`, or `luma=jobs:slots=2:end=300`.",
 }
 SWITCHES_PANEL = "What the documents leave open"
 DEFAULTS: Mapping[str, Any] = {"port": 8080}

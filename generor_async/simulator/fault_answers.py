@@ -1,7 +1,8 @@
 """What a fault says instead of the true answer, or does to it, where all of HTTP is kept to.
 
-`documented`: Generor's 429 and 500, Luma's 502 and 503; its 429 are worded as the API words them. `assumed`: the wording of every other status in
-the APIs' shapes, and everything that a gateway says: it knows neither the API's headers nor its shape.
+`documented`: Generor's 429 and 500, Luma's 502 and 503; its 429 are worded as the API words them. `assumed`: the
+wording of every other status in the APIs' shapes, and everything that a gateway says: it knows neither the API's
+headers nor its shape.
 """
 
 import json
@@ -48,7 +49,7 @@ S3_CODES = {429: "TooManyRequests", 500: "InternalError", 502: "BadGateway", 503
 
 
 def bent(fault: Fault, call: Call) -> Call:
-    """Give the request as the operation sees it under a fault: through a stale index, say, or from after a URL's end."""
+    """Give the request as the operation sees it under a fault: through a stale index, say, or after a URL's end."""
     if fault.fault == "stale_listing":
         return evolve(call, lag=fault.details["seconds"])
     if fault.fault == "expired_url":

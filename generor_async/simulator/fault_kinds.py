@@ -160,7 +160,7 @@ KINDS: Mapping[str, Kind] = {
         details={"sent": Choice(default="nothing", options=("nothing", "headers"))},
     ),
     "429": Kind(
-        does="a limit is reached, of Luma's that of rpm, jobs or abuse; Retry-After is usual, seconds, any text, or none",
+        does="a limit is reached, of Luma's rpm, jobs or abuse; Retry-After is usual, seconds, any text, or none",
         details={
             "limit": Choice(default="rpm", options=("rpm", "jobs", "abuse")),
             "shape": SHAPE,

@@ -236,7 +236,9 @@ def read_details(name: str, known: Mapping[str, Detail], given: Mapping[str, Any
         if detail not in known:
             told = _nearest(detail, known) if known else "; it takes none"
             raise ValueError(f"{name} takes no detail {detail!r}{told}")
-    return {detail: kind.read(detail, given[detail]) if detail in given else kind.default for detail, kind in known.items()}
+    return {
+        detail: kind.read(detail, given[detail]) if detail in given else kind.default for detail, kind in known.items()
+    }
 
 
 def _read_part(part: str) -> tuple[str, Any]:

@@ -28,6 +28,8 @@ from generor_async.simulator.luma.slots import Slots
 __all__ = ["KINDS", "Other", "Others", "Shared"]
 
 MINUTE = 60.0
+REMEMBERED = 90_000.0
+"""Seconds: what was due earlier happens so long ago, and its repetitions until then never; no window remembers it."""
 MOST_A_MINUTE = 6_000
 WHEN: Mapping[str, Detail] = {
     "start": Number(default=0.0, least=0),
@@ -67,11 +69,6 @@ class Shared:
     slots: Slots | None = None
     """None where jobs have no limit."""
 
-    @property
-    def remembered(self) -> float:
-        """Seconds after which nothing matters any more that has happened."""
-        return 2 * max(window.seconds for window in self.windows)
-
 
 @define(kw_only=True, eq=False)
 class Other:
@@ -93,13 +90,17 @@ class Other:
     def arrival(self, number: int) -> float:
         """Tell when the burst or request of that number arrives; each number is asked for once, in order."""
         if self.kind == "steady":
-            return self.begins + (number + self._dice.random()) * MINUTE / self.details["rate"]
-        return self.begins + number * float(self.details["every"])
+            return self.begins + (number + self._dice.random()) * self._every
+        return self.begins + number * self._every
 
     def number_at(self, when: float) -> int:
         """Give the number of the last burst or request that is due before that time."""
-        every = MINUTE / self.details["rate"] if self.kind == "steady" else self.details["every"]
-        return int((when - self.begins) // every) - 1
+        return int((when - self.begins) // self._every) - 1
+
+    @property
+    def _every(self) -> float:
+        seconds: float = MINUTE / self.details["rate"] if self.kind == "steady" else self.details["every"]
+        return seconds
 
     def to_json(self) -> dict[str, Any]:
         """Show it to callers of the control endpoints."""
@@ -124,6 +125,8 @@ class Others:
         self._count = 0
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         """What happens next, as a heap: when, an order for what happens at once, and what."""
+        self._insisting: dict[tuple[Other, float], int] = {}
+        """How many requests are to be sent again, by whose they are and when."""
 
     def __iter__(self) -> Iterator[Other]:
         return iter(tuple(self._added))
@@ -173,6 +176,7 @@ class Others:
         with self._lock:
             self._added.clear()
             self._due.clear()
+            self._insisting.clear()
             for shared in self._shared.values():
                 if shared.slots is not None:
                     shared.slots.held_by_others = 0
@@ -184,11 +188,7 @@ class Others:
         with self._lock:
             while self._due and self._due[0][0] <= now:
                 at, _, act = heapq.heappop(self._due)
-                act(max(at, now - self._remembered))
-
-    @property
-    def _remembered(self) -> float:
-        return max(shared.remembered for shared in self._shared.values())
+                act(max(at, now - REMEMBERED))
 
     def _at(self, when: float, act: Callable[[float], None]) -> None:
         self._count += 1
@@ -219,14 +219,24 @@ class Others:
         """Send so many requests at once; those that are refused may be sent again."""
         if at >= other.ends:
             return
-        refused, wait = 0, 0
-        for _ in range(requests):
-            allowed, verdict = admit_all(self._shared[other.api].windows, at, other.details["weight"])
-            other.admitted += allowed
-            refused, wait = refused + (not allowed), verdict.retry_after
-        other.refused += refused
-        if refused and other.details["refused"] == "insist":
-            self._at(at + wait, lambda later: self._ask(other, refused, later))
+        windows, weight = self._shared[other.api].windows, other.details["weight"]
+        for sent in range(requests):
+            allowed, verdict = admit_all(windows, at, weight)
+            if not allowed:
+                self._refuse(other, requests - sent, at, at + verdict.retry_after)
+                return
+            other.admitted += 1
+
+    def _refuse(self, other: Other, requests: int, at: float, again_at: float) -> None:
+        """Refuse a request that was judged, and with it all that came at the same time and are left."""
+        other.refused += requests
+        for window in self._shared[other.api].windows:
+            window.count(at, (requests - 1) * other.details["weight"], allowed=False)
+        if other.details["refused"] == "insist":
+            waiting = self._insisting.get((other, again_at), 0)
+            self._insisting[other, again_at] = waiting + requests
+            if not waiting:
+                self._at(again_at, lambda later: self._ask(other, self._insisting.pop((other, again_at)), later))
 
     def _take_all(self, other: Other, at: float) -> None:
         """Take every place that is free, and come again when the next one is."""

@@ -18,6 +18,7 @@ class ServerThread(threading.Thread):
         """Done when the server listens, or has failed to."""
 
     def run(self) -> None:
+        """Serve until the end; called by `start`."""
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:

@@ -26,6 +26,7 @@ def ask(
     now: float,
     headers: dict[str, str] | None = None,
     body: bytes = b"",
+    limits_down: bool = False,
 ) -> Answer:
     """Send one request to the route that it matches."""
     parts = urlsplit(url)
@@ -44,6 +45,7 @@ def ask(
                     request_id=REQUEST_ID,
                     now=now,
                     origin=ORIGIN,
+                    limits_down=limits_down,
                 )
             )
             assert isinstance(answer, Answer)
@@ -77,6 +79,7 @@ class Service:
         rules = LimitRules(slots=slots, **_taken(settings, *(field.name for field in fields(LimitRules))))
         self.api = LumaApi(storage=self.storage, rules=rules, **settings)
         self.now = START
+        self.limits_down = False
 
     def call(
         self,
@@ -94,7 +97,12 @@ class Service:
             sent["Authorization"] = f"Bearer {self.api.keys.get(key, key)}"
         if json_body is not None:
             body = json.dumps(json_body).encode()
-        return ask(self.api.routes, method, url, now=self.now, headers=sent, body=body)
+        return ask(self.api.routes, method, url, now=self.now, headers=sent, body=body, limits_down=self.limits_down)
+
+    def unrouted(self, *, headers: dict[str, str]) -> Answer:
+        """Send a request for a path that there isn't."""
+        route = Route("", "GET", "/nothing", self.api.refuse(404, "Not Found"))
+        return ask([route], "GET", "/nothing", now=self.now, headers=headers)
 
     def create(self, *, key: str | None = "main", prompt: str = "A sunset", **fields: Any) -> Answer:
         """Submit a generation."""

@@ -124,13 +124,14 @@ class LumaApi:
         """Make a handler for a request that has none: it needs no key, but counts against the ceiling against abuse."""
 
         def refused(call: Call) -> Answer:
-            key = self._ring.known(call)
+            key, caller = self._ring.known(call), None
             try:
                 if key is not None:
+                    caller = key.client.name
                     self._check_abuse(key.client, call)
-                raise Refusal(status, detail)
             except Refusal as refusal:
-                return _worded(refusal, None)
+                return _worded(refusal, caller)
+            return _worded(Refusal(status, detail), caller)
 
         return refused
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from generor_async.simulator.limits import Verdict, Window, WindowKind
 from generor_async.simulator.luma.models import MODELS
@@ -41,7 +41,7 @@ class LimitRules:
     """What X-RateLimit-Reset is on a 201: when the oldest request ages out, or a minute from now."""
     abuse_limit: int | None = None
     """Requests of any kind in a minute, or None."""
-    slots: SlotRules = SlotRules()
+    slots: SlotRules = field(factory=SlotRules)
 
     def window(self, limit: int) -> Window:
         """Make the window that submissions are counted in."""
