@@ -85,12 +85,13 @@ class Other:
     """Requests of its that were let in."""
     refused: int = 0
     """Requests of its that a limit refused."""
-    _dice: Random = field(repr=False)
+    dice: Random = field(repr=False)
+    """What its times are drawn from."""
 
     def arrival(self, number: int) -> float:
         """Tell when the burst or request of that number arrives; each number is asked for once, in order."""
         if self.kind == "steady":
-            return self.begins + (number + self._dice.random()) * self._every
+            return self.begins + (number + self.dice.random()) * self._every
         return self.begins + number * self._every
 
     def number_at(self, when: float) -> int:

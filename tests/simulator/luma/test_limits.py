@@ -22,8 +22,8 @@ MEASURED = read_weights("measured")
 
 
 def test_each_request_is_one_unit_unless_it_weighs_more() -> None:
-    for weights, left in (({}, ["29", "28", "27", "26"]), (MEASURED, ["27", "26", "25", "22"])):
-        luma = Service(jobs=30, weights=weights)
+    for name, left in (("contract", ["29", "28", "27", "26"]), ("measured", ["27", "26", "25", "22"])):
+        luma = Service(jobs=30, weights=read_weights(name))
         asked = [HEAVY, EDIT, {"model": "uni-1-max"}, HEAVY]
         assert [luma.create(**fields).headers["X-RateLimit-Remaining"] for fields in asked] == left
 
