@@ -39,14 +39,27 @@ SWITCHES: Mapping[str, str] = {
     "bad_key_on_public": "What becomes of a bad key where Generor needs none:",
     "listing_lag": "For how many seconds Generor's listings lack what was made.",
     "luma_window": "Whether Luma's minute slides or begins on the clock:",
+    "luma_weights": "What requests count against Luma's limits: contract (1 each), measured, or MODEL/TYPE=UNITS with "
+    "commas between.",
+    "luma_reset": "What Luma says of the reset when it takes a request, that of its oldest one or a minute from now:",
+    "luma_wording": "How Luma words that too many jobs are under way, with its limit, by units, or as in the contract:",
+    "luma_release_at": "When a Luma job frees its slot, at its end or at the first poll after that:",
+    "luma_job_expiry": "For how many seconds a Luma job holds its slot at most.",
+    "luma_abuse_limit": "How many requests of any kind Luma takes a minute; without it, any number.",
+    "luma_durations": "How long Luma's jobs take, brief or as they were measured:",
     "luma_charge_at": "When Luma takes the price of a generation:",
     "luma_refund_failures": "Whether Luma gives back what a failed generation cost.",
     "suspended_may_read": "Whether a suspended or deactivated Luma client may still look at what it has.",
     "release_lag": "For how many seconds a Luma job that has ended still holds its slot.",
+    "others": "Let another user share a key's limits; may be given several times. API=KIND, and details (NAME=VALUE) "
+    "after colons. KIND is steady (rate a minute), bursts (size, every), hog or jobs (slots); each may have a start "
+    "and an end, in seconds. For example `luma=bursts:size=30:every=180`, or `luma=jobs:slots=2:end=300`.",
 }
 SWITCHES_PANEL = "What the documents leave open"
 DEFAULTS: Mapping[str, Any] = {"port": 8080}
 """Where the command's own default is another than the simulator's."""
+COMMAND_LINE_TYPES: Mapping[str, Any] = {"luma_weights": str, "others": list[str]}
+"""Where an option can't be of the argument's own type."""
 
 FAULT: Any = typer.Option(
     (),
@@ -78,7 +91,7 @@ def options() -> list[Parameter]:
 
 def _option(name: str, text: str, *, panel: str | None = None) -> Parameter:
     taken = signature(Simulator).parameters[name]
-    kind = taken.annotation
+    kind = COMMAND_LINE_TYPES.get(name, taken.annotation)
     if get_origin(kind) is Literal:
         kind, text = str, f"{text} {' or '.join(get_args(kind))}."  # the simulator itself refuses any other
     default: Any = typer.Option(DEFAULTS.get(name, taken.default), help=text, rich_help_panel=panel)

@@ -29,8 +29,10 @@ HEAD = """\
 
 Each thing that the simulator does is one of these:
 
-- **documented**: a page of the vendor's says so. *Generor API* and *Luma errors* are the vendors' published pages,
-  *Luma guides* the further ones.
+- **documented**: the contract says so: *Generor API* and *Luma errors*, the vendors' published pages.
+- **page**: another page of the vendor's says so; *Luma guides* are those of late 2026.
+- **measured**: public logs and notes of people who run against the live server show it. Where two sources show
+  something else than the contract says, it is the default here.
 - **client**: the types of Luma's official client, `luma-agents` 0.5.0 from PyPI, say so.
 - **assumed**: nobody does, and the simulator had to choose. Where the other choice could mislead a program that is
   tried here first, it has a switch: an argument of `Simulator`. Where it has none, the table says why.
@@ -42,15 +44,16 @@ SWITCHES = """\
 
 As the simulator is unless told otherwise; the argument, in another position, makes it otherwise.
 
-| argument of `Simulator` | default | what it decides |
-|---|---|---|
+| argument of `Simulator` | default | what it decides | otherwise |
+|---|---|---|---|
 """
 REFUSALS = """\
 ## Refusals, word for word
 
 What the documents say is refused, or ends in failure, and how. Each line is met at the simulator as described, bare
 and through our client, by the test of `tests/documents/test_errors.py` that it names, which holds status, words and
-headers against it. Where no words are given the document has none.
+headers against it (for the limit of concurrent jobs, under `luma_wording="contract"`). Where no words are given the
+document has none.
 
 | where it is said | operation | answer | words | shown by |
 |---|---|---|---|---|
@@ -92,7 +95,8 @@ def _switches() -> str:
     lines = list[str]()
     for name in dict.fromkeys(row.switch for row in rows):
         says = "<br>".join(row.says for row in rows if row.switch == name)
-        lines.append(f"| `{name}` | `{arguments[name].default!r}` | {says} |\n")
+        otherwise = "<br>".join(row.otherwise for row in rows if row.switch == name and row.otherwise)
+        lines.append(f"| `{name}` | `{arguments[name].default!r}` | {says} | {otherwise} |\n")
     return "".join(lines)
 
 

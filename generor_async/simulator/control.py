@@ -6,6 +6,9 @@
     POST   /__sim__/faults    add one: {"operation": ..., "fault": ..., "when": ..., "times": ..., <details>}, or
                               {"spec": "luma.generations.create=reset:after_charge:0.05"}
     DELETE /__sim__/faults    remove them all
+    GET    /__sim__/others    the other users of the keys, and how they fared
+    POST   /__sim__/others    add one: {"api": ..., "kind": ..., <details>}, or {"spec": "luma=bursts:size=30"}
+    DELETE /__sim__/others    let them all leave
     POST   /__sim__/clock     {"advance": seconds}
     POST   /__sim__/reset     begin anew: both APIs, ledger and faults; time goes on
 
@@ -25,6 +28,7 @@ from attrs import asdict, frozen
 from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Ledger
+from generor_async.simulator.others import Other, Others
 
 __all__ = ["PREFIX", "Control", "ControlFrom"]
 
@@ -47,6 +51,11 @@ class Subject(Protocol):
     @property
     def faults(self) -> Faults:
         """What goes wrong on purpose."""
+        ...
+
+    @property
+    def others(self) -> Others:
+        """The other users of the keys."""
         ...
 
     def advance(self, seconds: float) -> None:
@@ -83,6 +92,9 @@ class Control:
             self._route("GET", "/faults", self._list_faults),
             self._route("POST", "/faults", self._add_fault),
             self._route("DELETE", "/faults", self._clear_faults),
+            self._route("GET", "/others", self._list_others),
+            self._route("POST", "/others", self._add_other),
+            self._route("DELETE", "/others", self._clear_others),
             self._route("POST", "/clock", self._move_clock),
             self._route("POST", "/reset", self._reset),
         ]
@@ -156,6 +168,20 @@ class Control:
         self._subject.faults.clear()
         return Answer(status=204)
 
+    def _list_others(self, _: Call) -> Answer:
+        return Answer(status=200, json={"others": [other.to_json() for other in self._subject.others]})
+
+    def _add_other(self, call: Call) -> Answer:
+        try:
+            added = _add_other(self._subject.others, _json_object(call))
+        except ValueError as error:
+            raise _Refusal(400, f"{error}.") from None
+        return Answer(status=201, json=added.to_json())
+
+    def _clear_others(self, _: Call) -> Answer:
+        self._subject.others.clear()
+        return Answer(status=204)
+
     def _move_clock(self, call: Call) -> Answer:
         given = _json_object(call)
         seconds = given.get("advance")
@@ -174,14 +200,29 @@ class Control:
 
 def _add(faults: Faults, given: Mapping[str, Any]) -> Fault:
     """Add the rule that was posted; ValueError for what isn't one."""
-    for name in ("spec", "operation", "fault", "when"):
-        if not isinstance(given.get(name, ""), str):
-            raise ValueError(f"{name} must be a string, not {given[name]!r}")  # noqa: TRY004  # it is the value of a JSON field
+    _check_strings(given, "spec", "operation", "fault", "when")
     if list(given) == ["spec"]:
         return faults.add_spec(given["spec"])
     if "fault" not in given:
         raise ValueError("the body must name a fault, or be a spec")
     return faults.add(**given)
+
+
+def _add_other(others: Others, given: Mapping[str, Any]) -> Other:
+    """Add the user that was posted; ValueError for what isn't one."""
+    _check_strings(given, "spec", "api", "kind")
+    if list(given) == ["spec"]:
+        return others.add_spec(given["spec"])
+    if "api" not in given or "kind" not in given:
+        raise ValueError("the body must name an api and a kind, or be a spec")
+    details = {name: value for name, value in given.items() if name not in {"api", "kind"}}
+    return others.add(given["api"], given["kind"], **details)
+
+
+def _check_strings(given: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not isinstance(given.get(name, ""), str):
+            raise ValueError(f"{name} must be a string, not {given[name]!r}")  # noqa: TRY004  # it is the value of a JSON field
 
 
 def _json_object(call: Call) -> dict[str, Any]:

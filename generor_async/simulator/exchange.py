@@ -39,6 +39,8 @@ class Call:
     """Scheme, host and port under which the simulator was reached: absolute URLs in answers start with it."""
     lag: float = 0.0
     """Seconds by which listings lag in this answer, besides the lag that they always have."""
+    limits_down: bool = False
+    """Whether what counts requests against the limits is down."""
 
 
 @define(kw_only=True)

@@ -1,7 +1,8 @@
 """What a fault says instead of the true answer, or does to it, where all of HTTP is kept to.
 
-`documented`: Generor's 429 and 500, Luma's two 429, its 502 and 503. `assumed`: the wording of every other status in
-the APIs' shapes, and everything that a gateway says: it knows neither the API's headers nor its shape.
+`documented`: Generor's 429 and 500, Luma's 502 and 503; its 429 are worded as the API words them. `assumed`: the
+wording of every other status in the APIs' shapes, and everything that a gateway says: it knows neither the API's
+headers nor its shape.
 """
 
 import json
@@ -19,10 +20,11 @@ from attrs import evolve
 from generor_async.simulator.exchange import Answer, Call
 from generor_async.simulator.faults import Fault
 from generor_async.simulator.luma.answers import COMMON_HEADERS
+from generor_async.simulator.routing import Mount
 
 __all__ = ["FAITHFUL", "bent", "replaced"]
 
-FAITHFUL = frozenset({"drip", "expired_url", "lossy_listing", "skewed_clock", "stale_listing"})
+FAITHFUL = frozenset({"drip", "expired_url", "limits_down", "lossy_listing", "skewed_clock", "stale_listing"})
 """The faults under which the operation's own answer reaches the caller, and is none that broke."""
 LONGEST_LIFETIME = 7 * 86_400.0
 """Seconds for which S3 signs a URL at most."""
@@ -47,18 +49,20 @@ S3_CODES = {429: "TooManyRequests", 500: "InternalError", 502: "BadGateway", 503
 
 
 def bent(fault: Fault, call: Call) -> Call:
-    """Give the request as the operation sees it under a fault: through a stale index, or from after a URL's end."""
+    """Give the request as the operation sees it under a fault: through a stale index, say, or after a URL's end."""
     if fault.fault == "stale_listing":
         return evolve(call, lag=fault.details["seconds"])
     if fault.fault == "expired_url":
         return evolve(call, now=call.now + LONGEST_LIFETIME)
+    if fault.fault == "limits_down":
+        return evolve(call, limits_down=True)
     return call
 
 
-def replaced(fault: Fault, call: Call, answer: Answer | None, limits_told: Mapping[str, str]) -> Answer:
+def replaced(fault: Fault, call: Call, answer: Answer | None, mount: Mount) -> Answer:
     """Give what is said under a fault; `answer` is the true one, None where the operation never came to one."""
     if fault.fault in STATUSES:
-        return _status(fault, call, STATUSES[fault.fault], limits_told)
+        return _status(fault, call, STATUSES[fault.fault], mount)
     if fault.fault in BODIES:
         return BODIES[fault.fault](fault, answer)
     if answer is None:
@@ -72,12 +76,13 @@ def replaced(fault: Fault, call: Call, answer: Answer | None, limits_told: Mappi
     return evolve(answer, status=200, json={})  # there must be something to break
 
 
-def _status(fault: Fault, call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
+def _status(fault: Fault, call: Call, status: int, mount: Mount) -> Answer:
     """Say no, in the API's own shape or as a gateway."""
+    limits_told = mount.limits_told(call)
     if fault.details["shape"] == "gateway":
         answer = _page(status)
     elif status == 429:
-        answer = _limited(fault, call, limits_told)
+        answer = _limited(fault, call, mount)
     else:
         answer = _worded(call, status, limits_told)
     retry_after = fault.details["retry_after"]
@@ -89,10 +94,11 @@ def _status(fault: Fault, call: Call, status: int, limits_told: Mapping[str, str
     return evolve(answer, headers={**answer.headers, "Retry-After": told})
 
 
-def _limited(fault: Fault, call: Call, limits_told: Mapping[str, str]) -> Answer:
-    """Say that a limit is reached; Luma's of jobs comes without the headers of its other one."""
-    if fault.details["limit"] == "jobs":
-        return Answer(status=429, json={"detail": "Too many concurrent jobs"}, headers=COMMON_HEADERS)
+def _limited(fault: Fault, call: Call, mount: Mount) -> Answer:
+    """Say that a limit is reached; Luma's of jobs and against abuse come without the headers of its minute."""
+    limit, limits_told = fault.details["limit"], mount.limits_told(call)
+    if limit != "rpm":
+        return Answer(status=429, json={"detail": mount.limit_words(limit)}, headers=COMMON_HEADERS)
     answer = _worded(call, 429, limits_told)
     if not limits_told:
         return answer

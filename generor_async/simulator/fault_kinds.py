@@ -160,9 +160,9 @@ KINDS: Mapping[str, Kind] = {
         details={"sent": Choice(default="nothing", options=("nothing", "headers"))},
     ),
     "429": Kind(
-        does="a limit is reached, of Luma's that of rpm or jobs; Retry-After is usual, seconds, any text, or none",
+        does="a limit is reached, of Luma's rpm, jobs or abuse; Retry-After is usual, seconds, any text, or none",
         details={
-            "limit": Choice(default="rpm", options=("rpm", "jobs")),
+            "limit": Choice(default="rpm", options=("rpm", "jobs", "abuse")),
             "shape": SHAPE,
             "retry_after": RetryAfter(default="usual"),
         },
@@ -202,6 +202,11 @@ KINDS: Mapping[str, Kind] = {
         does="a listing lacks this share of its items, the same ones each time, as the seed has it",
         details={"share": Number(default=0.2, above=0, most=1)},
         operations=LISTINGS,
+        whens=(),
+    ),
+    "limits_down": Kind(
+        does="what counts submissions is down: none is counted or refused by a limit, and X-RateLimit-* are missing",
+        operations=("luma.generations.create",),
         whens=(),
     ),
     "skewed_clock": Kind(

@@ -26,7 +26,7 @@ from attrs import define, field
 
 from generor_async.simulator.fault_kinds import KINDS, WHENS, Detail, Kind, Number, When
 
-__all__ = ["Fault", "Faults", "Port"]
+__all__ = ["Fault", "Faults", "Port", "read_details", "read_value"]
 
 TIMES = Number(default=None, least=1, whole=True)
 RATE = Number(default=None, above=0, most=1)
@@ -138,13 +138,14 @@ class Faults:
             times=_read(TIMES, "times", times),
             rate=_read(RATE, "rate", rate),
             seed=f"{self._seed} {self._added + 1}" if seed is None else _read(SEED, "seed", seed),
-            details=_read_details(fault, kind, details),
+            details=read_details(fault, kind.details, details),
             operations=self._matched(operation, fault, kind),
         )
         if fault == "refuse" and (operation, times, rate) != ("*", None, None):
             raise ValueError("refuse takes no operation, times or rate: what is refused never says what it is for")
-        if rule.details.get("limit") == "jobs" and not all(name.startswith("luma.") for name in rule.operations):
-            raise ValueError(f"limit 'jobs' is Luma's alone: choose an operation of luma, not {operation!r}")
+        limit = rule.details.get("limit", "rpm")
+        if limit != "rpm" and not all(name.startswith("luma.") for name in rule.operations):
+            raise ValueError(f"limit {limit!r} is Luma's alone: choose an operation of luma, not {operation!r}")
         self._added += 1
         self._keep((*self._rules, rule))
         return rule
@@ -229,14 +230,14 @@ def _read(detail: Detail, name: str, value: Any) -> Any:
     return None if value is None else detail.read(name, value)
 
 
-def _read_details(fault: str, kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
-    for name in given:
-        if name not in kind.details:
-            known = _nearest(name, kind.details) if kind.details else "; it takes none"
-            raise ValueError(f"{fault} takes no detail {name!r}{known}")
+def read_details(name: str, known: Mapping[str, Detail], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the details of a kind of that name: each that it knows, given or not."""
+    for detail in given:
+        if detail not in known:
+            told = _nearest(detail, known) if known else "; it takes none"
+            raise ValueError(f"{name} takes no detail {detail!r}{told}")
     return {
-        name: detail.read(name, given[name]) if name in given else detail.default
-        for name, detail in kind.details.items()
+        detail: kind.read(detail, given[detail]) if detail in given else kind.default for detail, kind in known.items()
     }
 
 
@@ -244,12 +245,12 @@ def _read_part(part: str) -> tuple[str, Any]:
     """Read one part of a spec: what it is, and its value."""
     name, equals, value = part.partition("=")
     if equals and name not in {"operation", "fault", "when", "times", "rate"}:
-        return name, _read_value(value)
+        return name, read_value(value)
     if part in WHENS:
         return "when", part
     if part.endswith("x") and part[:-1].isdecimal():
         return "times", int(part[:-1])
-    rate = _read_value(part)
+    rate = read_value(part)
     if isinstance(rate, int | float):
         return "rate", rate
     close = get_close_matches(part, WHENS, n=1)
@@ -257,7 +258,7 @@ def _read_part(part: str) -> tuple[str, Any]:
     raise ValueError(f"{part!r} says nothing about a fault: {meant}")
 
 
-def _read_value(text: str) -> int | float | str | None:
+def read_value(text: str) -> int | float | str | None:
     """Read a value as it is written on a command line: `none`, a number, or a word."""
     if text == "none":
         return None

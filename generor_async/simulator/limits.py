@@ -2,13 +2,14 @@
 
 A window never looks at a clock: `now`, in Unix seconds, is an argument, and must not run backwards.
 Where the documents leave the algorithm open, it is a switch (`kind`, `count_rejected`, and `take_back` for what
-turned out not to count).
+turned out not to count). A request of weight 3 counts as three.
 """
 
 import math
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Literal
 
 from attrs import define
@@ -51,30 +52,31 @@ class Window:
         self.count_rejected = count_rejected
         self._admitted: deque[float] = deque()
 
-    def admit(self, now: float) -> Verdict:
+    def admit(self, now: float, weight: int = 1) -> Verdict:
         """Judge a request that arrives now, and count it if it is allowed (or if rejected ones count)."""
-        allowed = self.has_room(now)
-        self.count(now, allowed=allowed)
+        allowed = self.has_room(now, weight)
+        self.count(now, weight, allowed=allowed)
         return self.told(now, allowed=allowed)
 
     def peek(self, now: float) -> Verdict:
         """Say what a request that arrived now would be told, without counting it."""
         return self.told(now, allowed=self.has_room(now))
 
-    def has_room(self, now: float) -> bool:
+    def has_room(self, now: float, weight: int = 1) -> bool:
         """Tell whether a request that arrived now would be allowed."""
         self._forget(now)
-        return len(self._admitted) < self.limit
+        return len(self._admitted) + weight <= self.limit
 
-    def count(self, now: float, *, allowed: bool) -> None:
+    def count(self, now: float, weight: int = 1, *, allowed: bool) -> None:
         """Take note of a request that was judged over several windows, as `admit_all` does."""
         if allowed or self.count_rejected:
-            self._admitted.append(now)
+            self._admitted.extend(repeat(now, weight))
 
-    def take_back(self, at: float) -> None:
+    def take_back(self, at: float, weight: int = 1) -> None:
         """Count a request of that time no longer, if it still counts: it was allowed, but came to nothing."""
         with suppress(ValueError):  # its answer took so long that it has aged out
-            self._admitted.remove(at)
+            for _ in range(weight):
+                self._admitted.remove(at)
 
     @property
     def share_left(self) -> float:
@@ -107,17 +109,17 @@ class Window:
         )
 
 
-def admit_all(windows: Sequence[Window], now: float) -> tuple[bool, Verdict]:
+def admit_all(windows: Sequence[Window], now: float, weight: int = 1) -> tuple[bool, Verdict]:
     """Judge one request against several windows at once: it is counted in all of them, or taken by none.
 
     The verdict to show comes from the window that binds: of those that refuse, the one that lasts longest;
     if none refuses, the one with the smallest share left (the first of them on a tie).
     """
-    refusing = [window for window in windows if not window.has_room(now)]
+    refusing = [window for window in windows if not window.has_room(now, weight)]
     for window in windows:
-        window.count(now, allowed=not refusing)
+        window.count(now, weight, allowed=not refusing)
     if refusing:
-        return False, max((window.peek(now) for window in refusing), key=lambda verdict: verdict.reset_at)
+        return False, max((window.told(now, allowed=False) for window in refusing), key=lambda told: told.reset_at)
     return True, tightest(windows, now)
 
 

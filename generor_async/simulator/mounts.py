@@ -3,7 +3,6 @@
 from generor_async.simulator.control import PREFIX, Control
 from generor_async.simulator.exchange import Answer, Call
 from generor_async.simulator.generor.api import GenerorApi
-from generor_async.simulator.luma.answers import COMMON_HEADERS
 from generor_async.simulator.luma.api import LumaApi
 from generor_async.simulator.routing import Handler, Mount
 from generor_async.simulator.storage import Storage
@@ -37,12 +36,13 @@ def mounts(generor: GenerorApi, luma: LumaApi, storage: Storage) -> list[Mount]:
             api="luma",
             prefix="/v1",
             routes=luma.routes,
-            not_found=_detail(404, "Not Found"),
-            not_allowed=_detail(405, "Method Not Allowed"),
-            too_large=_detail(413, "Request body too large"),
-            malformed=_detail(400, "Request body could not be read"),
+            not_found=luma.refuse(404, "Not Found"),
+            not_allowed=luma.refuse(405, "Method Not Allowed"),
+            too_large=luma.refuse(413, "Request body too large"),
+            malformed=luma.refuse(400, "Request body could not be read"),
             max_body=LUMA_BODY,
             limits_told=luma.limits_told,
+            limit_words=luma.limit_words,
         ),
         Mount(
             api="storage",
@@ -71,15 +71,6 @@ def control_mount(control: Control) -> Mount:
         max_body=CONTROL_BODY,
         recorded=False,
     )
-
-
-def _detail(status: int, detail: str) -> Handler:
-    """Refuse in Luma's shape what none of its operations is for."""
-
-    def refused(_: Call) -> Answer:
-        return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
-
-    return refused
 
 
 def _plain(status: int, text: str) -> Handler:

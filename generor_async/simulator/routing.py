@@ -18,6 +18,10 @@ def _nothing_told(_: Call) -> Mapping[str, str]:
     return {}
 
 
+def _plain_words(_: str) -> str:
+    return "Rate limit exceeded"
+
+
 @frozen(kw_only=True)
 class Mount:
     """An API on the server: where it lives, and how it words what none of its operations is for."""
@@ -36,6 +40,8 @@ class Mount:
     max_body: int
     limits_told: Callable[[Call], Mapping[str, str]] = _nothing_told
     """Gives the headers that tell a caller of its limits, for answers that the API's own code never comes to."""
+    limit_words: Callable[[str], str] = _plain_words
+    """Gives the words of a refusal for the limit `rpm`, `jobs` or `abuse`."""
     recorded: bool = True
     """Whether its requests are part of what is simulated: in the ledger, and struck by faults."""
 

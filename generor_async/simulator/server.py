@@ -22,6 +22,7 @@ from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
 from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
+from generor_async.simulator.others import Others
 from generor_async.simulator.routing import Handler, Match, Mount, Router
 
 __all__ = ["Server"]
@@ -47,11 +48,13 @@ class Server:
         clock: SimulatedClock,
         ledger: Ledger,
         faults: Faults,
+        others: Others,
         seed: int,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
         self._faults = faults
+        self._others = others
         self._seed = seed
         self._date = (-1, "")
         self._under_way: dict[asyncio.Task[object], web.RequestHandler] = {}
@@ -121,6 +124,7 @@ class Server:
             except web.RequestPayloadError:
                 handle = match.mount.malformed
         call = self._call(request, match, path, body)
+        self._others.catch_up(call.now)
         if not match.mount.recorded:
             answer = handle(call)
             assert isinstance(answer, Answer)  # the control endpoints take no time
@@ -166,7 +170,7 @@ class Server:
         answer = None
         if fault.when != "before_charge":
             answer = await self._decide(handle, bent(fault, call), entry)
-        said = replaced(fault, call, answer, match.mount.limits_told(call))
+        said = replaced(fault, call, answer, match.mount)
 
         def mark(delivered: bool) -> None:
             if answer is None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import math
-import threading
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self, get_args
 
@@ -17,10 +15,15 @@ from generor_async.simulator.generor.gate import BadKeyOnPublic, GateRules, Wind
 from generor_async.simulator.ledger import Ledger
 from generor_async.simulator.limits import WindowKind
 from generor_async.simulator.luma.api import ChargeAt, LumaApi
+from generor_async.simulator.luma.limits import ConcurrencyWording, LimitRules, ResetTold, Weights, read_weights
+from generor_async.simulator.luma.models import Durations
+from generor_async.simulator.luma.slots import ReleaseAt, SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
+from generor_async.simulator.others import Others, Shared
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.storage import Storage
+from generor_async.simulator.thread import ServerThread
 
 __all__ = ["Simulator"]
 
@@ -41,8 +44,11 @@ class Simulator:
 
     Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
     `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
-    `luma_charge_at`, `luma_refund_failures`, `suspended_may_read`, `release_lag` (seconds); `count_rejected` and
-    `count_errors` for both APIs. Raises ValueError for what can't be simulated.
+    `luma_weights` (`"contract"`, `"measured"`, `"uni-1-max/image_edit=3"`, or units by model and type), `luma_reset`,
+    `luma_wording`, `luma_release_at`, `luma_job_expiry` (seconds, or `math.inf`), `luma_abuse_limit` (requests of any
+    kind in a minute, or None), `luma_durations`, `luma_charge_at`, `luma_refund_failures`, `suspended_may_read`,
+    `release_lag` (seconds); `count_rejected` and `count_errors` for both APIs. `others` are other users of the keys,
+    each as `others.add_spec` takes it. Raises ValueError for what can't be simulated.
     """
 
     def __init__(
@@ -64,6 +70,13 @@ class Simulator:
         generor_failures_cost: bool = False,
         bad_key_on_public: BadKeyOnPublic = "refuse",
         luma_window: WindowKind = "sliding",
+        luma_weights: str | Weights = "contract",
+        luma_reset: ResetTold = "oldest",
+        luma_wording: ConcurrencyWording = "limit",
+        luma_release_at: ReleaseAt = "end",
+        luma_job_expiry: float = 3_600.0,
+        luma_abuse_limit: int | None = None,
+        luma_durations: Durations = "brief",
         luma_charge_at: ChargeAt = "submit",
         luma_refund_failures: bool = False,
         suspended_may_read: bool = False,
@@ -71,6 +84,7 @@ class Simulator:
         count_errors: bool = True,
         listing_lag: float = 0.0,
         release_lag: float = 0.0,
+        others: Sequence[str] = (),
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
         control: ControlFrom = "loopback",
@@ -84,6 +98,8 @@ class Simulator:
         _check_range("luma_balance", luma_balance, least=0)
         _check_range("listing_lag", listing_lag, least=0)
         _check_range("release_lag", release_lag, least=0)
+        _check_range("luma_job_expiry", luma_job_expiry, least=0)
+        _check_range("luma_abuse_limit", 1 if luma_abuse_limit is None else luma_abuse_limit, above=0)
         _check_range("failure_rate", failure_rate, least=0, most=1)
         _check_range("moderation_rate", moderation_rate, least=0, most=1)
         _check_choice("tier", tier, tuple(TIERS))
@@ -91,6 +107,10 @@ class Simulator:
         _check_choice("generor_window_shown", generor_window_shown, get_args(WindowShown))
         _check_choice("bad_key_on_public", bad_key_on_public, get_args(BadKeyOnPublic))
         _check_choice("luma_window", luma_window, get_args(WindowKind))
+        _check_choice("luma_reset", luma_reset, get_args(ResetTold))
+        _check_choice("luma_wording", luma_wording, get_args(ConcurrencyWording))
+        _check_choice("luma_release_at", luma_release_at, get_args(ReleaseAt))
+        _check_choice("luma_durations", luma_durations, get_args(Durations))
         _check_choice("luma_charge_at", luma_charge_at, get_args(ChargeAt))
         _check_choice("control", control, get_args(ControlFrom))
         self.clock = SimulatedClock(speed=speed, epoch=epoch, source=_not_yet)
@@ -103,13 +123,20 @@ class Simulator:
             rpm=luma_rpm,
             jobs=luma_jobs,
             balance=luma_balance,
-            window_kind=luma_window,
-            count_rejected=count_rejected,
-            count_errors=count_errors,
+            rules=LimitRules(
+                window_kind=luma_window,
+                count_rejected=count_rejected,
+                count_errors=count_errors,
+                weights=read_weights(luma_weights),
+                wording=luma_wording,
+                reset=luma_reset,
+                abuse_limit=luma_abuse_limit,
+                slots=SlotRules(release_at=luma_release_at, release_lag=release_lag, expiry=luma_job_expiry),
+            ),
             charge_at=luma_charge_at,
             refund_failures=luma_refund_failures,
             suspended_may_read=suspended_may_read,
-            release_lag=release_lag,
+            durations=luma_durations,
             failure_rate=failure_rate,
             moderation_rate=moderation_rate,
         )
@@ -131,6 +158,9 @@ class Simulator:
             failure_rate=failure_rate,
             moderation_rate=moderation_rate,
         )
+        self.others = Others(seed=seed, time=self.clock.time)
+        """The other users of the keys, who use up the same limits; the ledger has nothing of theirs."""
+        self._first_others = tuple(others)
         self._furnish()
         self.host = host
         self._port = port
@@ -143,10 +173,11 @@ class Simulator:
             clock=self.clock,
             ledger=self.ledger,
             faults=self.faults,
+            others=self.others,
             seed=seed,
         )
         self._origin: str | None = None
-        self._thread: _ServerThread | None = None
+        self._thread: ServerThread | None = None
 
     @property
     def url(self) -> str:
@@ -191,7 +222,7 @@ class Simulator:
         self.clock.advance(seconds)
 
     def reset(self) -> None:
-        """Begin anew, with empty APIs, the same keys, no faults and an empty ledger; time goes on.
+        """Begin anew, with empty APIs, the same keys and first others, no faults and an empty ledger; time goes on.
 
         What is under way ends as if nothing had happened, and leaves no trace. `luma`, `generor` and `storage` are
         other objects afterwards.
@@ -235,6 +266,7 @@ class Simulator:
                 "unanswered": len(ledger.unanswered()),
             },
             "faults": [fault.to_json() for fault in self.faults],
+            "others": [other.to_json() for other in self.others],
         }
 
     async def __aenter__(self) -> Self:
@@ -250,7 +282,7 @@ class Simulator:
     def __enter__(self) -> Self:
         self._check_stopped()
         self.clock.follow(time.monotonic)
-        self._thread = _ServerThread(self._start, self._stop)
+        self._thread = ServerThread(self._start, self._stop)
         self._thread.start()
         self._thread.ready.result()
         return self
@@ -278,38 +310,13 @@ class Simulator:
         self.storage = Storage()
         self.luma = self._new_luma(storage=self.storage)
         self.generor = self._new_generor(now=self.clock.time())
+        luma, generor = self.luma.client, self.generor.world.keys[self.generor_key]
+        self.others.share({"luma": Shared((luma.window,), luma.slots), "generor": Shared(generor.windows)})
+        for spec in self._first_others:
+            self.others.add_spec(spec)
 
     def _mounts(self) -> list[Mount]:
         return mounts(self.generor, self.luma, self.storage)
-
-
-class _ServerThread(threading.Thread):
-    """Runs a server in an event loop of its own, until it is told to stop."""
-
-    def __init__(self, start_server: Callable[[], Awaitable[None]], stop_server: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(name="generor simulator", daemon=True)
-        self._start_server, self._stop_server = start_server, stop_server
-        self.ready: Future[None] = Future()
-        """Done when the server listens, or has failed to."""
-
-    def run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            await self._start_server()
-        except BaseException as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
-            self.ready.set_exception(error)
-            return
-        self.ready.set_result(None)
-        await self._stopping.wait()
-        await self._stop_server()
-
-    def stop(self) -> None:
-        """Stop the server, and wait until it has."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self.join()
 
 
 def _not_yet() -> float:

@@ -126,13 +126,15 @@ def test_simulate_has_an_option_for_every_argument_of_the_simulator(run: Run) ->
 
 def test_simulate_serves_what_its_options_say(begin: Begin) -> None:
     options = ("--generor-credits", "5", "--luma-balance", "0.25", "--luma-rpm", "1", "--no-count-errors")
-    process = begin("simulate", "--port", "0", *options)
+    others = ("--others", "luma=jobs:slots=2", "--others", "generor=bursts:size=30")
+    process = begin("simulate", "--port", "0", *options, *others, "--luma-weights", "measured")
     printed = "".join(process.stdout.readline() for _ in range(8))
     (url,) = re.findall(r"curl (http\S+)/__sim__/state", printed)
     (key,) = re.findall(r"LUMA_AGENTS_API_KEY=(\S+)", printed)
     with urlopen(f"{url}/__sim__/state") as reply:
         state = json.load(reply)
     assert (state["generor"]["credits"], state["luma"]["balance"]) == (5, 0.25)
+    assert [(other["kind"], other["admitted"]) for other in state["others"]] == [("jobs", 0), ("bursts", 30)]
     for _ in range(2):  # neither counts
         with pytest.raises(HTTPError, match="400"):
             urlopen(Request(f"{url}/v1/generations", b"{}", {"Authorization": f"Bearer {key}"}))
@@ -168,6 +170,8 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(run: Run) -> None:
         (("--luma-jobs", "0"), "luma_jobs must be greater than 0"),
         (("--luma-window", "open"), "luma_window must be one of sliding, fixed, not 'open'"),
         (("--control", "somewhere"), "control must be one of loopback, anywhere"),
+        (("--luma-weights", "heavy"), "luma_weights must be contract or measured, or MODEL/TYPE=UNITS, not 'heavy'"),
+        (("--others", "luma=many"), "other users are steady, bursts, hog, jobs, not 'many'"),
         (("--fault", "reset"), "'reset' is not OPERATION=FAULT, such as luma.generations.create=reset:after_charge:3x"),
         (("--fault", "luma.generation.create=reset"), "no operation is called 'luma.generation.create'; the nearest: "),
         (("--fault", "luma.*=rest"), "no fault is called 'rest'; the nearest: reset, refuse"),

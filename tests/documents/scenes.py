@@ -151,7 +151,7 @@ def _options(error: DescribedError) -> dict[str, Any]:
         case "rpm":
             return {"luma_rpm": provoke["rpm"], "luma_jobs": provoke["rpm"] + 1}
         case "concurrent":
-            return {"luma_jobs": 2}
+            return {"luma_jobs": 2, "luma_wording": "contract"}
         case "no credits":
             return {"generor_credits": 0}
         case "rate limit":

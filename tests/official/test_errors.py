@@ -217,7 +217,7 @@ def test_too_many_jobs_at_once_are_a_rate_limit_error_without_rate_limit_headers
     with pytest.raises(luma_agents.RateLimitError) as caught:
         official.wait(once(official).generations.create(prompt="Another heron"))
     headers = caught.value.response.headers
-    assert (caught.value.body, headers["Retry-After"]) == ({"detail": "Too many concurrent jobs"}, "60")
+    assert (caught.value.body, headers["Retry-After"]) == ({"detail": "Concurrent generation limit reached (1)"}, "60")
     assert not [name for name in headers if name.lower().startswith("x-ratelimit")]
     assert official.ended(first).state == "completed"
     assert official.create(prompt="Another heron").state == "queued"

@@ -63,8 +63,15 @@ def test_what_is_assumed_has_a_switch_or_a_reason_why_not(row: Behaviour) -> Non
 
 
 @rows
-def test_a_switch_over_what_is_assumed_is_tried_in_both_positions(row: Behaviour) -> None:
-    if row.switch and row.weight == "assumed":
+def test_a_switch_over_what_somebody_says_tells_what_it_is_otherwise(row: Behaviour) -> None:
+    if row.weight != "assumed":
+        assert bool(row.otherwise) is bool(row.switch)
+    assert row.switch or not row.otherwise
+
+
+@rows
+def test_a_switch_over_what_is_assumed_measured_or_on_a_page_is_tried_in_both_positions(row: Behaviour) -> None:
+    if row.switch and row.weight in {"assumed", "measured", "page"}:
         assert any(test.startswith("test_switches.py") for test in row.tests)
 
 
@@ -78,6 +85,6 @@ def test_names_are_unique() -> None:
 
 def test_no_text_breaks_the_table() -> None:
     for row in ROWS:
-        for text in (row.says, row.where, row.unswitched):
+        for text in (row.says, row.where, row.unswitched, row.otherwise):
             assert not re.search(r"[|\n]", text)
             assert not text.endswith(".")

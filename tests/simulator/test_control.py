@@ -53,7 +53,7 @@ async def test_the_state_says_how_things_stand(control: Controller) -> None:
     assert state["luma"]["api_key"] == simulator.luma_key
     assert (state["luma"]["balance"], state["luma"]["generations"]) == (999.9596, 1)
     assert state["ledger"] == {"requests": 1, "charges": 1, "duplicates": 0, "unanswered": 0}
-    assert state["faults"] == []
+    assert state["faults"] == state["others"] == []
 
 
 async def test_they_leave_no_trace(control: Controller) -> None:
@@ -64,6 +64,36 @@ async def test_they_leave_no_trace(control: Controller) -> None:
     assert (await control.call("GET", "/state"))[1]["ledger"]["requests"] == 0
     assert not control.simulator.ledger.requests
     assert next(iter(control.simulator.faults)).met == 0
+
+
+async def test_others_can_be_added_seen_and_sent_away() -> None:
+    async with simulated(speed=0.001, luma_rpm=30) as simulator, aiohttp.ClientSession() as session:
+        control = Controller(simulator, session)
+        status, added = await control.call("POST", "/others", {"api": "luma", "kind": "bursts", "size": 29, "end": 60})
+        assert (status, added["kind"], added["details"]["size"], added["admitted"]) == (201, "bursts", 29, 0)
+        assert (await control.call("POST", "/others", {"spec": "luma=jobs:slots=10"}))[0] == 201
+        _, listed = await control.call("GET", "/others")
+        assert [(other["kind"], other["admitted"]) for other in listed["others"]] == [("bursts", 29), ("jobs", 0)]
+        assert (await ask(simulator, CREATE)).status == 429
+        assert await control.call("DELETE", "/others") == (204, None)
+        assert await control.call("GET", "/others") == (200, {"others": []})
+        told = await ask(simulator, CREATE)
+        assert (told.status, "x-ratelimit-remaining" in told.headers) == (429, True)
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"api": "luma"}, "the body must name an api and a kind, or be a spec."),
+        ({"api": "luma", "kind": ["hog"]}, "kind must be a string, not ['hog']."),
+        ({"spec": 3}, "spec must be a string, not 3."),
+        ({"spec": "luma=hog", "end": 3}, "the body must name an api and a kind, or be a spec."),
+        ({"api": "luma", "kind": "hog", "rate": 3}, "hog takes no detail 'rate'; there are: weight, start, end."),
+    ],
+)
+async def test_others_that_can_not_be_are_a_400(control: Controller, other: Any, sentence: str) -> None:
+    assert await control.call("POST", "/others", other) == (400, {"error": sentence})
+    assert len(control.simulator.others) == 0
 
 
 async def test_they_do_not_move_the_dice() -> None:
@@ -202,7 +232,7 @@ async def test_a_reset_begins_anew(control: Controller) -> None:
 async def test_what_there_is_not_is_a_sentence_that_says_what_there_is(control: Controller) -> None:
     status, told = await control.call("GET", "/nothing")
     assert status == 404
-    for path in ("state", "ledger", "faults", "clock", "reset"):
+    for path in ("state", "ledger", "faults", "others", "clock", "reset"):
         assert f"/__sim__/{path}" in told["error"]
     assert await control.call("PUT", "/state") == (405, {"error": "This endpoint does not take that method."})
     async with control.session.post(f"{control.simulator.url}/__sim__/clock", data=BytesIO(b" " * 1_048_577)) as reply:

@@ -206,9 +206,26 @@ async def test_luma_says_that_its_minute_is_full(details: str, retry_after: str 
 async def test_luma_says_that_its_jobs_are_too_many_without_a_word_on_its_other_limit() -> None:
     async with simulated(f"{CREATE}=429:limit=jobs") as simulator:
         seen = await ask(simulator, CREATE)
-        assert (seen.status, seen.json) == (429, {"detail": "Too many concurrent jobs"})
+        assert (seen.status, seen.json) == (429, {"detail": "Concurrent generation limit reached (10)"})
         assert seen.headers["retry-after"] == "60"
         assert not any(name.startswith("x-ratelimit") for name in seen.headers)
+
+
+async def test_luma_says_that_there_are_too_many_requests_on_a_get_as_well() -> None:
+    async with simulated("luma.*=429:limit=abuse") as simulator:
+        for operation in (CREATE, LIST):
+            seen = await ask(simulator, operation)
+            assert (seen.status, seen.json, seen.headers["retry-after"]) == (429, {"detail": "Too many requests"}, "12")
+            assert not any(name.startswith("x-ratelimit") for name in seen.headers)
+
+
+async def test_luma_takes_everything_while_its_limits_are_down() -> None:
+    async with simulated(f"{CREATE}=limits_down:3x", luma_rpm=1, luma_jobs=1, speed=0.001) as simulator:
+        told = [await ask(simulator, CREATE) for _ in range(4)]
+        assert [seen.status for seen in told] == [201] * 4
+        assert ["x-ratelimit-remaining" in seen.headers for seen in told] == [False, False, False, True]
+        assert [entry.charged for entry in simulator.ledger.requests] == [0.0404] * 4
+        assert (await ask(simulator, CREATE)).status == 429
 
 
 async def test_generor_says_that_a_limit_is_reached() -> None:

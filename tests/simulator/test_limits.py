@@ -113,6 +113,30 @@ def test_what_came_to_nothing_is_taken_back_as_long_as_it_counts() -> None:
     assert window.peek(START + 70).remaining == 1
 
 
+weighed = st.lists(st.tuples(st.integers(0, 200).map(lambda tenths: tenths / 4), st.integers(1, 4)), max_size=40)
+
+
+@given(weighed, st.integers(1, 6))
+def test_a_request_of_some_weight_counts_as_many(steps: list[tuple[float, int]], limit: int) -> None:
+    window, taken = Window(limit, 60.0), list[tuple[float, int]]()
+    for now, (_, weight) in zip(arrivals([pause for pause, _ in steps]), steps, strict=True):
+        used = sum(units for at, units in taken if now - at < 60)
+        verdict = window.admit(now, weight)
+        assert verdict.allowed is (used + weight <= limit)
+        if verdict.allowed:
+            taken.append((now, weight))
+            used += weight
+        assert verdict.remaining == limit - used
+
+
+def test_what_is_taken_back_is_taken_back_with_its_weight() -> None:
+    window = Window(7, 60.0)
+    window.admit(START, 2)
+    window.admit(START + 10, 3)
+    window.take_back(START + 10, 3)
+    assert window.peek(START + 10).remaining == 5
+
+
 def test_looking_does_not_count() -> None:
     window = Window(1, 60.0)
     assert window.peek(START).allowed

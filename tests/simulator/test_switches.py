@@ -169,6 +169,115 @@ async def test_release_lag_keeps_the_slot_of_a_job_that_has_ended(lag: float, st
         assert (await luma.create())[0] == (429 if lag == 0 else 201)
 
 
+HEAVY: dict[str, Any] = {"model": "uni-1-max", "type": "image_edit", "source": {"url": "https://example.com/a.jpg"}}
+
+
+@pytest.mark.parametrize(
+    ("weights", "left", "taken"),
+    [
+        ("contract", 9, 7),
+        ("measured", 7, 3),
+        ("uni-1-max/image_edit=5", 5, 2),
+        ({("uni-1-max", "image_edit"): 2}, 8, 5),
+    ],
+)
+async def test_luma_weights_says_what_an_edit_takes_of_both_limits(weights: Any, left: int, taken: int) -> None:
+    async with both(luma_weights=weights, luma_rpm=10, luma_jobs=10) as (_, luma):
+        _, _, headers = await luma.create(**HEAVY)
+        assert int(headers["X-RateLimit-Remaining"]) == left
+    async with both(luma_weights=weights, luma_rpm=30, luma_jobs=10 if taken != 7 else 7) as (_, luma):
+        told = [(await luma.create(**HEAVY))[0] for _ in range(taken + 1)]
+        assert told == [201] * taken + [429]
+
+
+@pytest.mark.parametrize(("reset", "told"), [("oldest", START + 60), ("minute", START + 80)])
+async def test_luma_reset_says_what_a_201_tells_and_a_429_never_changes(reset: str, told: float) -> None:
+    async with both(luma_reset=reset) as (_, luma):
+        await luma.create()
+        luma.simulator.advance(20)
+        for expected, status in ((told, 201), (START + 60, 429)):
+            answered, _, headers = await luma.create()
+            assert answered == status
+            assert int(headers["X-RateLimit-Reset"]) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("wording", "detail"),
+    [
+        ("limit", "Concurrent generation limit reached (3)"),
+        ("units", "Concurrent generation capacity reached (limit=3 weight units, needs 3)"),
+        ("contract", "Too many concurrent jobs"),
+    ],
+)
+async def test_luma_wording_says_how_a_full_house_is_put(wording: str, detail: str) -> None:
+    async with both(luma_wording=wording, luma_jobs=3, luma_rpm=100, luma_weights="measured") as (_, luma):
+        assert (await luma.create(**HEAVY))[0] == 201
+        status, body, headers = await luma.create(**HEAVY)
+        assert (status, body, headers["Retry-After"]) == (429, {"detail": detail}, "60")
+        assert not [name for name in headers if name.startswith("X-RateLimit")]
+
+
+@pytest.mark.parametrize(("release_at", "status"), [("end", 201), ("poll", 429)])
+async def test_luma_release_at_says_whether_a_job_must_be_polled_to_free_its_slot(release_at: str, status: int) -> None:
+    async with both(luma_release_at=release_at, luma_jobs=2, luma_rpm=100) as (_, luma):
+        ids = [(await luma.create())[1]["id"] for _ in range(2)]
+        luma.simulator.advance(600)
+        assert (await luma.create())[0] == status
+        for generation_id in ids:
+            assert (await luma.get(generation_id))[1]["state"] == "completed"
+        assert (await luma.create())[0] == 201
+
+
+@pytest.mark.parametrize(("expiry", "status"), [(3_600.0, 201), (10.0, 201), (float("inf"), 429)])
+async def test_luma_job_expiry_says_for_how_long_a_slot_is_held(expiry: float, status: int) -> None:
+    async with both(luma_job_expiry=expiry, luma_release_at="poll", luma_jobs=1, luma_rpm=100) as (_, luma):
+        await luma.create()
+        luma.simulator.advance(min(expiry, 7_200) - 1)
+        assert (await luma.create())[0] == 429
+        luma.simulator.advance(2)
+        assert (await luma.create())[0] == status
+
+
+@pytest.mark.parametrize(("limit", "status"), [(None, 200), (3, 429)])
+async def test_luma_abuse_limit_refuses_polls_as_well(limit: int | None, status: int) -> None:
+    async with both(luma_abuse_limit=limit) as (_, luma):
+        _, generation, _ = await luma.create()
+        for _ in range(2):
+            assert (await luma.get(generation["id"]))[0] == 200
+        told, body, headers = await luma.get(generation["id"])
+        assert told == status
+        if limit is not None:
+            assert (body, headers["Retry-After"]) == ({"detail": "Too many requests"}, "60")
+            assert not [name for name in headers if name.startswith("X-RateLimit")]
+            assert (await luma.create())[0] == (await luma.get("../nothing"))[0] == 429
+
+
+@pytest.mark.parametrize(("durations", "least", "most"), [("brief", 15, 50), ("measured", 70, 130)])
+async def test_luma_durations_says_how_long_jobs_take(durations: str, least: float, most: float) -> None:
+    async with both(luma_durations=durations, luma_rpm=100) as (_, luma):
+        _, generation, _ = await luma.create(**HEAVY)
+        luma.simulator.advance(least)
+        assert (await luma.get(generation["id"]))[1]["state"] == "processing"
+        luma.simulator.advance(most - least)
+        assert (await luma.get(generation["id"]))[1]["state"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ((), [201, 201, 429]),
+        (["luma=bursts:size=1"], [201, 429, 429]),
+        (["luma=hog"], [429, 429, 429]),
+        (["luma=jobs:slots=9"], [201, 429, 429]),
+        (["generor=hog"], [201, 201, 429]),
+    ],
+)
+async def test_others_share_the_limits_of_the_key(others: list[str], told: list[int]) -> None:
+    async with both(others=others) as (caller, luma):
+        assert [(await luma.create())[0] for _ in range(3)] == told
+        assert (await caller.get("/users/me")).status == (429 if others == ["generor=hog"] else 200)
+
+
 @pytest.mark.parametrize(("lag", "listed"), [(0, 1), (30, 0)])
 async def test_listing_lag_keeps_what_is_new_out_of_lists(lag: float, listed: int) -> None:
     async with generor(listing_lag=lag * 1e6) as caller:
@@ -177,6 +286,16 @@ async def test_listing_lag_keeps_what_is_new_out_of_lists(lag: float, listed: in
 
 
 async def test_a_switch_that_has_no_such_position_is_told_so() -> None:
-    for name in ("generor_window", "generor_window_shown", "bad_key_on_public", "luma_window", "luma_charge_at"):
+    for name in (
+        "bad_key_on_public",
+        "generor_window",
+        "generor_window_shown",
+        "luma_charge_at",
+        "luma_durations",
+        "luma_release_at",
+        "luma_reset",
+        "luma_window",
+        "luma_wording",
+    ):
         with pytest.raises(ValueError, match=f"^{name} must be one of .*, not 'perhaps'"):
             Simulator(**{name: "perhaps"})  # type: ignore[arg-type]  # that it is wrong is the point

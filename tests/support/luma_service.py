@@ -4,10 +4,13 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from attrs import fields
 from multidict import CIMultiDict
 
 from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.luma.api import LumaApi
+from generor_async.simulator.luma.limits import LimitRules
+from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.storage import Storage
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -23,6 +26,7 @@ def ask(
     now: float,
     headers: dict[str, str] | None = None,
     body: bytes = b"",
+    limits_down: bool = False,
 ) -> Answer:
     """Send one request to the route that it matches."""
     parts = urlsplit(url)
@@ -41,6 +45,7 @@ def ask(
                     request_id=REQUEST_ID,
                     now=now,
                     origin=ORIGIN,
+                    limits_down=limits_down,
                 )
             )
             assert isinstance(answer, Answer)
@@ -70,8 +75,11 @@ class Service:
     def __init__(self, **options: Any) -> None:
         self.storage = Storage()
         settings: dict[str, Any] = {"seed": 7, **options}
-        self.api = LumaApi(storage=self.storage, **settings)
+        slots = SlotRules(**_taken(settings, "release_at", "release_lag", "expiry"))
+        rules = LimitRules(slots=slots, **_taken(settings, *(field.name for field in fields(LimitRules))))
+        self.api = LumaApi(storage=self.storage, rules=rules, **settings)
         self.now = START
+        self.limits_down = False
 
     def call(
         self,
@@ -89,7 +97,12 @@ class Service:
             sent["Authorization"] = f"Bearer {self.api.keys.get(key, key)}"
         if json_body is not None:
             body = json.dumps(json_body).encode()
-        return ask(self.api.routes, method, url, now=self.now, headers=sent, body=body)
+        return ask(self.api.routes, method, url, now=self.now, headers=sent, body=body, limits_down=self.limits_down)
+
+    def unrouted(self, *, headers: dict[str, str]) -> Answer:
+        """Send a request for a path that there isn't."""
+        route = Route("", "GET", "/nothing", self.api.refuse(404, "Not Found"))
+        return ask([route], "GET", "/nothing", now=self.now, headers=headers)
 
     def create(self, *, key: str | None = "main", prompt: str = "A sunset", **fields: Any) -> Answer:
         """Submit a generation."""
@@ -121,6 +134,11 @@ class Service:
         """Send a file to a presigned upload URL."""
         routes, url = self.storage.routes, upload["url"]
         return ask(routes, upload["method"], url, now=self.now, headers=upload["headers"], body=content)
+
+
+def _taken(settings: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Take the settings of these names, as far as they are given."""
+    return {name: settings.pop(name) for name in names if name in settings}
 
 
 def refused(answer: Answer) -> tuple[int, str]:

@@ -222,6 +222,7 @@ MONEY = (
         "generor/test_generate.py::test_the_cost_of_overlapping_calls_counts_each_other",
         "generor/test_generate.py::test_the_cost_can_be_made_exact",
         switch="exact_cost",
+        otherwise="`True`: what the call itself cost",
     ),
     documented(
         "generor.money.drift",

@@ -1,6 +1,6 @@
 """What the simulated Luma Agents API does."""
 
-from generor_async.simulator.behaviour.rows import Behaviour, assumed, client, documented
+from generor_async.simulator.behaviour.rows import Behaviour, assumed, client, documented, measured, page
 
 __all__ = ["LUMA"]
 
@@ -8,6 +8,8 @@ SUBMITTING = "Luma errors / Synchronous errors on POST /v1/generations"
 POLLING = "Luma errors / Synchronous errors on GET /v1/generations/{generation_id}"
 FAILING = "Luma errors / Asynchronous failures"
 REFUSED_EITHER_WAY = "a refusal either way, only its words differ"
+EARLY_LIMITS = "Luma, rate-limits page of spring 2026"
+LOGS = "public logs"
 FREE_TO_CHANGE = "no client can depend on it"
 
 KEYS = (
@@ -46,13 +48,67 @@ KEYS = (
 )
 
 LIMITS = (
-    documented(
+    page(
         "luma.rpm.sliding_window",
         "Submissions have a limit in a sliding window of 60 seconds, in which requests age out one by one",
         "Luma guides / Rate limits",
         "luma/test_api.py::test_requests_age_out_one_by_one",
         "test_switches.py::test_luma_window_says_how_long_a_full_minute_lasts",
         switch="luma_window",
+        otherwise="`fixed`: minutes of the clock, which nobody reports",
+    ),
+    documented(
+        "luma.units",
+        "Both limits count requests: each is one unit, whatever it asks for",
+        f"{SUBMITTING} / 429 — Too Many Requests",
+        "luma/test_limits.py::test_each_request_is_one_unit_unless_it_weighs_more",
+        "test_switches.py::test_luma_weights_says_what_an_edit_takes_of_both_limits",
+        switch="luma_weights",
+        otherwise="`measured`: an edit of uni-1-max is three units of both, all else one. One log of September 2026 "
+        "has it; two sources would make it the default. Or any other table, `ray-3.2/video=2`",
+    ),
+    assumed(
+        "luma.units.refusal",
+        "Where a request of several units is refused, X-RateLimit-Remaining is what is left, which may be more than "
+        "none, and Retry-After is until one unit is free",
+        "luma/test_limits.py::test_a_heavy_request_may_be_refused_while_units_are_left",
+        unswitched="who counts as the contract has it never meets one",
+    ),
+    documented(
+        "luma.rpm.reset",
+        "X-RateLimit-Reset is when the oldest request ages out, on a 201 as on a 429",
+        f"{SUBMITTING} / 429 — Too Many Requests / Requests-per-minute (RPM) limit exceeded",
+        "luma/test_api.py::test_a_submission_is_answered_as_documented",
+        "test_switches.py::test_luma_reset_says_what_a_201_tells_and_a_429_never_changes",
+        switch="luma_reset",
+        otherwise="`minute`: on a 201 it is a minute from now (the rate-limits page of spring 2026); the contract goes "
+        "before a page",
+    ),
+    page(
+        "luma.rpm.fail_open",
+        "While what counts submissions is down (the fault `limits_down`) a 201 carries no X-RateLimit-*, and nothing "
+        "is counted or refused for a limit",
+        EARLY_LIMITS,
+        "luma/test_limits.py::test_while_the_limits_are_down_nothing_is_counted_or_told",
+        "test_faults_wire.py::test_luma_takes_everything_while_its_limits_are_down",
+    ),
+    page(
+        "luma.abuse",
+        "A ceiling over all requests of a client, GET too: beyond it a 429 with Retry-After and no X-RateLimit-*, "
+        "which its `detail` alone tells from that of jobs",
+        f"{EARLY_LIMITS}, and FAQ",
+        "luma/test_limits.py::test_the_ceiling_against_abuse_counts_requests_of_every_kind",
+        "luma/test_limits.py::test_a_path_that_nobody_knows_counts_against_abuse_too",
+        "test_switches.py::test_luma_abuse_limit_refuses_polls_as_well",
+        switch="luma_abuse_limit",
+        otherwise="a number: so many requests a minute. By default there is none: the page says thousands, and no "
+        "number",
+    ),
+    assumed(
+        "luma.abuse.words",
+        "That `detail` is 'Too many requests'; requests without a good key aren't counted",
+        "luma/test_limits.py::test_the_ceiling_against_abuse_counts_requests_of_every_kind",
+        unswitched="no page gives the words, so no client can go by them",
     ),
     documented(
         "luma.rpm.refusal",
@@ -60,14 +116,14 @@ LIMITS = (
         f"{SUBMITTING} / 429 — Too Many Requests / Requests-per-minute (RPM) limit exceeded",
         "luma/test_api.py::test_too_many_requests_in_a_minute_are_told_when_the_oldest_ages_out",
     ),
-    documented(
+    page(
         "luma.rpm.per_client",
         "The limits are the API client's: all its keys share them",
         "Luma guides / Rate limits",
         "luma/test_api.py::test_the_keys_of_a_client_share_its_window",
         "luma/test_api.py::test_slots_belong_to_the_client",
     ),
-    documented(
+    page(
         "luma.rpm.submissions_only",
         "Only submissions draw on it, and only their 201 and the 429 of this limit carry X-RateLimit-*",
         "Luma guides / Rate limits",
@@ -94,6 +150,34 @@ LIMITS = (
         f"{SUBMITTING} / 429 — Too Many Requests / Concurrent job limit exceeded",
         "luma/test_api.py::test_too_many_unfinished_jobs_are_told_to_wait_a_minute_without_limit_headers",
     ),
+    measured(
+        "luma.jobs.words",
+        "That 429 says 'Concurrent generation limit reached' and the limit in parentheses",
+        f"{LOGS} of several repositories, June to September 2026",
+        "luma/test_api.py::test_too_many_unfinished_jobs_are_told_to_wait_a_minute_without_limit_headers",
+        "test_switches.py::test_luma_wording_says_how_a_full_house_is_put",
+        switch="luma_wording",
+        otherwise="`units`: 'Concurrent generation capacity reached', with the limit in units and what the request "
+        "needs (the same logs, later; the punctuation is assumed); `contract`: 'Too many concurrent jobs', which "
+        "nobody has met",
+    ),
+    page(
+        "luma.jobs.expiry",
+        "A job that hasn't ended within an hour of its submission holds no slot any more",
+        f"{EARLY_LIMITS}, and FAQ",
+        "luma/test_limits.py::test_a_job_holds_its_slot_for_an_hour_at_most",
+        "test_switches.py::test_luma_job_expiry_says_for_how_long_a_slot_is_held",
+        switch="luma_job_expiry",
+        otherwise="another number of seconds, or infinity. The contract is silent, so the page decides",
+    ),
+    assumed(
+        "luma.jobs.release_at",
+        "A slot is free when its job has ended, whether or not anybody has polled it since",
+        "luma/test_limits.py::test_slots_agree_with_a_list_of_all_jobs",
+        "test_switches.py::test_luma_release_at_says_whether_a_job_must_be_polled_to_free_its_slot",
+        switch="luma_release_at",
+        otherwise="`poll`: at the first poll after its end",
+    ),
     assumed(
         "luma.jobs.release",
         "A slot is free the moment its job has ended",
@@ -111,7 +195,7 @@ LIMITS = (
 )
 
 MONEY = (
-    documented(
+    page(
         "luma.money.prices",
         "Images cost what the price list says, more with each picture that goes in",
         "Luma guides / Prices",
@@ -156,6 +240,7 @@ MONEY = (
         f"{FAILING} / Failure codes",
         "luma/test_api.py::test_charged_at_completion_the_job_that_ends_when_the_money_is_gone_fails_for_it",
         switch="luma_charge_at",
+        otherwise="`completion`: so that it can happen at all",
     ),
 )
 
@@ -177,7 +262,16 @@ LIFE = (
         "luma.generations.times",
         "How long each takes is drawn from a distribution for its model and type: an image about 20 seconds",
         "luma/test_api.py::test_half_of_all_images_take_about_twenty_seconds",
-        unswitched="`speed` and `advance` make it as short or long as one likes",
+        "test_switches.py::test_luma_durations_says_how_long_jobs_take",
+        switch="luma_durations",
+        otherwise="`measured`: image 31 s, an edit of uni-1-max 93, video 100 (one source each), video edit and "
+        "reframe 300 to 900 (a comment)",
+    ),
+    measured(
+        "luma.generations.edit_times",
+        "An edit of uni-1 takes 60 to 70 seconds",
+        f"{LOGS} of two apps, September 2026",
+        "luma/test_limits.py::test_an_edit_takes_as_long_as_two_apps_have_measured",
     ),
     documented(
         "luma.generations.not_found",

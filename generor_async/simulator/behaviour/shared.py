@@ -5,6 +5,16 @@ from generor_async.simulator.behaviour.rows import Behaviour, assumed, documente
 __all__ = ["SHARED"]
 
 SHARED: tuple[Behaviour, ...] = (
+    assumed(
+        "limits.others",
+        "Nobody else uses the keys",
+        "test_others.py::test_requests_of_others_are_counted_as_those_of_the_key_itself",
+        "test_others.py::test_the_ledger_has_nothing_of_others_and_nobody_pays_for_them",
+        "test_switches.py::test_others_share_the_limits_of_the_key",
+        switch="others",
+        otherwise="other users: steady, in bursts, taking every place that is free, or holding jobs, from one time to "
+        "another",
+    ),
     documented(
         "luma.headers",
         "Every answer of Luma has X-Request-Id, echoed or a UUID, and X-API-Version",

@@ -5,24 +5,25 @@ says is `assumed`, and each module says which of its own. Here it is the order i
 judged: key, client's standing, requests per minute (so that every request with a good key counts, whatever
 comes of it), the fields, concurrent jobs, balance, media. A request that is refused for the minute's limit doesn't
 count, one that is refused for anything else does; the charge is taken at submission and kept when the job fails; a
-slot is free the moment a job has ended; a suspended client may not even look: these are switches.
+suspended client may not even look: these are switches, as are those of `limits.py` and `slots.py`.
 """
 
 import heapq
-import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from generor_async.simulator.exchange import Answer, Call, Route
-from generor_async.simulator.limits import Verdict, Window, WindowKind
 from generor_async.simulator.luma.answers import COMMON_HEADERS, Refusal, json_object
 from generor_async.simulator.luma.clients import ApiClient, Key, KeyRing, Standing
 from generor_async.simulator.luma.files import FileDesk
 from generor_async.simulator.luma.jobs import Job, JobMaker, Rates
+from generor_async.simulator.luma.limits import LimitRules
 from generor_async.simulator.luma.media import MediaDesk
+from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.rules import Request, read_request
+from generor_async.simulator.luma.slots import Slots
 from generor_async.simulator.storage import Storage
 
 __all__ = ["ChargeAt", "LumaApi"]
@@ -46,13 +47,11 @@ class LumaApi:
         rpm: int = 30,
         jobs: int = 10,
         balance: float = 1000.0,
-        window_kind: WindowKind = "sliding",
-        count_rejected: bool = False,
-        count_errors: bool = True,
+        rules: LimitRules,
         charge_at: ChargeAt = "submit",
         refund_failures: bool = False,
         suspended_may_read: bool = False,
-        release_lag: float = 0.0,
+        durations: Durations = "brief",
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
     ) -> None:
@@ -62,16 +61,13 @@ class LumaApi:
         """Whether what a failed job cost is given back."""
         self.suspended_may_read = suspended_may_read
         """Whether a client that is suspended or deactivated can still look at what it has."""
-        self.release_lag = release_lag
-        """Seconds for which an ended job still holds its slot."""
         self.generations: dict[str, Job] = {}
         """All generations by id, oldest first."""
-        self._unfinished: defaultdict[ApiClient, list[tuple[float, int, Job]]] = defaultdict(list)
-        self._window_kind: WindowKind = window_kind
-        self._count_rejected, self._count_errors = count_rejected, count_errors
+        self._unsettled: defaultdict[ApiClient, list[tuple[float, int, Job]]] = defaultdict(list)
+        self._rules = rules
         self._rpm, self._slots, self._balance = rpm, jobs, balance
         self._ring = KeyRing(seed=seed)
-        self._maker = JobMaker(seed, Rates(failure=failure_rate, moderation=moderation_rate))
+        self._maker = JobMaker(seed, Rates(failure=failure_rate, moderation=moderation_rate), durations)
         self._files = FileDesk(seed=seed, storage=storage)
         self._media = MediaDesk(storage=storage, jobs=self.generations, files=self._files.files)
         self.client = self.add_client("main")
@@ -93,8 +89,10 @@ class LumaApi:
         balance = self._balance if balance is None else balance
         return ApiClient(
             name=name,
-            window=Window(rpm, 60.0, kind=self._window_kind, count_rejected=self._count_rejected),
+            window=self._rules.window(rpm),
+            abuse=self._rules.abuse_window(),
             jobs=self._slots if jobs is None else jobs,
+            slots=Slots(self._rules.slots),
             balance=Decimal(str(balance)),
             standing=standing,
         )
@@ -111,12 +109,31 @@ class LumaApi:
         return self._ring.add(client, token=token, revoked=revoked, expires_at=expires_at).token
 
     def active(self, client: ApiClient, now: float) -> int:
-        """Count the slots that a client's unfinished generations hold."""
-        return sum(ends_at + self.release_lag > now for ends_at, _, _ in self._unfinished[client])
+        """Count the slots that a client's own generations hold."""
+        return client.slots.used(now)
 
     def limits_told(self, call: Call) -> dict[str, str]:
         """Give the headers that tell the main client of its limits, without counting the request."""
-        return _rate_headers(self.client.window.peek(call.now))
+        return self._rules.headers(self.client.window.peek(call.now), now=call.now)
+
+    def limit_words(self, limit: str) -> str:
+        """Give the words in which the main client is refused for a limit: `rpm`, `jobs` or `abuse`."""
+        return self._rules.words(limit, jobs=self.client.jobs)
+
+    def refuse(self, status: int, detail: str) -> Callable[[Call], Answer]:
+        """Make a handler for a request that has none: it needs no key, but counts against the ceiling against abuse."""
+
+        def refused(call: Call) -> Answer:
+            key, caller = self._ring.known(call), None
+            try:
+                if key is not None:
+                    caller = key.client.name
+                    self._check_abuse(key.client, call)
+            except Refusal as refusal:
+                return _worded(refusal, caller)
+            return _worded(Refusal(status, detail), caller)
+
+        return refused
 
     def _refused_keys(self) -> dict[str, str]:
         main = self.client
@@ -153,78 +170,101 @@ class LumaApi:
             try:
                 key = self._ring.find(call)
                 caller = key.client.name
+                self._check_abuse(key.client, call)
                 reads = call.method == "GET" and self.suspended_may_read
                 key.check(call.now, standing_matters=not reads)
                 answer = handle(key, call)
             except Refusal as refusal:
-                answer = Answer(status=refusal.status, json={"detail": refusal.detail}, headers=refusal.headers)
+                return _worded(refusal, caller)
             answer.headers = {**answer.headers, **COMMON_HEADERS}
             answer.caller = caller
             return answer
 
         return guarded
 
-    def _create(self, key: Key, call: Call) -> Answer:
-        client, now = key.client, call.now
-        verdict = client.window.admit(now)
+    def _check_abuse(self, client: ApiClient, call: Call) -> None:
+        """Count a request of any kind, and refuse it if there are too many."""
+        if client.abuse is None or call.limits_down:
+            return
+        verdict = client.abuse.admit(call.now)
         if not verdict.allowed:
-            headers = {"Retry-After": str(verdict.retry_after), **_rate_headers(verdict)}
-            raise Refusal(429, "Rate limit exceeded", headers)
-        try:
-            job = self._accept(key, call)
-        except Refusal:
-            if not self._count_errors:
-                client.window.take_back(now)
-            raise
-        return Answer(
-            status=201,
-            json=job.to_json(now=now, origin=call.origin, storage=self.storage),
-            headers=_rate_headers(verdict),
-            charged=_report(job),
-        )
+            detail = self._rules.words("abuse", jobs=client.jobs)
+            raise Refusal(429, detail, {"Retry-After": str(verdict.retry_after)})
 
-    def _accept(self, key: Key, call: Call) -> Job:
+    def _create(self, key: Key, call: Call) -> Answer:
+        body = _read_or_refusal(call)
+        weight = 1 if isinstance(body, Refusal) else self._rules.weight_of(body)
+        if call.limits_down:
+            return self._created(self._accept(key, call, body, weight), call, {})
+        window, now = key.client.window, call.now
+        verdict = window.admit(now, weight)
+        headers = self._rules.headers(verdict, now=now)
+        if not verdict.allowed:
+            detail = self._rules.words("rpm", jobs=key.client.jobs)
+            raise Refusal(429, detail, {"Retry-After": str(verdict.retry_after), **headers})
+        try:
+            job = self._accept(key, call, body, weight)
+        except Refusal:
+            if not self._rules.count_errors:
+                window.take_back(now, weight)
+            raise
+        return self._created(job, call, headers)
+
+    def _created(self, job: Job, call: Call, headers: Mapping[str, str]) -> Answer:
+        shown = job.to_json(now=call.now, origin=call.origin, storage=self.storage)
+        return Answer(status=201, json=shown, headers=headers, charged=_report(job))
+
+    def _accept(self, key: Key, call: Call, body: dict[str, Any] | Refusal, weight: int) -> Job:
         """Queue a job, unless anything but the minute's limit speaks against it."""
         client, now = key.client, call.now
-        request = read_request(json_object(call))
+        if isinstance(body, Refusal):
+            raise body
+        request = read_request(body)
         self._settle(client, now)
-        unfinished = self._unfinished[client]
-        if len(unfinished) >= client.jobs:
-            raise Refusal(429, "Too many concurrent jobs", {"Retry-After": "60"})
+        if not call.limits_down:
+            self._check_slots(client, weight, now)
         job = self._maker.draw(request, key, now=now, source_ratio=self._source_ratio(request))
         if client.balance < job.price:
             raise Refusal(402, "Insufficient credits. Please add credits to continue.")
         self._media.check(request.refs, request.prompt, key, call)
         self._maker.number += 1
         self.generations[job.id] = job
-        heapq.heappush(unfinished, (job.ends_at, self._maker.number, job))
+        heapq.heappush(self._unsettled[client], (job.ends_at, self._maker.number, job))
+        if not call.limits_down:
+            client.slots.take(job.id, weight, created_at=now, ends_at=job.ends_at)
         if self.charge_at == "submit":
             _charge(job)
         return job
+
+    def _check_slots(self, client: ApiClient, weight: int, now: float) -> None:
+        """Refuse a job for which there are too few slots."""
+        if client.slots.used(now) + client.slots.held_by_others + weight > client.jobs:
+            detail = self._rules.words("jobs", jobs=client.jobs, weight=weight)
+            raise Refusal(429, detail, {"Retry-After": "60"})
 
     def _get(self, key: Key, call: Call) -> Answer:
         self._settle(key.client, call.now)
         job = self.generations.get(call.params["generation_id"])
         if job is None or job.owner is not key:
             raise Refusal(404, "Generation not found")
+        if job.ends_at <= call.now:
+            key.client.slots.polled(job.id, call.now)
         shown = job.to_json(now=call.now, origin=call.origin, storage=self.storage)
         return Answer(status=200, json=shown, charged=_report(job))
 
     def _settle(self, client: ApiClient, now: float) -> None:
-        """Charge what has been completed, in that order, and forget what holds no slot any more.
+        """Settle up what has ended, in that order: charge what is charged when it is completed, pay back what failed.
 
-        What has failed is paid back, if that is how it is to be.
+        Either only if that is how it is to be.
         """
-        unfinished = self._unfinished[client]
-        if self.refund_failures or self.charge_at == "completion":
-            for _, _, job in sorted(unfinished):
-                state = job.state(now)
-                if self.refund_failures and job.charged and state == "failed":
-                    _refund(job)
-                if self.charge_at == "completion" and not job.charged and state == "completed":
-                    _charge(job)
-        while unfinished and unfinished[0][0] + self.release_lag <= now:
-            heapq.heappop(unfinished)
+        unsettled = self._unsettled[client]
+        while unsettled and unsettled[0][0] <= now:
+            _, _, job = heapq.heappop(unsettled)
+            state = job.state(now)
+            if self.refund_failures and job.charged and state == "failed":
+                _refund(job)
+            if self.charge_at == "completion" and state == "completed":
+                _charge(job)
 
     def _source_ratio(self, request: Request) -> str | None:
         """Find the ratio of the generation that is to be edited, if it is one."""
@@ -233,12 +273,18 @@ class LumaApi:
         return None if job is None else job.ratio
 
 
-def _rate_headers(verdict: Verdict) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(verdict.limit),
-        "X-RateLimit-Remaining": str(verdict.remaining),
-        "X-RateLimit-Reset": str(math.ceil(verdict.reset_at)),
-    }
+def _worded(refusal: Refusal, caller: str | None) -> Answer:
+    """Put a refusal into the API's shape."""
+    headers = {**refusal.headers, **COMMON_HEADERS}
+    return Answer(status=refusal.status, json={"detail": refusal.detail}, headers=headers, caller=caller)
+
+
+def _read_or_refusal(call: Call) -> dict[str, Any] | Refusal:
+    """Read the body before anything is judged by it: a limit may refuse the request first."""
+    try:
+        return json_object(call)
+    except Refusal as refusal:
+        return refusal
 
 
 def _charge(job: Job) -> None:

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from generor_async.simulator.exchange import Call
 from generor_async.simulator.limits import Window
 from generor_async.simulator.luma.answers import Refusal
+from generor_async.simulator.luma.slots import Slots
 
 __all__ = ["KEY_PREFIX", "ApiClient", "Key", "KeyRing", "Standing"]
 
@@ -29,8 +30,12 @@ class ApiClient:
     name: str
     window: Window
     """The requests-per-minute window; its `limit` may be changed at any time."""
+    abuse: Window | None
+    """The window that requests of every kind are counted in, if there is one."""
     jobs: int
-    """How many generations may be unfinished at once."""
+    """How many slots there are for unfinished generations; it may be changed at any time."""
+    slots: Slots
+    """Those that are held."""
     balance: Decimal
     """US dollars left."""
     standing: Standing = "active"
@@ -85,3 +90,10 @@ class KeyRing:
         if key is None:
             raise Refusal(401, "Invalid API key")
         return key
+
+    def known(self, call: Call) -> Key | None:
+        """Find the key a request was made with, or None where it has none that is known."""
+        try:
+            return self.find(call)
+        except Refusal:
+            return None

@@ -2,7 +2,7 @@
 
 No job runs: when it starts, when it ends and how follow from the seed and its running number. `documented`:
 the states, the four failure codes with their reasons, `output` empty until completed, presigned URLs afresh
-with every GET. `client`: layers, the newer failure codes. `assumed`: all times, the wording of the newer
+with every GET. `client`: layers, the newer failure codes. `assumed`: most times, the wording of the newer
 codes' reasons, the number of layers and what they are called, the ratio a model chooses (an edit keeps its
 source's, when the source is one of the caller's generations), one MP4 even with `exr_export`.
 
@@ -26,7 +26,7 @@ from generor_async.simulator.exchange import uuid_of
 from generor_async.simulator.luma.answers import iso
 from generor_async.simulator.luma.clients import Key
 from generor_async.simulator.luma.media import MediaKind
-from generor_async.simulator.luma.models import MODELS, VIDEO_PRICES, Timing
+from generor_async.simulator.luma.models import DURATIONS, MODELS, VIDEO_PRICES, Durations, Timing
 from generor_async.simulator.luma.rules import Request
 from generor_async.simulator.storage import Storage
 
@@ -164,6 +164,7 @@ class JobMaker:
 
     seed: int
     rates: Rates
+    durations: Durations
     number: int = 0
 
     def draw(self, request: Request, owner: Key, *, now: float, source_ratio: str | None) -> Job:
@@ -174,7 +175,8 @@ class JobMaker:
         name, queued, taken, chance, chosen, layered, seed = dice
         model = MODELS[request.model]
         starts_at = now + _seconds(QUEUE, queued)
-        seconds = _seconds(model.types[request.type], taken)
+        measured = DURATIONS[self.durations].get((request.model, request.type))
+        seconds = _seconds(measured or model.types[request.type], taken)
         layers = (*LAYERS[: 2 + layered % (len(LAYERS) - 1)], BACKGROUND) if request.type == "layering" else ()
         return Job(
             id=uuid_of(name.hex()),

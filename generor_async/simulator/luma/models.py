@@ -1,16 +1,19 @@
 """What each Luma model can do, how long it takes and what it costs, as data.
 
 `documented`: models and image types, the nine ratios of `uni-1`, image prices. `client`: layering, and the
-types of `ray-3.2`. `assumed`: the ratios of `ray-3.2`, every price of layering and video, and all
-durations.
+types of `ray-3.2`. `measured`: how long an edit of `uni-1` takes, by two sources; and the durations of `MEASURED`, by
+one each. `assumed`: the ratios of `ray-3.2`, every price of layering and video, and all other durations.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["FRAMES", "MODELS", "VIDEO_PRICES", "VIDEO_TYPES", "Model", "Timing"]
+__all__ = ["DURATIONS", "FRAMES", "MODELS", "VIDEO_PRICES", "VIDEO_TYPES", "Durations", "Model", "Timing"]
+
+Durations = Literal["brief", "measured"]
 
 VIDEO_TYPES = ("video", "video_edit", "video_reframe")
 
@@ -51,7 +54,7 @@ _IMAGE_RATIOS = ("1:1", "1:2", "1:3", "16:9", "2:1", "2:3", "3:1", "3:2", "9:16"
 
 MODELS: Mapping[str, Model] = {
     "uni-1": Model(
-        types={"image": Timing(20.0), "image_edit": Timing(24.0), "layering": Timing(40.0)},
+        types={"image": Timing(20.0), "image_edit": Timing(65.0, 0.05), "layering": Timing(40.0)},
         ratios=_IMAGE_RATIOS,
         price=Decimal("0.0404"),
         per_input=Decimal("0.0030"),
@@ -71,3 +74,15 @@ MODELS: Mapping[str, Model] = {
         ratios=("1:1", "16:9", "21:9", "3:4", "4:3", "9:16"),
     ),
 }
+
+DURATIONS: Mapping[Durations, Mapping[tuple[str, str], Timing]] = {
+    "brief": {},
+    "measured": {
+        ("uni-1", "image"): Timing(31.0, 0.15),
+        ("uni-1-max", "image_edit"): Timing(93.0, 0.15),
+        ("ray-3.2", "video"): Timing(100.0, 0.1),
+        ("ray-3.2", "video_edit"): Timing(520.0, 0.25),
+        ("ray-3.2", "video_reframe"): Timing(520.0, 0.25),
+    },
+}
+"""Where a profile differs from the models' own timings, by model and type."""

@@ -390,7 +390,7 @@ def test_too_many_unfinished_jobs_are_told_to_wait_a_minute_without_limit_header
     luma = Service(jobs=2)
     first, _ = luma.submitted(), luma.submitted()
     answer = luma.create()
-    assert refused(answer) == (429, "Too many concurrent jobs")
+    assert refused(answer) == (429, "Concurrent generation limit reached (2)")
     assert answer.headers == {"Retry-After": "60", "X-API-Version": "2026-04-01"}
     luma.now = luma.api.generations[first].ends_at + 60
     assert luma.create().status == 201
@@ -400,7 +400,7 @@ def test_a_submission_refused_for_its_slot_counts_against_the_minute_and_costs_n
     luma = Service(jobs=1, rpm=2)
     luma.submitted()
     answer = luma.create()
-    assert refused(answer) == (429, "Too many concurrent jobs")
+    assert refused(answer) == (429, "Concurrent generation limit reached (1)")
     assert answer.charged == 0
     assert refused(luma.create()) == (429, "Rate limit exceeded")
 

@@ -1,0 +1,98 @@
+"""Luma's limits where the documents leave them open, or public logs show something else: the rules, and their words.
+
+`documented`: the window, that both limits count requests, the wording "Too many concurrent jobs", X-RateLimit-Reset.
+`page`: the ceiling against abuse, and the other meaning of X-RateLimit-Reset. `measured`: weights, and the other two
+wordings. `assumed`: how the ceiling against abuse is worded, and the punctuation of the wording by units.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from generor_async.simulator.limits import Verdict, Window, WindowKind
+from generor_async.simulator.luma.models import MODELS
+from generor_async.simulator.luma.slots import SlotRules
+
+__all__ = ["ConcurrencyWording", "LimitRules", "ResetTold", "Weights", "read_weights"]
+
+ConcurrencyWording = Literal["limit", "units", "contract"]
+ResetTold = Literal["oldest", "minute"]
+Weights = Mapping[tuple[str, str], int]
+"""What a request counts, by model and type; 1 where nothing is said."""
+MINUTE = 60.0
+WEIGHTS: Mapping[str, Weights] = {"contract": {}, "measured": {("uni-1-max", "image_edit"): 3}}
+
+
+@frozen(kw_only=True)
+class LimitRules:
+    """How the limits of an API client work, and what is said about them."""
+
+    window_kind: WindowKind = "sliding"
+    count_rejected: bool = False
+    """Whether a request that the minute's limit refuses counts against it."""
+    count_errors: bool = True
+    """Whether a request that is refused for anything else does."""
+    weights: Weights = WEIGHTS["contract"]
+    wording: ConcurrencyWording = "limit"
+    """What is said when all slots are taken."""
+    reset: ResetTold = "oldest"
+    """What X-RateLimit-Reset is on a 201: when the oldest request ages out, or a minute from now."""
+    abuse_limit: int | None = None
+    """Requests of any kind in a minute, or None."""
+    slots: SlotRules = field(factory=SlotRules)
+
+    def window(self, limit: int) -> Window:
+        """Make the window that submissions are counted in."""
+        return Window(limit, MINUTE, kind=self.window_kind, count_rejected=self.count_rejected)
+
+    def abuse_window(self) -> Window | None:
+        """Make the window that all requests are counted in, if there is one."""
+        return None if self.abuse_limit is None else Window(self.abuse_limit, MINUTE)
+
+    def weight_of(self, body: Mapping[str, Any]) -> int:
+        """Give the units that a submission counts, by its model and type as they were sent."""
+        return self.weights.get((str(body.get("model") or "uni-1"), str(body.get("type") or "image")), 1)
+
+    def words(self, limit: str, *, jobs: int, weight: int = 1) -> str:
+        """Give the `detail` of a 429: of the limit `rpm`, `jobs` or `abuse`."""
+        if limit != "jobs":
+            return "Rate limit exceeded" if limit == "rpm" else "Too many requests"
+        if self.wording == "limit":
+            return f"Concurrent generation limit reached ({jobs})"
+        if self.wording == "units":
+            return f"Concurrent generation capacity reached (limit={jobs} weight units, needs {weight})"
+        return "Too many concurrent jobs"
+
+    def headers(self, verdict: Verdict, *, now: float) -> dict[str, str]:
+        """Give the headers that tell of the minute's limit."""
+        in_a_minute = self.reset == "minute" and verdict.allowed
+        return {
+            "X-RateLimit-Limit": str(verdict.limit),
+            "X-RateLimit-Remaining": str(verdict.remaining),
+            "X-RateLimit-Reset": str(math.ceil(now + MINUTE if in_a_minute else verdict.reset_at)),
+        }
+
+
+def read_weights(given: str | Weights) -> Weights:
+    """Read a table of weights: one of ours by its name, one that is written out, or one that is a mapping already.
+
+    A table is written `uni-1-max/image_edit=3,ray-3.2/video=2`. Raises ValueError for what isn't one.
+    """
+    if isinstance(given, str):
+        given = WEIGHTS[given] if given in WEIGHTS else dict(map(_read_weight, given.split(",")))
+    for (model, kind), weight in given.items():
+        if model not in MODELS or kind not in MODELS[model].types:
+            raise ValueError(f"luma_weights names {model}/{kind}, which no model offers")
+        if type(weight) is not int or weight < 1:
+            raise ValueError(f"luma_weights must be whole numbers of at least 1, not {weight!r} for {model}/{kind}")
+    return given
+
+
+def _read_weight(text: str) -> tuple[tuple[str, str], int]:
+    name, equals, weight = text.strip().partition("=")
+    model, slash, kind = name.partition("/")
+    if not (equals and slash and weight.isdecimal()):
+        raise ValueError(f"luma_weights must be {' or '.join(WEIGHTS)}, or MODEL/TYPE=UNITS, not {text!r}")
+    return (model, kind), int(weight)

@@ -1,0 +1,66 @@
+"""The slots that the unfinished jobs of one API client hold, up to its ceiling.
+
+`documented`: a job holds its slot until it has ended. `page`: it holds it for an hour at most. `assumed`: that a job
+of a greater weight holds as many, and, each with a switch, that the slot is free at once, and without anybody looking
+at the job first.
+"""
+
+import heapq
+from typing import Literal
+
+from attrs import define, field, frozen
+
+__all__ = ["ReleaseAt", "SlotRules", "Slots"]
+
+ReleaseAt = Literal["end", "poll"]
+
+
+@frozen(kw_only=True)
+class SlotRules:
+    """When a job's slot is free again."""
+
+    release_at: ReleaseAt = "end"
+    """At the job's end, or when it is polled for the first time after that."""
+    release_lag: float = 0.0
+    """Seconds for which the slot is held beyond that."""
+    expiry: float = 3_600.0
+    """Seconds after its submission from which on a job holds no slot in any case."""
+
+
+@define
+class Slots:
+    """Counts the slots that are held at a time; `now` must not run backwards."""
+
+    rules: SlotRules
+    held_by_others: int = 0
+    """Slots that other users of the client hold."""
+    _held: dict[str, tuple[float, int]] = field(factory=dict[str, tuple[float, int]], init=False)
+    """When each job's slots are free, and how many they are, by its id."""
+    _ends: list[tuple[float, str]] = field(factory=list[tuple[float, str]], init=False)
+    """The same times as a heap; one that a job no longer has is passed over."""
+    _used: int = field(default=0, init=False)
+
+    def used(self, now: float) -> int:
+        """Count the slots that own jobs hold."""
+        while self._ends and self._ends[0][0] <= now:
+            free_at, job_id = heapq.heappop(self._ends)
+            if self._held.get(job_id, (None, 0))[0] == free_at:
+                self._used -= self._held.pop(job_id)[1]
+        return self._used
+
+    def take(self, job_id: str, weight: int, *, created_at: float, ends_at: float) -> None:
+        """Let a job that was accepted hold its slots."""
+        expires_at = created_at + self.rules.expiry
+        at_end = self.rules.release_at == "end"
+        self._used += weight
+        self._hold(job_id, weight, min(ends_at + self.rules.release_lag, expires_at) if at_end else expires_at)
+
+    def polled(self, job_id: str, now: float) -> None:
+        """Take note that somebody has seen the job's end."""
+        free_at, weight = self._held.get(job_id, (0.0, 0))
+        if weight and self.rules.release_at == "poll" and now + self.rules.release_lag < free_at:
+            self._hold(job_id, weight, now + self.rules.release_lag)
+
+    def _hold(self, job_id: str, weight: int, free_at: float) -> None:
+        self._held[job_id] = (free_at, weight)
+        heapq.heappush(self._ends, (free_at, job_id))

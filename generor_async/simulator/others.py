@@ -1,0 +1,251 @@
+"""Other users of the simulator's two keys: they use up what a key shares, and do nothing else.
+
+```python
+simulator.others.add("luma", "steady", rate=15)
+simulator.others.add("luma", "bursts", size=30, every=180, start=60)
+simulator.others.add("generor", "hog", start=30, end=210)
+simulator.others.add_spec("luma=jobs:slots=2:end=300")
+```
+
+Their requests are counted in the windows that requests with the key are counted in, at the times at which they would
+arrive; nothing goes over the wire, and the ledger has none of them. What has happened since the last request is worked
+out when the next one arrives, before it is judged: so it is the same for the same seed, whatever the time runs by.
+"""
+
+import heapq
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from attrs import define, field, frozen
+
+from generor_async.simulator.fault_kinds import Choice, Detail, Number
+from generor_async.simulator.faults import read_details, read_value
+from generor_async.simulator.limits import Window, admit_all
+from generor_async.simulator.luma.slots import Slots
+
+__all__ = ["KINDS", "Other", "Others", "Shared"]
+
+MINUTE = 60.0
+REMEMBERED = 90_000.0
+"""Seconds: what was due earlier happens so long ago, and its repetitions until then never; no window remembers it."""
+MOST_A_MINUTE = 6_000
+WHEN: Mapping[str, Detail] = {
+    "start": Number(default=0.0, least=0),
+    "end": Number(default=None, above=0),
+}
+"""Seconds after they were added; without an end they stay."""
+WEIGHT: Mapping[str, Detail] = {"weight": Number(default=1, least=1, most=1_000, whole=True)}
+REFUSED = ("give_up", "insist")
+
+KINDS: Mapping[str, Mapping[str, Detail]] = {
+    "steady": {
+        "rate": Number(default=10.0, above=0, most=MOST_A_MINUTE),
+        "refused": Choice(default="give_up", options=REFUSED),
+        **WEIGHT,
+        **WHEN,
+    },
+    "bursts": {
+        "size": Number(default=10, least=1, most=MOST_A_MINUTE, whole=True),
+        "every": Number(default=180.0, least=1),
+        "refused": Choice(default="insist", options=REFUSED),
+        **WEIGHT,
+        **WHEN,
+    },
+    "hog": {**WEIGHT, **WHEN},
+    "jobs": {"slots": Number(default=1, least=1, whole=True), **WHEN},
+}
+"""The kinds there are, with their details: so many requests a minute; so many at once every so many seconds; every
+place that is free or becomes so; so many of Luma's slots, each from the moment at which it is free. Who insists asks
+again after each Retry-After, until it is let in."""
+
+
+@frozen
+class Shared:
+    """What other users of a key share with it."""
+
+    windows: Sequence[Window]
+    slots: Slots | None = None
+    """None where jobs have no limit."""
+
+
+@define(kw_only=True, eq=False)
+class Other:
+    """One other user, and how it fared; the numbers are as of the last request that arrived."""
+
+    api: str
+    kind: str
+    details: Mapping[str, Any]
+    """Every detail of its kind, those that weren't given too."""
+    begins: float
+    """Simulated Unix time."""
+    ends: float
+    admitted: int = 0
+    """Requests of its that were let in."""
+    refused: int = 0
+    """Requests of its that a limit refused."""
+    dice: Random = field(repr=False)
+    """What its times are drawn from."""
+
+    def arrival(self, number: int) -> float:
+        """Tell when the burst or request of that number arrives; each number is asked for once, in order."""
+        if self.kind == "steady":
+            return self.begins + (number + self.dice.random()) * self._every
+        return self.begins + number * self._every
+
+    def number_at(self, when: float) -> int:
+        """Give the number of the last burst or request that is due before that time."""
+        return int((when - self.begins) // self._every) - 1
+
+    @property
+    def _every(self) -> float:
+        seconds: float = MINUTE / self.details["rate"] if self.kind == "steady" else self.details["every"]
+        return seconds
+
+    def to_json(self) -> dict[str, Any]:
+        """Show it to callers of the control endpoints."""
+        return {
+            "api": self.api,
+            "kind": self.kind,
+            "details": dict(self.details),
+            "admitted": self.admitted,
+            "refused": self.refused,
+        }
+
+
+class Others:
+    """The other users there are; iterating over it gives them in the order in which they were added."""
+
+    def __init__(self, *, seed: int, time: Callable[[], float]) -> None:
+        self._shared: Mapping[str, Shared] = {}
+        self._seed = seed
+        self._time = time
+        self._added: list[Other] = []
+        self._lock = threading.RLock()
+        self._count = 0
+        self._due: list[tuple[float, int, Callable[[float], None]]] = []
+        """What happens next, as a heap: when, an order for what happens at once, and what."""
+        self._insisting: dict[tuple[Other, float], int] = {}
+        """How many requests are to be sent again, by whose they are and when."""
+
+    def __iter__(self) -> Iterator[Other]:
+        return iter(tuple(self._added))
+
+    def __len__(self) -> int:
+        return len(self._added)
+
+    def share(self, shared: Mapping[str, Shared]) -> None:
+        """Begin anew, without any, and with what they will share with each API's key."""
+        with self._lock:
+            self.clear()
+            self._shared = shared
+
+    def add(self, api: str, kind: str, /, **details: Any) -> Other:
+        """Add one, and return it; `details` are those of its kind, see `KINDS`. Raises ValueError for what can't be."""
+        if api not in self._shared:
+            raise ValueError(f"other users are of {' or '.join(self._shared)}, not of {api!r}")
+        if kind not in KINDS:
+            raise ValueError(f"other users are {', '.join(KINDS)}, not {kind!r}")
+        if kind == "jobs" and self._shared[api].slots is None:
+            raise ValueError(f"{api} has no limit of jobs that others could hold")
+        if details.get("end", 0) is None:
+            del details["end"]
+        read = read_details(kind, KINDS[kind], details)
+        with self._lock:
+            now, dice = self._time(), Random(f"other {self._seed} {len(self._added)}")  # noqa: S311  # to be repeated
+            ends = float("inf") if read["end"] is None else now + read["end"]
+            other = Other(api=api, kind=kind, details=read, begins=now + read["start"], ends=ends, dice=dice)
+            self._added.append(other)
+            self._begin(other)
+        return other
+
+    def add_spec(self, spec: str) -> Other:
+        """Add one that is written as `API=KIND`, and `NAME=VALUE` for its details after colons."""
+        api, equals, rest = spec.partition("=")
+        kind, *parts = rest.split(":")
+        given = [part.partition("=") for part in parts]
+        if not (equals and all(name and sign and value for name, sign, value in given)):
+            raise ValueError(f"{spec!r} is not API=KIND, such as luma=bursts:size=30:every=180")
+        details = {name: read_value(value) for name, _, value in given}
+        if len(details) < len(given):
+            raise ValueError(f"{spec!r} gives a detail twice")
+        return self.add(api, kind, **details)
+
+    def clear(self) -> None:
+        """Let all of them leave; what they have used up stays used."""
+        with self._lock:
+            self._added.clear()
+            self._due.clear()
+            self._insisting.clear()
+            for shared in self._shared.values():
+                if shared.slots is not None:
+                    shared.slots.held_by_others = 0
+
+    def catch_up(self, now: float) -> None:
+        """Let everything happen that was to happen until now."""
+        if not self._due:
+            return
+        with self._lock:
+            while self._due and self._due[0][0] <= now:
+                at, _, act = heapq.heappop(self._due)
+                act(max(at, now - REMEMBERED))
+
+    def _at(self, when: float, act: Callable[[float], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (when, self._count, act))
+
+    def _begin(self, other: Other) -> None:
+        if other.kind == "jobs":
+            self._at(other.begins, lambda _: self._hold(other, other.details["slots"]))
+            self._at(max(other.begins, other.ends), lambda _: self._hold(other, -other.details["slots"]))
+        elif other.kind == "hog":
+            self._at(other.begins, lambda at: self._take_all(other, at))
+        else:
+            self._at(other.arrival(0), lambda at: self._arrive(other, 0, at))
+
+    def _hold(self, other: Other, slots: int) -> None:
+        held = self._shared[other.api].slots
+        assert held is not None
+        held.held_by_others += slots
+
+    def _arrive(self, other: Other, number: int, at: float) -> None:
+        """Send what is due, and come again."""
+        if at < other.ends:
+            self._ask(other, other.details.get("size", 1), at)
+            following = max(number + 1, other.number_at(at))
+            self._at(other.arrival(following), lambda later: self._arrive(other, following, later))
+
+    def _ask(self, other: Other, requests: int, at: float) -> None:
+        """Send so many requests at once; those that are refused may be sent again."""
+        if at >= other.ends:
+            return
+        windows, weight = self._shared[other.api].windows, other.details["weight"]
+        for sent in range(requests):
+            allowed, verdict = admit_all(windows, at, weight)
+            if not allowed:
+                self._refuse(other, requests - sent, at, at + verdict.retry_after)
+                return
+            other.admitted += 1
+
+    def _refuse(self, other: Other, requests: int, at: float, again_at: float) -> None:
+        """Refuse a request that was judged, and with it all that came at the same time and are left."""
+        other.refused += requests
+        for window in self._shared[other.api].windows:
+            window.count(at, (requests - 1) * other.details["weight"], allowed=False)
+        if other.details["refused"] == "insist":
+            waiting = self._insisting.get((other, again_at), 0)
+            self._insisting[other, again_at] = waiting + requests
+            if not waiting:
+                self._at(again_at, lambda later: self._ask(other, self._insisting.pop((other, again_at)), later))
+
+    def _take_all(self, other: Other, at: float) -> None:
+        """Take every place that is free, and come again when the next one is."""
+        if at >= other.ends:
+            return
+        windows, weight = self._shared[other.api].windows, other.details["weight"]
+        while all(window.has_room(at, weight) for window in windows):
+            admit_all(windows, at, weight)
+            other.admitted += 1
+        free_at = max(window.told(at, allowed=False).reset_at for window in windows if not window.has_room(at, weight))
+        self._at(free_at if free_at > at else at + 1.0, lambda later: self._take_all(other, later))
