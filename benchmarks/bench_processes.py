@@ -1,8 +1,8 @@
-"""Processes side by side with one store: do they keep to one limit together, and how long does it take them?
+"""Processes side by side with one store: whether they keep to one limit together, and how long that takes them.
 
-In real time: a server of a sliding window of 60 a minute, round trips of 40 to 100 ms, and eight processes, each with a
-client of its own and `Limits(store=PATH)`, that make their calls at once. Refusals are the server's count; the time runs
-from the moment at which the last process has started.
+In real time: a server with a sliding window of 60 a minute, round trips of 40 to 100 ms, and eight processes, each with
+a client of its own and `Limits(store=PATH)`, that make their calls at once. The server counts the refusals; the time
+runs from the moment at which the last process has started.
 
     python benchmarks/bench_processes.py [--processes 8] [--calls 15] [--limit 60] [--no-store]
 """
@@ -102,12 +102,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(measure(given, "" if given.no_store else str(Path(folder) / "limits")))
-    print("| processes | calls | done | to reach | refusals | to reach | seconds | to reach |")
-    print("|---|---|---|---|---|---|---|---|")
     calls = given.processes * given.calls
-    print(
-        f"| {given.processes} | {calls} | {found.done} | {calls} | {found.refused} | <= 2 | {found.seconds:.1f} | <= 70 |"
-    )
+    print("| processes | calls | done | refusals | to reach | seconds | to reach |")
+    print("|---|---|---|---|---|---|---|")
+    print(f"| {given.processes} | {calls} | {found.done} | {found.refused} | <= 2 | {found.seconds:.1f} | <= 70 |")
 
 
 if __name__ == "__main__":

@@ -174,8 +174,12 @@ class Shop:
     def shown(self, name: str, now: float) -> dict[str, object]:
         """Show a job as it stands."""
         _, end, units = self.jobs[name]
-        kind = {"model": "uni-1-max", "type": "image_edit"} if units == EDIT_UNITS else {}
-        return GENERATION | {"id": name} | kind | ({} if end <= now else {"state": "processing", "output": []})
+        body: dict[str, object] = {**GENERATION, "id": name}
+        if units == EDIT_UNITS:
+            body.update(model=EDIT["model"], type=EDIT["type"])
+        if end > now:
+            body.update(state="processing", output=[])
+        return body
 
     async def answer(self, request: bytes) -> bytes:
         """Take one request, and return what is answered."""

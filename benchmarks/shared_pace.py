@@ -5,7 +5,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -55,7 +55,7 @@ REFUSED: Final[dict[str, dict[str, object]]] = {
 }
 
 
-def reply(status: str, body: dict[str, object], headers: dict[str, str], unix: float) -> bytes:
+def reply(status: str, body: Mapping[str, object], headers: Mapping[str, str], unix: float) -> bytes:
     """Write an answer as a server sends it that says what time it is."""
     content = json.dumps(body).encode()
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(unix))

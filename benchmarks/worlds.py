@@ -104,12 +104,10 @@ class Limit:
 
     def count(self, now: float) -> int:
         """Count what is in the window."""
-        log = self.log
-        if self.world.kind == "sliding":
-            while log and log[0] + MINUTE <= now:
-                log.popleft()
-        elif log and log[0] < self.end(now) - MINUTE:
-            log.clear()
+        log, sliding = self.log, self.world.kind == "sliding"
+        began = 0.0 if sliding else self.end(now) - MINUTE
+        while log and (log[0] + MINUTE <= now if sliding else log[0] < began):
+            log.popleft()
         return len(log)
 
     def end(self, now: float) -> float:
