@@ -15,7 +15,8 @@ import argparse
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -65,19 +66,22 @@ class Row:
 
     name: str
     ratio: float | None
-    refused: float | None
+    refused: float
     unit: str = ""
 
 
-ROWS: tuple[Row, ...] = (
-    *(Row(name, *aim, unit=" a burst" if "bursts" in name else "") for name, aim in TARGETS.items()),
-    Row("an outage of 1 s", None, 2, " POSTs a call"),
-    Row("an outage of 20 s", None, 3, " POSTs a call"),
-    Row("uni-1-max edits and others", 1.10, 2),
-    Row("10 slots, named", 1.06, 1),
-    Row("10 slots, named by nobody", None, 30),
-    Row("2 of 4 slots held for 300 s", 1.10, 30),
-)
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        *(Row(name, *aim, unit=" a burst" if "bursts" in name else "") for name, aim in TARGETS.items()),
+        Row("an outage of 1 s", None, 2, " POSTs a call"),
+        Row("an outage of 20 s", None, 3, " POSTs a call"),
+        Row("uni-1-max edits and others", 1.10, 2),
+        Row("10 slots, named", 1.06, 1),
+        Row("10 slots, named by nobody", None, 30),
+        Row("2 of 4 slots held for 300 s", 1.10, 30),
+    )
+}
 
 
 class Naives:
@@ -183,13 +187,19 @@ def line(row: Row, found: Sequence[Record]) -> str:
     return f"| {row.name} | {len(found)} | {last} | {aims[0]} | {refused} | {aims[1]} | {failed} of {calls} |"
 
 
-def table(found: Sequence[Record]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
+def table(found: Iterable[Record]) -> Iterator[str]:
+    """Yield the lines of a Markdown table, each as soon as its row has been run."""
     yield "| | runs | last admission / naive's | to reach | refusals | to reach | failed |"
     yield "|---|---|---|---|---|---|---|"
-    for row in ROWS:
-        if some := [record for record in found if record.row == row.name]:
-            yield line(row, some)
+    for name, some in groupby(found, key=lambda record: record.row):
+        yield line(ROWS[name], list(some))
+
+
+def kept(every: Iterable[Record], found: list[Record]) -> Iterator[Record]:
+    """Pass records on, and keep them."""
+    for record in every:
+        found.append(record)
+        yield record
 
 
 def parsed() -> argparse.Namespace:
@@ -207,11 +217,14 @@ def main() -> None:
     """Print the table; write it and the single worlds where they are wanted."""
     given = parsed()
     prepare()
-    found = list(records(given))
-    lines = list(table(found))
-    print("\n".join(lines), flush=True)
+    found: list[Record] = []
+    lines: list[str] = []
+    for text in table(kept(records(given), found)):
+        print(text, flush=True)
+        lines.append(text)
     if given.json is not None:
-        given.json.write_text(json.dumps([record.as_json() for record in found], indent=1), encoding="utf-8")
+        every = ",\n".join(json.dumps(record.as_json()) for record in found)
+        given.json.write_text(f"[\n{every}\n]\n", encoding="utf-8")
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "shared_key.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
