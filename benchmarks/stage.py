@@ -11,7 +11,19 @@ from pathlib import Path
 import aiohttp
 from attrs import frozen
 
-__all__ = ["EPOCH", "OURS", "Curve", "LoopClock", "Steps", "converse", "keep", "options", "plain_session", "plot"]
+__all__ = [
+    "EPOCH",
+    "OURS",
+    "Curve",
+    "LoopClock",
+    "Steps",
+    "converse",
+    "keep",
+    "options",
+    "plain_session",
+    "plot",
+    "prepare",
+]
 
 EPOCH = 1_700_000_000.0
 OURS = "**generor_async**"
@@ -50,29 +62,34 @@ def plain_session(key: str) -> aiohttp.ClientSession:
 async def converse(
     answer: Callable[[bytes], Awaitable[bytes]], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Serve one connection of a server that answers by a request's head."""
+    """Serve one connection of a server that answers a request by its head and body."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length or b"0"))
-            writer.write(await answer(head))
+            body = await reader.readexactly(int(length or b"0"))
+            writer.write(await answer(head + body))
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         pass
     finally:
         writer.close()
 
 
+def prepare() -> None:
+    """Make the machine ready: refusals are counted, not logged; connections are many."""
+    logging.disable(logging.CRITICAL)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def options(about: str | None, *, calls: int, seeds: int) -> argparse.Namespace:
-    """Read the command line, and make the machine ready: refusals are counted, not logged; connections are many."""
+    """Read the command line, and make the machine ready."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--calls", type=int, default=calls)
     parser.add_argument("--only", default="", help="leave out contenders that have not this in their name")
     parser.add_argument("--out", type=Path, help="a folder for the tables and the plot")
-    logging.disable(logging.CRITICAL)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    prepare()
     return parser.parse_args()
 
 
