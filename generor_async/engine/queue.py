@@ -15,8 +15,8 @@ from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 from attrs import define
 
 from generor_async.engine.options import PRIORITIES
-from generor_async.rules.wait import LimitScope, Wait
-from generor_async.values import Clock, Priority
+from generor_async.rules.wait import Wait
+from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["OutOfTurnError", "Queue"]
 
@@ -44,7 +44,7 @@ class Rule(Protocol[P]):
 class OutOfTurnError(Exception):
     """A wait for one's turn that cannot end in time. Internal: callers see `DeadlineExceededError`."""
 
-    def __init__(self, scope: LimitScope, wait: float) -> None:
+    def __init__(self, scope: ThrottleScope, wait: float) -> None:
         super().__init__(scope, wait)
         self.scope = scope
         self.wait = wait

@@ -15,4 +15,4 @@ class Wait:
     """Nobody may go before `until`; infinity where only an event can tell."""
 
     until: float
-    scope: LimitScope
+    scope: LimitScope | Literal["outage"]
