@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from attrs import frozen
 
@@ -22,7 +22,6 @@ from generor_async.engine.turn import Turn
 from generor_async.errors import APIError, APITimeoutError, DeadlineExceededError, RateLimitError
 from generor_async.rules import answer, outcome, retry
 from generor_async.rules.holds import Hold
-from generor_async.rules.outage import Ticket
 from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
 from generor_async.rules.wire import Operation, Reply, Request, TransportError
@@ -35,6 +34,9 @@ from generor_async.values import (
     Throttled,
     ThrottleScope,
 )
+
+if TYPE_CHECKING:
+    from generor_async.rules.outage import Ticket
 
 __all__ = ["Call", "Shared"]
 

@@ -1,7 +1,7 @@
 """One call's turn under the limits of its key: waited for before each attempt, and accounted for after it."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
@@ -10,11 +10,13 @@ from generor_async.engine.transport import Attempt
 from generor_async.errors import APIError, ConcurrentJobsError, NotFoundError
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.refusal import Refusal
-from generor_async.rules.slots import Lease
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request
 from generor_async.values import Clock, Outcome, Priority, read_rate_limit
+
+if TYPE_CHECKING:
+    from generor_async.rules.slots import Lease
+    from generor_async.rules.window import Permit
 
 __all__ = ["Turn"]
 

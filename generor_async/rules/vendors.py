@@ -48,7 +48,7 @@ class Vendor:
             return message, code if isinstance(code, str) else None, status if type(status) is int else None
         return None
 
-    def advise(self, status: int, message: str, method: str) -> str:
+    def advise(self, status: int, message: str, method: str = "POST") -> str:
         """Return what to do about an error, in the vendor's words; empty where they give none."""
         if method == "POST" or status not in _OF_POSTS:
             for part, advice in self.details:
