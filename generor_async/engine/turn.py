@@ -56,6 +56,8 @@ class Turn:
         self._limits = limits
         self._lookouts = lookouts
         self._clock = clock
+        self._attempt = Attempt()
+        self._began = clock.monotonic()
         self._permit: Permit | None = None
         self._lease: Lease | None = None
         self._refusal: Refusal | None = None
