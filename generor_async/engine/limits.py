@@ -19,7 +19,7 @@ from generor_async.rules.holds import Hold, Holds
 from generor_async.rules.pace import TIERS, Pace
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
-from generor_async.rules.window import Permit, Scope, WindowState
+from generor_async.rules.window import SPANS, Permit, Scope, WindowState
 from generor_async.values import Clock, RateLimit, Secret
 
 __all__ = ["Limits", "RateLimits", "shared_limits"]
@@ -159,6 +159,8 @@ class Limits:
         with self._lock:
             if hold.scope == "jobs" and (self.slots is None or self.slots.state(now).used):
                 return False  # the end of a job of ours frees a slot before that
+            if hold.scope in SPANS:
+                self.queue.give_up(hold.until)
             return self.holds.add(hold, now)
 
     def lost(self, permit: Permit, now: float) -> None:

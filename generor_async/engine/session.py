@@ -1,7 +1,7 @@
 """The loop around one logical call: wait for its turn, send, classify, perhaps wait and send again.
 
 Nothing here knows a rule: `rules.answer` and `rules.outcome` say what an attempt came to, `rules.retry` whether and
-when to go again. `engine.call` keeps the one deadline of a call, and does the waiting.
+when to go again. `engine.admission` keeps the one deadline of a call, and waits for its turn.
 """
 
 import json
@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
-from generor_async.engine.call import Call, Shared
+from generor_async.engine.admission import Shared
+from generor_async.engine.call import Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop

@@ -113,5 +113,6 @@ def test_a_default_wait_doubles_up_to_half_a_minute(refusals: int) -> None:
 
 @given(st.dictionaries(st.sampled_from(["Retry-After", *TAKEN, "X-RateLimit-Tier"]), st.text(max_size=30)), st.text())
 def test_no_header_and_no_text_breaks_it(headers: dict[str, str], text: str) -> None:
-    for vendor, conduct in product((LUMA, GENEROR), ("read", "bills")):
+    conducts: tuple[Conduct, ...] = ("read", "bills")
+    for vendor, conduct in product((LUMA, GENEROR), conducts):
         assert 0 < decided(headers, text, vendor=vendor, conduct=conduct).wait <= 31 * 86_400
