@@ -38,10 +38,6 @@ RESULT: dict[str, Any] = {
 }
 
 
-RATE_LIMITED = {
-    "success": False,
-    "error": {"code": "RATE_LIMIT_EXCEEDED", "message": "Too many requests", "status": 429},
-}
 CREATION: dict[str, Any] = {
     "creation_id": 12345,
     "generator": "image",
@@ -177,7 +173,7 @@ async def test_an_estimate_raises_the_time_that_a_generate_is_given_and_never_lo
         time = {"seconds": seconds, "max_seconds": most}
         return answer(200, enveloped({"credit_cost": {"total": 3}, "time_estimate": time}))
 
-    refused = answer(429, RATE_LIMITED, headers={"Retry-After": "2000"})
+    refused = answer(429, b"<html>", headers={"Retry-After": "2000"}, content_type="text/html")
     steps = (estimate(50, 14), refused, estimate(900, 450), refused, answer(201, enveloped(RESULT)))
     wish: dict[str, Any] = {"model_id": 20061, "count": 5}
     async with Wire(*steps) as wire, client(wire, max_retries=1) as generor:

@@ -200,8 +200,9 @@ class Call:
                 self._line(f"job {event.job_id} was submitted")
             case Throttled() if self._console.is_terminal and event.delay >= WORTH_TELLING:
                 until = f"{event.delay:.0f} s" if math.isfinite(event.delay) else "an answer"
-                self._line(f"waiting for {until}: the API's limit ({event.scope}) is reached")
-            case RetryScheduled() if self._console.is_terminal and event.delay >= WORTH_TELLING:
+                away, limited = "the API is away", f"the API's limit ({event.scope}) is reached"
+                self._line(f"waiting for {until}: {away if event.scope == 'outage' else limited}")
+            case RetryScheduled() if self._console.is_terminal and WORTH_TELLING <= event.delay < math.inf:
                 self._line(f"trying again in {event.delay:.0f} s ({event.reason})")
             case _:
                 pass

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
+from generor_async.rules.holds import Hold
 from generor_async.values import Event, RetryScheduled, Throttled
 
 __all__ = ["EventStream"]
@@ -25,6 +27,13 @@ class EventStream:
     def listening(self) -> bool:
         """Whether the events of every attempt are worth making."""
         return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
+
+    @staticmethod
+    def warn(hold: Hold, seconds: float, until: float) -> None:
+        """Warn in the log of a hold that lasts long; `until` is Unix seconds."""
+        what = {"abuse": "all calls of the key", "jobs": "calls that submit jobs"}.get(hold.scope, "calls")
+        when = datetime.fromtimestamp(until, UTC).isoformat(sep=" ", timespec="seconds")
+        logger.warning("%s wait for %.0f s, until %s: the API said %r", what, seconds, when, hold.reason)
 
     def emit(self, event: E, on_progress: Callable[[E], object] | None = None) -> None:
         """Tell one event. A callable that fails is logged, and costs nobody a paid result."""

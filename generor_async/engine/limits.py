@@ -9,18 +9,19 @@ import threading
 import weakref
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.holds import Hold, Holds
 from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
-from generor_async.rules.window import Scope, WindowState
+from generor_async.rules.window import SPANS, Scope, WindowState
 from generor_async.values import Clock, Secret
 
 __all__ = ["Limits", "RateLimits", "shared_limits"]
@@ -39,6 +40,9 @@ class RateLimits:
     """Calls that wait for their turn."""
     jobs: SlotState | None
     """Luma's slots for jobs."""
+    held: Hold | None = None
+    """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
+    several, the one that ends last."""
 
 
 class Limits:
@@ -112,6 +116,8 @@ class Limits:
         """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""
+        self.holds = Holds()
+        """What 429s have calls wait for."""
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
@@ -143,6 +149,15 @@ class Limits:
             self.unbound = False
             self.queue.pump(now)
 
+    def hold(self, hold: Hold, now: float) -> bool:
+        """Note what a 429 has calls wait for; return whether it is a long wait that people haven't been told of."""
+        with self._lock:
+            if hold.scope == "jobs" and (self.slots is None or self.slots.state(now).used):
+                return False  # the end of a job of ours frees a slot before that
+            if hold.scope in SPANS:
+                self.queue.give_up(hold.until)
+            return self.holds.add(hold, now)
+
     def lost(self, permit: Permit, now: float) -> None:
         """Note that no answer came; a permit that wasn't spent goes to the next."""
         with self._lock:
@@ -153,12 +168,16 @@ class Limits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
+            held = self.holds.longest(now)
+            if held is not None and self._served is not None:
+                held = evolve(held, until=held.until - now + self._served[1].time())
             return RateLimits(
                 windows=self._pace.states(now),
                 share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
+                held=held,
             )
 
 

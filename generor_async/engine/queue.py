@@ -15,8 +15,8 @@ from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 from attrs import define
 
 from generor_async.engine.options import PRIORITIES
-from generor_async.rules.wait import LimitScope, Wait
-from generor_async.values import Clock, Priority
+from generor_async.rules.wait import Wait
+from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["OutOfTurnError", "Queue"]
 
@@ -44,7 +44,7 @@ class Rule(Protocol[P]):
 class OutOfTurnError(Exception):
     """A wait for one's turn that cannot end in time. Internal: callers see `DeadlineExceededError`."""
 
-    def __init__(self, scope: LimitScope, wait: float) -> None:
+    def __init__(self, scope: ThrottleScope, wait: float) -> None:
         super().__init__(scope, wait)
         self.scope = scope
         self.wait = wait
@@ -56,6 +56,7 @@ class _Waiter(Generic[P]):
 
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[None]"
+    deadline: float
     permit: P | None = None
 
     def given(self) -> P:
@@ -109,8 +110,8 @@ class Queue(Generic[P]):
         Who was let go before and refused (`again`) goes to the head of its class.
         """
         loop = asyncio.get_running_loop()
-        waiter: _Waiter[P] = _Waiter(loop, loop.create_future())
         began = self._clock.monotonic()
+        waiter: _Waiter[P] = _Waiter(loop, loop.create_future(), began + timeout)
         with self._lock:
             self._crowds[loop] += 1
             self._queues[priority][id(waiter)] = waiter
@@ -120,7 +121,7 @@ class Queue(Generic[P]):
         try:
             if wait is not None and not waiter.future.done():
                 waits(wait)
-                await self._turn_of(waiter, wait, began + timeout)
+                await self._turn_of(waiter, wait)
         except GeneratorExit:
             # Its loop was closed, and the collector is here, in the middle of anything: the queue finds out by itself.
             if waiter.permit is not None:
@@ -133,7 +134,8 @@ class Queue(Generic[P]):
             raise
         return waiter.given()
 
-    async def _turn_of(self, waiter: _Waiter[P], wait: Wait, deadline: float) -> None:
+    async def _turn_of(self, waiter: _Waiter[P], wait: Wait) -> None:
+        deadline = waiter.deadline
         left = deadline - self._clock.monotonic()
         if deadline == math.inf:
             await waiter.future
@@ -154,6 +156,14 @@ class Queue(Generic[P]):
             if waiter.permit is not None:
                 self._rule.dropped(waiter.permit)
             self.pump(now)
+
+    def give_up(self, until: float) -> None:
+        """End the waits that must end before that moment: nobody is let go until then."""
+        with self._lock:
+            for queue in self._queues.values():
+                for waiter in queue.values():
+                    if waiter.deadline < until:
+                        _call_in(waiter.loop, _wake, waiter.future)
 
     def pump(self, now: float) -> Wait | None:
         """Let go whoever may go now, in turn; set the alarms for the next. Returns what the queue waits for."""

@@ -1,34 +1,30 @@
 """One call's turn under the limits of its key: waited for before each attempt, and accounted for after it."""
 
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
-from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
-from generor_async.engine.queue import OutOfTurnError, Queue
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Attempt
-from generor_async.errors import APIError, ConcurrentJobsError, DeadlineExceededError, NotFoundError
-from generor_async.rules import outcome
-from generor_async.rules.headers import retry_after
+from generor_async.errors import APIError, ConcurrentJobsError, NotFoundError
 from generor_async.rules.lifecycle import LUMA_JOB
-from generor_async.rules.slots import RETRY_AFTER, Lease
 from generor_async.rules.rate_headers import read_said
+from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
-from generor_async.rules.pace import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request
-from generor_async.values import Clock, Outcome, Priority, Throttled
+from generor_async.values import Clock, Outcome, Priority
+
+if TYPE_CHECKING:
+    from generor_async.rules.pace import Permit
+    from generor_async.rules.slots import Lease
 
 __all__ = ["Turn"]
-
-P = TypeVar("P", Permit, Lease)
 
 STAMPED_BYTES: Final = 65_536
 """Bytes of a body that has arrived as soon as it is sent."""
 SHORT_LIMIT: Final = 4
 """Digits of a limit that may be within reach."""
-UNTOLD_WAIT: Final = 1.0
-"""Seconds for which a 429 holds a window when it doesn't say."""
 
 
 class Turn:
@@ -38,56 +34,60 @@ class Turn:
         "_attempt",
         "_began",
         "_clock",
-        "_events",
         "_lease",
         "_limits",
         "_lookouts",
         "_operation",
         "_permit",
         "_priority",
-        "_request_id",
+        "_refusal",
     )
 
     def __init__(
         self,
         operation: Operation[Any],
-        request_id: str,
         priority: Priority,
         *,
         limits: Limits,
         lookouts: PerLoop[Lookout],
         clock: Clock,
-        events: EventStream,
     ) -> None:
         self._operation = operation
-        self._request_id = request_id
         self._priority: Priority = priority
         self._limits = limits
         self._lookouts = lookouts
         self._clock = clock
-        self._events = events
+        self._attempt = Attempt()
+        self._began = clock.monotonic()
         self._permit: Permit | None = None
         self._lease: Lease | None = None
+        self._refusal: Refusal | None = None
 
-    async def take(self, patience: float, *, again: bool) -> None:
+    def waits_for(self, refusal: Refusal) -> bool:
+        """Tell whether the call waits in a queue for the limit that refused it."""
+        quota = self._operation.endpoint.quota
+        return "jobs" in quota and self._limits.slots is not None if refusal.scope == "jobs" else bool(quota)
+
+    async def take(self, patience: float, waits: Callable[[Wait], None], *, again: bool) -> None:
         """Wait, for `patience` seconds at most, until every limit that the call draws on lets it go.
 
-        Raises DeadlineExceededError when that takes too long. Who was let go before and refused (`again`) goes to the
-        head of its class.
+        Raises OutOfTurnError when that takes too long. `waits` is told of each wait. Who was let go before and refused
+        (`again`) goes to the head of its class.
         """
         limits, quota = self._limits, self._operation.endpoint.quota
         self._attempt = Attempt()
         self._began = self._clock.monotonic()
         if "jobs" in quota and limits.slots is not None:
-            self._lease = limits.slots.queue.enter_nowait(self._began, self._priority)
+            queue = limits.slots.queue
+            self._lease = queue.enter_nowait(self._began, self._priority)
             if self._lease is None:
                 with self._lookouts.get().posted():
-                    self._lease = await self._enter(limits.slots.queue, patience, again=again)
+                    self._lease = await queue.enter(self._priority, patience, waits, again=again)
                 patience -= self._clock.monotonic() - self._began
         if quota and not limits.unbound:
             self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority)
             if self._permit is None:
-                self._permit = await self._enter(limits.queue, patience, again=again)
+                self._permit = await limits.queue.enter(self._priority, patience, waits, again=again)
 
     def attempt(self, request: Request) -> Attempt:
         """Return what watches the attempt, and notes when it leaves; a large body has left with its last piece."""
@@ -98,31 +98,22 @@ class Turn:
             self._attempt = Attempt(lambda: limits.sent(permit, clock.monotonic()), at_end=large)
         return self._attempt
 
-    def answered(self, reply: Reply) -> None:
-        """Tell the limits what an answer says of the windows."""
-        endpoint = self._operation.endpoint
-        if not endpoint.quota:
+    def answered(self, reply: Reply, refusal: Refusal | None) -> None:
+        """Tell the limits what an answer says of the windows; a 429 that proves no limit says nothing."""
+        self._refusal = refusal
+        if not self._operation.endpoint.quota:
             return
-        limits, permit = self._limits, self._permit
+        limits, permit, now = self._limits, self._permit, self._clock.monotonic()
         self._permit = None
-        refused = reply.status == 429 and outcome.is_rate_limit(endpoint.vendor, reply.headers)
-        if not refused and permit is None:
-            limit = reply.headers.get("X-RateLimit-Limit")
-            if (
-                limit is not None
-                and len(limit) <= SHORT_LIMIT
-                and (said := read_said(reply.headers, self._clock.time())) is not None
-            ):
-                limits.told(said)
-            return
-        said, now = read_said(reply.headers, self._clock.time()), self._clock.monotonic()
-        if not refused:
-            assert permit is not None
+        if permit is None and refusal is None and len(reply.headers.get("X-RateLimit-Limit", "")) > SHORT_LIMIT:
+            return  # as unbound as before
+        said = read_said(reply.headers, self._clock.time()) if refusal is None or refusal.proven else None
+        if refusal is not None and refusal.proven and refusal.is_window:
+            limits.refused(permit, now, refusal.wait, refusal.window, said)
+        elif permit is not None:
             limits.received(permit, now, said, succeeded=reply.status < 400)
-            return
-        wait = retry_after(reply.headers, self._clock.time()) or UNTOLD_WAIT
-        scope = outcome.scope_in(reply.headers)
-        limits.refused(permit, now, wait, "minute" if scope == "unknown" else scope, said)
+        elif said is not None:
+            limits.told(said)
 
     def succeeded(self, result: Any) -> None:
         """Note the job that a call submitted, or looked at."""
@@ -132,6 +123,7 @@ class Turn:
         if self._lease is not None:
             now = self._clock.monotonic()
             slots.accepted(self._lease, result.id, now)
+            self._limits.holds.lift("jobs")
             self._lease = None
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
                 slots.seen(result.id, now, asked=self._began, ended=True)
@@ -153,38 +145,14 @@ class Turn:
             return
         if lease is not None:
             self._lease = None
-            if isinstance(error, ConcurrentJobsError):
-                slots.refused(lease, now, error.retry_after or RETRY_AFTER)
+            if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
+                slots.refused(lease, now, self._refusal.wait)
             elif _came_to(error, sent=sent) in {"unknown", "done"}:
                 slots.unknown(now)
             else:
                 slots.lost(now)
         elif isinstance(error, NotFoundError) and self._operation.endpoint.shows_job:
             slots.seen(self._operation.path.rpartition("/")[2], now, asked=self._began, ended=True)
-
-    async def _enter(self, queue: Queue[P], patience: float, *, again: bool) -> P:
-        try:
-            return await queue.enter(self._priority, patience, self._throttled, again=again)
-        except OutOfTurnError as error:
-            turn = error
-        name = self._operation.endpoint.name
-        what = "all slots for jobs are taken" if turn.scope == "jobs" else f"the limit a {turn.scope} is used up"
-        raise DeadlineExceededError(
-            f"{name}: its turn did not come within {patience:g} s ({what})",
-            waited_for="slot" if turn.scope == "jobs" else "pace",
-            request_id=self._request_id,
-            advice="Give it more time, or a higher priority, or send less",
-        )
-
-    def _throttled(self, wait: Wait) -> None:
-        self._events.emit(
-            Throttled(
-                operation=self._operation.endpoint.name,
-                request_id=self._request_id,
-                scope=wait.scope,
-                delay=wait.until - self._clock.monotonic(),
-            )
-        )
 
 
 def _came_to(error: BaseException, *, sent: bool) -> Outcome:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-__all__ = ["http_date", "retry_after"]
+__all__ = ["http_date", "limit_wait", "retry_after", "until_reset"]
 
 ABSURD = 31 * 86_400.0
 """No window of either API is longer than a day: a wait of more than a month is a mistake, not a wish."""
+MILLISECONDS = 1e11
+"""From here on a moment is taken for Unix milliseconds: as seconds it would lie thousands of years ahead."""
 
 
 def http_date(text: str) -> float | None:
@@ -21,22 +23,40 @@ def http_date(text: str) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds the server asks to wait, or None where it does not say.
+    """Return how many seconds Retry-After asks to wait, or None where it does not say.
 
-    Retry-After counts first (integer, decimal or HTTP date), then X-RateLimit-Reset (Unix seconds). Dates are held
-    against the server's own Date header where there is one, else against `now`. Zero, negative, NaN and absurd
-    values count as absent.
+    It may be an integer, a decimal or an HTTP date. Dates are held against the server's own Date header where there
+    is one, else against `now`. Zero, negative, NaN and absurd values count as absent.
     """
-    server_now = http_date(headers.get("Date", ""))
-    if server_now is None:
-        server_now = now
     asked = headers.get("Retry-After", "").strip()
+    if not asked:
+        return None
     wait = _sane(_number(asked))
-    if wait is None and asked and (moment := http_date(asked)) is not None:
-        wait = _sane(moment - server_now)
-    if wait is None and (reset := _number(headers.get("X-RateLimit-Reset", ""))) is not None:
-        wait = _sane(reset - server_now)
+    if wait is None and (moment := http_date(asked)) is not None:
+        wait = _sane(moment - _server_now(headers, now))
     return wait
+
+
+def limit_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how many seconds a 429 asks to wait: Retry-After counts first, then X-RateLimit-Reset."""
+    wait = retry_after(headers, now)
+    return until_reset(_number(headers.get("X-RateLimit-Reset", "")), headers, now) if wait is None else wait
+
+
+def until_reset(reset: float | None, headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds until a Reset; None where it is none, or past.
+
+    It may be Unix seconds (documented), Unix milliseconds, or the seconds that are left (`assumed`). A moment is held
+    against the server's own Date, where there is one.
+    """
+    if reset is None or reset <= ABSURD:
+        return _sane(reset)
+    return _sane((reset / 1000 if reset >= MILLISECONDS else reset) - _server_now(headers, now))
+
+
+def _server_now(headers: Mapping[str, str], now: float) -> float:
+    told = http_date(headers.get("Date", ""))
+    return now if told is None else told
 
 
 def _number(text: str) -> float | None:

@@ -6,7 +6,7 @@
 | a timeout before the request left                                    | not_sent   |
 | the connection broke, or time ran out, after the request left        | unknown    |
 | an answer began and broke; a 2xx that isn't JSON                     | unknown    |
-| 429 and the documented 4xx; any 3xx                                  | refused    |
+| 429 (see `rules.refusal`) and the documented 4xx; any 3xx            | refused    |
 | a 4xx that the API doesn't document                                  | unknown    |
 | Luma's 502 and 503 in its own shape                                  | refused    |
 | every other 5xx                                                      | unknown    |
@@ -14,10 +14,10 @@
 | 2xx of JSON in an unexpected shape                                   | done: ResponseShapeError |
 """
 
+import copy
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from generor_async.errors import (
@@ -33,23 +33,24 @@ from generor_async.errors import (
     ServiceUnavailableError,
 )
 from generor_async.rules.headers import retry_after
-from generor_async.rules.pace import TIERS
-from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.rules.holds import Hold
+from generor_async.rules.refusal import Refusal, decide
+from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Misshapen, Outcome, RateLimitScope, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
 
 __all__ = [
     "Context",
     "broken",
     "cut_off",
     "failed",
+    "held",
     "ids_in",
-    "is_rate_limit",
+    "is_busy",
     "misread",
     "read_json",
-    "scope_in",
-    "scope_of",
     "status_outcome",
+    "still_away",
     "text_of",
     "undecodable",
     "unknown",
@@ -72,7 +73,7 @@ _AFTER_UNKNOWN = {
 class Context:
     """What every error of one call carries."""
 
-    __slots__ = ("attempts", "endpoint", "lost", "request_id")
+    __slots__ = ("attempts", "endpoint", "lost", "refusal", "refusals", "request_id")
 
     def __init__(self, endpoint: Endpoint[Any], request_id: str) -> None:
         self.endpoint = endpoint
@@ -80,6 +81,10 @@ class Context:
         self.attempts = 0
         self.lost = False
         """Whether nobody can say what an earlier attempt did."""
+        self.refusal: Refusal | None = None
+        """What was decided about the last answer, where it was a 429."""
+        self.refusals = 0
+        """How many 429s there were."""
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
         """Return the fields of APIError."""
@@ -129,21 +134,23 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     else:
         message = _foreign_message(reply)
     outcome = status_outcome(vendor, status, own_shape=own is not None)
-    advice = vendor.advise(status, message) if own else _foreign_advice(vendor, status)
+    advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(vendor, status)
     known = context.known(outcome, reply)
     known.update(
         status_code=status,
         code=code,
         body=_masked(body, context.endpoint.secrets),
         retryable=status == 429 or (status in vendor.busy and own is not None),
-        retry_after=retry_after(reply.headers, now) if status in {429, 502, 503} else None,
+        retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
         response=ResponseInfo(
             status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts
         ),
         advice=advice,
     )
     if status == 429:
-        return _limited(vendor, reply, message, known)
+        said = (message, code) if own else None
+        refusal = decide(context.endpoint, reply.headers, said, now, refusals=context.refusals)
+        return _limited(context, refusal, message, known)
     if status == 403 and code and context.endpoint.scope != "none":
         known["advice"] = f"{advice}; this call needs the scope {context.endpoint.scope!r}"
     return _STATUS_CLASSES.get(status, InternalServerError if status >= 500 else APIStatusError)(message, **known)
@@ -201,13 +208,6 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     )
 
 
-def scope_of(error: RateLimitError) -> Literal["minute", "hour", "day", "jobs", "unknown"]:
-    """Return which limit a 429 is about."""
-    if isinstance(error, ConcurrentJobsError):
-        return "jobs"
-    return error.scope
-
-
 def ids_in(text: str) -> tuple[str, ...]:
     """Return whatever looks like an id in the text of a broken answer, in order, each once."""
     return tuple(dict.fromkeys(_ID.findall(text)))
@@ -228,33 +228,47 @@ def cut_off(context: Context, *, sent: bool) -> str:
     return f"{which} was cut off after it was sent: whether it took effect is unknown"
 
 
+def is_busy(error: APIError) -> bool:
+    """Tell whether the API says, in its own shape, that it is away for a while (Luma's 502 and 503, documented)."""
+    return isinstance(error, InternalServerError) and error.retryable
+
+
+def still_away(context: Context, error: APIError | None) -> APIError:
+    """Make the error of a call that was not sent, because the API was away for as long as the call could wait."""
+    assert error is not None
+    known = context.known("not_sent" if not context.attempts else "refused")
+    failure = copy.copy(error)
+    failure.operation, failure.request_id = known["operation"], known["request_id"]
+    failure.attempts, failure.outcome = known["attempts"], known["outcome"]
+    return failure
+
+
+def held(context: Context, hold: Hold, left: float) -> RateLimitError:
+    """Make the error of a call that a 429 to another one holds for longer than the call can wait; in seconds."""
+    vendor = context.endpoint.vendor
+    return RateLimitError(
+        f"calls are held for another {left:.0f} s: the API said {hold.reason!r}",
+        scope=hold.rate_limit_scope,
+        status_code=429,
+        retryable=True,
+        retry_after=left,
+        advice=vendor.advice[429],
+        **context.known("refused" if context.attempts else "not_sent"),
+    )
+
+
 def wants_images_inline(error: APIError) -> bool:
     """Tell whether the API can't fetch images by URL now, and asks for them as base64 (documented)."""
     return isinstance(error, ServiceUnavailableError) and error.retryable and "URL ingestion" in error.message
 
 
-def is_rate_limit(vendor: Vendor, headers: Mapping[str, str]) -> bool:
-    """Tell whether a 429 is about requests; Luma's other one, about jobs, carries no X-RateLimit-* (documented)."""
-    return vendor is not LUMA or "X-RateLimit-Limit" in headers
-
-
-def scope_in(headers: Mapping[str, str]) -> RateLimitScope:
-    """Tell which window an answer's headers are about."""
-    limit, tier = headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Tier")
-    if tier is None:
-        return "unknown" if limit is None else "minute"
-    minute, hour, day = TIERS.get(tier, (None, None, None))
-    if limit == str(minute):
-        return "minute"
-    if limit == str(hour):
-        return "hour"
-    return "day" if limit == str(day) else "unknown"
-
-
-def _limited(vendor: Vendor, reply: Reply, message: str, known: dict[str, Any]) -> RateLimitError:
-    if is_rate_limit(vendor, reply.headers):
-        return RateLimitError(message, scope=scope_in(reply.headers), **known)
-    return ConcurrentJobsError(message, **known)
+def _limited(context: Context, refusal: Refusal, message: str, known: dict[str, Any]) -> RateLimitError:
+    context.refusal = refusal
+    context.refusals += 1
+    known["retry_after"] = refusal.wait if refusal.told else None
+    if refusal.scope == "jobs":
+        return ConcurrentJobsError(message, **known)
+    return RateLimitError(message, scope=refusal.rate_limit_scope, **known)
 
 
 def _foreign_message(reply: Reply) -> str:
@@ -272,6 +286,8 @@ def _host(location: str) -> str:
 
 
 def _foreign_advice(vendor: Vendor, status: int) -> str:
+    if status == 429:
+        return vendor.advice[429]
     if status >= 500:
         return "A gateway before the API failed; try again later"
     return f"Check base_url: the API is at {vendor.base_url}"

@@ -1,6 +1,7 @@
 """Again? And when? Decided from what an attempt came to, never from how it felt."""
 
 import math
+from bisect import bisect_left, bisect_right, insort
 
 import backoff
 from attrs import define, field
@@ -9,17 +10,17 @@ from generor_async.errors import (
     APIConnectionError,
     APIError,
     APIStatusError,
-    RateLimitError,
     ResponseShapeError,
 )
 from generor_async.values import Conduct
 
-__all__ = ["RetryBudget", "backoff_delay", "may_repeat", "retry_delay"]
+__all__ = ["RetryBudget", "backoff_delay", "busy_delay", "may_repeat", "retry_delay", "with_jitter"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-GATEWAY_DELAY = 5.0
-"""Luma's 502 waits 5 to 10 s (documented)."""
+BUSY_BOUNDS = {502: 10.0, 503: 2.0}
+"""The longest first wait after Luma's documented 502 and 503: half of it is certain, so a 502 waits 5 to 10 s
+(documented)."""
 NEVER = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
 """Statuses that the same request meets again, whether or not the API at hand documents them."""
 
@@ -56,37 +57,43 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
 
 
 def retry_delay(error: APIError, retries: int, draw: float) -> float:
-    """Return the seconds to wait before the next attempt.
+    """Return the seconds to wait before the next attempt, after anything but a 429.
 
-    `retries` counts those already made; `draw` is a random number from 0 up to 1. What the server asked for is never
-    undercut: jitter only adds to it.
+    `retries` counts those already made; `draw` is a random number from 0 up to 1.
     """
-    bound = _bound(retries)
     if isinstance(error, APIStatusError):
+        if error.retryable:
+            return busy_delay(error.status_code, error.retry_after, retries, draw)
         if error.retry_after is not None:
-            return error.retry_after + draw * min(1.0, 0.1 * error.retry_after)
-        if error.status_code == 502 and error.retryable:
-            return GATEWAY_DELAY * (1 + draw)
-        if isinstance(error, RateLimitError):
-            # Nobody said how long: half of the bound is certain, so that a limit isn't hammered.
-            return bound * (0.5 + 0.5 * draw)
-    return bound * draw
+            return with_jitter(error.retry_after, draw)
+    return backoff_delay(retries, draw)
+
+
+def busy_delay(status: int, told: float | None, failures: int, draw: float) -> float:
+    """Return the seconds to wait while the API says that it is away; `failures` counts those before this one."""
+    if told is not None:
+        return with_jitter(told, draw)
+    bound = min(BUSY_BOUNDS.get(status, FIRST_DELAY) * 2.0 ** min(failures, 10), LONGEST_DELAY)
+    return bound * (0.5 + 0.5 * draw)
+
+
+def with_jitter(seconds: float, draw: float) -> float:
+    """Return a wait that the server asked for, and a little more: it is never undercut."""
+    return seconds + draw * min(1.0, 0.1 * seconds)
 
 
 def backoff_delay(retries: int, draw: float) -> float:
     """Return the seconds to wait where no server has a say in it: backoff with full jitter."""
-    return _bound(retries) * draw
-
-
-def _bound(retries: int) -> float:
-    return DELAYS[min(retries, len(DELAYS) - 1)]
+    return DELAYS[min(retries, len(DELAYS) - 1)] * draw
 
 
 @define
 class RetryBudget:
-    """Lets retries be a fifth of recent requests, at least ten: a dying server is not flooded.
+    """Spreads retries out in time, so that a dying server is not flooded.
 
-    Recent means the last one or two periods of ten seconds. A 429 is an answer of a living server and spends nothing.
+    In any ten seconds they are a fifth of recent requests, at least ten: what goes beyond leaves later. Recent means
+    the last one or two periods of ten seconds. What the API documents as a wait (a 429, Luma's 502 and 503) spends
+    nothing: other rules space it.
     """
 
     share: float = 0.2
@@ -94,26 +101,30 @@ class RetryBudget:
     period: float = 10.0
     _until: float = field(default=-math.inf, init=False)
     _requests: list[int] = field(factory=lambda: [0, 0], init=False)
-    _retries: list[int] = field(factory=lambda: [0, 0], init=False)
+    _booked: list[float] = field(factory=list[float], init=False)
+    """When retries leave, in order."""
 
     def count(self, now: float) -> None:
         """Note a first attempt."""
         if now >= self._until:
-            self._turn(now)
+            stale = now >= self._until + self.period
+            self._requests = [0, 0 if stale else self._requests[0]]
+            self._until = now + self.period
         self._requests[0] += 1
 
-    def take(self, now: float) -> bool:
-        """Take one retry out of the budget; False where it is used up."""
-        if now >= self._until:
-            self._turn(now)
-        if sum(self._retries) >= max(self.least, self.share * sum(self._requests)):
-            return False
-        self._retries[0] += 1
-        return True
+    def book(self, now: float, wanted: float, latest: float) -> float:
+        """Return when a retry may leave that wants to leave at `wanted`; at `latest` it leaves in any case."""
+        del self._booked[: bisect_left(self._booked, now - self.period)]
+        most = max(self.least, math.floor(self.share * sum(self._requests)))
+        free = (end for booked in self._booked if (end := booked + self.period) > wanted)
+        moment = wanted
+        while moment < latest and self._near(moment) >= most:
+            moment = next(free, latest)
+        moment = min(moment, max(wanted, latest))
+        insort(self._booked, moment)
+        return moment
 
-    def _turn(self, now: float) -> None:
-        stale = now >= self._until + self.period
-        for counts in (self._requests, self._retries):
-            counts[1] = 0 if stale else counts[0]
-            counts[0] = 0
-        self._until = now + self.period
+    def _near(self, moment: float) -> int:
+        """Count the retries that some ten seconds may have in common with one at that moment."""
+        since = bisect_right(self._booked, moment - self.period)
+        return bisect_left(self._booked, moment + self.period) - since

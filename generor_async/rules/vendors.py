@@ -48,13 +48,17 @@ class Vendor:
             return message, code if isinstance(code, str) else None, status if type(status) is int else None
         return None
 
-    def advise(self, status: int, message: str) -> str:
+    def advise(self, status: int, message: str, method: str = "POST") -> str:
         """Return what to do about an error, in the vendor's words; empty where they give none."""
-        for part, advice in self.details:
-            if part in message:
-                return advice
+        if method == "POST" or status not in _OF_POSTS:
+            for part, advice in self.details:
+                if part in message:
+                    return advice
         return self.advice.get(status, "")
 
+
+_OF_POSTS = frozenset({429, 503})
+"""Statuses whose messages speak of jobs or images that are sent: they advise nothing to other calls."""
 
 GENEROR = Vendor(
     name="generor",
@@ -98,7 +102,7 @@ LUMA = Vendor(
         422: "Fix the image's base64 data or URL",
         429: "Wait as long as retry_after says, then retry",
         502: "Retry after a brief delay (5 to 10 seconds); if it persists, check the status page or contact support",
-        503: "Download the image yourself and send it as base64 data instead, or retry later",
+        503: "Retry later",
     },
     details=(
         ("Unknown model", "Use a supported model: uni-1 or uni-1-max for images, ray-3.2 for video"),
@@ -125,6 +129,7 @@ LUMA = Vendor(
         ("failed to fetch URL (HTTP", "Confirm that the URL answers 200 with valid image content"),
         ("failed to fetch URL", "Verify that the URL is publicly accessible and responds with image content"),
         ("content-type is not an image", "Ensure that the URL points to a valid image file (JPEG, PNG, ...)"),
-        ("Too many concurrent jobs", "Wait for one or more of your active generations to complete or fail"),
+        ("oncurrent", "Wait for one or more of your active generations to complete or fail"),
+        ("URL ingestion unavailable", "Download the image yourself and send it as base64 data instead, or retry later"),
     ),
 )

@@ -16,7 +16,7 @@ class Wait:
     """Nobody may go before `until`; infinity where only an event can tell."""
 
     until: float
-    scope: LimitScope
+    scope: LimitScope | Literal["outage"]
     sooner: bool = False
     """Whether an event may let somebody go before that: a job that ends."""
     ask_at: float = math.inf

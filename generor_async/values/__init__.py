@@ -32,7 +32,7 @@ from generor_async.values.model import (
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
 from generor_async.values.secret import Secret
-from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope
+from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope, ThrottleScope
 
 __all__ = [
     "JSON",
@@ -59,6 +59,7 @@ __all__ = [
     "ResponseInfo",
     "RetryScheduled",
     "Secret",
+    "ThrottleScope",
     "Throttled",
     "Unset",
     "UploadProgress",

@@ -1,10 +1,10 @@
 """What a client tells its `on_event` callable: one stream, frozen objects, no prompts, keys or presigned queries."""
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from attrs import frozen
 
-from generor_async.values.terms import Outcome
+from generor_async.values.terms import Outcome, ThrottleScope
 
 __all__ = [
     "AttemptEnded",
@@ -47,7 +47,10 @@ class AttemptEnded:
 
 @frozen(kw_only=True)
 class RetryScheduled:
-    """The next attempt leaves in `delay` seconds; `reason` names the error that asked for it."""
+    """The next attempt leaves in `delay` seconds; `reason` names the error that asked for it.
+
+    After a 429 it comes together with `Throttled`, and tells the same wait.
+    """
 
     operation: str
     request_id: str
@@ -58,11 +61,16 @@ class RetryScheduled:
 
 @frozen(kw_only=True)
 class Throttled:
-    """The call waits for a limit: `delay` is the seconds until its next chance, infinite where only an answer tells."""
+    """The call waits for a limit: `delay` is the seconds until its next chance, infinite where only an answer tells.
+
+    It comes for every 429, and whenever a call has to wait before it is sent.
+    """
 
     operation: str
     request_id: str
-    scope: Literal["minute", "hour", "day", "jobs", "unknown"]
+    scope: ThrottleScope
+    """A window (`minute`, `hour`, `day`), `jobs`, `abuse` (a hold of all calls of the key), `outage` (the API is
+    unavailable, and another call finds out when it is back), or `unknown`."""
     delay: float
 
 

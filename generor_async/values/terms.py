@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Conduct", "Outcome", "Priority", "RateLimitScope"]
+__all__ = ["Conduct", "Outcome", "Priority", "RateLimitScope", "ThrottleScope"]
 
 Outcome: TypeAlias = Literal["not_sent", "refused", "done", "unknown"]
 """What one attempt came to: never left this machine; refused without effect; took effect; or nobody can say."""
@@ -15,3 +15,7 @@ Priority: TypeAlias = Literal["interactive", "normal", "bulk"]
 
 RateLimitScope: TypeAlias = Literal["minute", "hour", "day", "unknown"]
 """Which limit of requests a 429 is about."""
+
+ThrottleScope: TypeAlias = Literal["minute", "hour", "day", "jobs", "abuse", "outage", "unknown"]
+"""What a call waits for: a window of requests, a slot for its job, the ceiling against abuse that holds all calls of a
+key, the end of an outage of the API, or a limit that nobody has named."""

@@ -578,16 +578,27 @@ async def test_a_429_holds_the_window_once_and_the_queue_is_let_go_in_order() ->
 
 
 @virtual
-async def test_a_call_that_is_refused_to_the_end_raises_with_its_scope() -> None:
-    site = Site(refuse=100)
+async def test_waiting_for_a_limit_is_no_attempt_that_failed() -> None:
+    site = Site(refuse=10)
     async with (
         Wire(site.step) as wire,
         Bare(KEY, base_url=wire.url, clock=LoopClock(), limits=Limits(rpm=10), max_retries=2) as client,
     ):
+        await client.send(metered())
+    assert site.moments == pytest.approx([20 * number for number in range(11)], abs=0.1)
+
+
+@virtual
+async def test_without_retries_the_first_refusal_is_raised_with_its_scope() -> None:
+    site = Site(refuse=100)
+    async with (
+        Wire(site.step) as wire,
+        Bare(KEY, base_url=wire.url, clock=LoopClock(), limits=Limits(rpm=10), max_retries=0) as client,
+    ):
         with pytest.raises(RateLimitError) as caught:
             await client.send(metered())
-    assert (caught.value.scope, caught.value.attempts) == ("minute", 3)
-    assert site.moments == pytest.approx([0, 20, 40], abs=0.1)
+    assert (caught.value.scope, caught.value.attempts) == ("minute", 1)
+    assert site.moments == pytest.approx([0], abs=0.1)
 
 
 @virtual

@@ -81,7 +81,7 @@ TABLE: dict[str, Row] = {
     "404": Row(own(404), "refused", errors.NotFoundError),
     "413": Row(own(413), "refused", errors.PayloadTooLargeError),
     "422": Row(own(422), "refused", errors.UnprocessableEntityError),
-    "429": Row(own(429), "refused", errors.ConcurrentJobsError, retryable=True),
+    "429 of nobody": Row(answer(429, HTML, **PAGE), "refused", errors.RateLimitError, retryable=True),
     "429 by the minute": Row(own(429, X_RateLimit_Limit="30"), "refused", errors.RateLimitError, retryable=True),
     "408": Row(own(408), "unknown", APIStatusError),
     "409": Row(own(409), "unknown", errors.ConflictError),
@@ -279,15 +279,16 @@ async def test_a_204_and_an_enveloped_answer_are_results() -> None:
         assert await client.send(operation(vendor=GENEROR, decode=enveloped(read_id))) == "a"
 
 
-async def test_a_dying_server_is_not_flooded_with_retries() -> None:
+async def test_retries_to_a_dying_server_are_spread_in_time_and_fail_no_call_that_has_some_left() -> None:
+    clock = FakeClock()
     async with (
-        Wire(reset) as wire,
-        BareLuma(KEY, base_url=wire.url, clock=FakeClock(), max_retries=100) as client,
+        Wire(*[reset] * 30, answer(200, {})) as wire,
+        BareLuma(KEY, base_url=wire.url, clock=clock, max_retries=100, timeout=1_000.0) as client,
     ):
-        for _ in range(3):
-            with pytest.raises(APIConnectionError):
-                await client.with_options(timeout=5.0).send(operation())
-    assert len(wire.requests) <= 3 + 10
+        began = clock.now
+        await asyncio.gather(*(client.send(operation()) for _ in range(30)))
+    assert len(wire.requests) == 60
+    assert clock.now - began >= 20, "thirty retries, ten in ten seconds"
 
 
 async def test_a_callers_connector_is_used_and_stays_open() -> None:

@@ -107,8 +107,10 @@ async def test_without_an_end_every_wait_is_waited() -> None:
         ({"Retry_After": "2.5"}, 2.5, 2.75),
         ({"Retry_After": "Wed, 08 Apr 2026 12:00:30 GMT", "Date": "Wed, 08 Apr 2026 12:00:00 GMT"}, 30, 31),
         ({"X_RateLimit_Reset": "1775649620", "Date": "Wed, 08 Apr 2026 12:00:00 GMT"}, 20, 21),
-        ({"Retry_After": "-3"}, 0.25, 0.5),
-        ({}, 0.25, 0.5),
+        ({"X_RateLimit_Reset": "20"}, 20, 21),
+        ({"X_RateLimit_Reset": "1775649620000", "Date": "Wed, 08 Apr 2026 12:00:00 GMT"}, 20, 21),
+        ({"Retry_After": "-3"}, 1, 1.1),
+        ({}, 1, 1.1),
     ],
 )
 async def test_a_429_waits_as_told_and_goes_on(headers: dict[str, str], least: float, most: float) -> None:
@@ -125,6 +127,7 @@ async def test_a_429_waits_as_told_and_goes_on(headers: dict[str, str], least: f
     assert [(event.scope, event.delay) for event in throttled] == [("minute", clock.slept[0])]
     scheduled = [event for event in events if isinstance(event, RetryScheduled)]
     assert [(event.attempt, event.reason) for event in scheduled] == [(2, "RateLimitError")]
+    assert scheduled[0].delay == clock.slept[0]
 
 
 async def test_waits_grow_and_stay_below_their_bounds() -> None:

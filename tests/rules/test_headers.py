@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generor_async.rules.headers import http_date, retry_after
+from generor_async.rules.headers import http_date, limit_wait, retry_after
 from generor_async.values import Headers
 
 NOW = 1_775_649_600.0
@@ -20,7 +20,7 @@ def date(moment: float) -> str:
 
 
 def asked(**headers: str) -> float | None:
-    return retry_after(Headers((name.replace("_", "-"), value) for name, value in headers.items()), NOW)
+    return limit_wait(Headers((name.replace("_", "-"), value) for name, value in headers.items()), NOW)
 
 
 @given(st.integers(1, MONTH))
@@ -84,6 +84,18 @@ def test_what_is_no_wish_is_none_where_no_reset_helps(value: str) -> None:
 
 def test_retry_after_is_believed_over_the_reset() -> None:
     assert asked(Retry_After="12", X_RateLimit_Reset=str(NOW + 30)) == 12
+
+
+@pytest.mark.parametrize("value", NO_WISH)
+def test_only_a_429_falls_back_to_the_reset(value: str) -> None:
+    known = {"Retry-After": value, "X-RateLimit-Reset": "42"}
+    assert retry_after(Headers(known.items()), NOW) is None
+
+
+@given(st.integers(1, MONTH), st.booleans())
+def test_a_reset_may_be_the_seconds_that_are_left_or_milliseconds(seconds: int, relative: bool) -> None:
+    reset = str(seconds) if relative else str(int(NOW + seconds) * 1_000)
+    assert asked(X_RateLimit_Reset=reset) == seconds
 
 
 def test_names_ignore_case_and_blanks_around_the_value() -> None:

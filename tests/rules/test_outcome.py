@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.calls import REQUEST_ID, context, reply
+from support.calls import REQUEST_ID, context, endpoint, reply
 
 from generor_async import errors
 from generor_async.errors import APITimeoutError, ConcurrentJobsError, OutcomeUnknownError, RateLimitError
 from generor_async.rules import outcome
+from generor_async.rules.holds import Hold, HoldScope
+from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import TransportError
-from generor_async.values import Misshapen, Outcome, Secret
+from generor_async.values import Conduct, Misshapen, Outcome, Secret
 
 NOW = 1_775_649_600.0
 OWN: dict[str, Any] = {
@@ -138,15 +140,58 @@ def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int
 def test_a_429_says_which_window_is_full(vendor: Vendor, headers: dict[str, Any], scope: str) -> None:
     error = outcome.failed(context(vendor=vendor), reply(429, **headers), OWN[vendor.name], NOW)
     assert type(error) is RateLimitError
-    assert (error.scope, outcome.scope_of(error)) == (scope, scope)
+    assert error.scope == scope
     assert error.retryable
 
 
-def test_lumas_429_without_limits_is_about_concurrent_jobs() -> None:
-    body = {"detail": "Too many concurrent jobs"}
-    error = outcome.failed(context("bills"), reply(429, Retry_After="60"), body, NOW)
+def test_a_429_about_concurrent_jobs_has_a_class_of_its_own_and_its_decision_is_kept() -> None:
+    asked = context("bills")
+    body = {"detail": "Concurrent generation limit reached (10)"}
+    error = outcome.failed(asked, reply(429, Retry_After="60", X_RateLimit_Limit="30"), body, NOW)
     assert isinstance(error, ConcurrentJobsError)
-    assert (error.retry_after, outcome.scope_of(error)) == (60, "jobs")
+    assert error.retry_after == 60
+    assert "Wait for one or more of your active generations" in str(error)
+    assert asked.refusal is not None
+    assert (asked.refusal.scope, asked.refusal.wait, asked.refusals) == ("jobs", 60, 1)
+
+
+def test_a_429_that_does_not_say_how_long_has_no_retry_after_and_waits_longer_each_time() -> None:
+    asked, waits = context("bills"), list[float]()
+    for _ in range(7):
+        error = outcome.failed(asked, reply(429), {"detail": "Rate limit exceeded"}, NOW)
+        assert error.retry_after is None
+        assert asked.refusal is not None
+        waits.append(asked.refusal.wait)
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_gateways_429_is_not_told_from_the_base_url() -> None:
+    error = outcome.failed(context("bills"), reply(429, Content_Type="text/html"), "<html>", NOW)
+    assert type(error) is RateLimitError
+    assert error.advice == LUMA.advice[429]
+
+
+@pytest.mark.parametrize(("conduct", "advised"), [("bills", True), ("read", False)])
+def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(conduct: Conduct, advised: bool) -> None:
+    error = outcome.failed(context(conduct), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
+    assert ("base64" in str(error)) is advised
+    assert error.retryable
+
+
+def test_a_call_that_was_not_sent_because_the_api_was_away_says_so_of_itself() -> None:
+    theirs = outcome.failed(context("bills"), reply(502), {"detail": "Upstream service unavailable"}, NOW)
+    ours = outcome.still_away(Context(endpoint("read"), "ours"), theirs)
+    assert type(ours) is errors.BadGatewayError
+    assert (ours.outcome, ours.attempts, ours.request_id, ours.operation) == ("not_sent", 0, "ours", "luma.things.read")
+    assert (theirs.outcome, theirs.attempts, theirs.request_id) == ("refused", 1, REQUEST_ID)
+
+
+@pytest.mark.parametrize(("scope", "named"), [("hour", "hour"), ("abuse", "unknown")])
+def test_a_call_that_is_held_says_for_how_long_and_why(scope: HoldScope, named: str) -> None:
+    hold = Hold(until=100.0, scope=scope, reason="Rate limit exceeded")
+    error = outcome.held(Context(endpoint(), REQUEST_ID), hold, 90.0)
+    assert (error.scope, error.retry_after, error.retryable, error.outcome) == (named, 90.0, True, "not_sent")
+    assert "held for another 90 s: the API said 'Rate limit exceeded'" in str(error)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])

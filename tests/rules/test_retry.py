@@ -1,6 +1,6 @@
 """Again? And when? Against the table of the conduct rules, and against brute force."""
 
-from bisect import bisect_right
+import math
 from itertools import product
 
 import pytest
@@ -20,7 +20,7 @@ from generor_async.errors import (
     ResponseShapeError,
     ServiceUnavailableError,
 )
-from generor_async.rules.retry import DELAYS, RetryBudget, may_repeat, retry_delay
+from generor_async.rules.retry import DELAYS, RetryBudget, busy_delay, may_repeat, retry_delay, with_jitter
 from generor_async.values import Conduct
 
 # What an attempt came to, and for which conducts it is tried again.
@@ -80,13 +80,13 @@ def test_the_bounds_double_from_half_a_second_to_thirty_seconds() -> None:
 draws = st.floats(0, 1, exclude_max=True)
 
 
-@given(st.floats(1e-6, 31 * 86_400), st.integers(0, 50), draws, st.sampled_from([429, 502, 503]))
+@given(st.floats(1e-6, 31 * 86_400), st.integers(0, 50), draws, st.sampled_from([502, 503]), st.booleans())
 def test_what_the_server_asked_for_is_never_undercut_and_hardly_exceeded(
-    asked: float, retries: int, draw: float, status: int
+    asked: float, retries: int, draw: float, status: int, own: bool
 ) -> None:
-    kind = RateLimitError if status == 429 else APIStatusError
-    error = kind("", status_code=status, retryable=True, retry_after=asked, outcome="refused")
+    error = APIStatusError("", status_code=status, retryable=own, retry_after=asked, outcome="refused")
     assert asked <= retry_delay(error, retries, draw) <= asked + min(1.0, 0.1 * asked)
+    assert asked <= with_jitter(asked, draw) <= asked + min(1.0, 0.1 * asked)
 
 
 @given(st.integers(0, 500), draws)
@@ -96,65 +96,73 @@ def test_backoff_is_full_jitter_below_its_bound(retries: int, draw: float) -> No
     assert retry_delay(error, retries, draw) == pytest.approx(draw * bound)
 
 
-@given(st.integers(0, 50), draws)
-def test_lumas_502_waits_five_to_ten_seconds(retries: int, draw: float) -> None:
-    error = BadGatewayError("", status_code=502, retryable=True, outcome="refused")
-    assert 5 <= retry_delay(error, retries, draw) <= 10
-
-
-@given(st.integers(0, 50), draws)
-def test_a_429_that_names_no_time_never_comes_back_at_once(retries: int, draw: float) -> None:
-    error = RateLimitError("", status_code=429, retryable=True, outcome="refused")
-    bound = DELAYS[min(retries, 6)]
+@pytest.mark.parametrize(("status", "first"), [(502, 10.0), (503, 2.0)])
+@given(retries=st.integers(0, 50), draw=draws)
+def test_lumas_502_waits_five_to_ten_seconds_and_then_longer(
+    status: int, first: float, retries: int, draw: float
+) -> None:
+    error = APIStatusError("", status_code=status, retryable=True, outcome="refused")
+    bound = min(first * 2 ** min(retries, 10), 30.0)
     assert bound / 2 <= retry_delay(error, retries, draw) <= bound
+    assert retry_delay(error, retries, draw) == busy_delay(status, None, retries, draw)
 
 
-def test_a_quiet_client_has_ten_retries_and_gets_ten_more_when_they_are_old() -> None:
+def test_a_quiet_client_has_ten_retries_in_ten_seconds() -> None:
     budget = RetryBudget()
-    assert [budget.take(0.0) for _ in range(12)] == [True] * 10 + [False] * 2
-    assert not budget.take(9.9)
-    assert not budget.take(19.9), "what was taken in the period before still counts"
-    assert budget.take(40.0)
+    assert [budget.book(0.0, 1.0, math.inf) for _ in range(25)] == [1.0] * 10 + [11.0] * 10 + [21.0] * 5
+    assert budget.book(40.0, 40.5, math.inf) == 40.5
 
 
 def test_a_busy_client_may_retry_a_fifth_of_its_requests() -> None:
     budget = RetryBudget()
     for _ in range(100):
         budget.count(0.0)
-    assert sum(budget.take(1.0) for _ in range(50)) == 20
+    assert [budget.book(1.0, 1.0, math.inf) for _ in range(50)] == [1.0] * 20 + [11.0] * 20 + [21.0] * 10
 
 
-steps = st.lists(st.tuples(st.sampled_from(["count", "take"]), st.floats(0, 7)), max_size=300)
+def test_a_retry_that_would_come_too_late_leaves_in_any_case() -> None:
+    budget = RetryBudget()
+    for _ in range(20):
+        budget.book(0.0, 1.0, math.inf)
+    assert budget.book(0.0, 1.0, 15.0) == 15.0
+    assert budget.book(0.0, 1.0, 0.5) == 1.0
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["count", "book"]), st.floats(0, 1), st.floats(0, 30)), min_size=1, max_size=200
+)
 
 
 @given(steps)
-def test_retries_of_any_ten_seconds_stay_within_the_budget(history: list[tuple[str, float]]) -> None:
-    budget, now = RetryBudget(), 0.0
-    counted: list[float] = []
-    taken: list[float] = []
-    for what, later in history:
-        now += later / 20
+def test_retries_of_any_ten_seconds_stay_within_the_budget(history: list[tuple[str, float, float]]) -> None:
+    budget, now, counted = RetryBudget(), 0.0, 0
+    booked: list[float] = []
+    for what, later, delay in history:
+        now += later
         if what == "count":
             budget.count(now)
-            counted.append(now)
-        elif budget.take(now):
-            taken.append(now)
-            within = len(taken) - bisect_right(taken, now - 10)
-            recent = len(counted) - bisect_right(counted, now - 30)
-            assert within <= max(10, 0.2 * recent + 1)
+            counted += 1
+        else:
+            moment = budget.book(now, now + delay, math.inf)
+            assert moment >= now + delay
+            booked.append(moment)
+    most = max(10, 0.2 * counted)
+    for moment in booked:
+        assert sum(moment <= other < moment + 9.999 for other in booked) <= most
 
 
 @given(steps)
-def test_a_retry_is_granted_while_fewer_than_ten_are_recent(history: list[tuple[str, float]]) -> None:
+def test_a_retry_leaves_when_it_wants_to_while_fewer_than_ten_are_near(
+    history: list[tuple[str, float, float]],
+) -> None:
     budget, now = RetryBudget(), 0.0
-    taken: list[float] = []
-    for what, later in history:
-        now += later / 20
+    booked: list[float] = []
+    for what, later, delay in history:
+        now += later
         if what == "count":
             budget.count(now)
             continue
-        granted = budget.take(now)
-        if len(taken) - bisect_right(taken, now - 20) < 10:
-            assert granted
-        if granted:
-            taken.append(now)
+        moment = budget.book(now, now + delay, math.inf)
+        if sum(abs(other - now - delay) <= 10 for other in booked) < 10:
+            assert moment == now + delay
+        booked.append(moment)

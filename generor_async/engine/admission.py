@@ -1,0 +1,300 @@
+"""What keeps one call from being sent: limits, holds and outages. Waited for here, and told to the event stream."""
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from generor_async.engine.events import EventStream
+from generor_async.engine.limits import Limits
+from generor_async.engine.loops import PerLoop
+from generor_async.engine.media import ImageFetcher
+from generor_async.engine.options import Options
+from generor_async.engine.outage import Gate, Gates
+from generor_async.engine.queue import OutOfTurnError
+from generor_async.engine.slots import Lookout
+from generor_async.engine.transport import Attempt, Transport
+from generor_async.engine.turn import Turn
+from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
+from generor_async.rules import outcome, retry
+from generor_async.rules.holds import Hold
+from generor_async.rules.wire import Operation, Reply, Request
+from generor_async.values import Clock, RetryScheduled, Throttled, ThrottleScope
+
+if TYPE_CHECKING:
+    from generor_async.rules.outage import Ticket
+    from generor_async.rules.refusal import Refusal
+    from generor_async.rules.wait import Wait
+
+__all__ = ["Admission", "Shared"]
+
+
+@frozen(kw_only=True)
+class Shared:
+    """What the calls of one client have in common."""
+
+    clock: Clock
+    events: EventStream
+    limits: Limits
+    transports: PerLoop[Transport]
+    lookouts: PerLoop[Lookout]
+    gates: PerLoop[Gates]
+    budget: retry.RetryBudget
+    images: ImageFetcher | None
+
+
+class Admission:
+    """One call's way to the wire, before each of its attempts.
+
+    A `timeout` that is given covers everything, and a `queue_timeout` all waits for limits, from the first attempt to
+    the last. A default deadline begins when the call is let go, stands still while it waits for its turn, and begins
+    anew after a 429 that proves a limit.
+    """
+
+    __slots__ = (
+        "_context",
+        "_gate",
+        "_gates",
+        "_latest",
+        "_operation",
+        "_options",
+        "_refused",
+        "_shared",
+        "_ticket",
+        "_turn",
+        "_waited",
+        "body",
+        "deadline",
+        "timeout",
+    )
+
+    def __init__(
+        self, shared: Shared, operation: Operation[Any], options: Options, context: outcome.Context, now: float
+    ) -> None:
+        endpoint, given = operation.endpoint, options.timeout
+        self._shared = shared
+        self._operation = operation
+        self._options = options
+        self._context = context
+        self.body = operation.body
+        """What is sent: which outage concerns the call depends on it."""
+        self.timeout = endpoint.timeout if given is None else given
+        self.deadline = None if given is None else now + given
+        """When time is up; unless the caller said so, it begins to run when the first attempt is let go."""
+        self._waited = 0.0
+        """Seconds that the call has waited for limits, where `queue_timeout` counts them."""
+        self._latest = math.inf
+        """Until when it may wait this time."""
+        self._refused: RateLimitError | None = None
+        """A 429 whose wait has not been told to the event stream yet."""
+        self._gates = shared.gates.get()
+        self._gate: Gate | None = None
+        self._ticket: Ticket | None = None
+        self._turn: Turn | None = None
+        if endpoint.quota or endpoint.shows_job:
+            self._turn = Turn(
+                operation, options.priority, limits=shared.limits, lookouts=shared.lookouts, clock=shared.clock
+            )
+
+    @property
+    def queues(self) -> bool:
+        """Whether the call may have to wait in a queue."""
+        return self._turn is not None
+
+    def remaining(self, now: float) -> float:
+        """Return the seconds that the call has left."""
+        return math.inf if self.deadline is None else self.deadline - now
+
+    # --- before an attempt ------------------------------------------------------------------------------------------
+
+    async def wait(self, last: APIError | None) -> None:
+        """Wait until the call may be sent; `last` is what its last attempt came to.
+
+        Raises RateLimitError where a 429 holds the calls of the key for longer than a given timeout leaves, and
+        DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
+        """
+        clock, missed = self._shared.clock, None
+        began = clock.monotonic()
+        self._latest = began + self._patience(began)
+        try:
+            await self._take_turn()
+        except OutOfTurnError as error:
+            missed = error.scope
+        if missed is not None:  # out here, so that the error's context isn't the other one
+            raise self._not_in_time(missed)
+        if (waited := clock.monotonic() - began) and self._options.timeout is None:
+            self._waited += waited
+            if self.deadline is not None:
+                self.deadline += waited
+        if not self._gates.well:
+            await self._pass_gate(last)
+
+    async def _take_turn(self) -> None:
+        await self._wait_out_hold()
+        if self._turn is not None:
+            patience = self._latest - self._shared.clock.monotonic()
+            await self._turn.take(patience, self._has_to_wait, again=self._context.attempts > 0)
+            await self._wait_out_hold()
+        if self._refused is not None and self._context.refusal is not None:  # the limit lets it go at once
+            self._tell_wait(self._context.refusal.scope, 0.0)
+
+    def _patience(self, now: float) -> float:
+        """Return for how many seconds the call may wait for limits."""
+        if self._options.timeout is None:
+            return self._options.queue_timeout - self._waited
+        return self.remaining(now)
+
+    async def _wait_out_hold(self) -> None:
+        """Wait while all calls of the key are held."""
+        clock, holds = self._shared.clock, self._shared.limits.holds
+        while (hold := holds.everything) is not None and (left := hold.until - (now := clock.monotonic())) > 0:
+            if hold.until >= self._latest:
+                raise OutOfTurnError("abuse", left)
+            delay = min(retry.with_jitter(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
+            self._tell_wait("abuse", delay)
+            await clock.sleep(delay)
+
+    async def _pass_gate(self, last: APIError | None) -> None:
+        """Wait for one's turn while the API is away; that takes of the call's own time."""
+        gate, now = self._own_gate(), self._shared.clock.monotonic()
+        if gate.well:
+            return
+        if self.deadline is None:
+            self.deadline = now + self.timeout
+        self._latest = self.deadline
+        try:
+            self._ticket = await gate.enter(self._options.priority, self.deadline - now, self._has_to_wait)
+        except OutOfTurnError:
+            failure = last or outcome.still_away(self._context, gate.error)
+        else:
+            self._gate = gate
+            return
+        raise failure
+
+    def _own_gate(self) -> Gate:
+        return self._gates.of(self.body, self._options.extra_body)
+
+    def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
+        now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
+        if scope in {"minute", "hour", "day", "abuse"} and (hold := self._shared.limits.holds.of(scope, now)):
+            return outcome.held(self._context, hold, hold.until - now)
+        given = self._options.queue_timeout if self._options.timeout is None else self.timeout
+        what = "all slots for jobs are taken" if scope == "jobs" else f"the limit a {scope} is used up"
+        return DeadlineExceededError(
+            f"{name}: its turn did not come within {given:g} s ({what})",
+            waited_for="slot" if scope == "jobs" else "pace",
+            request_id=self._context.request_id,
+            advice="Give it more time, or a higher priority, or send less",
+        )
+
+    # --- an attempt, and after it -----------------------------------------------------------------------------------
+
+    def attempt(self, request: Request) -> Attempt:
+        """Return what watches the attempt that begins."""
+        return Attempt() if self._turn is None else self._turn.attempt(request)
+
+    def answered(self, reply: Reply) -> None:
+        """Let the limits know what an answer says of them."""
+        if self._turn is not None:
+            self._turn.answered(reply, self._context.refusal)
+
+    def succeeded(self, result: Any) -> None:
+        """Account for an attempt that was answered well."""
+        if self._turn is not None:
+            self._turn.succeeded(result)
+        if not self._gates.well:
+            self._own_gate().succeeded()
+        self._leave_gate()
+
+    def failed(self, error: BaseException, *, sent: float, draw: float, inline: bool) -> None:
+        """Account for an attempt that was sent at `sent` and came to an error, or for a wait that did.
+
+        `draw` is a random number from 0 up to 1; `inline` tells that the call goes on without what is away.
+        """
+        if self._turn is not None:
+            self._turn.failed(error)
+        if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None and refusal.proven:
+            self._hold(error, refusal)
+        if isinstance(error, APIError):
+            busy = outcome.is_busy(error) and not inline
+            if busy or (self._ticket is not None and error.outcome in {"unknown", "not_sent"}):
+                (self._gate or self._own_gate()).failed(error, sent, draw)
+        self._leave_gate()
+
+    def given_up(self, error: BaseException) -> None:
+        """Give everything back: the call is not sent."""
+        if self._turn is not None:
+            self._turn.failed(error)
+        self._leave_gate()
+
+    def _leave_gate(self) -> None:
+        gate, ticket = self._gate, self._ticket
+        self._gate = self._ticket = None
+        if gate is not None and ticket is not None:
+            gate.leave(ticket)
+
+    def _hold(self, error: RateLimitError, refusal: "Refusal") -> None:
+        """Let the limits know what a 429 has other calls wait for."""
+        limits, clock = self._shared.limits, self._shared.clock
+        now = clock.monotonic()
+        if refusal.is_window and not self._operation.endpoint.quota:
+            limits.refused(None, now, refusal.wait, refusal.window, None)
+        hold = Hold(until=now + refusal.wait, scope=refusal.hold_scope, reason=error.message)
+        if limits.hold(hold, now):
+            self._shared.events.warn(hold, refusal.wait, clock.time() + refusal.wait)
+
+    def requeue(self, error: RateLimitError, refusal: "Refusal", draw: float) -> float:
+        """Let a call that a limit has refused wait for it; return the seconds that it waits by itself.
+
+        Where the limit has a queue these are 0: the call goes to its head. Raises the error where it cannot wait so
+        long.
+        """
+        if self._options.timeout is None:
+            self.deadline = None
+        patience = self._patience(self._shared.clock.monotonic())
+        queues = refusal.scope == "abuse" or (self._turn is not None and self._turn.waits_for(refusal))
+        if refusal.wait >= patience and not (queues and refusal.scope == "jobs"):
+            raise error
+        if queues:
+            self._refused = error
+            return 0.0
+        delay = min(retry.with_jitter(refusal.wait, draw), patience)
+        if self._options.timeout is None:
+            self._waited += delay
+        self.announce(error, delay)
+        return delay
+
+    # --- what others are told ---------------------------------------------------------------------------------------
+
+    def announce(self, error: APIError, delay: float) -> None:
+        """Tell the event stream that the call waits by itself, and goes again then."""
+        if isinstance(error, RateLimitError) and self._context.refusal is not None:
+            self._refused = error
+            self._tell_wait(self._context.refusal.scope, delay)
+        else:
+            self._tell_retry(error, delay)
+
+    def _has_to_wait(self, wait: "Wait") -> None:
+        """Tell of a wait; of one after a 429 only where it is begun, because it can end in time."""
+        if self._refused is None or wait.until <= self._latest or wait.until == math.inf:
+            self._tell_wait(wait.scope, max(wait.until - self._shared.clock.monotonic(), 0.0))
+
+    def _tell_wait(self, scope: ThrottleScope, delay: float) -> None:
+        """Tell the event stream that the call waits for a limit; and, after a 429, that it goes again then."""
+        refused, self._refused = self._refused, None
+        name, request_id = self._operation.endpoint.name, self._context.request_id
+        self._shared.events.emit(Throttled(operation=name, request_id=request_id, scope=scope, delay=delay))
+        if refused is not None:
+            self._tell_retry(refused, delay)
+
+    def _tell_retry(self, error: APIError, delay: float) -> None:
+        self._shared.events.emit(
+            RetryScheduled(
+                operation=self._operation.endpoint.name,
+                request_id=self._context.request_id,
+                attempt=self._context.attempts + 1,
+                delay=delay,
+                reason=type(error).__name__,
+            )
+        )

@@ -1,0 +1,216 @@
+"""One logical call under way: its attempts, what the last of them came to, and whether there is another."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Literal, TypeVar
+
+from generor_async.engine.admission import Admission, Shared
+from generor_async.engine.deadline import within
+from generor_async.engine.media import ImageFetcher
+from generor_async.engine.options import Options
+from generor_async.engine.transport import Attempt
+from generor_async.errors import APIError, APITimeoutError, DeadlineExceededError, RateLimitError
+from generor_async.rules import answer, outcome, retry
+from generor_async.rules.wire import Operation, Reply, Request, TransportError
+from generor_async.values import AttemptEnded, AttemptStarted, Outcome
+
+__all__ = ["Call"]
+
+T = TypeVar("T")
+
+
+class Call(Generic[T]):
+    """One logical call: `admitted` waits until it may be sent, `attempt` sends it, `delay_after` says when again."""
+
+    __slots__ = (
+        "_admission",
+        "_before",
+        "_context",
+        "_draw",
+        "_error",
+        "_inlined",
+        "_operation",
+        "_options",
+        "_requeued",
+        "_sent",
+        "_shared",
+        "_started",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        operation: Operation[T],
+        options: Options,
+        request_id: str,
+        before: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self._shared = shared
+        self._operation = operation
+        self._options = options
+        self._before = before
+        self._started = self._sent = shared.clock.monotonic()
+        self._context = outcome.Context(operation.endpoint, request_id)
+        self._admission = Admission(shared, operation, options, self._context, self._started)
+        self._requeued = 0
+        """How often a limit has refused it: that is no attempt that failed."""
+        self._draw = 0.0
+        """A random number for the waits after the last attempt."""
+        self._error: APIError | None = None
+        """What the last attempt came to."""
+        self._inlined = False
+        shared.budget.count(self._started)
+
+    async def admitted(self) -> None:
+        """Wait until nothing keeps the call from being sent; what this raises ends the call."""
+        try:
+            await self._admission.wait(self._error)
+            if self._before is not None and not self._context.attempts:
+                await self._before()
+        except BaseException as error:
+            self._admission.given_up(error)
+            raise
+
+    async def attempt(self, request: Request) -> T:
+        """Send once; return the result, or raise the error that this attempt came to."""
+        admission = self._admission
+        try:
+            result = await self._send(request, admission.attempt(request))
+        except BaseException as error:
+            self._draw = random.random()  # noqa: S311 - jitter, no secret
+            inline = isinstance(error, APIError) and self.images_for(error) is not None
+            admission.failed(error, sent=self._sent, draw=self._draw, inline=inline)
+            raise
+        admission.succeeded(result)
+        return result
+
+    async def _send(self, request: Request, attempt: Attempt) -> T:
+        shared, context = self._shared, self._context
+        began = shared.clock.monotonic() if context.attempts or self._admission.queues else self._started
+        self._sent = began
+        admission = self._admission
+        if admission.deadline is None:
+            admission.deadline, remaining = began + admission.timeout, admission.timeout
+        else:
+            remaining = admission.deadline - began
+        if remaining <= 0:
+            raise self._out_of_time("retry")
+        limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
+        context.attempts += 1
+        context.refusal = None
+        try:
+            if shared.events.listening:
+                return await self._watched(request, attempt, limit, began)
+            return self._answer(await shared.transports.get().exchange(request, attempt, timeout=limit))
+        except TransportError as error:
+            failure = outcome.broken(context, error, shared.clock.monotonic() - began)
+        except asyncio.CancelledError as error:
+            error.add_note(outcome.cut_off(context, sent=attempt.sent))
+            raise
+        # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
+        raise failure
+
+    async def _watched(self, request: Request, attempt: Attempt, timeout: float, began: float) -> T:
+        """Do the same, and tell the event stream."""
+        shared, context = self._shared, self._context
+        name = self._operation.endpoint.name
+        known: dict[str, Any] = {
+            "operation": name,
+            "request_id": context.request_id,
+            "attempt": context.attempts,
+        }
+        shared.events.emit(AttemptStarted(**known))
+        status: int | None = None
+        result: Outcome = "done"
+        try:
+            reply = await shared.transports.get().exchange(request, attempt, timeout=timeout)
+            status = reply.status
+            return self._answer(reply)
+        except TransportError as error:
+            failure = outcome.broken(context, error, shared.clock.monotonic() - began)
+            result = failure.outcome or "unknown"
+        except APIError as error:
+            result = error.outcome or "unknown"
+            raise
+        except asyncio.CancelledError:
+            result = "unknown" if attempt.sent else "not_sent"
+            raise
+        finally:
+            elapsed = shared.clock.monotonic() - began
+            shared.events.emit(AttemptEnded(**known, outcome=result, status=status, elapsed=elapsed))
+        raise failure
+
+    def _answer(self, reply: Reply) -> T:
+        clock, operation = self._shared.clock, self._operation
+        elapsed = clock.monotonic() - self._started
+        try:
+            result = answer.read(operation.endpoint, self._context, reply, now=clock.time(), elapsed=elapsed)
+        finally:
+            self._admission.answered(reply)
+        if operation.endpoint.derive is not None:
+            operation.endpoint.derive(result, operation.body)
+        return result
+
+    def delay_after(self, error: APIError) -> float:
+        """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""
+        context, now = self._context, self._shared.clock.monotonic()
+        self._error = error
+        remaining = self._admission.remaining(now)
+        out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
+        conduct = self._operation.endpoint.conduct
+        if error.outcome == "unknown":
+            context.lost = True
+            if conduct in {"plain", "bills"}:
+                cause = self._out_of_time("attempt") if out_of_time else error
+                raise outcome.unknown(context, error) from cause
+        if out_of_time:
+            raise self._out_of_time("attempt") from None
+        refusal = context.refusal if isinstance(error, RateLimitError) else None
+        if isinstance(error, RateLimitError) and refusal is not None and refusal.proven and self._options.max_retries:
+            self._requeued += 1
+            return self._admission.requeue(error, refusal, self._draw)
+        retries = context.attempts - 1 - self._requeued
+        if not retry.may_repeat(conduct, error) or retries >= self._options.max_retries:
+            raise error
+        delay = self._backoff(error, retries, now, remaining)
+        if delay >= remaining:
+            raise error
+        self._admission.announce(error, delay)
+        return delay
+
+    def _backoff(self, error: APIError, retries: int, now: float, remaining: float) -> float:
+        """Return the seconds before another attempt of a call that has failed."""
+        if self.images_for(error) is not None:
+            return 0.0  # it is changed, and need not wait for better times
+        if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None:
+            return retry.with_jitter(refusal.wait, self._draw)
+        delay = retry.retry_delay(error, retries, self._draw)
+        if outcome.is_busy(error) or delay >= remaining:
+            return delay
+        return self._shared.budget.book(now, now + delay, now + (delay + remaining) / 2) - now
+
+    def images_for(self, error: APIError) -> ImageFetcher | None:
+        """Return what fetches the images of the request, where the API can't and the caller wants it."""
+        return None if self._inlined or not outcome.wants_images_inline(error) else self._shared.images
+
+    async def with_images(self, images: ImageFetcher) -> Operation[T]:
+        """Return the operation with the images in it that it names by URL."""
+        operation = await within(
+            self._admission.remaining(self._shared.clock.monotonic()),
+            self._shared.clock,
+            images.inlined(self._operation, max_retries=self._options.max_retries),
+            what=f"{self._operation.endpoint.name}: fetching the images of the request",
+            advice="Give it more with with_options(timeout=...)",
+        )
+        self._admission.body, self._inlined = operation.body, True
+        return operation
+
+    def _out_of_time(self, waited_for: Literal["attempt", "retry"]) -> DeadlineExceededError:
+        doing = "waiting for an answer" if waited_for == "attempt" else "waiting to try again"
+        return DeadlineExceededError(
+            f"{self._operation.endpoint.name}: {self._admission.timeout:g} s were not enough; it was {doing}",
+            waited_for=waited_for,
+            request_id=self._context.request_id,
+            advice="Give it more with with_options(timeout=...)",
+        )

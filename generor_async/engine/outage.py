@@ -1,0 +1,79 @@
+"""Where calls wait while the API is away: `rules.outage` decides, `engine.queue` waits."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from generor_async.engine.queue import Queue
+from generor_async.errors import APIError, APIStatusError
+from generor_async.rules.outage import Outage, Ticket, names_urls
+from generor_async.rules.wait import Wait
+from generor_async.rules.wire import Form
+from generor_async.values import JSON, Clock, Priority
+
+__all__ = ["Gate", "Gates"]
+
+
+class Gate:
+    """Lets every call pass while the API is well, and one after the other while it isn't."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rule = Outage()
+        self._lock = threading.RLock()
+        self._queue: Queue[Ticket] = Queue(self._rule, clock, self._lock)
+        self.error: APIError | None = None
+        """What the API said when it was last found away."""
+
+    @property
+    def well(self) -> bool:
+        """Whether calls may pass without a ticket."""
+        return self._rule.well
+
+    async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> Ticket:
+        """Wait for a ticket, for `patience` seconds at most; raises OutOfTurnError."""
+        ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
+        return ticket or await self._queue.enter(priority, patience, waits, again=False)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give a ticket back, whatever came of the call."""
+        with self._lock:
+            self._rule.dropped(ticket)
+            self._queue.pump(self._clock.monotonic())
+
+    def failed(self, error: APIError, began: float, draw: float) -> None:
+        """Note that a call which was sent at `began` found the API away; `draw` is a random number from 0 up to 1."""
+        status, told = 503, None
+        if isinstance(error, APIStatusError):
+            status, told = error.status_code, error.retry_after
+        with self._lock:
+            self._rule.failed(began, self._clock.monotonic(), status, told=told, draw=draw)
+            self.error = error
+
+    def succeeded(self) -> None:
+        """Note that a call was answered well."""
+        with self._lock:
+            self._rule.succeeded()
+            self._queue.pump(self._clock.monotonic())
+
+
+class Gates:
+    """The gates of one client in one event loop: of calls that name media by URL, and of all others.
+
+    The API fetches what is named by URL through services of their own, which have outages of their own.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._plain, self._of_urls = Gate(clock), Gate(clock)
+
+    @property
+    def well(self) -> bool:
+        """Whether all calls may pass without a ticket."""
+        return self._plain.well and self._of_urls.well
+
+    def of(self, body: JSON | Form, extra: Any) -> Gate:
+        """Return the gate of a call by the body that it sends."""
+        return self._of_urls if names_urls(body) or names_urls(extra) else self._plain
+
+    async def close(self) -> None:
+        """Nothing is open here."""

@@ -1,0 +1,71 @@
+"""What 429s have the calls of a key wait for, and until when."""
+
+from typing import Final, Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from generor_async.rules.window import Scope
+from generor_async.values import RateLimitScope
+
+__all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
+
+LONG_HOLD: Final = 60.0
+"""Seconds of a hold from which on people are told of it."""
+
+HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
+
+
+@frozen(kw_only=True)
+class Hold:
+    """Calls wait, because a 429 said so."""
+
+    until: float
+    """When it is over."""
+    scope: HoldScope
+    """Which calls wait: those that draw on a window, those that submit jobs, or all of the key (`abuse`)."""
+    reason: str
+    """What the API said."""
+
+    @property
+    def rate_limit_scope(self) -> RateLimitScope:
+        """The window as an error names it."""
+        return "unknown" if self.scope == "jobs" or self.scope == "abuse" else self.scope  # noqa: PLR1714 - for mypy
+
+
+@define
+class Holds:
+    """The holds of one key, at most one for each limit."""
+
+    _holds: dict[HoldScope, Hold] = field(factory=dict[HoldScope, Hold], init=False)
+
+    @property
+    def everything(self) -> Hold | None:
+        """The last hold of all calls, which may be over."""
+        return self._holds.get("abuse")
+
+    def add(self, hold: Hold, now: float) -> bool:
+        """Note a hold; return whether it is a long one that people haven't been told of."""
+        known = self._holds.get(hold.scope)
+        if known is not None and known.until >= hold.until:
+            return False
+        self._holds[hold.scope] = hold
+        told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
+        return hold.until - told_until > LONG_HOLD
+
+    def lift(self, scope: HoldScope) -> None:
+        """Forget a hold: it turned out that calls may go."""
+        self._holds.pop(scope, None)
+
+    def of(self, scope: HoldScope, now: float) -> Hold | None:
+        """Return the hold of a limit, where there is one now."""
+        hold = self._holds.get(scope)
+        return hold if hold is not None and hold.until > now else None
+
+    def longest(self, now: float) -> Hold | None:
+        """Return the hold that ends last; None where nothing is held."""
+        held = [hold for hold in self._holds.values() if hold.until > now]
+        return max(held, key=_until) if held else None
+
+
+def _until(hold: Hold) -> float:
+    return hold.until

@@ -1,0 +1,161 @@
+"""An outage as one state, beside a plain simulation of calls that come and go."""
+
+import math
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generor_async.rules.outage import CALM, WELL_AGAIN, Outage, Ticket, names_urls
+from generor_async.rules.wait import Wait
+from generor_async.rules.wire import Form
+
+
+def fail(outage: Outage, began: float, now: float, *, draw: float = 0.0) -> None:
+    outage.failed(began, now, 502, told=None, draw=draw)
+
+
+def let_go(outage: Outage, now: float) -> list[Ticket]:
+    """Let go whoever may."""
+    found: list[Ticket] = []
+    while not outage.well and isinstance(ticket := outage.reserve(now), Ticket):
+        found.append(ticket)
+    return found
+
+
+def test_one_call_asks_when_the_backoff_is_over() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.1)
+    assert not outage.well
+    assert outage.reserve(5.0) == Wait(5.1, "outage")
+    assert isinstance(outage.reserve(5.1), Ticket)
+    assert outage.reserve(6.0) == Wait(math.inf, "outage")
+
+
+def test_calls_that_were_under_way_together_are_one_failure() -> None:
+    outage = Outage()
+    for number in range(50):
+        fail(outage, 0.0, 0.1 + number / 1_000)
+    assert outage.reserve(5.0) == Wait(5.1, "outage")
+
+
+def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute() -> None:
+    outage, now, gaps = Outage(), 0.0, list[float]()
+    fail(outage, now, now)
+    for _ in range(5):
+        wait = outage.reserve(now)
+        assert isinstance(wait, Wait)
+        gaps.append(wait.until - now)
+        now = wait.until
+        ticket = outage.reserve(now)
+        assert isinstance(ticket, Ticket)
+        fail(outage, now, now)
+        outage.dropped(ticket)
+    assert gaps == [5, 10, 15, 15, 15]
+
+
+def test_a_retry_after_is_kept() -> None:
+    outage = Outage()
+    outage.failed(0.0, 0.0, 503, told=90.0, draw=0.0)
+    assert outage.reserve(89.0) == Wait(90.0, "outage")
+
+
+def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.0)
+    rounds: list[int] = []
+    now = 10.0
+    while tickets := let_go(outage, now):
+        rounds.append(len(tickets))
+        for ticket in tickets:
+            outage.succeeded()
+            outage.dropped(ticket)
+        now += 0.1
+    assert rounds == [1, 2, 4, 8, 16, 32, 64]
+    assert outage.well
+
+
+def test_a_new_failure_closes_it_again() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.0)
+    (asker,) = let_go(outage, 10.0)
+    outage.succeeded()
+    outage.dropped(asker)
+    first, second = let_go(outage, 10.1)
+    fail(outage, 10.1, 10.2)
+    outage.dropped(first)
+    assert outage.reserve(11.0) == Wait(15.2, "outage"), "the backoff begins anew"
+    outage.succeeded()
+    outage.dropped(second)
+    assert len(let_go(outage, 10.3)) == 2, "somebody was answered well"
+
+
+def test_who_asked_and_came_to_nothing_leaves_it_to_the_next() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.0)
+    (asker,) = let_go(outage, 10.0)
+    assert let_go(outage, 10.0) == []
+    outage.dropped(asker)
+    assert len(let_go(outage, 10.0)) == 1
+
+
+def test_an_outage_of_which_nothing_was_heard_for_a_minute_is_over() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.0)
+    assert isinstance(outage.reserve(5.0 + CALM), Ticket)
+    assert outage.well
+
+
+@given(st.integers(1, 300), st.floats(0.5, 60), st.sampled_from([502, 503]), st.floats(0.01, 3), st.integers(0, 2**32))
+def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
+    calls: int, seconds: float, status: int, trip: float, seed: int
+) -> None:
+    """All calls are sent at once, and the API is away for so many seconds; an answer takes `trip`."""
+    outage, random = Outage(), Random(seed)
+    waiting, posts, now, asks = calls, calls, trip, 0
+    under_way: list[tuple[float, Ticket]] = []
+    for _ in range(calls):
+        outage.failed(0.0, now, status, told=None, draw=random.random())
+    done = 0
+    while done < calls:
+        while waiting and isinstance(step := outage.reserve(now), Ticket):
+            under_way.append((now, step))
+            waiting, posts = waiting - 1, posts + 1
+        if not under_way:
+            assert isinstance(step, Wait)
+            assert now < step.until < math.inf, "somebody must be able to go"
+            now, asks = step.until, asks + 1
+            continue
+        began, ticket = under_way.pop(0)
+        now = max(now, began + trip)
+        if began < seconds:
+            outage.failed(began, now, status, told=None, draw=random.random())
+            waiting += 1
+        else:
+            outage.succeeded()
+            done += 1
+        outage.dropped(ticket)
+        assert len(under_way) <= WELL_AGAIN or outage.well
+    assert posts <= 2 * calls + asks + 1
+    assert asks <= 8
+
+
+URL: dict[str, Any] = {"url": "https://example.com/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (None, False),
+        ({"prompt": "see https://example.com"}, False),
+        ({"image_ref": [{"data": "", "media_type": "image/png"}, URL]}, True),
+        ({"source": URL}, True),
+        ({"video": {"edit": {"keyframes": [URL]}}}, True),
+        ({"image_ref": [{"url": None}, {"generation_id": "x"}]}, False),
+        (Form(content=b"", filename="a", media_type="b"), False),
+    ],
+)
+def test_a_call_that_names_media_by_url_is_known_by_its_body(body: Any, expected: bool) -> None:
+    assert names_urls(body) is expected
