@@ -9,6 +9,7 @@ never a call.
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
