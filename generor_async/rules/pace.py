@@ -270,12 +270,20 @@ class Pace:
         place = self._limits(said, permit.sent)
         if said.used is None:
             return
-        # What was sent so soon after this one may have arrived before it.
-        later = self._total - permit.total if now <= permit.sent + JITTER else 0
+        later = self._later(permit, now)
         window = self.windows[place]
         if not later:
             self._weigh(permit, window, permit.counted[place], said.used, now)
         window.hear(permit.sent, permit.counted[place], later, said.used, now, said.resets_in)
+
+    def _later(self, permit: Permit, now: float) -> int:
+        """Return how many units were sent so soon after a request that they may have arrived before it."""
+        assert permit.sent is not None
+        if now > permit.sent + JITTER:
+            later = self.windows[0].own.sent_between(permit.counted[0].number, permit.sent + JITTER)
+            if later is not None:
+                return later
+        return self._total - permit.total
 
     def _weigh(self, permit: Permit, window: Window, counted: Counted, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""

@@ -207,8 +207,8 @@ class Window:
         self.foreign.forget(now)
         dropped = self.own.dropped - counted.dropped
         most = total - counted.least + dropped
-        if most < 0:
-            self.own.drop_oldest(-most)
+        if most < 0:  # but for what has left in its time since
+            self.own.drop_oldest(-most - self.own.gone + counted.gone)
         self.foreign.lower_to(most)
         self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
         self._due = math.inf

@@ -140,6 +140,15 @@ class OwnUsage:
         self._land(sent)
         return max(0, self.units - self._flying - self._leaving_units)
 
+    def sent_between(self, number: int, until: float) -> int | None:
+        """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""
+        if self._entry(number) is None:
+            return None
+        at, units = number - self._first + 1, 0
+        while at < len(self._entries) and (entry := self._entries[at]).sent <= until:
+            at, units = at + 1, units + entry.units
+        return units
+
     def in_flight(self, now: float) -> int:
         """Count the units of which neither an answer nor its absence has told that they were not refused."""
         self._land(now)
