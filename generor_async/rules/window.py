@@ -9,14 +9,29 @@ refused; after a refusal none is asked for a minute.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.weights import Kind
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
-__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Counted", "Scope", "Window", "WindowState"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "JITTER",
+    "MINUTE",
+    "SPANS",
+    "Counted",
+    "Scope",
+    "Sent",
+    "Window",
+    "WindowState",
+    "dump_kinds",
+    "load_kinds",
+]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
 MINUTE: Final = 60.0
@@ -81,6 +96,39 @@ class Counted:
     """How many units of ours had left the window when it was sent."""
 
 
+@frozen
+class Sent:
+    """What had ever been sent at a moment."""
+
+    kinds: Mapping[Kind, int]
+    """How many requests of each kind."""
+    refusals: int
+    """How many of them had been refused by then."""
+
+
+@frozen
+class Exact:
+    """An answer that told exactly what the window held, of ours at least."""
+
+    units: int
+    gone: int
+    """How many units of ours had left the window when its request was sent."""
+    dropped: int
+    """How many had been seen to be forgotten before their time."""
+    sent: Sent
+
+
+@frozen
+class Fall:
+    """What came into the window from one exact answer to the next."""
+
+    units: int
+    certain: bool
+    """Whether no others can have left in between."""
+    kinds: Mapping[Kind, int]
+    """How many requests of ours, of each kind."""
+
+
 @define
 class Window:
     """One of the API's limits, and what we know to be in it."""
@@ -101,8 +149,8 @@ class Window:
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
-    _exact: tuple[int, int, int] | None = field(default=None, init=False)
-    """What the last answer said that told exactly what the window held, and what had left it then."""
+    _exact: Exact | None = field(default=None, init=False)
+    """The last answer that told exactly what the window held."""
     _due: float = field(default=math.inf, init=False)
     """When the server says that the next place becomes free."""
     _ask_from: float = field(default=-math.inf, init=False)
@@ -183,18 +231,23 @@ class Window:
             self._due = math.inf
         return Counted(number, least, self.own.units, self.own.dropped, self.own.gone)
 
-    def fall(self, sent: float, counted: Counted, total: int, now: float) -> tuple[int, bool] | None:
-        """Return how many units have come since the last answer that told exactly what the window held.
+    def fall(self, sent: float, counted: Counted, total: int, then: Sent, now: float) -> Fall | None:
+        """Return what has come since the last answer that told exactly what the window held.
 
-        And whether that is certain: others may have left in between. None where this answer doesn't tell exactly, or
-        is the first that does.
+        None where this answer doesn't tell exactly, or is the first that does, or where not all that was sent since
+        was counted.
         """
         if sent < self._heard or counted.least != counted.most:
             return None
-        known, self._exact = self._exact, (total, counted.gone, counted.dropped)
-        if known is None or counted.dropped != known[2]:
-            return 0, False
-        return total - known[0] + counted.gone - known[1], self.foreign.earliest_end > now
+        known, self._exact = self._exact, Exact(total, counted.gone, counted.dropped, then)
+        if total < counted.least:  # it doesn't slide, and has begun anew
+            self._exact = None
+        if known is None or self._exact is None:
+            return None
+        if (counted.dropped, then.refusals) != (known.dropped, known.sent.refusals):
+            return None
+        kinds = {kind: count - known.sent.kinds.get(kind, 0) for kind, count in then.kinds.items()}
+        return Fall(total - known.units + counted.gone - known.gone, self.foreign.earliest_end > now, kinds)
 
     def hear(self, sent: float, counted: Counted, later: int, total: int, now: float, resets_in: float | None) -> None:
         """Learn from an answer how many units the window held when its request arrived.
@@ -248,13 +301,23 @@ class Window:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.own.dump(), self.foreign.dump(), *(getattr(self, name) for name in _KEPT)]
+        return [self.own.dump(), self.foreign.dump(), self._dump_exact(), *(getattr(self, name) for name in _KEPT)]
+
+    def _dump_exact(self) -> JSON:
+        exact = self._exact
+        if exact is None:
+            return None
+        return [exact.units, exact.gone, exact.dropped, dump_kinds(exact.sent.kinds), exact.sent.refusals]
 
     def load(self, dumped: Any) -> None:
         """Take over what another knows of the window."""
-        own, foreign, *kept = dumped
+        own, foreign, exact, *kept = dumped
         self.own.load(own)
         self.foreign.load(foreign)
+        self._exact = None
+        if exact is not None:
+            units, gone, dropped, kinds, refusals = exact
+            self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, value)
 
@@ -270,6 +333,16 @@ class Window:
             remaining=None if self.limit is None else max(0, self.limit - used),
             resets_at=end if used and end < math.inf else None,
         )
+
+
+def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
+    """Return counts by kind as plain data."""
+    return [[kind.model, kind.type, kind.weight, count] for kind, count in kinds.items()]
+
+
+def load_kinds(dumped: Any) -> dict[Kind, int]:
+    """Return what `dump_kinds` was given."""
+    return {Kind(model, type_, weight): count for model, type_, weight, count in dumped}
 
 
 _KEPT: Final = ("limit", "_heard", "_due", "_ask_from", "_guess_from", "_asked")

@@ -111,6 +111,8 @@ class World:
     """What looks at the world after each step."""
     arrivals: list[Arrival] = field(factory=list[Arrival])
     answered_at: list[float] = field(factory=list[float])
+    guesses_refused: list[float] = field(factory=list[float])
+    """When requests were sent that asked on a guess, and were refused."""
     _heap: list[tuple[float, int, Callable[[], None]]] = field(factory=list, init=False)
     _order: Iterator[int] = field(factory=lambda: iter(range(10**9)), init=False)
     _granted: int = field(default=0, init=False)
@@ -219,6 +221,8 @@ class World:
         self._look()
 
     def _refuse(self, permit: Permit, wait: float, scope: Scope, said: Said, reset: float) -> None:
+        if permit.asks == "guess" and permit.sent is not None:
+            self.guesses_refused.append(permit.sent)
         self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
         self._granted -= 1
         self._look()
@@ -239,6 +243,6 @@ def soonest(window: ServerWindow, calls: int) -> float:
     window, now = evolve(window, log=list(window.log)), 0.0
     for _ in range(calls):
         while window.count(now) >= window.limit:
-            now = window.resets_at(now)
+            now = window.resets_at(now) + 1e-6
         window.log.append((now, 1))
     return now
