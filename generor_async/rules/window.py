@@ -174,6 +174,8 @@ class Window:
         room = max(self.limit, units) - ours - self.foreign.units
         if ours <= allowed and room >= 0:
             return self._in_turn(now, pending, room, quick=quick, last=last)
+        if ours > allowed and self.share < 1:  # the rest is left to others, even where it is free
+            return self.own.next_end
         moments = (self.own.next_end, self.foreign.next_end)
         if self._asked is not None:
             return min(*moments, self._asked + JITTER)
@@ -318,8 +320,11 @@ class Window:
         if exact is not None:
             units, gone, dropped, kinds, refusals = exact
             self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
+        limit = self.limit
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, value)
+        if self.limit is None:
+            self.limit = limit
 
     def state(self, now: float, pending: int) -> WindowState:
         """Return the window as it stands."""
