@@ -9,7 +9,7 @@ from attrs import define, field
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
-from generor_async.rules.window import JITTER, MINUTE, Counted, Scope, Window, WindowState
+from generor_async.rules.window import ASK_EVERY, JITTER, MINUTE, Counted, Scope, Window, WindowState
 from generor_async.values import JSON
 
 __all__ = ["TIERS", "Pace", "Permit"]
@@ -255,8 +255,11 @@ class Pace:
         for window in self.windows:
             if window.scope == scope:
                 window.refused(sent, now, now + retry_after, self._pending_units)
-                if permit.asks or self._refusals > 1:
-                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=self._refusals > 1)
+                again = self._refusals > 1
+                if permit.asks or again:
+                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=again)
+                if again and not window.own.units:  # others take every place
+                    self.hold(now + ASK_EVERY, scope)
 
     def _learn(self, permit: Permit, now: float, said: Said) -> None:
         assert permit.sent is not None

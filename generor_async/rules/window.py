@@ -16,7 +16,7 @@ from attrs import Factory, define, evolve, field, frozen
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
-__all__ = ["DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Counted", "Scope", "Window", "WindowState"]
+__all__ = ["ASK_EVERY", "DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Counted", "Scope", "Window", "WindowState"]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
 MINUTE: Final = 60.0
@@ -32,13 +32,15 @@ ASK_EVERY: Final = 60.0
 """Seconds after a question that was refused until the next."""
 ASK_SELDOM: Final = 300.0
 """The same while half of the window is ours, so that our own requests tell enough."""
+CAREFUL: Final = 60.0
+"""Seconds after a refusal for which requests go one at a time where there is little room."""
 REMEMBERED: Final = 300.0
 """Seconds after others were seen for which they may come again at any time."""
 QUICK_FLIGHT: Final = 3
 """How many units may be under way at once where answers come soon."""
 CROWDED_PART: Final = 100
 """The part of the limit that may be under way at once where answers come soon and others were seen."""
-SLOW_FLIGHT: Final = 5
+SLOW_FLIGHT: Final = 4
 """How many may be where answers take long, and others were seen."""
 GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
@@ -101,6 +103,8 @@ class Window:
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
     _exact: tuple[int, int, int] | None = field(default=None, init=False)
     """What the last answer said that told exactly what the window held, and what had left it then."""
+    _refused: float = field(default=-math.inf, init=False)
+    """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
     """When the server says that the next place becomes free."""
     _ask_from: float = field(default=-math.inf, init=False)
@@ -142,6 +146,8 @@ class Window:
                 return -math.inf
         elif quick or crowded:
             most = SLOW_FLIGHT if not quick else max(1, self.limit // CROWDED_PART) if crowded else QUICK_FLIGHT
+            if now < self._refused + CAREFUL:
+                most = 1
             return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
         return last + min(GAP, GAP_PART * self.span / self.limit)
 
@@ -225,7 +231,7 @@ class Window:
     def refused(self, sent: float | None, now: float, until: float, pending: int) -> None:
         """Learn from a refusal that the window is full, and that a place becomes free at `until`."""
         since, self._heard = self._heard, max(self._heard, now if sent is None else sent)
-        self._asked, self._due = None, until
+        self._asked, self._due, self._refused = None, until, now
         if self.limit is None:
             return
         self.own.forget(now)
@@ -269,5 +275,5 @@ class Window:
         )
 
 
-_KEPT: Final = ("limit", "_heard", "_due", "_ask_from", "_guess_from", "_asked")
+_KEPT: Final = ("limit", "_heard", "_refused", "_exact", "_due", "_ask_from", "_guess_from", "_asked")
 """What else there is to know of a window."""
