@@ -175,7 +175,7 @@ def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[floa
     trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
     width = _bandwidth(logs)
     assumed = _assume(logs, prior or 0.0, trust)
-    cost = LOOK_COST ** (1 - trust) * (PRIOR_COST / math.exp(prior or 0.0)) ** trust
+    cost = LOOK_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / LOOK_COST, trust)
     narrow = [(log, width) for log in logs[:1] + logs[-1:]] + [(one.log, one.sigma) for one in assumed[1:]]
     ages, looks, total = [0.0], [0.0], 0.0
     for log, step in _steps(narrow):
@@ -195,7 +195,7 @@ def _bandwidth(logs: list[float]) -> float:
     mean = math.fsum(logs) / count
     squares = math.fsum((log - mean) ** 2 for log in logs)
     variance = (ASSUMED_JOBS * ASSUMED_SIGMA**2 + squares) / (ASSUMED_JOBS + count - 1) * (1 + 1 / count)
-    return 0.9 * math.sqrt(variance) * count**-0.2  # Silverman's rule
+    return 0.9 * math.sqrt(variance) * math.pow(count, -0.2)  # Silverman's rule
 
 
 def _assume(logs: list[float], prior: float, trust: float) -> list[_Assumed]:
