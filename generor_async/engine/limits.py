@@ -18,6 +18,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules.pace import TIERS, Pace
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.rules.weights import Weights
 from generor_async.rules.window import Permit, Scope, WindowState
 from generor_async.values import Clock, RateLimit, Secret
 
@@ -36,7 +37,7 @@ class RateLimits:
     queued: int
     """Calls that wait for their turn."""
     jobs: SlotState | None
-    """Luma's slots for jobs."""
+    """Luma's slots for jobs, in units: most jobs take one, some take more."""
 
 
 class Limits:
@@ -48,8 +49,8 @@ class Limits:
     Args:
         tier: Generor's tier: free, basic, pro or enterprise.
         rpm: requests per minute.
-        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
-            not given.
+        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
+            shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
         store: a file in which to keep what was sent in the last day, so that a process that starts again keeps to the
             limits an hour and a day. Other processes may use the same file; a running one doesn't see what they send.
@@ -107,7 +108,10 @@ class Limits:
                 self._pace.recall(sent - since, count)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
-        self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
+        self.weights = Weights()
+        """What requests and jobs weigh."""
+        slots = Slots(self._jobs, self._share, self.weights)
+        self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
         """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""

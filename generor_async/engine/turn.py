@@ -12,8 +12,10 @@ from generor_async.errors import APIError, ConcurrentJobsError, DeadlineExceeded
 from generor_async.rules import outcome
 from generor_async.rules.headers import retry_after
 from generor_async.rules.lifecycle import LUMA_JOB
-from generor_async.rules.slots import RETRY_AFTER, Lease
+from generor_async.rules.slots import RETRY_AFTER
+from generor_async.rules.usage import Lease
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN
 from generor_async.rules.window import Permit
 from generor_async.rules.wire import Form, Operation, Reply, Request
 from generor_async.values import Clock, Outcome, Priority, Throttled, read_rate_limit
@@ -38,6 +40,7 @@ class Turn:
         "_began",
         "_clock",
         "_events",
+        "_kind",
         "_lease",
         "_limits",
         "_lookouts",
@@ -59,6 +62,8 @@ class Turn:
         events: EventStream,
     ) -> None:
         self._operation = operation
+        weighing = operation.endpoint.weighing
+        self._kind = PLAIN if weighing is None else weighing.kind_of(operation.body)
         self._request_id = request_id
         self._priority: Priority = priority
         self._limits = limits
@@ -78,13 +83,13 @@ class Turn:
         self._attempt = Attempt()
         self._began = self._clock.monotonic()
         if "jobs" in quota and limits.slots is not None:
-            self._lease = limits.slots.queue.enter_nowait(self._began, self._priority)
+            self._lease = limits.slots.queue.enter_nowait(self._began, self._priority, self._kind)
             if self._lease is None:
                 with self._lookouts.get().posted():
                     self._lease = await self._enter(limits.slots.queue, patience, again=again)
                 patience -= self._clock.monotonic() - self._began
         if quota and not limits.unbound:
-            self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority)
+            self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority, self._kind)
             if self._permit is None:
                 self._permit = await self._enter(limits.queue, patience, again=again)
 
@@ -131,8 +136,9 @@ class Turn:
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
                 slots.seen(result.id, now, asked=self._began, ended=True)
         elif self._operation.endpoint.shows_job:
-            now = self._clock.monotonic()
-            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state))
+            weighing, now = self._operation.endpoint.weighing, self._clock.monotonic()
+            kind = PLAIN if weighing is None else weighing.kind(result.model, result.type)
+            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state), kind=kind)
 
     def failed(self, error: BaseException) -> None:
         """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""
@@ -149,17 +155,17 @@ class Turn:
         if lease is not None:
             self._lease = None
             if isinstance(error, ConcurrentJobsError):
-                slots.refused(lease, now, error.retry_after or RETRY_AFTER)
+                slots.refused(lease, now, error.retry_after or RETRY_AFTER, error.message)
             elif _came_to(error, sent=sent) in {"unknown", "done"}:
-                slots.unknown(now)
+                slots.unknown(lease, now)
             else:
-                slots.lost(now)
+                slots.lost(lease, now)
         elif isinstance(error, NotFoundError) and self._operation.endpoint.shows_job:
             slots.seen(self._operation.path.rpartition("/")[2], now, asked=self._began, ended=True)
 
     async def _enter(self, queue: Queue[P], patience: float, *, again: bool) -> P:
         try:
-            return await queue.enter(self._priority, patience, self._throttled, again=again)
+            return await queue.enter(self._priority, patience, self._throttled, again=again, kind=self._kind)
         except OutOfTurnError as error:
             turn = error
         name = self._operation.endpoint.name

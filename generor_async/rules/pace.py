@@ -6,6 +6,7 @@ from typing import Final
 from attrs import define, field
 
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind
 from generor_async.rules.window import JITTER, MINUTE, Log, Permit, Scope, Window
 from generor_async.values import RateLimit
 
@@ -78,7 +79,7 @@ class Pace:
         log = Log()
         return cls((Window("minute", rpm, share, log),), log)
 
-    def reserve(self, now: float, *, smooth: bool = False) -> Permit | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - each request is one
         """Let one request go, or say until when none may.
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.

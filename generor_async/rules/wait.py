@@ -16,3 +16,5 @@ class Wait:
 
     until: float
     scope: LimitScope
+    sooner: bool = False
+    """Whether an event may let somebody go before that: a job that ends."""

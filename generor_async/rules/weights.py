@@ -1,0 +1,179 @@
+"""What a request weighs: rate limits and concurrency limits may count units instead of requests.
+
+The specification has a table of weights. What the server says goes before it: a refusal that names what the request
+needs, and by how much `X-RateLimit-Remaining` fell from one answer to the next, as far as our own requests explain it.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from generor_async.values import is_object
+
+__all__ = ["PLAIN", "Kind", "Named", "Weighing", "Weights", "named_ceiling"]
+
+HEAVIEST: Final = 100
+"""Units that no request weighs: a greater fall is that of others."""
+REMEMBERED: Final = 8
+"""How many falls of a kind are remembered; the smallest of them is its weight."""
+ENOUGH: Final = 3
+"""How many falls show a weight, where no two of them agree on it."""
+LARGEST_CEILING: Final = 10_000
+"""Units at once that no account has: a larger number in a refusal means something else."""
+TEXT_READ: Final = 1_000
+"""How much of a refusal's text is read."""
+
+_LIMIT = re.compile(r"\blimit\s*[=:]\s*([0-9]{1,6})(?!\.?[0-9])|\(([0-9]{1,6})\)", re.IGNORECASE)
+_NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECASE)
+_UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
+
+
+@frozen(cache_hash=True)
+class Kind:
+    """Requests that weigh the same."""
+
+    model: str
+    type: str
+    weight: int = field(default=1, eq=False)
+    """What they weigh by the specification."""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether its jobs make videos."""
+        return self.type.startswith("video")
+
+
+PLAIN: Final = Kind("", "")
+"""Requests of which nobody says what they weigh: one unit each."""
+
+
+@frozen
+class Weighing:
+    """How the requests of an operation are told apart by weight: by two fields of the body."""
+
+    model: str
+    """The model where the body names none."""
+    type: str
+    """The type where the body names none."""
+    table: Mapping[tuple[str, str], int]
+    """The weights of models and types that are not 1."""
+
+    def kind_of(self, body: object) -> Kind:
+        """Return the kind of a request with this body, or of a job that is shown so."""
+        known = body if is_object(body) else {}
+        return self.kind(known.get("model"), known.get("type"))
+
+    def kind(self, model: object, type: object) -> Kind:  # noqa: A002 - the API's own name
+        """Return the kind of a model and a type; what is no text is the default."""
+        model = model if isinstance(model, str) and model else self.model
+        type = type if isinstance(type, str) and type else self.type  # noqa: A001 - see above
+        return Kind(model, type, self.table.get((model, type), 1))
+
+
+@frozen
+class Named:
+    """The numbers in a refusal for want of a slot."""
+
+    limit: int | None = None
+    """How much may run at once."""
+    needs: int | None = None
+    """What the refused request weighs."""
+    in_units: bool = False
+    """Whether the limit counts units; else jobs, so far as the text says."""
+
+
+def named_ceiling(text: str) -> Named:
+    """Read the numbers in a refusal's text; a number that can't be meant is left out.
+
+    Two wordings with numbers are known (measured): "Concurrent generation limit reached (10)", and "Concurrent
+    generation capacity reached" with "limit=10 weight units" and "needs 3".
+    """
+    text = text[:TEXT_READ]
+    limit, needs = _LIMIT.search(text), _NEEDS.search(text)
+    most = 0 if limit is None else int(limit[1] or limit[2])
+    units = 0 if needs is None else int(needs[1])
+    return Named(
+        limit=most if 1 <= most <= LARGEST_CEILING else None,
+        needs=units if 1 <= units <= HEAVIEST else None,
+        in_units=_UNITS.search(text) is not None,
+    )
+
+
+@define
+class Weights:
+    """What each kind of request weighs: by the specification, until answers of the server say otherwise."""
+
+    seen: bool = field(default=False, init=False)
+    """Whether the server has shown that it weighs anything other than 1."""
+    _shown: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
+    """The weights that the server has shown."""
+    _falls: dict[Kind, list[int]] = field(factory=dict[Kind, list[int]], init=False)
+    """What one request of each kind took at most, by the latest answers."""
+
+    def of(self, kind: Kind) -> int:
+        """Return what a request of this kind weighs, in units."""
+        return self._shown.get(kind, kind.weight)
+
+    def needs(self, kind: Kind, units: int) -> None:
+        """Believe a refusal that names what the request weighs. Falls from before don't count against it."""
+        if 1 <= units <= HEAVIEST:
+            self._falls.pop(kind, None)
+            self._show(kind, units)
+
+    def observe(self, kind: Kind, fall: int) -> None:
+        """Learn from two successive answers between which one request of ours was counted, and by what Remaining fell.
+
+        Give it the fall as it would be if nothing had left the window in between: whoever knows what aged out of it
+        adds that, and an answer that doesn't tell is better left out. What others used adds to a fall, so the smallest
+        of several is the weight: one fall below the weight that is believed corrects it at once; for a greater weight
+        it takes two falls that agree, or three. A fall of less than 1 says nothing.
+        """
+        self.observe_all({kind: 1}, fall)
+
+    def observe_all(self, counts: Mapping[Kind, int], fall: int) -> None:
+        """Learn from two successive answers between which several requests of ours were counted.
+
+        `counts` says how many of each kind. Where they are of several kinds, only one that the server hasn't shown the
+        weight of can be learned: the weights of the others are subtracted.
+        """
+        counts = {kind: count for kind, count in counts.items() if count > 0}
+        unsure = [kind for kind in counts if kind not in self._shown] if len(counts) > 1 else list(counts)
+        if len(unsure) != 1:
+            return
+        (kind,) = unsure
+        others = sum(self.of(each) * count for each, count in counts.items() if each != kind)
+        self._note(kind, (fall - others) // counts[kind])
+
+    def _note(self, kind: Kind, units: int) -> None:
+        """Note what a request of a kind took at most."""
+        if not 1 <= units <= HEAVIEST:
+            return
+        falls = self._falls.setdefault(kind, [])
+        falls.append(units)
+        del falls[:-REMEMBERED]
+        smallest = min(falls)
+        if smallest < self.of(kind) or falls.count(smallest) > 1 or len(falls) >= ENOUGH:
+            self._show(kind, smallest)
+
+    def _show(self, kind: Kind, units: int) -> None:
+        self._shown[kind] = units
+        self.seen = any(weight != 1 for weight in self._shown.values())
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned as JSON data."""
+        return {
+            "shown": [[kind.model, kind.type, units] for kind, units in self._shown.items()],
+            "falls": [[kind.model, kind.type, falls] for kind, falls in self._falls.items()],
+        }
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
+        try:
+            shown = {Kind(model, type): int(units) for model, type, units in data["shown"]}
+            falls = {Kind(model, type): [int(fall) for fall in falls] for model, type, falls in data["falls"]}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the data of weights: {error!r}") from None
+        self._shown, self._falls = shown, falls
+        self.seen = any(weight != 1 for weight in shown.values())
