@@ -44,6 +44,8 @@ PROBE_MOST: Final = 120.0
 PROBE_BELOW: Final = 16.0
 """Seconds until one more is tried where more is known to be possible: others may be gone again at any time."""
 BELOW_GROWTH: Final = 1.1
+NAMED_GROWTH: Final = 1.03
+"""By what that grows where a refusal has named how much is possible."""
 BELOW_MOST: Final = 60.0
 DOUBT: Final = 0.5
 """How likely a job had ended when the first refusal came, for it not to count among those that we had then."""
@@ -73,7 +75,7 @@ class Ceiling:
     _doubt: float = field(default=DOUBT, init=False)
     _gap: float = field(default=PROBE_FIRST, init=False)
     _due: float = field(default=math.inf, init=False)
-    _confirming: bool = field(default=False, init=False)
+    confirming: bool = field(default=False, init=False)
     """Whether the next probe confirms a single refusal."""
     _climbing: bool = field(default=False, init=False)
     """Whether the last probe was accepted, so that the next is due."""
@@ -111,17 +113,23 @@ class Ceiling:
         """Note that all that is known to be possible is ours."""
         self.value = self._least = int(self.most)
         self._asked, self._doubt = now, 0.0
-        self._confirming = self._climbing = self._settling = False
+        self.confirming = self._climbing = self._settling = False
+
+    def refute(self) -> None:
+        """Note that one more was accepted soon after a single refusal, although very much runs: it was a stray one."""
+        self.value = None if self.most == math.inf else int(self.most)
+        self.confirming = self._climbing = self._settling = False
 
     def believe(self, units: int, now: float, *, confirm: bool) -> None:
         """Take what we had for the ceiling, when one more was refused; a single refusal is to be confirmed soon."""
         assert units
         if self.value is not None:
             self._least = units
+            self._highest = max(self._highest, self.value)
         self._gap = PROBE_BELOW if units < self._highest else PROBE_FIRST
         self.value = units
         self._asked, self._due = now, now + (CONFIRM if confirm else self._gap)
-        self._confirming, self._climbing, self._settling = confirm, False, False
+        self.confirming, self._climbing, self._settling = confirm, False, False
 
     def rise(self, units: int, now: float) -> None:
         """Note that more were accepted than it would allow."""
@@ -130,7 +138,7 @@ class Ceiling:
             self._least = self.value
         self.value = int(min(units, self.most))
         self._asked = self._due = now
-        self._climbing, self._doubt, self._confirming = True, 0.0, False
+        self._climbing, self._doubt, self.confirming = True, 0.0, False
 
     def stop(self, now: float) -> None:
         """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
@@ -140,14 +148,16 @@ class Ceiling:
             self._asked, self._due = now, now + min(self._gap, PROBE_BELOW)
             return
         self._least = self.value
-        if not self._confirming:
+        if not self.confirming:
             self._space(risen=False)
-        self._confirming = False
+        self.confirming = False
         self._due = now + self._gap
 
     def lower(self, units: int) -> None:
-        """Note one more refusal of several that were under way when it was learned."""
+        """Note one more refusal of several that were under way when it was learned: it needs no other."""
         self.value = units
+        if self.confirming:
+            self.confirming, self._due = False, self._asked + self._gap
 
     def ended(self, units: int, seen: float, now: float) -> None:
         """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
@@ -158,11 +168,11 @@ class Ceiling:
         """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
         assert self.value is not None
         self._highest = max(self._highest, self.value)
-        below = self.value < self._highest
-        first, growth, most = (
-            (PROBE_BELOW, BELOW_GROWTH, BELOW_MOST) if below else (PROBE_FIRST, PROBE_GROWTH, PROBE_MOST)
-        )
-        self._gap = first if risen else min(self._gap * growth, most)
+        if self.value < self._highest:
+            growth = BELOW_GROWTH if self.named is None else NAMED_GROWTH
+            self._gap = PROBE_BELOW if risen else min(self._gap * growth, BELOW_MOST)
+        else:
+            self._gap = PROBE_FIRST if risen else min(self._gap * PROBE_GROWTH, PROBE_MOST)
 
     def dump(self) -> dict[str, Any]:
         """Return what was learned as JSON data."""

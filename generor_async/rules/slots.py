@@ -5,7 +5,8 @@ until it has ended. What is known of the server is little: a submission was acce
 or had ended when somebody looked. Ends are seen late, so what we count as ours is never less than what the server
 counts, unless it frees a slot some time after the end.
 
-- Before any refusal, submissions start slowly up to 10 units, 4 for video; then one goes beyond that at a time.
+- Before any refusal, submissions start slowly up to 10 units, 4 for video; then one goes beyond that at a time, up to
+  twice as much: where that runs, the account is one of another size.
 - A refusal that names the ceiling is believed: nothing is tried beyond it. With less than that of our own, others hold
   the rest; one more is tried again and again until they have left.
 - Refused with the ceiling unknown, and no number in the refusal: the ceiling is what we had. One more is tried soon,
@@ -33,6 +34,8 @@ FIRST_UNITS: Final = 10
 """Units up to which submissions start without being told of a ceiling (measured: three accounts)."""
 FIRST_VIDEO_UNITS: Final = 4
 """The same for jobs that make videos (measured: two accounts)."""
+UNUSUAL: Final = 2
+"""How many times as much must run for the account to be one of another size, whose submissions go on as they began."""
 RETRY_AFTER: Final = 60.0
 """Seconds to wait while others hold all slots, if the refusal doesn't say (it always says this: documented)."""
 RAN_SECONDS: Final = 60.0
@@ -105,7 +108,8 @@ class Slots:
     @property
     def used(self) -> int:
         """Count the units that are ours: of jobs that may run, and of submissions under way."""
-        return self._usage.ran(in_jobs=self._in_jobs) + self._usage.submitted()
+        in_jobs = self._in_jobs
+        return self._usage.ran(in_jobs=in_jobs) + self._usage.submitted(in_jobs=in_jobs)
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
@@ -113,12 +117,12 @@ class Slots:
         marks, lag, under_way = self._marks, self._lag, len(self._usage.under_way)
         if now < marks.held:
             return Wait(marks.held, "jobs")
-        if under_way + 1 > marks.allowed:
+        if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
             return self._full(now)
         units = self._needed(kind)
         if self.ceiling is None:
             first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
-            if under_way and self.used + units > first:
+            if under_way and first < self.used + units <= first * UNUSUAL:
                 return self._full(now)
             return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
         room = self.ceiling - self.used - units
@@ -140,11 +144,12 @@ class Slots:
             marks.ran, marks.ran_at = ran, now
         self._lag.worked(early=lease.early, prompt=lease.prompt)
         if self.ceiling is not None and self.used > self.ceiling:
-            self._ceiling.rise(self.used, now)
+            if self._ceiling.confirming and self.used > FIRST_UNITS * UNUSUAL:
+                self._ceiling.refute()
+            else:
+                self._ceiling.rise(self.used, now)
 
-    def refused(
-        self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED
-    ) -> None:
+    def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
         """Note that a submission was refused because too much runs, and what numbers the refusal named."""
         self._usage.forget(now)
         self._usage.give_back(lease)
@@ -211,13 +216,13 @@ class Slots:
         return not self.weights.seen and (self.told is not None or self._marks.in_jobs)
 
     def _needed(self, kind: Kind) -> int:
-        """Return how many units must be free for a submission.
-
-        Where the ceiling counts jobs, a heavy one still counts by its weight beside others under way: the first
-        answers show its weight, if the server weighs.
-        """
-        units = 1 if self._in_jobs and not self._usage.under_way else self.weights.of(kind)
+        """Return how many units must be free for a submission."""
+        units = 1 if self._in_jobs else self.weights.of(kind)
         return units if self.ceiling is None else min(units, self.ceiling)
+
+    def _is_in_doubt(self, kind: Kind) -> bool:
+        """Tell whether only an answer can say if this counts as one job or by its weight: then it goes alone."""
+        return self._in_jobs and self.weights.of(kind) != 1
 
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""

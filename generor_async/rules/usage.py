@@ -78,15 +78,16 @@ class Usage:
     _recount: float = field(default=math.inf, init=False)
     """When the server may first drop a job from its count."""
 
-    def submitted(self) -> int:
-        """Count the units of submissions whose outcome isn't known yet."""
-        return sum(self.weights.of(kind) * count for kind, count in self._submitting.items())
+    def submitted(self, *, in_jobs: bool) -> int:
+        """Count the units of submissions whose outcome isn't known yet; or one each, if the ceiling counts jobs."""
+        return self._total(self._submitting, in_jobs=in_jobs)
 
     def ran(self, *, in_jobs: bool) -> int:
         """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
-        if in_jobs:
-            return self._running.total()
-        return sum(self.weights.of(kind) * count for kind, count in self._running.items())
+        return self._total(self._running, in_jobs=in_jobs)
+
+    def _total(self, counts: Counter[Kind], *, in_jobs: bool) -> int:
+        return counts.total() if in_jobs else sum(self.weights.of(kind) * count for kind, count in counts.items())
 
     def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
         """Begin a submission."""
