@@ -36,7 +36,7 @@ ENDS_KEPT: Final = 30.0
 CONFIRM: Final = 5.0
 """Seconds after a single refusal until one more is tried: a stray one is no ceiling."""
 PROBE_FIRST: Final = 30.0
-"""Seconds until one more is tried after that."""
+"""Seconds until one more is tried after several."""
 PROBE_GROWTH: Final = 2.0
 """By what that grows at each probe in vain."""
 PROBE_MOST: Final = 120.0
@@ -76,7 +76,7 @@ class Ceiling:
     _gap: float = field(default=PROBE_FIRST, init=False)
     _due: float = field(default=math.inf, init=False)
     confirming: bool = field(default=False, init=False)
-    """Whether the next probe confirms a single refusal."""
+    """Whether a single refusal is all that it rests on: one more is tried soon, and others while they are accepted."""
     _climbing: bool = field(default=False, init=False)
     """Whether the last probe was accepted, so that the next is due."""
     _settling: bool = field(default=False, init=False)
@@ -116,7 +116,7 @@ class Ceiling:
         self.confirming = self._climbing = self._settling = False
 
     def refute(self) -> None:
-        """Note that one more was accepted soon after a single refusal, although very much runs: it was a stray one."""
+        """Note that much more was accepted soon after a single refusal: it was a stray one."""
         self.value = None if self.most == math.inf else int(self.most)
         self.confirming = self._climbing = self._settling = False
 
@@ -138,20 +138,19 @@ class Ceiling:
             self._least = self.value
         self.value = int(min(units, self.most))
         self._asked = self._due = now
-        self._climbing, self._doubt, self.confirming = True, 0.0, False
+        self._climbing, self._doubt = True, 0.0
 
     def stop(self, now: float) -> None:
         """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
         assert self.value is not None
+        self.confirming = False
         if self._climbing:
             self._climbing, self._settling = False, True
             self._asked, self._due = now, now + min(self._gap, PROBE_BELOW)
-            return
-        self._least = self.value
-        if not self.confirming:
+        else:
+            self._least = self.value
             self._space(risen=False)
-        self.confirming = False
-        self._due = now + self._gap
+            self._due = now + self._gap
 
     def lower(self, units: int) -> None:
         """Note one more refusal of several that were under way when it was learned: it needs no other."""

@@ -40,7 +40,7 @@ RETRY_AFTER: Final = 60.0
 """Seconds to wait while others hold all slots, if the refusal doesn't say (it always says this: documented)."""
 RAN_SECONDS: Final = 60.0
 """How long it is remembered how much ran at once."""
-GROWTH: Final = 0.7
+GROWTH: Final = 0.3
 """By how much more submissions may be under way after as many were accepted."""
 
 UNNAMED: Final = Named()

@@ -184,6 +184,7 @@ class Usage:
         return {
             "numbers": self._numbers,
             "life": self._life,
+            "recount": None if self._recount == math.inf else self._recount,
             "under_way": [
                 [each.number, each.began, *_written(each.kind), each.probe, each.early, each.prompt]
                 for each in self.under_way.values()
@@ -198,6 +199,7 @@ class Usage:
         """Make it of what `dump` returned. Raises KeyError, TypeError or ValueError for anything else."""
         usage = cls(weights)
         usage._numbers, usage._life = data["numbers"], data["life"]
+        usage._recount = math.inf if data["recount"] is None else data["recount"]
         for number, began, model, type_, weight, probe, early, prompt in data["under_way"]:
             usage.under_way[number] = Lease(number, began, Kind(model, type_, weight), probe, early, prompt)
         usage._unknown = [(since, Kind(model, type_, weight)) for since, model, type_, weight in data["unknown"]]
@@ -206,9 +208,7 @@ class Usage:
         usage._ended.update((job_id, at) for job_id, at in data["ended"])
         submitting = [*(lease.kind for lease in usage.under_way.values()), *(kind for _, kind in usage._unknown)]
         usage._submitting.update(submitting)
-        counted_jobs = [job for job in usage.jobs.values() if job.counted]
-        usage._running.update(job.kind for job in counted_jobs)
-        usage._recount = min((job.began + COUNTED_SECONDS for job in counted_jobs), default=math.inf)
+        usage._running.update(job.kind for job in usage.jobs.values() if job.counted)
         return usage
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
 from generor_async.rules.ceiling import (
-    CONFIRM,
     ENDS_KEPT,
     LAG_STEPS,
     PROBE_BELOW,
@@ -22,7 +21,7 @@ from generor_async.rules.ceiling import (
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.usage import ENDED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Named, Weights
+from generor_async.rules.weights import PLAIN, Kind
 
 IMAGE, VIDEO, EDIT = Kind("uni-1", "image"), Kind("ray-3.2", "video"), Kind("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
@@ -59,13 +58,22 @@ def end(slots: Slots, now: float, *job_ids: str) -> None:
         slots.seen(job_id, now, asked=now, ended=True)
 
 
+def practised(now: float = 0.0) -> Slots:
+    """Return slots of which many were free before, so that several submissions may be under way."""
+    slots = Slots()
+    for number in range(20):
+        submit(slots, now - 100, f"earlier-{number}")
+        end(slots, now - 100, f"earlier-{number}")
+    return slots
+
+
 def saturated(jobs: int, now: float = 0.0) -> Slots:
     """Return slots that have learned their ceiling: so many jobs run, called 0, 1, 2 and so on."""
-    slots = Slots()
+    slots = practised(now)
     for number in range(jobs):
-        submit(slots, now - CONFIRM, str(number))
-    refuse(slots, now - CONFIRM)
-    refuse(slots, now)
+        submit(slots, now - 0.2, str(number))
+    for lease in [grant(slots, now - 0.1) for _ in range(2)]:  # a second refusal confirms the first
+        slots.refused(lease, now)
     look(slots, now, *map(str, range(jobs)))
     assert slots.ceiling == jobs
     return slots
@@ -238,7 +246,10 @@ def test_with_the_ceiling_unknown_submissions_begin_one_by_one_and_grow_as_they_
     for number in range(4):
         submit(slots, 1.0, str(number))
     leases = [slots.reserve(2.0) for _ in range(20)]
-    assert 2 <= sum(isinstance(lease, Lease) for lease in leases) <= 4
+    assert sum(isinstance(lease, Lease) for lease in leases) == 2
+    grown = practised()
+    leases = [grown.reserve(4.0) for _ in range(20)]
+    assert 3 <= sum(isinstance(lease, Lease) for lease in leases) <= 5
 
 
 @pytest.mark.parametrize(("kind", "units"), [(IMAGE, FIRST_UNITS), (VIDEO, FIRST_VIDEO_UNITS)])
@@ -259,7 +270,7 @@ def test_the_first_refusal_sets_the_ceiling_to_our_own_jobs() -> None:
 
 
 def test_submissions_that_were_under_way_at_the_first_refusal_lower_the_ceiling_as_they_are_refused() -> None:
-    slots = Slots()
+    slots = practised()
     for number in range(7):
         submit(slots, 0.0, str(number))
     one, two, three = (grant(slots, 1.0) for _ in range(3))
