@@ -21,6 +21,7 @@ from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.rules.weights import Weights
 from generor_async.rules.window import SPANS, Scope, WindowState
 from generor_async.values import Clock, Secret
 
@@ -39,7 +40,7 @@ class RateLimits:
     queued: int
     """Calls that wait for their turn."""
     jobs: SlotState | None
-    """Luma's slots for jobs."""
+    """Luma's slots for jobs, in units: most jobs take one, some take more."""
     held: Hold | None = None
     """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
     several, the one that ends last."""
@@ -54,8 +55,8 @@ class Limits:
     Args:
         tier: Generor's tier: free, basic, pro or enterprise.
         rpm: requests per minute.
-        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
-            not given.
+        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
+            shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
         store: a file in which to keep what is known of the limits: processes side by side then share them request by
             request, and one that starts again knows what the minute, the hour and the day still hold.
@@ -103,16 +104,18 @@ class Limits:
             self._open(*self._served)
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
+        weights = Weights()
         if vendor is GENEROR:
             pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
         else:
-            pace = Pace.of_luma(rpm=self._rpm, share=self._share)
+            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=weights)
         self._pace: Pace | SharedPace = pace
         if self._store is not None:
             self._pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
         self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
         """Calls that wait for their turn."""
-        self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
+        slots = Slots(self._jobs, self._share, weights)
+        self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
         """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""

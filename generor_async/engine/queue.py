@@ -9,13 +9,15 @@ import asyncio
 import math
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
-from attrs import define
+from attrs import define, field
 
 from generor_async.engine.options import PRIORITIES
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind
 from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["OutOfTurnError", "Queue"]
@@ -32,8 +34,8 @@ PATIENCE: Final = 9
 class Rule(Protocol[P]):
     """What decides who may go."""
 
-    def reserve(self, now: float, *, smooth: bool = False) -> P | Wait:
-        """Let one go, or say until when none may."""
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> P | Wait:
+        """Let one of a kind go, or say until when none may."""
         ...
 
     def dropped(self, permit: P) -> None:
@@ -57,12 +59,58 @@ class _Waiter(Generic[P]):
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[None]"
     deadline: float
+    kind: Kind
+    place: int
+    """Where it stands in its class: the lowest goes first."""
     permit: P | None = None
+    passed: int = 0
+    """How many others went before it, because they weigh less, while it was the first of its kind."""
 
     def given(self) -> P:
         """Return the permit that was handed over."""
         assert self.permit is not None
         return self.permit
+
+
+@define(eq=False)
+class _Class(Generic[P]):
+    """The calls of one priority that wait: first come, first served among those of the same weight."""
+
+    _lines: dict[Kind, OrderedDict[int, _Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, _Waiter[P]]])
+    """The calls of each kind, by their places."""
+    _first: int = 0
+    _last: int = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def __iter__(self) -> Iterator[_Waiter[P]]:
+        return chain.from_iterable(line.values() for line in self._lines.values())
+
+    def heads(self) -> list[_Waiter[P]]:
+        """Return the first call of each kind, in order."""
+        return sorted((next(iter(line.values())) for line in self._lines.values()), key=_place)
+
+    def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> _Waiter[P]:
+        """Add a call; one that was let go before and refused goes to the head."""
+        if again:
+            self._first -= 1
+        else:
+            self._last += 1
+        waiter: _Waiter[P] = _Waiter(loop, loop.create_future(), deadline, kind, self._first if again else self._last)
+        line = self._lines.setdefault(kind, OrderedDict())
+        line[waiter.place] = waiter
+        line.move_to_end(waiter.place, last=not again)
+        return waiter
+
+    def leave(self, waiter: _Waiter[P]) -> bool:
+        """Take a call out, wherever it stands; tell whether it was there."""
+        line = self._lines.get(waiter.kind)
+        if line is None or line.pop(waiter.place, None) is None:
+            return False
+        if not line:
+            del self._lines[waiter.kind]
+        return True
 
 
 @define(eq=False)
@@ -83,7 +131,7 @@ class Queue(Generic[P]):
         # Reentrant: the collector may end calls of a closed event loop while this very thread holds it.
         self._lock = lock
         self._pumping = False
-        self._queues: dict[Priority, OrderedDict[int, _Waiter[P]]] = {name: OrderedDict() for name in PRIORITIES}
+        self._queues: dict[Priority, _Class[P]] = {name: _Class() for name in PRIORITIES}
         self._passed: dict[Priority, int] = dict.fromkeys(PRIORITIES, 0)
         self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
@@ -96,27 +144,26 @@ class Queue(Generic[P]):
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and not self._alarms
 
-    def enter_nowait(self, now: float, priority: Priority) -> P | None:
+    def enter_nowait(self, now: float, priority: Priority, kind: Kind = PLAIN) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
             if self._crowds:
                 return None
-            permit = self._rule.reserve(now, smooth=priority == "bulk")
+            permit = self._rule.reserve(now, smooth=priority == "bulk", kind=kind)
             return permit if not isinstance(permit, Wait) else None
 
-    async def enter(self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool) -> P:
+    async def enter(
+        self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool, kind: Kind = PLAIN
+    ) -> P:
         """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
 
         Who was let go before and refused (`again`) goes to the head of its class.
         """
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
-        waiter: _Waiter[P] = _Waiter(loop, loop.create_future(), began + timeout)
         with self._lock:
             self._crowds[loop] += 1
-            self._queues[priority][id(waiter)] = waiter
-            if again:
-                self._queues[priority].move_to_end(id(waiter), last=False)
+            waiter = self._queues[priority].join(loop, kind, began + timeout, again=again)
             wait = self.pump(began)
         try:
             if wait is not None and not waiter.future.done():
@@ -139,7 +186,7 @@ class Queue(Generic[P]):
         left = deadline - self._clock.monotonic()
         if deadline == math.inf:
             await waiter.future
-        elif wait.until <= deadline or wait.until == math.inf:
+        elif wait.sooner or wait.until <= deadline or wait.until == math.inf:
             guard = waiter.loop.call_later(left / self._clock.speed, _wake, waiter.future)
             try:
                 await waiter.future
@@ -151,7 +198,7 @@ class Queue(Generic[P]):
     def _leave(self, waiter: _Waiter[P], priority: Priority, now: float) -> None:
         """Take a waiter out of the queue, wherever it stands; a permit that it was handed goes to the next."""
         with self._lock:
-            if self._queues[priority].pop(id(waiter), None) is not None:
+            if self._queues[priority].leave(waiter):
                 self._depart(waiter.loop)
             if waiter.permit is not None:
                 self._rule.dropped(waiter.permit)
@@ -161,7 +208,7 @@ class Queue(Generic[P]):
         """End the waits that must end before that moment: nobody is let go until then."""
         with self._lock:
             for queue in self._queues.values():
-                for waiter in queue.values():
+                for waiter in queue:
                     if waiter.deadline < until:
                         _call_in(waiter.loop, _wake, waiter.future)
 
@@ -176,22 +223,32 @@ class Queue(Generic[P]):
             while turns := self._turns():
                 wait = self._let_one_go(turns, now)
                 if wait is not None:
-                    self._ring_at(wait.until, now)
+                    self._ring_at(min(wait.until, wait.ask_at), now)
                     return wait
             return None
         finally:
             self._pumping = False
 
     def _let_one_go(self, turns: list[Priority], now: float) -> Wait | None:
-        """Let the first go that may; return what all wait for if none may."""
+        """Let the first go that may; return what all wait for if none may.
+
+        Whoever takes fewer units may pass one for whom there are too few, but not more than `PATIENCE` times.
+        """
         waits: list[Wait] = []
+        passed: list[_Waiter[P]] = []
         for turn in turns:
-            patient = self._passed[turn] < PATIENCE
-            permit = self._rule.reserve(now, smooth=turn == "bulk" and patient)
-            if not isinstance(permit, Wait):
-                self._let_go(turn, permit)
-                return None
-            waits.append(permit)
+            smooth = turn == "bulk" and self._passed[turn] < PATIENCE
+            for waiter in self._queues[turn].heads():
+                permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
+                if not isinstance(permit, Wait):
+                    for each in passed:
+                        each.passed += 1
+                    self._let_go(turn, waiter, permit)
+                    return None
+                if waiter.passed >= PATIENCE:
+                    return permit
+                waits.append(permit)
+                passed.append(waiter)
         return min(waits, key=_until)
 
     def _turns(self) -> list[Priority]:
@@ -200,8 +257,8 @@ class Queue(Generic[P]):
             (name for name in PRIORITIES if self._queues[name]), key=lambda name: self._passed[name] < PATIENCE
         )
 
-    def _let_go(self, turn: Priority, permit: P) -> None:
-        _, waiter = self._queues[turn].popitem(last=False)
+    def _let_go(self, turn: Priority, waiter: _Waiter[P], permit: P) -> None:
+        self._queues[turn].leave(waiter)
         for name in PRIORITIES:
             self._passed[name] = 0 if name == turn or not self._queues[name] else self._passed[name] + 1
         self._depart(waiter.loop)
@@ -219,8 +276,8 @@ class Queue(Generic[P]):
     def _bury(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forget the waiters of a loop that was closed."""
         for queue in self._queues.values():
-            for key in [key for key, waiter in queue.items() if waiter.loop is loop]:
-                del queue[key]
+            for waiter in [waiter for waiter in queue if waiter.loop is loop]:
+                queue.leave(waiter)
         del self._crowds[loop]
         self._alarms.pop(loop, None)
 
@@ -275,6 +332,10 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], objec
     except RuntimeError:
         return False
     return True
+
+
+def _place(waiter: _Waiter[Any]) -> int:
+    return waiter.place
 
 
 def _until(wait: Wait) -> float:

@@ -171,8 +171,8 @@ class Weights:
     def load(self, data: Mapping[str, Any]) -> None:
         """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
         try:
-            shown = {Kind(model, type): int(units) for model, type, units in data["shown"]}
-            falls = {Kind(model, type): [int(fall) for fall in falls] for model, type, falls in data["falls"]}
+            shown = {Kind(model, name): int(units) for model, name, units in data["shown"]}
+            falls = {Kind(model, name): [int(fall) for fall in falls] for model, name, falls in data["falls"]}
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls
