@@ -8,14 +8,14 @@ one alarm, so that none depends on another. The three classes of priority are we
 import asyncio
 import math
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
-from attrs import define, field
+from attrs import define
 
 from generor_async.engine.options import PRIORITIES
+from generor_async.engine.waiters import PriorityClass, Waiter
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind
 from generor_async.values import Clock, Priority, ThrottleScope
@@ -53,67 +53,6 @@ class OutOfTurnError(Exception):
 
 
 @define(eq=False)
-class _Waiter(Generic[P]):
-    """A call in the queue; it sleeps in its own loop until it is handed a permit."""
-
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[None]"
-    deadline: float
-    kind: Kind
-    place: int
-    """Where it stands in its class: the lowest goes first."""
-    permit: P | None = None
-    passed: int = 0
-    """How many others went before it, because they weigh less, while it was the first of its kind."""
-
-    def given(self) -> P:
-        """Return the permit that was handed over."""
-        assert self.permit is not None
-        return self.permit
-
-
-@define(eq=False)
-class _Class(Generic[P]):
-    """The calls of one priority that wait: first come, first served among those of the same weight."""
-
-    _lines: dict[Kind, OrderedDict[int, _Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, _Waiter[P]]])
-    """The calls of each kind, by their places."""
-    _first: int = 0
-    _last: int = 0
-
-    def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
-
-    def __iter__(self) -> Iterator[_Waiter[P]]:
-        return chain.from_iterable(line.values() for line in self._lines.values())
-
-    def heads(self) -> list[_Waiter[P]]:
-        """Return the first call of each kind, in order."""
-        return sorted((next(iter(line.values())) for line in self._lines.values()), key=_place)
-
-    def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> _Waiter[P]:
-        """Add a call; one that was let go before and refused goes to the head."""
-        if again:
-            self._first -= 1
-        else:
-            self._last += 1
-        waiter: _Waiter[P] = _Waiter(loop, loop.create_future(), deadline, kind, self._first if again else self._last)
-        line = self._lines.setdefault(kind, OrderedDict())
-        line[waiter.place] = waiter
-        line.move_to_end(waiter.place, last=not again)
-        return waiter
-
-    def leave(self, waiter: _Waiter[P]) -> bool:
-        """Take a call out, wherever it stands; tell whether it was there."""
-        line = self._lines.get(waiter.kind)
-        if line is None or line.pop(waiter.place, None) is None:
-            return False
-        if not line:
-            del self._lines[waiter.kind]
-        return True
-
-
-@define(eq=False)
 class _Alarm:
     """What wakes the queue, from one event loop, when time alone lets somebody go."""
 
@@ -131,7 +70,7 @@ class Queue(Generic[P]):
         # Reentrant: the collector may end calls of a closed event loop while this very thread holds it.
         self._lock = lock
         self._pumping = False
-        self._queues: dict[Priority, _Class[P]] = {name: _Class() for name in PRIORITIES}
+        self._queues: dict[Priority, PriorityClass[P]] = {name: PriorityClass() for name in PRIORITIES}
         self._passed: dict[Priority, int] = dict.fromkeys(PRIORITIES, 0)
         self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
@@ -181,7 +120,7 @@ class Queue(Generic[P]):
             raise
         return waiter.given()
 
-    async def _turn_of(self, waiter: _Waiter[P], wait: Wait) -> None:
+    async def _turn_of(self, waiter: Waiter[P], wait: Wait) -> None:
         deadline = waiter.deadline
         left = deadline - self._clock.monotonic()
         if deadline == math.inf:
@@ -195,7 +134,7 @@ class Queue(Generic[P]):
         if waiter.permit is None:
             raise OutOfTurnError(wait.scope, left)
 
-    def _leave(self, waiter: _Waiter[P], priority: Priority, now: float) -> None:
+    def _leave(self, waiter: Waiter[P], priority: Priority, now: float) -> None:
         """Take a waiter out of the queue, wherever it stands; a permit that it was handed goes to the next."""
         with self._lock:
             if self._queues[priority].leave(waiter):
@@ -235,7 +174,7 @@ class Queue(Generic[P]):
         Whoever takes fewer units may pass one for whom there are too few, but not more than `PATIENCE` times.
         """
         waits: list[Wait] = []
-        passed: list[_Waiter[P]] = []
+        passed: list[Waiter[P]] = []
         for turn in turns:
             smooth = turn == "bulk" and self._passed[turn] < PATIENCE
             for waiter in self._queues[turn].heads():
@@ -257,7 +196,7 @@ class Queue(Generic[P]):
             (name for name in PRIORITIES if self._queues[name]), key=lambda name: self._passed[name] < PATIENCE
         )
 
-    def _let_go(self, turn: Priority, waiter: _Waiter[P], permit: P) -> None:
+    def _let_go(self, turn: Priority, waiter: Waiter[P], permit: P) -> None:
         self._queues[turn].leave(waiter)
         for name in PRIORITIES:
             self._passed[name] = 0 if name == turn or not self._queues[name] else self._passed[name] + 1
@@ -332,10 +271,6 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], objec
     except RuntimeError:
         return False
     return True
-
-
-def _place(waiter: _Waiter[Any]) -> int:
-    return waiter.place
 
 
 def _until(wait: Wait) -> float:
