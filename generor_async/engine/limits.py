@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
-from generor_async.engine.slots import JobSlots
 from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.holds import Hold, Holds
