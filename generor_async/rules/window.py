@@ -162,7 +162,7 @@ class Window:
         return self.limit is not None and self.own.units + pending + self.foreign.units + units > max(self.limit, units)
 
     def ask(self, now: float) -> bool:
-        """Note that a request leaves although the window seems full; tell whether no more than a guess speaks for it."""
+        """Note that a request leaves although the window seems full; tell whether it is a guess that there is room."""
         self._asked = now
         guessed = now < self._due
         if not guessed:

@@ -67,7 +67,8 @@ def test_others_who_leave_are_noticed(names: int | None, told: int | None, seed:
     life = SlotWorld(Slots(told), server, Random(seed), [30.0] * 60, spacing=2.0)
     life.run()
     assert len(life.refused) <= 30
-    assert life.last <= 1.10 * 600
+    named = names is not None or told is not None
+    assert life.last <= (1.10 if named else 1.20) * 600  # what nobody names is tried every two minutes
 
 
 @pytest.mark.parametrize("kinds", [[EDIT] * 7 + [IMAGE] * 7, [IMAGE] * 7 + [EDIT] * 7, [EDIT, IMAGE] * 7])
