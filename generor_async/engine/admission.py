@@ -114,7 +114,8 @@ class Admission:
         Raises RateLimitError where a 429 holds the calls of the key for longer than a given timeout leaves, and
         DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
         """
-        clock, missed = self._shared.clock, None
+        clock = self._shared.clock
+        missed: ThrottleScope | None = None
         began = clock.monotonic()
         self._latest = began + self._patience(began)
         try:
@@ -177,7 +178,8 @@ class Admission:
 
     def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
-        if scope in {"minute", "hour", "day", "abuse"} and (hold := self._shared.limits.holds.of(scope, now)):
+        hold = None if scope == "jobs" else self._shared.limits.holds.longest(now, but="jobs")
+        if hold is not None:
             return outcome.held(self._context, hold, hold.until - now)
         given = self._options.queue_timeout if self._options.timeout is None else self.timeout
         what = "all slots for jobs are taken" if scope == "jobs" else f"the limit a {scope} is used up"

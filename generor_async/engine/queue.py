@@ -48,7 +48,7 @@ class OutOfTurnError(Exception):
 
     def __init__(self, scope: ThrottleScope, wait: float) -> None:
         super().__init__(scope, wait)
-        self.scope = scope
+        self.scope: ThrottleScope = scope
         self.wait = wait
 
 

@@ -69,7 +69,7 @@ class Site:
         away = now() < self.away and (not self.only_urls or "url" in request.body.decode())
         await asyncio.sleep(self.takes)
         self._under_way -= 1
-        job = {"type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
+        job: dict[str, Any] = {"type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
         made = {**job, "id": f"job-{next(self._ids)}", "state": "completed"}
         await (own(self.status) if away else answer(201 if request.method == "POST" else 200, made))(peer, request)
 
