@@ -144,17 +144,22 @@ class Pace:
                 return Wait(self._leader + LEADER_SECONDS, "minute")
             self._leader = None
             self.windows[0].limit = UNKNOWN_LIMIT
-        if self.windows[0].limit is not None and not self._may_follow(now):
-            return Wait(self._led + JITTER, "minute")
-        spare = 1 if smooth and self.interval() <= HURRY else 0
+        until, scope = self._blocked_until(now, units, spare=1 if smooth and self.interval() <= HURRY else 0)
+        if self.windows[0].limit is not None and not self._may_follow(now) and until < self._led + JITTER:
+            until, scope = self._led + JITTER, "minute"
+        if smooth and until < self._smooth_due:
+            until, scope = self._smooth_due, "minute"
+        return Wait(until, scope) if until > now else None
+
+    def _blocked_until(self, now: float, units: int, spare: int) -> tuple[float, Scope]:
+        """Return which window lets a request wait longest, and until when; `spare` places of the first stay free."""
+        longest: tuple[float, Scope] = -math.inf, "minute"
         for window in self.windows:
             until = window.blocked_until(now, self._pending_units + spare, units, quick=self._quick, last=self._last)
-            if until > now:
-                return Wait(until, window.scope)
+            if until > longest[0]:
+                longest = until, window.scope
             spare = 0
-        if smooth and self._smooth_due > now:
-            return Wait(self._smooth_due, "minute")
-        return None
+        return longest
 
     def _may_follow(self, now: float) -> bool:
         """Tell whether others may leave beside the one that leads after a silence."""
@@ -230,6 +235,8 @@ class Pace:
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:
+            if not self._clear and permit.number == self._number:  # it was to lead: the next one does
+                self._last = -math.inf
             self._leave_pending(permit)
             self._leader = None
 
@@ -266,12 +273,20 @@ class Pace:
         place = self._limits(said, permit.sent)
         if said.used is None:
             return
-        # What was sent so soon after this one may have arrived before it.
-        later = self._total - permit.total if now <= permit.sent + JITTER else 0
+        later = self._later(permit, now)
         window = self.windows[place]
         if not later:
             self._weigh(permit, window, permit.counted[place], said.used, now)
         window.hear(permit.sent, permit.counted[place], later, said.used, now, said.resets_in)
+
+    def _later(self, permit: Permit, now: float) -> int:
+        """Return how many units were sent so soon after a request that they may have arrived before it."""
+        assert permit.sent is not None
+        if now > permit.sent + JITTER:
+            later = self.windows[0].own.sent_between(permit.counted[0].number, permit.sent + JITTER)
+            if later is not None:
+                return later
+        return self._total - permit.total
 
     def _weigh(self, permit: Permit, window: Window, counted: Counted, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""

@@ -162,7 +162,7 @@ class Window:
         return self.limit is not None and self.own.units + pending + self.foreign.units + units > max(self.limit, units)
 
     def ask(self, now: float) -> bool:
-        """Note that a request leaves although the window seems full; tell whether it is a guess that there is room."""
+        """Note that a request leaves although the window seems full; tell whether only a guess speaks for it."""
         self._asked = now
         guessed = now < self._due
         if not guessed:
@@ -213,8 +213,8 @@ class Window:
         self.foreign.forget(now)
         dropped = self.own.dropped - counted.dropped
         most = total - counted.least + dropped
-        if most < 0:
-            self.own.drop_oldest(-most)
+        if most < 0:  # but for what has left in its time since
+            self.own.drop_oldest(-most - self.own.gone + counted.gone)
         self.foreign.lower_to(most)
         self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
         self._due = math.inf

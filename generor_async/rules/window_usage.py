@@ -39,12 +39,15 @@ class Entry:
     units: int
 
 
-@define
-class _Mark:
-    """A place among the entries, which only moves on, and the units from the first entry up to it."""
+@define(eq=False)
+class _Flight:
+    """A request of ours that the server may not have counted yet."""
 
-    number: int = 0
-    units: int = 0
+    number: int
+    """Of its entry."""
+    until: float
+    """When the server had counted it, at the latest."""
+    units: int
 
 
 @define
@@ -63,32 +66,40 @@ class OwnUsage:
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
     _first: int = field(default=0, init=False)
     """The number of the first entry."""
-    _leaving: _Mark = field(factory=_Mark, init=False)
-    """Before it, the server may have forgotten them when a request sent now arrives."""
-    _settled: _Mark = field(factory=_Mark, init=False)
-    """Before it, the server had counted them when a request sent now arrives."""
+    _leaving: int = field(default=0, init=False)
+    """The number of the first entry that the server can't have forgotten when a request sent now arrives."""
+    _leaving_units: int = field(default=0, init=False)
+    """The units from the first entry up to that one."""
+    _flights: deque[_Flight] = field(factory=deque[_Flight], init=False)
+    _flying: int = field(default=0, init=False)
+    """The units of the flights."""
 
     def add(self, sent: float, units: int) -> int:
         """Note a request, and return its entry's number.
 
         It is counted `JITTER` later at the latest, unless its answer comes sooner.
         """
-        self.units += units
         entries = self._entries
         if self.grain and entries and sent < entries[-1].sent + self.grain:
             entry = entries[-1]
             entry.base, entry.units = sent + JITTER, entry.units + units
-            if self._settled.number > entry.number:
-                self._settled.units += units
-            return entry.number
-        entry = Entry(self._first + len(entries), sent, sent + JITTER, units)
-        entries.append(entry)
+        else:
+            entry = Entry(self._first + len(entries), sent, sent + JITTER, units)
+            entries.append(entry)
+        self._land(sent)
+        self._flights.append(_Flight(entry.number, entry.base, units))
+        self.units += units
+        self._flying += units
         return entry.number
 
     def answered(self, number: int, now: float) -> None:
         """Note when the answer to the only request of an entry came."""
-        if not self.grain and (entry := self._entry(number)) is not None and now < entry.base:
-            entry.base = now
+        if self.grain or (entry := self._entry(number)) is None or now >= entry.base:
+            return
+        entry.base = now
+        for flight in self._flights:
+            if flight.number == number:
+                flight.until = now
 
     def remove(self, number: int, units: int) -> None:
         """Note that the server did not count a request; one that has left the window already stays so."""
@@ -98,9 +109,14 @@ class OwnUsage:
         units = min(units, entry.units)
         entry.units -= units
         self.units -= units
-        for mark in (self._leaving, self._settled):
-            if number < mark.number:
-                mark.units -= units
+        if number < self._leaving:
+            self._leaving_units -= units
+        for flight in self._flights:
+            if flight.number == number:
+                taken = min(units, flight.units)
+                flight.units -= taken
+                self._flying -= taken
+                units -= taken
 
     def _entry(self, number: int) -> Entry | None:
         at = number - self._first
@@ -115,16 +131,28 @@ class OwnUsage:
 
     def surely(self, sent: float) -> int:
         """Count the units that the server has counted for sure when a request that is sent now arrives."""
-        entries, mark, since = self._entries, self._leaving, sent + JITTER - self.span
-        while mark.number - self._first < len(entries) and (entry := entries[mark.number - self._first]).sent <= since:
-            mark.number, mark.units = mark.number + 1, mark.units + entry.units
-        self._settle(sent)
-        return max(0, self._settled.units - self._leaving.units)
+        entries, since = self._entries, sent + JITTER - self.span
+        at = self._leaving - self._first
+        while at < len(entries) and entries[at].sent <= since:
+            self._leaving_units += entries[at].units
+            at += 1
+        self._leaving = self._first + at
+        self._land(sent)
+        return max(0, self.units - self._flying - self._leaving_units)
+
+    def sent_between(self, number: int, until: float) -> int | None:
+        """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""
+        if self._entry(number) is None:
+            return None
+        at, units = number - self._first + 1, 0
+        while at < len(self._entries) and (entry := self._entries[at]).sent <= until:
+            at, units = at + 1, units + entry.units
+        return units
 
     def in_flight(self, now: float) -> int:
         """Count the units of which neither an answer nor its absence has told that they were not refused."""
-        self._settle(now)
-        return self.units - self._settled.units
+        self._land(now)
+        return self._flying
 
     def drop_oldest(self, units: int) -> None:
         """Take away the oldest: the window holds less than all of ours, so it doesn't slide."""
@@ -137,13 +165,12 @@ class OwnUsage:
 
     def settles_at(self) -> float:
         """Return when the first of those in flight is taken for admitted."""
-        at = self._settled.number - self._first
-        return self._entries[at].base if at < len(self._entries) else math.inf
+        return self._flights[0].until if self._flights else math.inf
 
-    def _settle(self, now: float) -> None:
-        entries, mark = self._entries, self._settled
-        while mark.number - self._first < len(entries) and (entry := entries[mark.number - self._first]).base <= now:
-            mark.number, mark.units = mark.number + 1, mark.units + entry.units
+    def _land(self, now: float) -> None:
+        flights = self._flights
+        while flights and flights[0].until <= now:
+            self._flying -= flights.popleft().units
 
     @property
     def next_end(self) -> float:
@@ -152,23 +179,28 @@ class OwnUsage:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self._first, self.dropped, [[each.sent, each.base, each.units] for each in self._entries]]
+        entries = [[each.sent, each.base, each.units] for each in self._entries]
+        flights = [[each.number, each.until, each.units] for each in self._flights]
+        return [self._first, self.dropped, self.gone, entries, flights]
 
     def load(self, dumped: Any) -> None:
         """Take over what another has sent."""
-        self._first, self.dropped, entries = dumped
+        self._first, self.dropped, self.gone, entries, flights = dumped
         self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
+        self._flights = deque(_Flight(*each) for each in flights)
         self.units = sum(each.units for each in self._entries)
-        self._leaving, self._settled = _Mark(self._first), _Mark(self._first)
+        self._flying = sum(each.units for each in self._flights)
+        self._leaving, self._leaving_units = self._first, 0
 
     def _drop(self, entry: Entry) -> None:
         self.units -= entry.units
         self._first += 1
-        for mark in (self._leaving, self._settled):
-            if mark.number > entry.number:
-                mark.units -= entry.units
-            else:
-                mark.number = self._first
+        if self._leaving > entry.number:
+            self._leaving_units -= entry.units
+        else:
+            self._leaving = self._first
+        while self._flights and self._flights[0].number <= entry.number:
+            self._flying -= self._flights.popleft().units
 
 
 @define

@@ -22,13 +22,14 @@ from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestError, Limits, RateLimitError, Throttled
 from generor_async.engine.queue import OutOfTurnError
-from generor_async.rules.pace import GAP
+from generor_async.rules.pace import Permit
+from generor_async.rules.rate_headers import Said
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import JITTER, MINUTE, Permit
+from generor_async.rules.window import GAP, JITTER, MINUTE
 from generor_async.rules.wire import Operation
 from generor_async.testing.loop import VirtualTimeLoop, run
-from generor_async.values import Clock, Event, Priority, RateLimit, Secret
+from generor_async.values import Clock, Event, Priority, Secret
 
 Scene = Callable[[], Coroutine[Any, Any, None]]
 TURN = MINUTE + JITTER
@@ -267,7 +268,7 @@ async def test_an_answer_that_raises_the_limit_lets_the_queue_go_at_once() -> No
     first = await queue.go("first")
     second = queue.start("second")
     await asyncio.sleep(5.0)
-    queue.limits.received(first, 5.0, RateLimit(limit=10, remaining=9, reset=0.0), succeeded=True)
+    queue.limits.received(first, 5.0, Said(limit=10, used=1), succeeded=True)
     await second
     assert queue.left[-1][1] == 5.0
 

@@ -6,46 +6,48 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from generor_async.rules.pace import Pace
+from generor_async.rules.pace import Pace, Permit
+from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
-from generor_async.rules.window import JITTER, SPANS, Permit, Scope
-from generor_async.values import RateLimit
+from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.window import JITTER, SPANS, Scope
 
-__all__ = ["EPOCH", "Kind", "Server", "ServerWindow", "World"]
+__all__ = ["Arrival", "Reset", "Server", "ServerWindow", "Style", "World", "soonest"]
 
-Kind: TypeAlias = Literal["fixed", "sliding"]
-EPOCH = 1_775_649_600.0
+Style: TypeAlias = Literal["fixed", "sliding"]
+Reset: TypeAlias = Literal["oldest", "now"]
+"""What Reset tells in an answer to a request that was admitted: a 429's is always the oldest one's end."""
 
 
 @define
 class ServerWindow:
-    """A window as the server keeps it: a plain list of the moments at which it counted somebody."""
+    """A window as the server keeps it: a plain list of the moments at which it counted somebody, and the units."""
 
     scope: Scope
     limit: int
-    kind: Kind = "sliding"
+    style: Style = "sliding"
     phase: float = 0.0
     """When a fixed window begins."""
-    log: list[float] = field(factory=list[float])
+    log: list[tuple[float, int]] = field(factory=list[tuple[float, int]])
 
     @property
     def span(self) -> float:
         return SPANS[self.scope]
 
     def count(self, now: float) -> int:
-        since = now - self.span if self.kind == "sliding" else self.began(now)
-        self.log = [moment for moment in self.log if moment > since or (self.kind == "fixed" and moment == since)]
-        return len(self.log)
+        since = now - self.span if self.style == "sliding" else math.nextafter(self.began(now), -math.inf)
+        self.log = [each for each in self.log if each[0] > since]
+        return sum(units for _, units in self.log)
 
     def began(self, now: float) -> float:
         return math.floor((now - self.phase) / self.span) * self.span + self.phase
 
     def resets_at(self, now: float) -> float:
-        if self.kind == "fixed":
+        if self.style == "fixed":
             return self.began(now) + self.span
-        return self.log[0] + self.span if self.log else now + self.span
+        return min(self.log)[0] + self.span if self.log else now + self.span
 
 
 @define
@@ -54,19 +56,24 @@ class Server:
 
     windows: Sequence[ServerWindow]
     tier: str | None = None
+    reset: Reset = "oldest"
 
-    def admit(self, now: float) -> ServerWindow | None:
+    def admit(self, now: float, units: int = 1) -> ServerWindow | None:
         """Count a request; return the window that is full instead, if one is."""
         for window in self.windows:
-            if window.count(now) >= window.limit:
+            if window.count(now) + units > max(window.limit, units):
                 return window
         for window in self.windows:
-            window.log.append(now)
+            window.log.append((now, units))
         return None
 
-    def says(self, window: ServerWindow, now: float) -> RateLimit:
-        remaining = max(0, window.limit - window.count(now))
-        return RateLimit(limit=window.limit, remaining=remaining, reset=EPOCH + window.resets_at(now), tier=self.tier)
+    def says(self, window: ServerWindow, now: float, *, admitted: bool) -> tuple[Said, float]:
+        """Return what the headers of an answer say, and its Reset, in whole seconds."""
+        used = min(window.limit, window.count(now))
+        resets_at = math.ceil(window.resets_at(now))
+        if admitted and self.reset == "now":
+            resets_at = math.floor(now + window.span)
+        return Said(limit=window.limit, used=used, tier=self.tier), resets_at
 
 
 @frozen
@@ -95,10 +102,15 @@ class World:
     foreign: float = 0.0
     """Requests of others, a second."""
     smooth: bool = False
+    weights: Sequence[tuple[Kind, int]] = ((PLAIN, 1),)
+    """The kinds of our requests, in turn, and what the server takes each for."""
+    given_up: float = 0.0
+    """How many of a hundred permits are given back."""
     now: float = 0.0
+    watch: Callable[["World"], None] | None = None
+    """What looks at the world after each step."""
     arrivals: list[Arrival] = field(factory=list[Arrival])
     answered_at: list[float] = field(factory=list[float])
-    foreign_arrivals: int = 0
     _heap: list[tuple[float, int, Callable[[], None]]] = field(factory=list, init=False)
     _order: Iterator[int] = field(factory=lambda: iter(range(10**9)), init=False)
     _granted: int = field(default=0, init=False)
@@ -108,19 +120,22 @@ class World:
         """Let something happen at a moment."""
         heapq.heappush(self._heap, (when, next(self._order), act))
 
-    def run(self) -> None:
+    def run(self) -> "World":
         """Go on until every call was admitted and answered."""
         self.begin()
         if self.foreign:
-            self.at(self.dice.expovariate(self.foreign), self._foreigner)
+            self.at(self.now + self.dice.expovariate(self.foreign), self._foreigner)
         while self._heap and len(self.answered_at) < self.calls:
             self.step()
+        return self
 
     def step(self) -> None:
         """Let the next thing happen."""
         self.now, _, act = heapq.heappop(self._heap)
         act()
         self._check()
+        if self.watch is not None:
+            self.watch(self)
 
     @property
     def next_at(self) -> float:
@@ -139,63 +154,91 @@ class World:
     def admitted(self) -> list[Arrival]:
         return [arrival for arrival in self.arrivals if arrival.admitted]
 
+    @property
+    def last(self) -> float:
+        """When the last call was admitted."""
+        return max(arrival.arrived for arrival in self.admitted)
+
     def _look(self) -> None:
         while self._granted < self.calls:
-            permit = self.pace.reserve(self.now, smooth=self.smooth)
+            kind, weight = self.weights[self._granted % len(self.weights)]
+            permit = self.pace.reserve(self.now, smooth=self.smooth, kind=kind)
             if isinstance(permit, Wait):
                 assert permit.until > self.now
                 if permit.until < self._alarm:
                     self._alarm = permit.until
                     self.at(permit.until, self._ring)
                 return
+            late = self.now + self.dice.uniform(0, self.connecting)
+            if self.dice.random() * 100 < self.given_up:
+                self.at(late, self._giver(permit))
+                continue
             self._granted += 1
-            self.at(self.now + self.dice.uniform(0, self.connecting), self._sender(permit))
+            self.at(late, self._sender(permit, weight))
 
     def _ring(self) -> None:
         if self._alarm <= self.now:
             self._alarm = math.inf
         self._look()
 
-    def _sender(self, permit: Permit) -> Callable[[], None]:
+    def _giver(self, permit: Permit) -> Callable[[], None]:
+        def give_back() -> None:
+            self.pace.dropped(permit)
+            self._look()
+
+        return give_back
+
+    def _sender(self, permit: Permit, weight: int) -> Callable[[], None]:
         def send() -> None:
             self.pace.sent(permit, self.now)
             late = self.dice.choice([0.0, self.dice.random(), 0.999]) * self.jitter
-            self.at(self.now + self.base + late, lambda: self._arrive(permit))
+            self.at(self.now + self.base + late, lambda: self._arrive(permit, weight))
             self._look()
 
         return send
 
-    def _arrive(self, permit: Permit) -> None:
+    def _arrive(self, permit: Permit, weight: int) -> None:
         assert permit.sent is not None
-        full = self.server.admit(self.now)
+        full = self.server.admit(self.now, weight)
         self.arrivals.append(Arrival(permit.sent, self.now, full is None))
         if full is None:
-            said = self.server.says(self.server.windows[0], self.now)
+            said, reset = self.server.says(self.server.windows[0], self.now, admitted=True)
             later = self.now + self.dice.choice([0.01, self.dice.uniform(0.01, self.service)])
-            self.at(later, lambda: self._answer(permit, said))
+            self.at(later, lambda: self._answer(permit, said, reset))
         else:
-            said, wait = self.server.says(full, self.now), max(1, math.ceil(full.resets_at(self.now) - self.now))
-            self.at(self.now + self.base, lambda: self._refuse(permit, wait, full.scope, said))
+            wait = max(1, math.ceil(full.resets_at(self.now) - self.now))
+            said, reset = self.server.says(full, self.now, admitted=False)
+            self.at(self.now + self.base, lambda: self._refuse(permit, wait, full.scope, said, reset))
 
-    def _answer(self, permit: Permit, said: RateLimit) -> None:
-        self.pace.received(permit, self.now, said, succeeded=True)
+    def _heard(self, said: Said, reset: float) -> Said:
+        return evolve(said, resets_in=reset - self.now if reset > self.now else None)
+
+    def _answer(self, permit: Permit, said: Said, reset: float) -> None:
+        self.pace.received(permit, self.now, self._heard(said, reset), succeeded=True)
         self.answered_at.append(self.now)
         self._look()
 
-    def _refuse(self, permit: Permit, wait: float, scope: Scope, said: RateLimit) -> None:
-        self.pace.refused(permit, self.now, wait, scope, said)
+    def _refuse(self, permit: Permit, wait: float, scope: Scope, said: Said, reset: float) -> None:
+        self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
         self._granted -= 1
         self._look()
 
     def _foreigner(self) -> None:
-        if self.server.admit(self.now) is None:
-            self.foreign_arrivals += 1
+        self.server.admit(self.now)
         self.at(self.now + self.dice.expovariate(self.foreign), self._foreigner)
 
     def _check(self) -> None:
-        for window in self.pace.windows:
-            own, used = window.own(self.now), window.used(self.now)
-            assert 0 <= own <= used
-            assert window.next_end(self.now) > self.now
-            state = window.state(self.now)
+        for state in self.pace.states(self.now).values():
+            assert state.used >= 0
             assert state.remaining is None or state.remaining >= 0
+            assert state.resets_at is None or state.resets_at >= self.now
+
+
+def soonest(window: ServerWindow, calls: int) -> float:
+    """Return when the last call would be admitted if each arrived at the very moment that there is room for it."""
+    window, now = evolve(window, log=list(window.log)), 0.0
+    for _ in range(calls):
+        while window.count(now) >= window.limit:
+            now = window.resets_at(now)
+        window.log.append((now, 1))
+    return now

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+from attrs import evolve
 
 from generor_async.values import Headers, RateLimit, ResponseInfo
 
@@ -31,11 +32,48 @@ def test_the_rate_limit_is_read() -> None:
 
 
 @pytest.mark.parametrize("missing", ["X_RateLimit_Limit", "X_RateLimit_Remaining", "X_RateLimit_Reset"])
-def test_a_rate_limit_that_is_not_whole_is_none(missing: str) -> None:
+def test_what_a_rate_limit_leaves_out_or_says_oddly_takes_nothing_else_with_it(missing: str) -> None:
     known = {"X_RateLimit_Limit": "30", "X_RateLimit_Remaining": "7", "X_RateLimit_Reset": "1712592012"}
-    assert info(**{**known, missing: "soon"}).rate_limit is None
+    whole = RateLimit(limit=30, remaining=7, reset=1712592012.0)
+    expected = evolve(whole, **{missing.rpartition("_")[2].lower(): None})
+    assert info(**{**known, missing: "soon"}).rate_limit == expected
     del known[missing]
-    assert info(**known).rate_limit is None
+    assert info(**known).rate_limit == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "value"),
+    [
+        ("X_RateLimit_Limit", " 30 ", 30),
+        ("X_RateLimit_Limit", "0", None),
+        ("X_RateLimit_Limit", "-1", None),
+        ("X_RateLimit_Limit", "30.0", None),
+        ("X_RateLimit_Limit", "9" * 15, 10**15 - 1),
+        ("X_RateLimit_Limit", "9" * 400, None),
+        ("X_RateLimit_Limit", "\u0663", None),
+        ("X_RateLimit_Remaining", "0", 0),
+        ("X_RateLimit_Remaining", "-2147483648", 0),
+        ("X_RateLimit_Reset", "1.5", 1.5),
+        ("X_RateLimit_Reset", "0", None),
+        ("X_RateLimit_Reset", "-3", None),
+        ("X_RateLimit_Reset", "nan", None),
+        ("X_RateLimit_Reset", "inf", None),
+        ("X_RateLimit_Reset", "1e300", 1e300),
+        ("X_RateLimit_Tier", " Pro ", "pro"),
+        ("X_RateLimit_Tier", " ", None),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_absent(header: str, text: str, value: object) -> None:
+    others = {"X_RateLimit_Tier": "free"} if header != "X_RateLimit_Tier" else {"X_RateLimit_Limit": "5"}
+    found = info(**{**others, header: text}).rate_limit
+    assert found is not None
+    assert getattr(found, header.rpartition("_")[2].lower()) == value
+    assert found.tier == "free" or found.limit == 5
+
+
+def test_an_answer_of_which_nothing_can_be_read_has_no_rate_limit() -> None:
+    assert info().rate_limit is None
+    assert info(X_RateLimit_Limit="many", X_RateLimit_Reset="soon").rate_limit is None
 
 
 def test_the_version_and_the_status_under_its_other_name() -> None:

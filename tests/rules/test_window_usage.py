@@ -1,0 +1,261 @@
+"""What is in a window, against plain lists of requests."""
+
+import json
+import math
+from random import Random
+
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generor_async.rules.window_usage import GRAINS, JITTER, PARTS, ForeignUsage, OwnUsage
+
+SPAN = 60.0
+grains = st.sampled_from([0.0, SPAN / GRAINS, SPAN / 12])
+seeds = st.integers(0, 2**32)
+ENOUGH = 10**15
+"""Units that no header exceeds."""
+
+
+@define
+class Request:
+    """One request of ours."""
+
+    number: int
+    sent: float
+    units: int
+    counted: float
+    """When the server had counted it, at the latest."""
+
+
+@define
+class PlainUsage:
+    """Our own requests as a list."""
+
+    requests: list[Request] = field(factory=list[Request])
+
+    def end(self, now: float, grain: float) -> tuple[int, int]:
+        """Return how many units the server may count, and how many there are where all leave late.
+
+        That is by a grain, and where an answer came sooner than those of earlier requests, by the jitter.
+        """
+        least = sum(each.units for each in self.requests if each.counted + SPAN > now)
+        return least, sum(each.units for each in self.requests if each.sent + JITTER + SPAN + grain > now)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "add", "answer", "remove", "pass", "reload"]),
+        st.integers(0, 20),
+        st.integers(1, 9),
+        st.sampled_from([0.0, 0.01, 0.2, 3.0, 31.0]),
+    ),
+    max_size=80,
+)
+
+
+@given(steps, grains)
+@settings(max_examples=300)
+def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
+    history: list[tuple[str, int, int, float]], grain: float
+) -> None:
+    usage, plain, now = OwnUsage(SPAN, grain), PlainUsage(), 0.0
+    for what, which, units, later in history:
+        now += later
+        usage.forget(now)
+        known = plain.requests
+        if what == "add":
+            known.append(Request(usage.add(now, units), now, units, now + JITTER))
+        elif what == "reload":
+            dumped = json.loads(json.dumps(usage.dump()))
+            usage = OwnUsage(SPAN, grain)
+            usage.load(dumped)
+        elif known and what == "answer":
+            answered = known[which % len(known)]
+            usage.answered(answered.number, now)
+            answered.counted = min(answered.counted, now)
+        elif known and what == "remove":
+            gone = known[which % len(known)]
+            usage.remove(gone.number, gone.units)
+            known.remove(gone)
+        usage.forget(now)
+        least, most = plain.end(now, grain)
+        assert least <= usage.units <= most
+
+
+@given(steps)
+@settings(max_examples=300)
+def test_what_the_server_has_counted_for_sure_is_never_overestimated(
+    history: list[tuple[str, int, int, float]],
+) -> None:
+    """A request that is sent now finds at least so many of ours, however late each of them and it arrive."""
+    for grain in (0.0, SPAN / 12):
+        usage, sent, now = OwnUsage(SPAN, grain), list[tuple[float, int]](), 0.0
+        for what, _, units, later in history:
+            now += later
+            usage.forget(now)
+            if what == "add":
+                usage.add(now, units)
+                sent.append((now, units))
+            sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
+            assert 0 <= usage.surely(now) <= sure
+
+
+@given(steps)
+@settings(max_examples=200)
+def test_what_is_in_flight_is_what_may_still_be_refused(history: list[tuple[str, int, int, float]]) -> None:
+    for grain in (0.0, SPAN / 12):
+        usage, sent, now = OwnUsage(SPAN, grain), list[tuple[float, int]](), 0.0
+        for what, _, units, later in history:
+            now += later
+            usage.forget(now)
+            if what == "add":
+                usage.add(now, units)
+                sent.append((now, units))
+            assert usage.in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
+
+
+def test_an_answer_that_comes_sooner_than_the_jitter_ends_the_flight() -> None:
+    usage = OwnUsage(SPAN, 0.0)
+    number = usage.add(100.0, 3)
+    assert (usage.in_flight(100.1), usage.settles_at()) == (3, 100.0 + JITTER)
+    usage.answered(number, 100.1)
+    assert usage.in_flight(100.1) == 0
+    assert usage.next_end == 100.1 + SPAN
+    assert usage.settles_at() == math.inf
+
+
+def test_the_oldest_go_where_the_window_holds_less_than_ours() -> None:
+    usage = OwnUsage(SPAN, 0.0)
+    for second in range(5):
+        usage.add(float(second), 2)
+    usage.drop_oldest(3)
+    assert (usage.units, usage.dropped, usage.gone) == (6, 4, 0)
+    usage.drop_oldest(100)
+    assert (usage.units, usage.dropped) == (0, 10)
+    usage.add(9.0, 1)
+    usage.forget(9.0 + JITTER + SPAN)
+    assert (usage.units, usage.gone) == (0, 1)
+
+
+def test_a_log_holds_no_more_entries_than_grains_or_requests() -> None:
+    usage = OwnUsage(SPAN, SPAN / GRAINS)
+    for number in range(20_000):
+        usage.add(number / 100, 1)
+        usage.forget(number / 100)
+    assert len(_entries(usage)) <= GRAINS + 8
+
+
+def _entries(usage: OwnUsage) -> list[object]:
+    dumped = usage.dump()
+    assert isinstance(dumped, list)
+    entries = dumped[-1]
+    assert isinstance(entries, list)
+    return list(entries)
+
+
+# --- others ---------------------------------------------------------------------------------------------------------
+
+numbers = st.one_of(st.integers(-5, 40), st.sampled_from([2**31 - 1, -(2**31), ENOUGH]))
+lessons = st.lists(
+    st.tuples(
+        st.sampled_from(["raise", "raise", "lower", "ends", "pass", "reload"]),
+        numbers,
+        st.floats(0, 100),
+        st.sampled_from([0.0, 0.05, 1.0, 7.0, 65.0]),
+    ),
+    max_size=120,
+)
+
+
+@given(lessons)
+@settings(max_examples=300)
+def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_after_a_span(
+    history: list[tuple[str, int, float, float]],
+) -> None:
+    usage, now, since = ForeignUsage(SPAN), 1_000.0, -math.inf
+    for what, units, away, later in history:
+        now += later
+        usage.forget(now)
+        if what == "raise":
+            before = usage.units
+            usage.raise_to(units, since=since, until=now)
+            assert usage.units == max(before, units)
+            since = now
+        elif what == "lower":
+            before = usage.units
+            usage.lower_to(units)
+            assert usage.units == min(before, max(0, units))
+        elif what == "ends":
+            before = usage.units
+            usage.none_ends_before(now + away)
+            assert usage.units == before
+        elif what == "reload":
+            dumped = json.loads(json.dumps(usage.dump()))
+            usage = ForeignUsage(SPAN)
+            usage.load(dumped)
+        usage.forget(now)
+        _check(usage, now)
+
+
+def _check(usage: ForeignUsage, now: float) -> None:
+    assert usage.units >= 0
+    dumped = usage.dump()
+    assert isinstance(dumped, list)
+    intervals = dumped[1]
+    assert isinstance(intervals, list)
+    assert len(intervals) <= PARTS + 2
+    assert (usage.units > 0) == (usage.next_end < math.inf)
+    assert (usage.next_end < math.inf) == bool(intervals)
+    if intervals:
+        assert usage.next_end > now
+        ends = [usage.expected_end(units) for units in (1, usage.units // 2, usage.units) if units]
+        assert ends == sorted(ends)
+        assert usage.earliest_end <= ends[0]
+    assert usage.expected_end(usage.units + 1) == math.inf
+
+
+@given(seeds, st.floats(0.05, 2.0), st.floats(0, 2 * SPAN))
+@settings(max_examples=100)
+def test_of_those_that_were_told_while_they_came_none_is_lost_too_soon(seed: int, rate: float, later: float) -> None:
+    """Others come for a span, and now and then their number is told; then nobody says anything any more."""
+    dice, usage, log, now, told = Random(seed), ForeignUsage(SPAN), list[float](), 0.0, 0.0
+    while (now := now + dice.expovariate(rate)) < SPAN:
+        log.append(now)
+        if dice.random() < 0.5:
+            usage.forget(now)
+            usage.lower_to(len(log))
+            usage.raise_to(len(log), since=told, until=now)
+            told = now
+            assert usage.units == len(log)
+    moment = max(told, later)
+    usage.forget(moment)
+    assert usage.units >= sum(moment - SPAN < each <= told for each in log)
+    usage.forget(told + SPAN)
+    assert usage.units == 0
+
+
+def test_those_that_are_new_came_since_they_were_told_last_and_leave_evenly() -> None:
+    usage = ForeignUsage(SPAN)
+    usage.raise_to(10, since=0.0, until=20.0)
+    assert [usage.expected_end(units) for units in (1, 5, 10, 11)] == [62.0, 70.0, 80.0, math.inf]
+    assert (usage.earliest_end, usage.next_end) == (60.0, 80.0)
+
+
+def test_those_of_unknown_age_may_have_come_at_any_time() -> None:
+    usage = ForeignUsage(SPAN)
+    usage.raise_to(10, since=-math.inf, until=100.0)
+    assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (100.0, 130.0, 160.0)
+    usage.none_ends_before(140.0)
+    assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (140.0, 150.0, 160.0)
+
+
+def test_they_go_in_the_order_in_which_they_came() -> None:
+    usage = ForeignUsage(SPAN)
+    usage.raise_to(4, since=0.0, until=10.0)
+    usage.raise_to(10, since=10.0, until=30.0)
+    usage.lower_to(5)
+    assert usage.units == 5
+    assert usage.earliest_end == 70.0
+    usage.forget(90.0)
+    assert usage.units == 0
