@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
@@ -105,16 +106,18 @@ class Limits:
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
         weights = Weights()
+        pace: Pace | SharedPace
+        slots: Slots | SharedSlots = Slots(self._jobs, self._share, weights)
         if vendor is GENEROR:
             pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
         else:
             pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=weights)
-        self._pace: Pace | SharedPace = pace
         if self._store is not None:
-            self._pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
-        self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
+            pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
+            slots = SharedSlots(slots, self._store, f"slots {self._owner}", clock)
+        self._pace = pace
+        self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
         """Calls that wait for their turn."""
-        slots = Slots(self._jobs, self._share, weights)
         self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
         """The slots of Luma's jobs."""
         self.unbound = False

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from attrs import evolve
 
 from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
-from generor_async.rules.wait import Wait
+from generor_async.rules.wait import LimitScope, Wait
 from generor_async.values import JSON, Clock
 
 __all__ = ["Shared"]
@@ -70,14 +70,17 @@ class Shared(Generic[R]):
         """Return the time that all processes have in common."""
         return self._clock.time()
 
-    def reserve(self, step: Callable[[R, float], T | Wait]) -> T | Wait:
-        """Let the rule decide; its waits are told by this process's own clock."""
+    def reserve(self, scope: LimitScope, step: Callable[[R, float], T | Wait]) -> T | Wait:
+        """Let the rule decide; its waits are told by this process's own clock.
+
+        `scope` is what is waited for where the store is busy.
+        """
         now = self.now()
         try:
             decided = self._update(step)
         except StoreBusyError:
             again = self._clock.monotonic() + BUSY_WAIT
-            return Wait(again, "minute", ask_at=again)
+            return Wait(again, scope, ask_at=again)
         if not isinstance(decided, Wait):
             return decided
         began = self._clock.monotonic() - now
@@ -89,6 +92,10 @@ class Shared(Generic[R]):
             self._update(step)
         except StoreBusyError:
             self._steps.append(step)
+
+    def defer(self, step: Callable[[R, float], object]) -> None:
+        """Let the rule take note of something when the store is told of something else."""
+        self._steps.append(step)
 
     def look(self, step: Callable[[R, float], T]) -> T:
         """Ask the rule something that changes nothing for others, of what was known last."""

@@ -21,17 +21,17 @@ class SharedPace:
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
-        return self._shared.reserve(lambda pace, at: pace.reserve(at, smooth=smooth, kind=kind))
+        return self._shared.reserve("minute", lambda pace, at: pace.reserve(at, smooth=smooth, kind=kind))
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         self._shared.note(lambda pace, _: pace.dropped(permit))
 
     def sent(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves this machine now."""
+        """Note that a request leaves this machine now; others count it as one that is about to, until it is answered."""
         if permit.sent is None:
             at = self._at(now)
-            self._shared.note(lambda pace, _: pace.sent(permit, at))
+            self._shared.defer(lambda pace, _: pace.sent(permit, at))
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from generor_async.engine.queue import Queue
+from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.usage import Lease
@@ -29,7 +30,7 @@ EVERY: Final = 2.0
 class JobSlots:
     """The slots of one API client's jobs, for all clients that share its limits."""
 
-    def __init__(self, rule: Slots, clock: Clock, lock: threading.RLock) -> None:
+    def __init__(self, rule: Slots | SharedSlots, clock: Clock, lock: threading.RLock) -> None:
         self._rule = rule
         self._lock = lock
         self.queue: Queue[Lease] = Queue(self, clock, lock)
