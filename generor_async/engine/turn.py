@@ -26,6 +26,7 @@ STAMPED_BYTES: Final = 65_536
 """Bytes of a body that has arrived as soon as it is sent."""
 SHORT_LIMIT: Final = 4
 """Digits of a limit that may be within reach."""
+_NOT_SENT: Final = Attempt()
 
 
 class Turn:
@@ -61,8 +62,7 @@ class Turn:
         self._limits = limits
         self._lookouts = lookouts
         self._clock = clock
-        self._attempt = Attempt()
-        self._began = clock.monotonic()
+        self._attempt = _NOT_SENT
         self._permit: Permit | None = None
         self._lease: Lease | None = None
         self._refusal: Refusal | None = None
