@@ -28,7 +28,7 @@ class SharedPace:
         self._shared.note(lambda pace, _: pace.dropped(permit))
 
     def sent(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves this machine now; others count it as one that is about to, until it is answered."""
+        """Note that a request leaves this machine now; until it is answered, others count it as one that is about to."""
         if permit.sent is None:
             at = self._at(now)
             self._shared.defer(lambda pace, _: pace.sent(permit, at))
