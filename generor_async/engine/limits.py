@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
+from generor_async.engine.shared import KeyState, Shared
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
@@ -105,16 +106,12 @@ class Limits:
             self._open(*self._served)
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
-        weights = Weights()
-        pace: Pace | SharedPace
-        slots: Slots | SharedSlots = Slots(self._jobs, self._share, weights)
-        if vendor is GENEROR:
-            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
-        else:
-            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=weights)
+        rules = self._rules(vendor, key)
+        pace: Pace | SharedPace = rules.pace
+        slots: Slots | SharedSlots = rules.slots
         if self._store is not None:
-            pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
-            slots = SharedSlots(slots, self._store, f"slots {self._owner}", clock)
+            shared = Shared(rules, self._store, self._owner, clock)
+            pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
         """Calls that wait for their turn."""
@@ -124,6 +121,14 @@ class Limits:
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = Holds()
         """What 429s have calls wait for."""
+
+    def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
+        slots = Slots(self._jobs, self._share, Weights())
+        if vendor is GENEROR:
+            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
+        else:
+            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
+        return KeyState(pace, slots)
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""

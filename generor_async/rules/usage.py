@@ -18,7 +18,7 @@ UNSEEN_SECONDS: Final = 900.0
 """How long a job may go unseen and hold its slot."""
 COUNTED_SECONDS: Final = 3_600.0
 """How long the server counts a job at most (page)."""
-SUBMISSION_SECONDS: Final = 300.0
+SUBMISSION_SECONDS: Final = 120.0
 """How long a submission may be under way: after that its process has died."""
 ENDED_SECONDS: Final = 60.0
 """How long the end of a job is remembered: a poll that was sent before may be answered after."""
