@@ -147,7 +147,7 @@ class Window:
             if quick:
                 return -math.inf
         elif quick or crowded:
-            most = SLOW_FLIGHT if not quick else max(1, self.limit // CROWDED_PART) if crowded else QUICK_FLIGHT
+            most = SLOW_FLIGHT if not quick else max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
             if now < self._refused + CAREFUL:
                 most = 1
             return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
