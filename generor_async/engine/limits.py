@@ -32,7 +32,7 @@ __all__ = ["Limits", "RateLimits", "shared_limits"]
 
 @frozen(kw_only=True)
 class RateLimits:
-    """What is known of a key's limits now; times are seconds of the client's own clock."""
+    """What is known of a key's limits now; times are Unix seconds."""
 
     windows: Mapping[Scope, WindowState]
     share: float
@@ -179,16 +179,15 @@ class Limits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
+            began = 0.0 if self._served is None else self._served[1].time() - now
             held = self.holds.longest(now)
-            if held is not None and self._served is not None:
-                held = evolve(held, until=held.until - now + self._served[1].time())
             return RateLimits(
-                windows=self._pace.states(now),
+                windows={scope: state.later(began) for scope, state in self._pace.states(now).items()},
                 share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
-                held=held,
+                held=None if held is None else evolve(held, until=held.until + began),
             )
 
 
