@@ -98,8 +98,6 @@ class Slots:
     )
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
     _usage: Usage = field(init=False, default=Factory(lambda self: Usage(self.weights), takes_self=True))
-    _mine: set[int] = field(factory=set[int], init=False, eq=False)
-    """The numbers of the leases that were given out here and have not ended."""
     _marks: _Marks = field(init=False, default=Factory(lambda self: _Marks(self.ceiling or 1), takes_self=True))
 
     @property
@@ -110,13 +108,12 @@ class Slots:
     @property
     def used(self) -> int:
         """Count the units that are ours: of jobs that may run, and of submissions under way."""
-        in_jobs = self._in_jobs
-        return self._usage.ran(in_jobs=in_jobs) + self._usage.submitted(in_jobs=in_jobs)
+        return self._usage.units(in_jobs=self._in_jobs)
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         self._usage.forget(now)
-        marks, lag, under_way = self._marks, self._lag, self._under_way
+        marks, lag, under_way = self._marks, self._lag, len(self._usage.mine)
         if now < marks.held:
             return Wait(marks.held, "jobs")
         if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
@@ -126,30 +123,18 @@ class Slots:
             first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
             if under_way and first < self.used + units <= first * UNUSUAL:
                 return self._full(now)
-            return self._lease(now, kind)
+            return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
         room = self.ceiling - self.used - units
         probe = lag.held(now, lag.seconds) > room
         if probe and (under_way or self.used + units > self._ceiling.most or not self._ceiling.may_probe(now)):
             return self._full(now)
         early = not probe and lag.held(now, lag.known) > room
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
-        return self._lease(now, kind, probe=probe, early=early, prompt=prompt)
-
-    def _lease(
-        self, now: float, kind: Kind, *, probe: bool = False, early: bool = False, prompt: bool = False
-    ) -> Lease:
-        lease = self._usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
-        self._mine.add(lease.number)
-        return lease
-
-    @property
-    def _under_way(self) -> int:
-        """How many submissions of this process are under way: those of one that was killed hold up nobody's."""
-        return sum(number in self._usage.under_way for number in self._mine)
+        return self._usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._end(lease)
+        self._usage.give_back(lease)
         self._usage.hold(job_id, lease.kind, began=lease.began, seen=now)
         marks, ran = self._marks, self._usage.ran(in_jobs=self._in_jobs)
         marks.allowed += GROWTH / marks.allowed
@@ -166,7 +151,7 @@ class Slots:
     def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
         """Note that a submission was refused because too much runs, and what numbers the refusal named."""
         self._usage.forget(now)
-        self._end(lease)
+        self._usage.give_back(lease)
         marks, ceiling = self._marks, self._ceiling
         last, marks.refused = marks.refused, now
         if self._is_all_ours(lease.kind, named):
@@ -187,16 +172,11 @@ class Slots:
 
     def lost(self, lease: Lease) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
-        self._end(lease)
+        self._usage.give_back(lease)
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not: it holds its slot for as long as jobs may live."""
-        self._mine.discard(lease.number)
         self._usage.unknown(lease, now)
-
-    def _end(self, lease: Lease) -> None:
-        self._mine.discard(lease.number)
-        self._usage.give_back(lease)
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a poll of a job has shown that was sent at `asked`; one that we don't know is taken over."""
@@ -246,7 +226,7 @@ class Slots:
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
         moments = [self._usage.next_lapse()]
-        if not self._under_way:
+        if not self._usage.mine:
             moments.append(self._ceiling.next_probe)
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
@@ -305,4 +285,5 @@ class Slots:
             usage = Usage.load(data["usage"], self.weights)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
+        usage.mine = self._usage.mine & usage.under_way.keys()
         self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage
