@@ -4,10 +4,15 @@ Jobs arrive one a second; how long each takes is drawn before, the same for all 
 loopback server over real sockets, in virtual time. The product of looks a job and mean lag is what a schedule is held
 by: for a fixed interval it is about half the mean duration, whatever the interval.
 
+Then the first jobs of a process, of whose kind no duration has been learned: one alone, and ten at once. Beside them
+stands the same client with a model of which it knows no prior: it looks after 2, 3, then every 5 s, until the first job
+has ended. Durations are the quantiles of a lognormal distribution, around what was measured; at last around a fourth of
+that and four times that, so that the prior is wrong.
+
 Then 10,000 jobs wait at once, against a server in a process of its own: what each of them takes in memory beyond its
 task, and how many looks a second one core can do.
 
-    python benchmarks/bench_polling.py [--jobs 500] [--waiting 10000] [--seconds 10]
+    python benchmarks/bench_polling.py [--jobs 500] [--first 60] [--waiting 10000] [--seconds 10]
 """
 
 import argparse
@@ -20,7 +25,8 @@ import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, repeat
 from random import Random
-from typing import TypeAlias
+from statistics import NormalDist
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -39,6 +45,8 @@ class Service:
 
     durations: Iterator[float]
     now: Callable[[], float]
+    model: str = "uni-1"
+    kind: str = "image"
     ends: dict[str, float] = field(factory=dict[str, float])
     looks: int = 0
 
@@ -48,10 +56,14 @@ class Service:
         if method == "POST":
             job_id = str(UUID(int=len(self.ends) + 1))
             self.ends[job_id] = self.now() + next(self.durations)
-            return message("201 Created", generation(job_id, "queued"))
+            return message("201 Created", self.shown(job_id, "queued"))
         self.looks += 1
         job_id = target.rpartition("/")[2]
-        return message("200 OK", generation(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
+        return message("200 OK", self.shown(job_id, "completed" if self.now() >= self.ends[job_id] else "processing"))
+
+    def shown(self, job_id: str, state: str) -> dict[str, object]:
+        """Show a job as it stands."""
+        return {**generation(job_id, state), "model": self.model, "type": self.kind}
 
 
 Contender: TypeAlias = Callable[[AsyncLuma], Awaitable[str]]
@@ -101,6 +113,27 @@ def workloads(jobs: int) -> dict[str, list[float]]:
     }
 
 
+MEASURED: Final = (
+    ("image, 31 s", "uni-1", "image", 31.0),
+    ("image edit, 65 s", "uni-1", "image_edit", 65.0),
+    ("uni-1-max edit, 93 s", "uni-1-max", "image_edit", 93.0),
+    ("video, 100 s", "ray-3.2", "video", 100.0),
+    ("video edit, 600 s", "ray-3.2", "video_edit", 600.0),
+)
+"""Kinds of jobs: name, model, type and median duration."""
+SURPRISING: Final = (
+    ("image, 7.75 s", "uni-1", "image", 31 / 4),
+    ("image, 124 s", "uni-1", "image", 31 * 4.0),
+    ("video, 25 s", "ray-3.2", "video", 100 / 4),
+    ("video, 400 s", "ray-3.2", "video", 100 * 4.0),
+)
+"""The same, where the prior is wrong."""
+FIRST_JOBS: Final = [(*job, sigma) for job in MEASURED for sigma in (0.2, 0.3, 0.4)] + [
+    (*job, 0.3) for job in SURPRISING
+]
+UNKNOWN_MODEL: Final = "unknown"
+
+
 @frozen
 class Figures:
     """What a contender came to, a job."""
@@ -128,6 +161,51 @@ async def measured(contender: Contender, durations: list[float]) -> Figures:
     async with server, AsyncLuma(KEY, base_url=url, clock=clock) as luma:
         await asyncio.gather(*(job(luma, float(number)) for number in range(len(durations))))
     return Figures(service.looks / len(durations), sum(lags) / len(durations))
+
+
+async def first(model: str, kind: str, durations: list[float], at_once: int) -> Figures:
+    """Have new clients of ours wait for all jobs, so many in each."""
+    clock, lags = LoopClock(), list[float]()
+    service = Service(iter(durations), clock.monotonic, model, kind)
+    server, url = await start(service.answer)
+
+    async def job(luma: AsyncLuma) -> None:
+        job_id = await ours(luma)
+        lags.append(clock.monotonic() - service.ends[job_id])
+
+    async with server:
+        for _ in range(len(durations) // at_once):
+            async with AsyncLuma(KEY, base_url=url, clock=clock) as luma:
+                await asyncio.gather(*(job(luma) for _ in range(at_once)))
+    return Figures(service.looks / len(durations), sum(lags) / len(durations))
+
+
+def quantiles(median: float, sigma: float, count: int) -> list[float]:
+    """Return durations that are a lognormal distribution, in any order."""
+    normal = NormalDist(math.log(median), sigma)
+    found = [math.exp(normal.inv_cdf((number + 0.5) / count)) for number in range(count)]
+    Random(SEED).shuffle(found)
+    return found
+
+
+def beside(known: Figures, unknown: Figures) -> str:
+    """Write down what the first jobs came to with a prior, and without."""
+    parts = f"{known.looks / unknown.looks:.2f}, {known.lag / unknown.lag:.2f}"
+    return f"{known.looks:.1f} x {known.lag:.1f} | {unknown.looks:.1f} x {unknown.lag:.1f} | {parts}"
+
+
+def print_first(count: int) -> None:
+    """Print the table of the first jobs of a process."""
+    print("\nThe first jobs of a process: looks a job x mean lag, with a prior and without, and one over the other\n")
+    titles = "with | without | looks, lag"
+    print(f"| job | sigma | one: {titles} | ten at once: {titles} |\n|{'---|' * 8}")
+    for name, model, kind, median, sigma in FIRST_JOBS:
+        durations = quantiles(median, sigma, count)
+        cells = [
+            beside(*(run(first(which, kind, durations, at_once)) for which in (model, UNKNOWN_MODEL)))
+            for at_once in (1, 10)
+        ]
+        print(f"| {name} | {sigma} | {' | '.join(cells)} |", flush=True)
 
 
 async def bytes_of_tasks(waiting: int) -> float:
@@ -211,6 +289,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--first", type=int, default=60)
     parser.add_argument("--waiting", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
@@ -220,9 +299,10 @@ def main() -> None:
         found = [run(measured(contender, durations)) for contender in CONTENDERS.values()]
         cells = [f"{one.looks:.1f} x {one.lag:.1f} = **{one.product:.1f}**" for one in found]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print_first(options.first)
     here, there = multiprocessing.Pipe()
     server = multiprocessing.Process(
-        target=serve, args=(there, Service(repeat(math.inf), time.monotonic).answer), daemon=True
+        target=serve, args=(there, Service(repeat(math.inf), time.monotonic, UNKNOWN_MODEL).answer), daemon=True
     )
     server.start()
     url = here.recv()

@@ -199,6 +199,7 @@ _CREATIONS: Final = Kind(
     state=_state,
     failure_code=_nothing,
     family=_nothing,
+    prior=_nothing,
     created_at=_nothing,
     take_up="wait for it again with creations.wait({id})",
 )

@@ -24,6 +24,7 @@ from generor_async.engine.uploads import Calls, Uploads, UploadTold
 from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError
 from generor_async.rules import lifecycle
 from generor_async.rules.headers import http_date
+from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import UNSET, response_to
 
@@ -344,6 +345,10 @@ def _family(generation: Generation) -> tuple[str, str]:
     return generation.model, generation.type
 
 
+def _prior(generation: Generation) -> float | None:
+    return LUMA_PRIORS.get(_family(generation))
+
+
 _JOBS: Final = Kind(
     name="job",
     lifecycle=lifecycle.LUMA_JOB,
@@ -351,6 +356,7 @@ _JOBS: Final = Kind(
     state=attrgetter("state"),
     failure_code=attrgetter("failure_code"),
     family=_family,
+    prior=_prior,
     created_at=attrgetter("created_at"),
     take_up="take it up again with generations.job({id!r}); Luma documents no way to cancel it",
 )

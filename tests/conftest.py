@@ -1,10 +1,12 @@
 """What every test shares: the event loop's kind, and whether it is the wheel that is tested."""
 
+import os
 import signal
 from collections.abc import Iterator
 from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
@@ -20,6 +22,9 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 # Begun in the background of a script, this process ignores Ctrl-C, and so would those that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+_caches = TemporaryDirectory()
+# What the command keeps for its next run is not the user's.
+os.environ["XDG_CACHE_HOME"] = _caches.name
 pytest_plugins = [PLUGIN]  # found by itself where the wheel is installed
 
 

@@ -31,7 +31,9 @@ from generor_async import (
     Secret,
     response_of,
 )
+from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.simulator import Simulator
+from generor_async.simulator.luma.models import MODELS
 from generor_async.testing import run
 
 JOB = "d290f1ee-6c54-4b01-90e6-d701748f0851"
@@ -66,14 +68,35 @@ def client(wire: Wire, **options: Any) -> AsyncLuma:
 
 
 async def test_run_submits_once_and_polls_until_the_job_is_completed() -> None:
-    clock = FakeClock()
     steps = (created(), seen("queued"), seen("processing"), seen("processing"), seen("completed"))
-    async with Wire(*steps) as wire, client(wire, clock=clock) as luma:
+    async with Wire(*steps) as wire, client(wire) as luma:
         done = await luma.generations.run(prompt="a heron")
     assert done.state == "completed"
     assert [request.method for request in wire.requests] == ["POST", "GET", "GET", "GET", "GET"]
-    assert clock.slept == [2.0, 3.0, 5.0, 5.0]
     assert response_of(done).status == 200
+
+
+@pytest.mark.parametrize(("model", "ages"), [("uni-1", [10, 20, 27, 32]), ("uni-9", [2, 5, 10, 15])])
+async def test_the_first_job_is_polled_when_one_of_its_model_is_usually_done_or_else_as_documented(
+    model: str, ages: list[int]
+) -> None:
+    clock = FakeClock()
+    began = clock.monotonic()
+    polled: list[int] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, JobPolled):
+            polled.append(round(clock.monotonic() - began))
+
+    steps = (answer(201, generation("queued", model=model)), *[seen("processing", model=model)] * 3, seen("completed"))
+    async with Wire(*steps) as wire, client(wire, clock=clock, on_event=note) as luma:
+        await luma.generations.run(prompt="a heron", model=model)
+    assert polled == ages
+
+
+def test_a_job_of_every_known_model_and_type_has_a_prior() -> None:
+    kinds = {(name, kind) for name, model in MODELS.items() for kind in model.types}
+    assert kinds == set(LUMA_PRIORS)
 
 
 async def test_updates_yield_each_change_of_state_once() -> None:
@@ -373,7 +396,8 @@ async def test_an_api_that_is_too_busy_is_given_time_before_the_next_charge() ->
     steps = (created(), seen("failed", failure_code="rate_limited"), created(), seen("completed"))
     async with Wire(*steps) as wire, client(wire, clock=clock) as luma:
         await luma.generations.run(prompt="a heron", resubmit=1)
-    assert clock.slept == [2, 30, 2]
+    assert clock.slept[1] == 30
+    assert len(wire.requests) == 4
 
 
 async def test_time_that_is_up_ends_resubmitting() -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "Schema",
     "SpecError",
     "Type",
+    "Weighing",
     "classes_of",
 ]
 
@@ -215,6 +216,16 @@ class ErrorDoc:
 
 
 @frozen(kw_only=True)
+class Weighing:
+    """What the requests of an operation weigh: the default model and type, and the weights that are not 1."""
+
+    model: str
+    type: str
+    table: tuple[tuple[str, str, int], ...]
+    """Model, type and units."""
+
+
+@frozen(kw_only=True)
 class Operation:
     """One method: an HTTP method on a path, with one media type of request body."""
 
@@ -228,6 +239,8 @@ class Operation:
     scope: str
     quota: tuple[str, ...]
     shows_job: bool
+    weighing: Weighing | None
+    """None where each request is one unit."""
     timeout: float
     attempt_timeout: float
     parameters: tuple[Parameter, ...]

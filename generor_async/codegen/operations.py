@@ -17,6 +17,7 @@ from generor_async.codegen.ir import (
     Scalar,
     Schema,
     SpecError,
+    Weighing,
 )
 from generor_async.codegen.reader import TypeReader, read_checks
 from generor_async.errors import APIStatusError, InternalServerError, InvalidRequestError, MissingAPIKeyError
@@ -110,6 +111,7 @@ class OperationReader:
             scope=node["x-scope"],
             quota=tuple(node["x-quota"]),
             shows_job=node.get("x-shows-job", False),
+            weighing=_weighing(node.get("x-weight")),
             timeout=float(node.get("x-timeout", timeout)),
             attempt_timeout=float(node.get("x-timeout", attempt_timeout)),
             parameters=parameters,
@@ -205,6 +207,13 @@ def _description(node: Node) -> str:
     elif node.get("x-answer") == "assumed" and "x-result-none" not in node:
         source = "Source: documented; what the answer holds is assumed."
     return "\n\n".join(part for part in (text, source) if part)
+
+
+def _weighing(node: Node | None) -> Weighing | None:
+    if node is None:
+        return None
+    table = [(model, kind, units) for model, kinds in node["units"].items() for kind, units in kinds.items()]
+    return Weighing(model=node["model"], type=node["type"], table=tuple(table))
 
 
 def _checks(node: Node, schema: Node) -> tuple[Check, ...]:

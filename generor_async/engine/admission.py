@@ -114,30 +114,36 @@ class Admission:
         Raises RateLimitError where a 429 holds the calls of the key for longer than a given timeout leaves, and
         DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
         """
-        clock, missed = self._shared.clock, None
+        shared, turn = self._shared, self._turn
+        if turn is not None or shared.limits.holds.everything is not None:
+            await self._take_turn(turn)
+        if not self._gates.well:
+            await self._pass_gate(last)
+
+    async def _take_turn(self, turn: Turn | None) -> None:
+        clock, holds = self._shared.clock, self._shared.limits.holds
+        missed: ThrottleScope | None = None
         began = clock.monotonic()
-        self._latest = began + self._patience(began)
+        patience = self._patience(began)
+        self._latest = began + patience
         try:
-            await self._take_turn()
+            if holds.everything is not None:
+                patience -= await self._wait_out_hold(began)
+            if turn is not None:
+                await turn.take(patience, self._has_to_wait, again=self._context.attempts > 0)
+                if holds.everything is not None:
+                    await self._wait_out_hold(clock.monotonic())
         except OutOfTurnError as error:
             missed = error.scope
         if missed is not None:  # out here, so that the error's context isn't the other one
             raise self._not_in_time(missed)
-        if (waited := clock.monotonic() - began) and self._options.timeout is None:
+        if self._refused is not None and self._context.refusal is not None:  # the limit lets it go at once
+            self._tell_wait(self._context.refusal.scope, 0.0)
+        if self._options.timeout is None:
+            waited = clock.monotonic() - began
             self._waited += waited
             if self.deadline is not None:
                 self.deadline += waited
-        if not self._gates.well:
-            await self._pass_gate(last)
-
-    async def _take_turn(self) -> None:
-        await self._wait_out_hold()
-        if self._turn is not None:
-            patience = self._latest - self._shared.clock.monotonic()
-            await self._turn.take(patience, self._has_to_wait, again=self._context.attempts > 0)
-            await self._wait_out_hold()
-        if self._refused is not None and self._context.refusal is not None:  # the limit lets it go at once
-            self._tell_wait(self._context.refusal.scope, 0.0)
 
     def _patience(self, now: float) -> float:
         """Return for how many seconds the call may wait for limits."""
@@ -145,15 +151,17 @@ class Admission:
             return self._options.queue_timeout - self._waited
         return self.remaining(now)
 
-    async def _wait_out_hold(self) -> None:
-        """Wait while all calls of the key are held."""
-        clock, holds = self._shared.clock, self._shared.limits.holds
-        while (hold := holds.everything) is not None and (left := hold.until - (now := clock.monotonic())) > 0:
+    async def _wait_out_hold(self, began: float) -> float:
+        """Wait while all calls of the key are held; return for how many seconds that was."""
+        clock, holds, now = self._shared.clock, self._shared.limits.holds, began
+        while (hold := holds.everything) is not None and (left := hold.until - now) > 0:
             if hold.until >= self._latest:
                 raise OutOfTurnError("abuse", left)
             delay = min(retry.with_jitter(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
             self._tell_wait("abuse", delay)
             await clock.sleep(delay)
+            now = clock.monotonic()
+        return now - began
 
     async def _pass_gate(self, last: APIError | None) -> None:
         """Wait for one's turn while the API is away; that takes of the call's own time."""
@@ -177,7 +185,8 @@ class Admission:
 
     def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
-        if scope in {"minute", "hour", "day", "abuse"} and (hold := self._shared.limits.holds.of(scope, now)):
+        hold = None if scope == "jobs" else self._shared.limits.holds.longest(now, but="jobs")
+        if hold is not None:
             return outcome.held(self._context, hold, hold.until - now)
         given = self._options.queue_timeout if self._options.timeout is None else self.timeout
         what = "all slots for jobs are taken" if scope == "jobs" else f"the limit a {scope} is used up"

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
-from generor_async.engine.slots import JobSlots
+from generor_async.engine.shared import KeyState, Shared
 from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.shared_slots import SharedSlots
+from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.holds import Hold, Holds
@@ -21,6 +23,7 @@ from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
+from generor_async.rules.weights import Weights
 from generor_async.rules.window import SPANS, Scope, WindowState
 from generor_async.values import Clock, Secret
 
@@ -29,7 +32,7 @@ __all__ = ["Limits", "RateLimits", "shared_limits"]
 
 @frozen(kw_only=True)
 class RateLimits:
-    """What is known of a key's limits now; times are seconds of the client's own clock."""
+    """What is known of a key's limits now; times are Unix seconds."""
 
     windows: Mapping[Scope, WindowState]
     share: float
@@ -39,7 +42,7 @@ class RateLimits:
     queued: int
     """Calls that wait for their turn."""
     jobs: SlotState | None
-    """Luma's slots for jobs."""
+    """Luma's slots for jobs, in units: most jobs take one, some take more."""
     held: Hold | None = None
     """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
     several, the one that ends last."""
@@ -54,8 +57,8 @@ class Limits:
     Args:
         tier: Generor's tier: free, basic, pro or enterprise.
         rpm: requests per minute.
-        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Learned where it is
-            not given.
+        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
+            shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
         max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
         store: a file in which to keep what is known of the limits: processes side by side then share them request by
             request, and one that starts again knows what the minute, the hour and the day still hold.
@@ -103,21 +106,29 @@ class Limits:
             self._open(*self._served)
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
-        if vendor is GENEROR:
-            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
-        else:
-            pace = Pace.of_luma(rpm=self._rpm, share=self._share)
-        self._pace: Pace | SharedPace = pace
+        rules = self._rules(vendor, key)
+        pace: Pace | SharedPace = rules.pace
+        slots: Slots | SharedSlots = rules.slots
         if self._store is not None:
-            self._pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
-        self.queue: Queue[Permit] = Queue(self._pace, clock, self._lock)
+            shared = Shared(rules, self._store, self._owner, clock)
+            pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
+        self._pace = pace
+        self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
         """Calls that wait for their turn."""
-        self.slots = None if vendor is GENEROR else JobSlots(Slots(self._jobs, self._share), clock, self._lock)
+        self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
         """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = Holds()
         """What 429s have calls wait for."""
+
+    def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
+        slots = Slots(self._jobs, self._share, Weights())
+        if vendor is GENEROR:
+            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
+        else:
+            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
+        return KeyState(pace, slots)
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
@@ -168,16 +179,15 @@ class Limits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
+            began = 0.0 if self._served is None else self._served[1].time() - now
             held = self.holds.longest(now)
-            if held is not None and self._served is not None:
-                held = evolve(held, until=held.until - now + self._served[1].time())
             return RateLimits(
-                windows=self._pace.states(now),
+                windows={scope: state.later(began) for scope, state in self._pace.states(now).items()},
                 share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
-                held=held,
+                held=None if held is None else evolve(held, until=held.until + began),
             )
 
 

@@ -19,16 +19,16 @@ class Gate:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rule = Outage()
+        self.rule = Outage()
         self._lock = threading.RLock()
-        self._queue: Queue[Ticket] = Queue(self._rule, clock, self._lock)
+        self._queue: Queue[Ticket] = Queue(self.rule, clock, self._lock)
         self.error: APIError | None = None
         """What the API said when it was last found away."""
 
     @property
     def well(self) -> bool:
         """Whether calls may pass without a ticket."""
-        return self._rule.well
+        return self.rule.well
 
     async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> Ticket:
         """Wait for a ticket, for `patience` seconds at most; raises OutOfTurnError."""
@@ -38,7 +38,7 @@ class Gate:
     def leave(self, ticket: Ticket) -> None:
         """Give a ticket back, whatever came of the call."""
         with self._lock:
-            self._rule.dropped(ticket)
+            self.rule.dropped(ticket)
             self._queue.pump(self._clock.monotonic())
 
     def failed(self, error: APIError, began: float, draw: float) -> None:
@@ -47,13 +47,13 @@ class Gate:
         if isinstance(error, APIStatusError):
             status, told = error.status_code, error.retry_after
         with self._lock:
-            self._rule.failed(began, self._clock.monotonic(), status, told=told, draw=draw)
+            self.rule.failed(began, self._clock.monotonic(), status, told=told, draw=draw)
             self.error = error
 
     def succeeded(self) -> None:
         """Note that a call was answered well."""
         with self._lock:
-            self._rule.succeeded()
+            self.rule.succeeded()
             self._queue.pump(self._clock.monotonic())
 
 
@@ -69,7 +69,7 @@ class Gates:
     @property
     def well(self) -> bool:
         """Whether all calls may pass without a ticket."""
-        return self._plain.well and self._of_urls.well
+        return self._plain.rule.well and self._of_urls.rule.well
 
     def of(self, body: JSON | Form, extra: Any) -> Gate:
         """Return the gate of a call by the body that it sends."""

@@ -8,14 +8,16 @@ one alarm, so that none depends on another. The three classes of priority are we
 import asyncio
 import math
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from attrs import define
 
 from generor_async.engine.options import PRIORITIES
+from generor_async.engine.waiters import PriorityClass, Waiter
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind
 from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["OutOfTurnError", "Queue"]
@@ -32,8 +34,8 @@ PATIENCE: Final = 9
 class Rule(Protocol[P]):
     """What decides who may go."""
 
-    def reserve(self, now: float, *, smooth: bool = False) -> P | Wait:
-        """Let one go, or say until when none may."""
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> P | Wait:
+        """Let one of a kind go, or say until when none may."""
         ...
 
     def dropped(self, permit: P) -> None:
@@ -46,23 +48,8 @@ class OutOfTurnError(Exception):
 
     def __init__(self, scope: ThrottleScope, wait: float) -> None:
         super().__init__(scope, wait)
-        self.scope = scope
+        self.scope: ThrottleScope = scope
         self.wait = wait
-
-
-@define(eq=False)
-class _Waiter(Generic[P]):
-    """A call in the queue; it sleeps in its own loop until it is handed a permit."""
-
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[None]"
-    deadline: float
-    permit: P | None = None
-
-    def given(self) -> P:
-        """Return the permit that was handed over."""
-        assert self.permit is not None
-        return self.permit
 
 
 @define(eq=False)
@@ -83,7 +70,7 @@ class Queue(Generic[P]):
         # Reentrant: the collector may end calls of a closed event loop while this very thread holds it.
         self._lock = lock
         self._pumping = False
-        self._queues: dict[Priority, OrderedDict[int, _Waiter[P]]] = {name: OrderedDict() for name in PRIORITIES}
+        self._queues: dict[Priority, PriorityClass[P]] = {name: PriorityClass() for name in PRIORITIES}
         self._passed: dict[Priority, int] = dict.fromkeys(PRIORITIES, 0)
         self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
@@ -96,27 +83,26 @@ class Queue(Generic[P]):
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and not self._alarms
 
-    def enter_nowait(self, now: float, priority: Priority) -> P | None:
+    def enter_nowait(self, now: float, priority: Priority, kind: Kind = PLAIN) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
             if self._crowds:
                 return None
-            permit = self._rule.reserve(now, smooth=priority == "bulk")
+            permit = self._rule.reserve(now, smooth=priority == "bulk", kind=kind)
             return permit if not isinstance(permit, Wait) else None
 
-    async def enter(self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool) -> P:
+    async def enter(
+        self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool, kind: Kind = PLAIN
+    ) -> P:
         """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
 
         Who was let go before and refused (`again`) goes to the head of its class.
         """
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
-        waiter: _Waiter[P] = _Waiter(loop, loop.create_future(), began + timeout)
         with self._lock:
             self._crowds[loop] += 1
-            self._queues[priority][id(waiter)] = waiter
-            if again:
-                self._queues[priority].move_to_end(id(waiter), last=False)
+            waiter = self._queues[priority].join(loop, kind, began + timeout, again=again)
             wait = self.pump(began)
         try:
             if wait is not None and not waiter.future.done():
@@ -134,12 +120,12 @@ class Queue(Generic[P]):
             raise
         return waiter.given()
 
-    async def _turn_of(self, waiter: _Waiter[P], wait: Wait) -> None:
+    async def _turn_of(self, waiter: Waiter[P], wait: Wait) -> None:
         deadline = waiter.deadline
         left = deadline - self._clock.monotonic()
         if deadline == math.inf:
             await waiter.future
-        elif wait.until <= deadline or wait.until == math.inf:
+        elif wait.sooner or wait.until <= deadline or wait.until == math.inf:
             guard = waiter.loop.call_later(left / self._clock.speed, _wake, waiter.future)
             try:
                 await waiter.future
@@ -148,10 +134,10 @@ class Queue(Generic[P]):
         if waiter.permit is None:
             raise OutOfTurnError(wait.scope, left)
 
-    def _leave(self, waiter: _Waiter[P], priority: Priority, now: float) -> None:
+    def _leave(self, waiter: Waiter[P], priority: Priority, now: float) -> None:
         """Take a waiter out of the queue, wherever it stands; a permit that it was handed goes to the next."""
         with self._lock:
-            if self._queues[priority].pop(id(waiter), None) is not None:
+            if self._queues[priority].leave(waiter):
                 self._depart(waiter.loop)
             if waiter.permit is not None:
                 self._rule.dropped(waiter.permit)
@@ -161,7 +147,7 @@ class Queue(Generic[P]):
         """End the waits that must end before that moment: nobody is let go until then."""
         with self._lock:
             for queue in self._queues.values():
-                for waiter in queue.values():
+                for waiter in queue:
                     if waiter.deadline < until:
                         _call_in(waiter.loop, _wake, waiter.future)
 
@@ -176,32 +162,43 @@ class Queue(Generic[P]):
             while turns := self._turns():
                 wait = self._let_one_go(turns, now)
                 if wait is not None:
-                    self._ring_at(wait.until, now)
+                    self._ring_at(min(wait.until, wait.ask_at), now)
                     return wait
             return None
         finally:
             self._pumping = False
 
     def _let_one_go(self, turns: list[Priority], now: float) -> Wait | None:
-        """Let the first go that may; return what all wait for if none may."""
+        """Let the first go that may; return what all wait for if none may.
+
+        Whoever takes fewer units may pass one for whom there are too few, but not more than `PATIENCE` times.
+        """
         waits: list[Wait] = []
+        passed: list[Waiter[P]] = []
         for turn in turns:
-            patient = self._passed[turn] < PATIENCE
-            permit = self._rule.reserve(now, smooth=turn == "bulk" and patient)
-            if not isinstance(permit, Wait):
-                self._let_go(turn, permit)
-                return None
-            waits.append(permit)
+            smooth = turn == "bulk" and self._passed[turn] < PATIENCE
+            for waiter in self._queues[turn].heads():
+                permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
+                if not isinstance(permit, Wait):
+                    for each in passed:
+                        each.passed += 1
+                    self._let_go(turn, waiter, permit)
+                    return None
+                if waiter.passed >= PATIENCE:
+                    return permit
+                waits.append(permit)
+                passed.append(waiter)
         return min(waits, key=_until)
 
     def _turns(self) -> list[Priority]:
         """Return the classes that wait, in the order of their turns: who was passed over too often, then by urgency."""
-        return sorted(
-            (name for name in PRIORITIES if self._queues[name]), key=lambda name: self._passed[name] < PATIENCE
-        )
+        turns: list[Priority] = [name for name in PRIORITIES if self._queues[name]]
+        if len(turns) > 1:
+            turns.sort(key=lambda name: self._passed[name] < PATIENCE)
+        return turns
 
-    def _let_go(self, turn: Priority, permit: P) -> None:
-        _, waiter = self._queues[turn].popitem(last=False)
+    def _let_go(self, turn: Priority, waiter: Waiter[P], permit: P) -> None:
+        self._queues[turn].leave(waiter)
         for name in PRIORITIES:
             self._passed[name] = 0 if name == turn or not self._queues[name] else self._passed[name] + 1
         self._depart(waiter.loop)
@@ -219,8 +216,8 @@ class Queue(Generic[P]):
     def _bury(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forget the waiters of a loop that was closed."""
         for queue in self._queues.values():
-            for key in [key for key, waiter in queue.items() if waiter.loop is loop]:
-                del queue[key]
+            for waiter in [waiter for waiter in queue if waiter.loop is loop]:
+                queue.leave(waiter)
         del self._crowds[loop]
         self._alarms.pop(loop, None)
 

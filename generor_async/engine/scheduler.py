@@ -57,6 +57,8 @@ class Kind(Generic[S]):
     failure_code: Callable[[S], str | None]
     family: Callable[[S], Hashable]
     """Jobs of one family take about as long as each other."""
+    prior: Callable[[S], float | None]
+    """How many seconds such a job usually takes; None where nobody knows."""
     created_at: Callable[[S], datetime | None]
     """When the job began, by the server's clock, where it says so."""
     take_up: str
@@ -214,10 +216,16 @@ class Scheduler(Generic[S]):
         if entry.tried is not None:
             since, earliest = entry.tried, max(entry.tried + schedule.least(value), entry.floor)
         age = since - (entry.began if known.born is None else known.born)
-        durations = _UNKNOWN
-        if known.seen is not None:
-            durations = self._durations.get(self._kind.family(known.seen), _UNKNOWN)
+        durations = _UNKNOWN if known.seen is None else self._durations_of(known.seen)
         return max(since + durations.spacing(max(age, 0.0), value), earliest), earliest
+
+    def _durations_of(self, seen: S) -> schedule.Durations:
+        """Return what is known of how long such jobs take."""
+        family = self._kind.family(seen)
+        known = self._durations.get(family)
+        if known is None:
+            known = self._durations.setdefault(family, schedule.Durations(self._kind.prior(seen)))
+        return known
 
     def _worth(self, job_id: str, now: float) -> float:
         """Return what a second is worth for which a job is done unseen."""
@@ -313,8 +321,7 @@ class Scheduler(Generic[S]):
                 forget_headers(found)
             known.seen = found
         if ended and known.born is not None and known.looked is not None:
-            durations = self._durations.setdefault(kind.family(found), schedule.Durations())
-            durations.learn(known.looked - known.born, now - known.born)
+            self._durations_of(found).learn(known.looked - known.born, now - known.born)
         known.looked = now
         self._wake(entry)
 
@@ -397,4 +404,4 @@ def _passes(error: BaseException) -> bool:
 
 
 _UNKNOWN: Final = schedule.Durations()
-"""What is known of jobs of which none has ended yet."""
+"""What is known of a job that nobody has seen yet."""

@@ -11,9 +11,12 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from generor_async.engine.queue import Queue
+from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError
-from generor_async.rules.slots import Lease, Slots, SlotState
+from generor_async.rules.slots import Slots, SlotState
+from generor_async.rules.usage import Lease
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind, named_ceiling
 from generor_async.values import Clock
 
 __all__ = ["JobSlots", "Lookout"]
@@ -27,19 +30,19 @@ EVERY: Final = 2.0
 class JobSlots:
     """The slots of one API client's jobs, for all clients that share its limits."""
 
-    def __init__(self, rule: Slots, clock: Clock, lock: threading.RLock) -> None:
+    def __init__(self, rule: Slots | SharedSlots, clock: Clock, lock: threading.RLock) -> None:
         self._rule = rule
         self._lock = lock
         self.queue: Queue[Lease] = Queue(self, clock, lock)
         """Submissions that wait for a slot."""
 
-    def reserve(self, now: float, *, smooth: bool = False) -> Lease | Wait:  # noqa: ARG002 - a slot is one, evenly or not
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
         """Give a slot away, or say until when there is none."""
-        return self._rule.reserve(now)
+        return self._rule.reserve(now, kind)
 
-    def dropped(self, permit: Lease) -> None:  # noqa: ARG002 - submissions under way are all alike
+    def dropped(self, permit: Lease) -> None:
         """Take back a slot that was given away and not used."""
-        self._rule.lost()
+        self._rule.lost(permit)
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
@@ -47,28 +50,28 @@ class JobSlots:
             self._rule.accepted(lease, job_id, now)
             self.queue.pump(now)
 
-    def refused(self, lease: Lease, now: float, retry_after: float) -> None:
-        """Note that a submission was refused because too many jobs run."""
+    def refused(self, lease: Lease, now: float, retry_after: float, message: str) -> None:
+        """Note that a submission was refused because too much runs; the message may name numbers."""
         with self._lock:
-            self._rule.refused(lease, now, retry_after)
+            self._rule.refused(lease, now, retry_after, named_ceiling(message))
             self.queue.pump(now)
 
-    def lost(self, now: float) -> None:
+    def lost(self, lease: Lease, now: float) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
         with self._lock:
-            self._rule.lost()
+            self._rule.lost(lease)
             self.queue.pump(now)
 
-    def unknown(self, now: float) -> None:
+    def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
         with self._lock:
-            self._rule.unknown(now)
+            self._rule.unknown(lease, now)
             self.queue.pump(now)
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool) -> None:
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a look at a job has shown that was sent at `asked`."""
         with self._lock:
-            self._rule.seen(job_id, now, asked=asked, ended=ended)
+            self._rule.seen(job_id, now, asked=asked, ended=ended, kind=kind)
             self.queue.pump(now)
 
     def unwatched(self, now: float) -> list[str]:

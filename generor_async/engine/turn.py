@@ -12,12 +12,13 @@ from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_said
 from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN
 from generor_async.rules.wire import Form, Operation, Reply, Request
 from generor_async.values import Clock, Outcome, Priority
 
 if TYPE_CHECKING:
     from generor_async.rules.pace import Permit
-    from generor_async.rules.slots import Lease
+    from generor_async.rules.usage import Lease
 
 __all__ = ["Turn"]
 
@@ -25,6 +26,7 @@ STAMPED_BYTES: Final = 65_536
 """Bytes of a body that has arrived as soon as it is sent."""
 SHORT_LIMIT: Final = 4
 """Digits of a limit that may be within reach."""
+_NOT_SENT: Final = Attempt()
 
 
 class Turn:
@@ -34,6 +36,7 @@ class Turn:
         "_attempt",
         "_began",
         "_clock",
+        "_kind",
         "_lease",
         "_limits",
         "_lookouts",
@@ -53,12 +56,13 @@ class Turn:
         clock: Clock,
     ) -> None:
         self._operation = operation
+        weighing = operation.endpoint.weighing
+        self._kind = PLAIN if weighing is None else weighing.kind_of(operation.body)
         self._priority: Priority = priority
         self._limits = limits
         self._lookouts = lookouts
         self._clock = clock
-        self._attempt = Attempt()
-        self._began = clock.monotonic()
+        self._attempt = _NOT_SENT
         self._permit: Permit | None = None
         self._lease: Lease | None = None
         self._refusal: Refusal | None = None
@@ -79,15 +83,15 @@ class Turn:
         self._began = self._clock.monotonic()
         if "jobs" in quota and limits.slots is not None:
             queue = limits.slots.queue
-            self._lease = queue.enter_nowait(self._began, self._priority)
+            self._lease = queue.enter_nowait(self._began, self._priority, self._kind)
             if self._lease is None:
                 with self._lookouts.get().posted():
-                    self._lease = await queue.enter(self._priority, patience, waits, again=again)
+                    self._lease = await queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
                 patience -= self._clock.monotonic() - self._began
         if quota and not limits.unbound:
-            self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority)
+            self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority, self._kind)
             if self._permit is None:
-                self._permit = await limits.queue.enter(self._priority, patience, waits, again=again)
+                self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
 
     def attempt(self, request: Request) -> Attempt:
         """Return what watches the attempt, and notes when it leaves; a large body has left with its last piece."""
@@ -128,8 +132,9 @@ class Turn:
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
                 slots.seen(result.id, now, asked=self._began, ended=True)
         elif self._operation.endpoint.shows_job:
-            now = self._clock.monotonic()
-            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state))
+            weighing, now = self._operation.endpoint.weighing, self._clock.monotonic()
+            kind = PLAIN if weighing is None else weighing.kind(result.model, result.type)
+            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state), kind=kind)
 
     def failed(self, error: BaseException) -> None:
         """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""
@@ -146,11 +151,11 @@ class Turn:
         if lease is not None:
             self._lease = None
             if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
-                slots.refused(lease, now, self._refusal.wait)
+                slots.refused(lease, now, self._refusal.wait, error.message)
             elif _came_to(error, sent=sent) in {"unknown", "done"}:
-                slots.unknown(now)
+                slots.unknown(lease, now)
             else:
-                slots.lost(now)
+                slots.lost(lease, now)
         elif isinstance(error, NotFoundError) and self._operation.endpoint.shows_job:
             slots.seen(self._operation.path.rpartition("/")[2], now, asked=self._began, ended=True)
 

@@ -1,12 +1,24 @@
-"""What refusals teach of a ceiling that nobody names, and of a server that frees slots late."""
+"""What refusals teach of the ceiling of concurrent jobs, and of a server that frees slots late."""
 
 import math
 from bisect import bisect_right
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import Factory, define, field
 
-__all__ = ["LAG_STEPS", "PROBE_BELOW", "PROBE_FIRST", "PROBE_MOST", "PROMPT_ENOUGH", "Ceiling", "ReleaseLag"]
+from generor_async.rules.state import dump_fields, load_fields
+
+__all__ = [
+    "CONFIRM",
+    "LAG_STEPS",
+    "PROBE_BELOW",
+    "PROBE_FIRST",
+    "PROBE_MOST",
+    "PROMPT_ENOUGH",
+    "Ceiling",
+    "ReleaseLag",
+]
 
 LAG_STEPS: Final = (1.0, 3.0)
 """By how many seconds later a slot is taken to be freed, at each refusal in a row."""
@@ -18,43 +30,62 @@ LAG_PART: Final = 0.75
 """The part of a learned lag that is tried when it is tested."""
 PROMPT_ENOUGH: Final = 5
 """How many slots that were free at once show that there is no lag."""
+ENDS_KEPT: Final = 30.0
+"""Seconds for which ends are remembered: longer than any lag that is believed."""
 
+CONFIRM: Final = 5.0
+"""Seconds after a single refusal until one more is tried: a stray one is no ceiling."""
 PROBE_FIRST: Final = 30.0
-"""Seconds from the moment that the ceiling is known until one more is tried."""
+"""Seconds until one more is tried after several."""
 PROBE_GROWTH: Final = 2.0
-"""By what that grows at each try in vain: ten tries in an hour and a half."""
-PROBE_MOST: Final = 960.0
+"""By what that grows at each probe in vain."""
+PROBE_MOST: Final = 120.0
+"""Seconds between two probes, at most."""
 PROBE_BELOW: Final = 16.0
-"""Seconds until one more is tried where the ceiling was higher before: others may be gone again at any time."""
+"""Seconds until one more is tried where more is known to be possible: others may be gone again at any time."""
 BELOW_GROWTH: Final = 1.1
+NAMED_GROWTH: Final = 1.03
+"""By what that grows where a refusal has named how much is possible."""
+BELOW_MOST: Final = 60.0
 DOUBT: Final = 0.5
 """How likely a job had ended when the first refusal came, for it not to count among those that we had then."""
 
 
 @define
 class Ceiling:
-    """How many jobs may run: taken from what we had when one was refused, and raised by trying one more.
+    """How many units may run at once: told, named by a refusal, or taken from what we had when one was refused.
 
-    Only while all slots are taken does it teach anything that one more is accepted; then another is tried at once,
-    until one is refused. Jobs that ended unseen made room as well: they are taken off when they are seen.
+    One that is named is known, and nothing is tried beyond it. Below it, and where none is named, the ceiling is raised
+    by trying one more. Only while all slots are taken does it teach anything that one more is accepted; then another
+    is tried at once, until one is refused. Jobs that ended unseen made room as well: they are taken off when they are
+    seen.
     """
 
-    most: int | None
-    """What is never exceeded, where it is told."""
-    value: int | None = field(init=False, default=Factory(lambda self: self.most, takes_self=True))
+    told: int | None
+    """What the caller knows: never exceeded."""
+    named: int | None = field(default=None, init=False)
+    """What a refusal has named last."""
+    value: int | None = field(init=False, default=Factory(lambda self: self.told, takes_self=True))
     """None before the first refusal."""
     _least: int = field(default=1, init=False)
     """What was known before: ends that are seen late bring it no lower."""
-    _highest: int = field(init=False, default=Factory(lambda self: self.most or 0, takes_self=True))
+    _highest: int = field(init=False, default=Factory(lambda self: self.told or 0, takes_self=True))
     _asked: float = field(default=-math.inf, init=False)
     """When it was last learned from an answer."""
     _doubt: float = field(default=DOUBT, init=False)
     _gap: float = field(default=PROBE_FIRST, init=False)
     _due: float = field(default=math.inf, init=False)
+    confirming: bool = field(default=False, init=False)
+    """Whether a single refusal is all that it rests on: one more is tried soon, and others while they are accepted."""
     _climbing: bool = field(default=False, init=False)
-    """Whether the last try was accepted, so that the next is due."""
+    """Whether the last probe was accepted, so that the next is due."""
     _settling: bool = field(default=False, init=False)
     """Whether it is still to be seen if it has risen, or jobs had ended."""
+
+    @property
+    def most(self) -> float:
+        """What is never exceeded."""
+        return min(math.inf if most is None else most for most in (self.told, self.named))
 
     @property
     def next_probe(self) -> float:
@@ -71,27 +102,48 @@ class Ceiling:
             self._due = self._asked + self._gap
         return now >= self.next_probe
 
-    def believe(self, jobs: int, now: float) -> None:
-        """Take what we had for the ceiling, when one more was refused."""
-        assert jobs
-        if self.value is not None:
-            self._least, self._gap = jobs, PROBE_BELOW
-        self.value = jobs
-        self._asked, self._due = now, now + self._gap
-        self._climbing = self._settling = False
+    def name(self, limit: int) -> None:
+        """Believe the ceiling that a refusal names."""
+        self.named = limit
+        if self.value is not None and self.value > self.most:
+            self.value = self._least = int(self.most)
+        self._highest = max(self._highest, int(self.most))
 
-    def rise(self, jobs: int, now: float) -> None:
+    def reach(self, now: float) -> None:
+        """Note that all that is known to be possible is ours."""
+        self.value = self._least = int(self.most)
+        self._asked, self._doubt = now, 0.0
+        self.confirming = self._climbing = self._settling = False
+
+    def refute(self) -> None:
+        """Note that much more was accepted soon after a single refusal: it was a stray one."""
+        self.value = None if self.most == math.inf else int(self.most)
+        self.confirming = self._climbing = self._settling = False
+
+    def believe(self, units: int, now: float, *, confirm: bool) -> None:
+        """Take what we had for the ceiling, when one more was refused; a single refusal is to be confirmed soon."""
+        assert units
+        if self.value is not None:
+            self._least = units
+            self._highest = max(self._highest, self.value)
+        self._gap = PROBE_BELOW if units < self._highest else PROBE_FIRST
+        self.value = units
+        self._asked, self._due = now, now + (CONFIRM if confirm else self._gap)
+        self.confirming, self._climbing, self._settling = confirm, False, False
+
+    def rise(self, units: int, now: float) -> None:
         """Note that more were accepted than it would allow."""
         assert self.value is not None
         if not self._climbing:
             self._least = self.value
-        self.value = jobs if self.most is None else min(jobs, self.most)
+        self.value = int(min(units, self.most))
         self._asked = self._due = now
         self._climbing, self._doubt = True, 0.0
 
     def stop(self, now: float) -> None:
         """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
         assert self.value is not None
+        self.confirming = False
         if self._climbing:
             self._climbing, self._settling = False, True
             self._asked, self._due = now, now + min(self._gap, PROBE_BELOW)
@@ -100,21 +152,36 @@ class Ceiling:
             self._space(risen=False)
             self._due = now + self._gap
 
-    def lower(self, jobs: int) -> None:
-        """Note one more refusal of several that were under way when it was learned."""
-        self.value = jobs
+    def lower(self, units: int) -> None:
+        """Note one more refusal of several that were under way when it was learned: it needs no other."""
+        self.value = units
+        if self.confirming:
+            self.confirming, self._due = False, self._asked + self._gap
 
-    def ended(self, seen: float, now: float) -> None:
+    def ended(self, units: int, seen: float, now: float) -> None:
         """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
         if self.value is not None and self.value > self._least and self._asked - seen > self._doubt * (now - seen):
-            self.value -= 1
+            self.value = max(self._least, self.value - units)
 
     def _space(self, *, risen: bool) -> None:
         """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
         assert self.value is not None
         self._highest = max(self._highest, self.value)
-        first, growth = (PROBE_BELOW, BELOW_GROWTH) if self.value < self._highest else (PROBE_FIRST, PROBE_GROWTH)
-        self._gap = first if risen else min(self._gap * growth, PROBE_MOST)
+        if self.value < self._highest:
+            growth = BELOW_GROWTH if self.named is None else NAMED_GROWTH
+            self._gap = PROBE_BELOW if risen else min(self._gap * growth, BELOW_MOST)
+        else:
+            self._gap = PROBE_FIRST if risen else min(self._gap * PROBE_GROWTH, PROBE_MOST)
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned as JSON data."""
+        return dump_fields(self, "told")
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take over what `dump` returned; what the caller knows holds in any case."""
+        load_fields(self, data, "told")
+        if self.told is not None and (self.value is None or self.value > self.told):
+            self.value = self.told
 
 
 @define
@@ -138,25 +205,30 @@ class ReleaseLag:
     _untested: bool = field(default=False, init=False)
     """Whether it may be that there is none: then the first test does without."""
 
-    def ended(self, now: float) -> None:
-        """Note that a job of ours has ended."""
-        self._ends.append(now)
-        if len(self._ends) > 4_096:
-            del self._ends[:2_048]
+    def ended(self, now: float, units: int = 1) -> None:
+        """Note that a job of ours has ended, which weighed so many units."""
+        self._ends += [now] * units
+        if self._ends[0] < now - 2 * ENDS_KEPT:
+            del self._ends[: bisect_right(self._ends, now - ENDS_KEPT)]
 
     def held(self, now: float, seconds: float) -> int:
-        """Count the slots of jobs that ended less than so many seconds ago."""
+        """Count the units of jobs that ended less than so many seconds ago."""
         return len(self._ends) - bisect_right(self._ends, now, key=seconds.__add__)
 
     def next_free(self, now: float) -> float:
-        """Return when the next of these slots is free."""
+        """Return when the next of these units is free."""
         held = self.held(now, self.seconds)
         return self._ends[-held] + self.seconds if held else math.inf
+
+    @property
+    def doubting(self) -> bool:
+        """Whether refusals in a row are being taken for lag."""
+        return self._doubts > 0
 
     def explains(self, began: float, room: int, *, early: bool) -> bool:
         """Tell whether lag may be the reason for a refusal; if so, count with more of it.
 
-        `began` is when the submission was let go, `room` how many slots ought to be free, and `early` whether one of
+        `began` is when the submission was let go, `room` how many units ought to be free, and `early` whether one of
         these counts as free only because the lag is being tested.
         """
         if early:
@@ -195,3 +267,12 @@ class ReleaseLag:
             self._doubts = self._prompt = 0
         self.known = self.seconds
         self._test_in = self._test_every
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned as JSON data."""
+        return {**dump_fields(self, "ends"), "ends": list(self._ends)}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take over what `dump` returned."""
+        load_fields(self, data, "ends")
+        self._ends = [float(end) for end in data["ends"]]

@@ -56,14 +56,9 @@ class Holds:
         """Forget a hold: it turned out that calls may go."""
         self._holds.pop(scope, None)
 
-    def of(self, scope: HoldScope, now: float) -> Hold | None:
-        """Return the hold of a limit, where there is one now."""
-        hold = self._holds.get(scope)
-        return hold if hold is not None and hold.until > now else None
-
-    def longest(self, now: float) -> Hold | None:
-        """Return the hold that ends last; None where nothing is held."""
-        held = [hold for hold in self._holds.values() if hold.until > now]
+    def longest(self, now: float, *, but: HoldScope | None = None) -> Hold | None:
+        """Return the hold that ends last, of all limits but one; None where nothing is held."""
+        held = [hold for hold in self._holds.values() if hold.until > now and hold.scope != but]
         return max(held, key=_until) if held else None
 
 

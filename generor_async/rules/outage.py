@@ -13,6 +13,7 @@ from attrs import define, field
 
 from generor_async.rules.retry import busy_delay
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind
 from generor_async.rules.wire import Form
 from generor_async.values import JSON, is_array, is_object
 
@@ -44,7 +45,7 @@ class Outage:
     _failed: float = field(default=-math.inf, init=False)
     """When it was last found away."""
 
-    def reserve(self, now: float, *, smooth: bool = False) -> Ticket | Wait:  # noqa: ARG002 - nobody goes evenly here
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
         """Let a call go, or say until when it has to wait."""
         if now >= max(self._failed, self._until) + CALM:
             self.well, self._failures = True, 0

@@ -9,7 +9,18 @@ from attrs import define, field
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
-from generor_async.rules.window import JITTER, MINUTE, Counted, Scope, Sent, Window, WindowState, dump_kinds, load_kinds
+from generor_async.rules.window import (
+    ASK_EVERY,
+    JITTER,
+    MINUTE,
+    Counted,
+    Scope,
+    Sent,
+    Window,
+    WindowState,
+    dump_kinds,
+    load_kinds,
+)
 from generor_async.values import JSON
 
 __all__ = ["TIERS", "Pace", "Permit"]
@@ -268,8 +279,11 @@ class Pace:
         for window in self.windows:
             if window.scope == scope:
                 window.refused(sent, now, now + retry_after, self._pending_units)
-                if permit.asks or self._refusals > 1:
-                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=self._refusals > 1)
+                again = self._refusals > 1
+                if permit.asks or again:
+                    window.asked_in_vain(now, guessed=permit.asks == "guess", again=again)
+                if again and not window.own.units:  # others take every place
+                    self.hold(now + ASK_EVERY, scope)
 
     def _learn(self, permit: Permit, now: float, said: Said) -> None:
         assert permit.sent is not None
@@ -331,20 +345,19 @@ class Pace:
         return {window.scope: window.state(now, self._pending_units) for window in self.windows}
 
     def dump(self) -> JSON:
-        """Return what `load` takes: all that is known, as plain data."""
+        """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
         pending = [[number, since, units] for number, (since, units) in self._pending.items()]
         windows, kinds = [window.dump() for window in self.windows], dump_kinds(self._kinds)
-        return [windows, pending, kinds, self.weights.dump(), *(getattr(self, name) for name in _KEPT)]
+        return [windows, pending, kinds, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
-        windows, pending, kinds, weights, *kept = dumped
+        windows, pending, kinds, *kept = dumped
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each)
         self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
         self._pending_units = sum(units for _, units in self._pending.values())
         self._kinds = load_kinds(kinds)
-        self.weights.load(weights)
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, value)
 

@@ -9,13 +9,33 @@ The hazard is learned from the durations of earlier jobs of the kind, on a log s
 lognormal distribution around it, so that a kind of two speeds, or of drifting ones, is known for what it is; where all
 come from one lognormal, it costs no more than its fit. Added is what two jobs would weigh that may take any time: a
 job that outlives all that is known is asked more and more rarely.
+
+Before the first job of a kind has ended, a prior stands in for the durations: a lognormal distribution around the
+seconds that such a job usually takes. It has most of the weight of those two jobs, loses it with each job that ends,
+and is gone after five. A prior may be wrong. So while there is nothing else, an end is seen at most `FIRST` seconds
+late, or as many as the job took if that is more, but never more than `MOST`; and while calls wait for jobs to end, at
+most `LEAST` seconds late once the job is older than `PATIENCE`.
+
+How long jobs usually take, in seconds:
+
+| model | type | prior | from |
+|---|---|---|---|
+| `uni-1` | `image` | 30 | measured: about 31; page: 15 to 60 |
+| `uni-1` | `image_edit` | 65 | measured: 62 to 69; page: 30 to 60 |
+| `uni-1` | `layering` | 65 | assumed: as an edit |
+| `uni-1-max` | `image` | 45 | assumed: to `uni-1` as their edits are to each other; page: 15 to 60 |
+| `uni-1-max` | `image_edit` | 90 | measured: 93 |
+| `ray-3.2` | `video` | 100 | page: 5 s at 720p under 120 |
+| `ray-3.2` | `video_edit` | 600 | assumed; users of a reseller saw 300 to 900 |
+| `ray-3.2` | `video_reframe` | 600 | assumed; users of a reseller saw 300 to 900 |
 """
 
 import math
 from bisect import bisect_left, bisect_right
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
-__all__ = ["CLOSEST", "LEAST", "MOST", "MOST_WORTH", "Durations", "least", "worth"]
+__all__ = ["CLOSEST", "FIRST", "LEAST", "LUMA_PRIORS", "MOST", "MOST_WORTH", "PATIENCE", "Durations", "least", "worth"]
 
 LEAST: Final = 2.0
 """Seconds between two looks at the least (documented)."""
@@ -30,12 +50,39 @@ REMEMBERED: Final = 64
 MOST_WORTH: Final = 5.0
 """What a second may be worth at the most: a job of 20 s or more then gets hardly more looks than from a loop that makes
 one every two seconds, but gets them when it should be done."""
-PRIOR_JOBS: Final = 2
+LUMA_PRIORS: Final[Mapping[tuple[str, str], float]] = {
+    ("uni-1", "image"): 30.0,
+    ("uni-1", "image_edit"): 65.0,
+    ("uni-1", "layering"): 65.0,
+    ("uni-1-max", "image"): 45.0,
+    ("uni-1-max", "image_edit"): 90.0,
+    ("ray-3.2", "video"): 100.0,
+    ("ray-3.2", "video_edit"): 600.0,
+    ("ray-3.2", "video_reframe"): 600.0,
+}
+"""The seconds that Luma's jobs usually take, by model and type; the sources are in the table above."""
+ASSUMED_JOBS: Final = 2
 """How many jobs the assumptions weigh as much as."""
-PRIOR_SIGMA: Final = 0.5
+ASSUMED_SIGMA: Final = 0.5
 """The spread of log durations, before it is known."""
 ANY_SIGMA: Final = 1.0
 """The same of jobs that may take any time."""
+PRIOR_SIGMA: Final = 0.25
+"""The same around a prior."""
+PRIOR_SHARE: Final = 0.875
+"""What part of the assumptions' weight a prior has, before any job has ended."""
+PRIOR_ENDS: Final = 5
+"""After how many jobs that ended it has none."""
+PRIOR_COST: Final = 34.0
+"""What a look costs where there is nothing but a prior: this, divided by the prior, instead of `LOOK_COST`.
+
+Ends are then seen about 2.5 s late, whatever the prior: as late as by looks every five seconds, and with fewer.
+"""
+FIRST: Final = 10.0
+"""Seconds between two looks at the most at a job that is no older, while there is nothing but a prior."""
+PATIENCE: Final = 15.0
+"""The age in seconds from which a job is looked at every `LEAST` seconds at least, while there is nothing but a prior
+and calls wait for jobs to end."""
 REFIT_SHARE: Final = 8
 """A fit serves until an eighth of the durations are new."""
 
@@ -49,17 +96,23 @@ _SQRT2PI: Final = math.sqrt(2.0 * math.pi)
 
 
 class Durations:
-    """What is known of how long the jobs of one kind take."""
+    """What is known of how long the jobs of one kind take.
 
-    __slots__ = ("_ages", "_fresh", "_logs", "_looks")
+    `prior` is how many seconds they usually take, as far as that is known before the first of them has ended.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ages", "_fresh", "_logs", "_looks", "_prior")
+
+    def __init__(self, prior: float | None = None) -> None:
+        self._prior = None if prior is None else math.log(prior)
         self._logs: tuple[float, ...] = ()
         self._fresh = 0
         self._ages: list[float] = []
         """Ages for which the fit is known, in seconds; empty while nothing is known."""
         self._looks: list[float] = []
         """How many looks a job of each age should have had, where a second of lag is worth one."""
+        if self._prior is not None:
+            self._ages, self._looks = _fit([], self._prior)
 
     def learn(self, after: float, before: float) -> None:
         """Note a job that ended between two looks, at these ages in seconds.
@@ -73,19 +126,26 @@ class Durations:
         self._fresh += 1
         if self._fresh * REFIT_SHARE >= len(self._logs):
             self._fresh = 0
-            self._ages, self._looks = _fit(sorted(self._logs))
+            self._ages, self._looks = _fit(sorted(self._logs), self._prior)
 
     def spacing(self, age: float, value: float = 1.0) -> float:
         """Return the seconds until the next look at a job that still runs at this age.
 
-        `value` is what `worth` says. While no duration is known, it is what the documents show: 2, 3, then every 5 s.
+        `value` is what `worth` says. While nothing is known, it is what the documents show: 2, 3, then every 5 s.
         """
         if not self._ages:
             wanted = (2.0 if age < 1 else 3.0 if age < 4 else 5.0) / math.sqrt(value)
         else:
             at = _interpolate(self._ages, self._looks, age)
             wanted = _interpolate(self._looks, self._ages, at + 1 / math.sqrt(value)) - age
-        return min(max(wanted, least(value)), MOST)
+        return min(max(wanted, least(value)), self._most(age, value))
+
+    def _most(self, age: float, value: float) -> float:
+        """Return the seconds until the next look at the most: a prior alone may be wrong."""
+        if self._prior is None or self._logs:
+            return MOST
+        most = min(max(FIRST, age), MOST)
+        return min(most, max(PATIENCE - age, 0.0) + LEAST) if value > 1 else most
 
 
 def least(value: float) -> float:
@@ -102,32 +162,69 @@ def worth(*, backlog: int, running: int, free: float = 1.0) -> float:
     return min(1 + backlog / max(running, 1), MOST_WORTH) * max(free, 0.02)
 
 
-def _fit(logs: list[float]) -> tuple[list[float], list[float]]:
-    """Return ages, and how many looks a job should have had at each; `logs` are sorted."""
-    count = len(logs)
-    mean = math.fsum(logs) / count
-    squares = math.fsum((log - mean) ** 2 for log in logs)
-    variance = (PRIOR_JOBS * PRIOR_SIGMA**2 + squares) / (PRIOR_JOBS + count - 1) * (1 + 1 / count)
-    width = 0.9 * math.sqrt(variance) * count**-0.2  # Silverman's rule
+class _Assumed(NamedTuple):
+    """A lognormal distribution that is assumed, and how many jobs it weighs as much as."""
+
+    jobs: float
+    log: float
+    sigma: float
+
+
+def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[float]]:
+    """Return ages, and how many looks a job should have had at each; `logs` are sorted, `prior` is one like them."""
+    trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
+    width = _bandwidth(logs)
+    assumed = _assume(logs, prior or 0.0, trust)
+    cost = LOOK_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / LOOK_COST, trust)
+    narrow = [(log, width) for log in logs[:1] + logs[-1:]] + [(one.log, one.sigma) for one in assumed[1:]]
     ages, looks, total = [0.0], [0.0], 0.0
-    log = _SHORTEST
-    low, high = logs[0] - _REACH * width, logs[-1] + _REACH * width
-    while log < _LONGEST:
-        step = width / 2 if low <= log < high else min(_COARSE, low - log) if log < low else _COARSE
+    for log, step in _steps(narrow):
         age = math.exp(log + step)
-        hazard = _log_hazard(logs, mean, width, log + step / 2) / math.exp(log + step / 2)
-        total += math.sqrt(hazard / (2 * LOOK_COST)) * (age - ages[-1])
-        log += step
+        hazard = _log_hazard(logs, width, assumed, log + step / 2) / math.exp(log + step / 2)
+        total += math.sqrt(hazard / (2 * cost)) * (age - ages[-1])
         ages.append(age)
         looks.append(total)
     return ages, looks
 
 
-def _log_hazard(logs: list[float], mean: float, width: float, log: float) -> float:
+def _bandwidth(logs: list[float]) -> float:
+    """Return how far from a known duration others are to be expected."""
+    count = len(logs)
+    if not count:
+        return ASSUMED_SIGMA
+    mean = math.fsum(logs) / count
+    squares = math.fsum((log - mean) ** 2 for log in logs)
+    variance = (ASSUMED_JOBS * ASSUMED_SIGMA**2 + squares) / (ASSUMED_JOBS + count - 1) * (1 + 1 / count)
+    return 0.9 * math.sqrt(variance) * math.pow(count, -0.2)  # Silverman's rule
+
+
+def _assume(logs: list[float], prior: float, trust: float) -> list[_Assumed]:
+    """Return what is added to the known durations: first the jobs that may take any time, then the prior, if any."""
+    jobs = ASSUMED_JOBS * PRIOR_SHARE * trust
+    mean = (math.fsum(logs) + jobs * prior) / (len(logs) + jobs)
+    anything = _Assumed(ASSUMED_JOBS - jobs, mean, ANY_SIGMA)
+    return [anything, _Assumed(jobs, prior, PRIOR_SIGMA)] if jobs else [anything]
+
+
+def _steps(narrow: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield log ages with the step to the next, small ones around those distributions (centre and spread)."""
+    low = min(centre - _REACH * sigma for centre, sigma in narrow)
+    high = max(centre + _REACH * sigma for centre, sigma in narrow)
+    fine = min(sigma for _, sigma in narrow) / 2
+    log = _SHORTEST
+    while log < _LONGEST:
+        step = fine if low <= log < high else min(_COARSE, low - log) if log < low else _COARSE
+        yield log, step
+        log += step
+
+
+def _log_hazard(logs: list[float], width: float, assumed: list[_Assumed], log: float) -> float:
     """Return the hazard on the log scale: the density of ends over the share of jobs that still run."""
-    z = (log - mean) / ANY_SIGMA
-    density = PRIOR_JOBS * math.exp(-z * z / 2) / (ANY_SIGMA * _SQRT2PI)
-    alive = PRIOR_JOBS * math.erfc(z / _SQRT2) / 2
+    density = alive = 0.0
+    for jobs, centre, sigma in assumed:
+        z = (log - centre) / sigma
+        density += jobs * math.exp(-z * z / 2) / (sigma * _SQRT2PI)
+        alive += jobs * math.erfc(z / _SQRT2) / 2
     first, last = bisect_left(logs, log - _FLAT * width), bisect_right(logs, log + _FLAT * width)
     for known in logs[first:last]:
         z = (log - known) / width

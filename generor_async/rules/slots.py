@@ -1,62 +1,80 @@
-"""How many jobs may run at once? Luma names the ceiling in no header, so it is told, or learned from refusals.
+"""How much may run at once? Luma names the ceiling in no header, so it is told, named by a refusal, or learned.
 
-A slot is held by a job, from its submission until it has ended. What is known of the server is little: a submission
-was accepted, one was refused, a job still ran or had ended when somebody looked. Ends are seen late, so what we count
-as ours is never less than what the server counts, unless it frees a slot some time after the end.
+Slots count units: most jobs take one, some take more (`rules.weights`). They are held by a job, from its submission
+until it has ended. What is known of the server is little: a submission was accepted, one was refused, a job still ran
+or had ended when somebody looked. Ends are seen late, so what we count as ours is never less than what the server
+counts, unless it frees a slot some time after the end.
 
-- Refused with the ceiling unknown: the ceiling is what we had.
+- Before any refusal, submissions start slowly up to 10 units, 4 for video; then one goes beyond that at a time, up to
+  twice as much: where that runs, the account is one of another size.
+- A refusal that names the ceiling is believed: nothing is tried beyond it. With less than that of our own, others hold
+  the rest; one more is tried again and again until they have left.
+- Refused with the ceiling unknown, and no number in the refusal: the ceiling is what we had. One more is tried soon,
+  for a stray refusal is no ceiling; then now and then, for nobody says that it has risen.
 - Refused although there should be room: slots are freed late, or the ceiling is lower, or others took a slot. The
   first is believed for two more tries, the others after that.
 - Refused with no job of our own: others hold the slots, and no end of ours will free one.
-- That the ceiling is higher nobody says: one more is tried now and then.
 """
 
 import math
-from collections import OrderedDict, deque
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules.ceiling import LAG_STEPS, Ceiling, ReleaseLag
+from generor_async.rules.state import dump_fields, load_fields
+from generor_async.rules.usage import Lease, Usage
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind, Named, Weights
 
-__all__ = ["ENDED_SECONDS", "RETRY_AFTER", "UNSEEN_SECONDS", "Lease", "SlotState", "Slots"]
+__all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
 
+FIRST_UNITS: Final = 10
+"""Units up to which submissions start without being told of a ceiling (measured: three accounts)."""
+FIRST_VIDEO_UNITS: Final = 4
+"""The same for jobs that make videos (measured: two accounts)."""
+UNUSUAL: Final = 2
+"""How many times as much must run for the account to be one of another size, whose submissions go on as they began."""
 RETRY_AFTER: Final = 60.0
 """Seconds to wait while others hold all slots, if the refusal doesn't say (it always says this: documented)."""
-UNSEEN_SECONDS: Final = 900.0
-"""How long a job may go unseen and hold its slot."""
-ENDED_SECONDS: Final = 60.0
-"""How long the end of a job is remembered: a look that was sent before may be answered after."""
-LIVES: Final = 3.0
-"""For how many average lives of our jobs a submission of unknown outcome holds its slot."""
-LIFE_WEIGHT: Final = 0.1
-"""What the newest life counts in the average."""
-GROWTH: Final = 0.7
+RAN_SECONDS: Final = 60.0
+"""How long it is remembered how much ran at once."""
+GROWTH: Final = 0.3
 """By how much more submissions may be under way after as many were accepted."""
+
+UNNAMED: Final = Named()
+"""A refusal without numbers."""
 
 
 @frozen(kw_only=True)
 class SlotState:
-    """The slots as they stand: `used` counts jobs that may run, and submissions under way."""
+    """The slots as they stand, in units: `used` counts jobs that may run, and submissions under way."""
 
     ceiling: int | None
     used: int
 
 
-@define(eq=False)
-class Lease:
-    """One slot: of a submission under way, then of its job."""
+@define
+class _Marks:
+    """What the slots remember of answers."""
 
-    began: float
-    probe: bool = False
-    """Whether it goes beyond the ceiling."""
-    early: bool = False
-    """Whether it counts on a slot that isn't free yet by the lag that is known."""
-    prompt: bool = False
-    """Whether it counts on a slot whose job has only just ended."""
-    seen: float = 0.0
-    """When the job was last known to run."""
+    allowed: float
+    """How many submissions may be under way: as many as are told, else few at first, and where a refusal surprised."""
+    in_jobs: bool = False
+    """Whether a refusal has named the ceiling without speaking of units."""
+    held: float = -math.inf
+    """Until when nothing is submitted, because others hold all slots."""
+    refused: float = -math.inf
+    """When a submission was last refused."""
+    believed: float = -math.inf
+    """When what we had was last taken for the ceiling."""
+    falling: bool = False
+    """Whether the ceiling has fallen, and nothing was accepted since."""
+    ran: int = 0
+    """The most units that ran at once of late."""
+    ran_at: float = -math.inf
+    """When that was."""
 
 
 @define
@@ -65,182 +83,207 @@ class Slots:
 
     Every lease ends in one of four ways: `accepted`, `refused`, `lost`, `unknown`. Once accepted, its job is told of
     by its id. Jobs of an earlier process are taken over when they are seen.
+
+    All times are those of one clock. The whole state is plain data: `dump` and `load` hand it from process to process.
     """
 
     told: int | None = None
-    """The ceiling, where the caller knows it."""
+    """The ceiling, where the caller knows it: in jobs until the server has shown a weight, then in units."""
     share: float = 1.0
-    """The part of a told ceiling that is ours."""
+    """The part of a ceiling that is ours, where one is told or named."""
+    weights: Weights = field(factory=Weights)
     _ceiling: Ceiling = field(
         init=False,
-        default=Factory(
-            lambda self: Ceiling(None if self.told is None else max(1, math.floor(self.told * self.share))),
-            takes_self=True,
-        ),
+        default=Factory(lambda self: Ceiling(None if self.told is None else self._part(self.told)), takes_self=True),
     )
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
-    _under_way: int = field(default=0, init=False)
-    _allowed: float = field(init=False, default=Factory(lambda self: self.ceiling or 1, takes_self=True))
-    """How many submissions may be under way: as many as are told, else few at first, and where a refusal surprised."""
-    _jobs: OrderedDict[str, Lease] = field(factory=OrderedDict[str, Lease], init=False)
-    """Jobs that may run, the one that went unseen for longest first."""
-    _unknown: deque[float] = field(factory=deque[float], init=False)
-    """When the outcome of submissions became unknown."""
-    _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
-    _life: float | None = field(default=None, init=False)
-    """What our jobs live on average, in seconds."""
-    _held: float = field(default=-math.inf, init=False)
-    _refused: float = field(default=-math.inf, init=False)
-    """When a submission was last refused."""
-    _believed: float = field(default=-math.inf, init=False)
-    """When what we had was last taken for the ceiling."""
-    _falling: bool = field(default=False, init=False)
-    """Whether the ceiling has fallen, and nothing was accepted since."""
+    _usage: Usage = field(init=False, default=Factory(lambda self: Usage(self.weights), takes_self=True))
+    _marks: _Marks = field(init=False, default=Factory(lambda self: _Marks(self.ceiling or 1), takes_self=True))
 
     @property
     def ceiling(self) -> int | None:
-        """How many jobs of ours may run, so far as is known."""
+        """How many units of ours may be taken, so far as is known."""
         return self._ceiling.value
 
     @property
     def used(self) -> int:
-        """Count the slots that are ours: jobs that may run, and submissions under way."""
-        return self._under_way + len(self._jobs) + len(self._unknown)
+        """Count the units that are ours: of jobs that may run, and of submissions under way."""
+        return self._usage.units(in_jobs=self._in_jobs)
 
-    def reserve(self, now: float) -> Lease | Wait:
+    def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
-        self._forget(now)
-        if now < self._held:
-            return Wait(self._held, "jobs")
-        if self._under_way + 1 > self._allowed:
-            return Wait(math.inf, "jobs")
+        self._usage.forget(now)
+        marks, lag, under_way = self._marks, self._lag, len(self._usage.mine)
+        if now < marks.held:
+            return Wait(marks.held, "jobs")
+        if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
+            return self._full(now)
+        units = self._needed(kind)
         if self.ceiling is None:
-            self._under_way += 1
-            return Lease(now)
-        free, lag = self.ceiling - self.used, self._lag
-        probe = lag.held(now, lag.seconds) >= free
-        if probe and (self._under_way or not self._ceiling.may_probe(now)):
-            return Wait(self._next_room(now), "jobs")
-        early = not probe and lag.held(now, lag.known) >= free
-        prompt = not probe and lag.held(now, LAG_STEPS[0]) >= free
-        self._under_way += 1
-        return Lease(now, probe=probe, early=early, prompt=prompt)
+            first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
+            if under_way and first < self.used + units <= first * UNUSUAL:
+                return self._full(now)
+            return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
+        room = self.ceiling - self.used - units
+        probe = lag.held(now, lag.seconds) > room
+        if probe and (under_way or self.used + units > self._ceiling.most or not self._ceiling.may_probe(now)):
+            return self._full(now)
+        early = not probe and lag.held(now, lag.known) > room
+        prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
+        return self._usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._under_way -= 1
-        lease.seen = now
-        self._jobs[job_id] = lease
-        self._allowed += GROWTH / self._allowed
-        self._falling = False
+        self._usage.give_back(lease)
+        self._usage.hold(job_id, lease.kind, began=lease.began, seen=now)
+        marks, ran = self._marks, self._usage.ran(in_jobs=self._in_jobs)
+        marks.allowed += GROWTH / marks.allowed
+        marks.falling = False
+        if ran >= marks.ran or now >= marks.ran_at + RAN_SECONDS:
+            marks.ran, marks.ran_at = ran, now
         self._lag.worked(early=lease.early, prompt=lease.prompt)
         if self.ceiling is not None and self.used > self.ceiling:
-            self._ceiling.rise(self.used, now)
+            if self._ceiling.confirming and self.used > FIRST_UNITS * UNUSUAL:
+                self._ceiling.refute()
+            else:
+                self._ceiling.rise(self.used, now)
 
-    def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER) -> None:
-        """Note that a submission was refused because too many jobs run."""
-        self._forget(now)
-        self._under_way -= 1
-        last, self._refused = self._refused, now
+    def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
+        """Note that a submission was refused because too much runs, and what numbers the refusal named."""
+        self._usage.forget(now)
+        self._usage.give_back(lease)
+        marks, ceiling = self._marks, self._ceiling
+        last, marks.refused = marks.refused, now
+        if self._is_all_ours(lease.kind, named):
+            marks.believed = now
+            ceiling.reach(now)
+            return
+        if self.ceiling is None and marks.ran > self.used and now < marks.ran_at + RAN_SECONDS:
+            ceiling.believe(marks.ran, now, confirm=False)
         if self.ceiling is None:
-            self._believe(now, retry_after)
+            self._believe(now, retry_after, confirm=True)
         elif lease.probe:
-            self._ceiling.stop(now)
+            ceiling.stop(now)
         elif self.used < self.ceiling:
-            if lease.began < self._believed:
-                self._believe(now, retry_after, again=True)
+            if lease.began < marks.believed:
+                ceiling.lower(self.used) if self.used else self._hold(now + retry_after)
             elif lease.began >= last:
                 self._doubt(lease, now, retry_after)
 
-    def lost(self) -> None:
+    def lost(self, lease: Lease) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
-        self._under_way -= 1
+        self._usage.give_back(lease)
 
-    def unknown(self, now: float) -> None:
+    def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not: it holds its slot for as long as jobs may live."""
-        self._under_way -= 1
-        self._unknown.append(now)
+        self._usage.unknown(lease, now)
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool) -> None:
-        """Note what a look at a job has shown that was sent at `asked`; one that we don't know is taken over."""
-        self._forget(now)
-        if ended:
-            self._ended[job_id] = now
-            lease = self._jobs.pop(job_id, None)
-            if lease is not None:
-                self._free(lease, now)
-        elif job_id not in self._ended:
-            lease = self._jobs.setdefault(job_id, Lease(asked))
-            lease.seen = max(lease.seen, asked)
-            self._jobs.move_to_end(job_id)
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
+        """Note what a poll of a job has shown that was sent at `asked`; one that we don't know is taken over."""
+        self._usage.forget(now)
+        if not ended:
+            self._usage.see(job_id, kind, asked)
+        elif (job := self._usage.end(job_id, now)) is not None:
+            self._marks.held = -math.inf
+            if job.counted:
+                units = self.weights.of(job.kind)
+                self._lag.ended(now, units)
+                self._ceiling.ended(units, job.seen, now)
 
     def unwatched(self, now: float, older_than: float) -> list[str]:
-        """Return the jobs to look at so that slots become free: those not seen for so many seconds, longest first."""
-        self._forget(now)
-        if self.ceiling is None or self.used < self.ceiling:
-            return []
+        """Return the jobs to poll so that slots become free: those not seen for so many seconds, longest first."""
+        self._usage.forget(now)
         found: list[str] = []
-        for job_id, lease in self._jobs.items():
-            if lease.seen + older_than > now:
+        for job_id, job in self._usage.jobs.items():
+            if job.seen + older_than > now:
                 break
             found.append(job_id)
         return found
 
     def state(self, now: float) -> SlotState:
         """Return the slots as they stand."""
-        self._forget(now)
+        self._usage.forget(now)
         return SlotState(ceiling=self.ceiling, used=self.used)
 
-    def _next_room(self, now: float) -> float:
-        """Return when time alone frees a slot, or lets one more be tried."""
-        moments = [math.inf if self._under_way else self._ceiling.next_probe]
+    def _part(self, ceiling: int) -> int:
+        """Return our part of a ceiling: one in any case."""
+        return max(1, math.floor(ceiling * self.share))
+
+    @property
+    def _in_jobs(self) -> bool:
+        """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
+        return not self.weights.seen and (self.told is not None or self._marks.in_jobs)
+
+    def _needed(self, kind: Kind) -> int:
+        """Return how many units must be free for a submission."""
+        units = 1 if self._in_jobs else self.weights.of(kind)
+        return units if self.ceiling is None else min(units, self.ceiling)
+
+    def _is_in_doubt(self, kind: Kind) -> bool:
+        """Tell whether only an answer can say if this counts as one job or by its weight: then it goes alone."""
+        return self._in_jobs and self.weights.of(kind) != 1
+
+    def _full(self, now: float) -> Wait:
+        """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
+        moments = [self._usage.next_lapse()]
+        if not self._usage.mine:
+            moments.append(self._ceiling.next_probe)
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
-        if self._jobs:
-            moments.append(self._oldest + UNSEEN_SECONDS)
-        if self._unknown:
-            moments.append(self._unknown[0] + self._patience)
-        return min(moments)
+        return Wait(min((moment for moment in moments if moment > now), default=math.inf), "jobs", sooner=True)
 
-    @property
-    def _oldest(self) -> float:
-        return next(iter(self._jobs.values())).seen if self._jobs else math.inf
-
-    @property
-    def _patience(self) -> float:
-        """How long a submission of unknown outcome holds its slot."""
-        return UNSEEN_SECONDS if self._life is None else min(self._life * LIVES, UNSEEN_SECONDS)
-
-    def _forget(self, now: float) -> None:
-        while self._oldest + UNSEEN_SECONDS <= now:
-            self._jobs.popitem(last=False)
-        while self._unknown and self._unknown[0] + self._patience <= now:
-            self._unknown.popleft()
-        while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
-            self._ended.popitem(last=False)
-
-    def _free(self, lease: Lease, now: float) -> None:
-        """Note that a job of ours has ended, and what it tells."""
-        self._held = -math.inf
-        self._lag.ended(now)
-        self._ceiling.ended(lease.seen, now)
-        life = now - lease.began
-        self._life = life if self._life is None else self._life + LIFE_WEIGHT * (life - self._life)
+    def _is_all_ours(self, kind: Kind, named: Named) -> bool:
+        """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
+        if named.needs is not None:
+            self.weights.needs(kind, named.needs)
+        if named.limit is None:
+            return False
+        self._marks.in_jobs = not named.in_units
+        self._ceiling.name(self._part(named.limit))
+        return self.used + self._needed(kind) > self._ceiling.most
 
     def _doubt(self, lease: Lease, now: float, retry_after: float) -> None:
         """Take slots to be freed late, or what we have for the ceiling."""
-        self._allowed = 1.0
+        marks, lag = self._marks, self._lag
         assert self.ceiling is not None
-        if self._falling or not self._lag.explains(lease.began, self.ceiling - self.used, early=lease.early):
-            self._falling = True
-            self._believe(now, retry_after)
+        single = not (marks.falling or lag.doubting)
+        marks.allowed = 1.0
+        if marks.falling or not lag.explains(lease.began, self.ceiling - self.used, early=lease.early):
+            marks.falling = True
+            self._believe(now, retry_after, confirm=single)
 
-    def _believe(self, now: float, retry_after: float, *, again: bool = False) -> None:
+    def _believe(self, now: float, retry_after: float, *, confirm: bool) -> None:
         """Take what we have for the ceiling; if that is nothing, wait for others as the server says."""
-        if not self.used:
-            self._allowed, self._held = 1.0, now + retry_after
-        elif again:
-            self._ceiling.lower(self.used)
+        if self.used:
+            self._ceiling.believe(self.used, now, confirm=confirm)
+            self._marks.believed = now
         else:
-            self._ceiling.believe(self.used, now)
-            self._believed = now
+            self._hold(now + retry_after)
+
+    def _hold(self, until: float) -> None:
+        self._marks.allowed, self._marks.held = 1.0, until
+
+    def dump(self) -> dict[str, Any]:
+        """Return the state as JSON data; the weights have a `dump` of their own."""
+        return {
+            "ceiling": self._ceiling.dump(),
+            "lag": self._lag.dump(),
+            "usage": self._usage.dump(),
+            "marks": dump_fields(self._marks),
+        }
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Take over what `dump` returned, here or in another process; what was told here holds in any case.
+
+        Raises ValueError for anything else, and changes nothing then.
+        """
+        ceiling, lag, marks = Ceiling(self._ceiling.told), ReleaseLag(), _Marks(1.0)
+        try:
+            ceiling.load(data["ceiling"])
+            lag.load(data["lag"])
+            load_fields(marks, data["marks"])
+            usage = Usage.load(data["usage"], self.weights)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the data of slots: {error!r}") from None
+        usage.mine = self._usage.mine & usage.under_way.keys()
+        self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage

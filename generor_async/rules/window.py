@@ -19,6 +19,7 @@ from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUs
 from generor_async.values import JSON
 
 __all__ = [
+    "ASK_EVERY",
     "DAY",
     "HOUR",
     "JITTER",
@@ -49,13 +50,15 @@ ASK_EVERY: Final = 60.0
 """Seconds after a question that was refused until the next."""
 ASK_SELDOM: Final = 300.0
 """The same while half of the window is ours, so that our own requests tell enough."""
+CAREFUL: Final = 60.0
+"""Seconds after a refusal for which requests go one at a time where there is little room."""
 REMEMBERED: Final = 300.0
 """Seconds after others were seen for which they may come again at any time."""
 QUICK_FLIGHT: Final = 3
 """How many units may be under way at once where answers come soon."""
 CROWDED_PART: Final = 100
 """The part of the limit that may be under way at once where answers come soon and others were seen."""
-SLOW_FLIGHT: Final = 5
+SLOW_FLIGHT: Final = 4
 """How many may be where answers take long, and others were seen."""
 GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
@@ -151,6 +154,8 @@ class Window:
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
     _exact: Exact | None = field(default=None, init=False)
     """The last answer that told exactly what the window held."""
+    _refused: float = field(default=-math.inf, init=False)
+    """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
     """When the server says that the next place becomes free."""
     _ask_from: float = field(default=-math.inf, init=False)
@@ -193,7 +198,9 @@ class Window:
             if quick:
                 return -math.inf
         elif quick or crowded:
-            most = SLOW_FLIGHT if not quick else max(1, self.limit // CROWDED_PART) if crowded else QUICK_FLIGHT
+            most = SLOW_FLIGHT if not quick else max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
+            if now < self._refused + CAREFUL:
+                most = 1
             return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
         return last + min(GAP, GAP_PART * self.span / self.limit)
 
@@ -283,7 +290,7 @@ class Window:
     def refused(self, sent: float | None, now: float, until: float, pending: int) -> None:
         """Learn from a refusal that the window is full, and that a place becomes free at `until`."""
         since, self._heard = self._heard, max(self._heard, now if sent is None else sent)
-        self._asked, self._due = None, until
+        self._asked, self._due, self._refused = None, until, now
         if self.limit is None:
             return
         self.own.forget(now)
@@ -342,13 +349,13 @@ class Window:
 
 def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
     """Return counts by kind as plain data."""
-    return [[kind.model, kind.type, kind.weight, count] for kind, count in kinds.items()]
+    return [[*kind, count] for kind, count in kinds.items()]
 
 
 def load_kinds(dumped: Any) -> dict[Kind, int]:
     """Return what `dump_kinds` was given."""
-    return {Kind(model, type_, weight): count for model, type_, weight, count in dumped}
+    return {Kind(*kind): count for *kind, count in dumped}
 
 
-_KEPT: Final = ("limit", "_heard", "_due", "_ask_from", "_guess_from", "_asked")
+_KEPT: Final = ("limit", "_heard", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
 """What else there is to know of a window."""

@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.vendors import Vendor
+from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, Conduct, Secret
 
 __all__ = ["Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
@@ -39,6 +40,8 @@ class Endpoint(Generic[T]):
     """Completes the result from the body that was sent."""
     shows_job: bool = False
     """Whether the answer is a job, with its state."""
+    weighing: Weighing | None = field(default=None, repr=False, eq=False)
+    """What a request weighs, and so the job that it submits or shows; one unit where nothing is said."""
     secrets: tuple[str, ...] = ()
     """Keys of the answer whose values are keys: masked wherever the answer is kept."""
 

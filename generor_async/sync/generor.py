@@ -1469,9 +1469,13 @@ class Generor(Client[AsyncGeneror]):
         allow_insecure: take a plain http address that is not on this machine.
         timeout: seconds for one logical call, over attempts, waits and polls; by default it depends on the call.
             No end is spelled `math.inf`.
-        queue_timeout: seconds to wait for one's turn under the API's limits when no `timeout` is given.
+        queue_timeout: seconds for which one call waits for its turn under the API's limits, over all its attempts,
+            when no `timeout` is given. Where a 429 has calls wait for longer than a given `timeout` or `queue_timeout`
+            leaves, all of them raise RateLimitError at once, with its `retry_after`; without either they wait, and the
+            log has a warning.
         attempt_timeout: seconds for one attempt; by default it depends on the call.
-        max_retries: attempts after the first.
+        max_retries: attempts after the first, not counting those that a limit of the API refused: these are waited
+            for while time lasts. With 0 the first refusal is raised, whatever it is.
         max_connections: sockets for calls that may be repeated, and as many for those that may not.
         max_reply_bytes: the largest JSON answer that is read, after decompression.
         connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then

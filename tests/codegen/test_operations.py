@@ -7,7 +7,7 @@ from codegen.small import api, document, obj, only_operation, operation, text
 
 from generor_async.codegen.annotations import call_arguments, result_annotation, signature
 from generor_async.codegen.expressions import check_calls, json_value, path_expression, query_value
-from generor_async.codegen.ir import Operation, SpecError
+from generor_async.codegen.ir import Operation, SpecError, Weighing
 from generor_async.codegen.render import read_api
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
@@ -21,6 +21,13 @@ def posting(properties: dict[str, Any], *required: str, **more: Any) -> Operatio
 
 def asking(name: str, node: dict[str, Any], **more: Any) -> Operation:
     return only_operation(parameters=[{"name": name, "in": "query", "schema": node, **more}])
+
+
+def test_an_operation_is_told_what_its_requests_weigh() -> None:
+    weight = {"model": "m", "type": "t", "units": {"big": {"edit": 3, "video": 2}}}
+    found = only_operation(**{"x-weight": weight}).weighing
+    assert found == Weighing(model="m", type="t", table=(("big", "edit", 3), ("big", "video", 2)))
+    assert only_operation().weighing is None
 
 
 def test_path_parameters_are_positional_and_renamed_in_the_path() -> None:

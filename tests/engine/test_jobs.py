@@ -58,6 +58,7 @@ def kind(**changes: Any) -> Kind[Thing]:
         state=attrgetter("state"),
         failure_code=attrgetter("failure_code"),
         family=lambda _: "things",
+        prior=lambda _: None,
         created_at=attrgetter("created_at"),
         take_up="take it up again with generations.job({id!r})",
     )

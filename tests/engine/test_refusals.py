@@ -27,7 +27,13 @@ from generor_async.rules.wire import Operation
 from generor_async.testing import run
 
 Scene = Callable[[], Coroutine[Any, Any, None]]
-JOB = {"id": "one", "type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
+JOB: dict[str, Any] = {
+    "id": "one",
+    "type": "image",
+    "model": "uni-1",
+    "created_at": "2026-04-08T12:00:00Z",
+    "output": [],
+}
 CREATED = answer(201, {**JOB, "state": "queued"}, headers={"X-RateLimit-Limit": "100000"})
 WINDOW = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "0"}
 SLOTS = answer(429, {"detail": "Concurrent generation limit reached"}, headers={"Retry-After": "60"})

@@ -18,7 +18,7 @@ from generor_async import DeadlineExceededError, NotFoundError
 from generor_async.engine.jobs import JobWatch, Tracked
 from generor_async.engine.scheduler import LAST_LOOK, LOOKS
 from generor_async.errors import APIConnectionError
-from generor_async.rules.schedule import CLOSEST, LEAST, MOST
+from generor_async.rules.schedule import CLOSEST, FIRST, LEAST, MOST, PATIENCE
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Operation
 from generor_async.testing import run
@@ -235,6 +235,23 @@ def test_jobs_of_a_kind_that_takes_long_are_looked_at_when_they_may_be_done() ->
         assert len(ages) <= 14
 
     play(scene, *[state("completed")] * 30, state("processing"))
+
+
+def test_what_a_kind_usually_takes_spaces_the_looks_at_its_first_jobs_unless_calls_wait() -> None:
+    def usual(_: Thing) -> float:
+        return 60.0
+
+    def scene(ages: list[float], backlog: int) -> Callable[[World], Coroutine[Any, Any, None]]:
+        async def wait(world: World) -> None:
+            watch: JobWatch[Thing] = world.client.watch(kind(prior=usual), backlog=lambda: backlog)
+            await watch.ended(watch.submitted("gen-1", Thing(state="queued"), None), timeout=100.0)
+            assert [at for _, at in world.polled] == ages
+
+        return wait
+
+    steps = [*[state("processing")] * 2, state("completed")]
+    play(scene([FIRST, 2 * FIRST, 2 * FIRST + MOST], 0), *steps)
+    play(scene([FIRST, PATIENCE + LEAST, PATIENCE + 2 * LEAST], 100), *steps)
 
 
 def test_the_age_of_a_job_that_is_taken_up_again_is_the_servers_to_tell() -> None:

@@ -23,7 +23,7 @@ from generor_async import (
 )
 from generor_async.engine.slots import UNSEEN
 from generor_async.luma import RUN_SECONDS
-from generor_async.rules.slots import UNSEEN_SECONDS
+from generor_async.rules.usage import UNSEEN_SECONDS
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -223,6 +223,48 @@ async def test_a_job_that_has_ended_by_the_time_it_is_answered_holds_no_slot() -
         assert luma.rate_limits.jobs.used == 0
         await asyncio.wait_for(luma.generations.create(prompt="The second"), 1)
         assert luma.rate_limits.jobs.used == 1
+
+
+def made(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": f"job-{number}",
+        "type": "image",
+        "model": "uni-1",
+        "state": "queued",
+        "created_at": "2026-04-08T12:00:00Z",
+        "output": [],
+        **fields,
+    }
+
+
+@virtual
+async def test_the_numbers_in_a_refusal_are_believed() -> None:
+    refusal = {"detail": "Concurrent generation capacity reached (limit=7 weight units, this request needs 6)"}
+    answers = [answer(201, made(1)), answer(201, made(2)), answer(429, refusal), answer(201, made(3))]
+    async with Wire(*answers) as wire, AsyncLuma(KEY, base_url=wire.url, clock=LoopClock(), max_retries=0) as luma:
+        for _ in range(2):
+            await luma.generations.create(prompt="Light")
+        with pytest.raises(ConcurrentJobsError):
+            await luma.generations.create(prompt="Heavy", model="ray-3.2", type="video")
+        assert luma.rate_limits.jobs is not None
+        assert (luma.rate_limits.jobs.ceiling, luma.rate_limits.jobs.used) == (7, 2)
+        with pytest.raises(DeadlineExceededError, match="all slots for jobs are taken"):
+            await luma.with_options(queue_timeout=1.0).generations.create(prompt="Too", model="ray-3.2", type="video")
+        await luma.generations.create(prompt="Light")
+        assert luma.rate_limits.jobs.used == 3
+        assert len(wire.requests) == 4
+
+
+@virtual
+async def test_a_job_takes_as_many_units_as_its_model_and_type_weigh() -> None:
+    heavy: dict[str, Any] = {"model": "uni-1-max", "type": "image_edit"}
+    answers = [answer(201, made(1, **heavy)), answer(200, made(2, **heavy, state="processing")), answer(201, made(3))]
+    async with Wire(*answers) as wire, AsyncLuma(KEY, base_url=wire.url, clock=LoopClock()) as luma:
+        await luma.generations.create(prompt="An edit", source={"url": "https://example.com/a.png"}, **heavy)
+        await luma.generations.get("job-2")
+        await luma.generations.create(prompt="An image")
+        assert luma.rate_limits.jobs is not None
+        assert luma.rate_limits.jobs.used == 7
 
 
 @virtual

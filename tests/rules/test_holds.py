@@ -22,9 +22,9 @@ def test_the_longest_hold_of_each_limit_counts(history: list[tuple[float, HoldSc
     assert (longest is not None) == bool(held)
     assert longest is None or longest.until == max(hold.until for hold in held)
     for scope in SCOPES:
-        until = max((hold.until for hold in held if hold.scope == scope), default=None)
-        found = holds.of(scope, now)
-        assert (None if found is None else found.until) == until
+        others = [hold for hold in held if hold.scope != scope]
+        found = holds.longest(now, but=scope)
+        assert (found and found.until) == max((hold.until for hold in others), default=None)
 
 
 def add(holds: Holds, now: float, until: float, scope: HoldScope = "minute") -> bool:

@@ -465,13 +465,6 @@ def test_a_request_that_is_heavier_than_the_limit_goes_alone() -> None:
     assert isinstance(pace.reserve(MINUTE + 1, kind=EDIT), Permit)
 
 
-def test_what_weights_were_learned_is_part_of_the_state() -> None:
-    pace, twin = luma(30), luma(30)
-    pace.weights.needs(IMAGE, 7)
-    twin.load(json.loads(json.dumps(pace.dump())), 0.0)
-    assert twin.weights.of(IMAGE) == 7
-
-
 # --- each rule alone ------------------------------------------------------------------------------------------------
 
 

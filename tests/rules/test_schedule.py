@@ -5,22 +5,39 @@ import statistics
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from random import Random
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.schedule import CLOSEST, LEAST, LOOK_COST, MOST, MOST_WORTH, Durations, worth
+from generor_async.rules.schedule import (
+    CLOSEST,
+    FIRST,
+    LEAST,
+    LOOK_COST,
+    LUMA_PRIORS,
+    MOST,
+    MOST_WORTH,
+    PATIENCE,
+    PRIOR_COST,
+    PRIOR_ENDS,
+    PRIOR_SIGMA,
+    Durations,
+    worth,
+)
 
 AGES = st.floats(min_value=0, max_value=1e6)
 SECONDS = st.floats(min_value=0.1, max_value=5_000)
 VALUES = st.floats(min_value=0.02, max_value=50)
+USUAL = sorted(set(LUMA_PRIORS.values()))
+PRIORS = st.none() | st.sampled_from(USUAL)
 Spacing = Callable[[float], float]
 
 
-def learned(seconds: Sequence[float], spread: float = 1.0) -> Durations:
+def learned(seconds: Sequence[float], spread: float = 1.0, prior: float | None = None) -> Durations:
     """Learn durations that were each seen within so many seconds."""
-    durations = Durations()
+    durations = Durations(prior)
     for duration in seconds:
         after = max(duration - spread / 2, 0.0)
         durations.learn(after, after + spread)
@@ -30,6 +47,12 @@ def learned(seconds: Sequence[float], spread: float = 1.0) -> Durations:
 def drawn(median: float, sigma: float, count: int = 64, seed: int = 7) -> list[float]:
     dice = Random(seed)
     return [dice.lognormvariate(math.log(median), sigma) for _ in range(count)]
+
+
+def spread_out(median: float, sigma: float, count: int = 200) -> list[float]:
+    """Return durations that are a lognormal distribution, without chance."""
+    normal = NormalDist(math.log(median), sigma)
+    return [math.exp(normal.inv_cdf((number + 0.5) / count)) for number in range(count)]
 
 
 def looks(spacing: Spacing, duration: float) -> tuple[int, float]:
@@ -73,22 +96,26 @@ def test_jobs_of_which_nothing_is_known_are_looked_at_as_the_documents_show() ->
     assert ages == [0, 2, 5, 10, 15, 20]
 
 
-@given(st.lists(SECONDS, max_size=80), AGES, VALUES)
-def test_the_spacing_is_always_within_its_bounds(seconds: list[float], age: float, value: float) -> None:
-    assert (CLOSEST if value > 1 else LEAST) <= learned(seconds).spacing(age, value) <= MOST
-
-
-@given(st.lists(SECONDS, max_size=80), AGES, VALUES, VALUES)
-def test_where_a_second_is_worth_more_a_job_is_never_looked_at_later(
-    seconds: list[float], age: float, one: float, other: float
+@given(st.lists(SECONDS, max_size=80), PRIORS, AGES, VALUES)
+def test_the_spacing_is_always_within_its_bounds(
+    seconds: list[float], prior: float | None, age: float, value: float
 ) -> None:
-    durations, (low, high) = learned(seconds), sorted((one, other))
+    assert (CLOSEST if value > 1 else LEAST) <= learned(seconds, prior=prior).spacing(age, value) <= MOST
+
+
+@given(st.lists(SECONDS, max_size=80), PRIORS, AGES, VALUES, VALUES)
+def test_where_a_second_is_worth_more_a_job_is_never_looked_at_later(
+    seconds: list[float], prior: float | None, age: float, one: float, other: float
+) -> None:
+    durations, (low, high) = learned(seconds, prior=prior), sorted((one, other))
     assert durations.spacing(age, high) <= durations.spacing(age, low)
 
 
-@given(st.lists(SECONDS, min_size=1, max_size=80), AGES, st.floats(min_value=0, max_value=30))
-def test_waiting_never_brings_the_next_look_forward(seconds: list[float], age: float, later: float) -> None:
-    durations = learned(seconds)
+@given(st.lists(SECONDS, min_size=1, max_size=80), PRIORS, AGES, st.floats(min_value=0, max_value=30))
+def test_waiting_never_brings_the_next_look_forward(
+    seconds: list[float], prior: float | None, age: float, later: float
+) -> None:
+    durations = learned(seconds, prior=prior)
     if LEAST < durations.spacing(age) < MOST:
         assert age + durations.spacing(age) <= age + later + durations.spacing(age + later) + 1e-6
 
@@ -125,6 +152,53 @@ def test_two_speeds_of_one_kind_are_known_for_what_they_are(split: float) -> Non
     ours, others = learned(mixed(64, 7)).spacing, mixed(1_000, 8)
     assert cost(ours, others) < 1.35 * cheapest(others)
     assert ours(25) > ours(10), "between the two it need not be looked for"
+
+
+@pytest.mark.parametrize("prior", USUAL)
+def test_a_prior_alone_is_at_most_a_third_dearer_than_the_best_of_all_schedules(prior: float) -> None:
+    others, look_cost = spread_out(prior, PRIOR_SIGMA), PRIOR_COST / prior
+    assert cost(Durations(prior).spacing, others, look_cost) < 4 / 3 * cheapest(others, look_cost)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.2])
+@pytest.mark.parametrize("prior", USUAL)
+def test_a_prior_spares_four_looks_of_ten_and_no_end_is_seen_later(prior: float, sigma: float) -> None:
+    ours, documented = (
+        [looks(durations.spacing, end) for end in spread_out(prior, sigma)]
+        for durations in (Durations(prior), Durations())
+    )
+    assert statistics.fmean(count for count, _ in ours) < 0.6 * statistics.fmean(count for count, _ in documented)
+    assert statistics.fmean(lag for _, lag in ours) < 1.1 * statistics.fmean(lag for _, lag in documented)
+
+
+@given(st.sampled_from(USUAL), st.floats(min_value=0.1, max_value=5_000))
+def test_a_prior_that_is_wrong_makes_no_end_be_seen_much_later(prior: float, duration: float) -> None:
+    _, lag = looks(Durations(prior).spacing, duration)
+    assert lag <= min(max(FIRST, duration), MOST)
+
+
+@given(st.sampled_from(USUAL), AGES, st.floats(min_value=1, max_value=50, exclude_min=True))
+def test_while_calls_wait_a_prior_alone_spaces_looks_at_an_old_job_no_further_than_the_least(
+    prior: float, age: float, value: float
+) -> None:
+    assert age + Durations(prior).spacing(age, value) <= max(age, PATIENCE) + LEAST
+
+
+@given(st.lists(SECONDS, min_size=PRIOR_ENDS, max_size=80), st.sampled_from(USUAL), AGES, VALUES)
+def test_a_prior_is_gone_when_a_few_jobs_have_ended(
+    seconds: list[float], prior: float, age: float, value: float
+) -> None:
+    assert learned(seconds, prior=prior).spacing(age, value) == learned(seconds).spacing(age, value)
+
+
+@pytest.mark.parametrize("seconds", [15.0, 30.0, 130.0, 240.0])
+def test_after_two_jobs_a_prior_that_was_wrong_costs_at_most_a_quarter_more_than_none(seconds: float) -> None:
+    def product(prior: float | None) -> float:
+        durations = learned([seconds, seconds], prior=prior)
+        found = [looks(durations.spacing, end) for end in spread_out(seconds, 0.1)]
+        return statistics.fmean(count for count, _ in found) * statistics.fmean(lag for _, lag in found)
+
+    assert product(65.0) < 1.25 * product(None)
 
 
 def test_one_job_is_enough_to_look_rarely_while_it_cannot_be_done() -> None:

@@ -148,9 +148,9 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
 async def test_a_limit_that_lasts_is_told_with_its_retry_after() -> None:
     async with simulated(f"{LIST}=429:retry_after=5") as simulator, AsyncLuma(**simulator.luma_options) as luma:
         with pytest.raises(RateLimitError) as raised:
-            await luma.with_options(max_retries=1).files.list()
+            await luma.with_options(max_retries=0).files.list()
         assert raised.value.retry_after == 5
-        assert len(simulator.ledger.requests) == 2
+        assert len(simulator.ledger.requests) == 1
 
 
 async def test_a_download_fetches_a_fresh_url_when_the_one_it_has_is_refused(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Protocol
 
-from attrs import define, field
+from attrs import Factory, define, field
 
-from generor_async.rules.slots import RETRY_AFTER, Lease, SlotState
+from generor_async.rules.slots import RETRY_AFTER, SlotState
+from generor_async.rules.usage import Lease
 from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind, Named
 
 __all__ = ["JobServer", "Rules", "SlotWorld", "bound"]
 
@@ -20,36 +22,52 @@ Ceiling = Callable[[float], int]
 class Rules(Protocol):
     """What decides when to submit: the rules under test, or something to hold them against."""
 
-    def reserve(self, now: float) -> Lease | Wait: ...
+    def reserve(self, now: float, kind: Kind = ...) -> Lease | Wait: ...
     def accepted(self, lease: Lease, job_id: str, now: float) -> None: ...
-    def refused(self, lease: Lease, now: float, retry_after: float = ...) -> None: ...
-    def unknown(self, now: float) -> None: ...
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool) -> None: ...
+    def refused(self, lease: Lease, now: float, retry_after: float = ..., named: Named = ...) -> None: ...
+    def unknown(self, lease: Lease, now: float) -> None: ...
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = ...) -> None: ...
     def unwatched(self, now: float, older_than: float) -> list[str]: ...
     def state(self, now: float) -> SlotState: ...
 
 
 @define
 class JobServer:
-    """Counts the jobs that hold a slot, one by one, and refuses what is too many."""
+    """Counts the units of the jobs that hold slots, one by one, and refuses what is too much."""
 
     ceiling: Ceiling
     lag: float = 0.0
     """Seconds after its end for which a job holds its slot."""
+    names: int | None = None
+    """The ceiling that refusals name."""
+    weigh: Callable[[Kind], int] = lambda _kind: 1
     ends: dict[str, float] = field(factory=dict[str, float])
+    units: dict[str, int] = field(factory=dict[str, int])
     most: int = 0
+    stray: int = 0
+    """How many of the next submissions are refused for no reason."""
 
     def held(self, now: float) -> int:
-        return sum(1 for end in self.ends.values() if end + self.lag > now)
+        return sum(self.units[job_id] for job_id, end in self.ends.items() if end + self.lag > now)
 
-    def admit(self, job_id: str, seconds: float, now: float) -> bool:
-        held = self.held(now)
-        if held >= self.ceiling(now):
+    def admit(self, job_id: str, seconds: float, now: float, kind: Kind = PLAIN) -> bool:
+        held, units = self.held(now), self.weigh(kind)
+        if self.stray:
+            self.stray -= 1
+            return False
+        if held + units > self.ceiling(now):
             return False
         self.ends = {known: end for known, end in self.ends.items() if end + self.lag > now - 100}
-        self.ends[job_id] = now + seconds
-        self.most = max(self.most, held + 1)
+        self.ends[job_id], self.units[job_id] = now + seconds, units
+        self.most = max(self.most, held + units)
         return True
+
+    def refusal(self, kind: Kind) -> Named:
+        """Return the numbers of a refusal."""
+        if self.names is None:
+            return Named()
+        units = self.weigh(kind)
+        return Named(self.names, units, in_units=True) if units > 1 else Named(self.names)
 
 
 @define
@@ -61,6 +79,8 @@ class SlotWorld:
     dice: Random
     lives: Sequence[float]
     """What the jobs live, in seconds, in the order in which they are accepted."""
+    kinds: Sequence[Kind] = ()
+    """Of what kind they are, in the order in which they are to be submitted; who finds too few units is passed."""
     spacing: float = 3.0
     """Seconds between two looks at a job."""
     travel: float = 0.05
@@ -79,9 +99,12 @@ class SlotWorld:
     """When the last job ended."""
     _heap: list[tuple[float, int, Callable[[], None]]] = field(factory=list, init=False)
     _order: Iterator[int] = field(factory=lambda: iter(range(10**9)), init=False)
-    _begun: int = field(default=0, init=False)
+    _waiting: list[Kind] = field(init=False, default=Factory(lambda self: self._all(), takes_self=True))
     _alarm: float = field(default=math.inf, init=False)
     _looking: set[str] = field(factory=set[str], init=False)
+
+    def _all(self) -> list[Kind]:
+        return list(self.kinds) or [PLAIN] * len(self.lives)
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Let something happen at a moment."""
@@ -95,16 +118,19 @@ class SlotWorld:
             act()
 
     def _look_for_room(self) -> None:
-        while self._begun < len(self.lives):
-            lease = self.rules.reserve(self.now)
-            if isinstance(lease, Wait):
+        while self._waiting:
+            for kind in dict.fromkeys(self._waiting):
+                lease = self.rules.reserve(self.now, kind)
+                if isinstance(lease, Lease):
+                    self._waiting.remove(kind)
+                    self.at(self.now + self.travel / 2, self._arriving(lease, self.now))
+                    break
                 assert lease.until > self.now
                 self._ring_at(lease.until)
+            else:
                 if self.unseen:
                     self._look_at_unwatched()
                 return
-            self._begun += 1
-            self.at(self.now + self.travel / 2, self._arriving(lease, self.now))
 
     def _look_at_unwatched(self) -> None:
         for job_id in self.rules.unwatched(self.now, 5.0):
@@ -126,7 +152,7 @@ class SlotWorld:
     def _arriving(self, lease: Lease, sent: float) -> Callable[[], None]:
         def arrive() -> None:
             job_id = f"job-{self.accepted}"
-            admitted = self.server.admit(job_id, self.lives[self.accepted], self.now)
+            admitted = self.server.admit(job_id, self.lives[self.accepted], self.now, lease.kind)
             if not admitted:
                 self.refused.append(sent)
                 self.at(self.now + self.travel / 2, lambda: self._refuse(lease))
@@ -139,8 +165,8 @@ class SlotWorld:
         return arrive
 
     def _refuse(self, lease: Lease) -> None:
-        self._begun -= 1
-        self.rules.refused(lease, self.now, RETRY_AFTER)
+        self._waiting.insert(0, lease.kind)
+        self.rules.refused(lease, self.now, RETRY_AFTER, self.server.refusal(lease.kind))
         self._look_for_room()
 
     def _accept(self, lease: Lease, job_id: str) -> None:
@@ -150,8 +176,8 @@ class SlotWorld:
             self.at(self.now + self.dice.uniform(0, self.spacing), self._looker(job_id, again=True))
         self._look_for_room()
 
-    def _lose(self, _lease: Lease, _job_id: str) -> None:
-        self.rules.unknown(self.now)
+    def _lose(self, lease: Lease, _job_id: str) -> None:
+        self.rules.unknown(lease, self.now)
         self._look_for_room()
 
     def _looker(self, job_id: str, *, again: bool = False) -> Callable[[], None]:

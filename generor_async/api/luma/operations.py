@@ -16,6 +16,7 @@ from generor_async.rules.envelope import (
     plain,
 )
 from generor_async.rules.vendors import LUMA
+from generor_async.rules.weights import Weighing
 from generor_async.rules.wire import Endpoint, Form, Operation, segment
 from generor_async.values import UNSET, MediaRef, Unset
 
@@ -52,6 +53,7 @@ GENERATIONS_CREATE: Final = Endpoint(
     decode=plain(models.decode_generation),
     timeout=60.0,
     attempt_timeout=60.0,
+    weighing=Weighing("uni-1", "image", {("uni-1-max", "image_edit"): 3}),
 )
 
 
@@ -141,6 +143,7 @@ GENERATIONS_GET: Final = Endpoint(
     timeout=60.0,
     attempt_timeout=30.0,
     shows_job=True,
+    weighing=Weighing("uni-1", "image", {("uni-1-max", "image_edit"): 3}),
 )
 
 

@@ -110,7 +110,7 @@ class LumaApi:
 
     def active(self, client: ApiClient, now: float) -> int:
         """Count the slots that a client's own generations hold."""
-        return client.slots.used(now)
+        return client.slots.peek(now)
 
     def limits_told(self, call: Call) -> dict[str, str]:
         """Give the headers that tell the main client of its limits, without counting the request."""

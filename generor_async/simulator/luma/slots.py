@@ -48,6 +48,10 @@ class Slots:
                 self._used -= self._held.pop(job_id)[1]
         return self._used
 
+    def peek(self, now: float) -> int:
+        """Count the same for a time that may be over already, or from another thread: nothing is forgotten."""
+        return sum(weight for free_at, weight in tuple(self._held.values()) if free_at > now)
+
     def take(self, job_id: str, weight: int, *, created_at: float, ends_at: float) -> None:
         """Let a job that was accepted hold its slots."""
         expires_at = created_at + self.rules.expiry

@@ -137,7 +137,7 @@ def test_slots_agree_with_a_list_of_all_jobs(
             polled.polls.append(now)
             if polled.ends_at <= now:
                 slots.polled(polled.job_id, now)
-        assert slots.used(now) == sum(held.weight for held in jobs if held.free_at(rules) > now)
+        assert slots.peek(now) == slots.used(now) == sum(held.weight for held in jobs if held.free_at(rules) > now)
 
 
 def test_a_job_holds_its_slot_for_an_hour_at_most() -> None:

@@ -1,0 +1,88 @@
+"""The calls of one priority that wait before a limit, in order, and apart by what they weigh."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Generic, TypeVar
+
+from attrs import define, field
+
+from generor_async.rules.weights import Kind
+
+__all__ = ["PriorityClass", "Waiter"]
+
+P = TypeVar("P")
+
+
+@define(eq=False)
+class Waiter(Generic[P]):
+    """A call in the queue; it sleeps in its own loop until it is handed a permit."""
+
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[None]"
+    deadline: float
+    """When its wait ends, whatever comes."""
+    kind: Kind
+    place: int
+    """Where it stands in its class: the lowest goes first."""
+    permit: P | None = None
+    passed: int = 0
+    """How many others went before it, because they weigh less, while it was the first of its kind."""
+
+    def given(self) -> P:
+        """Return the permit that was handed over."""
+        assert self.permit is not None
+        return self.permit
+
+
+@define(eq=False)
+class PriorityClass(Generic[P]):
+    """The calls of one priority that wait: first come, first served among those of the same weight."""
+
+    _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
+    """The calls of each kind, by their places."""
+    _count: int = 0
+    _first: int = 0
+    _last: int = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Waiter[P]]:
+        return chain.from_iterable(line.values() for line in self._lines.values())
+
+    def heads(self) -> list[Waiter[P]]:
+        """Return the first call of each kind, in order."""
+        heads = [next(iter(line.values())) for line in self._lines.values()]
+        if len(heads) > 1:
+            heads.sort(key=_place)
+        return heads
+
+    def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> Waiter[P]:
+        """Add a call; one that was let go before and refused goes to the head."""
+        if again:
+            self._first -= 1
+        else:
+            self._last += 1
+        place = self._first if again else self._last
+        waiter: Waiter[P] = Waiter(loop, loop.create_future(), deadline, kind, place)
+        self._count += 1
+        line = self._lines.setdefault(kind, OrderedDict())
+        line[waiter.place] = waiter
+        line.move_to_end(waiter.place, last=not again)
+        return waiter
+
+    def leave(self, waiter: Waiter[P]) -> bool:
+        """Take a call out, wherever it stands; tell whether it was there."""
+        line = self._lines.get(waiter.kind)
+        if line is None or line.pop(waiter.place, None) is None:
+            return False
+        self._count -= 1
+        if not line:
+            del self._lines[waiter.kind]
+        return True
+
+
+def _place(waiter: Waiter[Any]) -> int:
+    return waiter.place

@@ -1,0 +1,229 @@
+"""What of ours takes slots: submissions under way, submissions whose outcome nobody knows, and jobs that may run.
+
+Whatever takes a slot lapses some time: a process may die, an answer may be lost, and the server counts no job for ever.
+"""
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from generor_async.rules.weights import PLAIN, Kind, Weights
+
+__all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "Lease", "Usage"]
+
+UNSEEN_SECONDS: Final = 900.0
+"""How long a job may go unseen and hold its slot."""
+COUNTED_SECONDS: Final = 3_600.0
+"""How long the server counts a job at most (page)."""
+SUBMISSION_SECONDS: Final = 120.0
+"""How long a submission may be under way: after that its process has died."""
+ENDED_SECONDS: Final = 60.0
+"""How long the end of a job is remembered: a poll that was sent before may be answered after."""
+LIVES: Final = 3.0
+"""For how many average lives of our jobs a submission of unknown outcome holds its slot."""
+LIFE_WEIGHT: Final = 0.1
+"""What the newest life counts in the average."""
+
+
+@frozen
+class Lease:
+    """The slot of one submission under way. It is known by its number, in whatever process."""
+
+    number: int
+    began: float
+    kind: Kind = PLAIN
+    probe: bool = False
+    """Whether it goes beyond the ceiling."""
+    early: bool = False
+    """Whether it counts on a slot that isn't free yet by the lag that is known."""
+    prompt: bool = False
+    """Whether it counts on a slot whose job has only just ended."""
+
+
+@define
+class Job:
+    """A job that may run."""
+
+    kind: Kind
+    began: float
+    seen: float
+    """When it was last known to run."""
+    counted: bool = True
+    """Whether the server still counts it."""
+
+
+@define
+class Usage:
+    """Counts what takes slots, by the weights that are known now."""
+
+    weights: Weights
+    under_way: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
+    """Submissions under way by their numbers, the earliest first."""
+    mine: set[int] = field(factory=set[int], init=False)
+    """The numbers of those that this process has under way; another one that was killed holds up nobody's."""
+    jobs: OrderedDict[str, Job] = field(factory=OrderedDict[str, Job], init=False)
+    """Jobs that may run, the one that went unseen for longest first."""
+    _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
+    """Submissions of unknown outcome, and when it became unknown, the earliest first."""
+    _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
+    _submitting: Counter[Kind] = field(factory=Counter[Kind], init=False)
+    """How many submissions are under way or of unknown outcome."""
+    _running: Counter[Kind] = field(factory=Counter[Kind], init=False)
+    """How many jobs the server counts."""
+    _numbers: int = field(default=0, init=False)
+    """How many leases were given out."""
+    _life: float | None = field(default=None, init=False)
+    """What our jobs live on average, in seconds."""
+    _recount: float = field(default=math.inf, init=False)
+    """When the server may first drop a job from its count."""
+
+    def units(self, *, in_jobs: bool) -> int:
+        """Count the units of jobs that may run and of submissions whose outcome isn't known yet.
+
+        Or one each, if that is what the ceiling counts.
+        """
+        return self._total(self._running, in_jobs=in_jobs) + self._total(self._submitting, in_jobs=in_jobs)
+
+    def ran(self, *, in_jobs: bool) -> int:
+        """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
+        return self._total(self._running, in_jobs=in_jobs)
+
+    def _total(self, counts: dict[Kind, int], *, in_jobs: bool) -> int:
+        total = 0
+        for kind, count in counts.items():
+            total += count if in_jobs else self.weights.of(kind) * count
+        return total
+
+    def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
+        """Begin a submission."""
+        self._numbers += 1
+        lease = Lease(self._numbers, now, kind, probe, early, prompt)
+        self.under_way[lease.number] = lease
+        self.mine.add(lease.number)
+        self._submitting[kind] += 1
+        return lease
+
+    def give_back(self, lease: Lease) -> None:
+        """End a submission, unless it has lapsed."""
+        self.mine.discard(lease.number)
+        if self.under_way.pop(lease.number, None) is not None:
+            _take(self._submitting, lease.kind)
+
+    def unknown(self, lease: Lease, now: float) -> None:
+        """Count a submission that has ended, and may have become a job, for as long as that may live."""
+        self.give_back(lease)
+        self._unknown.append((now, lease.kind))
+        self._submitting[lease.kind] += 1
+
+    def hold(self, job_id: str, kind: Kind, *, began: float, seen: float) -> None:
+        """Count a job."""
+        if job_id in self.jobs:
+            self._drop(job_id)
+        self.jobs[job_id] = Job(kind, began, seen)
+        self._running[kind] += 1
+        self._recount = min(self._recount, began + COUNTED_SECONDS)
+
+    def see(self, job_id: str, kind: Kind, asked: float) -> None:
+        """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
+        job = self.jobs.get(job_id)
+        if job is not None:
+            job.seen = max(job.seen, asked)
+            self.jobs.move_to_end(job_id)
+        elif job_id not in self._ended:
+            self.hold(job_id, kind, began=asked, seen=asked)
+
+    def end(self, job_id: str, now: float) -> Job | None:
+        """Note that a job has ended; return it where it was known."""
+        self._ended[job_id] = now
+        if job_id not in self.jobs:
+            return None
+        job = self._drop(job_id)
+        life = now - job.began
+        self._life = life if self._life is None else self._life + LIFE_WEIGHT * (life - self._life)
+        return job
+
+    def forget(self, now: float) -> None:
+        """Take away whatever has lapsed by now."""
+        while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
+            self._drop(next(iter(self.jobs)))
+        while self.under_way and (lease := next(iter(self.under_way.values()))).began + SUBMISSION_SECONDS <= now:
+            self.give_back(lease)
+        while self._unknown and self._unknown[0][0] + self._patience <= now:
+            _take(self._submitting, self._unknown.pop(0)[1])
+        while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
+            self._ended.popitem(last=False)
+        if now >= self._recount:
+            self._count_again(now)
+
+    def next_lapse(self) -> float:
+        """Return when something lapses next."""
+        moments = [self._recount]
+        if self.jobs:
+            moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
+        if self.under_way:
+            moments.append(next(iter(self.under_way.values())).began + SUBMISSION_SECONDS)
+        if self._unknown:
+            moments.append(self._unknown[0][0] + self._patience)
+        return min(moments)
+
+    @property
+    def _patience(self) -> float:
+        """How long a submission of unknown outcome holds its slot."""
+        return UNSEEN_SECONDS if self._life is None else min(self._life * LIVES, UNSEEN_SECONDS)
+
+    def _drop(self, job_id: str) -> Job:
+        job = self.jobs.pop(job_id)
+        if job.counted:
+            _take(self._running, job.kind)
+        return job
+
+    def _count_again(self, now: float) -> None:
+        """Take from the count what the server counts no more; its end is still waited for."""
+        counted = [job for job in self.jobs.values() if job.counted]
+        for job in counted:
+            if job.began + COUNTED_SECONDS <= now:
+                job.counted = False
+                _take(self._running, job.kind)
+        self._recount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
+
+    def dump(self) -> dict[str, Any]:
+        """Return all of it as JSON data."""
+        return {
+            "numbers": self._numbers,
+            "life": self._life,
+            "recount": None if self._recount == math.inf else self._recount,
+            "under_way": [
+                [each.number, each.began, *each.kind, each.probe, each.early, each.prompt]
+                for each in self.under_way.values()
+            ],
+            "unknown": [[since, *kind] for since, kind in self._unknown],
+            "jobs": [[key, *job.kind, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
+            "ended": [[job_id, at] for job_id, at in self._ended.items()],
+        }
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any], weights: Weights) -> "Usage":
+        """Make it of what `dump` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        usage = cls(weights)
+        usage._numbers, usage._life = data["numbers"], data["life"]
+        usage._recount = math.inf if data["recount"] is None else data["recount"]
+        for number, began, model, type_, weight, probe, early, prompt in data["under_way"]:
+            usage.under_way[number] = Lease(number, began, Kind(model, type_, weight), probe, early, prompt)
+        usage._unknown = [(since, Kind(model, type_, weight)) for since, model, type_, weight in data["unknown"]]
+        for job_id, model, type_, weight, began, seen, counted in data["jobs"]:
+            usage.jobs[job_id] = Job(Kind(model, type_, weight), began, seen, counted)
+        usage._ended.update((job_id, at) for job_id, at in data["ended"])
+        submitting = [*(lease.kind for lease in usage.under_way.values()), *(kind for _, kind in usage._unknown)]
+        usage._submitting.update(submitting)
+        usage._running.update(job.kind for job in usage.jobs.values() if job.counted)
+        return usage
+
+
+def _take(counts: Counter[Kind], kind: Kind) -> None:
+    """Count one less."""
+    counts[kind] -= 1
+    if not counts[kind]:
+        del counts[kind]

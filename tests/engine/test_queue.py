@@ -1,0 +1,149 @@
+"""The queue before a limit whose requests weigh differently: who may pass whom, and how often."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import attrs
+from support.clock import LoopClock
+
+from generor_async.engine.queue import PATIENCE, Queue
+from generor_async.rules.wait import Wait
+from generor_async.rules.weights import PLAIN, Kind
+from generor_async.testing import run
+from generor_async.values import Priority
+
+HEAVY, LIGHT = Kind("heavy", "t", 3), Kind("light", "t")
+
+
+@attrs.define
+class Units:
+    """A rule of nothing but units: as many as are free."""
+
+    free: int = 0
+
+    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> int | Wait:
+        if kind.weight > self.free:
+            return Wait(now + 1_000, "jobs", sooner=True)
+        self.free -= kind.weight
+        return kind.weight
+
+    def dropped(self, permit: int) -> None:
+        self.free += permit
+
+
+@attrs.define
+class Scene:
+    """Calls that wait for units, and the order in which they get them."""
+
+    rule: Units = attrs.field(factory=Units)
+    went: list[str] = attrs.field(factory=list[str])
+    tasks: list["asyncio.Task[None]"] = attrs.field(factory=list["asyncio.Task[None]"])
+    queue: Queue[int] = attrs.field(
+        default=attrs.Factory(lambda self: Queue(self.rule, LoopClock(), threading.RLock()), takes_self=True)
+    )
+
+    async def come(self, name: str, kind: Kind, priority: Priority = "normal", *, again: bool = False) -> None:
+        async def wait() -> None:
+            await self.queue.enter(priority, 100.0, lambda _: None, again=again, kind=kind)
+            self.went.append(name)
+
+        self.tasks.append(asyncio.create_task(wait()))
+        await asyncio.sleep(0.01)
+
+    async def free(self, units: int) -> None:
+        self.rule.free += units
+        self.queue.pump(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert len(self.queue) == 0
+
+
+def virtual(scene: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    async def play() -> None:
+        stage = Scene()
+        await scene(stage)
+        await stage.close()
+
+    def test() -> None:
+        run(play())
+
+    test.__name__ = scene.__name__
+    return test
+
+
+@virtual
+async def test_a_light_call_passes_a_heavy_one_for_which_there_are_too_few_units(scene: Scene) -> None:
+    await scene.come("heavy", HEAVY)
+    await scene.come("light", LIGHT)
+    await scene.free(2)
+    assert scene.went == ["light"]
+    await scene.free(2)
+    assert scene.went == ["light", "heavy"]
+
+
+@virtual
+async def test_where_there_are_enough_they_go_in_order(scene: Scene) -> None:
+    for number in range(3):
+        await scene.come(f"heavy {number}", HEAVY)
+        await scene.come(f"light {number}", LIGHT)
+    await scene.free(12)
+    assert scene.went == [f"{kind} {number}" for number in range(3) for kind in ("heavy", "light")]
+
+
+@virtual
+async def test_a_heavy_call_is_passed_only_so_often(scene: Scene) -> None:
+    await scene.come("heavy", HEAVY)
+    for number in range(PATIENCE + 5):
+        await scene.come(f"light {number}", LIGHT)
+    for _ in range(PATIENCE + 2):
+        await scene.free(1)
+    assert scene.went == [f"light {number}" for number in range(PATIENCE)]
+    await scene.free(1)
+    assert scene.went[PATIENCE:] == ["heavy"]
+    await scene.free(2)
+    assert scene.went[PATIENCE + 1 :] == [f"light {PATIENCE}", f"light {PATIENCE + 1}"]
+
+
+@virtual
+async def test_nor_does_a_less_urgent_heavy_call_starve(scene: Scene) -> None:
+    await scene.come("heavy", HEAVY, "bulk")
+    for number in range(4 * PATIENCE):
+        await scene.come(f"light {number}", LIGHT)
+    for _ in range(3 * PATIENCE):
+        await scene.free(1)
+    assert "heavy" in scene.went
+
+
+@virtual
+async def test_who_was_refused_goes_to_the_head_whatever_it_weighs(scene: Scene) -> None:
+    await scene.come("light", LIGHT)
+    await scene.come("heavy", HEAVY, again=True)
+    await scene.come("light again", LIGHT, again=True)
+    await scene.free(5)
+    assert scene.went == ["light again", "heavy", "light"]
+
+
+@virtual
+async def test_a_heavy_call_that_gives_up_lets_the_others_go(scene: Scene) -> None:
+    await scene.come("heavy", HEAVY)
+    for number in range(PATIENCE + 1):
+        await scene.come(f"light {number}", LIGHT)
+        await scene.free(1)
+    assert len(scene.went) == PATIENCE
+    scene.tasks[0].cancel()
+    await asyncio.sleep(0.01)
+    assert len(scene.went) == PATIENCE + 1
+
+
+@virtual
+async def test_a_wait_that_an_event_may_end_is_begun_although_time_alone_ends_it_too_late(scene: Scene) -> None:
+    await scene.come("light", LIGHT)
+    assert not scene.tasks[0].done()
+    await scene.free(1)
+    assert scene.went == ["light"]
