@@ -158,13 +158,21 @@ class OwnUsage:
         return self._flying
 
     def drop_oldest(self, units: int) -> None:
-        """Take away the oldest: the window holds less than all of ours, so it doesn't slide."""
-        entries = self._entries
+        """Take away the oldest: the window holds less than all of ours, so it doesn't slide.
+
+        Those that were sent soon after them may be the ones that are gone instead, so they end no sooner.
+        """
+        entries, sent, base = self._entries, -math.inf, -math.inf
         while units > 0 and entries:
             first = entries.popleft()
             units -= first.units
             self.dropped += first.units
             self._drop(first)
+            sent, base = first.sent, max(base, first.base)
+        for entry in entries:
+            if entry.sent > sent + JITTER:
+                break
+            entry.base = max(entry.base, base)
 
     def settles_at(self) -> float:
         """Return when the first of those in flight is taken for admitted."""
