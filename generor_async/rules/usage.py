@@ -28,7 +28,7 @@ LIFE_WEIGHT: Final = 0.1
 """What the newest life counts in the average."""
 
 
-@define(eq=False)
+@define
 class Lease:
     """The slot of one submission under way. It is known by its number, in whatever process; nothing of it changes."""
 
