@@ -1,7 +1,7 @@
 """When may the next request leave? All windows of one key in one step, and what the answers say of them."""
 
 import math
-from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from attrs import define, field
@@ -9,7 +9,18 @@ from attrs import define, field
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
-from generor_async.rules.window import ASK_EVERY, JITTER, MINUTE, Counted, Scope, Window, WindowState
+from generor_async.rules.window import (
+    ASK_EVERY,
+    JITTER,
+    MINUTE,
+    Counted,
+    Scope,
+    Sent,
+    Window,
+    WindowState,
+    dump_kinds,
+    load_kinds,
+)
 from generor_async.values import JSON
 
 __all__ = ["TIERS", "Pace", "Permit"]
@@ -52,6 +63,10 @@ class Permit:
     """By window, what there is of it."""
     total: int = 0
     """How many units had ever been sent, with this one."""
+    kinds: Mapping[Kind, int] = field(factory=dict[Kind, int])
+    """How many requests of each kind had ever been sent, with this one."""
+    refusals: int = 0
+    """How many had been refused by then."""
 
 
 @define
@@ -65,8 +80,10 @@ class Pace:
     _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
     """Requests that were let go and not sent yet, by number: when, and their units."""
     _pending_units: int = field(default=0, init=False)
-    _kinds: Counter[Kind] = field(factory=Counter[Kind], init=False)
-    """What was sent since an answer that told exactly what the window held."""
+    _kinds: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
+    """How many requests of each kind were ever sent."""
+    _all_refusals: int = field(default=0, init=False)
+    """How many requests were ever refused."""
     _number: int = field(default=0, init=False)
     """How many requests were ever let go."""
     _total: int = field(default=0, init=False)
@@ -201,7 +218,8 @@ class Pace:
         self._leave_pending(permit)
         self._total += permit.units
         permit.total = self._total
-        self._kinds[permit.kind] += 1
+        self._kinds[permit.kind] = self._kinds.get(permit.kind, 0) + 1
+        permit.kinds, permit.refusals = self._kinds.copy(), self._all_refusals
         permit.counted = tuple(window.add(now, permit.units) for window in self.windows)
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
@@ -247,8 +265,7 @@ class Pace:
     def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
         sent = permit.sent
-        if sent is not None:
-            self._kinds[permit.kind] -= 1
+        self._all_refusals += 1
         for window, counted in zip(self.windows, permit.counted, strict=False):
             window.own.remove(counted.number, permit.units)
         self.dropped(permit)
@@ -293,13 +310,14 @@ class Pace:
         assert permit.sent is not None
         if used < permit.units:  # the window holds this request at least
             self.weights.observe(permit.kind, used)
-        found = window.fall(permit.sent, counted, used, now)
-        if found is not None:
-            fall, certain = found
-            believed = sum(self.weights.of(kind) * count for kind, count in self._kinds.items())
-            if certain or fall > believed:
-                self.weights.observe_all(self._kinds, fall)
-            self._kinds.clear()
+        if permit.refusals != self._all_refusals:  # what was sent isn't what was counted
+            return
+        found = window.fall(permit.sent, counted, used, Sent(permit.kinds, permit.refusals), now)
+        if found is None:
+            return
+        believed = sum(self.weights.of(kind) * count for kind, count in found.kinds.items())
+        if found.certain or found.units > believed:
+            self.weights.observe_all(found.kinds, found.units)
 
     def _limits(self, said: Said, sent: float) -> int:
         """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
@@ -327,17 +345,19 @@ class Pace:
         return {window.scope: window.state(now, self._pending_units) for window in self.windows}
 
     def dump(self) -> JSON:
-        """Return what `load` takes: all that is known, as plain data."""
+        """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
         pending = [[number, since, units] for number, (since, units) in self._pending.items()]
-        return [[window.dump() for window in self.windows], pending, *(getattr(self, name) for name in _KEPT)]
+        windows, kinds = [window.dump() for window in self.windows], dump_kinds(self._kinds)
+        return [windows, pending, kinds, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
-        windows, pending, *kept = dumped
+        windows, pending, kinds, *kept = dumped
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each)
         self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
         self._pending_units = sum(units for _, units in self._pending.values())
+        self._kinds = load_kinds(kinds)
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, value)
 
@@ -358,5 +378,6 @@ _KEPT: Final = (
     "_smooth_due",
     "_refused",
     "_refusals",
+    "_all_refusals",
 )
 """What else there is to know of a key's windows."""

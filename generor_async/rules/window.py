@@ -9,14 +9,30 @@ refused; after a refusal none is asked for a minute.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.weights import Kind
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
-__all__ = ["ASK_EVERY", "DAY", "HOUR", "JITTER", "MINUTE", "SPANS", "Counted", "Scope", "Window", "WindowState"]
+__all__ = [
+    "ASK_EVERY",
+    "DAY",
+    "HOUR",
+    "JITTER",
+    "MINUTE",
+    "SPANS",
+    "Counted",
+    "Scope",
+    "Sent",
+    "Window",
+    "WindowState",
+    "dump_kinds",
+    "load_kinds",
+]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
 MINUTE: Final = 60.0
@@ -83,6 +99,39 @@ class Counted:
     """How many units of ours had left the window when it was sent."""
 
 
+@frozen
+class Sent:
+    """What had ever been sent at a moment."""
+
+    kinds: Mapping[Kind, int]
+    """How many requests of each kind."""
+    refusals: int
+    """How many of them had been refused by then."""
+
+
+@frozen
+class Exact:
+    """An answer that told exactly what the window held, of ours at least."""
+
+    units: int
+    gone: int
+    """How many units of ours had left the window when its request was sent."""
+    dropped: int
+    """How many had been seen to be forgotten before their time."""
+    sent: Sent
+
+
+@frozen
+class Fall:
+    """What came into the window from one exact answer to the next."""
+
+    units: int
+    certain: bool
+    """Whether no others can have left in between."""
+    kinds: Mapping[Kind, int]
+    """How many requests of ours, of each kind."""
+
+
 @define
 class Window:
     """One of the API's limits, and what we know to be in it."""
@@ -103,8 +152,8 @@ class Window:
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
-    _exact: tuple[int, int, int] | None = field(default=None, init=False)
-    """What the last answer said that told exactly what the window held, and what had left it then."""
+    _exact: Exact | None = field(default=None, init=False)
+    """The last answer that told exactly what the window held."""
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
@@ -130,6 +179,8 @@ class Window:
         room = max(self.limit, units) - ours - self.foreign.units
         if ours <= allowed and room >= 0:
             return self._in_turn(now, pending, room, quick=quick, last=last)
+        if ours > allowed and self.share < 1:  # the rest is left to others, even where it is free
+            return self.own.next_end
         moments = (self.own.next_end, self.foreign.next_end)
         if self._asked is not None:
             return min(*moments, self._asked + JITTER)
@@ -189,18 +240,23 @@ class Window:
             self._due = math.inf
         return Counted(number, least, self.own.units, self.own.dropped, self.own.gone)
 
-    def fall(self, sent: float, counted: Counted, total: int, now: float) -> tuple[int, bool] | None:
-        """Return how many units have come since the last answer that told exactly what the window held.
+    def fall(self, sent: float, counted: Counted, total: int, then: Sent, now: float) -> Fall | None:
+        """Return what has come since the last answer that told exactly what the window held.
 
-        And whether that is certain: others may have left in between. None where this answer doesn't tell exactly, or
-        is the first that does.
+        None where this answer doesn't tell exactly, or is the first that does, or where not all that was sent since
+        was counted.
         """
         if sent < self._heard or counted.least != counted.most:
             return None
-        known, self._exact = self._exact, (total, counted.gone, counted.dropped)
-        if known is None or counted.dropped != known[2]:
-            return 0, False
-        return total - known[0] + counted.gone - known[1], self.foreign.earliest_end > now
+        known, self._exact = self._exact, Exact(total, counted.gone, counted.dropped, then)
+        if total < counted.least:  # it doesn't slide, and has begun anew
+            self._exact = None
+        if known is None or self._exact is None:
+            return None
+        if (counted.dropped, then.refusals) != (known.dropped, known.sent.refusals):
+            return None
+        kinds = {kind: count - known.sent.kinds.get(kind, 0) for kind, count in then.kinds.items()}
+        return Fall(total - known.units + counted.gone - known.gone, self.foreign.earliest_end > now, kinds)
 
     def hear(self, sent: float, counted: Counted, later: int, total: int, now: float, resets_in: float | None) -> None:
         """Learn from an answer how many units the window held when its request arrived.
@@ -254,15 +310,28 @@ class Window:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.own.dump(), self.foreign.dump(), *(getattr(self, name) for name in _KEPT)]
+        return [self.own.dump(), self.foreign.dump(), self._dump_exact(), *(getattr(self, name) for name in _KEPT)]
+
+    def _dump_exact(self) -> JSON:
+        exact = self._exact
+        if exact is None:
+            return None
+        return [exact.units, exact.gone, exact.dropped, dump_kinds(exact.sent.kinds), exact.sent.refusals]
 
     def load(self, dumped: Any) -> None:
         """Take over what another knows of the window."""
-        own, foreign, *kept = dumped
+        own, foreign, exact, *kept = dumped
         self.own.load(own)
         self.foreign.load(foreign)
+        self._exact = None
+        if exact is not None:
+            units, gone, dropped, kinds, refusals = exact
+            self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
+        limit = self.limit
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, value)
+        if self.limit is None:
+            self.limit = limit
 
     def state(self, now: float, pending: int) -> WindowState:
         """Return the window as it stands."""
@@ -278,5 +347,15 @@ class Window:
         )
 
 
-_KEPT: Final = ("limit", "_heard", "_refused", "_exact", "_due", "_ask_from", "_guess_from", "_asked")
+def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
+    """Return counts by kind as plain data."""
+    return [[*kind, count] for kind, count in kinds.items()]
+
+
+def load_kinds(dumped: Any) -> dict[Kind, int]:
+    """Return what `dump_kinds` was given."""
+    return {Kind(*kind): count for *kind, count in dumped}
+
+
+_KEPT: Final = ("limit", "_heard", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
 """What else there is to know of a window."""

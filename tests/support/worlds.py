@@ -104,6 +104,8 @@ class World:
     smooth: bool = False
     weights: Sequence[tuple[Kind, int]] = ((PLAIN, 1),)
     """The kinds of our requests, in turn, and what the server takes each for."""
+    in_turn: bool = False
+    """Whether each is sent when the one before has been answered."""
     given_up: float = 0.0
     """How many of a hundred permits are given back."""
     now: float = 0.0
@@ -111,6 +113,10 @@ class World:
     """What looks at the world after each step."""
     arrivals: list[Arrival] = field(factory=list[Arrival])
     answered_at: list[float] = field(factory=list[float])
+    asked: list[float] = field(factory=list[float])
+    """When requests were sent that ask although the window seems full."""
+    guesses_refused: list[float] = field(factory=list[float])
+    """When those of them were sent that were on a guess, and refused."""
     _heap: list[tuple[float, int, Callable[[], None]]] = field(factory=list, init=False)
     _order: Iterator[int] = field(factory=lambda: iter(range(10**9)), init=False)
     _granted: int = field(default=0, init=False)
@@ -123,8 +129,6 @@ class World:
     def run(self) -> "World":
         """Go on until every call was admitted and answered."""
         self.begin()
-        if self.foreign:
-            self.at(self.now + self.dice.expovariate(self.foreign), self._foreigner)
         while self._heap and len(self.answered_at) < self.calls:
             self.step()
         return self
@@ -143,8 +147,10 @@ class World:
         return self._heap[0][0] if self._heap else math.inf
 
     def begin(self) -> None:
-        """Have our side look for the first time."""
+        """Have our side look for the first time, and others come."""
         self.at(self.now, self._look)
+        if self.foreign:
+            self.at(self.now + self.dice.expovariate(self.foreign), self._foreigner)
 
     @property
     def refused(self) -> list[Arrival]:
@@ -160,7 +166,7 @@ class World:
         return max(arrival.arrived for arrival in self.admitted)
 
     def _look(self) -> None:
-        while self._granted < self.calls:
+        while self._granted < self.calls and not (self.in_turn and self._granted > len(self.answered_at)):
             kind, weight = self.weights[self._granted % len(self.weights)]
             permit = self.pace.reserve(self.now, smooth=self.smooth, kind=kind)
             if isinstance(permit, Wait):
@@ -191,6 +197,8 @@ class World:
     def _sender(self, permit: Permit, weight: int) -> Callable[[], None]:
         def send() -> None:
             self.pace.sent(permit, self.now)
+            if permit.asks:
+                self.asked.append(self.now)
             late = self.dice.choice([0.0, self.dice.random(), 0.999]) * self.jitter
             self.at(self.now + self.base + late, lambda: self._arrive(permit, weight))
             self._look()
@@ -219,6 +227,8 @@ class World:
         self._look()
 
     def _refuse(self, permit: Permit, wait: float, scope: Scope, said: Said, reset: float) -> None:
+        if permit.asks == "guess" and permit.sent is not None:
+            self.guesses_refused.append(permit.sent)
         self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
         self._granted -= 1
         self._look()
@@ -239,6 +249,6 @@ def soonest(window: ServerWindow, calls: int) -> float:
     window, now = evolve(window, log=list(window.log)), 0.0
     for _ in range(calls):
         while window.count(now) >= window.limit:
-            now = window.resets_at(now)
+            now = window.resets_at(now) + 1e-6
         window.log.append((now, 1))
     return now
