@@ -33,14 +33,14 @@ def virtual(scene: Scene) -> Callable[..., None]:
 
 def luma_of(server: StrangerServer, **options: Any) -> AsyncLuma:
     """Make a client of the server's Luma, with limits of its own."""
-    known: dict[str, Any] = {"clock": LoopClock(epoch=EPOCH), "limits": Limits(jobs=MANY_JOBS)} | options
-    return AsyncLuma(server.luma_key, base_url=server.luma_url, **known)
+    known: dict[str, Any] = {"clock": LoopClock(epoch=EPOCH), "limits": Limits(jobs=MANY_JOBS)}
+    return AsyncLuma(server.luma_key, base_url=server.luma_url, **known | options)
 
 
 def generor_of(server: StrangerServer, **options: Any) -> AsyncGeneror:
     """Make a client of the server's Generor, with limits of its own."""
-    known: dict[str, Any] = {"clock": LoopClock(epoch=EPOCH), "limits": Limits()}
-    return AsyncGeneror(**{"api_key": server.generor_key} | known | options, base_url=server.generor_url, **known)
+    known: dict[str, Any] = {"api_key": server.generor_key, "clock": LoopClock(epoch=EPOCH), "limits": Limits()}
+    return AsyncGeneror(base_url=server.generor_url, **known | options)
 
 
 def now() -> float:
