@@ -24,7 +24,8 @@ async def opened(
     """Open a client of `luma` or `generor`, made with `options`; one that is simulated has an API of its own.
 
     A real API's limits are kept in the user's cache folder: commands side by side share them, and one that is started
-    again knows what the windows still hold. The simulator listens on `port`, any that is free for 0, and begins empty of what earlier ones held.
+    again knows what the windows still hold. The simulator listens on `port`, any that is free for 0, and begins empty
+    of what earlier ones held.
     """
     kind = AsyncLuma if api == "luma" else AsyncGeneror
     if not simulated:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
+from generor_async.engine.shared import KeyState, Shared
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
@@ -31,7 +32,7 @@ __all__ = ["Limits", "RateLimits", "shared_limits"]
 
 @frozen(kw_only=True)
 class RateLimits:
-    """What is known of a key's limits now; times are seconds of the client's own clock."""
+    """What is known of a key's limits now; times are Unix seconds."""
 
     windows: Mapping[Scope, WindowState]
     share: float
@@ -105,16 +106,12 @@ class Limits:
             self._open(*self._served)
 
     def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
-        weights = Weights()
-        pace: Pace | SharedPace
-        slots: Slots | SharedSlots = Slots(self._jobs, self._share, weights)
-        if vendor is GENEROR:
-            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
-        else:
-            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=weights)
+        rules = self._rules(vendor, key)
+        pace: Pace | SharedPace = rules.pace
+        slots: Slots | SharedSlots = rules.slots
         if self._store is not None:
-            pace = SharedPace(pace, self._store, f"windows {self._owner}", clock)
-            slots = SharedSlots(slots, self._store, f"slots {self._owner}", clock)
+            shared = Shared(rules, self._store, self._owner, clock)
+            pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
         """Calls that wait for their turn."""
@@ -124,6 +121,14 @@ class Limits:
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = Holds()
         """What 429s have calls wait for."""
+
+    def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
+        slots = Slots(self._jobs, self._share, Weights())
+        if vendor is GENEROR:
+            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
+        else:
+            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
+        return KeyState(pace, slots)
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
@@ -174,16 +179,15 @@ class Limits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
+            began = 0.0 if self._served is None else self._served[1].time() - now
             held = self.holds.longest(now)
-            if held is not None and self._served is not None:
-                held = evolve(held, until=held.until - now + self._served[1].time())
             return RateLimits(
-                windows=self._pace.states(now),
+                windows={scope: state.later(began) for scope, state in self._pace.states(now).items()},
                 share=self._share,
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
-                held=held,
+                held=None if held is None else evolve(held, until=held.until + began),
             )
 
 

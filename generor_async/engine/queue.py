@@ -192,9 +192,10 @@ class Queue(Generic[P]):
 
     def _turns(self) -> list[Priority]:
         """Return the classes that wait, in the order of their turns: who was passed over too often, then by urgency."""
-        return sorted(
-            (name for name in PRIORITIES if self._queues[name]), key=lambda name: self._passed[name] < PATIENCE
-        )
+        turns: list[Priority] = [name for name in PRIORITIES if self._queues[name]]
+        if len(turns) > 1:
+            turns.sort(key=lambda name: self._passed[name] < PATIENCE)
+        return turns
 
     def _let_go(self, turn: Priority, waiter: Waiter[P], permit: P) -> None:
         self._queues[turn].leave(waiter)

@@ -11,11 +11,13 @@ import json
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
+from generor_async.rules.pace import Pace
+from generor_async.rules.slots import Slots
 from generor_async.rules.wait import LimitScope, Wait
 from generor_async.values import JSON, Clock
 
@@ -35,32 +37,39 @@ AGAIN: Final = 5.0
 logger = logging.getLogger("generor_async")
 
 
-class Kept(Protocol):
-    """A rule whose state can be kept."""
+@frozen
+class KeyState:
+    """All rules of one key."""
+
+    pace: Pace
+    slots: Slots
 
     def dump(self) -> JSON:
-        """Return its state as plain data."""
-        ...
+        """Return the state as plain data."""
+        slots = self.slots
+        return {"windows": self.pace.dump(), "slots": slots.dump(), "weights": slots.weights.dump()}
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over a state."""
-        ...
+        self.pace.load(dumped["windows"], now)
+        self.slots.weights.load(dumped["weights"])
+        self.slots.load(dumped["slots"])
 
 
-R = TypeVar("R", bound=Kept)
+Step: TypeAlias = Callable[[KeyState, float], T]
 
 
-class Shared(Generic[R]):
-    """One rule, whose state a store keeps for all processes."""
+class Shared:
+    """The rules of one key, whose state a store keeps for all processes."""
 
-    def __init__(self, rule: R, store: LimitStore, scope: str, clock: Clock) -> None:
-        self._rule = rule
+    def __init__(self, state: KeyState, store: LimitStore, scope: str, clock: Clock) -> None:
+        self._state = state
         self._store = store
         self._scope = scope
         self._clock = clock
         self._text: str | None = None
         """The text that stands for the state that the rule has."""
-        self._steps: list[Callable[[R, float], object]] = []
+        self._steps: list[Step[object]] = []
         """What has happened that the store hasn't been told."""
         self._busy_since: float | None = None
         self._without_until = -math.inf
@@ -70,8 +79,12 @@ class Shared(Generic[R]):
         """Return the time that all processes have in common."""
         return self._clock.time()
 
-    def reserve(self, scope: LimitScope, step: Callable[[R, float], T | Wait]) -> T | Wait:
-        """Let the rule decide; its waits are told by this process's own clock.
+    def at(self, now: float) -> float:
+        """Return a moment of this process's own clock by the one that processes have in common."""
+        return now + self._clock.time() - self._clock.monotonic()
+
+    def reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
+        """Let the rules decide; its waits are told by this process's own clock.
 
         `scope` is what is waited for where the store is busy.
         """
@@ -86,30 +99,31 @@ class Shared(Generic[R]):
         began = self._clock.monotonic() - now
         return evolve(decided, until=decided.until + began, ask_at=began + min(decided.until, now + ASK_AGAIN))
 
-    def note(self, step: Callable[[R, float], object]) -> None:
-        """Let the rule take note of something, now or as soon as the store can be told."""
+    def note(self, step: Step[object]) -> None:
+        """Let the rules take note of something, now or as soon as the store can be told."""
         try:
             self._update(step)
         except StoreBusyError:
             self._steps.append(step)
 
-    def defer(self, step: Callable[[R, float], object]) -> None:
-        """Let the rule take note of something when the store is told of something else."""
+    def defer(self, step: Step[object]) -> None:
+        """Let the rules take note of something when the store is told of something else."""
         self._steps.append(step)
 
-    def look(self, step: Callable[[R, float], T]) -> T:
-        """Ask the rule something that changes nothing for others, of what was known last."""
-        return step(self._rule, self.now())
+    def look(self, step: Step[T]) -> T:
+        """Ask the rules something that changes nothing for others, of what was known last."""
+        return step(self._state, self.now())
 
-    def _update(self, step: Callable[[R, float], T]) -> T:
+    def _update(self, step: Step[T]) -> T:
         now = self.now()
         if now < self._without_until:
-            return step(self._rule, now)
+            self._catch_up(None, now)
+            return step(self._state, now)
         came_to: list[T] = []
 
         def decide(text: str | None) -> tuple[str | None, None]:
             self._catch_up(text, now)
-            came_to.append(step(self._rule, now))
+            came_to.append(step(self._state, now))
             return self._dumped(text), None
 
         try:
@@ -119,7 +133,7 @@ class Shared(Generic[R]):
                 raise
             self._go_on_without(now, error)
         self._busy_since = None
-        return came_to[0] if came_to else step(self._rule, now)
+        return came_to[0] if came_to else step(self._state, now)
 
     def _catch_up(self, text: str | None, now: float) -> None:
         """Take over what others did, and what this process did while the store was busy."""
@@ -127,11 +141,11 @@ class Shared(Generic[R]):
             self._load(text, now)
         steps, self._steps = self._steps, []
         for missed in steps:
-            missed(self._rule, now)
+            missed(self._state, now)
 
     def _dumped(self, text: str | None) -> str | None:
         """Return the rule's state as text; None where it is what the store has."""
-        state = json.dumps(self._rule.dump(), separators=(",", ":"))
+        state = json.dumps(self._state.dump(), separators=(",", ":"))
         if state == text:
             return None
         self._text = state
@@ -139,7 +153,7 @@ class Shared(Generic[R]):
 
     def _load(self, text: str, now: float) -> None:
         try:
-            self._rule.load(json.loads(text), now)
+            self._state.load(json.loads(text), now)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
 

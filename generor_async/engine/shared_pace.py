@@ -1,13 +1,11 @@
 """The windows of a key that several processes use: `rules.pace` over a state that a store keeps."""
 
 from generor_async.engine.shared import Shared
-from generor_async.engine.store import LimitStore
-from generor_async.rules.pace import Pace, Permit
+from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind
 from generor_async.rules.window import Scope, WindowState
-from generor_async.values import Clock
 
 __all__ = ["SharedPace"]
 
@@ -15,59 +13,56 @@ __all__ = ["SharedPace"]
 class SharedPace:
     """Does what `Pace` does, by the same rules; every moment is taken from the clock that processes have in common."""
 
-    def __init__(self, pace: Pace, store: LimitStore, scope: str, clock: Clock) -> None:
-        self._shared = Shared(pace, store, scope, clock)
-        self._clock = clock
+    def __init__(self, shared: Shared, *, with_slots: bool) -> None:
+        self._shared = shared
+        # What an answer says of the windows is written together with what it says of the slot.
+        self._note = shared.defer if with_slots else shared.note
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
-        return self._shared.reserve("minute", lambda pace, at: pace.reserve(at, smooth=smooth, kind=kind))
+        return self._shared.reserve("minute", lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
-        self._shared.note(lambda pace, _: pace.dropped(permit))
+        self._shared.note(lambda state, _: state.pace.dropped(permit))
 
     def sent(self, permit: Permit, now: float) -> None:
-        """Note that a request leaves this machine now; until it is answered, others count it as one that is about to."""
+        """Note that a request leaves this machine now; others count it as about to leave until it is answered."""
         if permit.sent is None:
-            at = self._at(now)
-            self._shared.defer(lambda pace, _: pace.sent(permit, at))
+            at = self._shared.at(now)
+            self._shared.defer(lambda state, _: state.pace.sent(permit, at))
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits."""
-        at = self._at(now)
-        self._shared.note(lambda pace, _: pace.received(permit, at, said, succeeded=succeeded))
+        at = self._shared.at(now)
+        self._note(lambda state, _: state.pace.received(permit, at, said, succeeded=succeeded))
 
     def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429."""
-        at = self._at(now)
-        self._shared.note(lambda pace, _: pace.refused(permit, at, retry_after, scope, said))
+        at = self._shared.at(now)
+        self._note(lambda state, _: state.pace.refused(permit, at, retry_after, scope, said))
 
     def told(self, said: Said) -> None:
         """Take over the limits that an answer names which was sent without a permit."""
-        self._shared.note(lambda pace, _: pace.told(said))
+        self._shared.note(lambda state, _: state.pace.told(said))
 
     def hold(self, until: float, scope: Scope) -> None:
         """Let nothing go before `until`."""
-        at = self._at(until)
-        self._shared.note(lambda pace, _: pace.hold(at, scope))
+        at = self._shared.at(until)
+        self._shared.note(lambda state, _: state.pace.hold(at, scope))
 
     @property
     def unbound(self) -> bool:
         """Whether there is nothing to keep to."""
-        return self._shared.look(lambda pace, _: pace.unbound)
+        return self._shared.look(lambda state, _: state.pace.unbound)
 
     @property
     def tier(self) -> str | None:
         """The tier that answers have named."""
-        return self._shared.look(lambda pace, _: pace.tier)
+        return self._shared.look(lambda state, _: state.pace.tier)
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the windows as they stand, by this process's own clock."""
-        began = now - self._at(now)
-        found = self._shared.look(lambda pace, at: pace.states(at))
+        began = now - self._shared.at(now)
+        found = self._shared.look(lambda state, at: state.pace.states(at))
         return {scope: state.later(began) for scope, state in found.items()}
-
-    def _at(self, now: float) -> float:
-        """Return a moment of this process's own clock by the one that processes have in common."""
-        return now + self._clock.time() - self._clock.monotonic()

@@ -42,18 +42,22 @@ class PriorityClass(Generic[P]):
 
     _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
     """The calls of each kind, by their places."""
+    _count: int = 0
     _first: int = 0
     _last: int = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return self._count
 
     def __iter__(self) -> Iterator[Waiter[P]]:
         return chain.from_iterable(line.values() for line in self._lines.values())
 
     def heads(self) -> list[Waiter[P]]:
         """Return the first call of each kind, in order."""
-        return sorted((next(iter(line.values())) for line in self._lines.values()), key=_place)
+        heads = [next(iter(line.values())) for line in self._lines.values()]
+        if len(heads) > 1:
+            heads.sort(key=_place)
+        return heads
 
     def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> Waiter[P]:
         """Add a call; one that was let go before and refused goes to the head."""
@@ -63,6 +67,7 @@ class PriorityClass(Generic[P]):
             self._last += 1
         place = self._first if again else self._last
         waiter: Waiter[P] = Waiter(loop, loop.create_future(), deadline, kind, place)
+        self._count += 1
         line = self._lines.setdefault(kind, OrderedDict())
         line[waiter.place] = waiter
         line.move_to_end(waiter.place, last=not again)
@@ -73,6 +78,7 @@ class PriorityClass(Generic[P]):
         line = self._lines.get(waiter.kind)
         if line is None or line.pop(waiter.place, None) is None:
             return False
+        self._count -= 1
         if not line:
             del self._lines[waiter.kind]
         return True

@@ -108,13 +108,12 @@ class Slots:
     @property
     def used(self) -> int:
         """Count the units that are ours: of jobs that may run, and of submissions under way."""
-        in_jobs = self._in_jobs
-        return self._usage.ran(in_jobs=in_jobs) + self._usage.submitted(in_jobs=in_jobs)
+        return self._usage.units(in_jobs=self._in_jobs)
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         self._usage.forget(now)
-        marks, lag, under_way = self._marks, self._lag, len(self._usage.under_way)
+        marks, lag, under_way = self._marks, self._lag, len(self._usage.mine)
         if now < marks.held:
             return Wait(marks.held, "jobs")
         if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
@@ -227,7 +226,7 @@ class Slots:
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
         moments = [self._usage.next_lapse()]
-        if not self._usage.under_way:
+        if not self._usage.mine:
             moments.append(self._ceiling.next_probe)
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
@@ -286,4 +285,5 @@ class Slots:
             usage = Usage.load(data["usage"], self.weights)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
+        usage.mine = self._usage.mine & usage.under_way.keys()
         self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage

@@ -18,7 +18,7 @@ UNSEEN_SECONDS: Final = 900.0
 """How long a job may go unseen and hold its slot."""
 COUNTED_SECONDS: Final = 3_600.0
 """How long the server counts a job at most (page)."""
-SUBMISSION_SECONDS: Final = 300.0
+SUBMISSION_SECONDS: Final = 120.0
 """How long a submission may be under way: after that its process has died."""
 ENDED_SECONDS: Final = 60.0
 """How long the end of a job is remembered: a poll that was sent before may be answered after."""
@@ -62,6 +62,8 @@ class Usage:
     weights: Weights
     under_way: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
     """Submissions under way by their numbers, the earliest first."""
+    mine: set[int] = field(factory=set[int], init=False)
+    """The numbers of those that this process has under way; another one that was killed holds up nobody's."""
     jobs: OrderedDict[str, Job] = field(factory=OrderedDict[str, Job], init=False)
     """Jobs that may run, the one that went unseen for longest first."""
     _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
@@ -78,27 +80,35 @@ class Usage:
     _recount: float = field(default=math.inf, init=False)
     """When the server may first drop a job from its count."""
 
-    def submitted(self, *, in_jobs: bool) -> int:
-        """Count the units of submissions whose outcome isn't known yet; or one each, if the ceiling counts jobs."""
-        return self._total(self._submitting, in_jobs=in_jobs)
+    def units(self, *, in_jobs: bool) -> int:
+        """Count the units of jobs that may run and of submissions whose outcome isn't known yet.
+
+        Or one each, if that is what the ceiling counts.
+        """
+        return self._total(self._running, in_jobs=in_jobs) + self._total(self._submitting, in_jobs=in_jobs)
 
     def ran(self, *, in_jobs: bool) -> int:
         """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
         return self._total(self._running, in_jobs=in_jobs)
 
-    def _total(self, counts: Counter[Kind], *, in_jobs: bool) -> int:
-        return counts.total() if in_jobs else sum(self.weights.of(kind) * count for kind, count in counts.items())
+    def _total(self, counts: dict[Kind, int], *, in_jobs: bool) -> int:
+        total = 0
+        for kind, count in counts.items():
+            total += count if in_jobs else self.weights.of(kind) * count
+        return total
 
     def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
         """Begin a submission."""
         self._numbers += 1
         lease = Lease(self._numbers, now, kind, probe, early, prompt)
         self.under_way[lease.number] = lease
+        self.mine.add(lease.number)
         self._submitting[kind] += 1
         return lease
 
     def give_back(self, lease: Lease) -> None:
         """End a submission, unless it has lapsed."""
+        self.mine.discard(lease.number)
         if self.under_way.pop(lease.number, None) is not None:
             _take(self._submitting, lease.kind)
 
@@ -186,11 +196,11 @@ class Usage:
             "life": self._life,
             "recount": None if self._recount == math.inf else self._recount,
             "under_way": [
-                [each.number, each.began, *_written(each.kind), each.probe, each.early, each.prompt]
+                [each.number, each.began, *each.kind, each.probe, each.early, each.prompt]
                 for each in self.under_way.values()
             ],
-            "unknown": [[since, *_written(kind)] for since, kind in self._unknown],
-            "jobs": [[key, *_written(job.kind), job.began, job.seen, job.counted] for key, job in self.jobs.items()],
+            "unknown": [[since, *kind] for since, kind in self._unknown],
+            "jobs": [[key, *job.kind, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
             "ended": [[job_id, at] for job_id, at in self._ended.items()],
         }
 
@@ -217,7 +227,3 @@ def _take(counts: Counter[Kind], kind: Kind) -> None:
     counts[kind] -= 1
     if not counts[kind]:
         del counts[kind]
-
-
-def _written(kind: Kind) -> tuple[str, str, int]:
-    return kind.model, kind.type, kind.weight

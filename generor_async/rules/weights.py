@@ -6,7 +6,7 @@ needs, and by how much `X-RateLimit-Remaining` fell from one answer to the next,
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attrs import define, field, frozen
 
@@ -30,13 +30,12 @@ _NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECAS
 _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
 
 
-@frozen(cache_hash=True)
-class Kind:
-    """Requests that weigh the same."""
+class Kind(NamedTuple):
+    """Requests that weigh the same: a tuple, because what is counted by kind is looked up often."""
 
     model: str
     type: str
-    weight: int = field(default=1, eq=False)
+    weight: int = 1
     """What they weigh by the specification."""
 
     @property
@@ -164,15 +163,15 @@ class Weights:
     def dump(self) -> dict[str, Any]:
         """Return what was learned as JSON data."""
         return {
-            "shown": [[kind.model, kind.type, units] for kind, units in self._shown.items()],
-            "falls": [[kind.model, kind.type, falls] for kind, falls in self._falls.items()],
+            "shown": [[*kind, units] for kind, units in self._shown.items()],
+            "falls": [[*kind, falls] for kind, falls in self._falls.items()],
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
         try:
-            shown = {Kind(model, name): int(units) for model, name, units in data["shown"]}
-            falls = {Kind(model, name): [int(fall) for fall in falls] for model, name, falls in data["falls"]}
+            shown = {Kind(*kind): int(units) for *kind, units in data["shown"]}
+            falls = {Kind(*kind): [int(fall) for fall in falls] for *kind, falls in data["falls"]}
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls

@@ -27,7 +27,9 @@ SPANS: Final[dict[Scope, float]] = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 ROUNDING: Final = 1.0
 """Seconds by which a moment in whole seconds may be off."""
 FRESH: Final = 2.0
-"""A Reset that is a span away but for so many seconds may be no more than now and a span."""
+"""A Reset that is a span after the request but for so many seconds may be no more than its arrival and a span."""
+LATENCY: Final = 4.0
+"""Seconds that a request takes to arrive at most, where its answer tells no better."""
 ASK_EVERY: Final = 60.0
 """Seconds after a question that was refused until the next."""
 ASK_SELDOM: Final = 300.0
@@ -136,16 +138,16 @@ class Window:
     def _in_turn(self, now: float, pending: int, room: int, *, quick: bool, last: float) -> float:
         """Return when a request may leave for which there is room.
 
-        A refusal is to stop the rest, if others come: so few are under way at once where answers come soon, or where
-        others were seen and there is little room; else they leave a moment apart while there is little room.
+        A refusal is to stop the rest, if others come: where there is little room, few are under way at once where
+        answers come soon, or others were seen. Where answers take long, requests leave a moment apart in any case.
         """
         assert self.limit is not None
         crowded = now < self.foreign.seen + REMEMBERED
         if room >= NEARLY * self.limit:
-            if quick or not crowded:
+            if quick:
                 return -math.inf
         elif quick or crowded:
-            most = SLOW_FLIGHT if not quick else max(1, self.limit // CROWDED_PART) if crowded else QUICK_FLIGHT
+            most = SLOW_FLIGHT if not quick else max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
             if now < self._refused + CAREFUL:
                 most = 1
             return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
@@ -218,10 +220,11 @@ class Window:
         self.foreign.lower_to(most)
         self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
         self._due = math.inf
-        if resets_in is not None and ROUNDING < resets_in < self.span - FRESH:
+        if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             reset = now + resets_in
             self.foreign.none_ends_before(reset - 2 * ROUNDING)
-            if self.own.next_end > reset + JITTER:  # it isn't the end of one of ours
+            # Unless it is the end of one of ours, which the server counted a little later than we did.
+            if self.own.next_end > reset + JITTER and self.own.last_end < reset - ROUNDING - min(now - sent, LATENCY):
                 self._due = reset
 
     def answered(self) -> None:

@@ -63,6 +63,8 @@ class OwnUsage:
     """How many units the server was seen to have forgotten before their time."""
     gone: int = field(default=0, init=False)
     """How many units have left it in their time."""
+    last_end: float = field(default=-math.inf, init=False)
+    """When the last of these left."""
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
     _first: int = field(default=0, init=False)
     """The number of the first entry."""
@@ -127,6 +129,7 @@ class OwnUsage:
         entries, span = self._entries, self.span
         while entries and entries[0].base + span <= now:
             self.gone += entries[0].units
+            self.last_end = entries[0].base + span
             self._drop(entries.popleft())
 
     def surely(self, sent: float) -> int:
@@ -181,11 +184,11 @@ class OwnUsage:
         """Return what `load` takes."""
         entries = [[each.sent, each.base, each.units] for each in self._entries]
         flights = [[each.number, each.until, each.units] for each in self._flights]
-        return [self._first, self.dropped, self.gone, entries, flights]
+        return [self._first, self.dropped, self.gone, self.last_end, entries, flights]
 
     def load(self, dumped: Any) -> None:
         """Take over what another has sent."""
-        self._first, self.dropped, self.gone, entries, flights = dumped
+        self._first, self.dropped, self.gone, self.last_end, entries, flights = dumped
         self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
         self._flights = deque(_Flight(*each) for each in flights)
         self.units = sum(each.units for each in self._entries)

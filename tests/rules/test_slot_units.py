@@ -12,7 +12,7 @@ from support.slot_worlds import JobServer, SlotWorld
 
 from generor_async.rules.ceiling import CONFIRM, PROBE_BELOW
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
+from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Named, Weights
 
@@ -342,9 +342,19 @@ def test_another_process_goes_on_where_one_was(moves: Any, told: int | None, sha
             leases.append(found)
         elif leases and what in {"accept", "lose", "unknown", "refuse"}:
             del leases[which % len(leases)]
-        if dumped:
-            other = copied(other)
+        if dumped:  # others may have changed it in between: what this process has under way stays its own
+            other.load(json.loads(json.dumps(copied(other).dump(), allow_nan=False)))
             assert other.dump() == one.dump()
+
+
+def test_submissions_of_a_process_that_was_killed_take_slots_and_hold_up_nobody() -> None:
+    one = Slots()
+    grant(one, 0.0)
+    full(one, 0.0)  # the first submission leads
+    other = copied(one)
+    grant(other, 1.0)
+    assert other.state(1.0).used == 2
+    assert other.state(SUBMISSION_SECONDS + 0.5).used == 1
 
 
 def test_what_this_process_was_told_holds_whatever_another_one_knew() -> None:
