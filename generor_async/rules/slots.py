@@ -118,13 +118,13 @@ class Slots:
             return Wait(marks.held, "jobs")
         if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
             return self._full(now)
-        units = self._needed(kind)
-        if self.ceiling is None:
+        units, ceiling = self._needed(kind), self.ceiling
+        if ceiling is None:
             first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
             if under_way and first < self.used + units <= first * UNUSUAL:
                 return self._full(now)
             return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
-        room = self.ceiling - self.used - units
+        room = ceiling - self.used - units
         probe = lag.held(now, lag.seconds) > room
         if probe and (under_way or self.used + units > self._ceiling.most or not self._ceiling.may_probe(now)):
             return self._full(now)

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from generor_async.rules.weights import PLAIN, Kind, Weights
 
@@ -28,9 +28,9 @@ LIFE_WEIGHT: Final = 0.1
 """What the newest life counts in the average."""
 
 
-@frozen
+@define
 class Lease:
-    """The slot of one submission under way. It is known by its number, in whatever process."""
+    """The slot of one submission under way. It is known by its number, in whatever process; nothing of it changes."""
 
     number: int
     began: float
@@ -69,9 +69,9 @@ class Usage:
     _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
     """Submissions of unknown outcome, and when it became unknown, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
-    _submitting: Counter[Kind] = field(factory=Counter[Kind], init=False)
+    _submitting: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
     """How many submissions are under way or of unknown outcome."""
-    _running: Counter[Kind] = field(factory=Counter[Kind], init=False)
+    _running: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
     """How many jobs the server counts."""
     _numbers: int = field(default=0, init=False)
     """How many leases were given out."""
@@ -103,7 +103,7 @@ class Usage:
         lease = Lease(self._numbers, now, kind, probe, early, prompt)
         self.under_way[lease.number] = lease
         self.mine.add(lease.number)
-        self._submitting[kind] += 1
+        self._submitting[kind] = self._submitting.get(kind, 0) + 1
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -116,14 +116,14 @@ class Usage:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
         self.give_back(lease)
         self._unknown.append((now, lease.kind))
-        self._submitting[lease.kind] += 1
+        self._submitting[lease.kind] = self._submitting.get(lease.kind, 0) + 1
 
     def hold(self, job_id: str, kind: Kind, *, began: float, seen: float) -> None:
         """Count a job."""
         if job_id in self.jobs:
             self._drop(job_id)
         self.jobs[job_id] = Job(kind, began, seen)
-        self._running[kind] += 1
+        self._running[kind] = self._running.get(kind, 0) + 1
         self._recount = min(self._recount, began + COUNTED_SECONDS)
 
     def see(self, job_id: str, kind: Kind, asked: float) -> None:
@@ -217,12 +217,12 @@ class Usage:
             usage.jobs[job_id] = Job(Kind(model, type_, weight), began, seen, counted)
         usage._ended.update((job_id, at) for job_id, at in data["ended"])
         submitting = [*(lease.kind for lease in usage.under_way.values()), *(kind for _, kind in usage._unknown)]
-        usage._submitting.update(submitting)
-        usage._running.update(job.kind for job in usage.jobs.values() if job.counted)
+        usage._submitting = dict(Counter(submitting))
+        usage._running = dict(Counter(job.kind for job in usage.jobs.values() if job.counted))
         return usage
 
 
-def _take(counts: Counter[Kind], kind: Kind) -> None:
+def _take(counts: dict[Kind, int], kind: Kind) -> None:
     """Count one less."""
     counts[kind] -= 1
     if not counts[kind]:

@@ -13,9 +13,9 @@ public programs met. Each docstring says where a behaviour is from:
 Time is the running loop's and nothing else, so that the server also works on a loop whose time jumps.
 """
 
-from .records import Answer, Arrival, Charge, Script, in_turn
-from .server import StrangerServer
-from .worlds import GenerorWorld, Held, LumaWorld, Others, Outage, Span, Spread, World
+from strangers.records import Answer, Arrival, Charge, Script, in_turn
+from strangers.server import StrangerServer
+from strangers.worlds import GenerorWorld, Held, LumaWorld, Others, Outage, Span, Spread, World
 
 __all__ = [
     "Answer",

@@ -7,11 +7,11 @@ from itertools import count
 
 import attrs
 
-from .generor_catalogue import GENERATORS, Estimate, estimate, find_problem, show_estimate
-from .generor_envelope import catalogue, error, page, success, visible
-from .limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
-from .records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
-from .worlds import TIERS, GenerorWorld, Others, draw
+from strangers.generor_catalogue import GENERATORS, Estimate, estimate, find_problem, show_estimate
+from strangers.generor_envelope import catalogue, error, page, success, visible
+from strangers.limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
+from strangers.records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
+from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
 KEY = "gnr_live_57a96e57a96e57a96e57a96e57a96e57a96e57a9"
 

@@ -2,7 +2,7 @@
 
 import attrs
 
-from .records import Json, as_object, whole
+from strangers.records import Json, as_object, whole
 
 RATIOS: list[Json] = [{"id": 1, "ratio": "16:9", "label": "Wide"}, {"id": 2, "ratio": "9:16", "label": "Tall"}]
 IMAGE_RATIOS = set("12345") | {"1:1", "3:4", "4:3", "16:9", "9:16", "square", "vertical", "horizontal", "wide", "tall"}

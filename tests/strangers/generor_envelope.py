@@ -1,7 +1,7 @@
 """Generor's answers: the envelope, pages of lists, and the catalogue of generators and models."""
 
-from .generor_catalogue import GENERATORS, MODELS, TYPES
-from .records import Answer, Arrival, Json, whole
+from strangers.generor_catalogue import GENERATORS, MODELS, TYPES
+from strangers.records import Answer, Arrival, Json, whole
 
 STATUS = {
     "UNAUTHORIZED": 401,
@@ -15,7 +15,7 @@ STATUS = {
 }
 
 
-def catalogue(parts: list[str]) -> Answer:  # noqa: PLR0911 - one for each path
+def catalogue(parts: list[str]) -> Answer:
     """Return generators or models (documented; a generator's ``parameters`` are empty here)."""
     generators: list[Json] = [
         {"slug": slug, "title": slug.title(), "description": slug, "icon": "", "similar": []} for slug in GENERATORS

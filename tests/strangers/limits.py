@@ -9,8 +9,8 @@ from math import ceil, floor, inf
 
 import attrs
 
-from .records import Clock
-from .worlds import Others, Span, World
+from strangers.records import Clock
+from strangers.worlds import Others, Span, World
 
 TINY = 1e-6
 """Seconds by which sums of floats may miss each other."""

@@ -2,13 +2,13 @@
 
 import attrs
 
-from .limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
-from .luma_checks import credits_of, find_problem, model_of, type_of
-from .luma_files import Files
-from .luma_jobs import Job, Jobs
-from .records import Answer, Arrival, Books
-from .storage import Storage
-from .worlds import LumaWorld, Others
+from strangers.limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
+from strangers.luma_checks import credits_of, find_problem, model_of, type_of
+from strangers.luma_files import Files
+from strangers.luma_jobs import Job, Jobs
+from strangers.records import Answer, Arrival, Books
+from strangers.storage import Storage
+from strangers.worlds import LumaWorld, Others
 
 KEY = "luma-api-stranger-1"
 INACTIVE = {

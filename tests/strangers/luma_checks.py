@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from .records import Json, as_list, as_object, whole
+from strangers.records import Json, as_list, as_object, whole
 
 Problem: TypeAlias = tuple[int, str]
 

@@ -2,9 +2,9 @@
 
 import attrs
 
-from .records import Answer, Arrival, Books, Json, whole
-from .storage import Storage
-from .worlds import LumaWorld
+from strangers.records import Answer, Arrival, Books, Json, whole
+from strangers.storage import Storage
+from strangers.worlds import LumaWorld
 
 
 @attrs.define(kw_only=True)

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import attrs
 
-from .luma_checks import credits_of, model_of, type_of
-from .records import Arrival, Books, Charge, Json
-from .storage import MP4, Storage, make_png
-from .worlds import LumaWorld, draw
+from strangers.luma_checks import credits_of, model_of, type_of
+from strangers.records import Arrival, Books, Charge, Json
+from strangers.storage import MP4, Storage, make_png
+from strangers.worlds import LumaWorld, draw
 
 REASONS = {
     "content_moderated": "Generation output was flagged by our content moderation system.",

@@ -7,11 +7,11 @@ from typing import Literal, Self
 
 from aiohttp import web
 
-from .generor import Generor
-from .luma import Luma
-from .records import Answer, Api, Arrival, Books, Charge, Clock, Script, gateway_page
-from .storage import MP4, Storage, make_png
-from .worlds import GenerorWorld, LumaWorld, Others, Outage
+from strangers.generor import Generor
+from strangers.luma import Luma
+from strangers.records import Answer, Api, Arrival, Books, Charge, Clock, Script, gateway_page
+from strangers.storage import MP4, Storage, make_png
+from strangers.worlds import GenerorWorld, LumaWorld, Others, Outage
 
 EPOCH = 1_790_000_000.0
 """Unix seconds at which the loop's clock is 0: some moment in September 2026."""
@@ -24,7 +24,7 @@ class StrangerServer:
     Date included, is made before the second. ``script`` is asked before everything else.
     """
 
-    def __init__(  # noqa: PLR0913 - all by name
+    def __init__(
         self,
         *,
         luma: LumaWorld | None = None,
@@ -42,11 +42,11 @@ class StrangerServer:
         self._travel = (travel, jitter)
         self._epoch = epoch
         self._seed = seed
-        self._travel_rng = Random(seed + 1)  # noqa: S311 - no secret
+        self._travel_rng = Random(seed + 1)
 
     async def __aenter__(self) -> Self:
         self.clock = Clock(self._epoch)
-        self._books = Books(self.clock, Random(self._seed), self.requests, self.charges)  # noqa: S311 - no secret
+        self._books = Books(self.clock, Random(self._seed), self.requests, self.charges)
         self._storage = Storage(self.clock)
         luma_world, generor_world = self._worlds
         self.luma = Luma(luma_world, self._books, self._storage)

@@ -1,40 +1,12 @@
-"""A loop whose time jumps, and a user who sends requests on it: what the server's own tests need."""
+"""A user who sends bare requests, in virtual time: what the server's own tests need."""
 
-import asyncio
-import selectors
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import aiohttp
 
-from . import GenerorWorld, LumaWorld, StrangerServer
-
-
-class JumpingSelector(selectors.DefaultSelector):
-    """Waits for the network a millisecond, then lets time jump to the next timer."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, or nothing and the time moved on."""
-        if timeout is None:
-            return super().select(None)
-        events = super().select(min(timeout, 0.001))
-        if not events:
-            self.now += max(timeout, 0.0)
-        return events
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop that never sleeps."""
-
-    def __init__(self) -> None:
-        self._jumping = JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        """Return the seconds that were jumped over."""
-        return self._jumping.now
+from generor_async.testing import run
+from strangers import GenerorWorld, LumaWorld, StrangerServer
 
 
 class Reply:
@@ -46,7 +18,7 @@ class Reply:
         self.content = content
         self._response = response
 
-    async def json(self) -> Any:  # noqa: ANN401 - tests look inside
+    async def json(self) -> Any:
         """Return the body."""
         return await self._response.json()
 
@@ -86,16 +58,15 @@ def play(story: Story, server: Callable[[], StrangerServer]) -> None:
         async with server() as running, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(None)) as session:
             await story(User(running, session))
 
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        runner.run(main())
+    run(main())
 
 
-def luma(**switches: Any) -> Callable[[], StrangerServer]:  # noqa: ANN401 - any switch
+def luma(**switches: Any) -> Callable[[], StrangerServer]:
     """Make a server whose Luma has these switches."""
     return lambda: StrangerServer(luma=LumaWorld(**switches))
 
 
-def generor(**switches: Any) -> Callable[[], StrangerServer]:  # noqa: ANN401 - any switch
+def generor(**switches: Any) -> Callable[[], StrangerServer]:
     """Make a server whose Generor has these switches."""
     return lambda: StrangerServer(generor=GenerorWorld(**switches))
 

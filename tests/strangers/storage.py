@@ -7,7 +7,7 @@ import zlib
 from itertools import count
 from urllib.parse import urlencode
 
-from .records import Answer, Arrival, Clock
+from strangers.records import Answer, Arrival, Clock
 
 DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'
 MP4 = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"isom", 512, b"isom", b"mp42") + struct.pack(">I4s", 8, b"mdat")

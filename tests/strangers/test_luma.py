@@ -1,4 +1,4 @@
-"""The server's Luma Agents API, seen by bare aiohttp on a loop whose time jumps."""
+"""The server's Luma Agents API, seen by bare aiohttp in virtual time."""
 
 import asyncio
 import base64
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from . import Held, Others, Span
-from .stage import User, luma, play, text_of, wall
+from strangers import Held, Others, Span
+from strangers.stage import User, luma, play, text_of, wall
 
 EDIT = {
     "model": "uni-1-max",

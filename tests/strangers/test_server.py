@@ -1,12 +1,12 @@
-"""What both APIs share, and the server's Generor API, seen by bare aiohttp on a loop whose time jumps."""
+"""What both APIs share, and the server's Generor API, seen by bare aiohttp in virtual time."""
 
 import asyncio
 
 import aiohttp
 import pytest
 
-from . import Answer, Outage, StrangerServer, in_turn
-from .stage import Reply, User, generor, luma, play
+from strangers import Answer, Outage, StrangerServer, in_turn
+from strangers.stage import Reply, User, generor, luma, play
 
 
 def test_outages_answer_before_or_after_the_charge() -> None:
