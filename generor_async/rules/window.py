@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.state import checked
 from generor_async.rules.weights import Kind
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
@@ -95,6 +96,8 @@ class Counted:
     most: int
     dropped: int
     """How many units had been seen to be forgotten before their time when it was sent."""
+    refused: int
+    """How many units had been refused when it was sent."""
     gone: int
     """How many units of ours had left the window when it was sent."""
 
@@ -154,6 +157,8 @@ class Window:
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
     _exact: Exact | None = field(default=None, init=False)
     """The last answer that told exactly what the window held."""
+    _begun: float = field(default=-math.inf, init=False)
+    """When the request was sent whose answer showed last that the window doesn't slide."""
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
@@ -238,7 +243,7 @@ class Window:
         least = min(self.own.surely(sent) + units, self.own.units)
         if sent >= self._due:
             self._due = math.inf
-        return Counted(number, least, self.own.units, self.own.dropped, self.own.gone)
+        return Counted(number, least, self.own.units, self.own.dropped, self.own.refused, self.own.gone)
 
     def fall(self, sent: float, counted: Counted, total: int, then: Sent, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
@@ -270,11 +275,13 @@ class Window:
             self._asked = None
         self.foreign.forget(now)
         dropped = self.own.dropped - counted.dropped
-        most = total - counted.least + dropped
+        most = total - counted.least + dropped + self.own.refused - counted.refused
         if most < 0:  # but for what has left in its time since
             self.own.drop_oldest(-most - self.own.gone + counted.gone)
+            self._begun = sent
         self.foreign.lower_to(most)
-        self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
+        if sent > self._begun + JITTER:  # else it may have arrived before the window began anew
+            self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             reset = now + resets_in
@@ -329,7 +336,7 @@ class Window:
             self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
         limit = self.limit
         for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, value)
+            setattr(self, name, checked(value, getattr(self, name)))
         if self.limit is None:
             self.limit = limit
 
@@ -357,5 +364,5 @@ def load_kinds(dumped: Any) -> dict[Kind, int]:
     return {Kind(*kind): count for *kind, count in dumped}
 
 
-_KEPT: Final = ("limit", "_heard", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
+_KEPT: Final = ("limit", "_heard", "_begun", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
 """What else there is to know of a window."""

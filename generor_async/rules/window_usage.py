@@ -61,6 +61,8 @@ class OwnUsage:
     """How many units the server may still count; those that are older are taken away by `forget`."""
     dropped: int = field(default=0, init=False)
     """How many units the server was seen to have forgotten before their time."""
+    refused: int = field(default=0, init=False)
+    """How many units the server was seen not to have counted."""
     gone: int = field(default=0, init=False)
     """How many units have left it in their time."""
     last_end: float = field(default=-math.inf, init=False)
@@ -111,6 +113,7 @@ class OwnUsage:
         units = min(units, entry.units)
         entry.units -= units
         self.units -= units
+        self.refused += units
         if number < self._leaving:
             self._leaving_units -= units
         for flight in self._flights:
@@ -192,13 +195,18 @@ class OwnUsage:
         """Return what `load` takes."""
         entries = [[each.sent, each.base, each.units] for each in self._entries]
         flights = [[each.number, each.until, each.units] for each in self._flights]
-        return [self._first, self.dropped, self.gone, self.last_end, entries, flights]
+        return [self._first, self.dropped, self.refused, self.gone, self.last_end, entries, flights]
 
     def load(self, dumped: Any) -> None:
         """Take over what another has sent."""
-        self._first, self.dropped, self.gone, self.last_end, entries, flights = dumped
-        self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
-        self._flights = deque(_Flight(*each) for each in flights)
+        first, dropped, refused, gone, last_end, entries, flights = dumped
+        self._first, self.dropped, self.refused, self.gone = int(first), int(dropped), int(refused), int(gone)
+        self.last_end = float(last_end)
+        self._entries = deque(
+            Entry(self._first + at, float(sent), float(base), int(units))
+            for at, (sent, base, units) in enumerate(entries)
+        )
+        self._flights = deque(_Flight(int(number), float(until), int(units)) for number, until, units in flights)
         self.units = sum(each.units for each in self._entries)
         self._flying = sum(each.units for each in self._flights)
         self._leaving, self._leaving_units = self._first, 0
@@ -301,6 +309,7 @@ class ForeignUsage:
 
     def load(self, dumped: Any) -> None:
         """Take over what another has seen."""
-        self.seen, intervals = dumped
-        self._intervals = deque(_Interval(*each) for each in intervals)
+        seen, intervals = dumped
+        self.seen = float(seen)
+        self._intervals = deque(_Interval(float(since), float(until), int(units)) for since, until, units in intervals)
         self.units = sum(each.units for each in self._intervals)
