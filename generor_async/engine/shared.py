@@ -85,7 +85,10 @@ class Shared:
         return self._clock.time() + self._behind
 
     def at(self, now: float) -> float:
-        """Return a moment of this process's own clock by the one that processes have in common."""
+        """Return a moment of this process's own clock by the one that processes have in common.
+
+        It is to be asked for in a step: only there it is known whether that clock was set back.
+        """
         return now + self.now() - self._clock.monotonic()
 
     def reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
@@ -158,7 +161,7 @@ class Shared:
             self._behind = max(behind, last - self._clock.time())
             if state != self._seen:
                 self._state.load(json.loads(state), self.now())
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
             self._state.load(json.loads(self._anew), self.now())
 

@@ -359,26 +359,26 @@ class Pace:
         self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
         self._pending_units = sum(units for _, units in self._pending.values())
         self._kinds = load_kinds(kinds)
-        for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, checked(value, getattr(self, name)))
+        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
+            setattr(self, name, checked(value, kind, maybe=name in {"tier", "_leader"}))
 
 
-_KEPT: Final = (
-    "tier",
-    "_number",
-    "_total",
-    "_held",
-    "_held_scope",
-    "_leader",
-    "_untold",
-    "_told",
-    "_last",
-    "_led",
-    "_clear",
-    "_quick",
-    "_smooth_due",
-    "_refused",
-    "_refusals",
-    "_all_refusals",
-)
+_KEPT: Final[dict[str, type]] = {
+    "tier": str,
+    "_number": int,
+    "_total": int,
+    "_held": float,
+    "_held_scope": str,
+    "_leader": float,
+    "_untold": bool,
+    "_told": float,
+    "_last": float,
+    "_led": float,
+    "_clear": bool,
+    "_quick": bool,
+    "_smooth_due": float,
+    "_refused": float,
+    "_refusals": int,
+    "_all_refusals": int,
+}
 """What else there is to know of a key's windows."""

@@ -25,12 +25,11 @@ def load_fields(rule: attrs.AttrsInstance, data: Mapping[str, Any], *without: st
         setattr(rule, attribute.name, attribute.default if value is None and infinite else value)
 
 
-def checked(value: Any, like: object) -> Any:
-    """Return a value that has the type of another, or is None, or a number for a number. Raises TypeError."""
-    number = isinstance(value, (int, float)) and (like is None or isinstance(like, (int, float)))
-    if value is None or number or (isinstance(value, str) and (like is None or isinstance(like, str))):
+def checked(value: Any, kind: type, *, maybe: bool = False) -> Any:
+    """Return a value that is of a kind (float: any number), or, if it may be, None. Raises TypeError for another."""
+    if isinstance(value, (float, int) if kind is float else kind) or (maybe and value is None):
         return value
-    raise TypeError(f"{value!r} instead of {like!r}")
+    raise TypeError(f"{value!r} is no {kind.__name__}")
 
 
 def _attributes(rule: attrs.AttrsInstance, without: tuple[str, ...]) -> list[tuple[str, "attrs.Attribute[Any]"]]:

@@ -333,10 +333,10 @@ class Window:
         self._exact = None
         if exact is not None:
             units, gone, dropped, kinds, refusals = exact
-            self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
+            self._exact = Exact(int(units), int(gone), int(dropped), Sent(load_kinds(kinds), int(refusals)))
         limit = self.limit
-        for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, checked(value, getattr(self, name)))
+        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
+            setattr(self, name, checked(value, kind, maybe=name in {"limit", "_asked"}))
         if self.limit is None:
             self.limit = limit
 
@@ -361,8 +361,17 @@ def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
 
 def load_kinds(dumped: Any) -> dict[Kind, int]:
     """Return what `dump_kinds` was given."""
-    return {Kind(*kind): count for *kind, count in dumped}
+    return {Kind(str(model), str(type_), int(weight)): int(count) for model, type_, weight, count in dumped}
 
 
-_KEPT: Final = ("limit", "_heard", "_begun", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
+_KEPT: Final[dict[str, type]] = {
+    "limit": int,
+    "_heard": float,
+    "_begun": float,
+    "_refused": float,
+    "_due": float,
+    "_ask_from": float,
+    "_guess_from": float,
+    "_asked": float,
+}
 """What else there is to know of a window."""
