@@ -1,6 +1,7 @@
-"""The limits of a key outlive the process and are shared by those side by side; whatever the file does costs no call."""
+"""The limits of a key outlive the process and are shared by those side by side; no file costs a call."""
 
 import asyncio
+import copy
 import functools
 import json
 import logging
@@ -10,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,7 @@ from generor_async.rules.weights import Weights
 from generor_async.rules.window import HOUR, JITTER, MINUTE
 from generor_async.simulator import Simulator
 from generor_async.testing import run
+from generor_async.values import is_array, is_object
 
 T = TypeVar("T")
 SCOPE = "0123abcd"
@@ -51,6 +53,10 @@ def virtual(scene: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Pat
 
 def contents(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def nothing(_: KeyState, __: float) -> None:
+    """Have the store looked at."""
 
 
 class Process:
@@ -77,7 +83,7 @@ class Process:
         return permit
 
     def used(self) -> int:
-        self.shared.note(lambda *_: None)
+        self.shared.note(nothing)
         return self.pace.states(self.clock.monotonic())["minute"].used
 
 
@@ -86,7 +92,7 @@ def on(path: Path, clock: FakeClock, **known: Any) -> Process:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Generator[None]:
     """Keep the file to somebody else."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -289,8 +295,8 @@ async def test_a_queue_of_one_process_goes_on_when_another_gives_a_place_back(tm
 async def test_a_request_takes_three_transactions_at_most(tmp_path: Path) -> None:
     for api in ("generor", "luma"):
         limits = Limits(rpm=300, store=tmp_path / api)
-        assert limits._store is not None
-        limits._store = counting = Counting(limits._store)  # type: ignore[assignment]
+        counting = Counting(SQLiteStore(tmp_path / api))
+        limits._store = counting  # type: ignore[assignment]
         async with Simulator(tier="enterprise", luma_rpm=300, luma_jobs=50) as simulator:
             if api == "generor":
                 async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
@@ -427,8 +433,7 @@ def test_what_happens_while_the_file_is_busy_is_told_later(tmp_path: Path) -> No
 @virtual
 async def test_calls_go_through_while_another_keeps_the_file_to_itself(tmp_path: Path) -> None:
     limits = Limits(store=tmp_path / "limits")
-    assert limits._store is not None
-    limits._store._connection.execute("PRAGMA busy_timeout = 0")  # pyright: ignore[reportPrivateUsage]
+    limits._store = impatient(tmp_path / "limits")  # pyright: ignore[reportPrivateUsage]
     async with Simulator() as simulator, AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
         await generor.users.me()
         with locked(tmp_path / "limits"):
@@ -518,18 +523,21 @@ def test_what_cannot_be_read_is_told_and_the_limits_begin_anew(
     assert on(tmp_path / "limits", clock, rpm=5).used() == (1 if text is not None else 2)
 
 
-def leaves(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Return the places of all that stands in JSON data."""
     yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in pairs:
-        yield from leaves(each, (*path, key))
+    if is_object(value):
+        for key in value:
+            yield from places(value[key], (*path, key))
+    elif is_array(value):
+        for at, each in enumerate(value):
+            yield from places(each, (*path, at))
 
 
 def replaced(value: Any, path: tuple[Any, ...], other: object) -> Any:
     if not path:
         return other
-    twin = dict(value) if isinstance(value, dict) else list(value)
+    twin = copy.copy(value)
     twin[path[0]] = replaced(value[path[0]], path[1:], other)
     return twin
 
@@ -540,7 +548,7 @@ class Memory:
     def __init__(self) -> None:
         self.text: str | None = None
 
-    def update(self, _: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
+    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
         text, result = decide(self.text)
         self.text = self.text if text is None else text
         return result
@@ -562,8 +570,9 @@ def test_whatever_stands_in_the_state_no_call_fails_of_it(data: st.DataObject, o
     assert store.text is not None
     head, _, state = store.text.partition("\n")
     whole = json.loads(state)
-    places = sorted(leaves(whole), key=repr)
-    store.text = f"{head}\n{json.dumps(replaced(whole, data.draw(st.sampled_from(places)), other))}"
+    store.text = (
+        f"{head}\n{json.dumps(replaced(whole, data.draw(st.sampled_from(sorted(places(whole), key=repr))), other))}"
+    )
     reader = Process(store, clock)
     for _ in range(3):
         permit = reader.reserve()

@@ -143,7 +143,7 @@ def test_alone_on_a_key_nothing_is_ever_refused_and_no_place_is_left_unused(
     service: float,
     reset: Reset,
 ) -> None:
-    how = {"base": base, "phase": phase, "connecting": connecting, "service": service, "reset": reset}
+    how: dict[str, Any] = {"base": base, "phase": phase, "connecting": connecting, "service": service, "reset": reset}
     life = world(style, limit, seed, calls=4 * limit + 3, watch=nobody_else_is_seen, **how).run()
     assert not life.refused
     turn = MINUTE + 2 * JITTER + connecting
@@ -1023,7 +1023,6 @@ def test_what_is_let_go_and_not_sent_yet_is_used() -> None:
 def test_limits_that_an_answer_without_a_permit_names_are_taken_over() -> None:
     pace = luma(None)
     pace.received(send(pace, 0.0), 0.1, None, succeeded=True)
-    assert pace.unbound
     pace.told(said(10, 4))
     assert not pace.unbound
     assert pace.windows[0].limit == 10

@@ -3,6 +3,7 @@
 import json
 import math
 from random import Random
+from typing import Any
 
 from attrs import define, field
 from hypothesis import given, settings
@@ -143,15 +144,9 @@ def test_a_log_holds_no_more_entries_than_grains_or_requests() -> None:
     for number in range(20_000):
         usage.add(number / 100, 1)
         usage.forget(number / 100)
-    assert len(_entries(usage)) <= GRAINS + 8
-
-
-def _entries(usage: OwnUsage) -> list[object]:
-    dumped = usage.dump()
-    assert isinstance(dumped, list)
-    entries = dumped[-1]
-    assert isinstance(entries, list)
-    return list(entries)
+    dumped: Any = usage.dump()
+    assert len(dumped[-2]) <= GRAINS + 8
+    assert len(dumped[-1]) <= 100 * JITTER + 1
 
 
 # --- others ---------------------------------------------------------------------------------------------------------
@@ -200,10 +195,8 @@ def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_aft
 
 def _check(usage: ForeignUsage, now: float) -> None:
     assert usage.units >= 0
-    dumped = usage.dump()
-    assert isinstance(dumped, list)
+    dumped: Any = usage.dump()
     intervals = dumped[1]
-    assert isinstance(intervals, list)
     assert len(intervals) <= PARTS + 2
     assert (usage.units > 0) == (usage.next_end < math.inf)
     assert (usage.next_end < math.inf) == bool(intervals)
