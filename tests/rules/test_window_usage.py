@@ -89,30 +89,28 @@ def test_what_the_server_has_counted_for_sure_is_never_overestimated(
     history: list[tuple[str, int, int, float]],
 ) -> None:
     """A request that is sent now finds at least so many of ours, however late each of them and it arrive."""
-    for grain in (0.0, SPAN / 12):
-        usage, sent, now = OwnUsage(SPAN, grain), list[tuple[float, int]](), 0.0
-        for what, _, units, later in history:
-            now += later
-            usage.forget(now)
-            if what == "add":
-                usage.add(now, units)
-                sent.append((now, units))
-            sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
-            assert 0 <= usage.surely(now) <= sure
+    usage, sent, now = OwnUsage(SPAN, 0.0), list[tuple[float, int]](), 0.0
+    for what, _, units, later in history:
+        now += later
+        usage.forget(now)
+        if what == "add":
+            usage.add(now, units)
+            sent.append((now, units))
+        sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
+        assert 0 <= usage.surely(now) <= sure
 
 
 @given(steps)
 @settings(max_examples=200)
 def test_what_is_in_flight_is_what_may_still_be_refused(history: list[tuple[str, int, int, float]]) -> None:
-    for grain in (0.0, SPAN / 12):
-        usage, sent, now = OwnUsage(SPAN, grain), list[tuple[float, int]](), 0.0
-        for what, _, units, later in history:
-            now += later
-            usage.forget(now)
-            if what == "add":
-                usage.add(now, units)
-                sent.append((now, units))
-            assert usage.in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
+    usage, sent, now = OwnUsage(SPAN, 0.0), list[tuple[float, int]](), 0.0
+    for what, _, units, later in history:
+        now += later
+        usage.forget(now)
+        if what == "add":
+            usage.add(now, units)
+            sent.append((now, units))
+        assert usage.in_flight(now) == sum(n for at, n in sent if at + JITTER > now)
 
 
 def test_an_answer_that_comes_sooner_than_the_jitter_ends_the_flight() -> None:
