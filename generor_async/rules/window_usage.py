@@ -160,20 +160,24 @@ class OwnUsage:
     def drop_oldest(self, units: int) -> None:
         """Take away the oldest: the window holds less than all of ours, so it doesn't slide.
 
-        Those that were sent soon after them may be the ones that are gone instead, so they end no sooner.
+        What is still under way goes last. Those that were sent soon after what goes may have gone instead, so they end
+        no sooner.
         """
-        entries, sent, base = self._entries, -math.inf, -math.inf
-        while units > 0 and entries:
-            first = entries.popleft()
-            units -= first.units
-            self.dropped += first.units
-            self._drop(first)
-            sent, base = first.sent, max(base, first.base)
-        for entry in entries:
+        sent = base = -math.inf
+        for flying in (False, True):
+            for entry in self._entries:
+                if units <= 0:
+                    break
+                if entry.flying == flying and entry.units:
+                    units -= entry.units
+                    sent, base = max(sent, entry.sent), max(base, entry.base)
+                    self.dropped += entry.units
+                    self.remove(entry.number, entry.units)
+        for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
             entry.base = max(entry.base, base)
-        self._oldest()
+        self._sweep()
 
     def settles_at(self) -> float:
         """Return when the first of those in flight is taken for admitted."""
@@ -212,6 +216,12 @@ class OwnUsage:
         if entry.flying:
             entry.flying = False
             self._flying -= entry.units
+        self._oldest()
+
+    def _sweep(self) -> None:
+        """Let go of entries at the front of which nothing is left."""
+        while self._entries and not self._entries[0].units:
+            self._drop(self._entries.popleft())
         self._oldest()
 
     def _oldest(self) -> None:
