@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from attrs import define, field
 
 from generor_async.rules.rate_headers import Said
+from generor_async.rules.state import checked
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
 from generor_async.rules.window import (
@@ -421,7 +422,7 @@ class Pace:
         self._kinds.clear()
         self._free = 0
         for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, value)
+            setattr(self, name, checked(value, getattr(self, name)))
 
 
 _KEPT: Final = (

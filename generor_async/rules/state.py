@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["dump_fields", "load_fields"]
+__all__ = ["checked", "dump_fields", "load_fields"]
 
 
 def dump_fields(rule: attrs.AttrsInstance, *without: str) -> dict[str, Any]:
@@ -23,6 +23,14 @@ def load_fields(rule: attrs.AttrsInstance, data: Mapping[str, Any], *without: st
             raise TypeError(f"{name} is {value!r}")
         infinite = isinstance(attribute.default, float) and math.isinf(attribute.default)
         setattr(rule, attribute.name, attribute.default if value is None and infinite else value)
+
+
+def checked(value: Any, like: object) -> Any:
+    """Return a value that has the type of another, or is None, or a number for a number. Raises TypeError."""
+    number = isinstance(value, (int, float)) and (like is None or isinstance(like, (int, float)))
+    if value is None or number or (isinstance(value, str) and (like is None or isinstance(like, str))):
+        return value
+    raise TypeError(f"{value!r} instead of {like!r}")
 
 
 def _attributes(rule: attrs.AttrsInstance, without: tuple[str, ...]) -> list[tuple[str, "attrs.Attribute[Any]"]]:

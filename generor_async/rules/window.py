@@ -13,6 +13,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+<<<<<<< HEAD
+=======
+from generor_async.rules.state import checked
+from generor_async.rules.weights import Kind
+>>>>>>> pacetests
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
@@ -90,6 +95,8 @@ class Counted:
     most: int
     dropped: int
     """How many units had been seen to be forgotten before their time when it was sent."""
+    refused: int
+    """How many units had been refused when it was sent."""
     gone: int
     """How many units of ours had left the window when it was sent."""
 
@@ -125,9 +132,16 @@ class Window:
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
+<<<<<<< HEAD
     _exact: tuple[int, int, int, int] | None = field(default=None, init=False)
     """The last answer that told exactly what the window held, of ours at least: the units that it named, those that had
     left and had been dropped when its request was sent, and how many requests had been sent by then."""
+=======
+    _exact: Exact | None = field(default=None, init=False)
+    """The last answer that told exactly what the window held."""
+    _begun: float = field(default=-math.inf, init=False)
+    """When the request was sent whose answer showed last that the window doesn't slide."""
+>>>>>>> pacetests
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
@@ -223,7 +237,11 @@ class Window:
         least = min(own.surely(sent) + units, own.units)
         if sent >= self._due:
             self._due = math.inf
+<<<<<<< HEAD
         return Counted(number, least, own.units, own.dropped, own.gone)
+=======
+        return Counted(number, least, self.own.units, self.own.dropped, self.own.refused, self.own.gone)
+>>>>>>> pacetests
 
     def exactly(self, sent: float, counted: Counted, total: int, number: int, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
@@ -254,6 +272,7 @@ class Window:
         since, self._heard = self._heard, sent
         if self._asked is not None and self._asked < sent:
             self._asked = None
+<<<<<<< HEAD
         own, foreign = self.own, self.foreign
         if foreign.units:
             foreign.forget(now)
@@ -265,6 +284,17 @@ class Window:
             foreign.lower_to(most)
         if least > 0:
             foreign.raise_to(least, since=since, until=min(sent + JITTER, now))
+=======
+        self.foreign.forget(now)
+        dropped = self.own.dropped - counted.dropped
+        most = total - counted.least + dropped + self.own.refused - counted.refused
+        if most < 0:  # but for what has left in its time since
+            self.own.drop_oldest(-most - self.own.gone + counted.gone)
+            self._begun = sent
+        self.foreign.lower_to(most)
+        if sent > self._begun + JITTER:  # else it may have arrived before the window began anew
+            self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
+>>>>>>> pacetests
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             self._reset(now + resets_in, now - sent)
@@ -311,7 +341,7 @@ class Window:
         self.foreign.load(foreign)
         limit = self.limit
         for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, value)
+            setattr(self, name, checked(value, getattr(self, name)))
         if self.limit is None:
             self.limit = limit
 
@@ -329,5 +359,19 @@ class Window:
         )
 
 
+<<<<<<< HEAD
 _KEPT: Final = ("limit", "_heard", "_refused", "_exact", "_due", "_ask_from", "_guess_from", "_asked")
+=======
+def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
+    """Return counts by kind as plain data."""
+    return [[*kind, count] for kind, count in kinds.items()]
+
+
+def load_kinds(dumped: Any) -> dict[Kind, int]:
+    """Return what `dump_kinds` was given."""
+    return {Kind(*kind): count for *kind, count in dumped}
+
+
+_KEPT: Final = ("limit", "_heard", "_begun", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
+>>>>>>> pacetests
 """What else there is to know of a window."""
