@@ -352,7 +352,8 @@ class Pace:
         """Return what a longer window had counted of ours: what was sent since is known, what left it was little."""
         own = window.own
         most = own.units - (self._total - permit.total)
-        return Counted(-1, max(0, most - permit.counted.most + permit.counted.least), most, own.dropped, own.gone)
+        least = max(0, most - permit.counted.most + permit.counted.least)
+        return Counted(-1, least, most, own.dropped, own.refused, own.gone)
 
     def _later(self, permit: Permit, now: float) -> int:
         """Return how many units were sent so soon after a request that they may have arrived before it."""

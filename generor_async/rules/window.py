@@ -13,11 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
-<<<<<<< HEAD
-=======
 from generor_async.rules.state import checked
-from generor_async.rules.weights import Kind
->>>>>>> pacetests
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
@@ -64,6 +60,8 @@ GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
 GAP_PART: Final = 0.05
 """The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
+MANY: Final = 0.1
+"""The part of a limit that others use where they are many."""
 NEARLY: Final = 0.25
 """The part of a limit that is left when a window counts as nearly full."""
 
@@ -132,16 +130,11 @@ class Window:
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
-<<<<<<< HEAD
     _exact: tuple[int, int, int, int] | None = field(default=None, init=False)
     """The last answer that told exactly what the window held, of ours at least: the units that it named, those that had
     left and had been dropped when its request was sent, and how many requests had been sent by then."""
-=======
-    _exact: Exact | None = field(default=None, init=False)
-    """The last answer that told exactly what the window held."""
     _begun: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer showed last that the window doesn't slide."""
->>>>>>> pacetests
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
@@ -237,11 +230,7 @@ class Window:
         least = min(own.surely(sent) + units, own.units)
         if sent >= self._due:
             self._due = math.inf
-<<<<<<< HEAD
-        return Counted(number, least, own.units, own.dropped, own.gone)
-=======
-        return Counted(number, least, self.own.units, self.own.dropped, self.own.refused, self.own.gone)
->>>>>>> pacetests
+        return Counted(number, least, own.units, own.dropped, own.refused, own.gone)
 
     def exactly(self, sent: float, counted: Counted, total: int, number: int, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
@@ -272,29 +261,20 @@ class Window:
         since, self._heard = self._heard, sent
         if self._asked is not None and self._asked < sent:
             self._asked = None
-<<<<<<< HEAD
         own, foreign = self.own, self.foreign
         if foreign.units:
             foreign.forget(now)
         dropped = own.dropped - counted.dropped
         most, least = total - counted.least + dropped, total - counted.most + dropped - later
+        most += own.refused - counted.refused
         if most < foreign.units:
             if most < 0:  # but for what has left in its time since
                 own.drop_oldest(-most - own.gone + counted.gone)
+                self._begun = sent
             foreign.lower_to(most)
-        if least > 0:
+        if least > 0 and sent > self._begun + JITTER:  # else it may have arrived before the window began anew
             foreign.raise_to(least, since=since, until=min(sent + JITTER, now))
-=======
-        self.foreign.forget(now)
-        dropped = self.own.dropped - counted.dropped
-        most = total - counted.least + dropped + self.own.refused - counted.refused
-        if most < 0:  # but for what has left in its time since
-            self.own.drop_oldest(-most - self.own.gone + counted.gone)
-            self._begun = sent
-        self.foreign.lower_to(most)
-        if sent > self._begun + JITTER:  # else it may have arrived before the window began anew
-            self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
->>>>>>> pacetests
+            self._notice(now)
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             self._reset(now + resets_in, now - sent)
@@ -319,6 +299,12 @@ class Window:
         self.foreign.forget(now)
         self.foreign.raise_to(self.limit - self.own.units - pending, since=since, until=now)
         self.foreign.none_ends_before(until - ROUNDING)
+        self._notice(now)
+
+    def _notice(self, now: float) -> None:
+        """Note it where there are many others: few take a place now and then, and no care is worth its time."""
+        if self.limit is not None and self.foreign.units >= MANY * self.limit:
+            self.foreign.seen = now
 
     def asked_in_vain(self, now: float, *, guessed: bool, again: bool) -> None:
         """Ask no more for a while after a refusal: the more seldom, the more our own requests tell.
@@ -332,13 +318,17 @@ class Window:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.own.dump(), self.foreign.dump(), *(getattr(self, name) for name in _KEPT)]
+        return [self.own.dump(), self.foreign.dump(), self._exact, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any) -> None:
         """Take over what another knows of the window."""
-        own, foreign, *kept = dumped
+        own, foreign, exact, *kept = dumped
         self.own.load(own)
         self.foreign.load(foreign)
+        self._exact = None
+        if exact is not None:
+            total, gone, dropped, number = exact
+            self._exact = int(total), int(gone), int(dropped), int(number)
         limit = self.limit
         for name, value in zip(_KEPT, kept, strict=True):
             setattr(self, name, checked(value, getattr(self, name)))
@@ -359,19 +349,5 @@ class Window:
         )
 
 
-<<<<<<< HEAD
-_KEPT: Final = ("limit", "_heard", "_refused", "_exact", "_due", "_ask_from", "_guess_from", "_asked")
-=======
-def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
-    """Return counts by kind as plain data."""
-    return [[*kind, count] for kind, count in kinds.items()]
-
-
-def load_kinds(dumped: Any) -> dict[Kind, int]:
-    """Return what `dump_kinds` was given."""
-    return {Kind(*kind): count for *kind, count in dumped}
-
-
 _KEPT: Final = ("limit", "_heard", "_begun", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
->>>>>>> pacetests
 """What else there is to know of a window."""

@@ -52,6 +52,8 @@ class OwnUsage:
     """How many units the server may still count; those that are older are taken away by `forget`."""
     dropped: int = field(default=0, init=False)
     """How many units the server was seen to have forgotten before their time."""
+    refused: int = field(default=0, init=False)
+    """How many units the server was seen not to have counted."""
     gone: int = field(default=0, init=False)
     """How many units have left it in their time."""
     last_end: float = field(default=-math.inf, init=False)
@@ -106,15 +108,19 @@ class OwnUsage:
     def remove(self, number: int, units: int) -> None:
         """Note that the server did not count a request; one that has left the window already stays so."""
         entry = self._entry(number)
-        if entry is None:
-            return
+        if entry is not None:
+            self.refused += self._take(entry, units)
+
+    def _take(self, entry: Entry, units: int) -> int:
+        """Take units out of an entry; return how many there were."""
         units = min(units, entry.units)
         entry.units -= units
         self.units -= units
-        if number < self._leaving:
+        if entry.number < self._leaving:
             self._leaving_units -= units
         if entry.flying:
             self._flying -= units
+        return units
 
     def remove_latest(self, units: int) -> None:
         """Note that the server did not count some of what was sent last."""
@@ -169,10 +175,9 @@ class OwnUsage:
                 if units <= 0:
                     break
                 if entry.flying == flying and entry.units:
-                    units -= entry.units
                     sent, base = max(sent, entry.sent), max(base, entry.base)
-                    self.dropped += entry.units
-                    self.remove(entry.number, entry.units)
+                    taken = self._take(entry, entry.units)
+                    self.dropped, units = self.dropped + taken, units - taken
         for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
@@ -194,12 +199,17 @@ class OwnUsage:
     def dump(self) -> JSON:
         """Return what `load` takes."""
         entries = [[each.sent, each.base, each.units, each.flying] for each in self._entries]
-        return [self._first, self.dropped, self.gone, self.last_end, entries]
+        return [self._first, self.dropped, self.refused, self.gone, self.last_end, entries]
 
     def load(self, dumped: Any) -> None:
         """Take over what another has sent."""
-        self._first, self.dropped, self.gone, self.last_end, entries = dumped
-        self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
+        first, dropped, refused, gone, last_end, entries = dumped
+        self._first, self.dropped, self.refused, self.gone = int(first), int(dropped), int(refused), int(gone)
+        self.last_end = float(last_end)
+        self._entries = deque(
+            Entry(self._first + at, float(sent), float(base), int(units), bool(flying))
+            for at, (sent, base, units, flying) in enumerate(entries)
+        )
         self._flights = deque(each for each in self._entries if each.flying)
         self.units = sum(each.units for each in self._entries)
         self._flying = sum(each.units for each in self._flights)
@@ -245,7 +255,7 @@ class ForeignUsage:
     units: int = field(default=0, init=False)
     """How many the server may still count."""
     seen: float = field(default=-math.inf, init=False)
-    """When some of them were in the window last."""
+    """When many of them were in the window last."""
     _intervals: deque[_Interval] = field(factory=deque[_Interval], init=False)
 
     def forget(self, now: float) -> None:
@@ -257,8 +267,6 @@ class ForeignUsage:
     def raise_to(self, units: int, *, since: float, until: float) -> None:
         """Learn that there are at least so many: those that are new came in this time."""
         more = units - self.units
-        if units > 0:
-            self.seen = until
         if more <= 0:
             return
         self.units = units
@@ -315,6 +323,7 @@ class ForeignUsage:
 
     def load(self, dumped: Any) -> None:
         """Take over what another has seen."""
-        self.seen, intervals = dumped
-        self._intervals = deque(_Interval(*each) for each in intervals)
+        seen, intervals = dumped
+        self.seen = float(seen)
+        self._intervals = deque(_Interval(float(since), float(until), int(units)) for since, until, units in intervals)
         self.units = sum(each.units for each in self._intervals)
