@@ -60,6 +60,8 @@ GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
 GAP_PART: Final = 0.05
 """The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
+PLENTY: Final = 1_000
+"""Units that may leave where no limit is known, until it is asked for again."""
 MANY: Final = 0.1
 """The part of a limit that others use where they are many."""
 NEARLY: Final = 0.25
@@ -172,7 +174,7 @@ class Window:
     def room(self, now: float, units: int) -> int:
         """Return how many units may leave beside so many, whatever becomes of others; 0 where that is not sure."""
         if self.limit is None:
-            return GRAINS
+            return PLENTY
         self._refresh(now, 0)
         return max(0, math.floor(self.limit * self.share) - self.own.units - self.foreign.units - units)
 
