@@ -172,7 +172,9 @@ class Pace:
         """Return which window lets a request wait longest, and until when; `spare` places of the first stay free."""
         longest: tuple[float, Scope] = -math.inf, "minute"
         for window in self.windows:
-            until = window.blocked_until(now, self._pending_units + spare, units, quick=self._quick, last=self._last)
+            until = window.blocked_until(
+                now, self._pending_units, units, spare=spare, quick=self._quick, last=self._last
+            )
             if until > longest[0]:
                 longest = until, window.scope
             spare = 0

@@ -165,16 +165,16 @@ class Window:
     _asked: float | None = field(default=None, init=False)
     """When a request left although the window seemed full, while it is neither answered nor taken for admitted."""
 
-    def blocked_until(self, now: float, pending: int, units: int, *, quick: bool, last: float) -> float:
+    def blocked_until(self, now: float, pending: int, units: int, *, spare: int = 0, quick: bool, last: float) -> float:
         """Return until when a request has to wait: `now` or sooner where it may leave.
 
-        `pending` are the units of ours that may leave and have not yet been sent, `last` is when the last one was let
-        go, and `quick` whether answers come soon.
+        `pending` are the units of ours that may leave and have not yet been sent, `spare` those that are to stay free,
+        `last` is when the last one was let go, and `quick` whether answers come soon.
         """
         if self.limit is None:
             return -math.inf
         self._refresh(now, pending)
-        ours = self.own.units + pending + units
+        ours = self.own.units + pending + spare + units
         allowed = max(units, math.floor(self.limit * self.share))
         room = max(self.limit, units) - ours - self.foreign.units
         if ours <= allowed and room >= 0:
