@@ -109,12 +109,18 @@ class Generor:
                 return self._account(seen, f"{first}/{second}")
             case ("GET", ["creations", *rest]):
                 return self._creation_call(seen, rest)
+            case ("GET", ["api-keys"]):
+                return success([self._own_key()])
             case ("GET", ["generators" | "models", *_]):
                 return catalogue(parts)
             case (_, ["generators" | "models" | "creations"] | ["users", "me"] | ["credits", _]):
                 return error("METHOD_NOT_ALLOWED", "Method not allowed")
             case _:
                 return error("NOT_FOUND", "Endpoint not found")
+
+    def _own_key(self) -> Json:
+        """Return the key by its prefix (documented; the form is that of a new key's answer: assumed)."""
+        return {"key_id": 1, "prefix": self.key[:17], "name": "stranger", "scopes": sorted(self.world.scopes)}
 
     def _account(self, seen: Arrival, path: str) -> Answer:
         """Answer profile, balance or transactions (documented; a transaction's fields are assumed)."""
