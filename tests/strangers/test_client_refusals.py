@@ -55,12 +55,12 @@ async def test_the_ceiling_against_abuse_holds_every_call_and_teaches_no_ceiling
         assert len(refused(ours(server), "abuse")) == 1
         assert luma.rate_limits.jobs is not None
         assert luma.rate_limits.jobs.ceiling is None
-        assert {event.scope for event in events if isinstance(event, Throttled) and event.delay > 5} == {"abuse"}
+        assert "abuse" in {event.scope for event in events if isinstance(event, Throttled)}
 
 
 @virtual
 async def test_met_by_a_submission_it_teaches_no_ceiling_of_jobs_either() -> None:
-    async with server_of(abuse_per_minute=20) as server, luma_of(server, limits=Limits()) as luma:
+    async with server_of(abuse_per_minute=20) as server, luma_of(server, limits=Limits(), timeout=180) as luma:
         made = await create(luma, 1)
         for _ in range(19):
             await luma.generations.get(made[0])
@@ -172,7 +172,7 @@ async def test_a_gateways_page_on_a_paid_call_is_unknown_and_nothing_is_sent_twi
 @virtual
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_any_5xx_of_generors_leaves_a_generate_unknown_and_reads_are_repeated(status: int) -> None:
-    world = GenerorWorld(outages=(Outage(0, 3, status=status, scope="all", html=status != 500),))
+    world = GenerorWorld(outages=(Outage(0, 0.3, status=status, scope="all", html=status != 500),))
     async with StrangerServer(generor=world, **TRAVEL) as server, generor_of(server) as generor:
         with pytest.raises(OutcomeUnknownError):
             await generor.generators.generate("joke", prompt="a heron", model_id=37)
