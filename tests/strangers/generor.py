@@ -13,6 +13,8 @@ from strangers.limits import Crowd, Window, limit_headers, make_window, retry_he
 from strangers.records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
 from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
+ANONYMOUS = 15
+"""Requests a minute without a key (documented)."""
 KEY = "gnr_live_57a96e57a96e57a96e57a96e57a96e57a96e57a9"
 
 
@@ -31,7 +33,7 @@ class Generor:
         self._windows = [
             make_window(world, clock, limit, seconds) for limit, seconds in ((minute, 60), (hour, 3600), (day, 86_400))
         ]
-        self._anonymous = [make_window(world, clock, world.anonymous_per_minute)]
+        self._anonymous = [make_window(world, clock, ANONYMOUS)]
         self._numbers = count(6144)
         self._creations: dict[int, Json] = {}
         self._transactions: list[Json] = []

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import Answer, GenerorWorld, LumaWorld, Outage, StrangerServer, in_turn
-from strangers.clients import MANY_JOBS, TRAVEL, admitted, check_charges, generor_of, luma_of, now, ours, refused, virtual
-from strangers.server import EPOCH
 from support.clock import LoopClock
 
 from generor_async import (
@@ -21,6 +18,20 @@ from generor_async import (
     ServiceUnavailableError,
     Throttled,
 )
+from strangers import Answer, GenerorWorld, LumaWorld, Outage, StrangerServer, in_turn
+from strangers.clients import (
+    MANY_JOBS,
+    TRAVEL,
+    admitted,
+    check_charges,
+    generor_of,
+    luma_of,
+    now,
+    ours,
+    refused,
+    virtual,
+)
+from strangers.server import EPOCH
 
 SHORT = {("uni-1", "image"): 5.0}
 
@@ -42,7 +53,10 @@ async def create(luma: AsyncLuma, calls: int, **params: Any) -> list[str]:
 async def test_the_ceiling_against_abuse_holds_every_call_and_teaches_no_ceiling_of_jobs() -> None:
     """20 calls a minute of any kind: what comes after them waits for Retry-After, whatever it is."""
     events = list[Event]()
-    async with server_of(abuse_per_minute=20) as server, luma_of(server, limits=Limits(), on_event=events.append) as luma:
+    async with (
+        server_of(abuse_per_minute=20) as server,
+        luma_of(server, limits=Limits(), on_event=events.append) as luma,
+    ):
         first = await luma.generations.create(prompt="a chair")
         for _ in range(19):
             await luma.generations.get(first.id)
@@ -195,6 +209,17 @@ async def test_an_answer_that_is_lost_is_unknown_and_a_look_is_repeated(after: b
 
 
 @virtual
+@pytest.mark.parametrize("delay", [8.0, 29.0, 100.0])
+async def test_an_answer_that_comes_late_is_awaited_for_as_long_as_an_attempt_may_take(delay: float) -> None:
+    async with server_of(in_turn([Answer(status=500, body="<html>", after=True, delay=delay)])) as server:
+        async with luma_of(server) as luma:
+            with pytest.raises(OutcomeUnknownError):
+                await create(luma, 1)
+            assert now() == pytest.approx(min(delay, 60), abs=31 if delay == 100 else 1)
+            assert (len(server.requests), len(server.charges)) == (1, 1)
+
+
+@virtual
 async def test_a_gateways_429_teaches_nothing_and_ends_with_the_retries() -> None:
     page = Answer(status=429, body="<html><h1>429</h1></html>", headers={"Retry-After": "1"})
     async with server_of(lambda seen: page if seen.method == "POST" else None) as server, luma_of(server) as luma:
@@ -250,14 +275,18 @@ async def test_who_starts_again_knows_from_the_file_what_the_window_holds(tmp_pa
         assert now() <= 1.05 * 120
 
 
+def spoil(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.write_bytes(b"this is no database" * 1_000)
+
+
 @virtual
 async def test_a_file_that_breaks_costs_no_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "limits"
     async with server_of(per_minute=60) as server:
         async with luma_of(server, limits=Limits(jobs=MANY_JOBS, store=path)) as luma:
             made = await create(luma, 30)
-            for file in tmp_path.iterdir():
-                file.write_bytes(b"this is no database" * 1_000)
+            spoil(tmp_path)
             made += await create(luma, 70)
         check_charges(server, made)
         assert now() <= 130

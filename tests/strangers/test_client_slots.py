@@ -5,10 +5,10 @@ import base64
 from typing import Any
 
 import pytest
-from strangers import Held, LumaWorld, Others, Span, StrangerServer
-from strangers.clients import TRAVEL, admitted, check_charges, luma_of, now, ours, refused, virtual
 
 from generor_async import AsyncLuma, ConcurrentJobsError, DeadlineExceededError, Limits, Throttled
+from strangers import Held, LumaWorld, Others, Span, StrangerServer
+from strangers.clients import TRAVEL, admitted, check_charges, luma_of, now, ours, refused, virtual
 
 WORDINGS = ["contract", "limit", "capacity"]
 SOURCE: dict[str, Any] = {"data": base64.b64encode(b"x").decode(), "media_type": "image/png"}
@@ -28,9 +28,7 @@ def server_of(seconds: float = 30.0, **switches: Any) -> StrangerServer:
 
 async def all_run(luma: AsyncLuma, requests: list[dict[str, Any]]) -> list[str]:
     """Run many at once; each has to be completed."""
-    made = await asyncio.gather(
-        *(luma.generations.run(**{"prompt": "a chair"} | request) for request in requests)
-    )
+    made = await asyncio.gather(*(luma.generations.run(**{"prompt": "a chair"} | request) for request in requests))
     return [generation.id for generation in made]
 
 
@@ -77,7 +75,7 @@ async def test_weights_that_are_not_those_of_the_documents_are_learned(weights: 
     switches: dict[str, Any] = {"window_weights": weights, "slot_weights": weights, "per_minute": 60}
     async with server_of(20.0, **switches) as server, luma_of(server, limits=Limits()) as luma:
         check_charges(server, await all_run(luma, requests))
-        assert now() <= 1.35 * (sum(units) * 10 * 20 / 10) + 20
+        assert now() <= 1.35 * sum(units) * 10 * 20 / 10
         assert len(refused(ours(server))) <= 10
 
 
@@ -109,7 +107,7 @@ async def test_others_who_hold_every_slot_let_nobody_fail(wording: str) -> None:
     switches: dict[str, Any] = {"held": (Held(0, 200, count=10),), "concurrent_wording": wording}
     async with server_of(**switches) as server, luma_of(server, limits=Limits()) as luma:
         check_charges(server, await all_run(luma, [{}] * 20))
-        assert now() <= 200 + 60 + 60 + 30
+        assert now() <= 200 + 60 + 60
         assert len(refused(ours(server))) <= 15
 
 
@@ -118,7 +116,7 @@ async def test_others_who_come_and_go_with_jobs_of_their_own() -> None:
     others = Others(start=10, size=5, every=90, seconds=45)
     async with server_of(others=(others,)) as server, luma_of(server, limits=Limits()) as luma:
         check_charges(server, await all_run(luma, [{}] * 60))
-        assert now() <= 360
+        assert now() <= 240
         assert len(refused(ours(server))) <= 30
 
 
@@ -153,7 +151,7 @@ async def test_a_job_that_hangs_is_dropped_from_the_count_after_an_hour() -> Non
         await asyncio.sleep(3_700 - now())
         began = now()
         await all_run(luma, [{}] * 30)
-        assert now() - began <= 1.2 * 300 + 60
+        assert now() - began <= 1.1 * 300
         assert len(server.charges) == len(stuck) + 33
 
 
@@ -168,7 +166,10 @@ async def test_a_given_ceiling_is_kept_to() -> None:
 @virtual
 async def test_who_waits_for_a_slot_waits_no_longer_than_he_said() -> None:
     events = list[object]()
-    async with server_of(held=(Held(count=10),)) as server, luma_of(server, limits=Limits(), on_event=events.append) as luma:
+    async with (
+        server_of(held=(Held(count=10),)) as server,
+        luma_of(server, limits=Limits(), on_event=events.append) as luma,
+    ):
         with pytest.raises(ConcurrentJobsError):
             await luma.with_options(max_retries=0).generations.create(prompt="a chair")
         began = now()

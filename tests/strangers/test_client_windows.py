@@ -1,11 +1,14 @@
 """Requests in a time: after a restart, beside others, in every kind of window and with every kind of header."""
 
 import asyncio
-from collections.abc import Coroutine
+import functools
 from typing import Any
 
 import aiohttp
 import pytest
+
+from generor_async import AsyncLuma, DeadlineExceededError, RateLimitError
+from generor_async.testing import run
 from strangers import GenerorWorld, LumaWorld, Others, Span, StrangerServer
 from strangers.clients import (
     TRAVEL,
@@ -18,13 +21,10 @@ from strangers.clients import (
     ours,
     refused,
     soonest,
-    virtual,
 )
 from strangers.limits import Window
+from strangers.server import EPOCH
 from strangers.stage import User
-
-from generor_async import AsyncLuma, DeadlineExceededError, RateLimitError
-from generor_async.testing import run
 
 SHORT = {("uni-1", "image"): 1.0}
 """Jobs that hold no slot for long: here only windows matter."""
@@ -59,6 +59,7 @@ async def create(luma: AsyncLuma, calls: int) -> list[str]:
     return [generation.id for generation in made]
 
 
+@functools.cache
 def naive_last(calls: int, before: int = 0, ago: float = 0.0, **switches: Any) -> float:
     """Return when a loop that sends at once and sleeps Retry-After has its last call admitted, in the same world."""
 
@@ -71,11 +72,16 @@ def naive_last(calls: int, before: int = 0, ago: float = 0.0, **switches: Any) -
     return run(main())
 
 
-def luma_last(calls: int, before: int = 0, ago: float = 0.0, *, most_refused: int, **switches: Any) -> float:
-    """Return when a new client has its last call admitted; none may fail, and few may be refused."""
+def luma_last(
+    calls: int, before: int = 0, ago: float = 0.0, *, most_refused: int, ahead: float = 0.0, **switches: Any
+) -> float:
+    """Return when a new client has its last call admitted; none may fail, and few may be refused.
+
+    The server's clock is `ahead` of the client's so many seconds.
+    """
 
     async def main() -> float:
-        async with server_of(**switches) as server:
+        async with StrangerServer(luma=world_of(**switches), epoch=EPOCH + ahead, **TRAVEL) as server:
             await server.send_as_other(count=before)
             await asyncio.sleep(ago)
             async with luma_of(server) as luma:
@@ -127,6 +133,20 @@ def test_odd_or_missing_headers_cost_little(headers: dict[str, Any]) -> None:
     assert luma_last(120, 45, 5.0, most_refused=3, **headers) - 5 <= 1.1 * best + 2
 
 
+@pytest.mark.parametrize("ahead", [-3_600.0, -7.0, 7.0, 3_600.0])
+def test_a_clock_that_is_off_costs_nothing(ahead: float) -> None:
+    assert luma_last(150, most_refused=0, ahead=ahead) <= 1.1 * 120
+    best = naive_last(120, 45, 5.0) - 5
+    assert luma_last(120, 45, 5.0, most_refused=3, ahead=ahead) - 5 <= 1.1 * best
+
+
+def test_refusals_that_count_as_requests_cost_little() -> None:
+    best = naive_last(157, 60, 5.0) - 5
+    assert luma_last(157, 60, 5.0, most_refused=3, counted_refusals=frozenset({"window"})) - 5 <= 1.1 * best + 10
+    kind: dict[str, Any] = {"window_kind": "sliding", "counts_refused": True}
+    assert generor_last(157, 60, 5.0, most_refused=3, **kind) - 5 <= 1.1 * best + 10
+
+
 @pytest.mark.parametrize("spelling", ["Basic", "BASIC", "basic "])
 def test_a_tier_is_known_in_any_case(spelling: str) -> None:
     async def main() -> None:
@@ -134,7 +154,11 @@ def test_a_tier_is_known_in_any_case(spelling: str) -> None:
         async with StrangerServer(generor=world, **TRAVEL) as server, generor_of(server) as generor:
             await asyncio.gather(*(generor.users.me() for _ in range(100)))
             windows = generor.rate_limits.windows
-            assert {scope: window.limit for scope, window in windows.items()} == {"minute": 60, "hour": 2_000, "day": 20_000}
+            assert {scope: window.limit for scope, window in windows.items()} == {
+                "minute": 60,
+                "hour": 2_000,
+                "day": 20_000,
+            }
             assert not refused(ours(server, "generor"))
 
     run(main())
@@ -212,7 +236,7 @@ def test_beside_a_hog_a_call_with_a_timeout_ends_in_time() -> None:
 @pytest.mark.parametrize("others", [Others(start=30, size=30, every=180.0, insist=True), Others(size=120, insist=True)])
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_beside_others_who_insist_no_place_is_left_unused(others: Others, kind: dict[str, Any]) -> None:
-    """Who insists is not to be starved: so the last call may wait for all the others that were admitted, but no more."""
+    """Who insists is not to be starved: the last call may wait for all others that were admitted, and no longer."""
 
     async def main() -> None:
         async with server_of(others=(others,), **kind) as server, luma_of(server) as luma:
