@@ -11,7 +11,7 @@ never a call.
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -76,6 +76,8 @@ class Shared:
         """The state in the store that the rules go on from."""
         self._steps: list[Step[object]] = []
         """What has happened that the store hasn't been told."""
+        self._waits: dict[Hashable, Wait] = {}
+        """What was decided last of those who have to wait."""
         self._busy_since: float | None = None
         self._without_until = -math.inf
         """Until when the store is left alone, by this process's own clock."""
@@ -91,11 +93,23 @@ class Shared:
         """
         return now + self.now() - self._clock.monotonic()
 
-    def reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
-        """Let the rules decide; its waits are told by this process's own clock.
+    def reserve(self, scope: LimitScope, what: Hashable, step: Step[T | Wait]) -> T | Wait:
+        """Let the rules decide; their waits are told by this process's own clock.
 
-        `scope` is what is waited for where the store is busy.
+        `scope` is what is waited for where the store is busy. Whoever has to wait for `what` is not told otherwise for a
+        moment, unless something happens here.
         """
+        known = self._waits.get(what)
+        if known is not None and self._clock.monotonic() < known.ask_at:
+            return known
+        found = self._reserve(scope, step)
+        if isinstance(found, Wait):
+            self._waits[what] = found
+        else:
+            self._waits.clear()
+        return found
+
+    def _reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
         try:
             decided = self._update(step)
         except StoreBusyError:
@@ -109,6 +123,7 @@ class Shared:
 
     def note(self, step: Step[object]) -> None:
         """Let the rules take note of something, now or as soon as the store can be told."""
+        self._waits.clear()
         try:
             self._update(step)
         except StoreBusyError:
@@ -116,6 +131,7 @@ class Shared:
 
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
+        self._waits.clear()
         self._steps.append(step)
 
     def look(self, step: Step[T]) -> T:

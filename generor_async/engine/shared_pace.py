@@ -20,7 +20,8 @@ class SharedPace:
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
-        return self._shared.reserve("minute", lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
+        what = "windows", kind, smooth
+        return self._shared.reserve("minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""

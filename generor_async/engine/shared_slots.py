@@ -17,7 +17,7 @@ class SharedSlots:
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - the shared time
         """Give a slot away, or say until when there is none."""
-        return self._shared.reserve("jobs", lambda state, at: state.slots.reserve(at, kind))
+        return self._shared.reserve("jobs", ("slots", kind), lambda state, at: state.slots.reserve(at, kind))
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""

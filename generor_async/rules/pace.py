@@ -188,10 +188,8 @@ class Pace:
     def _blocked_until(self, now: float, units: int, spare: int) -> tuple[float, Scope]:
         """Return which window lets a request wait longest, and until when; `spare` places of the first stay free."""
         minute, pending, quick, last = self.windows[0], self._pending_units, self._quick, self._last
-        longest: tuple[float, Scope] = (
-            minute.blocked_until(now, pending + spare, units, quick=quick, last=last),
-            "minute",
-        )
+        until = minute.blocked_until(now, pending, units, spare=spare, quick=quick, last=last)
+        longest: tuple[float, Scope] = until, "minute"
         if self._free >= units or len(self.windows) == 1:
             return longest
         self._tell_longer(now)

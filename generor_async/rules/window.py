@@ -148,11 +148,11 @@ class Window:
     _asked: float | None = field(default=None, init=False)
     """When a request left although the window seemed full, while it is neither answered nor taken for admitted."""
 
-    def blocked_until(self, now: float, pending: int, units: int, *, quick: bool, last: float) -> float:
+    def blocked_until(self, now: float, pending: int, units: int, *, spare: int = 0, quick: bool, last: float) -> float:
         """Return until when a request has to wait: `now` or sooner where it may leave.
 
-        `pending` are the units of ours that may leave and have not yet been sent, `last` is when the last one was let
-        go, and `quick` whether answers come soon.
+        `pending` are the units of ours that may leave and have not yet been sent, `spare` those that are to stay free,
+        `last` is when the last one was let go, and `quick` whether answers come soon.
         """
         limit = self.limit
         if limit is None:
@@ -160,7 +160,7 @@ class Window:
         own, foreign = self.own, self.foreign
         if own.next_end <= now or foreign.next_end <= now or self._asked is not None:
             self._refresh(now, pending)
-        ours = own.units + pending + units
+        ours = own.units + pending + spare + units
         room = max(limit, units) - ours - foreign.units
         within = self.share == 1 or ours <= max(units, math.floor(limit * self.share))
         if within and room >= 0:

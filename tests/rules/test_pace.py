@@ -988,6 +988,15 @@ def test_an_even_stream_leaves_a_place_to_whoever_is_in_a_hurry() -> None:
     send(pace, now + JITTER)
 
 
+def test_the_place_that_an_even_stream_leaves_free_is_not_taken_for_a_request_under_way() -> None:
+    pace = luma(30)
+    answered(pace, 0, used=20, limit=30)  # others are seen, and little room is left: one goes at a time
+    for now in (10.0, 20.0):
+        permit = grant(pace, now, smooth=True)
+        pace.sent(permit, now)
+        pace.received(permit, now + 0.1, None, succeeded=True)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 14])
 def test_where_places_are_few_an_even_stream_uses_all_of_them(limit: int) -> None:
     life = world("sliding", limit, 1, calls=4 * limit, smooth=True).run()

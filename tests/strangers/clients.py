@@ -5,14 +5,14 @@ import functools
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from strangers.limits import Window
-from strangers.records import Api, Arrival
-from strangers.server import EPOCH, StrangerServer
-from strangers.stage import User
 from support.clock import LoopClock
 
 from generor_async import AsyncGeneror, AsyncLuma, Limits
 from generor_async.testing import run
+from strangers.limits import Window
+from strangers.records import Api, Arrival
+from strangers.server import EPOCH, StrangerServer
+from strangers.stage import User
 
 Scene = Callable[..., Coroutine[Any, Any, None]]
 TRAVEL = {"travel": 0.02, "jitter": 0.03}
@@ -50,7 +50,7 @@ def now() -> float:
 
 def ours(server: StrangerServer, api: Api = "luma", method: str = "") -> list[Arrival]:
     """Return the requests to an API that came from the client."""
-    return [one for one in server.requests if not one.other and one.api == api and one.method in {method or one.method}]
+    return [one for one in server.requests if (not one.other and one.api == api and one.method == method) or one.method]
 
 
 def refused(arrivals: Iterable[Arrival], limit: str = "") -> list[float]:

@@ -13,6 +13,8 @@ from strangers.limits import Crowd, Window, limit_headers, make_window, retry_he
 from strangers.records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
 from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
+ANONYMOUS = 15
+"""Requests a minute without a key (documented)."""
 KEY = "gnr_live_57a96e57a96e57a96e57a96e57a96e57a96e57a9"
 
 
@@ -31,7 +33,7 @@ class Generor:
         self._windows = [
             make_window(world, clock, limit, seconds) for limit, seconds in ((minute, 60), (hour, 3600), (day, 86_400))
         ]
-        self._anonymous = [make_window(world, clock, world.anonymous_per_minute)]
+        self._anonymous = [make_window(world, clock, ANONYMOUS)]
         self._numbers = count(6144)
         self._creations: dict[int, Json] = {}
         self._transactions: list[Json] = []
@@ -109,12 +111,18 @@ class Generor:
                 return self._account(seen, f"{first}/{second}")
             case ("GET", ["creations", *rest]):
                 return self._creation_call(seen, rest)
+            case ("GET", ["api-keys"]):
+                return success([self._own_key()])
             case ("GET", ["generators" | "models", *_]):
                 return catalogue(parts)
             case (_, ["generators" | "models" | "creations"] | ["users", "me"] | ["credits", _]):
                 return error("METHOD_NOT_ALLOWED", "Method not allowed")
             case _:
                 return error("NOT_FOUND", "Endpoint not found")
+
+    def _own_key(self) -> Json:
+        """Return the key by its prefix (documented; the form is that of a new key's answer: assumed)."""
+        return {"key_id": 1, "prefix": self.key[:17], "name": "stranger", "scopes": sorted(self.world.scopes)}
 
     def _account(self, seen: Arrival, path: str) -> Answer:
         """Answer profile, balance or transactions (documented; a transaction's fields are assumed)."""

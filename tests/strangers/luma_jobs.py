@@ -17,6 +17,10 @@ REASONS = {
     "generation_failed": "Generation failed",
     "output_not_found": "Output artifacts not found",
 }
+DROPPED = 3600.0
+"""Seconds after which a job is dropped from the count of slots (page)."""
+OTHERWISE = 31.0
+"""Seconds of a job of which the world says nothing (assumed)."""
 REFUNDED = {"content_moderated", "generation_failed", "output_not_found"}
 """Failures whose credits come back (page)."""
 
@@ -43,7 +47,7 @@ class Job:
             ends += world.slot_late
         elif world.slot_freed == "poll" and self.charge:
             ends = inf if self.polled_at_end is None else self.polled_at_end
-        return min(ends, self.created + world.slot_dropped)
+        return min(ends, self.created + DROPPED)
 
 
 class Jobs:
@@ -64,7 +68,7 @@ class Jobs:
         """Start a job; its price is reserved at once (page)."""
         prompt, kind, name = str(body["prompt"]), (model_of(body), type_of(body)), self._books.new_id()
         fails, seconds = re.search(r"\[fails:(\w+)\]", prompt), re.search(r"\[seconds:([\d.]+)\]", prompt)
-        lasts = draw(self._world.durations.get(kind, self._world.default_duration), self._books.rng)
+        lasts = draw(self._world.durations.get(kind, OTHERWISE), self._books.rng)
         if seconds or "[stuck]" in prompt:
             lasts = float(seconds[1]) if seconds else inf
         job = Job(

@@ -32,7 +32,6 @@ class StrangerServer:
         script: Script | None = None,
         travel: float = 0.0,
         jitter: float = 0.0,
-        seed: int = 0,
         epoch: float = EPOCH,
     ) -> None:
         self.requests: list[Arrival] = []
@@ -41,12 +40,11 @@ class StrangerServer:
         self._worlds = (luma or LumaWorld(), generor or GenerorWorld())
         self._travel = (travel, jitter)
         self._epoch = epoch
-        self._seed = seed
-        self._travel_rng = Random(seed + 1)
+        self._travel_rng = Random(1)
 
     async def __aenter__(self) -> Self:
         self.clock = Clock(self._epoch)
-        self._books = Books(self.clock, Random(self._seed), self.requests, self.charges)
+        self._books = Books(self.clock, Random(0), self.requests, self.charges)
         self._storage = Storage(self.clock)
         luma_world, generor_world = self._worlds
         self.luma = Luma(luma_world, self._books, self._storage)

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import GenerorWorld, StrangerServer
-from strangers.clients import check_charges, generor_of, now, ours, virtual
 
 from generor_async import (
     APIStatusError,
@@ -18,6 +16,8 @@ from generor_async import (
     PermissionDeniedError,
     response_of,
 )
+from strangers import GenerorWorld, StrangerServer
+from strangers.clients import check_charges, generor_of, now, ours, virtual
 
 JOKE: dict[str, Any] = {"prompt": "a heron", "model_id": 37}
 IMAGE: dict[str, Any] = {"prompt": "a heron", "model_id": 10003}
@@ -33,7 +33,12 @@ async def test_a_generate_waits_for_its_answer_and_tells_what_it_cost() -> None:
     async with server_of() as server, generor_of(server) as generor:
         result = await generor.generators.generate("joke", count=5, **JOKE)
         assert 12 <= now() < 12.5
-        assert (result.generator, result.model_id, result.credit_cost, result.credits_remaining) == ("joke", 37, 5, 1245)
+        assert (result.generator, result.model_id, result.credit_cost, result.credits_remaining) == (
+            "joke",
+            37,
+            5,
+            1245,
+        )
         assert [creation.text for creation in result.creations] == ["A text about a heron"] * 5
         check_charges(server, [result.creations[0].creation_id])
         told = response_of(result).rate_limit

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import LumaWorld, StrangerServer
-from strangers.clients import check_charges, luma_of, ours, virtual
 
 from generor_async import (
     AuthenticationError,
@@ -25,6 +23,8 @@ from generor_async import (
     UnprocessableEntityError,
     response_of,
 )
+from strangers import LumaWorld, StrangerServer
+from strangers.clients import check_charges, luma_of, ours, virtual
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -166,7 +166,12 @@ async def test_jobs_end_in_any_order_and_one_failure_does_not_stop_the_others() 
         ({"account": "expired"}, {}, AuthenticationError, "API key has expired"),
         ({"account": "revoked"}, {}, AuthenticationError, "API key has been revoked"),
         ({}, {"style": "manga", "aspect_ratio": "1:1"}, UnprocessableEntityError, "does not support aspect_ratio"),
-        ({}, {"image_ref": [{"url": "https://a.example/nonexistent.png"}]}, UnprocessableEntityError, "failed to fetch"),
+        (
+            {},
+            {"image_ref": [{"url": "https://a.example/nonexistent.png"}]},
+            UnprocessableEntityError,
+            "failed to fetch",
+        ),
         (
             {},
             {"image_ref": [{"generation_id": "550e8400-e29b-41d4-a716-446655440000"}]},

@@ -134,8 +134,6 @@ class LumaWorld(World):
     ``concurrent_retry_after``: 60 (documented), or none.
     ``abuse_per_minute``: ceiling over all calls (page: thousands).
     ``slot_freed``: when the job ends (page), when it is next polled after its end, or ``slot_late`` seconds late.
-    ``slot_dropped``: a job that goes on longer is dropped from the count (page: 1 hour).
-    ``default_duration``: for kinds that ``durations`` doesn't name.
     ``balance``: credits that are left.
     ``account``: state of key and client, for the 401 and 403 of the documents.
     ``late_wording``: texts of 402, 413 and 503 as on later pages.
@@ -152,10 +150,8 @@ class LumaWorld(World):
     abuse_per_minute: int = 3000
     slot_freed: Literal["end", "poll", "late"] = "end"
     slot_late: float = 5.0
-    slot_dropped: float = 3600.0
     held: tuple[Held, ...] = ()
     durations: Mapping[Kind, Duration] = attrs.field(factory=lambda: DURATIONS)
-    default_duration: Duration = 31.0
     queued_seconds: float = 2.0
     url_seconds: int = 3600
     ingest_seconds: float = 2.0
@@ -193,7 +189,6 @@ class GenerorWorld(World):
     window_kind: Literal["sliding", "fixed"] = "fixed"
     tier: Literal["free", "basic", "pro", "enterprise"] = "free"
     limits: tuple[int, int, int] | None = None
-    anonymous_per_minute: int = 15
     tier_spelling: str | None = None
     scopes: frozenset[Literal["read", "write", "generate"]] = frozenset()
     counts_refused: bool = False
