@@ -96,7 +96,7 @@ class Shared:
     def reserve(self, scope: LimitScope, what: Hashable, step: Step[T | Wait]) -> T | Wait:
         """Let the rules decide; their waits are told by this process's own clock.
 
-        `scope` is what is waited for where the store is busy. Whoever has to wait for `what` is not told otherwise for a
+        `scope` is what is waited for where the store is busy. Whoever has to wait for `what` is told the same for a
         moment, unless something happens here.
         """
         known = self._waits.get(what)

@@ -217,6 +217,8 @@ def test_a_request_that_another_has_let_go_counts_before_it_is_sent(tmp_path: Pa
     assert isinstance(permit, Permit)
     assert isinstance(other.reserve(), Wait)
     one.pace.dropped(permit)
+    assert isinstance(other.reserve(), Wait), "it is not asked again at once"
+    clock.now += ASK_AGAIN
     other.send()
 
 
@@ -228,6 +230,7 @@ def test_a_refusal_holds_all_processes_and_what_an_answer_says_is_known_to_all(t
     one.pace.sent(permit, clock.monotonic())
     assert isinstance(other.reserve(), Wait), "its answer will name the limit"
     one.pace.received(permit, clock.monotonic(), Said(limit=20, used=1), succeeded=True)
+    clock.now += ASK_AGAIN
     second = other.reserve()
     assert isinstance(second, Permit)
     assert other.pace.states(clock.monotonic())["minute"].limit == 20

@@ -1,4 +1,4 @@
-"""What is no limit of requests or jobs: the ceiling against abuse, outages, gateways' pages, lost answers; and stores."""
+"""What is no limit of requests or jobs: the ceiling against abuse, outages, gateways' pages, lost answers, stores."""
 
 import asyncio
 import logging
@@ -211,12 +211,12 @@ async def test_an_answer_that_is_lost_is_unknown_and_a_look_is_repeated(after: b
 @virtual
 @pytest.mark.parametrize("delay", [8.0, 29.0, 100.0])
 async def test_an_answer_that_comes_late_is_awaited_for_as_long_as_an_attempt_may_take(delay: float) -> None:
-    async with server_of(in_turn([Answer(status=500, body="<html>", after=True, delay=delay)])) as server:
-        async with luma_of(server) as luma:
-            with pytest.raises(OutcomeUnknownError):
-                await create(luma, 1)
-            assert now() == pytest.approx(min(delay, 60), abs=31 if delay == 100 else 1)
-            assert (len(server.requests), len(server.charges)) == (1, 1)
+    script = in_turn([Answer(status=500, body="<html>", after=True, delay=delay)])
+    async with server_of(script) as server, luma_of(server) as luma:
+        with pytest.raises(OutcomeUnknownError):
+            await create(luma, 1)
+        assert now() == pytest.approx(min(delay, 60), abs=31 if delay == 100 else 1)
+        assert (len(server.requests), len(server.charges)) == (1, 1)
 
 
 @virtual
