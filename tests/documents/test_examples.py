@@ -129,6 +129,7 @@ def test_printed_headers_are_read(corpus: Corpus, example: Example) -> None:
     assert info.api_version == example.headers.get("X-API-Version")
     if "X-RateLimit-Limit" in example.headers:
         assert limit is not None
+        assert limit.reset is not None
         assert [str(limit.limit), str(limit.remaining), str(int(limit.reset))] == [
             example.headers[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")
         ]
