@@ -1,7 +1,8 @@
 """Rules whose state is kept in a store: the same rules, over what all processes did.
 
 Each step loads the state, takes the rule's own step, and keeps the state again. The times in it are those of the
-store, which all processes have in common, and not of the clock that only this process has.
+store, which all processes have in common, and not of the clock that only this process has. They are wall time, but for
+what that was ever set back: the store's time only goes on.
 
 Where the store can't be used for a while, this process goes on with what it knows: that costs speed, or a refusal, but
 never a call.
@@ -10,7 +11,7 @@ never a call.
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -67,28 +68,48 @@ class Shared:
         self._store = store
         self._scope = scope
         self._clock = clock
-        self._text: str | None = None
-        """The text that stands for the state that the rule has."""
+        self._behind = 0.0
+        """Seconds by which wall time was ever set back."""
+        self._anew = _text_of(state)
+        """The state that the rules begin with."""
+        self._seen: str | None = None
+        """The state in the store that the rules go on from."""
         self._steps: list[Step[object]] = []
         """What has happened that the store hasn't been told."""
+        self._waits: dict[Hashable, Wait] = {}
+        """What was decided last of those who have to wait."""
         self._busy_since: float | None = None
         self._without_until = -math.inf
-        """Until when the store is left alone."""
+        """Until when the store is left alone, by this process's own clock."""
 
     def now(self) -> float:
         """Return the time that all processes have in common."""
-        return self._clock.time()
+        return self._clock.time() + self._behind
 
     def at(self, now: float) -> float:
-        """Return a moment of this process's own clock by the one that processes have in common."""
-        return now + self._clock.time() - self._clock.monotonic()
+        """Return a moment of this process's own clock by the one that processes have in common.
 
-    def reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
-        """Let the rules decide; its waits are told by this process's own clock.
-
-        `scope` is what is waited for where the store is busy.
+        It is to be asked for in a step: only there it is known whether that clock was set back.
         """
-        now = self.now()
+        return now + self.now() - self._clock.monotonic()
+
+    def reserve(self, scope: LimitScope, what: Hashable, step: Step[T | Wait]) -> T | Wait:
+        """Let the rules decide; their waits are told by this process's own clock.
+
+        `scope` is what is waited for where the store is busy. Whoever has to wait for `what` is told the same for a
+        moment, unless something happens here.
+        """
+        known = self._waits.get(what)
+        if known is not None and self._clock.monotonic() < known.ask_at:
+            return known
+        found = self._reserve(scope, step)
+        if isinstance(found, Wait):
+            self._waits[what] = found
+        else:
+            self._waits.clear()
+        return found
+
+    def _reserve(self, scope: LimitScope, step: Step[T | Wait]) -> T | Wait:
         try:
             decided = self._update(step)
         except StoreBusyError:
@@ -96,11 +117,13 @@ class Shared:
             return Wait(again, scope, ask_at=again)
         if not isinstance(decided, Wait):
             return decided
+        now = self.now()
         began = self._clock.monotonic() - now
         return evolve(decided, until=decided.until + began, ask_at=began + min(decided.until, now + ASK_AGAIN))
 
     def note(self, step: Step[object]) -> None:
         """Let the rules take note of something, now or as soon as the store can be told."""
+        self._waits.clear()
         try:
             self._update(step)
         except StoreBusyError:
@@ -108,6 +131,7 @@ class Shared:
 
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
+        self._waits.clear()
         self._steps.append(step)
 
     def look(self, step: Step[T]) -> T:
@@ -115,47 +139,47 @@ class Shared:
         return step(self._state, self.now())
 
     def _update(self, step: Step[T]) -> T:
-        now = self.now()
-        if now < self._without_until:
-            self._catch_up(None, now)
-            return step(self._state, now)
+        began = self._clock.monotonic()
+        if began < self._without_until:
+            return self._alone(step)
         came_to: list[T] = []
 
-        def decide(text: str | None) -> tuple[str | None, None]:
-            self._catch_up(text, now)
-            came_to.append(step(self._state, now))
-            return self._dumped(text), None
+        def decide(text: str | None) -> tuple[str | None, str]:
+            if text is not None:
+                self._load(text)
+            came_to.append(self._alone(step))
+            state = _text_of(self._state)
+            known = text is not None and state == self._seen
+            return None if known else f"{json.dumps([self.now(), self._behind])}\n{state}", state
 
         try:
-            self._store.update(self._scope, decide)
+            self._seen = self._store.update(self._scope, decide)
         except StoreError as error:
-            if isinstance(error, StoreBusyError) and not came_to and now < self._first_busy(now) + BUSY_MOST:
+            if isinstance(error, StoreBusyError) and not came_to and began < self._first_busy(began) + BUSY_MOST:
                 raise
-            self._go_on_without(now, error)
+            self._go_on_without(began, error)
         self._busy_since = None
-        return came_to[0] if came_to else step(self._state, now)
+        return came_to[0] if came_to else self._alone(step)
 
-    def _catch_up(self, text: str | None, now: float) -> None:
-        """Take over what others did, and what this process did while the store was busy."""
-        if text is not None and text != self._text:
-            self._load(text, now)
+    def _alone(self, step: Step[T]) -> T:
+        """Take a step on the state as it is known here, after those that the store hasn't been told."""
+        now = self.now()
         steps, self._steps = self._steps, []
         for missed in steps:
             missed(self._state, now)
+        return step(self._state, now)
 
-    def _dumped(self, text: str | None) -> str | None:
-        """Return the rule's state as text; None where it is what the store has."""
-        state = json.dumps(self._state.dump(), separators=(",", ":"))
-        if state == text:
-            return None
-        self._text = state
-        return state
-
-    def _load(self, text: str, now: float) -> None:
+    def _load(self, text: str) -> None:
+        """Take over what others did; where they did nothing, the rules here know more."""
         try:
-            self._state.load(json.loads(text), now)
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+            head, _, state = text.partition("\n")
+            last, behind = (_finite(moment) for moment in json.loads(head))
+            self._behind = max(behind, last - self._clock.time())
+            if state != self._seen:
+                self._state.load(json.loads(state), self.now())
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
+            self._state.load(json.loads(self._anew), self.now())
 
     def _first_busy(self, now: float) -> float:
         self._busy_since = now if self._busy_since is None else self._busy_since
@@ -164,4 +188,13 @@ class Shared:
     def _go_on_without(self, now: float, error: StoreError) -> None:
         logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
         self._without_until = now + AGAIN
-        self._catch_up(None, now)
+
+
+def _finite(moment: float) -> float:
+    if not math.isfinite(moment):
+        raise ValueError(f"{moment} is no time")
+    return moment
+
+
+def _text_of(state: KeyState) -> str:
+    return json.dumps(state.dump(), separators=(",", ":"))

@@ -20,7 +20,8 @@ class SharedPace:
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
-        return self._shared.reserve("minute", lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
+        what = "windows", kind, smooth
+        return self._shared.reserve("minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
@@ -29,18 +30,15 @@ class SharedPace:
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine now; others count it as about to leave until it is answered."""
         if permit.sent is None:
-            at = self._shared.at(now)
-            self._shared.defer(lambda state, _: state.pace.sent(permit, at))
+            self._shared.defer(lambda state, _: state.pace.sent(permit, self._shared.at(now)))
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits."""
-        at = self._shared.at(now)
-        self._note(lambda state, _: state.pace.received(permit, at, said, succeeded=succeeded))
+        self._note(lambda state, _: state.pace.received(permit, self._shared.at(now), said, succeeded=succeeded))
 
     def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429."""
-        at = self._shared.at(now)
-        self._note(lambda state, _: state.pace.refused(permit, at, retry_after, scope, said))
+        self._note(lambda state, _: state.pace.refused(permit, self._shared.at(now), retry_after, scope, said))
 
     def told(self, said: Said) -> None:
         """Take over the limits that an answer names which was sent without a permit."""
@@ -48,8 +46,7 @@ class SharedPace:
 
     def hold(self, until: float, scope: Scope) -> None:
         """Let nothing go before `until`."""
-        at = self._shared.at(until)
-        self._shared.note(lambda state, _: state.pace.hold(at, scope))
+        self._shared.note(lambda state, _: state.pace.hold(self._shared.at(until), scope))
 
     @property
     def unbound(self) -> bool:

@@ -17,17 +17,15 @@ class SharedSlots:
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - the shared time
         """Give a slot away, or say until when there is none."""
-        return self._shared.reserve("jobs", lambda state, at: state.slots.reserve(at, kind))
+        return self._shared.reserve("jobs", ("slots", kind), lambda state, at: state.slots.reserve(at, kind))
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        at = self._shared.at(now)
-        self._shared.note(lambda state, _: state.slots.accepted(lease, job_id, at))
+        self._shared.note(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
 
     def refused(self, lease: Lease, now: float, retry_after: float, named: Named) -> None:
         """Note that a submission was refused because too much runs."""
-        at = self._shared.at(now)
-        self._shared.note(lambda state, _: state.slots.refused(lease, at, retry_after, named))
+        self._shared.note(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, named))
 
     def lost(self, lease: Lease) -> None:
         """Note that no job came of a submission."""
@@ -35,8 +33,7 @@ class SharedSlots:
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
-        at = self._shared.at(now)
-        self._shared.note(lambda state, _: state.slots.unknown(lease, at))
+        self._shared.note(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a look at a job has shown that was sent at `asked`."""

@@ -19,6 +19,8 @@ T = TypeVar("T")
 SCHEMA: Final = 2
 BUSY_SECONDS: Final = 0.05
 """How long another process may keep the file to itself until a change is put off."""
+OPEN_SECONDS: Final = 5.0
+"""The same while the file is opened: whoever makes it keeps it to itself."""
 
 
 class StoreError(Exception):
@@ -89,7 +91,7 @@ class SQLiteStore:
 
 def _open(path: str) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, path)
         except BaseException:
@@ -108,7 +110,6 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA:
         raise InvalidRequestError("store", f"{path} was made by a newer version of this package")
-    connection.execute("PRAGMA busy_timeout = 5000")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("DROP TABLE IF EXISTS sent")  # what the first version kept

@@ -1,12 +1,14 @@
 """When may the next request leave? All windows of one key in one step, and what the answers say of them."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter, deque
+from itertools import islice
 from typing import Any, Final, Literal
 
 from attrs import define, field
 
 from generor_async.rules.rate_headers import Said
+from generor_async.rules.state import checked
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
 from generor_async.rules.window import (
@@ -15,11 +17,8 @@ from generor_async.rules.window import (
     MINUTE,
     Counted,
     Scope,
-    Sent,
     Window,
     WindowState,
-    dump_kinds,
-    load_kinds,
 )
 from generor_async.values import JSON
 
@@ -45,6 +44,10 @@ PENDING_SECONDS: Final = 60.0
 """How long a request of another process may be let go and not be sent."""
 OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
+KINDS_KEPT: Final = 1_000
+"""Of how many requests the kinds are remembered."""
+TOLD_EVERY: Final = 1.0
+"""Seconds for which requests of an hour and a day are put together."""
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
 
@@ -59,14 +62,14 @@ class Permit:
     sent: float | None = None
     asks: Literal["guess", "due"] | None = None
     """Whether it left although a window seemed full, and whether at least the server had said when to."""
-    counted: tuple[Counted, ...] = ()
-    """By window, what there is of it."""
-    total: int = 0
+    counted: Counted = field(init=False)
+    """What the server had counted in the minute when it was sent."""
+    total: int = field(init=False)
     """How many units had ever been sent, with this one."""
-    kinds: Mapping[Kind, int] = field(factory=dict[Kind, int])
-    """How many requests of each kind had ever been sent, with this one."""
-    refusals: int = 0
-    """How many had been refused by then."""
+    place: int = field(init=False)
+    """How many requests had ever been sent, with this one."""
+    refusals: int = field(init=False)
+    """How many of them had been refused by then."""
 
 
 @define
@@ -80,8 +83,16 @@ class Pace:
     _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
     """Requests that were let go and not sent yet, by number: when, and their units."""
     _pending_units: int = field(default=0, init=False)
-    _kinds: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
-    """How many requests of each kind were ever sent."""
+    _kinds: deque[Kind] = field(factory=deque[Kind], init=False)
+    """The kinds of the requests that were sent last, in their order."""
+    _sent: int = field(default=0, init=False)
+    """How many requests were ever sent."""
+    _free: int = field(default=0, init=False)
+    """How many units may leave before the longer windows are looked at again."""
+    _late: int = field(default=0, init=False)
+    """Units that the longer windows haven't been told of yet."""
+    _told_longer: float = field(default=-math.inf, init=False)
+    """When they were told last."""
     _all_refusals: int = field(default=0, init=False)
     """How many requests were ever refused."""
     _number: int = field(default=0, init=False)
@@ -146,12 +157,18 @@ class Pace:
         self._last = now
         self._number += 1
         permit = Permit(self._number, kind, units)
-        for window in self.windows:
-            if window.seems_full(self._pending_units, units):
-                permit.asks = "guess" if window.ask(now) else "due"
+        if self.windows[0].seems_full(self._pending_units, units) or (self._free < units and len(self.windows) > 1):
+            self._ask(permit, now)
+        self._free -= units
         self._pending[permit.number] = now, units
         self._pending_units += units
         return permit
+
+    def _ask(self, permit: Permit, now: float) -> None:
+        """Note that a request leaves although a window seems full."""
+        for window in self.windows:
+            if window.seems_full(self._pending_units, permit.units):
+                permit.asks = "guess" if window.ask(now) else "due"
 
     def _wait(self, now: float, units: int, *, smooth: bool) -> Wait | None:
         if now < self._held:
@@ -170,15 +187,26 @@ class Pace:
 
     def _blocked_until(self, now: float, units: int, spare: int) -> tuple[float, Scope]:
         """Return which window lets a request wait longest, and until when; `spare` places of the first stay free."""
-        longest: tuple[float, Scope] = -math.inf, "minute"
-        for window in self.windows:
-            until = window.blocked_until(
-                now, self._pending_units, units, spare=spare, quick=self._quick, last=self._last
-            )
+        minute, pending, quick, last = self.windows[0], self._pending_units, self._quick, self._last
+        until = minute.blocked_until(now, pending, units, spare=spare, quick=quick, last=last)
+        longest: tuple[float, Scope] = until, "minute"
+        if self._free >= units or len(self.windows) == 1:
+            return longest
+        self._tell_longer(now)
+        for window in self.windows[1:]:
+            until = window.blocked_until(now, pending, units, quick=quick, last=last)
             if until > longest[0]:
                 longest = until, window.scope
-            spare = 0
+        self._free = min(window.room(now, pending) for window in self.windows[1:])
         return longest
+
+    def _tell_longer(self, now: float) -> None:
+        """Let the windows of an hour and a day know of what was sent of late."""
+        if self._late:
+            for window in self.windows[1:]:
+                window.own.forget(now)
+                window.own.add(now, self._late)
+            self._late = 0
 
     def _may_follow(self, now: float) -> bool:
         """Tell whether others may leave beside the one that leads after a silence."""
@@ -218,20 +246,28 @@ class Pace:
             return
         permit.sent = now
         self._leave_pending(permit)
+        self._sent += 1
         self._total += permit.units
-        permit.total = self._total
-        self._kinds[permit.kind] = self._kinds.get(permit.kind, 0) + 1
-        permit.kinds, permit.refusals = self._kinds.copy(), self._all_refusals
-        permit.counted = tuple(window.add(now, permit.units) for window in self.windows)
+        permit.total, permit.place, permit.refusals = self._total, self._sent, self._all_refusals
+        if permit.kind is not PLAIN:
+            self._kinds.append(permit.kind)
+            if len(self._kinds) > KINDS_KEPT:
+                self._kinds.popleft()
+        permit.counted = self.windows[0].add(now, permit.units)
+        if len(self.windows) > 1:
+            self._late += permit.units
+            if now >= self._told_longer + TOLD_EVERY:
+                self._told_longer = now
+                self._tell_longer(now)
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
         stamped = permit.sent is not None
         self.sent(permit, now)
         assert permit.sent is not None
-        for window, counted in zip(self.windows, permit.counted, strict=True):
-            window.own.answered(counted.number, now)
-            if permit.asks:
+        self.windows[0].own.answered(permit.counted.number, now)
+        if permit.asks:
+            for window in self.windows:
                 window.answered()
         self._leader = None
         self._quick = now < permit.sent + JITTER
@@ -251,6 +287,7 @@ class Pace:
         for window in self.windows:
             window.own.add(sent, count)
         self._total += count
+        self._free = 0
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
@@ -268,8 +305,13 @@ class Pace:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
         sent = permit.sent
         self._all_refusals += 1
-        for window, counted in zip(self.windows, permit.counted, strict=False):
-            window.own.remove(counted.number, permit.units)
+        self._free = 0
+        self._tell_longer(now)
+        self.windows[0].forget_exact()
+        if sent is not None:
+            self.windows[0].own.remove(permit.counted.number, permit.units)
+            for window in self.windows[1:]:
+                window.own.remove_latest(permit.units)
         self.dropped(permit)
         self._leader = None
         if said is not None:
@@ -289,37 +331,52 @@ class Pace:
 
     def _learn(self, permit: Permit, now: float, said: Said) -> None:
         assert permit.sent is not None
-        place = self._limits(said, permit.sent)
+        if said.limit == self.windows[0].limit and said.tier == self.tier and permit.sent >= self._told:
+            self._told, place = permit.sent, 0
+        else:
+            place = self._limits(said, permit.sent)
         if said.used is None:
             return
-        later = self._later(permit, now)
-        window = self.windows[place]
-        if not later:
-            self._weigh(permit, window, permit.counted[place], said.used, now)
-        window.hear(permit.sent, permit.counted[place], later, said.used, now, said.resets_in)
+        later, counted, window = self._later(permit, now), permit.counted, self.windows[place]
+        if place:
+            self._tell_longer(now)
+            counted = self._counted_longer(window, permit)
+            self._free = 0
+        elif not later and permit.kind is not PLAIN:
+            self._weigh(permit, window, said.used, now)
+        window.hear(permit.sent, counted, later, said.used, now, said.resets_in)
+
+    def _counted_longer(self, window: Window, permit: Permit) -> Counted:
+        """Return what a longer window had counted of ours: what was sent since is known, what left it was little."""
+        own = window.own
+        most = own.units - (self._total - permit.total)
+        least = max(0, most - permit.counted.most + permit.counted.least)
+        return Counted(-1, least, most, own.dropped, own.refused, own.gone)
 
     def _later(self, permit: Permit, now: float) -> int:
         """Return how many units were sent so soon after a request that they may have arrived before it."""
         assert permit.sent is not None
-        if now > permit.sent + JITTER:
-            later = self.windows[0].own.sent_between(permit.counted[0].number, permit.sent + JITTER)
+        if now > permit.sent + JITTER and self._total > permit.total:
+            later = self.windows[0].own.sent_between(permit.counted.number, permit.sent + JITTER)
             if later is not None:
                 return later
         return self._total - permit.total
 
-    def _weigh(self, permit: Permit, window: Window, counted: Counted, used: int, now: float) -> None:
+    def _weigh(self, permit: Permit, window: Window, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""
         assert permit.sent is not None
         if used < permit.units:  # the window holds this request at least
             self.weights.observe(permit.kind, used)
         if permit.refusals != self._all_refusals:  # what was sent isn't what was counted
             return
-        found = window.fall(permit.sent, counted, used, Sent(permit.kinds, permit.refusals), now)
-        if found is None:
+        found = window.exactly(permit.sent, permit.counted, used, permit.place, now)
+        if found is None or permit.place - found.since > len(self._kinds) - (self._sent - permit.place):
             return
-        believed = sum(self.weights.of(kind) * count for kind, count in found.kinds.items())
+        last = len(self._kinds) - (self._sent - permit.place)
+        kinds = Counter(islice(self._kinds, last - (permit.place - found.since), last))
+        believed = sum(self.weights.of(kind) * count for kind, count in kinds.items())
         if found.certain or found.units > believed:
-            self.weights.observe_all(found.kinds, found.units)
+            self.weights.observe_all(kinds, found.units)
 
     def _limits(self, said: Said, sent: float) -> int:
         """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
@@ -329,57 +386,63 @@ class Pace:
         self._told = sent
         if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
             self._promote(said.tier)
-        if said.limit is not None:
-            self.windows[place].limit = said.limit
+        if said.limit is not None and self.windows[place].limit != said.limit:
+            self.windows[place].limit, self._free = said.limit, 0
         return place
 
     def _window_of(self, said: Said) -> int:
+        if said.limit == self.windows[0].limit and said.tier == self.tier:
+            return 0
         limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
         return limits.index(said.limit) if said.limit in limits else 0
 
     def _promote(self, tier: str) -> None:
-        self.tier = tier
+        self.tier, self._free = tier, 0
         for window, limit in zip(self.windows, TIERS.get(tier, ()), strict=False):
             window.limit = limit
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the windows as they stand."""
+        self._tell_longer(now)
         return {window.scope: window.state(now, self._pending_units) for window in self.windows}
 
     def dump(self) -> JSON:
         """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
         pending = [[number, since, units] for number, (since, units) in self._pending.items()]
-        windows, kinds = [window.dump() for window in self.windows], dump_kinds(self._kinds)
-        return [windows, pending, kinds, *(getattr(self, name) for name in _KEPT)]
+        return [[window.dump() for window in self.windows], pending, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
-        windows, pending, kinds, *kept = dumped
+        windows, pending, *kept = dumped
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each)
         self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
         self._pending_units = sum(units for _, units in self._pending.values())
-        self._kinds = load_kinds(kinds)
-        for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, value)
+        self._kinds.clear()
+        self._free = 0
+        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
+            setattr(self, name, checked(value, kind, maybe=name in {"tier", "_leader"}))
 
 
-_KEPT: Final = (
-    "tier",
-    "_number",
-    "_total",
-    "_held",
-    "_held_scope",
-    "_leader",
-    "_untold",
-    "_told",
-    "_last",
-    "_led",
-    "_clear",
-    "_quick",
-    "_smooth_due",
-    "_refused",
-    "_refusals",
-    "_all_refusals",
-)
+_KEPT: Final[dict[str, type]] = {
+    "tier": str,
+    "_number": int,
+    "_total": int,
+    "_held": float,
+    "_held_scope": str,
+    "_leader": float,
+    "_untold": bool,
+    "_told": float,
+    "_last": float,
+    "_led": float,
+    "_clear": bool,
+    "_quick": bool,
+    "_smooth_due": float,
+    "_refused": float,
+    "_refusals": int,
+    "_all_refusals": int,
+    "_sent": int,
+    "_late": int,
+    "_told_longer": float,
+}
 """What else there is to know of a key's windows."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["dump_fields", "load_fields"]
+__all__ = ["checked", "dump_fields", "load_fields"]
 
 
 def dump_fields(rule: attrs.AttrsInstance, *without: str) -> dict[str, Any]:
@@ -23,6 +23,13 @@ def load_fields(rule: attrs.AttrsInstance, data: Mapping[str, Any], *without: st
             raise TypeError(f"{name} is {value!r}")
         infinite = isinstance(attribute.default, float) and math.isinf(attribute.default)
         setattr(rule, attribute.name, attribute.default if value is None and infinite else value)
+
+
+def checked(value: Any, kind: type, *, maybe: bool = False) -> Any:
+    """Return a value that is of a kind (float: any number), or, if it may be, None. Raises TypeError for another."""
+    if isinstance(value, (float, int) if kind is float else kind) or (maybe and value is None):
+        return value
+    raise TypeError(f"{value!r} is no {kind.__name__}")
 
 
 def _attributes(rule: attrs.AttrsInstance, without: tuple[str, ...]) -> list[tuple[str, "attrs.Attribute[Any]"]]:

@@ -9,12 +9,11 @@ refused; after a refusal none is asked for a minute.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
-from generor_async.rules.weights import Kind
+from generor_async.rules.state import checked
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
@@ -27,11 +26,8 @@ __all__ = [
     "SPANS",
     "Counted",
     "Scope",
-    "Sent",
     "Window",
     "WindowState",
-    "dump_kinds",
-    "load_kinds",
 ]
 
 Scope: TypeAlias = Literal["minute", "hour", "day"]
@@ -64,6 +60,10 @@ GAP: Final = 0.012
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
 GAP_PART: Final = 0.05
 """The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
+PLENTY: Final = 1_000
+"""Units that may leave where no limit is known, until it is asked for again."""
+MANY: Final = 0.1
+"""The part of a limit that others use where they are many."""
 NEARLY: Final = 0.25
 """The part of a limit that is left when a window counts as nearly full."""
 
@@ -86,50 +86,30 @@ class WindowState:
 
 @define(eq=False)
 class Counted:
-    """What there is of one request of ours in one window."""
+    """What the server had counted of ours when one request arrived."""
 
     number: int
     """Of its entry."""
     least: int
-    """How many units of ours the server had counted when it arrived, at least; its own among them."""
+    """How many units, at least; its own among them."""
     most: int
     dropped: int
     """How many units had been seen to be forgotten before their time when it was sent."""
+    refused: int
+    """How many units had been refused when it was sent."""
     gone: int
     """How many units of ours had left the window when it was sent."""
 
 
 @frozen
-class Sent:
-    """What had ever been sent at a moment."""
-
-    kinds: Mapping[Kind, int]
-    """How many requests of each kind."""
-    refusals: int
-    """How many of them had been refused by then."""
-
-
-@frozen
-class Exact:
-    """An answer that told exactly what the window held, of ours at least."""
-
-    units: int
-    gone: int
-    """How many units of ours had left the window when its request was sent."""
-    dropped: int
-    """How many had been seen to be forgotten before their time."""
-    sent: Sent
-
-
-@frozen
 class Fall:
-    """What came into the window from one exact answer to the next."""
+    """What came into the window from one answer that told exactly what it held to the next."""
 
     units: int
     certain: bool
     """Whether no others can have left in between."""
-    kinds: Mapping[Kind, int]
-    """How many requests of ours, of each kind."""
+    since: int
+    """How many requests of ours had been sent when the first of them was."""
 
 
 @define
@@ -152,8 +132,11 @@ class Window:
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
-    _exact: Exact | None = field(default=None, init=False)
-    """The last answer that told exactly what the window held."""
+    _exact: tuple[int, int, int, int] | None = field(default=None, init=False)
+    """The last answer that told exactly what the window held, of ours at least: the units that it named, those that had
+    left and had been dropped when its request was sent, and how many requests had been sent by then."""
+    _begun: float = field(default=-math.inf, init=False)
+    """When the request was sent whose answer showed last that the window doesn't slide."""
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
     _due: float = field(default=math.inf, init=False)
@@ -171,20 +154,29 @@ class Window:
         `pending` are the units of ours that may leave and have not yet been sent, `spare` those that are to stay free,
         `last` is when the last one was let go, and `quick` whether answers come soon.
         """
-        if self.limit is None:
+        limit = self.limit
+        if limit is None:
             return -math.inf
-        self._refresh(now, pending)
-        ours = self.own.units + pending + spare + units
-        allowed = max(units, math.floor(self.limit * self.share))
-        room = max(self.limit, units) - ours - self.foreign.units
-        if ours <= allowed and room >= 0:
-            return self._in_turn(now, pending, room, quick=quick, last=last)
-        if ours > allowed and self.share < 1:  # the rest is left to others, even where it is free
-            return self.own.next_end
-        moments = (self.own.next_end, self.foreign.next_end)
+        own, foreign = self.own, self.foreign
+        if own.next_end <= now or foreign.next_end <= now or self._asked is not None:
+            self._refresh(now, pending)
+        ours = own.units + pending + spare + units
+        room = max(limit, units) - ours - foreign.units
+        within = self.share == 1 or ours <= max(units, math.floor(limit * self.share))
+        if within and room >= 0:
+            return self._in_turn(now, pending, room, quick=quick, last=last) if self.scope == "minute" else -math.inf
+        if not within:  # the rest is left to others, even where it is free
+            return own.next_end
         if self._asked is not None:
-            return min(*moments, self._asked + JITTER)
-        return min(*moments, self._ask_at(units, self.own.units + pending))
+            return min(own.next_end, foreign.next_end, self._asked + JITTER)
+        return min(own.next_end, foreign.next_end, self._ask_at(units, own.units + pending))
+
+    def room(self, now: float, units: int) -> int:
+        """Return how many units may leave beside so many, whatever becomes of others; 0 where that is not sure."""
+        if self.limit is None:
+            return PLENTY
+        self._refresh(now, 0)
+        return max(0, math.floor(self.limit * self.share) - self.own.units - self.foreign.units - units)
 
     def _in_turn(self, now: float, pending: int, room: int, *, quick: bool, last: float) -> float:
         """Return when a request may leave for which there is room.
@@ -233,30 +225,33 @@ class Window:
 
     def add(self, sent: float, units: int) -> Counted:
         """Note that a request leaves."""
-        self.own.forget(sent)
-        number = self.own.add(sent, units)
-        least = min(self.own.surely(sent) + units, self.own.units)
+        own = self.own
+        if own.next_end <= sent:
+            own.forget(sent)
+        number = own.add(sent, units)
+        least = min(own.surely(sent) + units, own.units)
         if sent >= self._due:
             self._due = math.inf
-        return Counted(number, least, self.own.units, self.own.dropped, self.own.gone)
+        return Counted(number, least, own.units, own.dropped, own.refused, own.gone)
 
-    def fall(self, sent: float, counted: Counted, total: int, then: Sent, now: float) -> Fall | None:
+    def exactly(self, sent: float, counted: Counted, total: int, number: int, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
 
-        None where this answer doesn't tell exactly, or is the first that does, or where not all that was sent since
-        was counted.
+        `number` counts the requests that had been sent with this one. None where this answer doesn't tell exactly, or
+        is the first that does, or where what it tells can't be compared.
         """
         if sent < self._heard or counted.least != counted.most:
             return None
-        known, self._exact = self._exact, Exact(total, counted.gone, counted.dropped, then)
+        known, self._exact = self._exact, (total, counted.gone, counted.dropped, number)
         if total < counted.least:  # it doesn't slide, and has begun anew
             self._exact = None
-        if known is None or self._exact is None:
+        if known is None or self._exact is None or counted.dropped != known[2]:
             return None
-        if (counted.dropped, then.refusals) != (known.dropped, known.sent.refusals):
-            return None
-        kinds = {kind: count - known.sent.kinds.get(kind, 0) for kind, count in then.kinds.items()}
-        return Fall(total - known.units + counted.gone - known.gone, self.foreign.earliest_end > now, kinds)
+        return Fall(total - known[0] + counted.gone - known[1], self.foreign.earliest_end > now, known[3])
+
+    def forget_exact(self) -> None:
+        """Compare nothing with the answers so far: a request between them was not counted."""
+        self._exact = None
 
     def hear(self, sent: float, counted: Counted, later: int, total: int, now: float, resets_in: float | None) -> None:
         """Learn from an answer how many units the window held when its request arrived.
@@ -268,20 +263,29 @@ class Window:
         since, self._heard = self._heard, sent
         if self._asked is not None and self._asked < sent:
             self._asked = None
-        self.foreign.forget(now)
-        dropped = self.own.dropped - counted.dropped
-        most = total - counted.least + dropped
-        if most < 0:  # but for what has left in its time since
-            self.own.drop_oldest(-most - self.own.gone + counted.gone)
-        self.foreign.lower_to(most)
-        self.foreign.raise_to(total - counted.most + dropped - later, since=since, until=min(sent + JITTER, now))
+        own, foreign = self.own, self.foreign
+        if foreign.units:
+            foreign.forget(now)
+        dropped = own.dropped - counted.dropped
+        most, least = total - counted.least + dropped, total - counted.most + dropped - later
+        most += own.refused - counted.refused
+        if most < foreign.units:
+            if most < 0:  # but for what has left in its time since
+                own.drop_oldest(-most - own.gone + counted.gone)
+                self._begun = sent
+            foreign.lower_to(most)
+        if least > 0 and sent > self._begun + JITTER:  # else it may have arrived before the window began anew
+            foreign.raise_to(least, since=since, until=min(sent + JITTER, now))
+            self._notice(now)
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
-            reset = now + resets_in
-            self.foreign.none_ends_before(reset - 2 * ROUNDING)
-            # Unless it is the end of one of ours, which the server counted a little later than we did.
-            if self.own.next_end > reset + JITTER and self.own.last_end < reset - ROUNDING - min(now - sent, LATENCY):
-                self._due = reset
+            self._reset(now + resets_in, now - sent)
+
+    def _reset(self, reset: float, took: float) -> None:
+        """Believe a Reset, unless it is the end of one of ours, which the server counted a little later than we did."""
+        self.foreign.none_ends_before(reset - 2 * ROUNDING)
+        if self.own.next_end > reset + JITTER and self.own.last_end < reset - ROUNDING - min(took, LATENCY):
+            self._due = reset
 
     def answered(self) -> None:
         """Note that the request was answered that left although the window seemed full."""
@@ -297,6 +301,12 @@ class Window:
         self.foreign.forget(now)
         self.foreign.raise_to(self.limit - self.own.units - pending, since=since, until=now)
         self.foreign.none_ends_before(until - ROUNDING)
+        self._notice(now)
+
+    def _notice(self, now: float) -> None:
+        """Note it where there are many others: few take a place now and then, and no care is worth its time."""
+        if self.limit is not None and self.foreign.units >= MANY * self.limit:
+            self.foreign.seen = now
 
     def asked_in_vain(self, now: float, *, guessed: bool, again: bool) -> None:
         """Ask no more for a while after a refusal: the more seldom, the more our own requests tell.
@@ -310,13 +320,7 @@ class Window:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.own.dump(), self.foreign.dump(), self._dump_exact(), *(getattr(self, name) for name in _KEPT)]
-
-    def _dump_exact(self) -> JSON:
-        exact = self._exact
-        if exact is None:
-            return None
-        return [exact.units, exact.gone, exact.dropped, dump_kinds(exact.sent.kinds), exact.sent.refusals]
+        return [self.own.dump(), self.foreign.dump(), self._exact, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any) -> None:
         """Take over what another knows of the window."""
@@ -325,11 +329,11 @@ class Window:
         self.foreign.load(foreign)
         self._exact = None
         if exact is not None:
-            units, gone, dropped, kinds, refusals = exact
-            self._exact = Exact(units, gone, dropped, Sent(load_kinds(kinds), refusals))
+            total, gone, dropped, number = exact
+            self._exact = int(total), int(gone), int(dropped), int(number)
         limit = self.limit
-        for name, value in zip(_KEPT, kept, strict=True):
-            setattr(self, name, value)
+        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
+            setattr(self, name, checked(value, kind, maybe=name in {"limit", "_asked"}))
         if self.limit is None:
             self.limit = limit
 
@@ -347,15 +351,14 @@ class Window:
         )
 
 
-def dump_kinds(kinds: Mapping[Kind, int]) -> JSON:
-    """Return counts by kind as plain data."""
-    return [[*kind, count] for kind, count in kinds.items()]
-
-
-def load_kinds(dumped: Any) -> dict[Kind, int]:
-    """Return what `dump_kinds` was given."""
-    return {Kind(*kind): count for *kind, count in dumped}
-
-
-_KEPT: Final = ("limit", "_heard", "_refused", "_due", "_ask_from", "_guess_from", "_asked")
+_KEPT: Final[dict[str, type]] = {
+    "limit": int,
+    "_heard": float,
+    "_begun": float,
+    "_refused": float,
+    "_due": float,
+    "_ask_from": float,
+    "_guess_from": float,
+    "_asked": float,
+}
 """What else there is to know of a window."""

@@ -37,17 +37,8 @@ class Entry:
     base: float
     """When the server had counted the last of them, at the latest."""
     units: int
-
-
-@define(eq=False)
-class _Flight:
-    """A request of ours that the server may not have counted yet."""
-
-    number: int
-    """Of its entry."""
-    until: float
-    """When the server had counted it, at the latest."""
-    units: int
+    flying: bool
+    """Whether the server may not have counted it yet."""
 
 
 @define
@@ -61,10 +52,14 @@ class OwnUsage:
     """How many units the server may still count; those that are older are taken away by `forget`."""
     dropped: int = field(default=0, init=False)
     """How many units the server was seen to have forgotten before their time."""
+    refused: int = field(default=0, init=False)
+    """How many units the server was seen not to have counted."""
     gone: int = field(default=0, init=False)
     """How many units have left it in their time."""
     last_end: float = field(default=-math.inf, init=False)
     """When the last of these left."""
+    next_end: float = field(default=math.inf, init=False)
+    """When the server must have forgotten the oldest; infinity where there is none."""
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
     _first: int = field(default=0, init=False)
     """The number of the first entry."""
@@ -72,9 +67,10 @@ class OwnUsage:
     """The number of the first entry that the server can't have forgotten when a request sent now arrives."""
     _leaving_units: int = field(default=0, init=False)
     """The units from the first entry up to that one."""
-    _flights: deque[_Flight] = field(factory=deque[_Flight], init=False)
+    _flights: deque[Entry] = field(factory=deque[Entry], init=False)
+    """Entries that may be under way, and some that were answered already, in the order of sending."""
     _flying: int = field(default=0, init=False)
-    """The units of the flights."""
+    """The units that are under way."""
 
     def add(self, sent: float, units: int) -> int:
         """Note a request, and return its entry's number.
@@ -82,43 +78,54 @@ class OwnUsage:
         It is counted `JITTER` later at the latest, unless its answer comes sooner.
         """
         entries = self._entries
+        self.units += units
         if self.grain and entries and sent < entries[-1].sent + self.grain:
             entry = entries[-1]
             entry.base, entry.units = sent + JITTER, entry.units + units
-        else:
-            entry = Entry(self._first + len(entries), sent, sent + JITTER, units)
-            entries.append(entry)
-        self._land(sent)
-        self._flights.append(_Flight(entry.number, entry.base, units))
-        self.units += units
-        self._flying += units
+            self._oldest()
+            return entry.number
+        entry = Entry(self._first + len(entries), sent, sent + JITTER, units, not self.grain)
+        if not entries:
+            self.next_end = entry.base + self.span
+        entries.append(entry)
+        if not self.grain:
+            self._flights.append(entry)
+            self._flying += units
         return entry.number
 
     def answered(self, number: int, now: float) -> None:
         """Note when the answer to the only request of an entry came."""
-        if self.grain or (entry := self._entry(number)) is None or now >= entry.base:
+        at = number - self._first
+        if self.grain or at < 0 or now >= (entry := self._entries[at]).base:
             return
         entry.base = now
-        for flight in self._flights:
-            if flight.number == number:
-                flight.until = now
+        if entry.flying:
+            entry.flying = False
+            self._flying -= entry.units
+        if not at:
+            self.next_end = now + self.span
 
     def remove(self, number: int, units: int) -> None:
         """Note that the server did not count a request; one that has left the window already stays so."""
         entry = self._entry(number)
-        if entry is None:
-            return
+        if entry is not None:
+            self.refused += self._take(entry, units)
+
+    def _take(self, entry: Entry, units: int) -> int:
+        """Take units out of an entry; return how many there were."""
         units = min(units, entry.units)
         entry.units -= units
         self.units -= units
-        if number < self._leaving:
+        if entry.number < self._leaving:
             self._leaving_units -= units
-        for flight in self._flights:
-            if flight.number == number:
-                taken = min(units, flight.units)
-                flight.units -= taken
-                self._flying -= taken
-                units -= taken
+        if entry.flying:
+            self._flying -= units
+        return units
+
+    def remove_latest(self, units: int) -> None:
+        """Note that the server did not count some of what was sent last."""
+        if self._entries:
+            self.remove(self._entries[-1].number, units)
 
     def _entry(self, number: int) -> Entry | None:
         at = number - self._first
@@ -126,11 +133,10 @@ class OwnUsage:
 
     def forget(self, now: float) -> None:
         """Take away what the server must have forgotten."""
-        entries, span = self._entries, self.span
-        while entries and entries[0].base + span <= now:
-            self.gone += entries[0].units
-            self.last_end = entries[0].base + span
-            self._drop(entries.popleft())
+        while self.next_end <= now:
+            self.gone += self._entries[0].units
+            self.last_end = self.next_end
+            self._drop(self._entries.popleft())
 
     def surely(self, sent: float) -> int:
         """Count the units that the server has counted for sure when a request that is sent now arrives."""
@@ -158,42 +164,57 @@ class OwnUsage:
         return self._flying
 
     def drop_oldest(self, units: int) -> None:
-        """Take away the oldest: the window holds less than all of ours, so it doesn't slide."""
-        entries = self._entries
-        while units > 0 and entries:
-            first = entries.popleft()
-            units -= first.units
-            self.dropped += first.units
-            self._drop(first)
+        """Take away the oldest: the window holds less than all of ours, so it doesn't slide.
+
+        What is still under way goes last. Those that were sent soon after what goes may have gone instead, so they end
+        no sooner.
+        """
+        sent = base = -math.inf
+        for flying in (False, True):
+            for entry in self._entries:
+                if units <= 0:
+                    break
+                if entry.flying == flying and entry.units:
+                    sent, base = max(sent, entry.sent), max(base, entry.base)
+                    taken = self._take(entry, entry.units)
+                    self.dropped, units = self.dropped + taken, units - taken
+        for entry in self._entries:
+            if entry.sent > sent + JITTER:
+                break
+            entry.base = max(entry.base, base)
+        self._sweep()
 
     def settles_at(self) -> float:
         """Return when the first of those in flight is taken for admitted."""
-        return self._flights[0].until if self._flights else math.inf
+        return self._flights[0].base if self._flights else math.inf
 
     def _land(self, now: float) -> None:
         flights = self._flights
-        while flights and flights[0].until <= now:
-            self._flying -= flights.popleft().units
-
-    @property
-    def next_end(self) -> float:
-        """When the server must have forgotten the oldest; infinity where there is none."""
-        return self._entries[0].base + self.span if self._entries else math.inf
+        while flights and (not (first := flights[0]).flying or first.base <= now):
+            if first.flying:
+                first.flying = False
+                self._flying -= first.units
+            flights.popleft()
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        entries = [[each.sent, each.base, each.units] for each in self._entries]
-        flights = [[each.number, each.until, each.units] for each in self._flights]
-        return [self._first, self.dropped, self.gone, self.last_end, entries, flights]
+        entries = [[each.sent, each.base, each.units, each.flying] for each in self._entries]
+        return [self._first, self.dropped, self.refused, self.gone, self.last_end, entries]
 
     def load(self, dumped: Any) -> None:
         """Take over what another has sent."""
-        self._first, self.dropped, self.gone, self.last_end, entries, flights = dumped
-        self._entries = deque(Entry(self._first + at, *each) for at, each in enumerate(entries))
-        self._flights = deque(_Flight(*each) for each in flights)
+        first, dropped, refused, gone, last_end, entries = dumped
+        self._first, self.dropped, self.refused, self.gone = int(first), int(dropped), int(refused), int(gone)
+        self.last_end = float(last_end)
+        self._entries = deque(
+            Entry(self._first + at, float(sent), float(base), int(units), bool(flying))
+            for at, (sent, base, units, flying) in enumerate(entries)
+        )
+        self._flights = deque(each for each in self._entries if each.flying)
         self.units = sum(each.units for each in self._entries)
         self._flying = sum(each.units for each in self._flights)
         self._leaving, self._leaving_units = self._first, 0
+        self._oldest()
 
     def _drop(self, entry: Entry) -> None:
         self.units -= entry.units
@@ -202,8 +223,19 @@ class OwnUsage:
             self._leaving_units -= entry.units
         else:
             self._leaving = self._first
-        while self._flights and self._flights[0].number <= entry.number:
-            self._flying -= self._flights.popleft().units
+        if entry.flying:
+            entry.flying = False
+            self._flying -= entry.units
+        self._oldest()
+
+    def _sweep(self) -> None:
+        """Let go of entries at the front of which nothing is left."""
+        while self._entries and not self._entries[0].units:
+            self._drop(self._entries.popleft())
+        self._oldest()
+
+    def _oldest(self) -> None:
+        self.next_end = self._entries[0].base + self.span if self._entries else math.inf
 
 
 @define
@@ -223,7 +255,7 @@ class ForeignUsage:
     units: int = field(default=0, init=False)
     """How many the server may still count."""
     seen: float = field(default=-math.inf, init=False)
-    """When some of them were in the window last."""
+    """When many of them were in the window last."""
     _intervals: deque[_Interval] = field(factory=deque[_Interval], init=False)
 
     def forget(self, now: float) -> None:
@@ -235,8 +267,6 @@ class ForeignUsage:
     def raise_to(self, units: int, *, since: float, until: float) -> None:
         """Learn that there are at least so many: those that are new came in this time."""
         more = units - self.units
-        if units > 0:
-            self.seen = until
         if more <= 0:
             return
         self.units = units
@@ -293,6 +323,7 @@ class ForeignUsage:
 
     def load(self, dumped: Any) -> None:
         """Take over what another has seen."""
-        self.seen, intervals = dumped
-        self._intervals = deque(_Interval(*each) for each in intervals)
+        seen, intervals = dumped
+        self.seen = float(seen)
+        self._intervals = deque(_Interval(float(since), float(until), int(units)) for since, until, units in intervals)
         self.units = sum(each.units for each in self._intervals)

@@ -1,7 +1,9 @@
-"""What left in the last day outlives the process: killed, forked, with a broken file or a full disk."""
+"""The limits of a key outlive the process and are shared by those side by side; no file costs a call."""
 
 import asyncio
+import copy
 import functools
+import json
 import logging
 import os
 import signal
@@ -9,22 +11,34 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from support.clock import LoopClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.clock import FakeClock, LoopClock
 
-from generor_async import AsyncGeneror, InvalidRequestError, Limits
-from generor_async.engine.store import SCHEMA, Store
+from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
+from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT, KeyState, Shared
+from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore, StoreError
+from generor_async.rules.pace import Pace, Permit
+from generor_async.rules.rate_headers import Said
+from generor_async.rules.slots import Slots
 from generor_async.rules.vendors import LUMA
-from generor_async.rules.window import DAY, HOUR, MINUTE
+from generor_async.rules.wait import Wait
+from generor_async.rules.weights import Weights
+from generor_async.rules.window import HOUR, JITTER, MINUTE
 from generor_async.simulator import Simulator
 from generor_async.testing import run
+from generor_async.values import is_array, is_object
 
-EPOCH = 1_775_649_600.0
-OWNER = "0123abcd"
+T = TypeVar("T")
+SCOPE = "0123abcd"
+TURN = MINUTE + JITTER
 
 
 def virtual(scene: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
@@ -41,104 +55,94 @@ def contents(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def totals(store: Store, now: float, owner: str = OWNER) -> int:
-    return sum(count for _, count in store.recall(owner, now))
+def nothing(_: KeyState, __: float) -> None:
+    """Have the store looked at."""
 
 
-def test_what_was_added_is_recalled_by_another(tmp_path: Path) -> None:
-    store = Store(tmp_path / "limits")
-    for second in (0.2, 0.9, 1.5):
-        store.add(OWNER, EPOCH + second)
-    store.add("another", EPOCH)
-    found = list(Store(tmp_path / "limits").recall(OWNER, EPOCH + 60))
-    assert found == [(EPOCH + 1, 2), (EPOCH + 2, 1)]
+class Process:
+    """The windows of a key as one process has them; several may use one file."""
+
+    def __init__(self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10) -> None:
+        slots = Slots(None, 1.0, Weights())
+        self.clock = clock
+        self.shared = Shared(
+            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, SCOPE, clock
+        )
+        self.pace = SharedPace(self.shared, with_slots=False)
+
+    def reserve(self) -> Permit | Wait:
+        return self.pace.reserve(self.clock.monotonic())
+
+    def send(self) -> Permit:
+        """Send a request that is answered at once, without a word of limits."""
+        permit = self.reserve()
+        assert isinstance(permit, Permit), permit
+        now = self.clock.monotonic()
+        self.pace.sent(permit, now)
+        self.pace.received(permit, now, None, succeeded=True)
+        return permit
+
+    def used(self) -> int:
+        self.shared.note(nothing)
+        return self.pace.states(self.clock.monotonic())["minute"].used
 
 
-def test_what_is_older_than_a_day_goes(tmp_path: Path) -> None:
-    store = Store(tmp_path / "limits")
-    store.add(OWNER, EPOCH)
-    store.add(OWNER, EPOCH + HOUR)
-    assert totals(store, EPOCH + DAY + 60) == 1
-    assert totals(store, EPOCH) == 1
+def on(path: Path, clock: FakeClock, **known: Any) -> Process:
+    return Process(SQLiteStore(path), clock, **known)
 
 
-def test_a_clock_that_was_set_back_puts_nothing_into_the_future(tmp_path: Path) -> None:
-    store = Store(tmp_path / "limits")
-    store.add(OWNER, EPOCH + HOUR)
-    assert list(store.recall(OWNER, EPOCH)) == [(EPOCH, 1)]
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Keep the file to somebody else."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
 
 
-@virtual
-async def test_a_process_that_starts_again_keeps_to_the_hour(tmp_path: Path) -> None:
-    async with Simulator(tier="free") as simulator:
-        for start in range(3):
-            limits = Limits(tier="free", store=tmp_path / "limits")
-            async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
-                assert generor.rate_limits.windows["hour"].used == 200 * start
-                for _ in range(200):
-                    await generor.users.me()
-        assert [entry.status for entry in simulator.ledger.requests] == [200] * 600
-    assert asyncio.get_running_loop().time() > HOUR, "500 an hour were all that there was"
+def impatient(path: Path) -> SQLiteStore:
+    """Open a file and never wait for a lock of it: waiting is real time."""
+    store = SQLiteStore(path)
+    store._connection.execute("PRAGMA busy_timeout = 0")  # pyright: ignore[reportPrivateUsage]
+    return store
 
 
-@virtual
-async def test_the_key_is_not_in_the_file(tmp_path: Path) -> None:
-    async with Simulator() as simulator:
-        limits = Limits(store=tmp_path / "limits")
-        async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
-            await generor.users.me()
-        kept = contents(tmp_path)
-    assert kept
-    assert simulator.generor_key.encode() not in kept
+class Counting:
+    """A store that counts its transactions."""
+
+    def __init__(self, store: LimitStore) -> None:
+        self.store = store
+        self.transactions = 0
+
+    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
+        self.transactions += 1
+        return self.store.update(scope, decide)
+
+    def reopen(self) -> None:
+        self.store.reopen()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_a_killed_process_loses_nothing_that_it_wrote(tmp_path: Path) -> None:
-    script = f"""
-        from generor_async.engine.store import Store
-        store = Store({str(tmp_path / "limits")!r})
-        for number in range(10_000_000):
-            store.add({OWNER!r}, {EPOCH} + number % 60)
-            print(number + 1, flush=True)
-    """
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        while int(child.stdout.readline()) < 500:
-            pass
-        child.send_signal(signal.SIGKILL)
-        told = max([500, *map(int, child.stdout.read().splitlines())])
-    # The last number may have been cut off, and one more written down before it could be told.
-    assert told <= totals(Store(tmp_path / "limits"), EPOCH + MINUTE) <= told + 1
+# --- the file -------------------------------------------------------------------------------------------------------
 
 
-def test_processes_may_write_at_the_same_time(tmp_path: Path) -> None:
-    script = f"""
-        from generor_async.engine.store import Store
-        store = Store({str(tmp_path / "limits")!r})
-        for number in range(300):
-            store.add({OWNER!r}, {EPOCH} + number)
-    """
-    writers = [subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)]) for _ in range(3)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    assert totals(Store(tmp_path / "limits"), EPOCH + 300) == 900
+def test_what_is_kept_is_read_decided_upon_and_written_in_one_step(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "limits")
+    assert store.update("a", lambda text: ("1", text)) is None
+    assert store.update("a", lambda text: (None, text)) == "1"
+    assert store.update("b", lambda text: ("2", text)) is None
+    assert SQLiteStore(tmp_path / "limits").update("a", lambda text: (None, text)) == "1"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is nothing to fork here")
-def test_a_forked_child_writes_by_a_connection_of_its_own(tmp_path: Path) -> None:
-    script = f"""
-        import os
-        from generor_async import Limits
-        limits = Limits(store={str(tmp_path / "limits")!r})
-        store = limits._store
-        store.add({OWNER!r}, {EPOCH})
-        child = os.fork()
-        for _ in range(100):
-            store.add({OWNER!r}, {EPOCH})
-        if child:
-            os.waitpid(child, 0)
-    """
-    subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(script)], check=True, timeout=30)
-    assert totals(Store(tmp_path / "limits"), EPOCH) == 201
+def test_a_decision_that_fails_writes_nothing_and_locks_nobody_out(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "limits")
+    store.update("a", lambda _: ("1", None))
+
+    def fail(_: str | None) -> tuple[str | None, None]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.update("a", fail)
+    assert SQLiteStore(tmp_path / "limits").update("a", lambda text: ("2", text)) == "1"
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
@@ -156,42 +160,107 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path, where: str) -> None:
 
 
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    Store(tmp_path / "limits")
-    with sqlite3.connect(tmp_path / "limits") as connection:
+    SQLiteStore(tmp_path / "limits")
+    with closing(sqlite3.connect(tmp_path / "limits")) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     with pytest.raises(InvalidRequestError, match="newer version"):
         Limits(store=tmp_path / "limits")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process's files are set as Linux has them")
-def test_a_full_disk_costs_no_call_and_is_told_once(tmp_path: Path) -> None:
-    script = f"""
-        import logging, resource, signal
-        from generor_async.engine.store import Store
-        logging.basicConfig(format="%(message)s")
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        store = Store({str(tmp_path / "limits")!r})
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-        for number in range(5_000):
-            store.add({OWNER!r}, {EPOCH} + number)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True, timeout=60
-    )
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1
-    assert "it is not used any more" in lines[0]
+def test_a_file_of_the_first_version_begins_anew(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "limits", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE sent (owner TEXT, second INTEGER, count INTEGER)")
+        connection.execute("INSERT INTO sent VALUES ('x', 1, 1)")
+        connection.execute("PRAGMA user_version = 1")
+    process = on(tmp_path / "limits", FakeClock())
+    process.send()
+    assert on(tmp_path / "limits", process.clock).used() == 1
+    with closing(sqlite3.connect(tmp_path / "limits")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["limits"]
 
 
-def test_a_file_that_breaks_later_costs_no_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store = Store(tmp_path / "limits")
-    with sqlite3.connect(tmp_path / "limits") as connection:
-        connection.execute("DROP TABLE sent")
-    with caplog.at_level(logging.WARNING):
-        store.add(OWNER, EPOCH)
-        store.add(OWNER, EPOCH)
-        assert list(store.recall(OWNER, EPOCH)) == []
-    assert [record.levelname for record in caplog.records][:1] == ["WARNING"]
+@virtual
+async def test_the_key_is_not_in_the_file(tmp_path: Path) -> None:
+    async with Simulator() as simulator:
+        limits = Limits(store=tmp_path / "limits")
+        async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
+            await generor.users.me()
+        kept = contents(tmp_path)
+    assert kept
+    assert simulator.generor_key.encode() not in kept
+
+
+# --- processes side by side, and one after the other ----------------------------------------------------------------
+
+
+def test_processes_see_each_others_requests_while_they_run(tmp_path: Path) -> None:
+    clock = FakeClock()
+    one, other = (on(tmp_path / "limits", clock, rpm=3) for _ in range(2))
+    for each in (one, other, one):
+        each.send()
+        clock.now += 0.5
+    for each in (one, other):
+        wait = each.reserve()
+        assert isinstance(wait, Wait)
+        assert wait.until == pytest.approx(1_000.0 + MINUTE)
+        assert wait.ask_at == pytest.approx(clock.now + ASK_AGAIN), "others may have changed it until then"
+    clock.now = 1_000.0 + MINUTE
+    other.send()
+    assert isinstance(one.reserve(), Wait)
+
+
+def test_a_request_that_another_has_let_go_counts_before_it_is_sent(tmp_path: Path) -> None:
+    clock = FakeClock()
+    one, other = (on(tmp_path / "limits", clock, rpm=1) for _ in range(2))
+    permit = one.reserve()
+    assert isinstance(permit, Permit)
+    assert isinstance(other.reserve(), Wait)
+    one.pace.dropped(permit)
+    assert isinstance(other.reserve(), Wait), "it is not asked again at once"
+    clock.now += ASK_AGAIN
+    other.send()
+
+
+def test_a_refusal_holds_all_processes_and_what_an_answer_says_is_known_to_all(tmp_path: Path) -> None:
+    clock = FakeClock()
+    one, other = (on(tmp_path / "limits", clock, rpm=None) for _ in range(2))
+    permit = one.reserve()
+    assert isinstance(permit, Permit)
+    one.pace.sent(permit, clock.monotonic())
+    assert isinstance(other.reserve(), Wait), "its answer will name the limit"
+    one.pace.received(permit, clock.monotonic(), Said(limit=20, used=1), succeeded=True)
+    clock.now += ASK_AGAIN
+    second = other.reserve()
+    assert isinstance(second, Permit)
+    assert other.pace.states(clock.monotonic())["minute"].limit == 20
+    other.pace.sent(second, clock.monotonic())
+    other.pace.refused(second, clock.monotonic(), 30.0, "minute", None)
+    wait = one.reserve()
+    assert isinstance(wait, Wait)
+    assert wait.until == pytest.approx(clock.now + 30.0)
+
+
+def test_a_limit_that_one_process_was_given_is_known_to_the_next(tmp_path: Path) -> None:
+    clock = FakeClock()
+    on(tmp_path / "limits", clock, rpm=None).reserve()
+    given_one = on(tmp_path / "limits", clock, rpm=5)
+    given_one.used()
+    assert given_one.pace.states(clock.monotonic())["minute"].limit == 5
+
+
+@virtual
+async def test_a_process_that_starts_again_keeps_to_the_hour(tmp_path: Path) -> None:
+    async with Simulator(tier="free") as simulator:
+        for start in range(3):
+            limits = Limits(tier="free", store=tmp_path / "limits")
+            async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
+                await generor.users.me()
+                assert generor.rate_limits.windows["hour"].used == 200 * start + 1
+                for _ in range(199):
+                    await generor.users.me()
+        assert [entry.status for entry in simulator.ledger.requests] == [200] * 600
+    assert asyncio.get_running_loop().time() > HOUR, "500 an hour were all that there was"
 
 
 @virtual
@@ -204,6 +273,350 @@ async def test_luma_keeps_to_its_minute_after_a_start(tmp_path: Path) -> None:
     first.sent(permit, 0.0)
     again = Limits(rpm=2, store=tmp_path / "limits")
     again.serve(LUMA, clock, "http://127.0.0.1", None)
-    assert again.snapshot(0.0).windows["minute"].used == 1
-    await asyncio.sleep(2 * MINUTE)
-    assert again.snapshot(clock.monotonic()).windows["minute"].used == 0
+    for found in (True, False):
+        await asyncio.sleep(JITTER)
+        assert (again.queue.enter_nowait(clock.monotonic(), "normal") is not None) == found
+
+
+@virtual
+async def test_a_queue_of_one_process_goes_on_when_another_gives_a_place_back(tmp_path: Path) -> None:
+    clock = LoopClock()
+    both = [Limits(rpm=1, store=tmp_path / "limits") for _ in range(2)]
+    for each in both:
+        each.serve(LUMA, clock, "http://127.0.0.1", None)
+    held = both[0].queue.enter_nowait(0.0, "normal")
+    assert held is not None
+    waiting = asyncio.create_task(both[1].queue.enter("normal", 1_000.0, lambda _: None, again=False))
+    await asyncio.sleep(10.0)
+    assert not waiting.done()
+    both[0].lost(held, clock.monotonic())
+    await waiting
+    assert clock.monotonic() <= 10.0 + ASK_AGAIN + 0.1
+
+
+@virtual
+async def test_a_request_takes_three_transactions_at_most(tmp_path: Path) -> None:
+    for api in ("generor", "luma"):
+        limits = Limits(rpm=300, store=tmp_path / api)
+        counting = Counting(SQLiteStore(tmp_path / api))
+        limits._store = counting  # type: ignore[assignment]
+        async with Simulator(tier="enterprise", luma_rpm=300, luma_jobs=50) as simulator:
+            if api == "generor":
+                async with AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
+                    for _ in range(20):
+                        await generor.users.me()
+            else:
+                async with AsyncLuma(**simulator.luma_options, limits=limits) as luma:
+                    for _ in range(20):
+                        await luma.generations.create(prompt="a heron")
+        assert 20 <= counting.transactions <= 60, api
+
+
+def script(text: str, **names: object) -> list[str]:
+    """Return the command for a process that imports this file."""
+    here = Path(__file__)
+    prelude = f"""
+        import sys
+        sys.path[:0] = [{str(here.parent)!r}, {str(here.parent.parent)!r}]
+        from support.clock import FakeClock
+        from test_store import Process, SQLiteStore
+    """
+    return [sys.executable, "-W", "error", "-c", textwrap.dedent(prelude) + textwrap.dedent(text.format(**names))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_killed_process_loses_nothing_that_it_wrote(tmp_path: Path) -> None:
+    command = script(
+        """
+        process = Process(SQLiteStore({path!r}), FakeClock(), rpm=9_000)
+        for number in range(9_000):
+            process.send()
+            print(number + 1, flush=True)
+        """,
+        path=str(tmp_path / "limits"),
+    )
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        while int(child.stdout.readline()) < 200:
+            pass
+        child.send_signal(signal.SIGKILL)
+        told = max([200, *map(int, child.stdout.read().splitlines())])
+    # The last number may have been cut off, and one more written down before it could be told.
+    assert told <= on(tmp_path / "limits", FakeClock(), rpm=9_000).used() <= told + 1
+
+
+def test_processes_may_write_at_the_same_time(tmp_path: Path) -> None:
+    command = script(
+        """
+        import time
+        process = Process(SQLiteStore({path!r}), FakeClock(), rpm=9_000)
+        for number in range(100):
+            while not isinstance(permit := process.reserve(), Permit):
+                time.sleep(0.001)
+            process.pace.sent(permit, process.clock.monotonic())
+            process.pace.received(permit, process.clock.monotonic(), None, succeeded=True)
+        while process.shared._steps:
+            process.used()
+        """.replace("import time", "import time\n        from generor_async.rules.pace import Permit"),
+        path=str(tmp_path / "limits"),
+    )
+    writers = [subprocess.Popen(command) for _ in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert on(tmp_path / "limits", FakeClock(), rpm=9_000).used() == 300
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is nothing to fork here")
+def test_a_forked_child_writes_by_a_connection_of_its_own(tmp_path: Path) -> None:
+    command = script(
+        """
+        import os, time
+        from generor_async import Limits
+        from generor_async.rules.vendors import LUMA
+        limits = Limits(rpm=9_000, store={path!r})
+        clock = FakeClock()
+        limits.serve(LUMA, clock, "", None)
+        child = os.fork()
+        for _ in range(100):
+            while (permit := limits.queue.enter_nowait(clock.now, "normal")) is None:
+                time.sleep(0.001)
+            limits.sent(permit, clock.now)
+            limits.received(permit, clock.now, None, succeeded=True)
+        while limits._pace._shared._steps:
+            limits._pace._shared.note(lambda *_: None)
+        if child:
+            os.waitpid(child, 0)
+            known = Limits(rpm=9_000, store={path!r})
+            known.serve(LUMA, clock, "", None)
+            known.queue.enter_nowait(clock.now, "normal")
+            print(known.snapshot(clock.now).windows["minute"].used)
+        """,
+        path=str(tmp_path / "limits"),
+    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) == 201
+
+
+# --- a file that cannot be used for a while, or any more ------------------------------------------------------------
+
+
+def test_a_file_that_another_keeps_to_itself_has_calls_wait_a_moment_and_then_go_on_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    process = Process(impatient(tmp_path / "limits"), clock)
+    began = clock.now
+    with locked(tmp_path / "limits"), caplog.at_level(logging.WARNING):
+        while isinstance(wait := process.reserve(), Wait):
+            assert wait.until == wait.ask_at == clock.now + BUSY_WAIT
+            clock.now = wait.until
+        assert BUSY_MOST <= clock.now - began <= BUSY_MOST + 2 * BUSY_WAIT
+        process.pace.dropped(wait)
+        for _ in range(3):
+            process.send()
+            clock.now += JITTER
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "goes on by itself" in caplog.text
+    clock.now += AGAIN
+    process.send()
+    assert on(tmp_path / "limits", clock).used() == 4, "what was sent meanwhile is told as soon as it can be"
+
+
+def test_what_happens_while_the_file_is_busy_is_told_later(tmp_path: Path) -> None:
+    clock = FakeClock()
+    one, other = (Process(impatient(tmp_path / "limits"), clock, rpm=None) for _ in range(2))
+    permit = one.reserve()
+    assert isinstance(permit, Permit)
+    one.pace.sent(permit, clock.now)
+    with locked(tmp_path / "limits"):
+        one.pace.received(permit, clock.now, Said(limit=40, used=4), succeeded=True)
+    assert one.used() == 4
+    assert other.used() == 4
+
+
+@virtual
+async def test_calls_go_through_while_another_keeps_the_file_to_itself(tmp_path: Path) -> None:
+    limits = Limits(store=tmp_path / "limits")
+    limits._store = impatient(tmp_path / "limits")  # pyright: ignore[reportPrivateUsage]
+    async with Simulator() as simulator, AsyncGeneror(**simulator.generor_options, limits=limits) as generor:
+        await generor.users.me()
+        with locked(tmp_path / "limits"):
+            await asyncio.gather(*(generor.users.me() for _ in range(5)))
+        await generor.users.me()
+        assert [entry.status for entry in simulator.ledger.requests] == [200] * 7
+
+
+def test_a_file_that_breaks_costs_no_call_and_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    process = on(tmp_path / "limits", clock, rpm=3)
+    process.send()
+    with closing(sqlite3.connect(tmp_path / "limits")) as connection:
+        connection.execute("DROP TABLE limits")
+    with caplog.at_level(logging.WARNING):
+        clock.now += JITTER
+        process.send()
+        clock.now += JITTER
+        process.send()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert isinstance(process.reserve(), Wait), "the limit is kept to all the same"
+    clock.now += AGAIN
+    assert isinstance(process.reserve(), Wait), "and what is known isn't lost"
+    clock.now += TURN
+    process.send()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process's files are set as Linux has them")
+def test_a_full_disk_costs_no_call_and_is_told(tmp_path: Path) -> None:
+    command = script(
+        """
+        import logging, resource, signal
+        from generor_async.rules.window import MINUTE
+        logging.basicConfig(format="%(message)s")
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        process = Process(SQLiteStore({path!r}), FakeClock(), rpm=9_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        for number in range(300):
+            process.send()
+        print(process.used())
+        """,
+        path=str(tmp_path / "limits"),
+    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[0].endswith("this process goes on by itself for a while")
+    assert int(done.stdout) == 300
+
+
+# --- what the file says ---------------------------------------------------------------------------------------------
+
+
+def keep(path: Path, text: object) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT OR REPLACE INTO limits VALUES (?, ?)", (SCOPE, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage",
+        "[]",
+        "[0, 0]",
+        "[0, 0]\n",
+        "[0, 0]\n[]",
+        "[0, 0]\n{}",
+        '[0, 0]\n{"windows": 5, "slots": {}, "weights": {}}',
+        "[NaN, 0]\n{}",
+        '["a", "b"]\n{}',
+        b"\x00\xff",
+        17,
+        None,
+        "[" * 100_000,
+    ],
+)
+def test_what_cannot_be_read_is_told_and_the_limits_begin_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: object
+) -> None:
+    clock = FakeClock()
+    process = on(tmp_path / "limits", clock, rpm=5)
+    process.send()
+    keep(tmp_path / "limits", text)
+    with caplog.at_level(logging.WARNING):
+        process.send()
+    if text is not None:
+        assert "can't be read" in caplog.text
+    assert on(tmp_path / "limits", clock, rpm=5).used() == (1 if text is not None else 2)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return the places of all that stands in JSON data."""
+    yield path
+    if is_object(value):
+        for key in value:
+            yield from places(value[key], (*path, key))
+    elif is_array(value):
+        for at, each in enumerate(value):
+            yield from places(each, (*path, at))
+
+
+def replaced(value: Any, path: tuple[Any, ...], other: object) -> Any:
+    if not path:
+        return other
+    twin = copy.copy(value)
+    twin[path[0]] = replaced(value[path[0]], path[1:], other)
+    return twin
+
+
+class Memory:
+    """A store that keeps one text, and can be tampered with."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+
+    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
+        text, result = decide(self.text)
+        self.text = self.text if text is None else text
+        return result
+
+    def reopen(self) -> None:
+        raise StoreError
+
+
+@given(
+    st.data(), st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.just([]), st.just({}), st.just([1, "x", {}]))
+)
+@settings(max_examples=200)
+def test_whatever_stands_in_the_state_no_call_fails_of_it(data: st.DataObject, other: object) -> None:
+    clock, store = FakeClock(), Memory()
+    one = Process(store, clock)
+    for _ in range(3):
+        one.send()
+        clock.now += JITTER
+    assert store.text is not None
+    head, _, state = store.text.partition("\n")
+    whole = json.loads(state)
+    store.text = (
+        f"{head}\n{json.dumps(replaced(whole, data.draw(st.sampled_from(sorted(places(whole), key=repr))), other))}"
+    )
+    reader = Process(store, clock)
+    for _ in range(3):
+        permit = reader.reserve()
+        clock.now += MINUTE
+        if isinstance(permit, Permit):
+            reader.pace.sent(permit, clock.now)
+            reader.pace.received(permit, clock.now, Said(limit=10, used=1, resets_in=5.0), succeeded=True)
+    reader.used()
+
+
+# --- the clock ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("back", [0.5, HOUR, 40 * 365 * 86_400.0])
+def test_a_clock_that_is_set_back_neither_frees_a_place_nor_holds_one_for_ever(tmp_path: Path, back: float) -> None:
+    clock = FakeClock()
+    one, other = (on(tmp_path / "limits", clock, rpm=2) for _ in range(2))
+    one.send()
+    clock.now += 1.0
+    other.send()
+    clock.epoch -= back
+    for each in (one, other, on(tmp_path / "limits", clock, rpm=2)):
+        wait = each.reserve()
+        assert isinstance(wait, Wait)
+        assert clock.now < wait.until <= clock.now + TURN
+    clock.now += TURN
+    for each in (other, one):
+        each.send()
+        clock.now += JITTER
+    assert isinstance(other.reserve(), Wait)
+
+
+def test_a_request_that_was_under_way_when_the_clock_was_set_back_is_counted_once(tmp_path: Path) -> None:
+    clock = FakeClock()
+    one, other = (on(tmp_path / "limits", clock) for _ in range(2))
+    permit = one.reserve()
+    assert isinstance(permit, Permit)
+    one.pace.sent(permit, clock.now)
+    clock.epoch -= HOUR
+    clock.now += 0.2
+    one.pace.received(permit, clock.now, Said(limit=10, used=3), succeeded=True)
+    assert (one.used(), other.used()) == (3, 3)
+    clock.now += 2 * TURN
+    assert (one.used(), other.used()) == (0, 0)

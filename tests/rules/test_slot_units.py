@@ -12,7 +12,7 @@ from support.slot_worlds import JobServer, SlotWorld
 
 from generor_async.rules.ceiling import CONFIRM, PROBE_BELOW
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
+from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Named, Weights
 
