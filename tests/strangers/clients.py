@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from support.clock import LoopClock
@@ -15,7 +15,7 @@ from strangers.server import EPOCH, StrangerServer
 from strangers.stage import User
 
 Scene = Callable[..., Coroutine[Any, Any, None]]
-TRAVEL = {"travel": 0.02, "jitter": 0.03}
+TRAVEL: dict[str, Any] = {"travel": 0.02, "jitter": 0.03}
 """Seconds each way: round trips of 40 to 100 ms."""
 MANY_JOBS = 10_000
 """A ceiling of jobs that nothing meets."""
@@ -50,12 +50,13 @@ def now() -> float:
 
 def ours(server: StrangerServer, api: Api = "luma", method: str = "") -> list[Arrival]:
     """Return the requests to an API that came from the client."""
-    return [one for one in server.requests if (not one.other and one.api == api and one.method == method) or one.method]
+    mine = [one for one in server.requests if one.api == api and not one.other]
+    return [one for one in mine if not method or one.method == method]
 
 
 def refused(arrivals: Iterable[Arrival], limit: str = "") -> list[float]:
     """Return when requests were refused by a limit."""
-    return [one.at for one in arrivals if one.refusal and one.refusal == (limit or one.refusal)]
+    return [one.at for one in arrivals if one.refusal and limit in {"", one.refusal}]
 
 
 def admitted(arrivals: Iterable[Arrival]) -> list[float]:
@@ -90,12 +91,3 @@ async def naive(user: User, calls: int, *, api: Api = "luma") -> float:
 
     await asyncio.gather(*(one() for _ in range(calls)))
     return max(admitted(ours(user.server, api)))
-
-
-def most_at_once(moments: Sequence[tuple[float, int]]) -> int:
-    """Return the most that were there at once, given by how much their number changed at which moments."""
-    most = total = 0
-    for _, change in sorted(moments):
-        total += change
-        most = max(most, total)
-    return most

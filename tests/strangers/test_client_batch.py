@@ -32,9 +32,9 @@ def check_rows(server: StrangerServer, outcomes: list[RowOutcome], rows: int = R
 
 @virtual
 @pytest.mark.parametrize("wording", ["contract", "limit", "capacity"])
-async def test_every_picture_of_a_batch_is_made_and_fetched(tmp_path: Path, wording: str) -> None:
+async def test_every_picture_of_a_batch_is_made_and_fetched(tmp_path: Path, wording: Any) -> None:
     """30 jobs on 10 slots, of 27 to 36 s or so: three times their length, and some."""
-    world = LumaWorld(concurrent_wording=wording)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    world = LumaWorld(concurrent_wording=wording)
     async with StrangerServer(luma=world, **TRAVEL) as server, luma_of(server, limits=Limits()) as luma:
         outcomes = [outcome async for outcome in run_batch(luma, pictures(), to=tmp_path)]
         check_rows(server, outcomes)
@@ -96,8 +96,8 @@ async def test_rows_of_luma_whose_answer_was_lost_stay_unknown(tmp_path: Path) -
 
 @virtual
 @pytest.mark.parametrize("at", ["start", "end"])
-async def test_rows_of_generor_whose_answer_was_lost_are_found_in_the_account(tmp_path: Path, at: str) -> None:
-    world, script = GenerorWorld(charged_at=at, listed_from=at), lost(2, 5, 10)  # type: ignore[arg-type]
+async def test_rows_of_generor_whose_answer_was_lost_are_found_in_the_account(tmp_path: Path, at: Any) -> None:
+    world, script = GenerorWorld(charged_at=at, listed_from=at), lost(2, 5, 10)
     async with StrangerServer(generor=world, script=script, **TRAVEL) as server, generor_of(server) as generor:
         batch = run_batch(generor, jokes(20), to=tmp_path)
         outcomes = {outcome.id: outcome async for outcome in batch}  # the last word of each

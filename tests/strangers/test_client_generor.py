@@ -111,6 +111,7 @@ async def test_the_catalogue_and_the_account_can_be_read() -> None:
         video = await generor.models.get("video", 20061)
         assert (video.supported_durations, video.default_duration) == ([5, 6, 7, 8, 10, 12, 15], 8)
         profile = await generor.users.me()
+        assert profile.credits is not None
         assert (profile.username, profile.credits.total) == ("stranger", 1250)
 
 
@@ -138,8 +139,9 @@ async def test_a_refused_generate_is_sent_once_and_costs_nothing(
     switches: dict[str, Any], params: dict[str, Any], kind: type[APIStatusError], status: int
 ) -> None:
     async with server_of(**switches) as server, generor_of(server) as generor:
+        asked: dict[str, Any] = {"slug": "joke", **JOKE, **params}
         with pytest.raises(kind) as caught:
-            await generor.generators.generate(**{"slug": "joke", **JOKE, **params})
+            await generor.generators.generate(**asked)
         assert caught.value.status_code == status
         assert len(server.requests) == 1
         assert not server.charges
@@ -156,7 +158,7 @@ async def test_a_wrong_key_is_an_authentication_error() -> None:
 async def test_a_server_error_on_generate_is_unknown_and_not_sent_again() -> None:
     async with server_of() as server, generor_of(server) as generor:
         with pytest.raises(OutcomeUnknownError) as caught:
-            await generor.generators.generate("joke", **{**JOKE, "prompt": "[fails]"})
+            await generor.generators.generate("joke", prompt="[fails]", model_id=37)
         assert caught.value.request_id == server.requests[0].request_id
         assert len(ours(server, "generor", "POST")) == 1
 
@@ -167,6 +169,7 @@ async def test_a_gateway_that_gives_up_leaves_the_outcome_unknown_and_the_creati
         with pytest.raises(OutcomeUnknownError):
             await generor.generators.generate("joke", **JOKE)
         (creation,) = await generor.creations.list().collect()
+        assert creation.creation_id is not None
         assert (await generor.creations.wait(creation.creation_id)).status == "completed"
         check_charges(server, [creation.creation_id])
 

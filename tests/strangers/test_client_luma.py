@@ -185,7 +185,7 @@ async def test_a_refused_request_is_sent_once_and_costs_nothing(
 ) -> None:
     async with server_of(**switches) as server, luma_of(server) as luma:
         with pytest.raises(kind) as caught:
-            await luma.generations.create(**{"prompt": "a chair", **params})
+            await luma.generations.create(prompt="a chair", **params)
         assert text in caught.value.message
         assert len(server.requests) == 1
         assert caught.value.request_id == server.requests[0].request_id

@@ -22,13 +22,14 @@ EVERY: dict[tuple[str, str], float] = {
 
 def server_of(seconds: float = 30.0, **switches: Any) -> StrangerServer:
     durations = dict.fromkeys(EVERY, seconds)
-    world = LumaWorld(**{"per_minute": 1_000, "durations": durations} | switches)
+    known: dict[str, Any] = {"per_minute": 1_000, "durations": durations}
+    world = LumaWorld(**known | switches)
     return StrangerServer(luma=world, **TRAVEL)
 
 
 async def all_run(luma: AsyncLuma, requests: list[dict[str, Any]]) -> list[str]:
     """Run many at once; each has to be completed."""
-    made = await asyncio.gather(*(luma.generations.run(**{"prompt": "a chair"} | request) for request in requests))
+    made = await asyncio.gather(*(luma.generations.run(prompt="a chair", **request) for request in requests))
     return [generation.id for generation in made]
 
 

@@ -46,7 +46,8 @@ HEADERS: list[dict[str, Any]] = [
 
 
 def world_of(**switches: Any) -> LumaWorld:
-    return LumaWorld(**{"per_minute": 60, "slots": 10_000, "durations": SHORT} | switches)
+    known: dict[str, Any] = {"per_minute": 60, "slots": 10_000, "durations": SHORT}
+    return LumaWorld(**known | switches)
 
 
 def server_of(**switches: Any) -> StrangerServer:
@@ -165,11 +166,11 @@ def test_a_tier_is_known_in_any_case(spelling: str) -> None:
 
 
 @pytest.mark.parametrize("shows", ["refusing", "minute"])
-def test_the_window_of_an_hour_is_kept_too(shows: str) -> None:
+def test_the_window_of_an_hour_is_kept_too(shows: Any) -> None:
     """30 a minute, 500 an hour: the last of 600 leaves with the second hour."""
 
     async def main() -> None:
-        world = GenerorWorld(window_kind="sliding", refusal_shows=shows)  # type: ignore[arg-type]
+        world = GenerorWorld(window_kind="sliding", refusal_shows=shows)
         async with StrangerServer(generor=world, **TRAVEL) as server, generor_of(server) as generor:
             await asyncio.gather(*(generor.users.me() for _ in range(600)))
             assert not refused(ours(server, "generor"))
@@ -210,14 +211,14 @@ def test_from_the_start_without_headers_nothing_is_waited_for() -> None:
 @pytest.mark.parametrize("start", [0.0, 70.0])
 @pytest.mark.parametrize("kind", KINDS[:3])
 def test_beside_others_at_a_quarter_of_the_limit(start: float, kind: dict[str, Any]) -> None:
-    switches = {"others": (Others(start=start, every=4.0),), **kind}
+    switches: dict[str, Any] = {"others": (Others(start=start, every=4.0),), **kind}
     assert luma_last(270, most_refused=2, **switches) <= 1.1 * naive_last(270, **switches)
 
 
 @pytest.mark.parametrize("start", [0.0, 20.0])
 @pytest.mark.parametrize("kind", KINDS[:3])
 def test_beside_a_hog_that_takes_every_place_for_three_minutes(start: float, kind: dict[str, Any]) -> None:
-    switches = {"hogs": (Span(start, start + 180),), **kind}
+    switches: dict[str, Any] = {"hogs": (Span(start, start + 180),), **kind}
     assert luma_last(157, most_refused=4, **switches) <= 1.1 * naive_last(157, **switches)
 
 
