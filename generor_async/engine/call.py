@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission, Shared
 from generor_async.engine.deadline import within
@@ -18,6 +18,11 @@ from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 __all__ = ["Call"]
 
 T = TypeVar("T")
+
+LEAST_SECONDS: Final = 1.0
+"""Seconds that a call which must not be repeated has to have left when it is sent."""
+LEAST_PART: Final = 0.1
+"""The part of its time that is enough in any case."""
 
 
 class Call(Generic[T]):
@@ -94,7 +99,7 @@ class Call(Generic[T]):
             admission.deadline, remaining = began + admission.timeout, admission.timeout
         else:
             remaining = admission.deadline - began
-        if remaining <= 0:
+        if remaining <= 0 or remaining < self._least_time:
             raise self._out_of_time("retry")
         limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
         context.attempts += 1
@@ -152,6 +157,13 @@ class Call(Generic[T]):
             operation.endpoint.derive(result, operation.body)
         return result
 
+    @property
+    def _least_time(self) -> float:
+        """How many seconds a call must have left to be sent: cut off, one that may not be repeated would be in doubt."""
+        if self._operation.endpoint.conduct in {"read", "idempotent"}:
+            return 0.0
+        return min(LEAST_SECONDS, LEAST_PART * self._admission.timeout)
+
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""
         context, now = self._context, self._shared.clock.monotonic()
@@ -174,7 +186,7 @@ class Call(Generic[T]):
         if not retry.may_repeat(conduct, error) or retries >= self._options.max_retries:
             raise error
         delay = self._backoff(error, retries, now, remaining)
-        if delay >= remaining:
+        if delay >= remaining - self._least_time:
             raise error
         self._admission.announce(error, delay)
         return delay
