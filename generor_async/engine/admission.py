@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from generor_async.rules.refusal import Refusal
     from generor_async.rules.wait import Wait
 
-__all__ = ["Admission", "Shared"]
+__all__ = ["Admission", "ClientParts"]
 
 
 @frozen(kw_only=True)
-class Shared:
+class ClientParts:
     """What the calls of one client have in common."""
 
     clock: Clock
@@ -70,7 +70,7 @@ class Admission:
     )
 
     def __init__(
-        self, shared: Shared, operation: Operation[Any], options: Options, context: outcome.Context, now: float
+        self, shared: ClientParts, operation: Operation[Any], options: Options, context: outcome.Context, now: float
     ) -> None:
         endpoint, given = operation.endpoint, options.timeout
         self._shared = shared

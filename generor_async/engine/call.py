@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from generor_async.engine.admission import Admission, Shared
+from generor_async.engine.admission import Admission, ClientParts
 from generor_async.engine.deadline import within
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
@@ -45,7 +45,7 @@ class Call(Generic[T]):
 
     def __init__(
         self,
-        shared: Shared,
+        shared: ClientParts,
         operation: Operation[T],
         options: Options,
         request_id: str,
@@ -159,7 +159,7 @@ class Call(Generic[T]):
 
     @property
     def _least_time(self) -> float:
-        """How many seconds a call must have left to be sent: cut off, one that may not be repeated would be in doubt."""
+        """How many seconds a call must have left to be sent: one that is cut off and may not be repeated is in doubt."""
         if self._operation.endpoint.conduct in {"read", "idempotent"}:
             return 0.0
         return min(LEAST_SECONDS, LEAST_PART * self._admission.timeout)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from generor_async.engine.queue import Queue
-from generor_async.engine.shared import KeyState, Shared
+from generor_async.engine.shared import KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
@@ -110,7 +110,7 @@ class Limits:
         pace: Pace | SharedPace = rules.pace
         slots: Slots | SharedSlots = rules.slots
         if self._store is not None:
-            shared = Shared(rules, self._store, self._owner, clock)
+            shared = SharedRules(rules, self._store, self._owner, clock)
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
-from generor_async.engine.admission import Shared
+from generor_async.engine.admission import ClientParts
 from generor_async.engine.call import Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.limits import Limits
@@ -61,7 +61,7 @@ class Session:
         self.clock = clock
         self.events = events
         self.limits = limits
-        self._shared = Shared(
+        self._shared = ClientParts(
             clock=clock,
             events=events,
             limits=limits,

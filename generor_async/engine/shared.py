@@ -22,7 +22,7 @@ from generor_async.rules.slots import Slots
 from generor_async.rules.wait import LimitScope, Wait
 from generor_async.values import JSON, Clock
 
-__all__ = ["Shared"]
+__all__ = ["SharedRules"]
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class KeyState:
 Step: TypeAlias = Callable[[KeyState, float], T]
 
 
-class Shared:
+class SharedRules:
     """The rules of one key, whose state a store keeps for all processes."""
 
     def __init__(self, state: KeyState, store: LimitStore, scope: str, clock: Clock) -> None:

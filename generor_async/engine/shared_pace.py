@@ -1,6 +1,6 @@
 """The windows of a key that several processes use: `rules.pace` over a state that a store keeps."""
 
-from generor_async.engine.shared import Shared
+from generor_async.engine.shared import SharedRules
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
@@ -13,7 +13,7 @@ __all__ = ["SharedPace"]
 class SharedPace:
     """Does what `Pace` does, by the same rules; every moment is taken from the clock that processes have in common."""
 
-    def __init__(self, shared: Shared, *, with_slots: bool) -> None:
+    def __init__(self, shared: SharedRules, *, with_slots: bool) -> None:
         self._shared = shared
         # What an answer says of the windows is written together with what it says of the slot.
         self._note = shared.defer if with_slots else shared.note

@@ -1,6 +1,6 @@
 """The slots of a key that several processes use: `rules.slots` over a state that a store keeps."""
 
-from generor_async.engine.shared import Shared
+from generor_async.engine.shared import SharedRules
 from generor_async.rules.slots import SlotState
 from generor_async.rules.usage import Lease
 from generor_async.rules.wait import Wait
@@ -12,7 +12,7 @@ __all__ = ["SharedSlots"]
 class SharedSlots:
     """Does what `Slots` does, by the same rules; every moment is taken from the clock that processes have in common."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: SharedRules) -> None:
         self._shared = shared
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - the shared time

@@ -91,15 +91,15 @@ async def test_a_wait_longer_than_the_deadline_is_not_begun(conduct: Conduct) ->
     assert (clock.slept, len(wire.requests)) == ([], 1)
 
 
-async def test_a_paid_call_is_not_sent_with_hardly_any_time_left() -> None:
-    for conduct, sent in (("bills", 1), ("read", 2)):
-        async with (
-            Wire(limited(Retry_After="9.5"), answer(200, {})) as wire,
-            BareLuma(KEY, base_url=wire.url, clock=FakeClock(), timeout=10.5) as client,
-        ):
-            with suppress(DeadlineExceededError, RateLimitError):
-                await client.send(operation(conduct))
-        assert len(wire.requests) == sent, "what is cut off must not be in doubt"
+@pytest.mark.parametrize(("conduct", "sent"), [("bills", 1), ("read", 2)])
+async def test_a_paid_call_is_not_sent_with_hardly_any_time_left(conduct: Conduct, sent: int) -> None:
+    async with (
+        Wire(limited(Retry_After="9.5"), answer(200, {})) as wire,
+        BareLuma(KEY, base_url=wire.url, clock=FakeClock(), timeout=10.5) as client,
+    ):
+        with suppress(DeadlineExceededError, RateLimitError):
+            await client.send(operation(conduct))
+    assert len(wire.requests) == sent, "what is cut off must not be in doubt"
 
 
 async def test_without_an_end_every_wait_is_waited() -> None:

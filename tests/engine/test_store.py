@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from support.clock import FakeClock, LoopClock
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
-from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT, KeyState, Shared
+from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT, KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore, StoreError
 from generor_async.rules.pace import Pace, Permit
@@ -65,7 +65,7 @@ class Process:
     def __init__(self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10) -> None:
         slots = Slots(None, 1.0, Weights())
         self.clock = clock
-        self.shared = Shared(
+        self.shared = SharedRules(
             KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, SCOPE, clock
         )
         self.pace = SharedPace(self.shared, with_slots=False)
