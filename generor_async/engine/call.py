@@ -159,7 +159,7 @@ class Call(Generic[T]):
 
     @property
     def _least_time(self) -> float:
-        """How many seconds a call must have left to be sent: one that is cut off and may not be repeated is in doubt."""
+        """How many seconds a call must have left to be sent: cut off, one that may not be repeated is in doubt."""
         if self._operation.endpoint.conduct in {"read", "idempotent"}:
             return 0.0
         return min(LEAST_SECONDS, LEAST_PART * self._admission.timeout)

@@ -134,7 +134,7 @@ class SharedRules:
         self._waits.clear()
         self._steps.append(step)
 
-    def look(self, step: Step[T]) -> T:
+    def query(self, step: Step[T]) -> T:
         """Ask the rules something that changes nothing for others, of what was known last."""
         return step(self._state, self.now())
 

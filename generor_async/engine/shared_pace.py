@@ -51,15 +51,15 @@ class SharedPace:
     @property
     def unbound(self) -> bool:
         """Whether there is nothing to keep to."""
-        return self._shared.look(lambda state, _: state.pace.unbound)
+        return self._shared.query(lambda state, _: state.pace.unbound)
 
     @property
     def tier(self) -> str | None:
         """The tier that answers have named."""
-        return self._shared.look(lambda state, _: state.pace.tier)
+        return self._shared.query(lambda state, _: state.pace.tier)
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the windows as they stand, by this process's own clock."""
         began = now - self._shared.at(now)
-        found = self._shared.look(lambda state, at: state.pace.states(at))
+        found = self._shared.query(lambda state, at: state.pace.states(at))
         return {scope: state.later(began) for scope, state in found.items()}

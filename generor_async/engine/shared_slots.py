@@ -36,14 +36,14 @@ class SharedSlots:
         self._shared.note(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
-        """Note what a look at a job has shown that was sent at `asked`."""
+        """Note what a poll of a job has shown that was sent at `asked`."""
         at, sent = self._shared.at(now), self._shared.at(asked)
         self._shared.note(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))
 
     def unwatched(self, now: float, older_than: float) -> list[str]:  # noqa: ARG002 - the shared time
-        """Return the jobs to look at so that slots become free, those of other processes as well."""
-        return self._shared.look(lambda state, at: state.slots.unwatched(at, older_than))
+        """Return the jobs to poll so that slots become free, those of other processes as well."""
+        return self._shared.query(lambda state, at: state.slots.unwatched(at, older_than))
 
     def state(self, now: float) -> SlotState:  # noqa: ARG002 - the shared time
         """Return the slots as they stand."""
-        return self._shared.look(lambda state, at: state.slots.state(at))
+        return self._shared.query(lambda state, at: state.slots.state(at))
