@@ -174,7 +174,8 @@ class Admission:
         try:
             self._ticket = await gate.enter(self._options.priority, self.deadline - now, self._has_to_wait)
         except OutOfTurnError:
-            failure = last or outcome.still_away(self._context, gate.error)
+            away = last is not None and outcome.is_busy(last)
+            failure = last if last is not None and away else outcome.still_away(self._context, gate.error)
         else:
             self._gate = gate
             return
@@ -208,12 +209,12 @@ class Admission:
         if self._turn is not None:
             self._turn.answered(reply, self._context.refusal)
 
-    def succeeded(self, result: Any) -> None:
-        """Account for an attempt that was answered well."""
+    def succeeded(self, result: Any, *, sent: float) -> None:
+        """Account for an attempt that was sent at `sent` and answered well."""
         if self._turn is not None:
             self._turn.succeeded(result)
         if not self._gates.well:
-            self._own_gate().succeeded()
+            self._own_gate().succeeded(sent)
         self._leave_gate()
 
     def failed(self, error: BaseException, *, sent: float, draw: float, inline: bool) -> None:

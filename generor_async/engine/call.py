@@ -87,7 +87,7 @@ class Call(Generic[T]):
             inline = isinstance(error, APIError) and self.images_for(error) is not None
             admission.failed(error, sent=self._sent, draw=self._draw, inline=inline)
             raise
-        admission.succeeded(result)
+        admission.succeeded(result, sent=self._sent)
         return result
 
     async def _send(self, request: Request, attempt: Attempt) -> T:

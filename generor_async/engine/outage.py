@@ -1,17 +1,21 @@
 """Where calls wait while the API is away: `rules.outage` decides, `engine.queue` waits."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from generor_async.engine.queue import Queue
 from generor_async.errors import APIError, APIStatusError
+from generor_async.rules.holds import LONG_HOLD
 from generor_async.rules.outage import Outage, Ticket, names_urls
 from generor_async.rules.wait import Wait
 from generor_async.rules.wire import Form
 from generor_async.values import JSON, Clock, Priority
 
 __all__ = ["Gate", "Gates"]
+
+logger = logging.getLogger("generor_async")
 
 
 class Gate:
@@ -22,6 +26,8 @@ class Gate:
         self.rule = Outage()
         self._lock = threading.RLock()
         self._queue: Queue[Ticket] = Queue(self.rule, clock, self._lock)
+        self._since: float | None = None
+        """Since when the API is away, until people are told."""
         self.error: APIError | None = None
         """What the API said when it was last found away."""
 
@@ -43,17 +49,22 @@ class Gate:
 
     def failed(self, error: APIError, began: float, draw: float) -> None:
         """Note that a call which was sent at `began` found the API away; `draw` is a random number from 0 up to 1."""
-        status, told = 503, None
+        status, told, now = 503, None, self._clock.monotonic()
         if isinstance(error, APIStatusError):
             status, told = error.status_code, error.retry_after
         with self._lock:
-            self.rule.failed(began, self._clock.monotonic(), status, told=told, draw=draw)
+            if self.rule.well:
+                self._since = now
+            self.rule.failed(began, now, status, told=told, draw=draw)
             self.error = error
+            if self._since is not None and now > self._since + LONG_HOLD:
+                self._since = None
+                logger.warning("the API has been away for more than a minute, and calls wait for it: %s", error.message)
 
-    def succeeded(self) -> None:
-        """Note that a call was answered well."""
+    def succeeded(self, began: float) -> None:
+        """Note that a call which was sent at `began` was answered well."""
         with self._lock:
-            self.rule.succeeded()
+            self.rule.succeeded(began)
             self._queue.pump(self._clock.monotonic())
 
 

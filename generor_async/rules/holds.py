@@ -12,6 +12,9 @@ __all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
 LONG_HOLD: Final = 60.0
 """Seconds of a hold from which on people are told of it."""
 
+MOMENT: Final = 0.001
+"""Seconds that rounding may add to a hold of just so long."""
+
 HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
 
 
@@ -50,7 +53,7 @@ class Holds:
             return False
         self._holds[hold.scope] = hold
         told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
-        return hold.until - told_until > LONG_HOLD
+        return hold.until - told_until > LONG_HOLD + MOMENT
 
     def lift(self, scope: HoldScope) -> None:
         """Forget a hold: it turned out that calls may go."""

@@ -2,7 +2,8 @@
 
 Luma's documented 502 and 503 say that the request had no effect and may be sent again later. A hundred calls that all
 find that out by themselves, each on its own backoff, use up their retries while the API is away. So one call asks
-again, on the backoff, and the others wait without spending attempts. When one is answered well, they leave at twice
+again, on the backoff, and the others wait without spending attempts. Where some are answered well in between, it is
+not away: then fewer are sent at once. When one is answered well, they leave at twice
 the pace of the successes: two are under way, then four, then eight, until the API is taken to be well again.
 """
 
@@ -21,6 +22,10 @@ __all__ = ["Outage", "Ticket", "names_urls"]
 
 WELL_AGAIN: Final = 100
 """How many calls may be under way when the API is taken to be well again: as many as a client has connections."""
+ENOUGH: Final = 5
+"""How many failures in a row show that an API is away that has just answered others."""
+LONGEST_TOLD: Final = 60.0
+"""Seconds of a Retry-After after which somebody asks all the same: it speaks of a failure, and not of a limit."""
 CALM: Final = 60.0
 """Seconds without a failure after which it is as well."""
 
@@ -44,6 +49,10 @@ class Outage:
     """How often it was asked in vain."""
     _failed: float = field(default=-math.inf, init=False)
     """When it was last found away."""
+    _answers: bool = field(default=False, init=False)
+    """Whether a call was answered well since the API was last taken to be away."""
+    _in_row: int = field(default=0, init=False)
+    """How many failures have come since then without a good answer between them."""
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
         """Let a call go, or say until when it has to wait."""
@@ -67,12 +76,22 @@ class Outage:
         """
         if began < self._failed:  # it was under way when the API went away
             return
+        self._failed = now
+        self._in_row += 1
+        if self._answers and self._in_row < ENOUGH:  # it answers some: a reason to send less at once, and no outage
+            self.well, self._room = False, max(1, self._room // 2)
+            return
+        self._answers = False
+        told = None if told is None else min(told, LONGEST_TOLD)
         self.well = False
         self._until = now + busy_delay(status, told, self._failures, draw)
-        self._room, self._failures, self._failed = 1, self._failures + 1, now
+        self._room, self._failures = 1, self._failures + 1
 
-    def succeeded(self) -> None:
-        """Note that a call was answered well."""
+    def succeeded(self, began: float) -> None:
+        """Note that a call which was sent at `began` was answered well; one from before the outage says nothing."""
+        if began < self._failed:
+            return
+        self._answers, self._in_row = True, 0
         if self.well:
             return
         self._room, self._failures, self._until = self._room + 1, 0, -math.inf

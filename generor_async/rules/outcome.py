@@ -112,13 +112,9 @@ def read_json(body: bytes) -> JSON:
         raise ValueError("it is nested too deeply") from None
 
 
-def status_outcome(vendor: Vendor, status: int, *, own_shape: bool) -> Outcome:
-    """Tell from a status, and from whether the body is the API's own error, what the attempt came to."""
-    if 300 <= status < 400 or status in vendor.refusals:
-        return "refused"
-    if status in vendor.busy and own_shape:
-        return "refused"
-    return "unknown"
+def status_outcome(vendor: Vendor, status: int, *, busy: bool) -> Outcome:
+    """Tell from a status, and from whether the API itself says that it is busy, what the attempt came to."""
+    return "refused" if busy or 300 <= status < 400 or status in vendor.refusals else "unknown"
 
 
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
@@ -133,14 +129,15 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
             status = stated or 500
     else:
         message = _foreign_message(reply)
-    outcome = status_outcome(vendor, status, own_shape=own is not None)
+    busy = vendor.is_busy(reply.status, reply.headers, body)
+    outcome = status_outcome(vendor, status, busy=busy)
     advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(vendor, status)
     known = context.known(outcome, reply)
     known.update(
         status_code=status,
         code=code,
         body=_masked(body, context.endpoint.secrets),
-        retryable=status == 429 or (status in vendor.busy and own is not None),
+        retryable=status == 429 or busy,
         retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
         response=ResponseInfo(
             status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts

@@ -29,6 +29,8 @@ __all__ = ["Refusal", "decide", "window_in"]
 
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 30.0
+PATIENT: Final = 5
+"""After how many refusals of one call it waits longer than it was told, if that was short: the server means it."""
 CODE: Final = "RATE_LIMIT_EXCEEDED"
 """Generor's code (documented)."""
 _OTHERS: Final[dict[str, HoldScope]] = {"jobs": "jobs", "abuse": "abuse"}
@@ -80,13 +82,18 @@ def decide(
     """Decide what a 429 is about, and how long to wait.
 
     `own` is the message and the code of an error in the API's own shape, None for any other body; `now` is Unix
-    seconds. `refusals` counts those that the call has met before: where the server doesn't say how long to wait, the
-    wait doubles with each.
+    seconds. `refusals` counts those that the call has met before: where the server doesn't say how long to wait, or has
+    said a short time again and again, the wait doubles with each. It is a second at least.
     """
     scope, proven = _limit(endpoint, headers, own)
-    wait = asked = limit_wait(headers, now)
-    if wait is None:
-        wait = RETRY_AFTER if scope == "jobs" else min(FIRST_WAIT * 2.0 ** min(refusals, 10), LONGEST_WAIT)
+    asked = limit_wait(headers, now)
+    grown = min(FIRST_WAIT * 2.0 ** min(refusals, 10), LONGEST_WAIT)
+    if asked is None:
+        wait = RETRY_AFTER if scope == "jobs" else grown
+    elif refusals < PATIENT:
+        wait = max(asked, FIRST_WAIT)
+    else:
+        wait = max(asked, grown)
     return Refusal(scope=scope, proven=proven, wait=wait, told=asked is not None)
 
 

@@ -27,6 +27,8 @@ class Vendor:
     """5xx statuses that, in the API's own shape, mean that the request had no effect (documented as retryable)."""
     shape: Literal["error", "detail"]
     """The field of an error's body that tells it: Generor's `error` object, or Luma's `detail` string."""
+    away: tuple[str, ...]
+    """What the API's own 5xx of these statuses say (documented), where no header of its own tells it from a gateway's."""
     advice: Mapping[int, str]
     """What the documents say to do, by status."""
     details: tuple[tuple[str, str], ...] = ()
@@ -47,6 +49,20 @@ class Vendor:
             code, status = told.get("code"), told.get("status")
             return message, code if isinstance(code, str) else None, status if type(status) is int else None
         return None
+
+    def is_busy(self, status: int, headers: Mapping[str, str], body: Any) -> bool:
+        """Tell whether the API itself says that it can't serve the request now, and that it had no effect.
+
+        Gateways answer in JSON too, some with a `detail` (RFC 9457), after a request may have been charged. So the shape
+        has to be the documented one and nothing else, with the header that comes with every answer of the API
+        (documented), or in the documents' own words.
+        """
+        if status not in self.busy or not is_object(body) or body.keys() != {self.shape}:
+            return False
+        kind, told = headers.get("Content-Type", "").partition(";")[0].strip().lower(), body[self.shape]
+        if kind != "application/json" or not isinstance(told, str) or not told.strip():
+            return False
+        return "X-API-Version" in headers or any(words in told for words in self.away)
 
     def advise(self, status: int, message: str, method: str = "POST") -> str:
         """Return what to do about an error, in the vendor's words; empty where they give none."""
@@ -69,6 +85,7 @@ GENEROR = Vendor(
     key_source="in your account settings on generor.com, or by api_keys.create()",
     refusals=frozenset({400, 401, 402, 403, 404, 405, 429}),
     busy=frozenset(),
+    away=(),
     shape="error",
     advice={
         400: "Fix the parameter that the message names",
@@ -91,6 +108,7 @@ LUMA = Vendor(
     key_source="on your Luma platform dashboard",
     refusals=frozenset({400, 401, 402, 403, 404, 413, 422, 429}),
     busy=frozenset({502, 503}),
+    away=("Upstream service unavailable", "URL ingestion unavailable"),
     shape="detail",
     advice={
         400: "Fix the parameter that the message names",

@@ -45,7 +45,7 @@ class Row:
 
 def own(status: int, **headers: str) -> Step:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return answer(status, {"detail": "No."}, headers=named)
+    return answer(status, {"detail": "No."}, headers={"X-API-Version": "2026-04-01", **named})
 
 
 def generors(status: int, stated: int) -> Step:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.outage import CALM, WELL_AGAIN, Outage, Ticket, names_urls
+from generor_async.rules.outage import CALM, ENOUGH, LONGEST_TOLD, WELL_AGAIN, Outage, Ticket, names_urls
 from generor_async.rules.wait import Wait
 from generor_async.rules.wire import Form
 
@@ -56,10 +56,11 @@ def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute()
     assert gaps == [5, 10, 15, 15, 15]
 
 
-def test_a_retry_after_is_kept() -> None:
+@pytest.mark.parametrize(("told", "asked"), [(45.0, 45.0), (86_400.0, LONGEST_TOLD)])
+def test_a_retry_after_is_kept_for_a_minute_at_the_most(told: float, asked: float) -> None:
     outage = Outage()
-    outage.failed(0.0, 0.0, 503, told=90.0, draw=0.0)
-    assert outage.reserve(89.0) == Wait(90.0, "outage")
+    outage.failed(0.0, 0.0, 503, told=told, draw=0.0)
+    assert outage.reserve(asked - 1) == Wait(asked, "outage")
 
 
 def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
@@ -70,26 +71,38 @@ def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
     while tickets := let_go(outage, now):
         rounds.append(len(tickets))
         for ticket in tickets:
-            outage.succeeded()
+            outage.succeeded(now)
             outage.dropped(ticket)
         now += 0.1
     assert rounds == [1, 2, 4, 8, 16, 32, 64]
     assert outage.well
 
 
-def test_a_new_failure_closes_it_again() -> None:
+def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_row_close_it_again() -> None:
     outage = Outage()
     fail(outage, 0.0, 0.0)
-    (asker,) = let_go(outage, 10.0)
-    outage.succeeded()
-    outage.dropped(asker)
-    first, second = let_go(outage, 10.1)
-    fail(outage, 10.1, 10.2)
-    outage.dropped(first)
-    assert outage.reserve(11.0) == Wait(15.2, "outage"), "the backoff begins anew"
-    outage.succeeded()
-    outage.dropped(second)
-    assert len(let_go(outage, 10.3)) == 2, "somebody was answered well"
+    for now in (10.0, 10.1, 10.2):
+        for ticket in let_go(outage, now):
+            outage.succeeded(now)
+            outage.dropped(ticket)
+    tickets = let_go(outage, 10.3)
+    assert len(tickets) == 8
+    for ticket in tickets:
+        fail(outage, 10.3, 10.4)
+        outage.dropped(ticket)
+    assert len(let_go(outage, 10.5)) == 4, "they were under way together: one failure"
+    for number in range(ENOUGH - 2):
+        fail(outage, 11.0 + number, 11.5 + number)
+    assert not isinstance(outage.reserve(20.0), Wait) or outage.reserve(20.0).until == math.inf  # type: ignore[union-attr]
+    fail(outage, 20.0, 20.1)
+    assert outage.reserve(21.0) == Wait(25.1, "outage"), "the backoff begins anew"
+
+
+def test_a_good_answer_to_a_call_from_before_the_outage_says_nothing() -> None:
+    outage = Outage()
+    fail(outage, 5.0, 5.1)
+    outage.succeeded(0.0)
+    assert outage.reserve(6.0) == Wait(10.1, "outage")
 
 
 def test_who_asked_and_came_to_nothing_leaves_it_to_the_next() -> None:
@@ -134,7 +147,7 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
             outage.failed(began, now, status, told=None, draw=random.random())
             waiting += 1
         else:
-            outage.succeeded()
+            outage.succeeded(began)
             done += 1
         outage.dropped(ticket)
         assert len(under_way) <= WELL_AGAIN or outage.well

@@ -15,13 +15,13 @@ from generor_async.rules import outcome
 from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.rules.wire import TransportError
-from generor_async.values import Conduct, Misshapen, Outcome, Secret
+from generor_async.rules.wire import Reply, TransportError
+from generor_async.values import Conduct, Headers, Misshapen, Outcome, Secret
 
 NOW = 1_775_649_600.0
 OWN: dict[str, Any] = {
     "generor": {"success": False, "error": {"code": "NOPE", "message": "No.", "status": 0}},
-    "luma": {"detail": "No."},
+    "luma": {"detail": "Upstream service unavailable"},
 }
 LUMA_DOCUMENTS = {400, 401, 402, 403, 404, 413, 422, 429}
 GENEROR_DOCUMENTS = {400, 401, 402, 403, 404, 405, 429}
@@ -41,7 +41,6 @@ def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
 @pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bool) -> None:
-    assert outcome.status_outcome(vendor, status, own_shape=own) == expected(vendor, status, own=own)
     body = OWN[vendor.name] if own else "<html>"
     error = outcome.failed(context(vendor=vendor), reply(status), body, NOW)
     assert error.outcome == expected(vendor, status, own=own)
@@ -53,6 +52,34 @@ def test_a_status_means_what_the_table_says(status: int, vendor: Vendor, own: bo
 def test_a_gateways_json_is_not_lumas_refusal(status: int, body: Any) -> None:
     error = outcome.failed(context("bills"), reply(status), body, NOW)
     assert (error.outcome, error.retryable) == ("unknown", False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "application/problem+json",
+            {"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": "origin"},
+        ),
+        ("application/json", {"detail": "Bad gateway"}),
+        ("application/json", {"detail": ""}),
+        ("application/json", {"detail": "Upstream service unavailable", "error": {}}),
+        ("text/html", {"detail": "Upstream service unavailable"}),
+    ],
+)
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_detail_of_a_gateways_is_not_lumas_refusal(status: int, kind: str, body: Any) -> None:
+    answer = Reply(status=status, headers=Headers([("Content-Type", kind)]), body=b"")
+    error = outcome.failed(context("bills"), answer, body, NOW)
+    assert (error.outcome, error.retryable) == ("unknown", False)
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_with_the_apis_own_header_any_detail_is_lumas(status: int) -> None:
+    headers = Headers([("Content-Type", "application/json"), ("X-API-Version", "2026-04-01")])
+    answer = Reply(status=status, headers=headers, body=b"")
+    error = outcome.failed(context("bills"), answer, {"detail": "source: the fetch proxy is away"}, NOW)
+    assert (error.outcome, error.retryable) == ("refused", True)
 
 
 CLASSES = {
