@@ -157,7 +157,7 @@ class Admission:
         while (hold := holds.everything) is not None and (left := hold.until - now) > 0:
             if hold.until >= self._latest:
                 raise OutOfTurnError("abuse", left)
-            delay = min(retry.with_jitter(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
+            delay = min(retry.spread(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
             self._tell_wait("abuse", delay)
             await clock.sleep(delay)
             now = clock.monotonic()

@@ -31,7 +31,15 @@ from generor_async.rules import schedule
 from generor_async.rules.headers import http_date
 from generor_async.rules.lifecycle import Lifecycle
 from generor_async.rules.wire import Operation
-from generor_async.values import JobEnded, JobPolled, Model, forget_headers, response_to
+from generor_async.values import (
+    JobEnded,
+    JobPolled,
+    Model,
+    RetryScheduled,
+    Throttled,
+    forget_headers,
+    response_to,
+)
 
 __all__ = ["Kind", "Scheduler", "Tracked", "Waiter"]
 
@@ -105,6 +113,8 @@ class _Entry(Generic[S]):
     """When it was last looked at, whatever came of it."""
     floor: float
     """Before this it may not be looked at, however long ago the last look was."""
+    trouble: BaseException | None = None
+    """Why the last look told nothing, until the next one is planned."""
     due: float = math.inf
     """When it is looked at next; infinity while it is looked at."""
     waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
@@ -302,12 +312,22 @@ class Scheduler(Generic[S]):
             self._found(entry, look.result(), now)
         elif _passes(error):
             pause = error.retry_after if isinstance(error, APIStatusError) else None
-            entry.floor = now + (pause or 0.0)
+            entry.floor, entry.trouble = now + (pause or 0.0), error
         else:
             for number, waiter in enumerate(_taken(entry)):
                 _fail(waiter, copy.copy(error) if number else error)
         self._plan(entry, now)
+        if isinstance(entry.trouble, RateLimitError) and now < entry.due < math.inf:
+            self._tell_wait(entry.trouble, self._kind.look(entry.known.id).endpoint.name, entry.due - now)
+        entry.trouble = None
         self._turn()
+
+    def _tell_wait(self, error: RateLimitError, operation: str, delay: float) -> None:
+        """Tell the event stream that a 429 has a poll wait, and for how long."""
+        events, request_id, reason = self._session.events, error.request_id or "", type(error).__name__
+        scope = "abuse" if error.scope == "unknown" else error.scope  # a poll draws on no window
+        events.emit(Throttled(operation=operation, request_id=request_id, scope=scope, delay=delay))
+        events.emit(RetryScheduled(operation=operation, request_id=request_id, attempt=2, delay=delay, reason=reason))
 
     def _found(self, entry: _Entry[S], found: S, now: float) -> None:
         kind, known = self._kind, entry.known
@@ -354,10 +374,13 @@ class Scheduler(Generic[S]):
         for waiter in _taken(entry, lambda one: one.deadline <= until):
             job = waiter.tracked
             job.seen, job.born, job.looked = entry.known.seen, entry.known.born, entry.known.looked
+            what = f"has not ended within {waiter.timeout:g} s"
+            if entry.trouble is not None:
+                what = f"can't be polled again within {waiter.timeout:g} s: {getattr(entry.trouble, 'message', '')}"
             _fail(
                 waiter,
                 DeadlineExceededError(
-                    f"{self._kind.name} {job.id} has not ended within {waiter.timeout:g} s",
+                    f"{self._kind.name} {job.id} {what}",
                     waited_for="poll",
                     job_id=job.id,
                     advice=f"It goes on: {self._kind.take_up.format(id=job.id)}",

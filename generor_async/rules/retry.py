@@ -14,7 +14,7 @@ from generor_async.errors import (
 )
 from generor_async.values import Conduct
 
-__all__ = ["RetryBudget", "backoff_delay", "busy_delay", "may_repeat", "retry_delay", "with_jitter"]
+__all__ = ["RetryBudget", "backoff_delay", "busy_delay", "may_repeat", "retry_delay", "spread", "with_jitter"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -80,6 +80,11 @@ def busy_delay(status: int, told: float | None, failures: int, draw: float) -> f
 def with_jitter(seconds: float, draw: float) -> float:
     """Return a wait that the server asked for, and a little more: it is never undercut."""
     return seconds + draw * min(1.0, 0.1 * seconds)
+
+
+def spread(seconds: float, draw: float) -> float:
+    """Return a wait that all calls of a key share, and up to a twelfth more: they are not to leave as a herd."""
+    return seconds + draw * min(10.0, 0.08 * seconds)
 
 
 def backoff_delay(retries: int, draw: float) -> float:

@@ -28,7 +28,7 @@ class Vendor:
     shape: Literal["error", "detail"]
     """The field of an error's body that tells it: Generor's `error` object, or Luma's `detail` string."""
     away: tuple[str, ...]
-    """What the API's own 5xx of these statuses say (documented), where no header of its own tells it from a gateway's."""
+    """What the API's own 5xx of these statuses say (documented), where no header tells them from a gateway's."""
     advice: Mapping[int, str]
     """What the documents say to do, by status."""
     details: tuple[tuple[str, str], ...] = ()
@@ -53,8 +53,8 @@ class Vendor:
     def is_busy(self, status: int, headers: Mapping[str, str], body: Any) -> bool:
         """Tell whether the API itself says that it can't serve the request now, and that it had no effect.
 
-        Gateways answer in JSON too, some with a `detail` (RFC 9457), after a request may have been charged. So the shape
-        has to be the documented one and nothing else, with the header that comes with every answer of the API
+        Gateways answer in JSON too, some with a `detail` (RFC 9457), after a request may have been charged. So the
+        shape has to be the documented one and nothing else, with the header that comes with every answer of the API
         (documented), or in the documents' own words.
         """
         if status not in self.busy or not is_object(body) or body.keys() != {self.shape}:

@@ -190,9 +190,9 @@ async def test_a_429_on_a_read_holds_all_calls_of_all_clients_of_the_key() -> No
             )
             assert second.rate_limits.held is None
     assert len(site.moments) == 5
-    assert site.moments[1:] == pytest.approx([30.5] * 4, abs=0.6), "nothing leaves before"
+    assert all(30 <= moment <= 32.5 for moment in site.moments[1:]), "nothing leaves before, and not all at once"
     assert [scope for scope, _ in waits(events)] == ["abuse"] * 2
-    assert all(29 <= delay <= 30.1 for _, delay in waits(events))
+    assert all(29 <= delay <= 32.4 for _, delay in waits(events))
 
 
 def limits_clock(limits: Limits) -> Any:

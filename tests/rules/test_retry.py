@@ -20,6 +20,7 @@ from generor_async.errors import (
     ResponseShapeError,
     ServiceUnavailableError,
 )
+from generor_async.rules import retry
 from generor_async.rules.retry import DELAYS, RetryBudget, busy_delay, may_repeat, retry_delay, with_jitter
 from generor_async.values import Conduct
 
@@ -166,3 +167,8 @@ def test_a_retry_leaves_when_it_wants_to_while_fewer_than_ten_are_near(
         if sum(abs(other - now - delay) <= 10 for other in booked) < 10:
             assert moment == now + delay
         booked.append(moment)
+
+
+@given(st.floats(0.1, 1e6), st.floats(0, 1, exclude_max=True))
+def test_a_wait_that_all_share_is_spread_and_never_undercut(seconds: float, draw: float) -> None:
+    assert seconds <= retry.spread(seconds, draw) <= seconds + min(10.0, 0.08 * seconds)
