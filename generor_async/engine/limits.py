@@ -18,7 +18,7 @@ from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.holds import Hold, Holds
+from generor_async.rules.holds import Hold
 from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
@@ -109,8 +109,9 @@ class Limits:
         rules = self._rules(vendor, key)
         pace: Pace | SharedPace = rules.pace
         slots: Slots | SharedSlots = rules.slots
-        if self._store is not None:
-            shared = SharedRules(rules, self._store, self._owner, clock)
+        self._shared = None if self._store is None else SharedRules(rules, self._store, self._owner, clock)
+        if (shared := self._shared) is not None:
+            shared.look()  # whatever others were told holds for the first call as well
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
@@ -119,7 +120,7 @@ class Limits:
         """The slots of Luma's jobs."""
         self.unbound = False
         """Whether there is nothing to keep to, so that calls go without permits."""
-        self.holds = Holds()
+        self.holds = rules.holds
         """What 429s have calls wait for."""
 
     def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
@@ -167,7 +168,10 @@ class Limits:
                 return False  # the end of a job of ours frees a slot before that
             if hold.scope in SPANS:
                 self.queue.give_up(hold.until)
-            return self.holds.add(hold, now)
+            is_news = self.holds.add(hold, now)
+            if self._shared is not None:
+                self._shared.note(lambda state, _: state.holds.add(hold, now))
+            return is_news
 
     def lost(self, permit: Permit, now: float) -> None:
         """Note that no answer came; a permit that wasn't spent goes to the next."""

@@ -14,9 +14,11 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from generor_async.engine.events import EventStream
 from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
+from generor_async.rules.holds import SCOPES, Hold, Holds
 from generor_async.rules.pace import Pace
 from generor_async.rules.slots import Slots
 from generor_async.rules.wait import LimitScope, Wait
@@ -44,6 +46,8 @@ class KeyState:
 
     pace: Pace
     slots: Slots
+    holds: Holds = field(factory=Holds)
+    """What 429s have calls wait for, by this process's own clock."""
 
     def dump(self) -> JSON:
         """Return the state as plain data."""
@@ -70,7 +74,7 @@ class SharedRules:
         self._clock = clock
         self._behind = 0.0
         """Seconds by which wall time was ever set back."""
-        self._anew = _text_of(state)
+        self._anew = json.dumps(state.dump())
         """The state that the rules begin with."""
         self._seen: str | None = None
         """The state in the store that the rules go on from."""
@@ -129,6 +133,10 @@ class SharedRules:
         except StoreBusyError:
             self._steps.append(step)
 
+    def look(self) -> None:
+        """Take over what other processes know."""
+        self.note(lambda _, __: None)
+
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
         self._waits.clear()
@@ -148,7 +156,7 @@ class SharedRules:
             if text is not None:
                 self._load(text)
             came_to.append(self._alone(step))
-            state = _text_of(self._state)
+            state = self._text()
             known = text is not None and state == self._seen
             return None if known else f"{json.dumps([self.now(), self._behind])}\n{state}", state
 
@@ -176,10 +184,30 @@ class SharedRules:
             last, behind = (_finite(moment) for moment in json.loads(head))
             self._behind = max(behind, last - self._clock.time())
             if state != self._seen:
-                self._state.load(json.loads(state), self.now())
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+                known = json.loads(state)
+                self._state.load(known["rules"], self.now())
+                self._take_over(known["holds"])
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
             self._state.load(json.loads(self._anew), self.now())
+
+    def _take_over(self, known: Any) -> None:
+        """Have calls wait here as well for what another process was told; people are told of a long wait."""
+        now, ahead = self._clock.monotonic(), self._ahead
+        holds = [Hold(until=float(until) - ahead, scope=SCOPES[scope], reason=str(why)) for scope, until, why in known]
+        for hold in self._state.holds.replace(holds, now):
+            EventStream.warn(hold, hold.until - now, hold.until - now + self._clock.time())
+
+    @property
+    def _ahead(self) -> float:
+        """Seconds by which the time of all processes is ahead of this process's own clock."""
+        return self.now() - self._clock.monotonic()
+
+    def _text(self) -> str:
+        """Return the whole state; moments of holds are told to a tenth of a second, so that it stays the same text."""
+        held = self._state.holds.all(self._clock.monotonic())
+        holds = [[hold.scope, round(hold.until + self._ahead, 1), hold.reason] for hold in held]
+        return json.dumps({"rules": self._state.dump(), "holds": holds}, separators=(",", ":"))
 
     def _first_busy(self, now: float) -> float:
         self._busy_since = now if self._busy_since is None else self._busy_since
@@ -194,7 +222,3 @@ def _finite(moment: float) -> float:
     if not math.isfinite(moment):
         raise ValueError(f"{moment} is no time")
     return moment
-
-
-def _text_of(state: KeyState) -> str:
-    return json.dumps(state.dump(), separators=(",", ":"))

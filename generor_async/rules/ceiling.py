@@ -12,6 +12,7 @@ from generor_async.rules.state import dump_fields, load_fields
 __all__ = [
     "CONFIRM",
     "LAG_STEPS",
+    "NAMED_SECONDS",
     "PROBE_BELOW",
     "PROBE_FIRST",
     "PROBE_MOST",
@@ -41,6 +42,8 @@ PROBE_GROWTH: Final = 2.0
 """By what that grows at each probe in vain."""
 PROBE_MOST: Final = 120.0
 """Seconds between two probes, at most."""
+NAMED_SECONDS: Final = 1_800.0
+"""Seconds for which a ceiling that a refusal has named is believed: it may have been raised since."""
 PROBE_BELOW: Final = 16.0
 """Seconds until one more is tried where more is known to be possible: others may be gone again at any time."""
 BELOW_GROWTH: Final = 1.1
@@ -55,16 +58,18 @@ DOUBT: Final = 0.5
 class Ceiling:
     """How many units may run at once: told, named by a refusal, or taken from what we had when one was refused.
 
-    One that is named is known, and nothing is tried beyond it. Below it, and where none is named, the ceiling is raised
-    by trying one more. Only while all slots are taken does it teach anything that one more is accepted; then another
-    is tried at once, until one is refused. Jobs that ended unseen made room as well: they are taken off when they are
-    seen.
+    One that is named is known, and for long nothing is tried beyond it. Below it, and where none is named, the ceiling
+    is raised by trying one more. Only while all slots are taken does it teach anything that one more is accepted; then
+    another is tried at once, until one is refused. Jobs that ended unseen made room as well: they are taken off when
+    they are seen.
     """
 
     told: int | None
     """What the caller knows: never exceeded."""
     named: int | None = field(default=None, init=False)
     """What a refusal has named last."""
+    _named_until: float = field(default=-math.inf, init=False)
+    """Until when that is believed."""
     value: int | None = field(init=False, default=Factory(lambda self: self.told, takes_self=True))
     """None before the first refusal."""
     _least: int = field(default=1, init=False)
@@ -90,10 +95,14 @@ class Ceiling:
     @property
     def next_probe(self) -> float:
         """When one more is to be tried."""
-        return math.inf if self.value == self.most else self._due
+        if self.value == self.told:
+            return math.inf
+        return self._named_until if self.value == self.most else self._due
 
     def may_probe(self, now: float) -> bool:
         """Tell whether to try one more than there is room for."""
+        if self.named is not None and now >= self._named_until:
+            self.named, self._due = None, now
         if self._settling and now >= self._due:
             self._settling = False
             assert self.value is not None
@@ -102,9 +111,9 @@ class Ceiling:
             self._due = self._asked + self._gap
         return now >= self.next_probe
 
-    def name(self, limit: int) -> None:
+    def name(self, limit: int, now: float) -> None:
         """Believe the ceiling that a refusal names."""
-        self.named = limit
+        self.named, self._named_until = limit, now + NAMED_SECONDS
         if self.value is not None and self.value > self.most:
             self.value = self._least = int(self.most)
         self._highest = max(self._highest, int(self.most))

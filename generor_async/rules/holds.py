@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 from generor_async.rules.window import Scope
 from generor_async.values import RateLimitScope
 
-__all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
+__all__ = ["LONG_HOLD", "SCOPES", "Hold", "HoldScope", "Holds"]
 
 LONG_HOLD: Final = 60.0
 """Seconds of a hold from which on people are told of it."""
@@ -16,6 +16,13 @@ MOMENT: Final = 0.001
 """Seconds that rounding may add to a hold of just so long."""
 
 HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
+SCOPES: Final[dict[str, HoldScope]] = {
+    "minute": "minute",
+    "hour": "hour",
+    "day": "day",
+    "jobs": "jobs",
+    "abuse": "abuse",
+}
 
 
 @frozen(kw_only=True)
@@ -52,8 +59,18 @@ class Holds:
         if known is not None and known.until >= hold.until:
             return False
         self._holds[hold.scope] = hold
-        told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
-        return hold.until - told_until > LONG_HOLD + MOMENT
+        return _is_news(hold, known, now)
+
+    def replace(self, holds: list[Hold], now: float) -> list[Hold]:
+        """Take over the holds that another process knows; return the long ones that nobody has been told of here."""
+        news = [hold for hold in holds if _is_news(hold, self._holds.get(hold.scope), now)]
+        self._holds.clear()
+        self._holds.update((hold.scope, hold) for hold in holds)
+        return news
+
+    def all(self, now: float) -> list[Hold]:
+        """Return those that are not over."""
+        return [hold for hold in self._holds.values() if hold.until > now]
 
     def lift(self, scope: HoldScope) -> None:
         """Forget a hold: it turned out that calls may go."""
@@ -63,6 +80,12 @@ class Holds:
         """Return the hold that ends last, of all limits but one; None where nothing is held."""
         held = [hold for hold in self._holds.values() if hold.until > now and hold.scope != but]
         return max(held, key=_until) if held else None
+
+
+def _is_news(hold: Hold, known: Hold | None, now: float) -> bool:
+    """Tell whether a hold is a long one, and longer than the one that people know of."""
+    told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
+    return hold.until - told_until > LONG_HOLD + MOMENT
 
 
 def _until(hold: Hold) -> float:

@@ -175,7 +175,7 @@ class Pace:
             return Wait(self._held, self._held_scope)
         if self._leader is not None:
             if now < self._leader + LEADER_SECONDS:
-                return Wait(self._leader + LEADER_SECONDS, "minute")
+                return Wait(self._leader + LEADER_SECONDS, "minute", sooner=True)
             self._leader = None
             self.windows[0].limit = UNKNOWN_LIMIT
         until, scope = self._blocked_until(now, units, spare=1 if smooth and self.interval() <= HURRY else 0)

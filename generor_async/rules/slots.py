@@ -64,7 +64,9 @@ class _Marks:
     in_jobs: bool = False
     """Whether a refusal has named the ceiling without speaking of units."""
     held: float = -math.inf
-    """Until when nothing is submitted, because others hold all slots."""
+    """Until when nothing is submitted that weighs so much, because others hold the slots."""
+    held_units: int = 1
+    """What it weighs at least; less may find room."""
     refused: float = -math.inf
     """When a submission was last refused."""
     believed: float = -math.inf
@@ -114,7 +116,7 @@ class Slots:
         """Give a slot away, or say until when there is none."""
         self._usage.forget(now)
         marks, lag, under_way = self._marks, self._lag, len(self._usage.mine)
-        if now < marks.held:
+        if now < marks.held and self._needed(kind) >= marks.held_units:
             return Wait(marks.held, "jobs")
         if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
             return self._full(now)
@@ -126,7 +128,7 @@ class Slots:
             return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
         room = ceiling - self.used - units
         probe = lag.held(now, lag.seconds) > room
-        if probe and (under_way or self.used + units > self._ceiling.most or not self._ceiling.may_probe(now)):
+        if probe and (under_way or not self._ceiling.may_probe(now) or self.used + units > self._ceiling.most):
             return self._full(now)
         early = not probe and lag.held(now, lag.known) > room
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
@@ -154,19 +156,19 @@ class Slots:
         self._usage.give_back(lease)
         marks, ceiling = self._marks, self._ceiling
         last, marks.refused = marks.refused, now
-        if self._is_all_ours(lease.kind, named):
+        if self._is_all_ours(lease.kind, named, now):
             marks.believed = now
             ceiling.reach(now)
             return
         if self.ceiling is None and marks.ran > self.used and now < marks.ran_at + RAN_SECONDS:
             ceiling.believe(marks.ran, now, confirm=False)
         if self.ceiling is None:
-            self._believe(now, retry_after, confirm=True)
+            self._believe(lease, now, retry_after, confirm=True)
         elif lease.probe:
             ceiling.stop(now)
         elif self.used < self.ceiling:
             if lease.began < marks.believed:
-                ceiling.lower(self.used) if self.used else self._hold(now + retry_after)
+                ceiling.lower(self.used) if self.used else self._hold(now + retry_after, lease.kind)
             elif lease.began >= last:
                 self._doubt(lease, now, retry_after)
 
@@ -232,14 +234,14 @@ class Slots:
             moments.append(self._lag.next_free(now))
         return Wait(min((moment for moment in moments if moment > now), default=math.inf), "jobs", sooner=True)
 
-    def _is_all_ours(self, kind: Kind, named: Named) -> bool:
+    def _is_all_ours(self, kind: Kind, named: Named, now: float) -> bool:
         """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
         if named.needs is not None:
             self.weights.needs(kind, named.needs)
         if named.limit is None:
             return False
         self._marks.in_jobs = not named.in_units
-        self._ceiling.name(self._part(named.limit))
+        self._ceiling.name(self._part(named.limit), now)
         return self.used + self._needed(kind) > self._ceiling.most
 
     def _doubt(self, lease: Lease, now: float, retry_after: float) -> None:
@@ -250,18 +252,18 @@ class Slots:
         marks.allowed = 1.0
         if marks.falling or not lag.explains(lease.began, self.ceiling - self.used, early=lease.early):
             marks.falling = True
-            self._believe(now, retry_after, confirm=single)
+            self._believe(lease, now, retry_after, confirm=single)
 
-    def _believe(self, now: float, retry_after: float, *, confirm: bool) -> None:
+    def _believe(self, lease: Lease, now: float, retry_after: float, *, confirm: bool) -> None:
         """Take what we have for the ceiling; if that is nothing, wait for others as the server says."""
         if self.used:
             self._ceiling.believe(self.used, now, confirm=confirm)
             self._marks.believed = now
         else:
-            self._hold(now + retry_after)
+            self._hold(now + retry_after, lease.kind)
 
-    def _hold(self, until: float) -> None:
-        self._marks.allowed, self._marks.held = 1.0, until
+    def _hold(self, until: float, kind: Kind) -> None:
+        self._marks.allowed, self._marks.held, self._marks.held_units = 1.0, until, self._needed(kind)
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON data; the weights have a `dump` of their own."""

@@ -18,8 +18,8 @@ UNSEEN_SECONDS: Final = 900.0
 """How long a job may go unseen and hold its slot."""
 COUNTED_SECONDS: Final = 3_600.0
 """How long the server counts a job at most (page)."""
-SUBMISSION_SECONDS: Final = 120.0
-"""How long a submission may be under way: after that its process has died."""
+SUBMISSION_SECONDS: Final = 75.0
+"""How long a submission of another process may be under way: after that the process has died."""
 ENDED_SECONDS: Final = 60.0
 """How long the end of a job is remembered: a poll that was sent before may be answered after."""
 LIVES: Final = 3.0
@@ -109,7 +109,9 @@ class Usage:
     def give_back(self, lease: Lease) -> None:
         """End a submission, unless it has lapsed."""
         self.mine.discard(lease.number)
-        if self.under_way.pop(lease.number, None) is not None:
+        known = self.under_way.get(lease.number)
+        if known == lease:  # else it is another process's, from a time when this one had no store
+            del self.under_way[lease.number]
             _take(self._submitting, lease.kind)
 
     def unknown(self, lease: Lease, now: float) -> None:
@@ -149,8 +151,9 @@ class Usage:
         """Take away whatever has lapsed by now."""
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
             self._drop(next(iter(self.jobs)))
-        while self.under_way and (lease := next(iter(self.under_way.values()))).began + SUBMISSION_SECONDS <= now:
-            self.give_back(lease)
+        for lease in self._of_others():
+            if lease.began + SUBMISSION_SECONDS <= now:
+                self.give_back(lease)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
             _take(self._submitting, self._unknown.pop(0)[1])
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
@@ -163,11 +166,15 @@ class Usage:
         moments = [self._recount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
-        if self.under_way:
-            moments.append(next(iter(self.under_way.values())).began + SUBMISSION_SECONDS)
+        moments.extend(lease.began + SUBMISSION_SECONDS for lease in self._of_others())
         if self._unknown:
             moments.append(self._unknown[0][0] + self._patience)
         return min(moments)
+
+    def _of_others(self) -> list[Lease]:
+        if len(self.under_way) == len(self.mine):
+            return []
+        return [lease for number, lease in self.under_way.items() if number not in self.mine]
 
     @property
     def _patience(self) -> float:

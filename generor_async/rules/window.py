@@ -247,7 +247,8 @@ class Window:
             self._exact = None
         if known is None or self._exact is None or counted.dropped != known[2]:
             return None
-        return Fall(total - known[0] + counted.gone - known[1], self.foreign.earliest_end > now, known[3])
+        gone = counted.gone - known[1]  # by the weights that are believed: they would confirm themselves
+        return Fall(total - known[0] + gone, not gone and self.foreign.earliest_end > now, known[3])
 
     def forget_exact(self) -> None:
         """Compare nothing with the answers so far: a request between them was not counted."""

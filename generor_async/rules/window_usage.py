@@ -96,7 +96,7 @@ class OwnUsage:
     def answered(self, number: int, now: float) -> None:
         """Note when the answer to the only request of an entry came."""
         at = number - self._first
-        if self.grain or at < 0 or now >= (entry := self._entries[at]).base:
+        if self.grain or not 0 <= at < len(self._entries) or now >= (entry := self._entries[at]).base:
             return
         entry.base = now
         if entry.flying:

@@ -1,6 +1,7 @@
 """Slots that count units, ceilings that refusals name, and a state that goes from process to process."""
 
 import json
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.slot_worlds import JobServer, SlotWorld
 
-from generor_async.rules.ceiling import CONFIRM, PROBE_BELOW
+from generor_async.rules.ceiling import CONFIRM, NAMED_SECONDS, PROBE_BELOW
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
 from generor_async.rules.wait import Wait
@@ -252,12 +253,47 @@ def test_where_others_took_slots_of_a_named_ceiling_one_more_is_tried_soon_then_
 
 
 def test_a_submission_whose_process_died_lapses() -> None:
-    slots = Slots(1)
-    dead = grant(slots, 0.0)
+    process = Slots(1)
+    dead = grant(process, 0.0)
+    slots = copied(process)
     assert full(slots, 1.0).until == SUBMISSION_SECONDS
     grant(slots, SUBMISSION_SECONDS)
     slots.lost(dead)
     assert slots.state(SUBMISSION_SECONDS).used == 1, "the other is still there"
+
+
+def test_a_submission_of_ones_own_holds_its_slot_however_long_it_takes() -> None:
+    slots = Slots(1)
+    slow = grant(slots, 0.0)
+    assert full(slots, 10 * SUBMISSION_SECONDS).until == math.inf
+    slots.lost(slow)
+    grant(slots, 10 * SUBMISSION_SECONDS)
+
+
+def test_a_lease_of_a_time_without_the_store_ends_no_other() -> None:
+    alone, process = Slots(2), Slots(2)
+    mine = grant(alone, 0.0)
+    grant(process, 1.0)
+    alone.load(json.loads(json.dumps(process.dump())))
+    alone.lost(mine)
+    assert alone.state(2.0).used == 1, "that of the other process is still under way"
+
+
+def test_a_job_that_is_too_heavy_for_the_moment_holds_up_no_lighter_one() -> None:
+    slots = Slots()
+    slots.refused(grant(slots, 0.0, EDIT), 0.0, 60.0, Named(10, needs=3, in_units=True))
+    assert full(slots, 1.0, EDIT).until == 60.0
+    grant(slots, 1.0, IMAGE)
+
+
+def test_a_named_ceiling_is_asked_again_after_half_an_hour() -> None:
+    slots = running(Slots(), IMAGE, IMAGE)
+    refuse(slots, 0.0, Named(2))
+    before = NAMED_SECONDS - 1.0
+    running(slots, IMAGE, IMAGE, now=before)  # the first two are no longer believed in
+    assert full(slots, before).until == NAMED_SECONDS
+    slots.accepted(grant(slots, NAMED_SECONDS), "one more", NAMED_SECONDS)
+    assert slots.ceiling == 3
 
 
 def test_a_submission_that_is_answered_after_it_has_lapsed_is_a_job_all_the_same() -> None:

@@ -19,7 +19,7 @@ from generor_async.rules.ceiling import (
     ReleaseLag,
 )
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import ENDED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
+from generor_async.rules.usage import ENDED_SECONDS, UNSEEN_SECONDS, Lease
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind
 
@@ -209,7 +209,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
             case _:
                 pass
         state = slots.state(now)
-        assert state.used == sum(lease.began + SUBMISSION_SECONDS > now for lease in under_way) + len(jobs)
+        assert state.used == len(under_way) + len(jobs)
         assert state.ceiling is None or 1 <= state.ceiling <= (told or 10**6)
         stale = slots.unwatched(now, 5.0)
         assert sorted(stale) == sorted(job_id for job_id, seen in jobs.items() if seen + 5 <= now)
@@ -223,7 +223,7 @@ def test_slots_that_were_told_are_given_away_at_once() -> None:
     slots = Slots(3)
     for _ in range(3):
         grant(slots, 0.0)
-    assert full(slots, 0.0) == Wait(SUBMISSION_SECONDS, "jobs", sooner=True)
+    assert full(slots, 0.0) == Wait(math.inf, "jobs", sooner=True)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 3)
 
 
@@ -563,7 +563,7 @@ def test_one_more_is_tried_now_and_then_and_ever_more_rarely() -> None:
 def test_a_try_goes_alone() -> None:
     slots = saturated(2)
     grant(slots, PROBE_FIRST)
-    assert full(slots, PROBE_FIRST).until == PROBE_FIRST + SUBMISSION_SECONDS
+    assert full(slots, PROBE_FIRST).until == UNSEEN_SECONDS, "until one of the jobs is no longer believed in"
 
 
 def test_where_the_ceiling_was_higher_before_one_more_is_tried_more_often() -> None:
