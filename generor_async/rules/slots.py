@@ -114,25 +114,28 @@ class Slots:
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
-        self._usage.forget(now)
-        marks, lag, under_way = self._marks, self._lag, len(self._usage.mine)
-        if now < marks.held and self._needed(kind) >= marks.held_units:
+        usage, marks, lag, ceiling = self._usage, self._marks, self._lag, self._ceiling.value
+        usage.forget(now)
+        under_way, in_jobs, weight = len(usage.mine), self._in_jobs, self.weights.of(kind)
+        units = 1 if in_jobs else weight if ceiling is None else min(weight, ceiling)
+        if now < marks.held and units >= marks.held_units:
             return Wait(marks.held, "jobs")
-        if under_way + 1 > marks.allowed or (under_way and self._is_in_doubt(kind)):
+        # Where only an answer can say if it counts as one job or by its weight, it goes alone.
+        if under_way + 1 > marks.allowed or (under_way and in_jobs and weight != 1):
             return self._full(now)
-        units, ceiling = self._needed(kind), self.ceiling
+        taken = usage.units(in_jobs=in_jobs) + units
         if ceiling is None:
             first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
-            if under_way and first < self.used + units <= first * UNUSUAL:
+            if under_way and first < taken <= first * UNUSUAL:
                 return self._full(now)
-            return self._usage.lease(now, kind, probe=False, early=False, prompt=False)
-        room = ceiling - self.used - units
+            return usage.lease(now, kind, probe=False, early=False, prompt=False)
+        room = ceiling - taken
         probe = lag.held(now, lag.seconds) > room
-        if probe and (under_way or not self._ceiling.may_probe(now) or self.used + units > self._ceiling.most):
+        if probe and (under_way or not self._ceiling.may_probe(now) or taken > self._ceiling.most):
             return self._full(now)
         early = not probe and lag.held(now, lag.known) > room
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
-        return self._usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
+        return usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
@@ -144,11 +147,12 @@ class Slots:
         if ran >= marks.ran or now >= marks.ran_at + RAN_SECONDS:
             marks.ran, marks.ran_at = ran, now
         self._lag.worked(early=lease.early, prompt=lease.prompt)
-        if self.ceiling is not None and self.used > self.ceiling:
-            if self._ceiling.confirming and self.used > FIRST_UNITS * UNUSUAL:
-                self._ceiling.refute()
+        ceiling = self._ceiling
+        if ceiling.value is not None and (used := self.used) > ceiling.value:
+            if ceiling.confirming and used > FIRST_UNITS * UNUSUAL:
+                ceiling.refute()
             else:
-                self._ceiling.rise(self.used, now)
+                ceiling.rise(used, now)
 
     def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
         """Note that a submission was refused because too much runs, and what numbers the refusal named."""
@@ -220,10 +224,6 @@ class Slots:
         """Return how many units must be free for a submission."""
         units = 1 if self._in_jobs else self.weights.of(kind)
         return units if self.ceiling is None else min(units, self.ceiling)
-
-    def _is_in_doubt(self, kind: Kind) -> bool:
-        """Tell whether only an answer can say if this counts as one job or by its weight: then it goes alone."""
-        return self._in_jobs and self.weights.of(kind) != 1
 
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""

@@ -85,7 +85,10 @@ class Usage:
 
         Or one each, if that is what the ceiling counts.
         """
-        return self._total(self._running, in_jobs=in_jobs) + self._total(self._submitting, in_jobs=in_jobs)
+        units = self._total(self._running, in_jobs=in_jobs) if self._running else 0
+        if self._submitting:
+            units += self._total(self._submitting, in_jobs=in_jobs)
+        return units
 
     def ran(self, *, in_jobs: bool) -> int:
         """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
@@ -110,7 +113,8 @@ class Usage:
         """End a submission, unless it has lapsed."""
         self.mine.discard(lease.number)
         known = self.under_way.get(lease.number)
-        if known == lease:  # else it is another process's, from a time when this one had no store
+        # Else it is another process's, from a time when this one had no store.
+        if known is lease or known == lease:
             del self.under_way[lease.number]
             _take(self._submitting, lease.kind)
 
@@ -151,9 +155,10 @@ class Usage:
         """Take away whatever has lapsed by now."""
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
             self._drop(next(iter(self.jobs)))
-        for lease in self._of_others():
-            if lease.began + SUBMISSION_SECONDS <= now:
-                self.give_back(lease)
+        if len(self.under_way) > len(self.mine):
+            for lease in self._of_others():
+                if lease.began + SUBMISSION_SECONDS <= now:
+                    self.give_back(lease)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
             _take(self._submitting, self._unknown.pop(0)[1])
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
@@ -172,8 +177,6 @@ class Usage:
         return min(moments)
 
     def _of_others(self) -> list[Lease]:
-        if len(self.under_way) == len(self.mine):
-            return []
         return [lease for number, lease in self.under_way.items() if number not in self.mine]
 
     @property
