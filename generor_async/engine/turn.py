@@ -126,8 +126,8 @@ class Turn:
             return
         if self._lease is not None:
             now = self._clock.monotonic()
-            slots.accepted(self._lease, result.id, now)
             self._limits.holds.lift("jobs")
+            slots.accepted(self._lease, result.id, now)
             self._lease = None
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
                 slots.seen(result.id, now, asked=self._began, ended=True)
