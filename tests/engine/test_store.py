@@ -374,6 +374,7 @@ def test_processes_may_write_at_the_same_time(tmp_path: Path) -> None:
         for number in range(100):
             while not isinstance(permit := process.reserve(), Permit):
                 time.sleep(0.001)
+                process.clock.now += 0.001
             process.pace.sent(permit, process.clock.monotonic())
             process.pace.received(permit, process.clock.monotonic(), None, succeeded=True)
         while process.shared._steps:
@@ -400,6 +401,7 @@ def test_a_forked_child_writes_by_a_connection_of_its_own(tmp_path: Path) -> Non
         for _ in range(100):
             while (permit := limits.queue.enter_nowait(clock.now, "normal")) is None:
                 time.sleep(0.001)
+                clock.now += 0.001
             limits.sent(permit, clock.now)
             limits.received(permit, clock.now, None, succeeded=True)
         while limits._pace._shared._steps:
