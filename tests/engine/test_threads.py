@@ -1,6 +1,7 @@
 """Blocking work beside the event loop: not twice at a time, and never left behind."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator
 
@@ -67,7 +68,8 @@ async def test_what_it_raised_is_raised_by_whoever_asks_next(held: Held, asks_ag
 async def test_whoever_is_cancelled_waits_for_its_end(held: Held) -> None:
     saving = Beside(held)
     saving.start()
-    for waiting in (asyncio.create_task(saving.end()), asyncio.create_task(to_the_end(held))):
+    for wait in (saving.end, functools.partial(to_the_end, held)):  # one after the other: they share what lets them go
+        waiting = asyncio.create_task(wait())
         await held.begun.get()
         for _ in range(3):
             waiting.cancel()
