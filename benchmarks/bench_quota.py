@@ -27,7 +27,7 @@ import aiolimiter
 import aiometer
 import pyrate_limiter
 from attrs import define, field, frozen
-from stage import EPOCH, OURS, Curve, LoopClock, converse, keep, options, plain_session, plot
+from stage import EPOCH, OURS, RESULT, Curve, LoopClock, converse, keep, options, plain_session, plot
 
 from generor_async import AsyncGeneror, AttemptStarted, Event, Limits
 from generor_async.testing.loop import run
@@ -38,17 +38,6 @@ SPANS = (MINUTE, HOUR)
 MEDIAN_SECONDS, SPREAD = 8.0, 0.5
 LATE_SHARE, LATE_SECONDS, TRAVEL_SECONDS = 0.05, 0.25, 0.01
 KEY = "gnr_live_benchmark"
-RESULT: dict[str, object] = {
-    "generator": "joke",
-    "model_id": 37,
-    "model_type": "text",
-    "model_name": "x",
-    "creations": [],
-    "credit_cost": 1,
-    "credit_cost_estimated": 1,
-    "credits_remaining": 1,
-    "time_taken_seconds": 8,
-}
 GENERATION: dict[str, object] = {
     "id": "d290f1ee-6c54-4b01-90e6-d701748f0851",
     "type": "image",

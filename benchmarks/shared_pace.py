@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from attrs import define, evolve, field, frozen
-from stage import LoopClock, converse
+from stage import RESULT, LoopClock, converse
 from worlds import MINUTE, START, STORED, Limit, Others, World, cast, travel
 
 from generor_async import AsyncGeneror, AsyncLuma, GenerorAsyncError, Limits
@@ -33,17 +33,6 @@ GENERATION: Final[dict[str, object]] = {
     "failure_code": None,
 }
 """A job that has ended as soon as it is taken: it is the pace that is measured, not the slots."""
-RESULT: Final[dict[str, object]] = {
-    "generator": "joke",
-    "model_id": 37,
-    "model_type": "text",
-    "model_name": "x",
-    "creations": [],
-    "credit_cost": 1,
-    "credit_cost_estimated": 1,
-    "credits_remaining": 1,
-    "time_taken_seconds": 8,
-}
 DONE: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "luma": ("201 Created", GENERATION),
     "generor": ("201 Created", {"success": True, "data": RESULT}),

@@ -14,6 +14,7 @@ from attrs import frozen
 __all__ = [
     "EPOCH",
     "OURS",
+    "RESULT",
     "Curve",
     "LoopClock",
     "Steps",
@@ -27,6 +28,18 @@ __all__ = [
 
 EPOCH = 1_700_000_000.0
 OURS = "**generor_async**"
+RESULT: dict[str, object] = {
+    "generator": "joke",
+    "model_id": 37,
+    "model_type": "text",
+    "model_name": "x",
+    "creations": [],
+    "credit_cost": 1,
+    "credit_cost_estimated": 1,
+    "credits_remaining": 1,
+    "time_taken_seconds": 8,
+}
+"""What a call of Generor comes to."""
 
 
 class LoopClock:

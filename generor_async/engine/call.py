@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission, ClientParts
 from generor_async.engine.deadline import within
@@ -18,11 +18,6 @@ from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 __all__ = ["Call"]
 
 T = TypeVar("T")
-
-LEAST_SECONDS: Final = 1.0
-"""Seconds that a call which must not be repeated has to have left when it is sent."""
-LEAST_PART: Final = 0.1
-"""The part of its time that is enough in any case."""
 
 
 class Call(Generic[T]):
@@ -159,10 +154,7 @@ class Call(Generic[T]):
 
     @property
     def _least_time(self) -> float:
-        """How many seconds a call must have left to be sent: cut off, one that may not be repeated is in doubt."""
-        if self._operation.endpoint.conduct in {"read", "idempotent"}:
-            return 0.0
-        return min(LEAST_SECONDS, LEAST_PART * self._admission.timeout)
+        return retry.least_time(self._operation.endpoint.conduct, self._admission.timeout)
 
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""

@@ -14,13 +14,26 @@ from generor_async.errors import (
 )
 from generor_async.values import Conduct
 
-__all__ = ["RetryBudget", "backoff_delay", "busy_delay", "may_repeat", "retry_delay", "spread", "with_jitter"]
+__all__ = [
+    "RetryBudget",
+    "backoff_delay",
+    "busy_delay",
+    "least_time",
+    "may_repeat",
+    "retry_delay",
+    "spread",
+    "with_jitter",
+]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 BUSY_BOUNDS = {502: 10.0, 503: 2.0}
 """The longest first wait after Luma's documented 502 and 503: half of it is certain, so a 502 waits 5 to 10 s
 (documented)."""
+LEAST_SECONDS = 1.0
+"""Seconds that a call which must not be repeated has to have left when it is sent."""
+LEAST_PART = 0.1
+"""The part of its time that is enough in any case."""
 NEVER = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
 """Statuses that the same request meets again, whether or not the API at hand documents them."""
 
@@ -54,6 +67,11 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
     if error.outcome == "not_sent":
         return True
     return error.outcome == "unknown" and conduct in {"read", "idempotent"}
+
+
+def least_time(conduct: Conduct, timeout: float) -> float:
+    """Return the seconds that a call must have left to be sent: cut off, one that may not be repeated is in doubt."""
+    return 0.0 if conduct in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
 
 
 def retry_delay(error: APIError, retries: int, draw: float) -> float:

@@ -172,3 +172,11 @@ def test_a_retry_leaves_when_it_wants_to_while_fewer_than_ten_are_near(
 @given(st.floats(0.1, 1e6), st.floats(0, 1, exclude_max=True))
 def test_a_wait_that_all_share_is_spread_and_never_undercut(seconds: float, draw: float) -> None:
     assert seconds <= retry.spread(seconds, draw) <= seconds + min(10.0, 0.08 * seconds)
+
+
+@given(st.sampled_from(sorted(CONDUCTS)), st.floats(0.001, 1e6))
+def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(conduct: Conduct, timeout: float) -> None:
+    least = retry.least_time(conduct, timeout)
+    assert (least == 0) == (conduct in HARMLESS)
+    assert least <= 1
+    assert 9 * least < timeout, "a call that has all of its time is sent"
