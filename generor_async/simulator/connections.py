@@ -63,15 +63,23 @@ def write_head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 class Connections(web.Server):
-    """aiohttp's server, which also tells when a client leaves."""
+    """aiohttp's server, which also tells when a client leaves, and can break off every connection."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
         self._departures: dict[web.RequestHandler, asyncio.Event] = {}
+        self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
+        """Those that are open, or are closing and have something left to send."""
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Take note of a connection."""
+        super().connection_made(handler, transport)
+        self._transports[handler] = transport
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         """Take note of a connection's end."""
         super().connection_lost(handler, exc)
+        self._transports.pop(handler, None)
         departure = self._departures.pop(handler, None)
         if departure is not None:
             departure.set()
@@ -80,3 +88,8 @@ class Connections(web.Server):
         """Wait until a connection has ended."""
         if handler.transport is not None:
             await self._departures.setdefault(handler, asyncio.Event()).wait()
+
+    def abort(self) -> None:
+        """Break off every connection: a peer that doesn't read would keep one open that is only closed."""
+        for transport in self._transports.values():
+            transport.abort()

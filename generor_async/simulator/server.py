@@ -91,11 +91,8 @@ class Server:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        transports = [connection.transport for connection in self._protocol.connections]
         await self._protocol.shutdown(SHUTDOWN_SECONDS)
-        for transport in transports:
-            if transport is not None:
-                transport.abort()  # a peer that doesn't read would keep a closing connection open
+        self._protocol.abort()
         await self._listener.wait_closed()
         await _turn()  # the transports close their sockets
 

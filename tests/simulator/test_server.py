@@ -203,6 +203,7 @@ async def test_an_answer_that_stopping_cut_off_is_unanswered(faults: tuple[str, 
     (entry,) = simulator.ledger.requests
     assert (entry.status, entry.answered) == (200, False)
     assert simulator.ledger.unanswered() == (entry,)
+    assert len(await reader.read()) < 50_000_000  # the connection has ended, though its peer didn't read
     writer.close()
 
 
