@@ -37,7 +37,7 @@ KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1",
 REQUEST_ID = "5f0c3f9e-6f5c-4f0e-9a53-0a6f3a3a8f11"
 PROMPT = "A photo of an astronaut riding a horse in a forest. There is a river in front of them with water lilies."
 ADDED_AT_ONCE, CLAIMED_AT_ONCE = 500, 5_000
-SUBMIT = Submit(at=1.8e9, request_id=REQUEST_ID, model="uni-1", estimated=13.5, reserved=13.5, longest=60.0)
+SUBMIT = Submit(at=1.8e9, call_id=REQUEST_ID, model="uni-1", estimated=13.5, reserved=13.5, longest=60.0)
 ACCEPT = Accept(remote_ids=(REQUEST_ID,))
 FINISH = Finish(at=1.8e9, result={"id": REQUEST_ID, "files": [f"{REQUEST_ID}-1.png"], "seconds": 41.25})
 
@@ -112,7 +112,7 @@ def bare(connection: sqlite3.Connection, rows: int, at_a_time: int) -> None:
     """Do the same with SQLite alone: the same changes of the same rows, as many a commit, and the same checks."""
     condition = "WHERE number = ? AND attempt = ? AND state = ? AND owner IS ?"
     intent = (
-        "UPDATE rows SET state = 'submitting', request_id = ?, submitted_at = ?, longest = ?, model = ?,"
+        "UPDATE rows SET state = 'submitting', call_id = ?, submitted_at = ?, longest = ?, model = ?,"
         f" estimated = ?, held = ? {condition}"
     )
     outcome = (

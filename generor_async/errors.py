@@ -113,6 +113,7 @@ class APIError(GenerorAsyncError):
         *,
         advice: str = "",
         operation: str = "",
+        call_id: str | None = None,
         request_id: str | None = None,
         attempts: int = 0,
         outcome: Outcome | None = None,
@@ -120,8 +121,10 @@ class APIError(GenerorAsyncError):
         super().__init__(message, advice=advice)
         self.operation = operation
         """The operation's name, such as `luma.generations.create`."""
+        self.call_id = call_id
+        """The id of the logical call, as its events have it: the request id of its first attempt."""
         self.request_id = request_id
-        """The X-Request-Id to quote to the vendor; None where nothing was sent."""
+        """The X-Request-Id of the last attempt, to quote to the vendor; None where nothing was sent."""
         self.attempts = attempts
         """How many attempts were made."""
         self.outcome = outcome
@@ -375,6 +378,7 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
         *,
         waited_for: Literal["pace", "slot", "attempt", "retry", "poll"],
         job_id: str | None = None,
+        call_id: str | None = None,
         request_id: str | None = None,
         advice: str = "",
     ) -> None:
@@ -383,7 +387,10 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
         """What it was waiting for when time was up."""
         self.job_id = job_id
         """The job that was paid for and goes on; None where none was."""
+        self.call_id = call_id
+        """The id of the logical call, as its events have it: the request id of its first attempt."""
         self.request_id = request_id
+        """The X-Request-Id of the last attempt, or of the first one where none was sent."""
 
 
 class DownloadError(GenerorAsyncError):

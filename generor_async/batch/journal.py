@@ -72,7 +72,7 @@ class Row:
     """How often it was claimed; what follows is of the latest attempt."""
     owner: int | None = None
     """Which opening of the journal holds it; None where nobody does."""
-    request_id: str | None = None
+    call_id: str | None = None
     submitted_at: float | None = None
     """When the intent was written down, in seconds since the epoch."""
     longest: float = 0.0

@@ -9,7 +9,7 @@ from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
-from generor_async.engine.session import random_uuid
+from generor_async.engine.ids import random_uuid
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError, StaleRowError
 from generor_async.rules.rows import (
     ENDED,
@@ -141,8 +141,8 @@ class RowRun:
                 await self._release("the cap on credits allows no more")
                 self._run.over()
                 return
-            request_id = random_uuid()
-            accepted = await self._work.submit(row, request_id, partial(self._leave, request_id, quote, hold))
+            call_id = random_uuid()
+            accepted = await self._work.submit(row, call_id, partial(self._leave, call_id, quote, hold))
         except GenerorAsyncError as error:
             verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
@@ -151,11 +151,11 @@ class RowRun:
             return
         await self._accept(accepted, alone=hold.alone)
 
-    async def _leave(self, request_id: str, quote: Quote, hold: "Hold") -> None:
+    async def _leave(self, call_id: str, quote: Quote, hold: "Hold") -> None:
         """Write down the intent, when it is the call's turn."""
         intent = Submit(
             at=self._clock.time(),
-            request_id=request_id,
+            call_id=call_id,
             model=quote.model,
             estimated=quote.credits,
             reserved=hold.credits,

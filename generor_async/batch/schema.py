@@ -38,7 +38,7 @@ CREATE TABLE rows (
     state TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     owner INTEGER,
-    request_id TEXT,
+    call_id TEXT,
     submitted_at REAL,
     longest REAL NOT NULL DEFAULT 0,
     model TEXT,

@@ -32,13 +32,13 @@ T = TypeVar("T")
 PAGE: Final = 500
 """Rows that are read at a time."""
 COLUMNS: Final = """
-    rows.number, id, parameters, place, state, attempt, owner, request_id, submitted_at, longest, model, estimated,
+    rows.number, id, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
     held, (SELECT total(held) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
     ended_at, result, problem
 """
 """In the order of Row's fields."""
 FRESH: Final = """
-    request_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
+    call_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
 """
 """What the beginning of another attempt makes of the columns."""
@@ -253,7 +253,7 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
 
 def _put_away(connection: sqlite3.Connection, number: int) -> float:
     """Keep the attempt that a row has made, if it came to a call, and return what all of them count."""
-    connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ? AND request_id IS NOT NULL", (number,))
+    connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ? AND call_id IS NOT NULL", (number,))
     connection.execute(f"UPDATE rows SET {FRESH} WHERE number = ?", (number,))
     (held,) = connection.execute("SELECT total(held) FROM earlier WHERE number = ?", (number,)).fetchone()
     return float(held)
@@ -285,7 +285,7 @@ def _conflict(connection: sqlite3.Connection, id_: str, parameters: str, place: 
 
 def _row(found: tuple[Any, ...]) -> Row:
     (
-        number, id_, parameters, place, state, attempt, owner, request_id, submitted_at, longest, model, estimated,
+        number, id_, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
         held, charged_before, cost, alone, remote_ids, ended_at, result, problem,
     ) = found  # fmt: skip
     return Row(
@@ -296,7 +296,7 @@ def _row(found: tuple[Any, ...]) -> Row:
         state=state,
         attempt=attempt,
         owner=owner,
-        request_id=request_id,
+        call_id=call_id,
         submitted_at=submitted_at,
         longest=longest,
         model=model,

@@ -35,7 +35,7 @@ LEFT_OUT: Final = -1
 _NOBODYS: Final = frozenset({*ENDED, "ready"})
 """States in which nobody holds a row."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
-    Submit: ("request_id", "submitted_at", "longest", "model", "estimated", "held"),
+    Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
     Accept: ("alone", "remote_ids", "cost", "held"),
     Run: (),
     Download: (),
@@ -138,7 +138,7 @@ def written(step: Step) -> tuple[Any, ...]:
     """Return what a step writes, in the order of its columns."""
     match step:
         case Submit():
-            return step.request_id, step.at, step.longest, step.model, step.estimated, step.reserved
+            return step.call_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
             ids = f"[{','.join([dump(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
             alone = int(step.alone)  # for a bool, or a None, sqlite3 looks for an adapter each time
@@ -161,7 +161,7 @@ def _note(row: Row, step: Step) -> None:
     """Bring a row up to date that has taken a step, beside its state and its owner."""
     match step:
         case Submit():
-            row.request_id, row.submitted_at, row.longest = step.request_id, step.at, step.longest
+            row.call_id, row.submitted_at, row.longest = step.call_id, step.at, step.longest
             row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
             return
         case Accept():

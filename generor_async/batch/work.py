@@ -65,7 +65,7 @@ class Work(Protocol):
         """Return what a row will cost."""
         ...
 
-    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
         """Make the paid call, once; `before` is awaited when it is its turn."""
         ...
 
@@ -135,14 +135,14 @@ class LumaWork:
             quote = Quote(model=model, credits=0.0, longest=0.0, fixed=True)
         return quote
 
-    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
         """Submit the job."""
         if names_file(row.parameters):
             await to_the_end(lambda: check_files(row.parameters))
         operation = self._parameters.build(row.parameters)
         # By the session itself: no view of the client is made for every row.
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
-        generation: Generation = await session.send(operation, options, request_id=request_id, before=before)
+        generation: Generation = await session.send(operation, options, call_id=call_id, before=before)
         self.clock.learn(generation)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, made=job)
@@ -211,11 +211,11 @@ class GenerorWork:
         """Return what the API's estimate says; asked once for each shape."""
         return await self._estimates.quote(row.parameters)
 
-    async def submit(self, row: Row, request_id: str, before: BeforeSending) -> Accepted:
+    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
         """Generate."""
         operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
-        result: GenerateResult = await session.send(operation, options, request_id=request_id, before=before)
+        result: GenerateResult = await session.send(operation, options, call_id=call_id, before=before)
         self.clock.learn(result)
         ids = tuple(str(creation.creation_id) for creation in result.creations)
         return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)

@@ -194,6 +194,7 @@ class Admission:
         return DeadlineExceededError(
             f"{name}: its turn did not come within {given:g} s ({what})",
             waited_for="slot" if scope == "jobs" else "pace",
+            call_id=self._context.call_id,
             request_id=self._context.request_id,
             advice="Give it more time, or a higher priority, or send less",
         )
@@ -293,8 +294,15 @@ class Admission:
     def _tell_wait(self, scope: ThrottleScope, delay: float) -> None:
         """Tell the event stream that the call waits for a limit; and, after a 429, that it goes again then."""
         refused, self._refused = self._refused, None
-        name, request_id = self._operation.endpoint.name, self._context.request_id
-        self._shared.events.emit(Throttled(operation=name, request_id=request_id, scope=scope, delay=delay))
+        self._shared.events.emit(
+            Throttled(
+                operation=self._operation.endpoint.name,
+                call_id=self._context.call_id,
+                request_id=self._context.request_id,
+                scope=scope,
+                delay=delay,
+            )
+        )
         if refused is not None:
             self._tell_retry(refused, delay)
 
@@ -302,6 +310,7 @@ class Admission:
         self._shared.events.emit(
             RetryScheduled(
                 operation=self._operation.endpoint.name,
+                call_id=self._context.call_id,
                 request_id=self._context.request_id,
                 attempt=self._context.attempts + 1,
                 delay=delay,

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission, ClientParts
 from generor_async.engine.deadline import within
+from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.transport import Attempt
@@ -43,7 +44,7 @@ class Call(Generic[T]):
         shared: ClientParts,
         operation: Operation[T],
         options: Options,
-        request_id: str,
+        call_id: str,
         before: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._shared = shared
@@ -51,7 +52,7 @@ class Call(Generic[T]):
         self._options = options
         self._before = before
         self._started = self._sent = shared.clock.monotonic()
-        self._context = outcome.Context(operation.endpoint, request_id)
+        self._context = outcome.Context(operation.endpoint, call_id)
         self._admission = Admission(shared, operation, options, self._context, self._started)
         self._requeued = 0
         """How often a limit has refused it: that is no attempt that failed."""
@@ -97,6 +98,8 @@ class Call(Generic[T]):
         if remaining <= 0 or remaining < self._least_time:
             raise self._out_of_time("retry")
         limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
+        if context.attempts and self._options.request_id is None:
+            request.headers["X-Request-Id"] = context.request_id = random_uuid()
         context.attempts += 1
         context.refusal = None
         try:
@@ -117,6 +120,7 @@ class Call(Generic[T]):
         name = self._operation.endpoint.name
         known: dict[str, Any] = {
             "operation": name,
+            "call_id": context.call_id,
             "request_id": context.request_id,
             "attempt": context.attempts,
         }
@@ -215,6 +219,7 @@ class Call(Generic[T]):
         return DeadlineExceededError(
             f"{self._operation.endpoint.name}: {self._admission.timeout:g} s were not enough; it was {doing}",
             waited_for=waited_for,
+            call_id=self._context.call_id,
             request_id=self._context.request_id,
             advice="Give it more with with_options(timeout=...)",
         )

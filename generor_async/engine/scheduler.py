@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
@@ -324,10 +324,16 @@ class Scheduler(Generic[S]):
 
     def _tell_wait(self, error: RateLimitError, operation: str, delay: float) -> None:
         """Tell the event stream that a 429 has a poll wait, and for how long."""
-        events, request_id, reason = self._session.events, error.request_id or "", type(error).__name__
-        scope = "abuse" if error.scope == "unknown" else error.scope  # a poll draws on no window
-        events.emit(Throttled(operation=operation, request_id=request_id, scope=scope, delay=delay))
-        events.emit(RetryScheduled(operation=operation, request_id=request_id, attempt=2, delay=delay, reason=reason))
+        events = self._session.events
+        known: dict[str, Any] = {
+            "operation": operation,
+            "call_id": error.call_id or "",
+            "request_id": error.request_id or "",
+            "delay": delay,
+        }
+        # A poll draws on no window.
+        events.emit(Throttled(scope="abuse" if error.scope == "unknown" else error.scope, **known))
+        events.emit(RetryScheduled(attempt=2, reason=type(error).__name__, **known))
 
     def _found(self, entry: _Entry[S], found: S, now: float) -> None:
         kind, known = self._kind, entry.known

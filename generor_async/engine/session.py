@@ -5,7 +5,6 @@ when to go again. `engine.admission` keeps the one deadline of a call, and waits
 """
 
 import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -16,6 +15,7 @@ from generor_async.engine import auth, media
 from generor_async.engine.admission import ClientParts
 from generor_async.engine.call import Call
 from generor_async.engine.events import EventStream
+from generor_async.engine.ids import random_uuid
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
@@ -28,7 +28,7 @@ from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Form, Operation, Request
 from generor_async.values import JSON, Clock, Secret
 
-__all__ = ["Session", "random_uuid"]
+__all__ = ["Session"]
 
 T = TypeVar("T")
 
@@ -77,19 +77,20 @@ class Session:
         operation: Operation[T],
         options: Options,
         *,
-        request_id: str | None = None,
+        call_id: str | None = None,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> T:
         """Send an operation until it is answered, refused for good, or out of time.
 
         `before` is awaited when it is the call's turn, before its first attempt: what it raises is raised, and nothing
-        is sent. A `request_id` goes before that of the options.
+        is sent. The call is known by its `call_id`, which is also the request id of its first attempt; by default that
+        is the options' `request_id`, or a new one.
         """
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
-        request_id = request_id or options.request_id or random_uuid()
-        request = await self._build(operation, options, request_id)
-        call: Call[T] = Call(self._shared, operation, options, request_id, before)
+        call_id = call_id or options.request_id or random_uuid()
+        request = await self._build(operation, options, call_id)
+        call: Call[T] = Call(self._shared, operation, options, call_id, before)
         while True:
             await call.admitted()
             try:
@@ -98,7 +99,7 @@ class Session:
                 images, delay = call.images_for(error), call.delay_after(error)
             if images is not None:
                 operation = await call.with_images(images)
-                request = await self._build(operation, options, request_id)
+                request = await self._build(operation, options, call_id)
             elif delay:
                 await self.clock.sleep(delay)
 
@@ -138,13 +139,6 @@ class Session:
             body=body,
             reusable=endpoint.conduct in {"read", "idempotent"},
         )
-
-
-def random_uuid() -> str:
-    """Return a UUID of version 4, as text; the standard library takes three times as long for it."""
-    data = os.urandom(16)
-    text = data.hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[data[8] >> 6]}{text[17:20]}-{text[20:]}"
 
 
 async def _serialize(body: JSON, operation: str) -> bytes:

@@ -12,7 +12,7 @@ import io
 import os
 import ssl
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -24,10 +24,12 @@ from yarl import URL
 
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
+from generor_async.values.version import VERSION
 
-__all__ = ["AiohttpTransport", "Attempt", "Connection", "Transport", "describe", "env_proxy"]
+__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "Transport", "describe", "env_proxy"]
 
-USER_AGENT = "generor_async"
+USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
+"""Firewalls refuse the default one of Python's programs (measured)."""
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
 LARGE_BODY = 1024 * 1024

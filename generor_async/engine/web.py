@@ -16,7 +16,7 @@ from attrs import frozen
 from yarl import URL
 
 from generor_async.engine.loops import PerLoop
-from generor_async.engine.transport import describe
+from generor_async.engine.transport import USER_AGENT, describe
 
 __all__ = ["SILENCE_SECONDS", "Reach", "Web", "WebError"]
 
@@ -168,7 +168,7 @@ def _open_session(reach: Reach) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS),
         auto_decompress=False,
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
         middlewares=(_once,),
         proxy=reach.proxy,
         read_bufsize=BUFFER,

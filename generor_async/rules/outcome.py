@@ -73,11 +73,13 @@ _AFTER_UNKNOWN = {
 class Context:
     """What every error of one call carries."""
 
-    __slots__ = ("attempts", "endpoint", "lost", "refusal", "refusals", "request_id")
+    __slots__ = ("attempts", "call_id", "endpoint", "lost", "refusal", "refusals", "request_id")
 
-    def __init__(self, endpoint: Endpoint[Any], request_id: str) -> None:
+    def __init__(self, endpoint: Endpoint[Any], call_id: str) -> None:
         self.endpoint = endpoint
-        self.request_id = request_id
+        self.call_id = call_id
+        self.request_id = call_id
+        """What the last attempt has sent as X-Request-Id, or the first one will."""
         self.attempts = 0
         self.lost = False
         """Whether nobody can say what an earlier attempt did."""
@@ -91,6 +93,7 @@ class Context:
         request_id = reply.headers.get("X-Request-Id", self.request_id) if reply else self.request_id
         return {
             "operation": self.endpoint.name,
+            "call_id": self.call_id,
             "request_id": request_id,
             "attempts": self.attempts,
             "outcome": outcome,
@@ -235,7 +238,7 @@ def still_away(context: Context, error: APIError | None) -> APIError:
     assert error is not None
     known = context.known("not_sent" if not context.attempts else "refused")
     failure = copy.copy(error)
-    failure.operation, failure.request_id = known["operation"], known["request_id"]
+    failure.operation, failure.call_id, failure.request_id = known["operation"], known["call_id"], known["request_id"]
     failure.attempts, failure.outcome = known["attempts"], known["outcome"]
     return failure
 

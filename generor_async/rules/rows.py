@@ -102,7 +102,7 @@ class Submit:
 
     at: float
     """Seconds since the epoch."""
-    request_id: str
+    call_id: str
     model: str
     """What the price is learned for."""
     estimated: float

@@ -1,6 +1,6 @@
 """What goes out and what comes back: operations, requests and replies as values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -68,11 +68,11 @@ class Operation(Generic[T]):
 
 @define(kw_only=True)
 class Request:
-    """One attempt, ready for the wire; the same object serves every attempt of a call."""
+    """One attempt, ready for the wire; the same object serves every attempt of a call, each with its X-Request-Id."""
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(repr=False)
+    headers: MutableMapping[str, str] = field(repr=False)
     body: bytes | Form | None = field(repr=False)
     reusable: bool
     """Whether it may leave on a connection that has idled: not if it must not be sent twice."""

@@ -1,7 +1,8 @@
 """aiohttp's part in the server: connections, bodies as they come in, answers as they go out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -68,6 +69,7 @@ class Connections(web.Server):
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
         self._departures: dict[web.RequestHandler, asyncio.Event] = {}
+        self._told: dict[web.RequestHandler, Callable[[], object]] = {}
         self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
         """Those that are open, or are closing and have something left to send."""
 
@@ -83,6 +85,17 @@ class Connections(web.Server):
         departure = self._departures.pop(handler, None)
         if departure is not None:
             departure.set()
+        if (tell := self._told.get(handler)) is not None:
+            tell()
+
+    @contextmanager
+    def told_of_departure(self, handler: web.RequestHandler, tell: Callable[[], object]) -> Generator[None]:
+        """Call `tell` if a connection ends meanwhile."""
+        self._told[handler] = tell
+        try:
+            yield
+        finally:
+            del self._told[handler]
 
     async def departure(self, handler: web.RequestHandler) -> None:
         """Wait until a connection has ended."""

@@ -134,12 +134,13 @@ class Server:
             method=call.method,
             path=path,
             request_id=call.request_id,
+            content=(call.headers.get("Authorization"), request.rel_url.raw_query_string, body),
         )
         if self._faults.armed:
             fault = self._faults.strike(call.operation)
             if fault is not None:
                 return await self._strike(fault, request, match, handle, call, entry)
-        answer = await self._decide(handle, call, entry)
+        answer = await self._decide(handle, call, entry, request)
         entry.answered = True  # before the last byte: whoever has the answer may look at once
         delivered = False
         try:
@@ -148,11 +149,12 @@ class Server:
             entry.answered = delivered  # not, if the simulator is stopped before the last byte has left
         return SENT[request.keep_alive]
 
-    async def _decide(self, handle: Handler, call: Call, entry: Entry) -> Answer:
+    async def _decide(self, handle: Handler, call: Call, entry: Entry, request: web.BaseRequest) -> Answer:
         """Let the operation do its work, and write down what came of it."""
         answer = handle(call)
         if isinstance(answer, Later):
-            await self._clock.sleep(answer.seconds)
+            with self._protocol.told_of_departure(request.protocol, entry.abandon):
+                await self._clock.sleep(answer.seconds)
             answer = answer.finish(self._clock.time())
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
         return answer
@@ -166,7 +168,7 @@ class Server:
             return await self._cut_off(fault.details["seconds"], request, handle, call, entry)
         answer = None
         if fault.when != "before_charge":
-            answer = await self._decide(handle, bent(fault, call), entry)
+            answer = await self._decide(handle, bent(fault, call), entry, request)
         said = replaced(fault, call, answer, match.mount)
 
         def mark(delivered: bool) -> None:
@@ -202,7 +204,7 @@ class Server:
             answer = handle(call)
             return Later(seconds, answer.finish) if isinstance(answer, Later) else answer
 
-        await self._decide(prolonged, call, entry)
+        await self._decide(prolonged, call, entry, request)
         return SENT[False]
 
     def _call(self, request: web.BaseRequest, match: Match, path: str, body: bytes) -> Call:

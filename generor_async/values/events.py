@@ -23,9 +23,13 @@ __all__ = [
 
 @frozen(kw_only=True)
 class AttemptStarted:
-    """A request is about to leave."""
+    """A request is about to leave: `request_id` is its X-Request-Id, a new one for each attempt.
+
+    `call_id` is what the attempts of one call have in common: the request id of the first of them.
+    """
 
     operation: str
+    call_id: str
     request_id: str
     attempt: int
 
@@ -38,6 +42,7 @@ class AttemptEnded:
     """
 
     operation: str
+    call_id: str
     request_id: str
     attempt: int
     outcome: Outcome
@@ -49,10 +54,12 @@ class AttemptEnded:
 class RetryScheduled:
     """The next attempt leaves in `delay` seconds; `reason` names the error that asked for it.
 
+    `request_id` is that of the attempt that failed.
     After a 429 it comes together with `Throttled`, and tells the same wait.
     """
 
     operation: str
+    call_id: str
     request_id: str
     attempt: int
     delay: float
@@ -63,10 +70,12 @@ class RetryScheduled:
 class Throttled:
     """The call waits for a limit: `delay` is the seconds until its next chance, infinite where only an answer tells.
 
-    It comes for every 429, and whenever a call has to wait before it is sent.
+    It comes for every 429, and whenever a call has to wait before it is sent. `request_id` is that of the last attempt,
+    or of the first one before it is made.
     """
 
     operation: str
+    call_id: str
     request_id: str
     scope: ThrottleScope
     """A window (`minute`, `hour`, `day`), `jobs`, `abuse` (a hold of all calls of the key), `outage` (the API is

@@ -47,7 +47,7 @@ class Worker:
             self.boundary()
             if row.state == "leased":
                 await journal.step(
-                    row, Submit(at=1.0, request_id=f"r{row.attempt}", model="m", estimated=2.0, reserved=3.0)
+                    row, Submit(at=1.0, call_id=f"r{row.attempt}", model="m", estimated=2.0, reserved=3.0)
                 )
                 self.boundary()
                 ambiguous = random.random() < AMBIGUOUS

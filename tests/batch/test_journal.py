@@ -27,7 +27,7 @@ from generor_async.rules.spending import Spent
 from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
-SUBMIT = Submit(at=10.0, request_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
+SUBMIT = Submit(at=10.0, call_id="r-1", model="uni-1", estimated=6.0, reserved=7.0, longest=60.0)
 ACCEPT = Accept(remote_ids=("job-1",))
 PROBLEM = {"message": "no"}
 HERE = Path(__file__).parent
@@ -160,7 +160,7 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
     assert (released.state, released.owner, released.held, released.problem) == ("ready", None, 7.0, PROBLEM)
     (retried,) = await journal.claim(1)
     assert (retried.id, retried.attempt, retried.held, retried.charged_before) == ("a", 2, 0.0, 7.0)
-    assert retried.request_id is None
+    assert retried.call_id is None
     await journal.step(retried, SUBMIT)
     await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
     assert await journal.spent() == [Spent(model="uni-1", settled=6.0, estimated=6.0, open=7.0, ratio=None)]
@@ -396,7 +396,7 @@ async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> Non
     for _ in range(90):
         for row in await journal.claim(1):
             model, held, cost = dice.choice("ab"), float(dice.randint(1, 9)), float(dice.randint(0, 9))
-            await journal.step(row, Submit(at=1.0, request_id="r", model=model, estimated=held, reserved=held))
+            await journal.step(row, Submit(at=1.0, call_id="r", model=model, estimated=held, reserved=held))
             settled, open_ = dice.choice([(cost, 0.0), (0.0, held)])
             known = None if open_ else cost
             outcomes: list[Step] = [
@@ -535,7 +535,7 @@ async def main():
     size = os.path.getsize(os.path.join(sys.argv[1], "journal.sqlite-wal"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, hard))
-    submit = Submit(at=1.0, request_id="r" * 36, model="m", estimated=1.0, reserved=1.0)
+    submit = Submit(at=1.0, call_id="r" * 36, model="m", estimated=1.0, reserved=1.0)
     written = []
     for row in rows:
         try:

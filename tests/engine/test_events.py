@@ -7,9 +7,9 @@ import pytest
 from generor_async.engine.events import EventStream
 from generor_async.values import AttemptStarted, Event, RetryScheduled, Throttled
 
-STARTED = AttemptStarted(operation="o", request_id="r", attempt=1)
-RETRIED = RetryScheduled(operation="o", request_id="r", attempt=2, delay=1.0, reason="APITimeoutError")
-THROTTLED = Throttled(operation="o", request_id="r", scope="minute", delay=1.0)
+STARTED = AttemptStarted(operation="o", call_id="c", request_id="r", attempt=1)
+RETRIED = RetryScheduled(operation="o", call_id="c", request_id="r", attempt=2, delay=1.0, reason="APITimeoutError")
+THROTTLED = Throttled(operation="o", call_id="c", request_id="r", scope="minute", delay=1.0)
 
 
 def test_the_callable_gets_every_event() -> None:

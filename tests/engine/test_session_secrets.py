@@ -22,7 +22,7 @@ from generor_async.errors import (
 )
 from generor_async.rules.envelope import enveloped
 from generor_async.rules.vendors import GENEROR
-from generor_async.values import Event
+from generor_async.values import AttemptEnded, AttemptStarted, Event, RetryScheduled, Throttled
 from generor_async.values.decoding import read_int
 
 FAULTS: dict[str, Step] = {
@@ -141,16 +141,25 @@ async def test_a_call_that_needs_a_key_is_refused_without_one(monkeypatch: pytes
 # The request id.
 
 
-async def test_one_call_has_one_request_id_over_all_its_attempts() -> None:
+async def test_each_attempt_has_a_request_id_of_its_own_and_the_call_one_id() -> None:
+    events: list[Event] = []
+    refusal = answer(502, {"detail": "Upstream service unavailable"})
     async with (
-        Wire(reset, reset, answer(200, {})) as wire,
-        BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client,
+        Wire(reset, refusal, answer(404, {"detail": "Generation not found"})) as wire,
+        BareLuma(KEY, base_url=wire.url, clock=FakeClock(), on_event=events.append) as client,
     ):
-        await client.send(operation())
-        await client.send(operation())
-    first, *others = [request.headers["X-Request-Id"] for request in wire.requests]
-    assert others[:2] == [first, first]
-    assert uuid.UUID(others[2]) != uuid.UUID(first)
+        with pytest.raises(APIError) as caught:
+            await client.send(operation())
+        with pytest.raises(APIError):
+            await client.send(operation())
+    sent = [request.headers["X-Request-Id"] for request in wire.requests]
+    assert len({uuid.UUID(one) for one in sent}) == 4
+    assert (caught.value.call_id, caught.value.request_id) == (sent[0], sent[2]), "support can find the last one"
+    told: list[Any] = [event for event in events if not isinstance(event, Throttled)]
+    assert [event.call_id for event in told] == [sent[0]] * 8 + [sent[3]] * 2
+    began = [event.request_id for event in told if isinstance(event, AttemptStarted)]
+    assert began == [event.request_id for event in told if isinstance(event, AttemptEnded)] == sent
+    assert [event.request_id for event in told if isinstance(event, RetryScheduled)] == sent[:2], "what failed"
 
 
 async def test_a_callers_request_id_is_sent_and_told() -> None:

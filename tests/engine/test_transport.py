@@ -5,6 +5,7 @@ import ssl
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import aiohttp
@@ -60,7 +61,7 @@ async def test_a_request_leaves_as_it_was_built() -> None:
     assert (came.method, came.target, came.body) == ("POST", "/v1/a%2Fb?q=%C3%A9", b'{"x":1}')
     assert came.headers["Authorization"] == f"Bearer {KEY}"
     assert came.headers["Accept"] == "application/json"
-    assert came.headers["User-Agent"] == "generor_async"
+    assert came.headers["User-Agent"] == f"generor_async/{version('generor-async')} aiohttp/{aiohttp.__version__}"
     assert came.headers["X-Request-Id"] == "r-1"
     assert "Cookie" not in came.headers
 

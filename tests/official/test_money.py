@@ -40,7 +40,7 @@ class Aftermath:
 
     result: object
     requests: tuple[Entry, ...]
-    duplicates: tuple[str, ...]
+    duplicates: tuple[int, ...]
     balance: float
 
     @property
@@ -101,12 +101,13 @@ def test_a_create_whose_answers_are_lost_is_charged_three_times(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_nothing_marks_its_retries_as_the_same_call(
+def test_nothing_marks_its_retries_as_the_same_call_and_the_ledger_finds_them_all_the_same(
     aftermaths: Mapping[tuple[Form, str], Aftermath], form: Form
 ) -> None:
     after = aftermaths[form, "reset"]
     assert len({entry.request_id for entry in after.requests}) == 3
-    assert after.duplicates == ()
+    assert [(entry.call, entry.attempt) for entry in after.requests] == [(1, 1), (1, 2), (1, 3)]
+    assert after.duplicates == (1,)
 
 
 @pytest.mark.parametrize("form", FORMS)

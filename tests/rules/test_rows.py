@@ -55,7 +55,7 @@ from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = "d290f1ee-6c54-4b01-90e6-d701748f0851"
 STEPS: dict[type[Step], Step] = {
-    Submit: Submit(at=0.0, request_id="r", model="m", estimated=1.0, reserved=1.0),
+    Submit: Submit(at=0.0, call_id="r", model="m", estimated=1.0, reserved=1.0),
     Accept: Accept(remote_ids=(JOB,)),
     Run: Run(),
     Download: Download(),

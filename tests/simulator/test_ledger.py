@@ -8,16 +8,18 @@ from attrs import fields
 from generor_async.simulator.ledger import Entry, Ledger
 
 
-def arrive(ledger: Ledger, request_id: str, *, charged: float = 0.0, answered: bool = True) -> Entry:
+def arrive(ledger: Ledger, name: str, *, status: int = 201, charged: float = 0.0, answered: bool = True) -> Entry:
+    """Let a request arrive that asks for `name`, with a request id of its own."""
     entry = ledger.open(
         at=0.0,
         api="luma",
         operation="luma.generations.create",
         method="POST",
         path="/v1/generations",
-        request_id=request_id,
+        request_id=f"{name}-{len(ledger.requests)}",
+        content=name,
     )
-    entry.status, entry.charged, entry.answered = 201, charged, answered
+    entry.status, entry.charged, entry.answered = status, charged, answered
     return entry
 
 
@@ -28,9 +30,33 @@ def test_requests_are_numbered_as_they_arrive() -> None:
     assert (first.number, second.number) == (1, 2)
 
 
-def test_attempts_are_counted_by_request_id() -> None:
+def calls(*entries: Entry) -> list[tuple[int, int]]:
+    return [(entry.call, entry.attempt) for entry in entries]
+
+
+def test_what_came_to_nothing_and_comes_again_is_another_attempt_of_the_same_call() -> None:
     ledger = Ledger()
-    assert [arrive(ledger, name).attempt for name in ("a", "b", "a", "a")] == [1, 1, 2, 3]
+    failed = arrive(ledger, "a", status=503)
+    other = arrive(ledger, "b", status=503)
+    lost = arrive(ledger, "a", answered=False)
+    entries = failed, other, lost, arrive(ledger, "a"), arrive(ledger, "b")
+    assert calls(*entries) == [(1, 1), (2, 1), (1, 2), (1, 3), (2, 2)]
+
+
+def test_what_was_answered_well_and_comes_again_is_a_new_call() -> None:
+    ledger = Ledger()
+    assert calls(*(arrive(ledger, "a") for _ in range(3))) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_calls_side_by_side_that_ask_for_the_same_are_each_repeated_once() -> None:
+    ledger = Ledger()
+    slow = arrive(ledger, "a")
+    slow.status = None
+    failed = arrive(ledger, "a", status=503)
+    assert calls(slow, failed) == [(1, 1), (2, 1)], "the first is still under way"
+    slow.abandon()
+    again = [arrive(ledger, "a", status=503), arrive(ledger, "a"), arrive(ledger, "a"), arrive(ledger, "a")]
+    assert calls(*again) == [(1, 2), (2, 2), (1, 3), (6, 1)]
 
 
 def test_charges_are_the_requests_that_cost_something() -> None:
@@ -40,11 +66,11 @@ def test_charges_are_the_requests_that_cost_something() -> None:
     assert ledger.charges == (paid,)
 
 
-def test_a_request_id_that_was_charged_twice_is_a_duplicate() -> None:
+def test_a_call_that_was_charged_twice_is_a_duplicate() -> None:
     ledger = Ledger()
     for name, charged in (("a", 1), ("a", 1), ("b", 1), ("b", 0), ("c", 1)):
-        arrive(ledger, name, charged=charged)
-    assert ledger.duplicates() == ("a",)
+        arrive(ledger, name, charged=charged, answered=False)
+    assert ledger.duplicates() == (1,)
 
 
 def test_unanswered_is_what_was_decided_and_never_delivered() -> None:
@@ -67,7 +93,7 @@ def test_unanswered_is_also_what_a_fault_cut_off_before_anything_was_decided() -
 
 def test_clearing_forgets_attempts_too() -> None:
     ledger = Ledger()
-    arrive(ledger, "a", charged=1)
+    arrive(ledger, "a", charged=1, answered=False)
     ledger.clear()
     assert (ledger.requests, ledger.charges) == ((), ())
     again = arrive(ledger, "a")
@@ -79,7 +105,7 @@ def test_it_is_exported_as_an_object_a_line_with_every_field() -> None:
     for name in ("a", "b"):
         arrive(ledger, name, charged=0.0404).fault = "drip"
     lines = [json.loads(line) for line in ledger.to_jsonl().splitlines()]
-    assert [line["request_id"] for line in lines] == ["a", "b"]
+    assert [line["request_id"] for line in lines] == ["a-0", "b-1"]
     assert lines[0].keys() == {field.name for field in fields(Entry)}
     assert Entry(**lines[0]) == ledger.requests[0]
     assert ledger.to_jsonl().endswith("}\n")

@@ -183,11 +183,31 @@ async def test_the_ledger_tells_who_asked_for_what() -> None:
         assert (entry.caller, entry.status, entry.charged, entry.answered) == ("johndoe", 201, 24, True)
 
 
-async def test_the_ledger_counts_attempts_by_request_id() -> None:
+async def test_the_ledger_tells_attempts_of_one_call_by_what_they_ask_for() -> None:
     async with generor() as caller:
-        for _ in range(2):
-            await caller.get("/models", **{"X-Request-Id": "twice"})
-        assert [entry.attempt for entry in caller.simulator.ledger.requests] == [1, 2]
+        caller.simulator.faults.add_spec("generor.models.list=503:2x")
+        for _ in range(4):
+            await caller.get("/models")
+        assert [(entry.call, entry.attempt) for entry in caller.simulator.ledger.requests] == [
+            (1, 1),
+            (1, 2),
+            (1, 3),
+            (4, 1),
+        ]
+        assert len({entry.request_id for entry in caller.simulator.ledger.requests}) == 4
+
+
+async def test_a_call_that_is_repeated_while_its_first_attempt_is_under_way_is_one_call() -> None:
+    async with generor(speed=1.0) as caller:
+        asking = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))
+        ledger = caller.simulator.ledger
+        await until(lambda: ledger.requests)
+        asking.cancel()
+        await until(lambda: ledger.requests[0].abandoned)
+        again = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))
+        await until(lambda: len(ledger.requests) == 2)
+        assert [(entry.call, entry.attempt) for entry in ledger.requests] == [(1, 1), (1, 2)]
+        again.cancel()
 
 
 @pytest.mark.parametrize("faults", [(), ("storage.get=skewed_clock",)])

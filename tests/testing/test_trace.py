@@ -26,8 +26,8 @@ class Numbered:
 
     def note(self, what: attrs.AttrsInstance) -> None:
         values = attrs.asdict(what)
-        if "request_id" in values:
-            values["request_id"] = self._known.setdefault(values["request_id"], len(self._known))
+        for name in {"call_id", "request_id"} & values.keys():
+            values[name] = self._known.setdefault(values[name], len(self._known))
         self.trace.append((type(what).__name__, values))
 
 

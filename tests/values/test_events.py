@@ -8,7 +8,7 @@ import pytest
 from generor_async.values import AttemptEnded, Event
 
 HARMLESS = {
-    "operation", "request_id", "attempt", "outcome", "status", "elapsed", "delay", "reason", "scope",
+    "operation", "call_id", "request_id", "attempt", "outcome", "status", "elapsed", "delay", "reason", "scope",
     "job_id", "model", "state", "failure_code", "name", "received", "sent", "total",
 }  # fmt: skip
 
@@ -20,6 +20,6 @@ def test_an_event_has_only_fields_that_anybody_may_see(kind: type) -> None:
 
 
 def test_an_event_cannot_be_changed() -> None:
-    event = AttemptEnded(operation="o", request_id="r", attempt=1, outcome="done", status=200, elapsed=0.1)
+    event = AttemptEnded(operation="o", call_id="c", request_id="r", attempt=1, outcome="done", status=200, elapsed=0.1)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         event.attempt = 2  # type: ignore[misc] # that is the point

@@ -166,11 +166,11 @@ async def check_money(out: Path, api: str, rows: list[Row], ledger: dict[str, An
     unit = DOLLARS_A_CREDIT if api == "luma" else 1.0
     by_number = {entry["number"]: entry for entry in ledger["requests"]}
     charges = [by_number[number] for number in ledger["charges"]]
-    charged = {entry["request_id"]: entry["charged"] / unit for entry in charges}
+    charged = {by_number[entry["call"]]["request_id"]: entry["charged"] / unit for entry in charges}
     assert len(charged) == len(charges), "nothing is charged twice"
-    by_request = {row.request_id: row for row in rows}
-    assert charged.keys() <= by_request.keys(), "every charge belongs to a row"
-    done = {row.request_id for row in rows if row.state == "done"}
+    by_call = {row.call_id: row for row in rows}  # a call is known by the request id of its first attempt
+    assert charged.keys() <= by_call.keys(), "every charge belongs to a row"
+    done = {row.call_id for row in rows if row.state == "done"}
     assert done <= charged.keys()
     status = await read_status(out)
     in_doubt = sum(cost for request, cost in charged.items() if request not in done)
