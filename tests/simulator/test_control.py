@@ -115,7 +115,7 @@ async def test_the_ledger_is_shown_with_the_answers_to_its_questions(control: Co
     _, ledger = await control.call("GET", "/ledger")
     assert [entry["operation"] for entry in ledger["requests"]] == [CREATE, CREATE, LIST]
     assert [entry["fault"] for entry in ledger["requests"]] == ["close", "close", None]
-    assert (ledger["charges"], ledger["duplicates"], ledger["unanswered"]) == ([1, 2], ["my-request"], [1, 2])
+    assert (ledger["charges"], ledger["duplicates"], ledger["unanswered"]) == ([1, 2], [1], [1, 2])
 
 
 @pytest.mark.parametrize(
