@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 from generor_async.batch.folder import JOURNAL
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
+from generor_async.batch.money import in_dollars
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
 from generor_async.batch.progress import rates_of
@@ -36,6 +37,10 @@ class BatchEstimate:
     """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
     credits: float
     """What the others cost, as estimated, in the API's credits."""
+    credit_dollars: float | None
+    """What a credit is worth in US dollars; None where the API doesn't say."""
+    price_sources: tuple[str, ...]
+    """Where the prices are from, with their dates; none where the API itself estimates."""
     seconds: float | None
     """How long it takes at the key's limits, at the least; None where they are not known."""
     counted: float
@@ -47,6 +52,11 @@ class BatchEstimate:
     def rows(self) -> int:
         """Rows that would be charged."""
         return self.new + self.ready
+
+    @property
+    def dollars(self) -> float | None:
+        """What `credits` are in US dollars; None where the API doesn't say what a credit is worth."""
+        return in_dollars(self.credits, self.credit_dollars)
 
 
 async def estimate(order: Order) -> BatchEstimate:
@@ -80,6 +90,8 @@ async def estimate(order: Order) -> BatchEstimate:
         rejected=rejected,
         unpriced=prices.unknown,
         credits=prices.credits,
+        credit_dollars=order.work.vendor.credit_dollars,
+        price_sources=tuple(prices.sources),
         seconds=_seconds(order, new + ready, prices.seconds),
         counted=counted,
         balance=balance,
@@ -120,6 +132,8 @@ class _Prices:
     credits: float = field(default=0.0, init=False)
     seconds: float = field(default=0.0, init=False)
     unknown: int = field(default=0, init=False)
+    sources: dict[str, None] = field(factory=dict[str, None], init=False)
+    """Where they are from, each once, in the order in which they were met."""
 
     async def add(self, parameters: Mapping[str, JSON]) -> None:
         """Count one row more."""
@@ -129,6 +143,8 @@ class _Prices:
         else:
             self.credits += quote.credits
             self.seconds += quote.seconds
+            if quote.source:
+                self.sources[quote.source] = None
 
 
 def _seconds(order: Order, rows: int, at_work: float) -> float | None:

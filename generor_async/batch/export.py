@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from generor_async.batch.journal import Reader, Row
+from generor_async.batch.money import DIGITS, in_dollars
+from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
 __all__ = ["FORMATS", "Format", "exported"]
@@ -19,7 +21,8 @@ Format: TypeAlias = Literal["jsonl", "csv"]
 FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv")
 
 FIELDS: Final = (
-    "id", "place", "state", "files", "remote_ids", "credits", "attempts", "problem", "submitted_at", "ended_at",
+    "id", "place", "state", "files", "remote_ids", "credits", "dollars", "attempts", "problem", "submitted_at",
+    "ended_at",
 )  # fmt: skip
 """The columns of a table before those of the parameters."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
@@ -34,12 +37,14 @@ def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
 
 
 async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
+    worth = await _credit_dollars(reader)
     async for row in reader.rows():
-        yield f"{_dump({**_told(row), 'parameters': row.parameters})}\n"
+        yield f"{_dump({**_told(row, worth), 'parameters': row.parameters})}\n"
 
 
 async def _table(reader: Reader) -> AsyncGenerator[str, None]:
     """Yield RFC 4180, with a column for each parameter that any row has; rows read later than the first look wait."""
+    worth = await _credit_dollars(reader)
     last, names = await reader.parameter_names()
     text = io.StringIO()
     writer = csv.writer(text)
@@ -54,11 +59,17 @@ async def _table(reader: Reader) -> AsyncGenerator[str, None]:
     async for row in reader.rows():
         if row.number > last:
             break
-        told = _told(row)
+        told = _told(row, worth)
         yield record([*(_cell(told[name]) for name in FIELDS), *(_given(row.parameters, name) for name in names)])
 
 
-def _told(row: Row) -> Mapping[str, JSON]:
+async def _credit_dollars(reader: Reader) -> float | None:
+    key: Any = await reader.recall("key")
+    return vendor_of(key["operation"]).credit_dollars
+
+
+def _told(row: Row, credit_dollars: float | None) -> Mapping[str, JSON]:
+    dollars = in_dollars(row.held + row.charged_before, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
     return {
@@ -68,6 +79,7 @@ def _told(row: Row) -> Mapping[str, JSON]:
         "files": result["files"],
         "remote_ids": list(row.remote_ids),
         "credits": row.held + row.charged_before,
+        "dollars": None if dollars is None else round(dollars, DIGITS),
         "attempts": row.attempt,
         "problem": problem["message"] if row.state != "done" else "",
         "submitted_at": _time(row.submitted_at),

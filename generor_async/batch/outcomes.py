@@ -10,6 +10,7 @@ from typing import Any, Final
 from attrs import asdict, frozen
 
 from generor_async.batch.journal import Reader, Row
+from generor_async.batch.money import DIGITS, in_dollars
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError, JournalError
 from generor_async.rules.rows import State
@@ -53,13 +54,16 @@ class RowOutcome:
     Generor tells by how much the balance fell meanwhile: calls that overlapped count one another, and their sum is more
     than what was spent. `Batch.status` has what was spent.
     """
+    dollars: float | None
+    """The same in US dollars, about; None where the API doesn't say what a credit is worth."""
     problem: str
     """Why there is no result; empty where there is one."""
     attempts: int
 
 
-def outcome_of(row: Row, folder: Path) -> RowOutcome:
-    """Return how a row ended whose files are in the batch's folder."""
+def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
+    """Return how a row ended whose files are in the batch's folder; `credit_dollars` is what a credit is worth."""
+    cost = row.cost if row.state == "failed" else row.held
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
     return RowOutcome(
@@ -69,7 +73,8 @@ def outcome_of(row: Row, folder: Path) -> RowOutcome:
         parameters=row.parameters,
         files=tuple(folder / name for name in result["files"]),
         remote_ids=row.remote_ids,
-        cost=row.cost if row.state == "failed" else row.held,
+        cost=cost,
+        dollars=None if cost is None else in_dollars(cost, credit_dollars),
         problem=problem["message"],
         attempts=row.attempt,
     )
@@ -92,15 +97,16 @@ class Results:
     reached the disk, the file is written anew from it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, credit_dollars: float | None) -> None:
         self._path = folder / RESULTS
+        self._credit_dollars = credit_dollars
 
     async def open(self, journal: Reader) -> None:
         """Begin to append; mends what an earlier process left behind."""
         done = (await journal.counts()).get("done", 0)
         try:
             if await to_the_end(self._lines) != done:
-                await _rewrite(self._path, (_line(row) async for row in journal.rows("done")))
+                await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
             raise _unwritten(self._path, error.strerror) from None
@@ -110,7 +116,7 @@ class Results:
 
         Raises JournalError where there is no room for it: what is missing then is mended by `open`.
         """
-        line = _line(row).encode()
+        line = self._line(row).encode()
         try:
             if self._file.write(line) < len(line):  # the rest of it would meet what the next line would
                 raise _unwritten(self._path, os.strerror(errno.ENOSPC))
@@ -131,12 +137,13 @@ class Results:
                 lines, last = lines + piece.count(b"\n"), piece
         return lines if last.endswith(b"\n") else -1
 
-
-def _line(row: Row) -> str:
-    """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
-    result: Any = row.result
-    told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": row.held, **result}
-    return f"{_dump(told)}\n"
+    def _line(self, row: Row) -> str:
+        """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
+        result: Any = row.result
+        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": row.held}
+        if self._credit_dollars is not None:
+            told["dollars"] = round(row.held * self._credit_dollars, DIGITS)
+        return f"{_dump({**told, **result})}\n"
 
 
 async def write_failed(folder: Path, journal: Reader) -> None:

@@ -1,8 +1,8 @@
 """What a call will cost, before it is made, in the API's own credits.
 
-Luma documents dollars for some models and types, converted here at the documented size of a credit. What has no
-documented price needs one from the caller, or can't be run under a cap. Generor is asked: once for each distinct shape,
-which is what is left of a row without its words.
+Luma's price lists are in dollars, converted here at the documented size of a credit. What they don't have needs a price
+from the caller, or can't be run under a cap. Generor is asked: once for each distinct shape, which is what is left of a
+row without its words.
 """
 
 import asyncio
@@ -14,19 +14,11 @@ from attrs import define, field, frozen
 
 from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError
 from generor_async.rules.derived import Timed, longest_seconds
+from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
+from generor_async.rules.luma_prices import price as listed_price
 from generor_async.values import JSON, is_array
 
-__all__ = ["AS_OF", "DOLLARS_A_CREDIT", "Estimates", "Quote", "luma_quote", "shape", "unpriced"]
-
-AS_OF: Final = "mid-2026"
-"""When the vendor's prices were read."""
-DOLLARS_A_CREDIT: Final = 0.003
-"""What a credit of Luma's is worth (documented: about)."""
-DOLLARS: Final = {"uni-1": 0.0404, "uni-1-max": 0.1000}
-"""An image from text, by model (documented)."""
-DOLLARS_AN_INPUT: Final = 0.0030
-"""Each image that goes in, a source or a reference, beside it (documented)."""
-PRICED_TYPES: Final = frozenset({"image", "image_edit"})
+__all__ = ["Estimates", "Quote", "luma_model", "luma_quote", "shape", "unpriced"]
 
 WORDS: Final = frozenset(
     {
@@ -73,28 +65,37 @@ class Quote:
     """Whether it can't cost anything else."""
     seconds: float = 0.0
     """Seconds that it is likely to take; 0 where nobody knows."""
+    source: str = ""
+    """Where the price is from, with its date; empty where the API itself estimates it."""
 
 
 def luma_quote(parameters: Mapping[str, JSON], *, price: float | None = None) -> Quote | None:
-    """Return what a generation of Luma's costs; None where neither the documents nor the caller name a price.
+    """Return what a generation of Luma's costs; None where neither a price list nor the caller names a price.
 
-    `price` is the caller's, in US dollars for one generation; it goes before the documented one.
+    `price` is the caller's, in US dollars for one generation; it goes before the vendor's.
     """
-    model, kind = parameters.get("model", "uni-1"), parameters.get("type", "image")
-    if price is None:
-        if model not in DOLLARS or kind not in PRICED_TYPES:
-            return None
-        inputs = len(parameters.get("image_ref") or ()) + (parameters.get("source") is not None)
-        price = DOLLARS[model] + DOLLARS_AN_INPUT * inputs
-    return Quote(model=f"{model} {kind}", credits=price / DOLLARS_A_CREDIT, longest=0.0, fixed=True)
+    if price is not None:
+        dollars, source = price, "at the price given"
+    elif (listed := listed_price(parameters)) is not None:
+        dollars, source = listed.dollars, f"prices of {listed.as_of}"
+    else:
+        return None
+    return Quote(
+        model=luma_model(parameters), credits=dollars / DOLLARS_A_CREDIT, longest=0.0, fixed=True, source=source
+    )
+
+
+def luma_model(parameters: Mapping[str, JSON]) -> str:
+    """Return what the price of a generation of Luma's is for: its model and type."""
+    return f"{parameters.get('model') or 'uni-1'} {parameters.get('type') or 'image'}"
 
 
 def unpriced(parameters: Mapping[str, JSON]) -> InvalidRequestError:
     """Make the error of a row that has no price where there is a cap."""
-    model, kind = parameters.get("model", "uni-1"), parameters.get("type", "image")
+    model, _, kind = luma_model(parameters).rpartition(" ")
     return InvalidRequestError(
         "max_credits",
-        f"the price of {model} for type {kind} is not documented, so a cap could not be kept",
+        f"no price is known for {model}, type {kind}, with these options, so a cap could not be kept",
         advice="Name what one costs in US dollars (price, --price), or leave the cap out",
     )
 

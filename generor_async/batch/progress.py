@@ -50,6 +50,8 @@ class Progress:
     to_come: float | None
     """What the rows to come are likely to cost; None before the first price is known."""
     cap: float | None
+    credit_dollars: float | None
+    """What a credit is worth in US dollars; None where the API doesn't say."""
     rate: float
     """Rows that ended in a minute, of late."""
     allowed: int | None
@@ -118,6 +120,7 @@ class Tally:
             doubtful=max(0.0, budget.doubtful),
             to_come=None if purse.mean is None else purse.mean * states["ready"] + budget.held,
             cap=None if budget.cap == NO_CAP else budget.cap,
+            credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
             rate=rate * MINUTE,
             allowed=min((rate.limit for rate in rates if rate.span == MINUTE), default=None),
             jobs=None if limits.jobs is None else limits.jobs.ceiling,

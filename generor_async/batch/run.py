@@ -44,7 +44,7 @@ class BatchRun:
         self._client = order.client
         self.folder = order.folder
         self.journal: Journal = journal
-        self._results = Results(order.folder)
+        self._results = Results(order.folder, order.work.vendor.credit_dollars)
         self._reserve = Reserve(order.folder)
         self.work = order.work
         self._account = Account(order.work, journal)
@@ -299,7 +299,7 @@ class BatchRun:
 
     async def finished(self, row: Row) -> None:
         """Tell of a row that has ended."""
-        outcome = outcome_of(row, self.folder)
+        outcome = outcome_of(row, self.folder, self.work.vendor.credit_dollars)
         if row.state == "done":
             self._left = 0
             try:

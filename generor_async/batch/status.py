@@ -11,12 +11,14 @@ from attrs import frozen
 
 from generor_async.batch.folder import refused
 from generor_async.batch.journal import Reject, Row, RunKey
+from generor_async.batch.money import in_dollars
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.rows import Release, State
 from generor_async.rules.spending import likely
+from generor_async.rules.vendors import vendor_of
 
 __all__ = ["Status", "make_ready", "read_status", "report"]
 
@@ -44,6 +46,13 @@ class Status:
     doubtful: float
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
     cap: float | None
+    credit_dollars: float | None
+    """What a credit is worth in US dollars; None where the API doesn't say."""
+
+    @property
+    def dollars(self) -> float | None:
+        """What `spent` is in US dollars; None where the API doesn't say what a credit is worth."""
+        return in_dollars(self.spent, self.credit_dollars)
 
     @property
     def total(self) -> int:
@@ -77,6 +86,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             estimated=sum(one.estimated for one in sums),
             doubtful=sum(one.open for one in sums),
             cap=cap,
+            credit_dollars=vendor_of(key["operation"]).credit_dollars,
         )
     finally:
         await reader.close()
@@ -136,6 +146,7 @@ async def _summary(reader: SqliteReader, title: str) -> Summary:
         title=title,
         api=key["operation"].partition(".")[0].capitalize(),
         unit="credits",
+        credit_dollars=vendor_of(key["operation"]).credit_dollars,
         spent=await _spent(reader),
         cap=cap,
         began=began or 0.0,

@@ -11,7 +11,7 @@ from generor_async.api.generor.models import GeneratedCreation, GenerateResult, 
 from generor_async.api.luma.models import Generation
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files, names_file
-from generor_async.batch.prices import Estimates, Quote, luma_quote, unpriced
+from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
@@ -122,7 +122,7 @@ class LumaWork:
         """Do nothing: Luma's keys have no scopes, and nothing else would tell of one."""
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
-        """Return the documented price, or the caller's."""
+        """Return the price of the vendor's lists, or the caller's."""
         return luma_quote(parameters, price=self._price)
 
     async def quote(self, row: Row) -> Quote:
@@ -131,8 +131,7 @@ class LumaWork:
         if quote is None:
             if self._capped:
                 raise unpriced(row.parameters)
-            model = f"{row.parameters.get('model', 'uni-1')} {row.parameters.get('type', 'image')}"
-            quote = Quote(model=model, credits=0.0, longest=0.0, fixed=True)
+            quote = Quote(model=luma_model(row.parameters), credits=0.0, longest=0.0, fixed=True)
         return quote
 
     async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:

@@ -83,7 +83,7 @@ def run(
                 allow_duplicates=allow_duplicates,
             )
             if not (simulate or yes):
-                await ask(batch, api=api, cap=max_credits, price=price)
+                await ask(batch, api=api, cap=max_credits)
             return await _run(batch, out, note=SIMULATED if simulate else "")
 
     _finish(main())

@@ -30,12 +30,14 @@ from generor_async import (
     Throttled,
     UnprocessableEntityError,
 )
-from generor_async.batch.prices import DOLLARS_A_CREDIT, luma_quote
+from generor_async.batch.money import shown
+from generor_async.batch.prices import luma_quote
 from generor_async.cli.clients import opened
 from generor_async.cli.endings import BAD_USE, FAILED, INTERRUPTED, BadUseError, printable, stop
 from generor_async.cli.operations import Described
 from generor_async.cli.show import show
 from generor_async.cli.values import Reader, Values
+from generor_async.rules.vendors import LUMA
 
 __all__ = ["perform"]
 
@@ -112,7 +114,7 @@ class Call:
         quote = luma_quote(self.values)
         if quote is None:
             return ", and its price is not known here"
-        return f", about {quote.credits:.1f} (${quote.credits * DOLLARS_A_CREDIT:.2f})"
+        return f", about {quote.credits:.1f}{shown(quote.credits, LUMA.credit_dollars)}, {quote.source}"
 
     def _client(self, **options: Any) -> AbstractAsyncContextManager[AsyncGeneror | AsyncLuma]:
         simulate, address = self.given["simulate"], self.given["base_url"]

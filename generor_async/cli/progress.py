@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from generor_async.batch.money import shown
 from generor_async.batch.progress import Phase, Progress
 from generor_async.batch.runner import Batch
 
@@ -95,13 +96,16 @@ def _rate(progress: Progress) -> str:
 
 
 def _credits(progress: Progress) -> str:
-    parts = [f"{_rounded(progress.spent)} spent"]
+    def amount(value: float) -> str:
+        return _rounded(value) + shown(value, progress.credit_dollars)
+
+    parts = [f"{amount(progress.spent)} spent"]
     if progress.to_come is not None:
-        parts.append(f"about {_rounded(progress.to_come)} to come")
+        parts.append(f"about {amount(progress.to_come)} to come")
     if progress.doubtful:
-        parts.append(f"{_rounded(progress.doubtful)} in doubt")
+        parts.append(f"{amount(progress.doubtful)} in doubt")
     if progress.cap is not None:
-        parts.append(f"cap {progress.cap:,g}")
+        parts.append(f"cap {progress.cap:,g}{shown(progress.cap, progress.credit_dollars)}")
     return ", ".join(parts)
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from generor_async.batch.estimate import BatchEstimate
-from generor_async.batch.prices import AS_OF, DOLLARS_A_CREDIT
+from generor_async.batch.money import shown
 from generor_async.batch.runner import Batch
 from generor_async.cli.endings import INTERRUPTED, say
 from generor_async.cli.progress import duration
@@ -16,7 +16,7 @@ from generor_async.cli.progress import duration
 __all__ = ["ask"]
 
 
-async def ask(batch: Batch, *, api: str, cap: float | None, price: float | None) -> None:
+async def ask(batch: Batch, *, api: str, cap: float | None) -> None:
     """Show what a run would come to, and ask; raises typer.Exit where it is not wanted."""
     console = Console(stderr=True)
     with console.status("Reading the rows, and asking for their prices"):
@@ -24,7 +24,7 @@ async def ask(batch: Batch, *, api: str, cap: float | None, price: float | None)
     if not estimate.rows:
         return
     table = Table.grid(padding=(0, 2))
-    for name, text in _facts(estimate, api=api, cap=cap, price=price).items():
+    for name, text in _facts(estimate, api=api, cap=cap).items():
         table.add_row(Text(name, style="dim"), Text(text))
     console.print(table)
     if not _confirmed(f"Spend this through the real API of {api.capitalize()}?"):
@@ -44,9 +44,9 @@ def _confirmed(question: str) -> bool:
         signal.signal(signal.SIGINT, before)
 
 
-def _facts(estimate: BatchEstimate, *, api: str, cap: float | None, price: float | None) -> dict[str, str]:
+def _facts(estimate: BatchEstimate, *, api: str, cap: float | None) -> dict[str, str]:
     """Say what a run would come to, by subject."""
-    facts = {"rows": _rows(estimate), "price": _price(estimate, api=api, price=price)}
+    facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
     if estimate.unpriced:
         fate = "they are run at whatever they cost" if cap is None else "under a cap they are not run"
         if api == "generor":
@@ -73,15 +73,15 @@ def _rows(estimate: BatchEstimate) -> str:
     return ", ".join(parts)
 
 
-def _price(estimate: BatchEstimate, *, api: str, price: float | None) -> str:
+def _price(estimate: BatchEstimate, *, api: str) -> str:
     credits_ = f"{estimate.credits:,.2f} credits"
     if api == "generor":
         return f"{credits_} as the API estimates it; what is charged may differ"
-    source = f"prices of {AS_OF}" if price is None else "at the price given"
-    return f"{credits_}, {estimate.credits * DOLLARS_A_CREDIT:,.2f} US dollars ({source})"
+    return ", ".join([credits_ + shown(estimate.credits, estimate.credit_dollars), *estimate.price_sources])
 
 
 def _cap(estimate: BatchEstimate, cap: float) -> str:
     used = f", {estimate.counted:,.2f} of it used" if estimate.counted else ""
+    worth = shown(cap, estimate.credit_dollars)
     short = "; not all rows fit" if estimate.counted + estimate.credits > cap else ""
-    return f"{cap:,g} credits{used}{short}"
+    return f"{cap:,g} credits{worth}{used}{short}"

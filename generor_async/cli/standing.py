@@ -8,14 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from generor_async.batch.money import DIGITS, shown
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import Status
 
 __all__ = ["show"]
 
 CENT = 0.005
-DIGITS = 6
-"""Of credits, in JSON: what is beyond comes from adding up."""
 
 
 def show(standing: Status, folder: Path) -> None:
@@ -31,18 +30,19 @@ def show(standing: Status, folder: Path) -> None:
 
 
 def _told(standing: Status) -> dict[str, object]:
-    return {
+    amounts = {"spent": standing.spent, "estimated": standing.estimated, "doubtful": standing.doubtful}
+    told: dict[str, object] = {
         "operation": standing.operation,
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
-        "credits": {
-            "spent": round(standing.spent, DIGITS),
-            "estimated": round(standing.estimated, DIGITS),
-            "doubtful": round(standing.doubtful, DIGITS),
-            "cap": standing.cap,
-        },
+        "credits": {name: round(amount, DIGITS) for name, amount in amounts.items()} | {"cap": standing.cap},
     }
+    if (worth := standing.credit_dollars) is not None:
+        told["dollars"] = {name: round(amount * worth, DIGITS) for name, amount in amounts.items()} | {
+            "cap": None if standing.cap is None else round(standing.cap * worth, DIGITS)
+        }
+    return told
 
 
 def _table(standing: Status) -> Table:
@@ -52,10 +52,11 @@ def _table(standing: Status) -> Table:
             table.add_row(state, f"{rows:,}")
     if standing.rejected:
         table.add_row("set aside", f"{standing.rejected:,}")
-    spent = f"{standing.spent:,.2f} credits"
+    spent = f"{standing.spent:,.2f} credits{shown(standing.spent, standing.credit_dollars)}"
     if abs(standing.estimated - standing.spent) >= CENT:
         spent += f", estimated at {standing.estimated:,.2f}"
     table.add_row("spent", spent)
     if standing.doubtful >= CENT:
-        table.add_row("may be spent", f"{standing.doubtful:,.2f} credits")
+        worth = shown(standing.doubtful, standing.credit_dollars)
+        table.add_row("may be spent", f"{standing.doubtful:,.2f} credits{worth}")
     return table

@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.values import is_object
 
-__all__ = ["GENEROR", "LUMA", "Vendor"]
+__all__ = ["GENEROR", "LUMA", "Vendor", "vendor_of"]
 
 
 @frozen(kw_only=True, repr=False)
@@ -31,6 +32,8 @@ class Vendor:
     """What the API's own 5xx of these statuses say (documented), where no header tells them from a gateway's."""
     advice: Mapping[int, str]
     """What the documents say to do, by status."""
+    credit_dollars: float | None = None
+    """What a credit is worth in US dollars; None where nobody says."""
     details: tuple[tuple[str, str], ...] = ()
     """The same by how the API's message begins, or by a part of it; looked up first."""
 
@@ -110,6 +113,7 @@ LUMA = Vendor(
     busy=frozenset({502, 503}),
     away=("Upstream service unavailable", "URL ingestion unavailable"),
     shape="detail",
+    credit_dollars=DOLLARS_A_CREDIT,
     advice={
         400: "Fix the parameter that the message names",
         401: "Check that you copied the full key, and that it hasn't been replaced; generate a new one if needed",
@@ -151,3 +155,8 @@ LUMA = Vendor(
         ("URL ingestion unavailable", "Download the image yourself and send it as base64 data instead, or retry later"),
     ),
 )
+
+
+def vendor_of(operation: str) -> Vendor:
+    """Return whose an operation is, by its name such as `luma.generations.create`."""
+    return LUMA if operation.startswith(f"{LUMA.name}.") else GENEROR

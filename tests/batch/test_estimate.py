@@ -104,7 +104,11 @@ def test_rows_that_come_again_are_priced_as_they_are_run(tmp_path: Path) -> None
 
 
 def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -> None:
-    rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}, {"prompt": "a heron"}]
+    ten = {"duration": "10s", "hdr": True}
+    rows = [
+        {"prompt": "a heron", "model": "ray-3.2", "type": "video", "video": ten},
+        {"prompt": "a heron"},
+    ]
 
     async def main() -> list[BatchEstimate]:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
@@ -114,6 +118,19 @@ def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -
     assert (without.rows, without.unpriced) == (2, 1)
     assert without.credits == pytest.approx(UNI_1)
     assert (given.unpriced, given.credits) == (0, 1_000)
+
+
+def test_lumas_credits_are_told_in_dollars_with_the_date_of_the_prices(tmp_path: Path) -> None:
+    rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}, {"prompt": "a heron"}]
+
+    async def main() -> list[BatchEstimate]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            return [await run_batch(luma, rows, to=tmp_path, price=price).estimate() for price in (None, 1.5)]
+
+    listed, given = run(main())
+    assert (listed.unpriced, listed.dollars) == (0, pytest.approx(0.30 + 0.0404))
+    assert listed.price_sources == ("prices of late 2026", "prices of mid-2026")
+    assert (given.dollars, given.price_sources) == (pytest.approx(3.0), ("at the price given",))
 
 
 def test_the_time_is_known_where_the_limits_are(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path
         "files": ["a.png"],
         "remote_ids": ["j1"],
         "credits": 6.0,
+        "dollars": 0.018,
         "attempts": 1,
         "problem": "",
         "submitted_at": "2023-11-14T22:13:20.250Z",
@@ -104,6 +105,9 @@ async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> 
     rows = [new(str(number), prompt=text) for number, text in enumerate(texts)]
 
     class Kept:
+        async def recall(self, _: str) -> Any:
+            return {"operation": "luma.generations.create"}
+
         async def parameter_names(self) -> tuple[int, list[str]]:
             return len(rows), ["prompt"]
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async import AsyncGeneror
-from generor_async.batch.prices import DOLLARS_A_CREDIT, Estimates, luma_quote, shape, unpriced
+from generor_async.batch.prices import Estimates, luma_quote, shape, unpriced
+from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.simulator import Simulator
 
 REFERENCE = {"url": "https://x.example/a.png"}
@@ -37,14 +38,14 @@ def test_lumas_prices_are_the_documented_ones(parameters: dict[str, Any], dollar
 
 
 def test_what_has_no_documented_price_needs_the_callers() -> None:
-    video = {"prompt": "x", "model": "ray-3.2", "type": "video"}
+    video = {"prompt": "x", "model": "ray-3.2", "type": "video", "video": {"duration": "10s", "hdr": True}}
     assert luma_quote(video) is None
     assert luma_quote({"prompt": "x", "type": "layering"}) is None
     quote = luma_quote(video, price=1.5)
     assert quote is not None
     assert quote.credits == pytest.approx(500)
     assert str(unpriced(video)) == (
-        "max_credits: the price of ray-3.2 for type video is not documented, so a cap could not be kept."
+        "max_credits: no price is known for ray-3.2, type video, with these options, so a cap could not be kept."
         " Name what one costs in US dollars (price, --price), or leave the cap out."
     )
 

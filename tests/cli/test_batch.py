@@ -239,7 +239,7 @@ def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> Non
     assert re.search(
         r"^\d+ done, \d+ running, \d+ waiting[^;]*; [\d.]+ a minute, where the limits allow 30 calls", lines[6]
     )
-    assert re.search(r"spent, about [\d,.]+ to come; 70 s so far, about \d+ s left$", lines[6])
+    assert re.search(r"spent, about [\d,.]+ \(\$\d\.\d\d\) to come; 70 s so far, about \d+ s left$", lines[6])
 
 
 def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
@@ -250,8 +250,8 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command = ["batch", "run", rows, "--out", str(out), "--max-credits", "50"]
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 5 new price 67.33 credits, 0.20 US dollars (prices of mid-2026)" in shown
-        assert "cap 50 credits; not all rows fit" in shown
+        assert "rows 5 new price 67.33 credits ($0.20), prices of mid-2026 cap 50 credits ($0.15)" in shown
+        assert "cap 50 credits ($0.15); not all rows fit" in shown
         terminal.press(b"n\r")
         assert terminal.ended() == 130
         assert "nothing was spent" in terminal.text

@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
+from generor_async.batch.money import shown
 from generor_async.batch.report import charts
 from generor_async.batch.report.card import STATES, Card, Cards
 from generor_async.batch.report.rows import ReportRow, Summary
@@ -107,16 +108,20 @@ def _stats(summary: Summary, tally: Tally) -> str:
     """Write the figures that a reader looks for first."""
     unit, states, seconds = summary.unit, tally.states, tally.usual_seconds()
     ended, time = states["done"] + states["failed"], max(1.0, summary.ended - summary.began)
-    each = f"{amount(summary.spent / states['done'], unit)} a result" if states["done"] else ""
+
+    def money(value: float) -> str:
+        return amount(value, unit) + shown(value, summary.credit_dollars)
+
+    each = f"{money(summary.spent / states['done'])} a result" if states["done"] else ""
     figures = [
         ("done", "Done", f"{states['done']:,}", f"of {tally.rows:,}"),
         ("failed", "Failed", f"{states['failed']:,}", ""),
-        ("unknown", "Unknown", f"{states['unknown']:,}", f"up to {amount(tally.at_risk, unit)}" * bool(tally.at_risk)),
+        ("unknown", "Unknown", f"{states['unknown']:,}", f"up to {money(tally.at_risk)}" * bool(tally.at_risk)),
         (
             "spent",
             "Spent",
-            amount(summary.spent, unit),
-            each if summary.cap is None else f"cap {amount(summary.cap, unit)}",
+            money(summary.spent),
+            each if summary.cap is None else f"cap {money(summary.cap)}",
         ),
         ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),

@@ -64,6 +64,8 @@ class Summary:
     spent: float
     """By the account's balance where it is known: it may differ from the sum over the rows."""
     cap: float | None = None
+    credit_dollars: float | None = None
+    """What a credit is worth in US dollars, where that is known."""
     began: float
     ended: float
     """Unix seconds; of a run that goes on, those of the report."""

@@ -201,11 +201,18 @@ MONEY = (
         "Luma guides / Prices",
         "luma/test_api.py::test_a_submission_is_charged_at_its_price",
     ),
+    page(
+        "luma.money.video_prices",
+        "Videos cost what the price list says, by type, resolution and duration, with HDR more, with EXR still more",
+        "Luma, pricing page of late 2026",
+        "luma/test_api.py::test_a_video_is_charged_as_the_price_list_says",
+    ),
     assumed(
         "luma.money.other_prices",
-        "Layering is charged by the layer and twice that for 2k, video by the second",
+        "Layering is charged by the layer and twice that for 2k, reframing at 360p half of 540p; HDR doubles an edit"
+        " and ten seconds alike; an edit and a reframing are as long as their `duration` says",
         "luma/test_api.py::test_a_layering_is_charged_by_the_layer_and_twice_that_for_2k",
-        "luma/test_api.py::test_a_submission_is_charged_at_its_price",
+        "luma/test_api.py::test_what_the_price_list_leaves_out_is_charged_all_the_same",
         unswitched="the API never tells a price",
     ),
     assumed(

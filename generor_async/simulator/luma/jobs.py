@@ -26,7 +26,16 @@ from generor_async.simulator.exchange import uuid_of
 from generor_async.simulator.luma.answers import iso
 from generor_async.simulator.luma.clients import Key
 from generor_async.simulator.luma.media import MediaKind
-from generor_async.simulator.luma.models import DURATIONS, MODELS, VIDEO_PRICES, Durations, Timing
+from generor_async.simulator.luma.models import (
+    DURATIONS,
+    HDR,
+    HDR_AND_EXR,
+    MODELS,
+    TEN_SECONDS,
+    VIDEO_PRICES,
+    Durations,
+    Timing,
+)
 from generor_async.simulator.luma.rules import Request
 from generor_async.simulator.storage import Storage
 
@@ -219,8 +228,10 @@ def failure_marker(text: str) -> str | None:
 def _price(request: Request, *, layers: int) -> Decimal:
     """US dollars for one generation."""
     if request.media == "video":
-        seconds = 10 if request.video.duration == "10s" else 5
-        return VIDEO_PRICES[request.video.resolution] * seconds * (2 if request.video.hdr else 1)
+        video = request.video
+        dynamic_range = (HDR_AND_EXR if video.exr else HDR) if video.hdr else 1
+        times = TEN_SECONDS[request.type] if video.duration == "10s" else 1
+        return VIDEO_PRICES[request.type][video.resolution] * times * dynamic_range
     model = MODELS[request.model]
     one = model.price + model.per_input * len(request.refs)
     return one * layers * (2 if request.layer_resolution == "2k" else 1) if layers else one

@@ -1,8 +1,9 @@
 """What each Luma model can do, how long it takes and what it costs, as data.
 
-`documented`: models and image types, the nine ratios of `uni-1`, image prices. `client`: layering, and the
-types of `ray-3.2`. `measured`: how long an edit of `uni-1` takes, by two sources; and the durations of `MEASURED`, by
-one each. `assumed`: the ratios of `ray-3.2`, every price of layering and video, and all other durations.
+`documented`: models and image types, the nine ratios of `uni-1`, image prices. `page`: video prices, but for what is
+marked. `client`: layering, and the types of `ray-3.2`. `measured`: how long an edit of `uni-1` takes, by two sources;
+and the durations of `MEASURED`, by one each. `assumed`: the ratios of `ray-3.2`, the price of layering, and all other
+durations.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,20 @@ from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["DURATIONS", "FRAMES", "MODELS", "VIDEO_PRICES", "VIDEO_TYPES", "Durations", "Model", "Timing"]
+__all__ = [
+    "DURATIONS",
+    "FRAMES",
+    "HDR",
+    "HDR_AND_EXR",
+    "MODELS",
+    "RESOLUTIONS",
+    "TEN_SECONDS",
+    "VIDEO_PRICES",
+    "VIDEO_TYPES",
+    "Durations",
+    "Model",
+    "Timing",
+]
 
 Durations = Literal["brief", "measured"]
 
@@ -20,13 +34,25 @@ VIDEO_TYPES = ("video", "video_edit", "video_reframe")
 FRAMES: Mapping[str, int] = {"5s": 120, "10s": 240}
 """The last frame a keyframe may be pinned to, by duration (24 frames a second)."""
 
-VIDEO_PRICES: Mapping[str, Decimal] = {
-    "360p": Decimal("0.05"),
-    "540p": Decimal("0.10"),
-    "720p": Decimal("0.15"),
-    "1080p": Decimal("0.30"),
+VIDEO_PRICES: Mapping[str, Mapping[str, Decimal]] = {
+    "video": {"360p": Decimal("0.06"), "540p": Decimal("0.15"), "720p": Decimal("0.30"), "1080p": Decimal("1.20")},
+    "video_edit": {"360p": Decimal("0.54"), "540p": Decimal("0.72"), "720p": Decimal("1.08"), "1080p": Decimal("2.16")},
+    "video_reframe": {
+        "360p": Decimal("0.15"),
+        "540p": Decimal("0.30"),
+        "720p": Decimal("0.60"),
+        "1080p": Decimal("1.80"),
+    },
 }
-"""US dollars for one second of video, by resolution."""
+"""US dollars for five seconds, by type and resolution; reframing 360p is assumed."""
+
+RESOLUTIONS = tuple(VIDEO_PRICES["video"])
+
+TEN_SECONDS: Mapping[str, int] = {"video": 3, "video_edit": 2, "video_reframe": 2}
+"""How many times the price of five seconds ten seconds cost, by type."""
+
+HDR, HDR_AND_EXR = 2, 3
+"""How many times the price of SDR; for edits, and for ten seconds, assumed."""
 
 
 @frozen

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from generor_async.simulator.luma.answers import Refusal, as_list, as_object, check_choice
 from generor_async.simulator.luma.media import MediaKind, Ref, read_ref
-from generor_async.simulator.luma.models import FRAMES, VIDEO_PRICES
+from generor_async.simulator.luma.models import FRAMES, RESOLUTIONS
 
 __all__ = ["NO_VIDEO_OPTIONS", "VideoOptions", "read_video"]
 
@@ -27,6 +27,7 @@ class VideoOptions:
     duration: str = "5s"
     resolution: str = "720p"
     hdr: bool = False
+    exr: bool = False
     refs: tuple[Ref, ...] = ()
 
 
@@ -36,19 +37,20 @@ NO_VIDEO_OPTIONS = VideoOptions()
 def read_video(options: dict[str, Any], kind: str) -> VideoOptions:
     """Read and judge the `video` object of a request of type `kind`."""
     duration = check_choice(options.get("duration"), "video.duration", tuple(FRAMES)) or "5s"
-    resolution = check_choice(options.get("resolution"), "video.resolution", tuple(VIDEO_PRICES)) or "720p"
+    resolution = check_choice(options.get("resolution"), "video.resolution", RESOLUTIONS) or "720p"
     hdr = _flag(options, "video.hdr")
     if hdr and kind == "video_reframe":
         raise Refusal(400, "video.hdr is not supported for type 'video_reframe'")
     if hdr and kind == "video" and resolution == "360p":
         raise Refusal(400, "video.hdr is not supported with resolution '360p'")
-    if _flag(options, "video.exr_export") and not hdr:
+    exr = _flag(options, "video.exr_export")
+    if exr and not hdr:
         raise Refusal(400, "video.exr_export requires 'hdr'")
     _check_loop(options, kind, duration=duration, hdr=hdr)
     _check_source_position(options, kind)
     refs = (*_frames(options, kind), *_keyframes(options, kind, last_frame=FRAMES[duration]))
     refs += _edit(options, kind)
-    return VideoOptions(duration=duration, resolution=resolution, hdr=hdr, refs=refs)
+    return VideoOptions(duration=duration, resolution=resolution, hdr=hdr, exr=exr, refs=refs)
 
 
 def _flag(options: dict[str, Any], path: str) -> bool:

@@ -451,14 +451,60 @@ def test_slots_belong_to_the_client() -> None:
         ),
         ({"model": "uni-1-max"}, 0.1),
         ({"model": "uni-1-max", "image_ref": [{"url": "https://example.com/1.jpg"}]}, 0.103),
-        ({"model": "ray-3.2", "type": "video"}, 0.75),
-        ({"model": "ray-3.2", "type": "video", "video": {"duration": "10s", "resolution": "1080p"}}, 3.0),
     ],
 )
 def test_a_submission_is_charged_at_its_price(luma: Service, fields: dict[str, Any], price: float) -> None:
     answer = luma.create(**fields)
     assert answer.charged == price
     assert luma.api.client.balance == Decimal(1000) - Decimal(str(price))
+
+
+SOURCES = {
+    "video": {},
+    "video_edit": {"source": {"url": "https://example.com/a.mp4", "media_type": "video/mp4"}},
+    "video_reframe": {"source": {"url": "https://example.com/a.mp4", "media_type": "video/mp4"}},
+}
+
+
+def videos_price(kind: str, **video: Any) -> float:
+    luma = Service()
+    answer = luma.create(model="ray-3.2", type=kind, video=video, **SOURCES[kind])
+    assert luma.api.client.balance == Decimal(1000) - Decimal(str(answer.charged))
+    return float(answer.charged)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "prices"),
+    [
+        ("video", {}, (0.06, 0.15, 0.30, 1.20)),
+        ("video", {"duration": "10s"}, (0.18, 0.45, 0.90, 3.60)),
+        ("video", {"hdr": True}, (None, None, 0.60, 2.40)),
+        ("video", {"hdr": True, "exr_export": True}, (None, None, 0.90, 3.60)),
+        ("video_edit", {}, (0.54, 0.72, 1.08, 2.16)),
+        ("video_edit", {"duration": "10s"}, (1.08, 1.44, 2.16, 4.32)),
+        ("video_reframe", {}, (None, 0.30, 0.60, 1.80)),
+        ("video_reframe", {"duration": "10s"}, (None, 0.60, 1.20, 3.60)),
+    ],
+)
+def test_a_video_is_charged_as_the_price_list_says(
+    kind: str, options: dict[str, Any], prices: tuple[float | None, ...]
+) -> None:
+    for resolution, price in zip(("360p", "540p", "720p", "1080p"), prices, strict=True):
+        if price is not None:
+            assert videos_price(kind, resolution=resolution, **options) == pytest.approx(price)
+    assert videos_price(kind, **options) == videos_price(kind, resolution="720p", **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "video", "price"),
+    [
+        ("video_reframe", {"resolution": "360p"}, 0.15),
+        ("video_edit", {"hdr": True}, 2.16),
+        ("video", {"hdr": True, "duration": "10s"}, 1.80),
+    ],
+)
+def test_what_the_price_list_leaves_out_is_charged_all_the_same(kind: str, video: dict[str, Any], price: float) -> None:
+    assert videos_price(kind, **video) == pytest.approx(price)
 
 
 def test_a_layering_is_charged_by_the_layer_and_twice_that_for_2k() -> None:

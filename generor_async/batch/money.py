@@ -1,0 +1,23 @@
+"""Credits in US dollars, where a credit has a known worth: Luma lists its prices in dollars, and meters in credits."""
+
+from typing import Final
+
+__all__ = ["DIGITS", "in_dollars", "shown"]
+
+DIGITS: Final = 6
+"""Of an amount in JSON: what is beyond comes from adding up and multiplying."""
+DIME: Final = 0.1
+"""US dollars below which cents are too coarse."""
+
+
+def in_dollars(credits_: float, credit_dollars: float | None) -> float | None:
+    """Return credits in US dollars; None where nobody says what a credit is worth."""
+    return None if credit_dollars is None else credits_ * credit_dollars
+
+
+def shown(credits_: float, credit_dollars: float | None) -> str:
+    """Write what stands behind an amount of credits, such as ` ($12.00)`; nothing where a credit has no known worth."""
+    worth = in_dollars(credits_, credit_dollars)
+    if worth is None:
+        return ""
+    return f" (${worth:,.2f})" if worth >= DIME or not worth else f" (${worth:.4f})"

@@ -1,0 +1,104 @@
+"""What a generation of Luma's costs by the vendor's price lists, in US dollars.
+
+What a list doesn't have has no price here: it is never guessed from what stands beside it. An edit and a reframing are
+as long as their source, which nobody knows before it is fetched: they have a price where the caller says how long it
+is, by the request's own `duration`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from attrs import frozen
+
+from generor_async.values import JSON, MediaRef, is_array, is_object
+
+__all__ = ["DOLLARS_A_CREDIT", "REFUNDED", "Price", "price"]
+
+DOLLARS_A_CREDIT: Final = 0.003
+"""What a credit of Luma's is worth (documented: about)."""
+
+REFUNDED: Final = frozenset({"content_moderated", "generation_failed", "output_not_found"})
+"""Failure codes whose jobs the vendor's FAQ says are refunded (page); of the others nobody says so."""
+
+
+@frozen
+class Price:
+    """The price of one generation."""
+
+    dollars: float
+    as_of: str
+    """When the list was read."""
+    source: Literal["documented", "page"]
+
+
+class _Made(NamedTuple):
+    """What a video is priced by, beside its resolution."""
+
+    how: Literal["video", "extend", "video_edit", "video_reframe"]
+    duration: str
+    hdr: bool = False
+    exr: bool = False
+
+
+_IMAGES_AS_OF: Final = "mid-2026"
+_IMAGES: Final[Mapping[str, float]] = {"uni-1": 0.0404, "uni-1-max": 0.1000}
+"""An image from text, by model (documented)."""
+_AN_INPUT: Final = 0.0030
+"""Each image that goes in, a source or a reference, beside it (documented)."""
+
+_VIDEOS_AS_OF: Final = "late 2026"
+_VIDEOS: Final[Mapping[_Made, Mapping[str, float]]] = {
+    _Made("video", "5s"): {"360p": 0.06, "540p": 0.15, "720p": 0.30, "1080p": 1.20},
+    _Made("video", "10s"): {"360p": 0.18, "540p": 0.45, "720p": 0.90, "1080p": 3.60},
+    _Made("video", "5s", hdr=True): {"720p": 0.60, "1080p": 2.40},
+    _Made("video", "5s", hdr=True, exr=True): {"720p": 0.90, "1080p": 3.60},
+    _Made("extend", "5s"): {"540p": 0.15, "720p": 0.30, "1080p": 1.20},
+    _Made("video_edit", "5s"): {"360p": 0.54, "540p": 0.72, "720p": 1.08, "1080p": 2.16},
+    _Made("video_edit", "10s"): {"360p": 1.08, "540p": 1.44, "720p": 2.16, "1080p": 4.32},
+    _Made("video_reframe", "5s"): {"540p": 5 * 0.06, "720p": 5 * 0.12, "1080p": 5 * 0.36},
+    _Made("video_reframe", "10s"): {"540p": 10 * 0.06, "720p": 10 * 0.12, "1080p": 10 * 0.36},
+}
+"""One generation of `ray-3.2`, by resolution (page: the pricing page; reframing is listed by the second of source)."""
+_DURATION: Final = "5s"
+"""Of a new video, where the request names none (page)."""
+_RESOLUTION: Final = "720p"
+"""Where the request names none (page: for new videos; assumed for the others)."""
+
+
+def price(parameters: Mapping[str, JSON]) -> Price | None:
+    """Return what a `POST /generations` with these parameters costs; None where no list has it."""
+    model, kind = parameters.get("model") or "uni-1", parameters.get("type") or "image"
+    if model == "ray-3.2":
+        return _video(kind, parameters.get("video"))
+    if not isinstance(model, str) or model not in _IMAGES or kind not in ("image", "image_edit"):
+        return None
+    references = parameters.get("image_ref")
+    inputs = (len(references) if is_array(references) else 0) + (parameters.get("source") is not None)
+    return Price(_IMAGES[model] + _AN_INPUT * inputs, _IMAGES_AS_OF, "documented")
+
+
+def _video(kind: JSON, options: JSON) -> Price | None:
+    given: Mapping[str, Any] = options if is_object(options) else {}
+    duration, resolution = given.get("duration"), given.get("resolution") or _RESOLUTION
+    hdr, exr = bool(given.get("hdr")), bool(given.get("exr_export"))
+    match kind:
+        case "video":
+            extends = any(_may_be_extended(given.get(name)) for name in ("start_frame", "end_frame"))
+            made = _Made("extend" if extends else "video", duration or _DURATION, hdr, exr)
+        case "video_edit" | "video_reframe" as edited:
+            made = _Made(edited, duration or "", hdr, exr)
+        case _:
+            return None
+    dollars = _VIDEOS[made].get(resolution) if _is_listed(made) and isinstance(resolution, str) else None
+    return None if dollars is None else Price(dollars, _VIDEOS_AS_OF, "page")
+
+
+def _is_listed(made: _Made) -> bool:
+    return isinstance(made.duration, str) and made in _VIDEOS
+
+
+def _may_be_extended(frame: JSON) -> bool:
+    """Tell whether a frame names an earlier generation: a video is extended by it, a picture is where it begins."""
+    if isinstance(frame, MediaRef):
+        return frame.kind == "generation_id"
+    return is_object(frame) and frame.get("generation_id") is not None
