@@ -459,7 +459,7 @@ def test_a_submission_is_charged_at_its_price(luma: Service, fields: dict[str, A
     assert luma.api.client.balance == Decimal(1000) - Decimal(str(price))
 
 
-SOURCES = {
+SOURCES: dict[str, dict[str, Any]] = {
     "video": {},
     "video_edit": {"source": {"url": "https://example.com/a.mp4", "media_type": "video/mp4"}},
     "video_reframe": {"source": {"url": "https://example.com/a.mp4", "media_type": "video/mp4"}},
