@@ -5,13 +5,13 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 
 import asyncio
 import math
-import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from attrs import evolve
 
+from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Kind, Scheduler, Tracked, Waiter
 from generor_async.engine.session import Session
@@ -33,9 +33,8 @@ class JobWatch(Generic[S]):
     def __init__(self, session: Session, options: Options, kind: Kind[S], *, backlog: Callable[[], int] = int) -> None:
         self._session = session
         self._kind = kind
-        self._backlog = backlog
-        self._durations = dict[Hashable, Durations]()
-        self._schedulers = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Scheduler[S]]()
+        durations = dict[Hashable, Durations]()
+        self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, backlog))
         self._use(options)
 
     def view(self, options: Options) -> "JobWatch[S]":
@@ -94,7 +93,7 @@ class JobWatch(Generic[S]):
     async def each_ended(self, jobs: Iterable[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
         """Yield each job when it has ended, or when its wait has; its `error` says which. Needs no task for a job."""
         _check_timeout(timeout)
-        scheduler, began = self._scheduler(), self.now()
+        scheduler, began = self._schedulers.get(), self.now()
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
         ended: deque[Tracked[S]] = deque()
         waiting: dict[asyncio.Future[S], Waiter[S]] = {}
@@ -123,7 +122,7 @@ class JobWatch(Generic[S]):
                 scheduler.leave(waiter)
 
     async def _wait(self, job: Tracked[S], *, timeout: float, began: float, each_change: bool = False) -> S:
-        scheduler = self._scheduler()
+        scheduler = self._schedulers.get()
         waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began, each_change=each_change)
         try:
             return await waiter.future
@@ -134,14 +133,6 @@ class JobWatch(Generic[S]):
 
     def _has_ended(self, seen: S) -> bool:
         return self._kind.lifecycle.is_terminal(self._kind.state(seen))
-
-    def _scheduler(self) -> Scheduler[S]:
-        loop = asyncio.get_running_loop()
-        scheduler = self._schedulers.get(loop)
-        if scheduler is None:
-            scheduler = Scheduler(self._session, self._kind, self._durations, self._backlog)
-            self._schedulers[loop] = scheduler
-        return scheduler
 
 
 def _check_timeout(timeout: object) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from generor_async.engine.loops import OfLoop
 from generor_async.engine.queue import Queue
 from generor_async.errors import APIError, APIStatusError
 from generor_async.rules.holds import LONG_HOLD
@@ -68,7 +69,7 @@ class Gate:
             self._queue.pump(self._clock.monotonic())
 
 
-class Gates:
+class Gates(OfLoop):
     """The gates of one client in one event loop: of calls that name media by URL, and of all others.
 
     The API fetches what is named by URL through services of their own, which have outages of their own.
@@ -85,6 +86,3 @@ class Gates:
     def of(self, body: JSON | Form, extra: Any) -> Gate:
         """Return the gate of a call by the body that it sends."""
         return self._of_urls if names_urls(body) or names_urls(extra) else self._plain
-
-    async def close(self) -> None:
-        """Nothing is open here."""

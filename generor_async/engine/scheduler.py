@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
+from generor_async.engine.loops import OfLoop
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.errors import (
@@ -126,7 +127,7 @@ class _Entry(Generic[S]):
     """When it does."""
 
 
-class Scheduler(Generic[S]):
+class Scheduler(OfLoop, Generic[S]):
     """Looks at all jobs of one kind that are waited for in one event loop."""
 
     def __init__(

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from generor_async.engine.loops import OfLoop
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError
@@ -85,7 +86,7 @@ class JobSlots:
             return self._rule.state(now)
 
 
-class Lookout:
+class Lookout(OfLoop):
     """Looks at jobs for the sake of their slots, for as long as calls of one client and event loop wait for one."""
 
     def __init__(self, unwatched: Callable[[], list[str]], look: Callable[[str], Awaitable[object]], clock: Clock):

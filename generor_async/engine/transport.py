@@ -22,6 +22,7 @@ from attrs import frozen
 from multidict import CIMultiDict
 from yarl import URL
 
+from generor_async.engine.connector import Connector, abandon
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 from generor_async.values.version import VERSION
@@ -45,6 +46,10 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of every connection: the event loop is closed."""
         ...
 
 
@@ -165,16 +170,17 @@ class AiohttpTransport:
         for session in self._sessions.values():
             await session.close()
 
+    def abandon(self) -> None:
+        """Let go of every connection."""
+        for session in self._sessions.values():
+            abandon(session)
+
     def _open(self, connection: Connection, *, reusable: bool) -> aiohttp.ClientSession:
         limit = connection.max_connections
         own = connection.connector is None
         return aiohttp.ClientSession(
             connector=connection.connector
-            or (
-                aiohttp.TCPConnector(limit=limit)
-                if reusable
-                else aiohttp.TCPConnector(limit=limit, keepalive_timeout=FRESH_SECONDS)
-            ),
+            or (Connector(limit=limit) if reusable else Connector(limit=limit, keepalive_timeout=FRESH_SECONDS)),
             connector_owner=own,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),

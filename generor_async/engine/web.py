@@ -9,12 +9,13 @@ import contextlib
 import socket
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import aiohttp
 from attrs import frozen
 from yarl import URL
 
+from generor_async.engine.connector import AddressInfo, Connector, abandon
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.transport import USER_AGENT, describe
 
@@ -27,7 +28,6 @@ BUFFER = 512 * 1024
 """Bytes that may have arrived and wait to be read."""
 REFUSED_ADDRESS = "its host is not on the public internet"
 
-AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
 TLS: TypeAlias = ssl_module.SSLContext | bool
 
 
@@ -63,7 +63,7 @@ class Web:
 
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
-        self._sessions = PerLoop(lambda: _open_session(reach))
+        self._sessions = PerLoop(lambda: _Session(reach))
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
@@ -106,7 +106,7 @@ class Web:
         """Send a body to a URL, and return the status of the answer; raises WebError."""
         with _translated():
             async with asyncio.timeout(SILENCE_SECONDS) as patience:
-                response = await self._sessions.get().put(
+                response = await self._sessions.get().http.put(
                     self._target(_parsed(url)),
                     headers=headers,
                     data=_watched(body, patience),
@@ -121,7 +121,7 @@ class Web:
     async def _follow(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         target = self._target(_parsed(url))
         for _ in range(REDIRECTS):
-            response = await self._sessions.get().get(
+            response = await self._sessions.get().http.get(
                 target, headers=headers, allow_redirects=False, ssl=self._reach.ssl
             )
             location = response.headers.get("Location")
@@ -162,9 +162,25 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise _ConnectionLost from None
 
 
+class _Session:
+    """The aiohttp session of one event loop."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.http = _open_session(reach)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.http.close()
+
+    def abandon(self) -> None:
+        """Let go of every connection."""
+        abandon(self.http)
+
+
 def _open_session(reach: Reach) -> aiohttp.ClientSession:
+    guard = {} if reach.admits is None else {"make_socket": _guard(reach.admits)}
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=reach.max_connections, socket_factory=_guard(reach.admits)),
+        connector=Connector(limit=reach.max_connections, **guard),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS),
         auto_decompress=False,
@@ -175,10 +191,8 @@ def _open_session(reach: Reach) -> aiohttp.ClientSession:
     )
 
 
-def _guard(admits: Callable[[str], bool] | None) -> Callable[[AddressInfo], socket.socket] | None:
+def _guard(admits: Callable[[str], bool]) -> Callable[[AddressInfo], socket.socket]:
     """Return what makes the sockets. It sees every address that is connected to, after DNS and each redirect."""
-    if admits is None:
-        return None
 
     def made(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info

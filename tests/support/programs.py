@@ -41,10 +41,10 @@ def begin(simulator: Simulator, program: str, *options: str) -> "subprocess.Pope
     )
 
 
-def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+def finished(process: "subprocess.Popen[str]", *, patience: float = PATIENCE) -> tuple[int, str, str]:
     """Close a program's input and wait for its end; give its exit code, and what it wrote on both channels."""
     try:
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
