@@ -25,7 +25,8 @@
     └── JournalError                          a batch's journal can't be written
         └── StaleRowError
 
-`str(error)` is one line that a person can act on. Nothing in an error shows a key or a presigned URL's query, and
+`str(error)` is one line that a person can act on; where a job or a creation is known, it names it and says how to take
+it up again. Nothing in an error shows a key or a presigned URL's query, and
 every error survives pickle and copy.
 """
 
@@ -74,6 +75,13 @@ __all__ = [
 class GenerorAsyncError(Exception):
     """Base of every error of this package."""
 
+    job_id: str | None = None
+    """The job of Luma that was known when this was raised; None where none was."""
+    creation_id: int | None = None
+    """The creation of Generor that was known when this was raised; None where none was."""
+    take_up: str = ""
+    """How it can be taken up again, as the rest of a sentence; empty where there is none, or it is over."""
+
     def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -81,7 +89,21 @@ class GenerorAsyncError(Exception):
         """What to do about it, in a sentence; empty where nothing useful can be said."""
 
     def __str__(self) -> str:
-        return _line(self.message, self.advice)
+        known = [self._known] if self._known and self._known not in self.message and not self.take_up else []
+        return _line(self.message, self.advice, self._follow_up(), _aside(known))
+
+    @property
+    def _known(self) -> str:
+        """The job or creation that is known, in words."""
+        if self.job_id is not None:
+            return f"job {self.job_id}"
+        return "" if self.creation_id is None else f"creation {self.creation_id}"
+
+    def _follow_up(self) -> str:
+        if not self.take_up:
+            return ""
+        which = "it" if self._known in self.message else self._known
+        return f"{which[0].upper()}{which[1:]} {self.take_up}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default pickling of exceptions drops the cause, and an OutcomeUnknownError's says what cut it off.
@@ -94,6 +116,10 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
     for name, value in state.items():
         setattr(error, name, value)
     return error
+
+
+def _aside(known: list[str]) -> str:
+    return f"({', '.join(known)})" if known else ""
 
 
 def _line(*parts: str) -> str:
@@ -134,10 +160,12 @@ class APIError(GenerorAsyncError):
 
     def __str__(self) -> str:
         what = f"{self.operation}: {self._what()}" if self.operation else self._what()
-        known = [f"request id {self.request_id}"] if self.request_id else []
+        known = [self._known] if self._known and self._known not in what and not self.take_up else []
+        if self.request_id:
+            known.append(f"request id {self.request_id}")
         if self.attempts > 1:
             known.append(f"{self.attempts} attempts")
-        return _line(what, self.advice, f"({', '.join(known)})" if known else "")
+        return _line(what, self.advice, self._follow_up(), _aside(known))
 
 
 class APIConnectionError(APIError):
@@ -345,6 +373,7 @@ class GenerationFailedError(GenerorAsyncError):
     def __init__(self, message: str, *, generation: GenerationLike, retryable: bool = False, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.generation = generation
+        self.job_id = generation.id
         self.code = generation.failure_code
         """The API's `failure_code`."""
         self.reason = generation.failure_reason
@@ -386,7 +415,6 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
         self.waited_for = waited_for
         """What it was waiting for when time was up."""
         self.job_id = job_id
-        """The job that was paid for and goes on; None where none was."""
         self.call_id = call_id
         """The id of the logical call, as its events have it: the request id of its first attempt."""
         self.request_id = request_id

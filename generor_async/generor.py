@@ -13,15 +13,22 @@ from attrs import evolve, frozen
 
 from generor_async.api.generor import resources
 from generor_async.api.generor.models import Creation, CreationStatus, Estimate, GeneratedCreation, GenerateResult
-from generor_async.api.generor.operations import GENERATORS_ESTIMATE, GENERATORS_GENERATE, creations_status
+from generor_async.api.generor.operations import (
+    CREATIONS_GET,
+    CREATIONS_STATUS,
+    GENERATORS_ESTIMATE,
+    GENERATORS_GENERATE,
+    creations_status,
+)
 from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES, Output, safe_name
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.progress import Progress
-from generor_async.errors import GenerorAsyncError
+from generor_async.engine.tracking import naming
+from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.derived import longest_seconds
-from generor_async.rules.lifecycle import CREATION
+from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
 from generor_async.values import GenerateProgress, is_array, is_object
@@ -83,10 +90,24 @@ class AsyncGeneror(Client):
         """
         if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
             return await self._with_progress(operation, self._options.on_progress)
-        result = await super().send(self._given_time(operation))
+        try:
+            result = await super().send(self._given_time(operation))
+        except GenerorAsyncError as error:
+            ours = operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS
+            if ours and not isinstance(error, InvalidRequestError):
+                concern_creation(error, _id_in(operation.path))
+            raise
         if isinstance(result, Estimate):
             self._remember(operation, result)
+        elif isinstance(result, Creation | CreationStatus | GenerateResult):
+            self._saw(result)
         return result
+
+    def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
+        """Note which creations exist."""
+        for creation in result.creations if isinstance(result, GenerateResult) else [result]:
+            if creation.creation_id is not None:
+                self._watch.saw(str(creation.creation_id))
 
     def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated:
         time = estimate.time_estimate
@@ -149,11 +170,17 @@ class AsyncGeneror(Client):
         """
         creations = result.creations if isinstance(result, GenerateResult) else [result]
         outputs = [
-            Output(name=f"{safe_name(str(creation.creation_id))}-{index}", url=self._absolute(url), kind=kind)
+            Output(
+                name=f"{safe_name(str(creation.creation_id))}-{index}",
+                url=self._absolute(url),
+                kind=kind,
+                concern=partial(concern_creation, creation_id=creation.creation_id),
+            )
             for creation in creations
             for index, (url, kind) in enumerate(_media_urls(creation.raw).items())
         ]
-        return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        with naming(partial(concern_creation, creation_id=creations[0].creation_id if creations else None)):
+            return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def _absolute(self, url: str) -> str:
         return urljoin(self._session.base_url, url)
@@ -184,8 +211,18 @@ def _look(creation_id: str) -> Operation[CreationStatus]:
     return creations_status(int(creation_id))
 
 
-def _state(creation: CreationStatus) -> str:
-    return creation.status or ""
+def _id_in(path: str) -> int | None:
+    """Return the id in a path to a creation; None where it is none."""
+    text = path.split("/")[2]
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _state(creation: CreationStatus) -> str | None:
+    return creation.status
+
+
+def _concern(error: GenerorAsyncError, creation_id: str) -> None:
+    concern_creation(error, int(creation_id))
 
 
 def _nothing(_: CreationStatus) -> None:
@@ -201,7 +238,8 @@ _CREATIONS: Final = Kind(
     family=_nothing,
     prior=_nothing,
     created_at=_nothing,
-    take_up="wait for it again with creations.wait({id})",
+    take_up=take_up_creation,
+    concern=_concern,
 )
 
 

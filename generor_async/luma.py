@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from functools import partial
 from inspect import isawaitable
 from operator import attrgetter
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias, Unpack
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, Unpack
+from urllib.parse import unquote
 
 from attrs import evolve
 
@@ -20,15 +22,19 @@ from generor_async.engine.downloads import MAX_BYTES, Output, Progress, safe_nam
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
+from generor_async.engine.tracking import following, naming
 from generor_async.engine.uploads import Calls, Uploads, UploadTold
-from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError
+from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError, InvalidRequestError
 from generor_async.rules import lifecycle
 from generor_async.rules.headers import http_date
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.rules.wire import Operation
 from generor_async.values import UNSET, response_to
 
 __all__ = ["AsyncLuma", "Files", "Generations", "Job"]
+
+T = TypeVar("T")
 
 RUN_SECONDS = 1_800.0
 """How long `run` may take when nobody says."""
@@ -53,6 +59,18 @@ class AsyncLuma(Client):
     files: "Files"
 
     _jobs: JobWatch[Generation]
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Send an operation that was built before, and return its decoded result."""
+        try:
+            result = await super().send(operation)
+        except GenerorAsyncError as error:
+            if operation.endpoint is operations.GENERATIONS_GET and not isinstance(error, InvalidRequestError):
+                lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
+            raise
+        if isinstance(result, Generation):
+            self._jobs.saw(result.id)
+        return result
 
     def _bind(self) -> None:
         if self._session.key is None:
@@ -85,7 +103,11 @@ class AsyncLuma(Client):
                 already.
             DeadlineExceededError: the client's `timeout` is over.
         """
-        generation = result.generation if isinstance(result, Job) else result
+        with naming(partial(lifecycle.concern_job, job_id=result.id)):
+            outputs = self._outputs(result.generation if isinstance(result, Job) else result)
+            return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+
+    def _outputs(self, generation: Generation | None) -> list[Output]:
         if generation is None or not generation.output:
             state = "not known yet" if generation is None else generation.state
             raise DownloadError(
@@ -94,8 +116,7 @@ class AsyncLuma(Client):
                 retryable=state != "completed",
                 advice="Wait until it is completed",
             )
-        outputs = [self._output(generation, index) for index in range(len(generation.output))]
-        return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+        return [self._output(generation, index) for index in range(len(generation.output))]
 
     def _output(self, generation: Generation, index: int) -> Output:
         look = operations.generations_get(generation.id)
@@ -139,7 +160,9 @@ class Generations(GenerationsResource):
                 if isawaitable(noted):
                     await noted
             except BaseException as error:
-                error.add_note(f"job {job.id} goes on: {_JOBS.take_up.format(id=job.id)}")
+                error.add_note(f"job {job.id} goes on, and {lifecycle.take_up_job(job.id)}")
+                if isinstance(error, GenerorAsyncError):
+                    lifecycle.concern_job(error, job.id)
                 raise
         return job
 
@@ -171,11 +194,12 @@ class Generations(GenerationsResource):
         timeout = self._watch.options.timeout
         deadline = math.inf if timeout is None else self._watch.now() + timeout
         times = 0
-        view = self._luma
+        view, failed = self._luma, None
         while True:
             if timeout is not None:
                 view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
-            job = await view.generations.submit(on_submitted=on_submitted, **params)
+            with following(failed):
+                job = await view.generations.submit(on_submitted=on_submitted, **params)
             if timeout is None:
                 deadline = self._watch.now() + RUN_SECONDS
             try:
@@ -184,6 +208,7 @@ class Generations(GenerationsResource):
                 delay = lifecycle.resubmit_delay(error, times)
                 if delay is None or times >= resubmit or self._watch.now() + delay >= deadline:
                     raise
+                failed = job.id
             times += 1
             await self._watch.sleep(delay)
 
@@ -358,5 +383,6 @@ _JOBS: Final = Kind(
     family=_family,
     prior=_prior,
     created_at=attrgetter("created_at"),
-    take_up="take it up again with generations.job({id!r}); Luma documents no way to cancel it",
+    take_up=lifecycle.take_up_job,
+    concern=lifecycle.concern_job,
 )

@@ -205,7 +205,7 @@ async def test_a_wait_for_a_creation_that_runs_out_of_time_says_how_to_go_on() -
     async with Wire(status("generating")) as wire, client(wire) as generor:
         with pytest.raises(DeadlineExceededError, match=r"creation 12345 .* creations\.wait\(12345\)") as caught:
             await generor.creations.wait(12345, timeout=30)
-    assert (caught.value.waited_for, caught.value.job_id) == ("poll", "12345")
+    assert (caught.value.waited_for, caught.value.job_id, caught.value.creation_id) == ("poll", None, 12345)
 
 
 async def test_views_look_at_a_creation_once_for_all() -> None:

@@ -56,6 +56,8 @@ class Output:
     """When the URL was made, in Unix seconds; None where nobody knows."""
     refresh: Callable[[], Awaitable[str]] | None = None
     """Fetches a fresh URL when this one has expired."""
+    concern: Callable[[GenerorAsyncError], object] | None = None
+    """Has an error name what the output belongs to."""
 
 
 @frozen(kw_only=True)
@@ -109,7 +111,12 @@ class Downloads:
 
         async def one(output: Output) -> Path:
             async with gate:
-                return await _Download(self, output, wish).run()
+                try:
+                    return await _Download(self, output, wish).run()
+                except GenerorAsyncError as error:
+                    if output.concern is not None:
+                        output.concern(error)
+                    raise
 
         tasks = [asyncio.ensure_future(one(output)) for output in outputs]
         try:

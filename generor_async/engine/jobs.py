@@ -13,8 +13,9 @@ from attrs import evolve
 
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
-from generor_async.engine.scheduler import Kind, Scheduler, Tracked, Waiter
+from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
+from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
@@ -33,8 +34,9 @@ class JobWatch(Generic[S]):
     def __init__(self, session: Session, options: Options, kind: Kind[S], *, backlog: Callable[[], int] = int) -> None:
         self._session = session
         self._kind = kind
-        durations = dict[Hashable, Durations]()
-        self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, backlog))
+        jobs, durations = SeenJobs(), dict[Hashable, Durations]()
+        self._jobs = jobs
+        self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, jobs, backlog))
         self._use(options)
 
     def view(self, options: Options) -> "JobWatch[S]":
@@ -57,24 +59,30 @@ class JobWatch(Generic[S]):
         """Wait so many of them."""
         await self._session.clock.sleep(seconds)
 
+    def saw(self, job_id: str) -> None:
+        """Take note that a job exists: its submission or its state was seen, here or by an earlier process."""
+        self._jobs.add(job_id)
+
     def submitted(self, job_id: str, seen: S, model: str | None) -> Tracked[S]:
         """Take note of a job that was accepted just now."""
         if self._session.events.listening:
             self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
         forget_headers(seen)
+        self.saw(job_id)
         now = self.now()
         return Tracked(job_id, seen, now, now)
 
     def noted(self, job: Tracked[S], seen: S) -> None:
         """Take note of what a look outside the schedule found."""
-        job.seen, job.looked = seen, self.now()
+        if self._kind.state(seen):
+            job.seen, job.looked = seen, self.now()
 
     async def ended(self, job: Tracked[S], *, timeout: float) -> S:
         """Wait until a job has ended, and return it.
 
         A look that fails for a passing reason is not the job failing: the next one comes on the schedule. Raises
-        DeadlineExceededError when `timeout` seconds are over, and whatever a look raised that no waiting mends, such
-        as a 404.
+        DeadlineExceededError when `timeout` seconds are over, and whatever a look raised that `rules.polls` takes for
+        the end; each names the job.
         """
         _check_timeout(timeout)
         if job.seen is not None and self._has_ended(job.seen):
@@ -112,6 +120,7 @@ class JobWatch(Generic[S]):
                 job = waiting.pop(future).tracked
                 error = future.exception()
                 if error is not None and not isinstance(error, GenerorAsyncError):
+                    error.add_note(f"{self._kind.name} {job.id} goes on, and {self._kind.take_up(job.id)}")
                     raise error
                 yield job
         except asyncio.CancelledError as error:
@@ -128,7 +137,7 @@ class JobWatch(Generic[S]):
             return await waiter.future
         except asyncio.CancelledError as error:
             scheduler.leave(waiter)
-            error.add_note(f"{self._kind.name} {job.id} goes on: {self._kind.take_up.format(id=job.id)}")
+            error.add_note(f"{self._kind.name} {job.id} goes on, and {self._kind.take_up(job.id)}")
             raise
 
     def _has_ended(self, seen: S) -> bool:

@@ -10,28 +10,26 @@ import copy
 import heapq
 import math
 from collections.abc import Callable, Hashable
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from itertools import count
 from typing import Any, Final, Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from generor_async.engine.loops import OfLoop
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
+from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
 from generor_async.errors import (
-    APIConnectionError,
     APIStatusError,
     DeadlineExceededError,
     GenerorAsyncError,
-    InternalServerError,
     RateLimitError,
+    ResponseShapeError,
 )
-from generor_async.rules import schedule
+from generor_async.rules import polls, schedule
 from generor_async.rules.headers import http_date
-from generor_async.rules.lifecycle import Lifecycle
-from generor_async.rules.wire import Operation
 from generor_async.values import (
     JobEnded,
     JobPolled,
@@ -42,7 +40,7 @@ from generor_async.values import (
     response_to,
 )
 
-__all__ = ["Kind", "Scheduler", "Tracked", "Waiter"]
+__all__ = ["Scheduler"]
 
 S = TypeVar("S", bound=Model)
 
@@ -52,54 +50,6 @@ LAST_LOOK = 1.0
 """Seconds before a deadline at which a job is looked at for the last time, if it would else come too late."""
 MOMENT = 0.001
 """The shortest sleep of the alarm, in seconds: a clock that rounds less than that away would never come to the end."""
-
-
-@frozen(kw_only=True)
-class Kind(Generic[S]):
-    """What there is to know of one kind of job, so that it can be waited for."""
-
-    name: str
-    """What it is called in a message."""
-    lifecycle: Lifecycle
-    look: Callable[[str], Operation[S]]
-    state: Callable[[S], str]
-    failure_code: Callable[[S], str | None]
-    family: Callable[[S], Hashable]
-    """Jobs of one family take about as long as each other."""
-    prior: Callable[[S], float | None]
-    """How many seconds such a job usually takes; None where nobody knows."""
-    created_at: Callable[[S], datetime | None]
-    """When the job began, by the server's clock, where it says so."""
-    take_up: str
-    """How to take up a job again, with `{id}` in it, as the rest of "It goes on: "."""
-
-
-@define(eq=False)
-class Tracked(Generic[S]):
-    """One job as its holder knows it. Times are those of the client's clock, in seconds."""
-
-    id: str
-    seen: S | None = None
-    born: float | None = None
-    """When it was submitted; None where nobody said."""
-    looked: float | None = None
-    """When it was last seen unfinished."""
-    error: GenerorAsyncError | None = None
-    """What the last wait for it came to, unless it came to the job's end."""
-
-
-@define(eq=False)
-class Waiter(Generic[S]):
-    """Somebody who waits for a job, to its end or to its next change."""
-
-    tracked: Tracked[S]
-    future: "asyncio.Future[S]"
-    timeout: float
-    deadline: float
-    each_change: bool
-    """Whether every change of state is waited for, not the end alone."""
-    state: str | None
-    """The state that it knows of."""
 
 
 @define(eq=False)
@@ -116,6 +66,9 @@ class _Entry(Generic[S]):
     """Before this it may not be looked at, however long ago the last look was."""
     trouble: BaseException | None = None
     """Why the last look told nothing, until the next one is planned."""
+    odd: polls.OddPolls = field(factory=polls.OddPolls)
+    said: str = ""
+    """What the last look said that brought no state."""
     due: float = math.inf
     """When it is looked at next; infinity while it is looked at."""
     waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
@@ -135,11 +88,13 @@ class Scheduler(OfLoop, Generic[S]):
         session: Session,
         kind: Kind[S],
         durations: dict[Hashable, schedule.Durations],
+        jobs: SeenJobs,
         backlog: Callable[[], int],
     ) -> None:
         self._session = session
         self._kind = kind
         self._durations = durations
+        self._jobs = jobs
         self._backlog = backlog
         self._entries: dict[str, _Entry[S]] = {}
         self._heap: list[tuple[float, int, _Entry[S]]] = []
@@ -309,19 +264,55 @@ class Scheduler(OfLoop, Generic[S]):
         if look.cancelled():  # nobody waits any more, or the event loop ends
             for waiter in _taken(entry):
                 waiter.future.cancel()
-        elif (error := look.exception()) is None:
-            self._found(entry, look.result(), now)
-        elif _passes(error):
-            pause = error.retry_after if isinstance(error, APIStatusError) else None
-            entry.floor, entry.trouble = now + (pause or 0.0), error
         else:
-            for number, waiter in enumerate(_taken(entry)):
-                _fail(waiter, copy.copy(error) if number else error)
+            self._read(entry, look, now)
         self._plan(entry, now)
         if isinstance(entry.trouble, RateLimitError) and now < entry.due < math.inf:
             self._tell_wait(entry.trouble, self._kind.look(entry.known.id).endpoint.name, entry.due - now)
         entry.trouble = None
         self._turn()
+
+    def _read(self, entry: _Entry[S], look: "asyncio.Task[S]", now: float) -> None:
+        """Read what a look has brought: a state, or what says nothing, or what ends the waits."""
+        failure = look.exception()
+        found = None if failure is not None else look.result()
+        if found is not None:
+            if self._kind.state(found):
+                entry.odd.clear()
+                self._found(entry, found, now)
+                return
+            failure = self._stateless(entry.known.id, found)
+        assert failure is not None
+        seen = entry.known.seen is not None or entry.known.id in self._jobs
+        if not entry.odd.end_with(polls.read_failure(failure, self._session.vendor), now, seen=seen):
+            entry.said = getattr(failure, "message", "")
+            pause = failure.retry_after if isinstance(failure, APIStatusError) else None
+            entry.floor, entry.trouble = now + (pause or 0.0), failure
+        elif found is not None and self._kind.lifecycle.ends_unknown:
+            self._found(entry, found, now)
+        else:
+            for number, waiter in enumerate(_taken(entry)):
+                self._fail(waiter, copy.copy(failure) if number else failure)
+
+    def _stateless(self, job_id: str, found: S) -> ResponseShapeError:
+        """Make the error of an answer that is a job without a state."""
+        info = response_to(found)
+        return ResponseShapeError(
+            f"the {self._kind.name} in it has no state",
+            body=found.raw,
+            operation=self._kind.look(job_id).endpoint.name,
+            request_id=None if info is None else info.request_id,
+            attempts=1,
+            outcome="done",
+        )
+
+    def _fail(self, waiter: Waiter[S], error: BaseException) -> None:
+        job = waiter.tracked
+        job.error = None
+        if isinstance(error, GenerorAsyncError):
+            self._kind.concern(error, job.id)
+            job.error = error
+        waiter.future.set_exception(error)
 
     def _tell_wait(self, error: RateLimitError, operation: str, delay: float) -> None:
         """Tell the event stream that a 429 has a poll wait, and for how long."""
@@ -338,6 +329,7 @@ class Scheduler(OfLoop, Generic[S]):
 
     def _found(self, entry: _Entry[S], found: S, now: float) -> None:
         kind, known = self._kind, entry.known
+        self._jobs.add(known.id)
         state = kind.state(found)
         ended = kind.lifecycle.is_terminal(state)
         if known.born is None and (age := self._age(found)) is not None:
@@ -383,22 +375,16 @@ class Scheduler(OfLoop, Generic[S]):
             job.seen, job.born, job.looked = entry.known.seen, entry.known.born, entry.known.looked
             what = f"has not ended within {waiter.timeout:g} s"
             if entry.trouble is not None:
-                what = f"can't be polled again within {waiter.timeout:g} s: {getattr(entry.trouble, 'message', '')}"
-            _fail(
-                waiter,
-                DeadlineExceededError(
-                    f"{self._kind.name} {job.id} {what}",
-                    waited_for="poll",
-                    job_id=job.id,
-                    advice=f"It goes on: {self._kind.take_up.format(id=job.id)}",
-                ),
-            )
+                what = f"can't be polled again within {waiter.timeout:g} s: {entry.said}"
+            elif entry.odd.count:
+                what += f", and its last poll was answered otherwise ({entry.said})"
+            self._fail(waiter, DeadlineExceededError(f"{self._kind.name} {job.id} {what}", waited_for="poll"))
 
     def _tell(self, entry: _Entry[S], found: S, now: float) -> None:
         events, kind = self._session.events, self._kind
         if not events.listening:
             return
-        job_id, state, elapsed = entry.known.id, kind.state(found), now - entry.began
+        job_id, state, elapsed = entry.known.id, kind.state(found) or "", now - entry.began
         events.emit(JobPolled(job_id=job_id, state=state, elapsed=elapsed))
         if kind.lifecycle.is_terminal(state):
             code = kind.failure_code(found)
@@ -419,18 +405,6 @@ def _taken(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _everyone) -> 
     for waiter in taken:
         del entry.waiters[waiter]
     return [waiter for waiter in taken if not waiter.future.done()]
-
-
-def _fail(waiter: Waiter[S], error: BaseException) -> None:
-    waiter.tracked.error = error if isinstance(error, GenerorAsyncError) else None
-    waiter.future.set_exception(error)
-
-
-def _passes(error: BaseException) -> bool:
-    """Tell whether a look that failed like this says nothing of the job, so that another may do better."""
-    if isinstance(error, APIConnectionError):
-        return error.retryable
-    return isinstance(error, InternalServerError | RateLimitError | DeadlineExceededError)
 
 
 _UNKNOWN: Final = schedule.Durations()

@@ -6,14 +6,15 @@ A job of Luma:
        │            │
        └────────────┴───────> failed
 
-A creation of Generor (assumed):
+A creation of Generor (the states are documented, their order is assumed):
 
     pending ──> generating ──> completed
        │             │
        └─────────────┴───────> failed, cancelled
 
-A state that a table does not know is not terminal: the job is looked at again. What an answer says that is behind the
-times, `queued` after `processing`, is no news.
+A job of Luma in a state that the table does not know is looked at again. A creation in such a state is taken for ended,
+and whoever waits sees what there is. What an answer says that is behind the times, `queued` after `processing`, is no
+news.
 """
 
 import math
@@ -26,12 +27,23 @@ from generor_async.errors import (
     BudgetExhaustedError,
     ContentModeratedError,
     GenerationFailedError,
+    GenerorAsyncError,
     InputRejectedError,
     OutputNotFoundError,
 )
 from generor_async.values import GenerationLike
 
-__all__ = ["CREATION", "LUMA_JOB", "Lifecycle", "failure", "resubmit_delay"]
+__all__ = [
+    "CREATION",
+    "LUMA_JOB",
+    "Lifecycle",
+    "concern_creation",
+    "concern_job",
+    "failure",
+    "resubmit_delay",
+    "take_up_creation",
+    "take_up_job",
+]
 
 
 @frozen
@@ -39,17 +51,20 @@ class Lifecycle:
     """The states that something goes through: for each of them, those that may come after it."""
 
     table: Mapping[str, frozenset[str]]
+    ends_unknown: bool = False
+    """Whether a state that the table does not know is taken for an end."""
 
-    def is_terminal(self, state: str) -> bool:
+    def is_terminal(self, state: str | None) -> bool:
         """Tell whether nothing comes after a state."""
-        return state in self.table and not self.table[state]
+        return not self.table[state] if state is not None and state in self.table else self.ends_unknown
 
-    def is_news(self, seen: str | None, found: str) -> bool:
+    def is_news(self, seen: str | None, found: str | None) -> bool:
         """Tell whether a state is another than the one seen last, and not one from before it."""
         if seen == found:
             return False
-        known = seen in self.table and found in self.table
-        return not known or seen is None or found in self.table[seen]
+        if seen is None or found is None or seen not in self.table or found not in self.table:
+            return True
+        return found in self.table[seen]
 
 
 _ENDED: Final[frozenset[str]] = frozenset()
@@ -69,7 +84,8 @@ CREATION: Final = Lifecycle(
         "completed": _ENDED,
         "failed": _ENDED,
         "cancelled": _ENDED,
-    }
+    },
+    ends_unknown=True,
 )
 
 _AFTER: Final = {
@@ -98,6 +114,27 @@ _CLASSES: Final[dict[str, type[GenerationFailedError]]] = {
     "corrupt_input": InputRejectedError,
     "invalid_request": InputRejectedError,
 }
+
+
+def take_up_job(job_id: str) -> str:
+    """Say how to take up a job of Luma again, as the rest of a sentence about it."""
+    return f"can be taken up again with generations.job({job_id!r}); Luma documents no way to cancel it"
+
+
+def take_up_creation(creation_id: int | str) -> str:
+    """Say how to get at a creation of Generor again, as the rest of a sentence about it."""
+    return f"can be waited for with creations.wait({creation_id}), and fetched with creations.get({creation_id})"
+
+
+def concern_job(error: GenerorAsyncError, job_id: str) -> None:
+    """Have an error name the job of Luma that it concerns, and say how to take it up again."""
+    error.job_id, error.take_up = job_id, take_up_job(job_id)
+
+
+def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:
+    """Have an error name the creation of Generor that it concerns, where one is known, and say how to get at it."""
+    if creation_id is not None:
+        error.creation_id, error.take_up = creation_id, take_up_creation(creation_id)
 
 
 def failure(generation: GenerationLike) -> GenerationFailedError:

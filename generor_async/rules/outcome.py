@@ -288,6 +288,11 @@ def _host(location: str) -> str:
 def _foreign_advice(vendor: Vendor, status: int) -> str:
     if status == 429:
         return vendor.advice[429]
+    if status == 403:
+        return (
+            "A firewall before the API has refused it, which knows neither your key nor the call; try again, or from"
+            " another network"
+        )
     if status >= 500:
         return "A gateway before the API failed; try again later"
     return f"Check base_url: the API is at {vendor.base_url}"

@@ -16,7 +16,7 @@ from support.wire import Step, Wire, answer, hang_up, reset, stall
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
-from generor_async.rules.lifecycle import LUMA_JOB
+from generor_async.rules.lifecycle import LUMA_JOB, concern_job, take_up_job
 from generor_async.rules.wire import Operation
 from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted, Model
 
@@ -60,7 +60,8 @@ def kind(**changes: Any) -> Kind[Thing]:
         family=lambda _: "things",
         prior=lambda _: None,
         created_at=attrgetter("created_at"),
-        take_up="take it up again with generations.job({id!r})",
+        take_up=take_up_job,
+        concern=concern_job,
     )
     return evolve(known, **changes)
 
@@ -145,9 +146,10 @@ async def test_a_look_that_fails_is_not_the_job_failing(fault: str) -> None:
 
 async def test_a_job_that_nobody_knows_is_the_end() -> None:
     async with Wire(answer(404, {"detail": "Generation not found"})) as wire:
-        with pytest.raises(NotFoundError):
-            await Watched(wire).states(QUEUED)
+        with pytest.raises(NotFoundError) as caught:
+            await Watched(wire).states()
     assert len(wire.requests) == 1
+    assert caught.value.job_id == "gen-1"
 
 
 async def test_when_time_is_up_the_error_names_the_job_and_how_to_take_it_up() -> None:

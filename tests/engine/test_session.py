@@ -171,7 +171,7 @@ async def test_a_harmless_call_whose_answer_was_lost_is_tried_again(name: str, c
         row.vendor(KEY.replace("luma-api-", "gnr_live_"), base_url=wire.url, clock=FakeClock()) as client,
     ):
         sent = operation(conduct, vendor=vendor, attempt_timeout=0.1, decode=read_id)
-        assert await client.send(sent) == "a"
+        assert await client.with_options(request_id="mine").send(sent) == "a"
     assert len(wire.requests) == 2
     assert wire.requests[0].head == wire.requests[1].head
     assert wire.requests[0].body == wire.requests[1].body
