@@ -82,7 +82,7 @@ async def test_every_image_url_of_a_request_is_fetched_and_sent_as_base64() -> N
             "edit": {"keyframes": [inline(JPEG, "image/jpeg")]},
         },
     }
-    assert first.headers["X-Request-Id"] == second.headers["X-Request-Id"]
+    assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
 
 
 async def test_no_credentials_go_to_the_images_host() -> None:

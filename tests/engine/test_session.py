@@ -265,7 +265,7 @@ async def test_a_refused_attempt_and_then_success_is_a_success() -> None:
         Wire(busy, own(502), answer(200, {"id": "a"})) as wire,
         BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client,
     ):
-        assert await client.send(operation("bills", decode=read_id)) == "a"
+        assert await client.with_options(request_id="mine").send(operation("bills", decode=read_id)) == "a"
     assert len({request.head for request in wire.requests}) == 1
     assert [json.loads(request.body) for request in wire.requests] == [{"prompt": "a heron"}] * 3
 
