@@ -540,6 +540,10 @@ class Luma(Client[AsyncLuma]):
         """Upload media once and refer to it from generations."""
         return Files(self._bridge, self._half.files)
 
+    def send(self, operation: Operation[T]) -> T:
+        """Send an operation that was built before, and return its decoded result."""
+        return self._bridge.run(self._half.send(operation))
+
     def download(
         self,
         result: Generation | Job,
@@ -654,10 +658,6 @@ class Luma(Client[AsyncLuma]):
     def rate_limits(self) -> RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._half.rate_limits
-
-    def send(self, operation: Operation[T]) -> T:
-        """Send an operation that was built before, and return its decoded result."""
-        return self._bridge.run(self._half.send(operation))
 
     def request(
         self,
