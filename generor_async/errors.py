@@ -370,7 +370,15 @@ class GatewayTimeoutError(InternalServerError):
 class GenerationFailedError(GenerorAsyncError):
     """A job was accepted and failed later; `generation` is its last state."""
 
-    def __init__(self, message: str, *, generation: GenerationLike, retryable: bool = False, advice: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        generation: GenerationLike,
+        retryable: bool = False,
+        refunded: bool = False,
+        advice: str = "",
+    ) -> None:
         super().__init__(message, advice=advice)
         self.generation = generation
         self.job_id = generation.id
@@ -380,6 +388,8 @@ class GenerationFailedError(GenerorAsyncError):
         """The API's `failure_reason`, for people."""
         self.retryable = retryable
         """Whether the documents say that the same request may succeed."""
+        self.refunded = refunded
+        """Whether the vendor's FAQ says that such a job is refunded (page); False where nobody says so."""
 
 
 class ContentModeratedError(GenerationFailedError):

@@ -183,8 +183,8 @@ class Generations(GenerationsResource):
         """Submit a generation with the parameters of `create`, wait for it, and return it completed.
 
         A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
-        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge: whether a failed job was charged
-        is not documented. `on_submitted` is given every job, as in `submit`.
+        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge; that the first two are refunded
+        is what the vendor's FAQ says. `on_submitted` is given every job, as in `submit`.
 
         Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
         long as it must. Raises what `create` raises, a

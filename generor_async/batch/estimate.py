@@ -14,6 +14,7 @@ from generor_async.batch.order import Order
 from generor_async.batch.progress import rates_of
 from generor_async.batch.sqlite import open_reader
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
 from generor_async.rules.rows import OPEN
 from generor_async.values import JSON
@@ -75,6 +76,8 @@ async def estimate(order: Order) -> BatchEstimate:
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
             counted = sum([one.settled + one.open for one in await reader.spent()])
+            if order.refunds:
+                counted -= await reader.refundable(REFUNDED)
             async for row in reader.rows("ready", "leased"):
                 ready += 1
                 await prices.add(row.parameters)

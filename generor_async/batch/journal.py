@@ -7,7 +7,7 @@ StaleRowError. A step has been committed, and survives the machine, when the cal
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from attrs import Factory, define, field, frozen
@@ -132,6 +132,10 @@ class Reader(Protocol):
         """Sum up what every model's attempts cost."""
         ...
 
+    async def refundable(self, codes: Collection[str]) -> float:
+        """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
+        ...
+
     async def recall(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         ...
@@ -176,6 +180,10 @@ class Journal(Reader, Protocol):
             StaleRowError: Somebody else has moved the row; nothing was written.
             JournalError: It could not be written, as on a full disk; the step may be taken again.
         """
+        ...
+
+    async def refund(self, codes: Collection[str]) -> None:
+        """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
         ...
 
     async def remember(self, name: str, value: JSON) -> None:

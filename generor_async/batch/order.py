@@ -31,6 +31,8 @@ class Order:
     folder: Path
     cap: float
     price: float | None
+    refunds: bool
+    """Whether to believe the vendor where it says that a failed job is refunded."""
     on_row: OnRow | None
     concurrency: int | None
     prompt_column: str | None

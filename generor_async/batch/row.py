@@ -10,7 +10,14 @@ from generor_async.batch.prices import Quote
 from generor_async.batch.purse import Purse
 from generor_async.batch.work import Accepted, Work
 from generor_async.engine.ids import random_uuid
-from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError, StaleRowError
+from generor_async.errors import (
+    DownloadError,
+    GenerationFailedError,
+    GenerorAsyncError,
+    JournalError,
+    OutcomeUnknownError,
+    StaleRowError,
+)
 from generor_async.rules.rows import (
     ENDED,
     MOST_ATTEMPTS,
@@ -48,6 +55,8 @@ class Run(Protocol):
     purse: Purse
     clock: Clock
     folder: Path
+    refunds: bool
+    """Whether to believe the vendor where it says that a failed job is refunded."""
 
     @property
     def stopping(self) -> bool:
@@ -181,7 +190,13 @@ class RowRun:
             except JournalError:
                 raise
             except GenerorAsyncError as error:
-                verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+                verdict = judge(
+                    error,
+                    vendor=self._work.vendor,
+                    state=row.state,
+                    attempt=row.attempt,
+                    refunds=self._run.refunds,
+                )
                 # A store that has nothing may be late, or out of order: what it says is believed by another run.
                 patient = isinstance(error, DownloadError) and (tries < len(AGAIN_AFTER) or not taken_up)
                 if verdict.stops or (verdict.to is not None and not patient):
@@ -261,4 +276,5 @@ class RowRun:
 
 
 def _problem(error: Exception) -> JSON:
-    return {"message": str(error), "error": type(error).__name__}
+    code = {"code": error.code} if isinstance(error, GenerationFailedError) else {}
+    return {"message": str(error), "error": type(error).__name__, **code}

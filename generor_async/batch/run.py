@@ -23,6 +23,7 @@ from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.errors import JournalError
+from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
 from generor_async.rules.stops import how_to_go_on
@@ -47,6 +48,7 @@ class BatchRun:
         self._results = Results(order.folder, order.work.vendor.credit_dollars)
         self._reserve = Reserve(order.folder)
         self.work = order.work
+        self.refunds = order.refunds
         self._account = Account(order.work, journal)
         self.purse = Purse(budget, self._account.spent)
         self.loop = asyncio.get_running_loop()
@@ -77,6 +79,8 @@ class BatchRun:
         await order.work.check_key()
         journal = await open_journal(order.folder, key=order.key)
         try:
+            if order.refunds:
+                await journal.refund(REFUNDED)
             budget = Budget.resumed(await journal.spent(), cap=order.cap)
             run = cls(order, journal, budget)
             await run._begin()

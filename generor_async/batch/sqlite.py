@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -42,6 +42,14 @@ FRESH: Final = """
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
 """
 """What the beginning of another attempt makes of the columns."""
+
+ATTEMPTS: Final = ("rows", "earlier")
+"""The tables that hold attempts."""
+FAILED_SO: Final = """
+    state IN ('failed', 'ready') AND cost IS NULL AND held > 0
+    AND json_extract(problem, '$.code') IN (SELECT value FROM json_each(?))
+"""
+"""Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
 
 SPENT: Final = """
 SELECT
@@ -133,6 +141,14 @@ class SqliteReader(Reader):
             for model, settled, estimated, open_, ratio in found
         ]
 
+    async def refundable(self, codes: Collection[str]) -> float:
+        """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
+        kept = [
+            await self._ask(f"SELECT total(held) FROM {table} WHERE {FAILED_SO}", dump(list(codes)))
+            for table in ATTEMPTS
+        ]
+        return sum(float(held) for ((held,),) in kept)
+
     async def recall(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
@@ -207,6 +223,15 @@ class SqliteJournal(SqliteReader, Journal):
             raise commit.failure()
         if number in steps.refused:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
+
+    async def refund(self, codes: Collection[str]) -> None:
+        """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
+
+        def refund(connection: sqlite3.Connection) -> None:
+            for table in ATTEMPTS:
+                connection.execute(f"UPDATE {table} SET cost = 0, held = 0 WHERE {FAILED_SO}", (dump(list(codes)),))
+
+        await self._write(refund)
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""

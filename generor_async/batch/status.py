@@ -16,9 +16,11 @@ from generor_async.batch.report import ReportFile, ReportRow, Summary, write_rep
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
+from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import Release, State
 from generor_async.rules.spending import likely
 from generor_async.rules.vendors import vendor_of
+from generor_async.values import JSON
 
 __all__ = ["Status", "make_ready", "read_status", "report"]
 
@@ -45,6 +47,8 @@ class Status:
     """What the same was estimated at, in credits."""
     doubtful: float
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
+    refundable: float
+    """What of it the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes that."""
     cap: float | None
     credit_dollars: float | None
     """What a credit is worth in US dollars; None where the API doesn't say."""
@@ -85,6 +89,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             spent=await _spent(reader),
             estimated=sum(one.estimated for one in sums),
             doubtful=sum(one.open for one in sums),
+            refundable=await reader.refundable(REFUNDED),
             cap=cap,
             credit_dollars=vendor_of(key["operation"]).credit_dollars,
         )
@@ -106,12 +111,18 @@ async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: b
         rows = 0
         async for row in journal.rows(*states):
             # What it may have cost stays counted.
-            again = Release(at=row.ended_at or 0.0, problem={"message": "the user had it run again"}, cost=None)
+            again = Release(at=row.ended_at or 0.0, problem=_run_again(row), cost=None)
             await journal.step(row, again)
             rows += 1
         return rows
     finally:
         await journal.close()
+
+
+def _run_again(row: Row) -> JSON:
+    """Return why a row is ready again; the failure code of what came before tells whether that is refunded."""
+    before: Any = row.problem or {}
+    return {"message": "the user had it run again", **({"code": before["code"]} if "code" in before else {})}
 
 
 async def report(to: str | os.PathLike[str]) -> Path:

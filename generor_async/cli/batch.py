@@ -47,6 +47,9 @@ def run(
     api: Annotated[Literal["luma", "generor"], typer.Option(help="The API to use.")] = "luma",
     max_credits: Annotated[float | None, typer.Option(help="What may be spent, in the API's credits.")] = None,
     price: Annotated[float | None, typer.Option(help="US dollars a generation, where Luma names none.")] = None,
+    refunds: Annotated[
+        bool, typer.Option("--refunds", help="Count what Luma's FAQ says is refunded as refunded, for the cap.")
+    ] = False,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Rows in work at once.")] = None,
     prompt_column: Annotated[str | None, typer.Option(help="The column that holds the prompt.")] = None,
     param: Annotated[
@@ -77,6 +80,7 @@ def run(
                 to=out,
                 max_credits=max_credits,
                 price=price,
+                refunds=refunds,
                 concurrency=concurrency,
                 prompt_column=prompt_column,
                 common=dict(map(_parameter, param or ())),

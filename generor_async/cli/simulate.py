@@ -48,7 +48,7 @@ SWITCHES: Mapping[str, str] = {
     "luma_abuse_limit": "How many requests of any kind Luma takes a minute; without it, any number.",
     "luma_durations": "How long Luma's jobs take, brief or as they were measured:",
     "luma_charge_at": "When Luma takes the price of a generation:",
-    "luma_refund_failures": "Whether Luma gives back what a failed generation cost.",
+    "luma_refund_failures": "Whether Luma gives back what generations cost that failed as its FAQ says is refunded.",
     "suspended_may_read": "Whether a suspended or deactivated Luma client may still look at what it has.",
     "release_lag": "For how many seconds a Luma job that has ended still holds its slot.",
     "others": "Let another user share a key's limits; may be given several times. API=KIND, and details (NAME=VALUE) "

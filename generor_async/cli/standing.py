@@ -31,6 +31,8 @@ def show(standing: Status, folder: Path) -> None:
 
 def _told(standing: Status) -> dict[str, object]:
     amounts = {"spent": standing.spent, "estimated": standing.estimated, "doubtful": standing.doubtful}
+    if standing.refundable:
+        amounts["refundable"] = standing.refundable
     told: dict[str, object] = {
         "operation": standing.operation,
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
@@ -59,4 +61,9 @@ def _table(standing: Status) -> Table:
     if standing.doubtful >= CENT:
         worth = shown(standing.doubtful, standing.credit_dollars)
         table.add_row("may be spent", f"{standing.doubtful:,.2f} credits{worth}")
+    if standing.refundable >= CENT:
+        worth = shown(standing.refundable, standing.credit_dollars)
+        table.add_row(
+            "", f"{standing.refundable:,.2f} credits{worth} of it refunded, says the FAQ: --refunds counts it so"
+        )
     return table

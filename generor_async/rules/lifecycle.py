@@ -31,6 +31,7 @@ from generor_async.errors import (
     InputRejectedError,
     OutputNotFoundError,
 )
+from generor_async.rules.luma_prices import REFUNDED
 from generor_async.values import GenerationLike
 
 __all__ = [
@@ -91,8 +92,7 @@ CREATION: Final = Lifecycle(
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",
-    "budget_exhausted": "Add credits, then resubmit; whether this one is charged is not documented, so that may pay"
-    " twice",
+    "budget_exhausted": "Add credits, then resubmit; this one may be charged in part, says the vendor's FAQ",
     "output_not_found": "Retry the same request",
     "image_too_large": "Resize the image",
     "unsupported_format": "Convert the input to a supported format",
@@ -141,9 +141,12 @@ def failure(generation: GenerationLike) -> GenerationFailedError:
     """Make the error of a job that failed: the class of its code, and what to do."""
     code = generation.failure_code or ""
     reason = generation.failure_reason or "no reason was given"
+    refunded = code in REFUNDED
+    told = " (refunded, says the FAQ)" if refunded else ""
     return _CLASSES.get(code, GenerationFailedError)(
-        f"generation {generation.id} failed: {code or 'no failure code'}: {reason}",
+        f"generation {generation.id} failed: {code or 'no failure code'}: {reason}{told}",
         generation=generation,
+        refunded=refunded,
         retryable=code in RETRYABLE,
         advice=_AFTER.get(code, "This code is not documented: look at the reason before sending it again"),
     )

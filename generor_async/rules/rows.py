@@ -215,13 +215,15 @@ class Verdict:
 _STAYS: Final = Verdict(to=None, charged=None)
 
 
-def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int) -> Verdict:
+def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int, refunds: bool = False) -> Verdict:
     """Tell what an error means for a row that is leased, submitting, or behind.
+
+    `refunds` believes the vendor where it says that a failed job is refunded.
 
     Raises the error itself where it is no error of the API or of the network.
     """
     if state in OPEN:
-        return _after_acceptance(error)
+        return _after_acceptance(error, refunds=refunds)
     if isinstance(error, DeadlineExceededError):
         # Only what never left raises it here: a paid call that left and ran out of time raises OutcomeUnknownError.
         return _again(attempt)
@@ -237,11 +239,11 @@ def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int) -> Ve
             return _without_effect(error, attempt)
 
 
-def _after_acceptance(error: Exception) -> Verdict:
+def _after_acceptance(error: Exception, *, refunds: bool) -> Verdict:
     if isinstance(error, BudgetExhaustedError):
         return Verdict(to="ready", charged=None, stops=True)
     if isinstance(error, GenerationFailedError):
-        return Verdict(to="failed", charged=None)
+        return Verdict(to="failed", charged=False if refunds and error.refunded else None)
     if isinstance(error, NotFoundError):
         return Verdict(to="unknown", charged=True)
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:

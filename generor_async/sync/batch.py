@@ -71,6 +71,7 @@ def run_batch(
     to: str | os.PathLike[str],
     max_credits: float | None = None,
     price: float | None = None,
+    refunds: bool = False,
     on_row: OnRow | None = None,
     concurrency: int | None = None,
     prompt_column: str | None = None,
@@ -87,7 +88,9 @@ def run_batch(
             if it has one.
         to: The folder for the journal, the results and the media; it is made if need be.
         max_credits: What may be spent, in the API's own credits.
-        price: What one generation costs, in US dollars, where Luma documents no price.
+        price: What one generation costs, in US dollars, where Luma's price lists have none.
+        refunds: Count what failed with `content_moderated`, `generation_failed` or `output_not_found` as refunded, as
+            Luma's FAQ says (page); else it counts against `max_credits`. Of earlier runs in the folder, too.
         on_row: Told of every row that ends.
         concurrency: How many rows may be in work at once.
         prompt_column: The column of a table that holds the prompt, where it has another name.
@@ -105,6 +108,7 @@ def run_batch(
             to=to,
             max_credits=max_credits,
             price=price,
+            refunds=refunds,
             on_row=on_row,
             concurrency=concurrency,
             prompt_column=prompt_column,

@@ -288,7 +288,7 @@ def test_a_job_that_the_money_ran_out_under_is_run_again_and_that_it_may_be_char
             with pytest.raises(BudgetExhaustedError) as caught:
                 _ = [outcome async for outcome in run_batch(luma, rows, to=tmp_path)]
             assert str(caught.value).endswith(
-                "Add credits, then resubmit; whether this one is charged is not documented, so that may pay twice."
+                "Add credits, then resubmit; this one may be charged in part, says the vendor's FAQ."
             )
             assert await counts(tmp_path) == {"ready": 1}
             assert len(simulator.ledger.charges) == times

@@ -224,10 +224,11 @@ MONEY = (
     ),
     assumed(
         "luma.money.failures_cost",
-        "What a failed generation has cost is not given back",
+        "What a failed generation has cost is not given back, the worst that a client can meet",
         "luma/test_api.py::test_a_job_that_fails_keeps_what_was_charged_at_submission",
         "test_switches.py::test_luma_refund_failures_gives_back_what_a_failed_job_cost",
         switch="luma_refund_failures",
+        otherwise="that of moderation, `generation_failed` and `output_not_found` is, as the FAQ says (page)",
     ),
     documented(
         "luma.money.no_balance",

@@ -30,6 +30,9 @@ __all__ = ["ChargeAt", "LumaApi"]
 
 ChargeAt = Literal["submit", "completion"]
 
+REFUNDED = frozenset({"content_moderated", "generation_failed", "output_not_found"})
+"""The failure codes of which the FAQ says that they are refunded (page)."""
+
 
 class LumaApi:
     """The Luma Agents API as one object: `routes` to be served, `client` and `generations` to be looked at.
@@ -58,7 +61,7 @@ class LumaApi:
         self.storage = storage
         self.charge_at: ChargeAt = charge_at
         self.refund_failures = refund_failures
-        """Whether what a failed job cost is given back."""
+        """Whether what a job cost is given back that failed with a code of `REFUNDED`."""
         self.suspended_may_read = suspended_may_read
         """Whether a client that is suspended or deactivated can still look at what it has."""
         self.generations: dict[str, Job] = {}
@@ -261,7 +264,7 @@ class LumaApi:
         while unsettled and unsettled[0][0] <= now:
             _, _, job = heapq.heappop(unsettled)
             state = job.state(now)
-            if self.refund_failures and job.charged and state == "failed":
+            if self.refund_failures and job.charged and state == "failed" and job.failure in REFUNDED:
                 _refund(job)
             if self.charge_at == "completion" and state == "completed":
                 _charge(job)
