@@ -239,6 +239,8 @@ class Operation:
     scope: str
     quota: tuple[str, ...]
     shows_job: bool
+    names: str
+    """The attribute of the result that repeats the id in the path; empty for none."""
     weighing: Weighing | None
     """None where each request is one unit."""
     timeout: float

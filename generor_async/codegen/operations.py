@@ -111,6 +111,7 @@ class OperationReader:
             scope=node["x-scope"],
             quota=tuple(node["x-quota"]),
             shows_job=node.get("x-shows-job", False),
+            names=python_name(node.get("x-names", "")),
             weighing=_weighing(node.get("x-weight")),
             timeout=float(node.get("x-timeout", timeout)),
             attempt_timeout=float(node.get("x-timeout", attempt_timeout)),

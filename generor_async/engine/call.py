@@ -149,7 +149,9 @@ class Call(Generic[T]):
         clock, operation = self._shared.clock, self._operation
         elapsed = clock.monotonic() - self._started
         try:
-            result = answer.read(operation.endpoint, self._context, reply, now=clock.time(), elapsed=elapsed)
+            result = answer.read(
+                operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
+            )
         finally:
             self._admission.answered(reply)
         if operation.endpoint.derive is not None:

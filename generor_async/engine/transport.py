@@ -12,20 +12,25 @@ import io
 import os
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client import ClientTimeout
-from attrs import frozen
+from attrs import field, frozen
 from multidict import CIMultiDict
 from yarl import URL
 
 from generor_async.engine.connector import Connector, abandon
+from generor_async.engine.quiet import NotQuietError, check_quiet
+from generor_async.rules.echo import Echoes
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 from generor_async.values.version import VERSION
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
 
 __all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "Transport", "describe", "env_proxy"]
 
@@ -33,6 +38,8 @@ USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
+SWITCHING = 101
+"""The status with which a server goes over to another protocol: nothing of HTTP comes on that connection any more."""
 LARGE_BODY = 1024 * 1024
 """Bytes above which aiohttp warns of a body that it is given in one piece."""
 
@@ -57,11 +64,15 @@ class _Stamped(aiohttp.ClientRequest):
     """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
 
     in_hand = False
+    protocol: "ResponseHandler | None" = None
     on_sent: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
 
-    async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        """Note the moment, and send."""
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Note the moment, and send; only over a connection that is quiet."""
+        protocol = self.protocol = conn.protocol
+        assert protocol is not None
+        check_quiet(protocol)
         self.in_hand = True
         if self.on_sent is not None:
             self.on_sent()
@@ -97,6 +108,18 @@ class Attempt:
         """Whether anything may have left this machine."""
         return getattr(self._request, "in_hand", False)
 
+    def end_connection(self, response: aiohttp.ClientResponse) -> None:
+        """Have the connection closed that a response came on, as soon as that is read: its next one isn't ours either.
+
+        It is in the pool already where the response came in one piece: then it is closed there, before others run.
+        """
+        protocol: ResponseHandler | None = getattr(self._request, "protocol", None)
+        if protocol is None:
+            return
+        protocol.force_close()
+        if response.connection is None:
+            protocol.close()
+
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
@@ -108,7 +131,13 @@ class Attempt:
             else:
                 request.on_sent = self._on_sent
         try:
-            return await handler(request)
+            while True:
+                try:
+                    return await handler(request)
+                except NotQuietError as error:
+                    # aiohttp has closed that connection; the next one may be quiet, at the latest one that is new.
+                    if not error.used:
+                        raise
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
@@ -126,6 +155,7 @@ class Connection:
     proxy: str | None
     ssl: ssl.SSLContext | aiohttp.Fingerprint | bool | None
     speed: float
+    echoes: Echoes = field(factory=Echoes)
 
 
 class AiohttpTransport:
@@ -135,13 +165,16 @@ class AiohttpTransport:
         self._speed = connection.speed
         self._limit = connection.max_reply_bytes
         self._key = connection.key
+        self._echoes = connection.echoes
         self._timeouts: dict[float, ClientTimeout] = {}
         self._ssl = True if connection.ssl is None else connection.ssl
         self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
 
     async def exchange(self, request: Request, attempt: Attempt, *, timeout: float) -> Reply:
         """Send the request once; raise TransportError when no whole reply came."""
-        body = request.body
+        body, request_id = request.body, request.headers.get("X-Request-Id", "")
+        echoes = self._echoes
+        echoes.sent(request_id)
         try:
             response = await self._sessions[request.reusable].request(
                 request.method,
@@ -153,15 +186,22 @@ class AiohttpTransport:
                 middlewares=(attempt,),
                 ssl=self._ssl,
             )
+            headers = response.headers
+            echoed = headers.get("X-Request-Id")
+            ours = (echoed == request_id and echoes.settled) or echoes.is_ours(request_id, echoed)
+            if not ours:
+                attempt.end_connection(response)
             try:
                 content = await self._read(response)
             except BaseException:
                 response.close()
                 raise
+            if response.status == SWITCHING:
+                response.close()
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error, sent=attempt.sent)
         else:
-            return Reply(status=response.status, headers=response.headers, body=content)
+            return Reply(status=response.status, headers=headers, body=content, misdirected=not ours)
         # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
         raise failure
 

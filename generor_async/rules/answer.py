@@ -1,6 +1,7 @@
 """From a whole answer to the result of a call, or to the error that it is."""
 
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from generor_async.errors import NotFoundError
 from generor_async.rules import outcome
@@ -13,14 +14,18 @@ __all__ = ["read"]
 T = TypeVar("T")
 
 
-def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: float, elapsed: float) -> T:
+def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path: str, now: float, elapsed: float) -> T:
     """Return the decoded result, or raise what the answer came to.
 
-    `now` is Unix seconds, against which dates are held; `elapsed` is the seconds since the call began.
+    `path` is what was asked for; `now` is Unix seconds, against which dates are held; `elapsed` is the seconds since
+    the call began.
     """
     succeeded = 200 <= reply.status < 300
     deletes = endpoint.method == "DELETE"
     body, garbled = _opened(reply)
+    if reply.misdirected:
+        echoed = reply.headers.get("X-Request-Id", "")
+        raise outcome.not_ours(context, reply, f"its X-Request-Id is {echoed!r}, which this request didn't carry")
     if garbled and succeeded:
         raise outcome.undecodable(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
@@ -36,6 +41,8 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, now: 
         result = endpoint.decode(body)
     except Misshapen as problem:
         raise outcome.misread(context, reply, body, problem) from None
+    if endpoint.names and not _names(path, identity := getattr(result, endpoint.names)):
+        raise outcome.not_ours(context, reply, f"it is about {identity!r}, and {path} was asked for")
     request_id = reply.headers.get("X-Request-Id", context.request_id)
     info = ResponseInfo(
         status=reply.status,
@@ -54,6 +61,18 @@ def _opened(reply: Reply) -> tuple[JSON, str]:
         return outcome.read_json(reply.body) if reply.body else None, ""
     except ValueError as error:
         return None if reply.status < 300 else outcome.text_of(reply.body), str(error)
+
+
+def _names(path: str, identity: str | int | None) -> bool:
+    """Tell whether a path names the id that a result has; one without an id is not held against it."""
+    if identity is None or f"/{identity}/" in f"{path}/":
+        return True
+    return _plain(str(identity)) in map(_plain, path.split("/"))
+
+
+def _plain(identity: str) -> str:
+    """Return an id as it can be compared: a server may write one another way than it was asked for."""
+    return unquote(identity).lower().replace("-", "")
 
 
 def _attach(result: Any, info: ResponseInfo) -> None:

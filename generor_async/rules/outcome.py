@@ -6,6 +6,7 @@
 | a timeout before the request left                                    | not_sent   |
 | the connection broke, or time ran out, after the request left        | unknown    |
 | an answer began and broke; a 2xx that isn't JSON                     | unknown    |
+| an answer to another request                                         | unknown    |
 | 429 (see `rules.refusal`) and the documented 4xx; any 3xx            | refused    |
 | a 4xx that the API doesn't document                                  | unknown    |
 | Luma's 502 and 503 in its own shape                                  | refused    |
@@ -48,6 +49,7 @@ __all__ = [
     "ids_in",
     "is_busy",
     "misread",
+    "not_ours",
     "read_json",
     "status_outcome",
     "still_away",
@@ -59,6 +61,9 @@ __all__ = [
 
 TEXT_KEPT = 65_536
 """Characters kept of an answer that isn't JSON."""
+
+IDS_TOLD = 3
+"""Ids that the message about another's answer names."""
 
 _ID = re.compile(r'"(?:id|creation_id|key_id|file_id)"\s*:\s*"?([\w-]{1,64})"?')
 _AFTER_UNKNOWN = {
@@ -187,6 +192,18 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
         body=_masked(body, context.endpoint.secrets),
         advice="The call took effect; the error's body holds what came",
         **context.known("done", reply),
+    )
+
+
+def not_ours(context: Context, reply: Reply, why: str) -> APIConnectionError:
+    """Make the error of an answer that was meant for another request: what came of this one, nobody can say.
+
+    The ids in it are another's: people are told of them, and the error has no body in which they could be found.
+    """
+    ids = ", ".join(ids_in(text_of(reply.body))[:IDS_TOLD])
+    return APIConnectionError(
+        f"an answer came that is not to this request: {why}" + (f" (it names {ids})" if ids else ""),
+        **context.known("unknown"),
     )
 
 

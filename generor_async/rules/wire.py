@@ -40,6 +40,8 @@ class Endpoint(Generic[T]):
     """Completes the result from the body that was sent."""
     shows_job: bool = False
     """Whether the answer is a job, with its state."""
+    names: str = ""
+    """The attribute of the result that repeats the id in the path: one with another id answers another request."""
     weighing: Weighing | None = field(default=None, repr=False, eq=False)
     """What a request weighs, and so the job that it submits or shows; one unit where nothing is said."""
     secrets: tuple[str, ...] = ()
@@ -86,6 +88,8 @@ class Reply:
     headers: Mapping[str, str] = field(repr=False)
     """Look-ups ignore case."""
     body: bytes = field(repr=False)
+    misdirected: bool = False
+    """Whether it is the answer to another request, by the X-Request-Id that it echoes."""
 
 
 class TransportError(Exception):

@@ -111,7 +111,7 @@ def test_an_error_is_read_with_all_that_it_says(corpus: Corpus, example: Example
     context.attempts = 1
     status = example.status or 400
     with pytest.raises(APIStatusError) as caught:
-        answer.read(target, context, printed(example), now=1_712_592_000.0, elapsed=0.5)
+        answer.read(target, context, printed(example), path=target.template, now=1_712_592_000.0, elapsed=0.5)
     error = caught.value
     told = example.json.get("error", {"message": example.json.get("detail"), "code": None, "status": status})
     assert (error.status_code, error.code, error.message) == (told["status"], told["code"], told["message"])

@@ -70,7 +70,8 @@ class Site:
         await asyncio.sleep(self.takes)
         self._under_way -= 1
         job: dict[str, Any] = {"type": "image", "model": "uni-1", "created_at": "2026-04-08T12:00:00Z", "output": []}
-        made = {**job, "id": f"job-{next(self._ids)}", "state": "completed"}
+        asked = request.target.rpartition("/")[2]
+        made = {**job, "id": f"job-{next(self._ids)}" if request.method == "POST" else asked, "state": "completed"}
         await (own(self.status) if away else answer(201 if request.method == "POST" else 200, made))(peer, request)
 
 

@@ -393,7 +393,12 @@ async def test_a_refusal_that_a_slot_of_our_own_ends_is_told_as_it_happens() -> 
     """One job runs when a submission is refused: its end frees a slot, and nobody can say when."""
     events: list[Event] = []
     done = answer(200, {**JOB, "state": "completed"})
-    site = script(CREATED, SLOTS, done, answer(201, {**JOB, "id": "two", "state": "queued"}))
+    accepted = answer(201, {**JOB, "id": "two", "state": "queued"})
+
+    async def by_method(peer: Peer, request: Arrived) -> None:
+        await (done if request.method == "GET" else accepted)(peer, request)
+
+    site = script(CREATED, SLOTS, by_method)
     async with Wire(site) as wire, luma(wire, events) as client:
         await client.generations.create(prompt="x")
         second = asyncio.create_task(client.generations.create(prompt="y"))

@@ -32,9 +32,9 @@ def decode_thing(value: Any) -> Thing:
     return Thing(raw=value, id=read_int(read_fields(value).get("id")))
 
 
-def read(target: Endpoint[Any], came: Reply, asked: Context | None = None) -> Any:
+def read(target: Endpoint[Any], came: Reply, asked: Context | None = None, *, path: str = "/things") -> Any:
     known = asked or Context(target, "ours")
-    return answer.read(target, known, came, now=0.0, elapsed=1.5)
+    return answer.read(target, known, came, path=path, now=0.0, elapsed=1.5)
 
 
 def came(value: Any, status: int = 200, **headers: str) -> Reply:

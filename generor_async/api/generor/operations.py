@@ -741,6 +741,7 @@ CREATIONS_GET: Final = Endpoint(
     decode=enveloped(models.decode_creation),
     timeout=60.0,
     attempt_timeout=30.0,
+    names="creation_id",
 )
 
 
@@ -767,6 +768,7 @@ CREATIONS_UPDATE: Final = Endpoint(
     decode=enveloped(models.decode_creation_leniently),
     timeout=60.0,
     attempt_timeout=30.0,
+    names="creation_id",
 )
 
 
@@ -828,6 +830,7 @@ CREATIONS_STATUS: Final = Endpoint(
     decode=enveloped(models.decode_creation_status),
     timeout=60.0,
     attempt_timeout=30.0,
+    names="creation_id",
 )
 
 

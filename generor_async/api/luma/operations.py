@@ -143,6 +143,7 @@ GENERATIONS_GET: Final = Endpoint(
     timeout=60.0,
     attempt_timeout=30.0,
     shows_job=True,
+    names="id",
     weighing=Weighing("uni-1", "image", {("uni-1-max", "image_edit"): 3}),
 )
 
@@ -321,6 +322,7 @@ FILES_GET: Final = Endpoint(
     decode=plain(models.decode_file),
     timeout=60.0,
     attempt_timeout=30.0,
+    names="id",
 )
 
 
@@ -383,6 +385,7 @@ FILES_COMPLETE: Final = Endpoint(
     decode=plain(models.decode_file),
     timeout=60.0,
     attempt_timeout=30.0,
+    names="id",
 )
 
 

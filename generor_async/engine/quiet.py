@@ -1,0 +1,54 @@
+"""Is a connection quiet? What comes on one before a request has left can't be the answer to it.
+
+aiohttp 3.14 hands out a connection on which a response lies already, and takes that for the answer to the next
+request; only the connection's protocol knows. What the event loop hasn't read yet, only the system knows.
+"""
+
+import select
+import sys
+import weakref
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+
+__all__ = ["NotQuietError", "check_quiet"]
+
+_USED: Final = weakref.WeakSet["ResponseHandler"]()
+"""The connections that have carried a request."""
+
+
+class NotQuietError(aiohttp.ClientError):
+    """Something came on a connection before the request left."""
+
+    def __init__(self, *, used: bool) -> None:
+        super().__init__("the server sent something before it was asked")
+        self.used = used
+        """Whether the connection has carried another request before."""
+
+
+def check_quiet(protocol: "ResponseHandler") -> None:
+    """Raise NotQuietError where something lies on a connection that a request is about to leave on.
+
+    On a new one, what the event loop hasn't read yet doesn't count: with TLS it is part of the handshake.
+    """
+    used = protocol in _USED
+    if protocol.should_close or (used and _has_arrived(protocol)):
+        raise NotQuietError(used=used)
+    if not used:
+        _USED.add(protocol)
+
+
+def _has_arrived(protocol: "ResponseHandler") -> bool:
+    """Tell whether something has come on a connection that the event loop hasn't read yet, its end included."""
+    transport = protocol.transport
+    sock = None if transport is None else transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    if sys.platform == "win32":
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,58 @@
+"""Whose answer is it? Told from the X-Request-Id that it echoes.
+
+Luma echoes the id that a request carried (documented); other servers may name requests by ids of their own, or not at
+all. So an id that nobody here has sent means something only where the server is known to echo ours.
+"""
+
+from typing import Final
+
+from attrs import define, field
+
+__all__ = ["Echoes"]
+
+PROOF: Final = 10
+"""Echoes of our ids after which a server is known to echo them."""
+CHANGED: Final = 3
+"""Ids in a row that were never ours, after which it is known to do so no longer: its ways have changed."""
+REMEMBERED: Final = 2_000
+"""Ids of ours that are remembered at least, and twice as many at most."""
+
+
+@define
+class Echoes:
+    """The request ids that one client sent, and what its server made of them."""
+
+    _recent: set[str] = field(factory=set[str], init=False)
+    _older: set[str] = field(factory=set[str], init=False)
+    _echoed: int = field(default=0, init=False)
+    _unknown: int = field(default=0, init=False)
+    """Ids in a row that were never ours."""
+    settled: bool = field(default=False, init=False)
+    """Whether the right id would teach nothing more: the server is known to echo, and has just done so."""
+
+    def sent(self, request_id: str) -> None:
+        """Note the id of a request that is about to leave."""
+        self._recent.add(request_id)
+        if len(self._recent) >= REMEMBERED:
+            self._older, self._recent = self._recent, set()
+
+    def is_ours(self, sent: str, echoed: str | None) -> bool:
+        """Tell whether an answer that carries the id `echoed` can be the answer to the request with the id `sent`."""
+        if echoed == sent:
+            self._echoed, self._unknown = self._echoed + 1, 0
+            self.settled = self._echoed >= PROOF
+            return True
+        if echoed is None or _same(echoed, sent):
+            return True
+        if echoed in self._recent or echoed in self._older:
+            return False
+        self._unknown += 1
+        self.settled = False
+        if self._unknown > CHANGED:
+            self._echoed = 0
+        return self._echoed < PROOF
+
+
+def _same(echoed: str, sent: str) -> bool:
+    """Compare ids that a server may have written another way."""
+    return echoed.strip().lower() == sent.strip().lower()
