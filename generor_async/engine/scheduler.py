@@ -284,13 +284,16 @@ class Scheduler(OfLoop, Generic[S]):
             failure = self._stateless(entry.known.id, found)
         assert failure is not None
         seen = entry.known.seen is not None or entry.known.id in self._jobs
-        if not entry.odd.end_with(polls.read_failure(failure, self._session.vendor), now, seen=seen):
+        says = polls.read_failure(failure, self._session.vendor)
+        if not entry.odd.end_with(says, now, seen=seen):
             entry.said = getattr(failure, "message", "")
             pause = failure.retry_after if isinstance(failure, APIStatusError) else None
             entry.floor, entry.trouble = now + (pause or 0.0), failure
         elif found is not None and self._kind.lifecycle.ends_unknown:
             self._found(entry, found, now)
         else:
+            if says == "absent":
+                self._session.gone(entry.known.id)
             for number, waiter in enumerate(_taken(entry)):
                 self._fail(waiter, copy.copy(failure) if number else failure)
 

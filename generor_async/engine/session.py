@@ -66,7 +66,9 @@ class Session:
             events=events,
             limits=limits,
             transports=PerLoop(open_transport),
-            lookouts=PerLoop(lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), clock)),
+            lookouts=PerLoop(
+                lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), self.gone, clock)
+            ),
             gates=PerLoop(lambda: Gates(clock)),
             budget=RetryBudget(),
             images=images,
@@ -107,6 +109,12 @@ class Session:
         """Count the calls that wait for a job to end."""
         slots = self.limits.slots
         return 0 if slots is None else len(slots.queue)
+
+    def gone(self, job_id: str) -> None:
+        """Note that there is no such job any more, so that it holds no slot."""
+        if (slots := self.limits.slots) is not None:
+            now = self.clock.monotonic()
+            slots.seen(job_id, now, asked=now, ended=True)
 
     async def close(self) -> None:
         """Close the running event loop's connections."""

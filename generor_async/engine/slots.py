@@ -13,7 +13,8 @@ from typing import Final
 from generor_async.engine.loops import OfLoop
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_slots import SharedSlots
-from generor_async.errors import GenerorAsyncError
+from generor_async.errors import GenerorAsyncError, NotFoundError
+from generor_async.rules.polls import OddPolls
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.usage import Lease
 from generor_async.rules.wait import Wait
@@ -89,9 +90,16 @@ class JobSlots:
 class Lookout(OfLoop):
     """Looks at jobs for the sake of their slots, for as long as calls of one client and event loop wait for one."""
 
-    def __init__(self, unwatched: Callable[[], list[str]], look: Callable[[str], Awaitable[object]], clock: Clock):
+    def __init__(
+        self,
+        unwatched: Callable[[], list[str]],
+        look: Callable[[str], Awaitable[object]],
+        gone: Callable[[str], None],
+        clock: Clock,
+    ) -> None:
         self._unwatched = unwatched
         self._look = look
+        self._gone = gone
         self._clock = clock
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
@@ -114,12 +122,20 @@ class Lookout(OfLoop):
         self._stop()
 
     async def _watch(self) -> None:
+        missing: dict[str, OddPolls] = {}
         while True:
             await self._clock.sleep(EVERY)
             for job_id in self._unwatched():
                 # What comes of the look is noted where all answers are. One that fails is made again in the next round.
                 with suppress(GenerorAsyncError):
-                    await self._look(job_id)
+                    try:
+                        await self._look(job_id)
+                    except NotFoundError:
+                        now = self._clock.monotonic()
+                        if missing.setdefault(job_id, OddPolls()).end_with("absent", now, seen=True):
+                            self._gone(job_id)
+                    else:
+                        missing.pop(job_id, None)
 
     def _stop(self) -> None:
         if self._task is not None:

@@ -7,7 +7,7 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Attempt
-from generor_async.errors import APIError, ConcurrentJobsError, NotFoundError
+from generor_async.errors import APIError, ConcurrentJobsError
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_said
 from generor_async.rules.refusal import Refusal
@@ -146,18 +146,15 @@ class Turn:
                 self._limits.lost(self._permit, now)
             self._permit = None
         slots, lease = self._limits.slots, self._lease
-        if slots is None:
+        if slots is None or lease is None:
             return
-        if lease is not None:
-            self._lease = None
-            if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
-                slots.refused(lease, now, self._refusal.wait, error.message)
-            elif _came_to(error, sent=sent) in {"unknown", "done"}:
-                slots.unknown(lease, now)
-            else:
-                slots.lost(lease, now)
-        elif isinstance(error, NotFoundError) and self._operation.endpoint.shows_job:
-            slots.seen(self._operation.path.rpartition("/")[2], now, asked=self._began, ended=True)
+        self._lease = None
+        if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
+            slots.refused(lease, now, self._refusal.wait, error.message)
+        elif _came_to(error, sent=sent) in {"unknown", "done"}:
+            slots.unknown(lease, now)
+        else:
+            slots.lost(lease, now)
 
 
 def _came_to(error: BaseException, *, sent: bool) -> Outcome:
