@@ -89,21 +89,21 @@ class GenerorAsyncError(Exception):
         """What to do about it, in a sentence; empty where nothing useful can be said."""
 
     def __str__(self) -> str:
-        known = [self._known] if self._known and self._known not in self.message and not self.take_up else []
-        return _line(self.message, self.advice, self._follow_up(), _aside(known))
+        return _line(self.message, self.advice, *self._named())
 
-    @property
-    def _known(self) -> str:
-        """The job or creation that is known, in words."""
+    def _named(self, *known: str) -> tuple[str, str]:
+        """Return how to take up the job or creation that is known, and what else is known, each as a sentence.
+
+        It is named once: by the message, by the first sentence, or else among what is known.
+        """
+        which = "" if self.creation_id is None else f"creation {self.creation_id}"
         if self.job_id is not None:
-            return f"job {self.job_id}"
-        return "" if self.creation_id is None else f"creation {self.creation_id}"
-
-    def _follow_up(self) -> str:
-        if not self.take_up:
-            return ""
-        which = "it" if self._known in self.message else self._known
-        return f"{which[0].upper()}{which[1:]} {self.take_up}"
+            which = f"job {self.job_id}"
+        said = (self.job_id or which) in self.message
+        if which and not said and not self.take_up:
+            known = (which, *known)
+        subject = "It" if said else f"{which[:1].upper()}{which[1:]}"
+        return f"{subject} {self.take_up}" if self.take_up else "", f"({', '.join(known)})" if known else ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default pickling of exceptions drops the cause, and an OutcomeUnknownError's says what cut it off.
@@ -116,10 +116,6 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
     for name, value in state.items():
         setattr(error, name, value)
     return error
-
-
-def _aside(known: list[str]) -> str:
-    return f"({', '.join(known)})" if known else ""
 
 
 def _line(*parts: str) -> str:
@@ -160,12 +156,10 @@ class APIError(GenerorAsyncError):
 
     def __str__(self) -> str:
         what = f"{self.operation}: {self._what()}" if self.operation else self._what()
-        known = [self._known] if self._known and self._known not in what and not self.take_up else []
-        if self.request_id:
-            known.append(f"request id {self.request_id}")
+        known = [f"request id {self.request_id}"] if self.request_id else []
         if self.attempts > 1:
             known.append(f"{self.attempts} attempts")
-        return _line(what, self.advice, self._follow_up(), _aside(known))
+        return _line(what, self.advice, *self._named(*known))
 
 
 class APIConnectionError(APIError):

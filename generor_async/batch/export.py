@@ -21,8 +21,8 @@ Format: TypeAlias = Literal["jsonl", "csv"]
 FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv")
 
 FIELDS: Final = (
-    "id", "place", "state", "files", "remote_ids", "credits", "dollars", "attempts", "problem", "submitted_at",
-    "ended_at",
+    "id", "place", "state", "files", "remote_ids", "credits", "dollars", "attempts", "call_id", "problem",
+    "submitted_at", "ended_at",
 )  # fmt: skip
 """The columns of a table before those of the parameters."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
@@ -81,6 +81,7 @@ def _told(row: Row, credit_dollars: float | None) -> Mapping[str, JSON]:
         "credits": row.held + row.charged_before,
         "dollars": None if dollars is None else round(dollars, DIGITS),
         "attempts": row.attempt,
+        "call_id": row.call_id,
         "problem": problem["message"] if row.state != "done" else "",
         "submitted_at": _time(row.submitted_at),
         "ended_at": _time(row.ended_at),

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
-from generor_async.api.generor.models import GeneratedCreation, GenerateResult, decode_generated_creation
+from generor_async.api.generor.models import Creation, GeneratedCreation, GenerateResult, decode_generated_creation
 from generor_async.api.luma.models import Generation
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files, names_file
@@ -17,9 +17,10 @@ from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.client import Client
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import DownloadError, PermissionDeniedError
+from generor_async.errors import DownloadError, GenerorAsyncError, PermissionDeniedError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
+from generor_async.rules.polls import OddPolls, read_failure
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON
 
@@ -29,6 +30,9 @@ FILES_A_FOLDER: Final = 1_000
 """Rows whose outputs share a folder: large folders are slow."""
 KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
 """Fields of a creation that are not kept beside its files; no address is."""
+
+AGAIN_AFTER_ODD: Final = 5.0
+"""Seconds after which a creation is asked for again whose answer was odd."""
 
 BeforeSending = Callable[[], Awaitable[None]]
 
@@ -148,6 +152,7 @@ class LumaWork:
 
     async def complete(self, row: Row, made: Any) -> Generation:
         """Wait for the job."""
+        self._client._jobs.saw(row.remote_ids[0])  # pyright: ignore[reportPrivateUsage] # the journal vouches for it
         job: Job = made if isinstance(made, Job) else self._client.generations.job(row.remote_ids[0])
         return await job.wait()
 
@@ -224,9 +229,21 @@ class GenerorWork:
         return made if made is not None else [await self._fetched(int(id_)) for id_ in row.remote_ids]
 
     async def _fetched(self, creation_id: int) -> GeneratedCreation:
-        creation = await self._client.creations.get(creation_id)
+        creation = await self._looked_at(creation_id)
         # What `generate` shows at the top stands in the generator's own data here.
         return decode_generated_creation({**(creation.generator_data or {}), **creation.raw})
+
+    async def _looked_at(self, creation_id: int) -> Creation:
+        """Return a creation that the journal vouches for: an odd answer is asked for again before it is believed."""
+        odd, clock = OddPolls(), self._client._clock  # pyright: ignore[reportPrivateUsage]
+        while True:
+            try:
+                return await self._client.creations.get(creation_id)
+            except GenerorAsyncError as error:
+                says = read_failure(error, GENEROR)
+                if says == "says_nothing" or odd.end_with(says, clock.monotonic(), seen=True):
+                    raise
+            await clock.sleep(AGAIN_AFTER_ODD)
 
     async def store(self, row: Row, made: Any, folder: Path) -> JSON:
         """Download the creations' media, and write down their texts."""

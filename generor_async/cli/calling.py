@@ -17,7 +17,6 @@ from generor_async import (
     AsyncGeneror,
     AsyncLuma,
     BadRequestError,
-    DeadlineExceededError,
     Event,
     GenerationFailedError,
     GenerorAsyncError,
@@ -222,8 +221,8 @@ class Call:
 def _explained(error: GenerorAsyncError) -> str:
     """Return an error in a line, and what came of an answer that nobody can be sure of below it."""
     line = str(error)
-    if isinstance(error, DeadlineExceededError) and error.job_id is not None:
-        return f"{line} ({LOOK.format(id=error.job_id)})"
+    if error.job_id is not None and error.take_up:
+        line = f"{line} ({LOOK.format(id=error.job_id)})"
     if isinstance(error, OutcomeUnknownError):
         ids = [f"ids in what came of the answer: {', '.join(error.ids)}"] if error.ids else []
         body = [f"what came of the answer: {str(error.body)[:BODY_SHOWN]}"] if error.body else []

@@ -73,6 +73,7 @@ async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path
         "credits": 6.0,
         "dollars": 0.018,
         "attempts": 1,
+        "call_id": "r1",
         "problem": "",
         "submitted_at": "2023-11-14T22:13:20.250Z",
         "ended_at": "2023-11-14T22:13:29.000Z",

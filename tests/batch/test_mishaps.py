@@ -3,6 +3,7 @@
 Whatever it is, nothing that was paid for is lost, nothing is paid for twice, and a sentence says what to do.
 """
 
+import asyncio
 import json
 import os
 import tempfile
@@ -20,6 +21,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import make_ready, read_status
 from generor_async.errors import InvalidRequestError, JournalError
+from generor_async.rules.polls import ODD_SECONDS
 from generor_async.simulator import Simulator
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.testing import run
@@ -257,6 +259,42 @@ def test_a_creation_that_is_gone_is_not_looked_for_in_the_account(tmp_path: Path
             assert (lost.state, lost.remote_ids) == ("unknown", (str(creation.creation_id),))
             assert [outcome async for outcome in run_batch(generor, rows, to=tmp_path)] == []
             assert len(simulator.ledger.charges) == 1
+
+    run(main())
+
+
+def test_a_job_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        simulator.faults.add_spec("storage.get=500")
+        with pytest.raises(DownloadError):
+            _ = [outcome async for outcome in run_batch(luma, pictures(1), to=tmp_path)]
+        simulator.faults.clear()
+        simulator.faults.add_spec("luma.generations.get=wrong_type:2x")
+        jobs = simulator.luma.generations
+        missing = dict(jobs)
+        jobs.clear()
+        asyncio.get_running_loop().call_later(ODD_SECONDS, jobs.update, missing)
+        async with AsyncLuma(**simulator.luma_options) as later:
+            (done,) = [outcome async for outcome in run_batch(later, pictures(1), to=tmp_path)]
+        assert (done.state, done.attempts, len(simulator.ledger.charges)) == ("done", 1, 1)
+
+    in_luma(test)
+
+
+def test_a_creation_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator(tier="pro") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            rows = [{"slug": "image", "prompt": "heron 0", "model_id": 10003}]
+            simulator.faults.add_spec("storage.get=500")
+            simulator.faults.add_spec("generor.files.*=500")
+            with pytest.raises(DownloadError):
+                _ = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            simulator.faults.clear()
+            (creation,) = [one for one in simulator.generor.account.creations if one.prompt == "heron 0"]
+            creation.deleted = True
+            asyncio.get_running_loop().call_later(ODD_SECONDS - 1, setattr, creation, "deleted", False)
+            (done,) = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            assert (done.state, len(simulator.ledger.charges)) == ("done", 1)
 
     run(main())
 
