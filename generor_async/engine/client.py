@@ -14,6 +14,7 @@ from generor_async.engine import auth
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Downloads, Output, Progress
 from generor_async.engine.events import EventStream
+from generor_async.engine.inspection import Inspection
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
 from generor_async.engine.media import ImageFetcher, reach_for_images
 from generor_async.engine.options import Options
@@ -22,7 +23,7 @@ from generor_async.engine.transport import AiohttpTransport, Connection, env_pro
 from generor_async.engine.uploads import Uploads
 from generor_async.engine.web import Reach, Web
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.vendors import Vendor
+from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
 
@@ -140,6 +141,7 @@ class Client:
             limits=limits,
             look=self._look,
             images=self._images,
+            inspect=Inspection(vendor, address, fetches_itself=self._images is not None) if vendor is LUMA else None,
         )
         self._spent = False
         self._bind()

@@ -20,6 +20,7 @@ from generor_async.engine.web import Reach, Web, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, media_types, ranges, retry
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
+from generor_async.rules.luma_checks import LARGEST_VIDEO
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
@@ -49,14 +50,16 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
         if not path.is_file():
             raise refused(" is a folder" if path.is_dir() else " is not a file")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            data = file.read(LARGEST_INLINE) if size <= LARGEST_INLINE else file.read(media_types.HEAD)
+            size, data = os.fstat(file.fileno()).st_size, file.read(media_types.HEAD)
+            is_video = (reference.media_type or media_types.sniff(data) or "").startswith("video/")
+            if size <= (LARGEST_VIDEO if is_video else LARGEST_INLINE):
+                data += file.read(size)
     except OSError as error:
         raise refused(f" cannot be read ({error.strerror})") from None
-    if size > LARGEST_INLINE:
-        if (reference.media_type or media_types.sniff(data) or "").startswith("video/"):
-            advice = "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
-            raise refused(" is larger than 50 MB", advice)
+    if is_video and size > LARGEST_VIDEO:
+        advice = "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
+        raise refused(" is larger than 200 MB", advice)
+    if not is_video and size > LARGEST_INLINE:
         raise refused(f": {TOO_LARGE}", "Resize it")
     try:
         media_type = reference.media_type or media_types.of_file(data[: media_types.HEAD], path.name)

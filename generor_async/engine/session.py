@@ -5,7 +5,7 @@ when to go again. `engine.admission` keeps the one deadline of a call, and waits
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -26,7 +26,7 @@ from generor_async.errors import APIError, InvalidRequestError
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Form, Operation, Request
-from generor_async.values import JSON, Clock, Secret
+from generor_async.values import JSON, Clock, Secret, is_object
 
 __all__ = ["Session"]
 
@@ -54,6 +54,7 @@ class Session:
         limits: Limits,
         look: Callable[[str], Operation[Any]],
         images: media.ImageFetcher | None = None,
+        inspect: Callable[[str, Mapping[str, JSON]], None] | None = None,
     ) -> None:
         self.vendor = vendor
         self.base_url = base_url
@@ -61,6 +62,8 @@ class Session:
         self.clock = clock
         self.events = events
         self.limits = limits
+        self._inspect = inspect
+        """Told of every JSON object and form that is about to be sent; what it raises is raised."""
         self._shared = ClientParts(
             clock=clock,
             events=events,
@@ -139,7 +142,9 @@ class Session:
                 body = dict[str, Any](body or {}) | dict(options.extra_body)
             if body is not None:
                 headers["Content-Type"] = "application/json"
-                body = await _serialize(body, endpoint.name)
+                body = await _serialize(body, endpoint.name, self._inspect)
+        elif self._inspect is not None:
+            self._inspect(endpoint.name, body.fields)
         return Request(
             method=endpoint.method,
             url=url,
@@ -149,13 +154,16 @@ class Session:
         )
 
 
-async def _serialize(body: JSON, operation: str) -> bytes:
+async def _serialize(body: JSON, operation: str, inspect: Callable[[str, Mapping[str, JSON]], None] | None) -> bytes:
     """Return a body as JSON; only one that holds files of this machine has to wait for them."""
     try:
         try:
             text = _dumps(body)
         except TypeError:
-            text = _dumps(await media.inlined(body, operation))
+            body = await media.inlined(body, operation)
+            text = _dumps(body)
+        if inspect is not None and is_object(body):
+            inspect(operation, body)
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, APIError):

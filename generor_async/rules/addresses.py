@@ -5,7 +5,7 @@ What fetches a URL that came from elsewhere must not be led to a router, a cloud
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["is_loopback", "is_public"]
+__all__ = ["is_address", "is_loopback", "is_public"]
 
 _UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -26,6 +26,11 @@ def is_public(address: str) -> bool:
     if inner is not None:
         return inner.is_global and not inner.is_multicast
     return parsed in _UNICAST and parsed.is_global
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is a numeric address."""
+    return _parsed(host) is not None
 
 
 def is_loopback(address: str) -> bool:

@@ -4,7 +4,7 @@ A name and a header say what somebody believes; the bytes are what a reader of t
 nothing, the other two count, but not if a file of that type would have told.
 """
 
-__all__ = ["EXTENSIONS", "HEAD", "extension", "image", "of_file", "of_output", "sniff"]
+__all__ = ["ALIASES", "EXTENSIONS", "HEAD", "extension", "image", "of_file", "of_output", "sniff"]
 
 HEAD = 64
 """How many of the first bytes are looked at."""
@@ -29,7 +29,7 @@ _SIGNED = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/x-exr", "video/webm"}
 )
 """Types of which every file tells itself by its first bytes."""
-_ALIASES = {"image/jpg": "image/jpeg", "video/x-m4v": "video/mp4", "audio/x-wav": "audio/wav"}
+ALIASES = {"image/jpg": "image/jpeg", "video/x-m4v": "video/mp4", "audio/x-wav": "audio/wav"}
 _SUFFIXES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -105,7 +105,7 @@ def of_output(head: bytes, content_type: str, wanted: str) -> str:
     """
     found = sniff(head)
     if found is None:
-        found = _ALIASES.get(content_type, content_type)
+        found = ALIASES.get(content_type, content_type)
         is_media = found.startswith(("image/", "video/", "audio/")) and found != "image/svg+xml"
         if found in _SIGNED or (is_media and _is_text(head)):
             raise ValueError(f"the host calls it {found}, but its first bytes are of something else")

@@ -35,7 +35,7 @@ async def test_a_type_that_is_given_is_believed(tmp_path: Path) -> None:
         (".", "is a folder"),
         ("text.txt", "Name its type"),
         ("large.png", "Image exceeds 50 MB size limit. Resize it"),
-        ("large.mp4", "is larger than 50 MB. Upload it with files.upload"),
+        ("large.mp4", "is larger than 200 MB. Upload it with files.upload"),
         ("really-a-gif.png", "is named as image/png, but its first bytes are of image/gif"),
         ("pipe.png", "is not a file"),
         ("x" * 300, "cannot be read|is not a file"),
@@ -46,10 +46,10 @@ async def test_a_file_that_cannot_go_is_refused(tmp_path: Path, name: str, words
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "really-a-gif.png").write_bytes(b"GIF89a")
     os.mkfifo(tmp_path / "pipe.png")
-    for large, head in (("large.png", b""), ("large.mp4", b"\0\0\0\x20ftypisom")):
+    for large, head, megabytes in (("large.png", b"", 50), ("large.mp4", b"\0\0\0\x20ftypisom", 200)):
         with (tmp_path / large).open("wb") as file:
             file.write(head)
-            file.truncate(50 * 1024 * 1024 + 1)
+            file.truncate(megabytes * 1024 * 1024 + 1)
     with pytest.raises(InvalidRequestError, match=words) as caught:
         await media.inlined({"source": MediaRef.file(tmp_path / name)}, "luma.generations.create")
     assert (caught.value.field, caught.value.operation) == ("file", "luma.generations.create")

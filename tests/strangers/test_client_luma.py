@@ -154,6 +154,7 @@ async def test_jobs_end_in_any_order_and_one_failure_does_not_stop_the_others() 
 
 
 @virtual
+@pytest.mark.filterwarnings("ignore:.*aspect ratios:UserWarning")  # the client says so before the server does
 @pytest.mark.parametrize(
     ("switches", "params", "kind", "text"),
     [

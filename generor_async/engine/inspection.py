@@ -1,0 +1,53 @@
+"""A look at each Luma request before it leaves.
+
+What is certain to be refused isn't sent; of what pages advise against it warns, once.
+"""
+
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from generor_async.engine.auth import is_loopback
+from generor_async.rules import luma_checks
+from generor_async.rules.vendors import Vendor
+from generor_async.values import JSON
+
+__all__ = ["Inspection"]
+
+PACKAGE: Final = __name__.partition(".")[0]
+
+
+class Inspection:
+    """Knows the API's address, and what was said already."""
+
+    def __init__(self, vendor: Vendor, base_url: str, *, fetches_itself: bool) -> None:
+        self._is_own = base_url == vendor.base_url
+        """Whether it is the vendor's own server: another one may take what that one refuses."""
+        self._is_local = is_loopback(urlsplit(base_url).hostname or "")
+        self._fetches_itself = fetches_itself
+        self._said = set[str]()
+
+    def __call__(self, operation: str, body: Mapping[str, JSON]) -> None:
+        """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each kind, of the rest."""
+        if self._is_own:
+            luma_checks.refuse(body)
+        if operation != "luma.generations.create":
+            return
+        for remark in luma_checks.remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
+            if remark.name not in self._said:
+                self._said.add(remark.name)
+                warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """Return the `stacklevel` of the first frame that isn't this package's, as seen by whoever calls this."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_ours(names: Mapping[str, Any]) -> bool:
+    return str(names.get("__name__")).partition(".")[0] == PACKAGE
