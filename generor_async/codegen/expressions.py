@@ -19,6 +19,7 @@ from generor_async.codegen.ir import (
 
 __all__ = [
     "check_calls",
+    "checked_value",
     "guard",
     "json_value",
     "lenient_value",
@@ -138,32 +139,70 @@ def _reader(kind: Type, api: Api) -> str:
 
 
 def json_value(parameter: Parameter) -> str:
-    """Return the expression that puts an argument into a JSON body."""
-    name = parameter.name
+    """Return the expression that looks at an argument, and puts it into a JSON body."""
+    name, checked = parameter.name, checked_value(parameter)
     match parameter.type:
         case Scalar("datetime"):
-            made = f"{name}.isoformat()"
+            made = f"{checked}.isoformat()"
         case ListOf() | MapOf() | Ref():
-            return f"to_json({name})"
+            made = f"to_json({checked})"
         case _:
-            return name
+            made = checked
     return f"None if {name} is None else {made}" if parameter.nullable else made
 
 
 def query_value(parameter: Parameter) -> str:
-    """Return the expression that puts an argument into a query or a form."""
-    name = parameter.name
+    """Return the expression that looks at an argument, and puts it into a query or a form."""
+    checked = checked_value(parameter)
     match parameter.type:
         case Scalar("str") | Choice():
-            return name
+            return checked
         case Scalar("bool"):
-            return f'"true" if {name} else "false"'
+            return f'"true" if {checked} else "false"'
         case Scalar("datetime"):
-            return f"{name}.isoformat()"
+            return f"{checked}.isoformat()"
         case Scalar("int" | "float"):
-            return f"str({name})"
+            return f"str({checked})"
         case _:
-            raise SpecError(f"{name}: no way to put a {parameter.type} into a query")
+            raise SpecError(f"{parameter.name}: no way to put a {parameter.type} into a query")
+
+
+KINDS: Mapping[str, str] = {
+    "str": "text",
+    "int": "whole",
+    "float": "number",
+    "bool": "truth",
+    "datetime": "moment",
+    "bytes": "data",
+}
+"""The function of `rules.arguments` that looks at each scalar."""
+
+
+def checked_value(parameter: Parameter) -> str:
+    """Return the call that gives an argument's value, if it is of the kind that goes there."""
+    given = f"{parameter.name}, {parameter.name!r}"
+    match parameter.type:
+        case Scalar(kind) if kind in KINDS:
+            function = KINDS[kind]
+        case Choice():
+            function = "text"
+        case OneOf(members) if set(members) <= {Scalar("str"), Scalar("int")}:
+            function = "text_or_whole"
+        case ListOf(Choice() | Scalar("str")):
+            function = "texts"
+        case ListOf(Ref("MediaRef")):
+            function = "media"
+        case Ref("MediaRef"):
+            function = "medium"
+        case Ref(name):
+            return f"arguments.instance({given}, models.{name})"
+        case ListOf():
+            function = "items"
+        case MapOf():
+            function = "mapping"
+        case _:
+            raise SpecError(f"{parameter.name}: no way to look at a {parameter.type} before it is sent")
+    return f"arguments.{function}({given})"
 
 
 def path_expression(operation: Operation) -> str:
@@ -171,16 +210,16 @@ def path_expression(operation: Operation) -> str:
     path = operation.template
     arguments = operation.sent_in("path")
     for parameter in arguments:
-        path = path.replace(f"{{{parameter.name}}}", f"{{segment({parameter.name}, '{parameter.wire}')}}")
+        name = parameter.name
+        given = checked_value(parameter) if parameter.type == Scalar("int") else f"segment({name}, {name!r})"
+        path = path.replace(f"{{{name}}}", f"{{{given}}}")
     return f'f"{path}"' if arguments else f'"{path}"'
 
 
 def check_calls(parameter: Parameter) -> list[str]:
-    """Return the calls that look at an argument before anything is sent."""
+    """Return the calls that hold an argument against its bounds before anything is sent."""
     calls: list[str] = []
-    if isinstance(parameter.type, ListOf) and not any(check.function == "items" for check in parameter.checks):
-        calls.append(f"checks.items({parameter.name}, {parameter.wire!r})")
     for check in parameter.checks:
         given = [f"{key}={value!r}" for key, value in check.arguments]
-        calls.append(f"checks.{check.function}({parameter.name}, {parameter.wire!r}, {', '.join(given)})")
+        calls.append(f"checks.{check.function}({parameter.name}, {parameter.name!r}, {', '.join(given)})")
     return calls

@@ -297,8 +297,7 @@ class Operation:
     @property
     def refuses(self) -> bool:
         """Whether building it may raise."""
-        names = any(each.where == "path" and each.type != Scalar("int") for each in self.parameters)
-        return names or bool(self.check) or any(each.checks for each in self.parameters)
+        return bool(self.parameters)
 
     def sent_in(self, *places: Place) -> tuple[Parameter, ...]:
         """Return the arguments that travel in one of `places`."""

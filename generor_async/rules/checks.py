@@ -52,10 +52,8 @@ def within(
 
 
 def items(value: Sequence[object] | Unset | None, name: str, *, at_most: int | None = None, refusal: str = "") -> None:
-    """Refuse a list that is too long, and a single string where a list of strings has to be."""
-    if isinstance(value, str):
-        raise InvalidRequestError(name, f"{name} must be a list", advice=f"Write [{value[:40]!r}]")
-    if at_most is not None and isinstance(value, Sequence) and len(value) > at_most:
+    """Refuse a list that is too long."""
+    if at_most is not None and isinstance(value, Sequence) and not isinstance(value, str) and len(value) > at_most:
         raise InvalidRequestError(
             name, refusal or f"{name} takes at most {at_most} entries", advice=f"It has {len(value)}"
         )

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from attrs import define, field, frozen
 
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, Conduct, Secret
@@ -114,9 +115,9 @@ class TransportError(Exception):
         """What came of an answer that broke off."""
 
 
-def segment(value: str | int | Secret, name: str) -> str:
+def segment(value: str | Secret, name: str) -> str:
     """Return `value` as one segment of a path, percent-encoded: a `/` in it stays inside the segment."""
-    text = value.reveal() if isinstance(value, Secret) else str(value)
+    text = arguments.text(value.reveal() if isinstance(value, Secret) else value, name)
     if text in {"", ".", ".."}:
         raise InvalidRequestError(name, f"{name} must not be {text!r}")
     return quote(text, safe="")

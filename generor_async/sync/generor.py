@@ -89,6 +89,7 @@ class ApiKeysResource(Twin[AsyncApiKeysResource]):
             The key; it is not shown again.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -106,6 +107,7 @@ class ApiKeysResource(Twin[AsyncApiKeysResource]):
             key_id: The key's id, as `api_keys.create` and `api_keys.list` return it.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -172,6 +174,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             The comment.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -188,6 +191,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             comment_id: The comment's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -209,6 +213,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             The comment as voted on.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -356,6 +361,7 @@ class Creations(Twin[AsyncCreations]):
             The creation.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -380,6 +386,7 @@ class Creations(Twin[AsyncCreations]):
             The creation as changed.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -398,6 +405,7 @@ class Creations(Twin[AsyncCreations]):
             creation_id: The creation's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -418,6 +426,7 @@ class Creations(Twin[AsyncCreations]):
             The status.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -544,6 +553,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             The generators.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -981,6 +991,7 @@ class RatingsResource(Twin[AsyncRatingsResource]):
             The rating.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1046,6 +1057,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             The team.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1066,6 +1078,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             The team with its members.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1081,6 +1094,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             team_id: The team's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1102,6 +1116,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             The team with its members.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1121,6 +1136,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             user_id: The member's user id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1164,6 +1180,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             The new invite code.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1242,6 +1259,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             The profile as changed.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.

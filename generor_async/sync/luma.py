@@ -328,6 +328,7 @@ class Files(Twin[AsyncFiles]):
             The pages, fetched as they are asked for.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
@@ -365,6 +366,7 @@ class Files(Twin[AsyncFiles]):
             The file was recorded.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
@@ -410,6 +412,7 @@ class Files(Twin[AsyncFiles]):
             The file was recorded.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.

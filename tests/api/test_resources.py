@@ -30,7 +30,7 @@ VALUES: dict[str, Any] = {
     "layering": UNSET,
     "video": UNSET,
 }
-"""What an argument of this name gets; the others get 1 or "1", by their annotation."""
+"""What an argument of this name gets; the others get True, 1 or "1", by their annotation."""
 
 
 class Recorder:
@@ -58,6 +58,8 @@ def methods() -> Iterator[Any]:
 def value(parameter: inspect.Parameter) -> Any:
     if parameter.name in VALUES:
         return VALUES[parameter.name]
+    if "bool" in str(parameter.annotation):
+        return True
     return 1 if "int" in str(parameter.annotation) or "float" in str(parameter.annotation) else "1"
 
 

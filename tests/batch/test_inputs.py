@@ -70,7 +70,7 @@ async def test_a_line_that_is_no_json_in_the_middle_of_ten_thousand_is_named_and
         ('{"prompt": "\\ud800"}', "it holds half of a surrogate pair, which is no text: remove it"),
         ('{"prompt": "x", "id": ""}', "its id must be text of 1 to 200 characters, or a whole number: correct it"),
         ('{"prompt": "x", "id": true}', "its id must be text of 1 to 200 characters"),
-        ('{"prompt": "x", "id": null, "style": 7, "image_ref": "cat.png"}', "image_ref must be a list. Write ['cat"),
+        ('{"prompt": "x", "id": null, "style": 7}', "style must be a string, not int. Write it in quotes"),
         ('{"prompt": "x", "type": "image_edit", "source": {"path": "no.png"}}', "source: /here/no.png cannot be read"),
         ('{"prompt": "x", "type": "image_edit"}', "source is required for type 'image_edit'"),
         (json.dumps({"prompt": "x" * 6_001}), "prompt: Prompt must be between 1 and 6000 characters. It has 6,001."),

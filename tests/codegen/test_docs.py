@@ -62,7 +62,10 @@ def test_a_method_tells_arguments_result_and_errors() -> None:
     paragraphs = read.split("\n\n")
     assert paragraphs[:3] == ["Return one thing.", "More.", "Still more."]
     assert [each.splitlines()[0] for each in paragraphs[3:]] == ["Args:", "Returns:", "Raises:"]
-    assert paragraphs[-1].splitlines()[1] == "    NotFoundError: 404: No such thing."
+    assert paragraphs[-1].splitlines()[1:] == [
+        "    InvalidRequestError: An argument can never be right; nothing was sent.",
+        "    NotFoundError: 404: No such thing.",
+    ]
 
 
 def test_a_paged_method_tells_how_many_items_it_gives() -> None:

@@ -33,7 +33,7 @@ def test_an_operation_is_told_what_its_requests_weigh() -> None:
 def test_path_parameters_are_positional_and_renamed_in_the_path() -> None:
     found = only_operation("/things/{id}", parameters=[{**ID, "x-python": "thing_id"}])
     assert signature(found) == "thing_id: int"
-    assert path_expression(found) == "f\"/things/{segment(thing_id, 'id')}\""
+    assert path_expression(found) == "f\"/things/{arguments.whole(thing_id, 'thing_id')}\""
     assert found.template == "/things/{thing_id}"
 
 
@@ -66,10 +66,10 @@ def test_a_query_parameter_may_be_positional() -> None:
 @pytest.mark.parametrize(
     ("node", "expected"),
     [
-        ({"type": "string"}, "q"),
-        ({"type": "integer"}, "str(q)"),
-        ({"type": "boolean"}, '"true" if q else "false"'),
-        ({"type": "string", "x-datetime": True}, "q.isoformat()"),
+        ({"type": "string"}, "arguments.text(q, 'q')"),
+        ({"type": "integer"}, "str(arguments.whole(q, 'q'))"),
+        ({"type": "boolean"}, '"true" if arguments.truth(q, \'q\') else "false"'),
+        ({"type": "string", "x-datetime": True}, "arguments.moment(q, 'q').isoformat()"),
     ],
 )
 def test_a_query_holds_text(node: dict[str, Any], expected: str) -> None:
@@ -79,15 +79,19 @@ def test_a_query_holds_text(node: dict[str, Any], expected: str) -> None:
 @pytest.mark.parametrize(
     ("node", "annotation", "value"),
     [
-        ({"type": ["string", "integer"]}, "str | int", "q"),
-        ({"type": "array", "items": {"type": "string"}}, "list[str] | tuple[str, ...]", "to_json(q)"),
-        ({"type": "array", "items": {"type": "integer"}}, "Sequence[int]", "to_json(q)"),
-        ({"type": "object"}, "Mapping[str, Any]", "to_json(q)"),
-        ({"type": "string", "x-datetime": True}, "datetime", "q.isoformat()"),
+        ({"type": ["string", "integer"]}, "str | int", "arguments.text_or_whole(q, 'q')"),
+        (
+            {"type": "array", "items": {"type": "string"}},
+            "list[str] | tuple[str, ...]",
+            "to_json(arguments.texts(q, 'q'))",
+        ),
+        ({"type": "array", "items": {"type": "integer"}}, "Sequence[int]", "to_json(arguments.items(q, 'q'))"),
+        ({"type": "object"}, "Mapping[str, Any]", "to_json(arguments.mapping(q, 'q'))"),
+        ({"type": "string", "x-datetime": True}, "datetime", "arguments.moment(q, 'q').isoformat()"),
         (
             {"type": ["string", "null"], "x-datetime": True},
             "datetime | Unset | None",
-            "None if q is None else q.isoformat()",
+            "None if q is None else arguments.moment(q, 'q').isoformat()",
         ),
     ],
 )

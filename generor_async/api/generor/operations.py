@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from generor_async.api.generor import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import checks, derived
+from generor_async.rules import arguments, checks, derived
 from generor_async.rules.envelope import (
     PageData,
     bare_or_enveloped,
@@ -140,10 +140,13 @@ def generators_list(*, status: models.GeneratorFilter | Unset = UNSET) -> Operat
 
     Args:
         status: Which generators to list.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
     query: dict[str, str] = {}
     if status is not UNSET:
-        query["status"] = status
+        query["status"] = arguments.text(status, "status")
     return Operation(GENERATORS_LIST, "/generators", query=query)
 
 
@@ -211,14 +214,14 @@ def generators_list_creations(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(GENERATORS_LIST_CREATIONS, f"/generators/{segment(slug, 'slug')}/creations", query=query)
 
 
@@ -330,78 +333,78 @@ def generators_estimate(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
+    body: dict[str, Any] = {"model_id": arguments.whole(model_id, "model_id")}
+    if prompt is not UNSET:
+        body["prompt"] = arguments.text(prompt, "prompt")
+    if privacy_mode is not UNSET:
+        body["privacy_mode"] = arguments.whole(privacy_mode, "privacy_mode")
+    if team_id is not UNSET:
+        body["team_id"] = arguments.whole(team_id, "team_id")
+    if count is not UNSET:
+        body["count"] = arguments.whole(count, "count")
+    if language is not UNSET:
+        body["language"] = arguments.text(language, "language")
+    if temperature is not UNSET:
+        body["temperature"] = arguments.number(temperature, "temperature")
+    if preference is not UNSET:
+        body["preference"] = arguments.text_or_whole(preference, "preference")
+    if preference_two is not UNSET:
+        body["preference_two"] = arguments.text_or_whole(preference_two, "preference_two")
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = arguments.text_or_whole(aspect_ratio, "aspect_ratio")
+    if image_url is not UNSET:
+        body["image_url"] = arguments.text(image_url, "image_url")
+    if seconds is not UNSET:
+        body["seconds"] = arguments.whole(seconds, "seconds")
+    if generate_audio is not UNSET:
+        body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
+    if ending_frame_url is not UNSET:
+        body["ending_frame_url"] = arguments.text(ending_frame_url, "ending_frame_url")
+    if reference_images is not UNSET:
+        body["reference_images"] = to_json(arguments.texts(reference_images, "reference_images"))
+    if reference_videos is not UNSET:
+        body["reference_videos"] = to_json(arguments.texts(reference_videos, "reference_videos"))
+    if reference_audio is not UNSET:
+        body["reference_audio"] = arguments.text(reference_audio, "reference_audio")
+    if video_url is not UNSET:
+        body["video_url"] = arguments.text(video_url, "video_url")
+    if parameters is not UNSET:
+        body["parameters"] = to_json(arguments.mapping(parameters, "parameters"))
+    if user_text is not UNSET:
+        body["user_text"] = arguments.text(user_text, "user_text")
+    if user_text_two is not UNSET:
+        body["user_text_two"] = arguments.text(user_text_two, "user_text_two")
+    if avoid_duplicates is not UNSET:
+        body["avoid_duplicates"] = arguments.truth(avoid_duplicates, "avoid_duplicates")
+    if thinking_mode is not UNSET:
+        body["thinking_mode"] = arguments.text(thinking_mode, "thinking_mode")
+    if story_context is not UNSET:
+        body["story_context"] = arguments.text(story_context, "story_context")
+    if character_context is not UNSET:
+        body["character_context"] = arguments.text(character_context, "character_context")
+    if character_name is not UNSET:
+        body["character_name"] = arguments.text(character_name, "character_name")
+    if character_id is not UNSET:
+        body["character_id"] = arguments.text_or_whole(character_id, "character_id")
+    if support_for is not UNSET:
+        body["support_for"] = arguments.whole(support_for, "support_for")
+    if mode is not UNSET:
+        body["mode"] = arguments.text(mode, "mode")
+    if model_speech is not UNSET:
+        body["model_speech"] = arguments.whole(model_speech, "model_speech")
+    if item_index is not UNSET:
+        body["item_index"] = arguments.whole(item_index, "item_index")
+    if total_count is not UNSET:
+        body["total_count"] = arguments.whole(total_count, "total_count")
+    if translation_of is not UNSET:
+        body["translation_of"] = arguments.whole(translation_of, "translation_of")
+    if source_language is not UNSET:
+        body["source_language"] = arguments.text(source_language, "source_language")
     checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
     checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
     checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
     checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
     checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
-    body: dict[str, Any] = {"model_id": model_id}
-    if prompt is not UNSET:
-        body["prompt"] = prompt
-    if privacy_mode is not UNSET:
-        body["privacy_mode"] = privacy_mode
-    if team_id is not UNSET:
-        body["team_id"] = team_id
-    if count is not UNSET:
-        body["count"] = count
-    if language is not UNSET:
-        body["language"] = language
-    if temperature is not UNSET:
-        body["temperature"] = temperature
-    if preference is not UNSET:
-        body["preference"] = preference
-    if preference_two is not UNSET:
-        body["preference_two"] = preference_two
-    if aspect_ratio is not UNSET:
-        body["aspect_ratio"] = aspect_ratio
-    if image_url is not UNSET:
-        body["image_url"] = image_url
-    if seconds is not UNSET:
-        body["seconds"] = seconds
-    if generate_audio is not UNSET:
-        body["generate_audio"] = generate_audio
-    if ending_frame_url is not UNSET:
-        body["ending_frame_url"] = ending_frame_url
-    if reference_images is not UNSET:
-        body["reference_images"] = to_json(reference_images)
-    if reference_videos is not UNSET:
-        body["reference_videos"] = to_json(reference_videos)
-    if reference_audio is not UNSET:
-        body["reference_audio"] = reference_audio
-    if video_url is not UNSET:
-        body["video_url"] = video_url
-    if parameters is not UNSET:
-        body["parameters"] = to_json(parameters)
-    if user_text is not UNSET:
-        body["user_text"] = user_text
-    if user_text_two is not UNSET:
-        body["user_text_two"] = user_text_two
-    if avoid_duplicates is not UNSET:
-        body["avoid_duplicates"] = avoid_duplicates
-    if thinking_mode is not UNSET:
-        body["thinking_mode"] = thinking_mode
-    if story_context is not UNSET:
-        body["story_context"] = story_context
-    if character_context is not UNSET:
-        body["character_context"] = character_context
-    if character_name is not UNSET:
-        body["character_name"] = character_name
-    if character_id is not UNSET:
-        body["character_id"] = character_id
-    if support_for is not UNSET:
-        body["support_for"] = support_for
-    if mode is not UNSET:
-        body["mode"] = mode
-    if model_speech is not UNSET:
-        body["model_speech"] = model_speech
-    if item_index is not UNSET:
-        body["item_index"] = item_index
-    if total_count is not UNSET:
-        body["total_count"] = total_count
-    if translation_of is not UNSET:
-        body["translation_of"] = translation_of
-    if source_language is not UNSET:
-        body["source_language"] = source_language
     return Operation(GENERATORS_ESTIMATE, f"/generators/{segment(slug, 'slug')}/estimate", body=body)
 
 
@@ -512,78 +515,78 @@ def generators_generate(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
+    body: dict[str, Any] = {"model_id": arguments.whole(model_id, "model_id")}
+    if prompt is not UNSET:
+        body["prompt"] = arguments.text(prompt, "prompt")
+    if privacy_mode is not UNSET:
+        body["privacy_mode"] = arguments.whole(privacy_mode, "privacy_mode")
+    if team_id is not UNSET:
+        body["team_id"] = arguments.whole(team_id, "team_id")
+    if count is not UNSET:
+        body["count"] = arguments.whole(count, "count")
+    if language is not UNSET:
+        body["language"] = arguments.text(language, "language")
+    if temperature is not UNSET:
+        body["temperature"] = arguments.number(temperature, "temperature")
+    if preference is not UNSET:
+        body["preference"] = arguments.text_or_whole(preference, "preference")
+    if preference_two is not UNSET:
+        body["preference_two"] = arguments.text_or_whole(preference_two, "preference_two")
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = arguments.text_or_whole(aspect_ratio, "aspect_ratio")
+    if image_url is not UNSET:
+        body["image_url"] = arguments.text(image_url, "image_url")
+    if seconds is not UNSET:
+        body["seconds"] = arguments.whole(seconds, "seconds")
+    if generate_audio is not UNSET:
+        body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
+    if ending_frame_url is not UNSET:
+        body["ending_frame_url"] = arguments.text(ending_frame_url, "ending_frame_url")
+    if reference_images is not UNSET:
+        body["reference_images"] = to_json(arguments.texts(reference_images, "reference_images"))
+    if reference_videos is not UNSET:
+        body["reference_videos"] = to_json(arguments.texts(reference_videos, "reference_videos"))
+    if reference_audio is not UNSET:
+        body["reference_audio"] = arguments.text(reference_audio, "reference_audio")
+    if video_url is not UNSET:
+        body["video_url"] = arguments.text(video_url, "video_url")
+    if parameters is not UNSET:
+        body["parameters"] = to_json(arguments.mapping(parameters, "parameters"))
+    if user_text is not UNSET:
+        body["user_text"] = arguments.text(user_text, "user_text")
+    if user_text_two is not UNSET:
+        body["user_text_two"] = arguments.text(user_text_two, "user_text_two")
+    if avoid_duplicates is not UNSET:
+        body["avoid_duplicates"] = arguments.truth(avoid_duplicates, "avoid_duplicates")
+    if thinking_mode is not UNSET:
+        body["thinking_mode"] = arguments.text(thinking_mode, "thinking_mode")
+    if story_context is not UNSET:
+        body["story_context"] = arguments.text(story_context, "story_context")
+    if character_context is not UNSET:
+        body["character_context"] = arguments.text(character_context, "character_context")
+    if character_name is not UNSET:
+        body["character_name"] = arguments.text(character_name, "character_name")
+    if character_id is not UNSET:
+        body["character_id"] = arguments.text_or_whole(character_id, "character_id")
+    if support_for is not UNSET:
+        body["support_for"] = arguments.whole(support_for, "support_for")
+    if mode is not UNSET:
+        body["mode"] = arguments.text(mode, "mode")
+    if model_speech is not UNSET:
+        body["model_speech"] = arguments.whole(model_speech, "model_speech")
+    if item_index is not UNSET:
+        body["item_index"] = arguments.whole(item_index, "item_index")
+    if total_count is not UNSET:
+        body["total_count"] = arguments.whole(total_count, "total_count")
+    if translation_of is not UNSET:
+        body["translation_of"] = arguments.whole(translation_of, "translation_of")
+    if source_language is not UNSET:
+        body["source_language"] = arguments.text(source_language, "source_language")
     checks.length(prompt, "prompt", at_most=10000, refusal="prompt must be at most 10,000 characters")
     checks.within(count, "count", at_least=1, at_most=10, refusal="count must be between 1 and 10")
     checks.within(temperature, "temperature", at_least=0, at_most=2, refusal="temperature must be between 0.0 and 2.0")
     checks.items(reference_images, "reference_images", at_most=9, refusal="reference_images must have at most 9 URLs")
     checks.items(reference_videos, "reference_videos", at_most=3, refusal="reference_videos must have at most 3 URLs")
-    body: dict[str, Any] = {"model_id": model_id}
-    if prompt is not UNSET:
-        body["prompt"] = prompt
-    if privacy_mode is not UNSET:
-        body["privacy_mode"] = privacy_mode
-    if team_id is not UNSET:
-        body["team_id"] = team_id
-    if count is not UNSET:
-        body["count"] = count
-    if language is not UNSET:
-        body["language"] = language
-    if temperature is not UNSET:
-        body["temperature"] = temperature
-    if preference is not UNSET:
-        body["preference"] = preference
-    if preference_two is not UNSET:
-        body["preference_two"] = preference_two
-    if aspect_ratio is not UNSET:
-        body["aspect_ratio"] = aspect_ratio
-    if image_url is not UNSET:
-        body["image_url"] = image_url
-    if seconds is not UNSET:
-        body["seconds"] = seconds
-    if generate_audio is not UNSET:
-        body["generate_audio"] = generate_audio
-    if ending_frame_url is not UNSET:
-        body["ending_frame_url"] = ending_frame_url
-    if reference_images is not UNSET:
-        body["reference_images"] = to_json(reference_images)
-    if reference_videos is not UNSET:
-        body["reference_videos"] = to_json(reference_videos)
-    if reference_audio is not UNSET:
-        body["reference_audio"] = reference_audio
-    if video_url is not UNSET:
-        body["video_url"] = video_url
-    if parameters is not UNSET:
-        body["parameters"] = to_json(parameters)
-    if user_text is not UNSET:
-        body["user_text"] = user_text
-    if user_text_two is not UNSET:
-        body["user_text_two"] = user_text_two
-    if avoid_duplicates is not UNSET:
-        body["avoid_duplicates"] = avoid_duplicates
-    if thinking_mode is not UNSET:
-        body["thinking_mode"] = thinking_mode
-    if story_context is not UNSET:
-        body["story_context"] = story_context
-    if character_context is not UNSET:
-        body["character_context"] = character_context
-    if character_name is not UNSET:
-        body["character_name"] = character_name
-    if character_id is not UNSET:
-        body["character_id"] = character_id
-    if support_for is not UNSET:
-        body["support_for"] = support_for
-    if mode is not UNSET:
-        body["mode"] = mode
-    if model_speech is not UNSET:
-        body["model_speech"] = model_speech
-    if item_index is not UNSET:
-        body["item_index"] = item_index
-    if total_count is not UNSET:
-        body["total_count"] = total_count
-    if translation_of is not UNSET:
-        body["translation_of"] = translation_of
-    if source_language is not UNSET:
-        body["source_language"] = source_language
     return Operation(GENERATORS_GENERATE, f"/generators/{segment(slug, 'slug')}/generate", body=body)
 
 
@@ -622,16 +625,16 @@ def creations_list(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if generator is not UNSET:
-        query["generator"] = generator
+        query["generator"] = arguments.text(generator, "generator")
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(CREATIONS_LIST, "/creations", query=query)
 
 
@@ -672,16 +675,16 @@ def creations_list_public(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if generator is not UNSET:
-        query["generator"] = generator
+        query["generator"] = arguments.text(generator, "generator")
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(CREATIONS_LIST_PUBLIC, "/creations/public", query=query)
 
 
@@ -718,14 +721,14 @@ def creations_search(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
-    query: dict[str, str] = {"q": q}
+    query: dict[str, str] = {"q": arguments.text(q, "q")}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(CREATIONS_SEARCH, "/creations/search", query=query)
 
 
@@ -752,8 +755,11 @@ def creations_get(creation_id: int) -> Operation[models.Creation]:
 
     Args:
         creation_id: The creation's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(CREATIONS_GET, f"/creations/{segment(creation_id, 'creation_id')}")
+    return Operation(CREATIONS_GET, f"/creations/{arguments.whole(creation_id, 'creation_id')}")
 
 
 CREATIONS_UPDATE: Final = Endpoint(
@@ -783,13 +789,16 @@ def creations_update(
         creation_id: The creation's id.
         privacy_mode: Who may see the creation, 0 for everyone or 1 for its owner.
         license: The license, 1 for Open GO-1.0 or 2 for Exclusive GE-1.0.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
     body: dict[str, Any] = {}
     if privacy_mode is not UNSET:
-        body["privacy_mode"] = privacy_mode
+        body["privacy_mode"] = arguments.whole(privacy_mode, "privacy_mode")
     if license is not UNSET:
-        body["license"] = license
-    return Operation(CREATIONS_UPDATE, f"/creations/{segment(creation_id, 'creation_id')}", body=body)
+        body["license"] = arguments.whole(license, "license")
+    return Operation(CREATIONS_UPDATE, f"/creations/{arguments.whole(creation_id, 'creation_id')}", body=body)
 
 
 CREATIONS_DELETE: Final = Endpoint(
@@ -814,8 +823,11 @@ def creations_delete(creation_id: int) -> Operation[None]:
 
     Args:
         creation_id: The creation's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(CREATIONS_DELETE, f"/creations/{segment(creation_id, 'creation_id')}")
+    return Operation(CREATIONS_DELETE, f"/creations/{arguments.whole(creation_id, 'creation_id')}")
 
 
 CREATIONS_STATUS: Final = Endpoint(
@@ -841,8 +853,11 @@ def creations_status(creation_id: int) -> Operation[models.CreationStatus]:
 
     Args:
         creation_id: The creation's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(CREATIONS_STATUS, f"/creations/{segment(creation_id, 'creation_id')}/status")
+    return Operation(CREATIONS_STATUS, f"/creations/{arguments.whole(creation_id, 'creation_id')}/status")
 
 
 MODELS_LIST: Final = Endpoint(
@@ -924,7 +939,7 @@ def models_get(type: models.ModelType, model_id: int) -> Operation[models.Model]
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(MODELS_GET, f"/models/{segment(type, 'type')}/{segment(model_id, 'model_id')}")
+    return Operation(MODELS_GET, f"/models/{segment(type, 'type')}/{arguments.whole(model_id, 'model_id')}")
 
 
 USERS_ME: Final = Endpoint(
@@ -970,12 +985,15 @@ def users_update_me(*, bio: str | Unset = UNSET, website: str | Unset = UNSET) -
     Args:
         bio: What the user says about themself.
         website: The URL of the user's website.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
     body: dict[str, Any] = {}
     if bio is not UNSET:
-        body["bio"] = bio
+        body["bio"] = arguments.text(bio, "bio")
     if website is not UNSET:
-        body["website"] = website
+        body["website"] = arguments.text(website, "website")
     return Operation(USERS_UPDATE_ME, "/users/me", body=body)
 
 
@@ -1044,14 +1062,14 @@ def users_list_creations(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(USERS_LIST_CREATIONS, f"/users/{segment(username, 'username')}/creations", query=query)
 
 
@@ -1088,14 +1106,14 @@ def users_list_followers(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(USERS_LIST_FOLLOWERS, f"/users/{segment(username, 'username')}/followers", query=query)
 
 
@@ -1132,14 +1150,14 @@ def users_list_following(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(USERS_LIST_FOLLOWING, f"/users/{segment(username, 'username')}/following", query=query)
 
 
@@ -1273,8 +1291,11 @@ def teams_create(*, name: str) -> Operation[models.Team]:
 
     Args:
         name: The team's name.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    body: dict[str, Any] = {"name": name}
+    body: dict[str, Any] = {"name": arguments.text(name, "name")}
     return Operation(TEAMS_CREATE, "/teams", body=body)
 
 
@@ -1300,8 +1321,11 @@ def teams_get(team_id: int) -> Operation[models.Team]:
 
     Args:
         team_id: The team's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(TEAMS_GET, f"/teams/{segment(team_id, 'team_id')}")
+    return Operation(TEAMS_GET, f"/teams/{arguments.whole(team_id, 'team_id')}")
 
 
 TEAMS_LEAVE: Final = Endpoint(
@@ -1324,8 +1348,11 @@ def teams_leave(team_id: int) -> Operation[None]:
 
     Args:
         team_id: The team's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(TEAMS_LEAVE, f"/teams/{segment(team_id, 'team_id')}")
+    return Operation(TEAMS_LEAVE, f"/teams/{arguments.whole(team_id, 'team_id')}")
 
 
 TEAMS_ADD_MEMBER: Final = Endpoint(
@@ -1351,9 +1378,12 @@ def teams_add_member(team_id: int, *, username: str) -> Operation[models.Team]:
     Args:
         team_id: The team's id.
         username: The user's name.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    body: dict[str, Any] = {"username": username}
-    return Operation(TEAMS_ADD_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members", body=body)
+    body: dict[str, Any] = {"username": arguments.text(username, "username")}
+    return Operation(TEAMS_ADD_MEMBER, f"/teams/{arguments.whole(team_id, 'team_id')}/members", body=body)
 
 
 TEAMS_REMOVE_MEMBER: Final = Endpoint(
@@ -1379,8 +1409,14 @@ def teams_remove_member(team_id: int, user_id: int) -> Operation[None]:
     Args:
         team_id: The team's id.
         user_id: The member's user id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(TEAMS_REMOVE_MEMBER, f"/teams/{segment(team_id, 'team_id')}/members/{segment(user_id, 'user_id')}")
+    return Operation(
+        TEAMS_REMOVE_MEMBER,
+        f"/teams/{arguments.whole(team_id, 'team_id')}/members/{arguments.whole(user_id, 'user_id')}",
+    )
 
 
 TEAMS_JOIN: Final = Endpoint(
@@ -1436,8 +1472,11 @@ def teams_regenerate_invite(team_id: int) -> Operation[models.Invite]:
 
     Args:
         team_id: The team's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(TEAMS_REGENERATE_INVITE, f"/teams/{segment(team_id, 'team_id')}/invite")
+    return Operation(TEAMS_REGENERATE_INVITE, f"/teams/{arguments.whole(team_id, 'team_id')}/invite")
 
 
 TEAMS_LIST_CREATIONS: Final = Endpoint(
@@ -1471,15 +1510,15 @@ def teams_list_creations(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
-    return Operation(TEAMS_LIST_CREATIONS, f"/teams/{segment(team_id, 'team_id')}/creations", query=query)
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    return Operation(TEAMS_LIST_CREATIONS, f"/teams/{arguments.whole(team_id, 'team_id')}/creations", query=query)
 
 
 COMMENTS_LIST: Final = Endpoint(
@@ -1515,15 +1554,15 @@ def comments_list(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
-    return Operation(COMMENTS_LIST, f"/creations/{segment(creation_id, 'creation_id')}/comments", query=query)
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
+    return Operation(COMMENTS_LIST, f"/creations/{arguments.whole(creation_id, 'creation_id')}/comments", query=query)
 
 
 COMMENTS_CREATE: Final = Endpoint(
@@ -1550,11 +1589,14 @@ def comments_create(creation_id: int, *, text: str, parent_id: int | Unset | Non
         creation_id: The creation's id.
         text: What to say.
         parent_id: The id of the comment that this one answers; None for one of its own.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    body: dict[str, Any] = {"text": text}
+    body: dict[str, Any] = {"text": arguments.text(text, "text")}
     if parent_id is not UNSET:
-        body["parent_id"] = parent_id
-    return Operation(COMMENTS_CREATE, f"/creations/{segment(creation_id, 'creation_id')}/comments", body=body)
+        body["parent_id"] = None if parent_id is None else arguments.whole(parent_id, "parent_id")
+    return Operation(COMMENTS_CREATE, f"/creations/{arguments.whole(creation_id, 'creation_id')}/comments", body=body)
 
 
 COMMENTS_DELETE: Final = Endpoint(
@@ -1577,8 +1619,11 @@ def comments_delete(comment_id: int) -> Operation[None]:
 
     Args:
         comment_id: The comment's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(COMMENTS_DELETE, f"/comments/{segment(comment_id, 'comment_id')}")
+    return Operation(COMMENTS_DELETE, f"/comments/{arguments.whole(comment_id, 'comment_id')}")
 
 
 COMMENTS_VOTE: Final = Endpoint(
@@ -1604,9 +1649,12 @@ def comments_vote(comment_id: int, *, vote: models.VoteVote) -> Operation[models
     Args:
         comment_id: The comment's id.
         vote: Which way to vote.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    body: dict[str, Any] = {"vote": vote}
-    return Operation(COMMENTS_VOTE, f"/comments/{segment(comment_id, 'comment_id')}/vote", body=body)
+    body: dict[str, Any] = {"vote": arguments.text(vote, "vote")}
+    return Operation(COMMENTS_VOTE, f"/comments/{arguments.whole(comment_id, 'comment_id')}/vote", body=body)
 
 
 RATINGS_GET: Final = Endpoint(
@@ -1631,8 +1679,11 @@ def ratings_get(creation_id: int) -> Operation[models.Rating]:
 
     Args:
         creation_id: The creation's id.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(RATINGS_GET, f"/creations/{segment(creation_id, 'creation_id')}/rating")
+    return Operation(RATINGS_GET, f"/creations/{arguments.whole(creation_id, 'creation_id')}/rating")
 
 
 RATINGS_RATE: Final = Endpoint(
@@ -1662,9 +1713,9 @@ def ratings_rate(creation_id: int, *, score: int) -> Operation[models.Rating]:
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
+    body: dict[str, Any] = {"score": arguments.whole(score, "score")}
     checks.within(score, "score", at_least=1, at_most=5, refusal="score must be between 1 and 5")
-    body: dict[str, Any] = {"score": score}
-    return Operation(RATINGS_RATE, f"/creations/{segment(creation_id, 'creation_id')}/rating", body=body)
+    return Operation(RATINGS_RATE, f"/creations/{arguments.whole(creation_id, 'creation_id')}/rating", body=body)
 
 
 CREDITS_BALANCE: Final = Endpoint(
@@ -1722,16 +1773,16 @@ def credits_list_transactions(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if type is not UNSET:
-        query["type"] = type
+        query["type"] = arguments.text(type, "type")
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(CREDITS_LIST_TRANSACTIONS, "/credits/transactions", query=query)
 
 
@@ -1770,16 +1821,16 @@ def feed_list(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     query: dict[str, str] = {}
     if generator is not UNSET:
-        query["generator"] = generator
+        query["generator"] = arguments.text(generator, "generator")
     if page is not UNSET:
-        query["page"] = str(page)
+        query["page"] = str(arguments.whole(page, "page"))
     if per_page is not UNSET:
-        query["per_page"] = str(per_page)
+        query["per_page"] = str(arguments.whole(per_page, "per_page"))
     if sort is not UNSET:
-        query["sort"] = sort
+        query["sort"] = arguments.text(sort, "sort")
+    checks.within(per_page, "per_page", at_most=100, refusal="per_page must be at most 100")
     return Operation(FEED_LIST, "/feed", query=query)
 
 
@@ -1833,11 +1884,13 @@ def api_keys_create(
         name: A name to know the key by.
         scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for generating; a key
             without scopes may do everything.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    checks.items(scopes, "scopes")
-    body: dict[str, Any] = {"name": name}
+    body: dict[str, Any] = {"name": arguments.text(name, "name")}
     if scopes is not UNSET:
-        body["scopes"] = to_json(scopes)
+        body["scopes"] = to_json(arguments.texts(scopes, "scopes"))
     return Operation(API_KEYS_CREATE, "/api-keys", body=body)
 
 
@@ -1863,8 +1916,11 @@ def api_keys_revoke(key_id: int) -> Operation[None]:
 
     Args:
         key_id: The key's id, as `api_keys.create` and `api_keys.list` return it.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    return Operation(API_KEYS_REVOKE, f"/api-keys/{segment(key_id, 'key_id')}")
+    return Operation(API_KEYS_REVOKE, f"/api-keys/{arguments.whole(key_id, 'key_id')}")
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint[Any]]] = MappingProxyType(

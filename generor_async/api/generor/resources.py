@@ -86,6 +86,7 @@ class GeneratorsResource:
             The generators.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -565,6 +566,7 @@ class CreationsResource:
             The creation.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -589,6 +591,7 @@ class CreationsResource:
             The creation as changed.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -609,6 +612,7 @@ class CreationsResource:
             creation_id: The creation's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -629,6 +633,7 @@ class CreationsResource:
             The status.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -742,6 +747,7 @@ class UsersResource:
             The profile as changed.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -983,6 +989,7 @@ class TeamsResource:
             The team.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1003,6 +1010,7 @@ class TeamsResource:
             The team with its members.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1018,6 +1026,7 @@ class TeamsResource:
             team_id: The team's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1039,6 +1048,7 @@ class TeamsResource:
             The team with its members.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1058,6 +1068,7 @@ class TeamsResource:
             user_id: The member's user id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1101,6 +1112,7 @@ class TeamsResource:
             The new invite code.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1204,6 +1216,7 @@ class CommentsResource:
             The comment.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1220,6 +1233,7 @@ class CommentsResource:
             comment_id: The comment's id.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1241,6 +1255,7 @@ class CommentsResource:
             The comment as voted on.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1271,6 +1286,7 @@ class RatingsResource:
             The rating.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.
@@ -1443,6 +1459,7 @@ class ApiKeysResource:
             The key; it is not shown again.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A parameter is invalid.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
@@ -1460,6 +1477,7 @@ class ApiKeysResource:
             key_id: The key's id, as `api_keys.create` and `api_keys.list` return it.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             AuthenticationError: 401: The API key is missing or invalid.
             PermissionDeniedError: 403: The key is valid, but lacks the permission or the scope.
             NotFoundError: 404: The resource doesn't exist.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from generor_async.api.luma import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import checks
+from generor_async.rules import arguments, checks
 from generor_async.rules.envelope import (
     PageData,
     cursor_page_of,
@@ -101,31 +101,33 @@ def generations_create(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
+    body: dict[str, Any] = {"prompt": arguments.text(prompt, "prompt")}
+    if model is not UNSET:
+        body["model"] = arguments.text(model, "model")
+    if type is not UNSET:
+        body["type"] = arguments.text(type, "type")
+    if aspect_ratio is not UNSET:
+        body["aspect_ratio"] = None if aspect_ratio is None else arguments.text(aspect_ratio, "aspect_ratio")
+    if style is not UNSET:
+        body["style"] = arguments.text(style, "style")
+    if output_format is not UNSET:
+        body["output_format"] = None if output_format is None else arguments.text(output_format, "output_format")
+    if web_search is not UNSET:
+        body["web_search"] = arguments.truth(web_search, "web_search")
+    if image_ref is not UNSET:
+        body["image_ref"] = to_json(arguments.media(image_ref, "image_ref"))
+    if source is not UNSET:
+        body["source"] = None if source is None else to_json(arguments.medium(source, "source"))
+    if layering is not UNSET:
+        body["layering"] = (
+            None if layering is None else to_json(arguments.instance(layering, "layering", models.LayeringOptions))
+        )
+    if video is not UNSET:
+        body["video"] = None if video is None else to_json(arguments.instance(video, "video", models.VideoOptions))
+    if user_id is not UNSET:
+        body["user_id"] = None if user_id is None else arguments.text(user_id, "user_id")
     checks.length(prompt, "prompt", at_least=1, at_most=6000, refusal="Prompt must be between 1 and 6000 characters")
     checks.items(image_ref, "image_ref", at_most=9, refusal="image_ref supports up to 9 reference images")
-    body: dict[str, Any] = {"prompt": prompt}
-    if model is not UNSET:
-        body["model"] = model
-    if type is not UNSET:
-        body["type"] = type
-    if aspect_ratio is not UNSET:
-        body["aspect_ratio"] = aspect_ratio
-    if style is not UNSET:
-        body["style"] = style
-    if output_format is not UNSET:
-        body["output_format"] = output_format
-    if web_search is not UNSET:
-        body["web_search"] = web_search
-    if image_ref is not UNSET:
-        body["image_ref"] = to_json(image_ref)
-    if source is not UNSET:
-        body["source"] = to_json(source)
-    if layering is not UNSET:
-        body["layering"] = to_json(layering)
-    if video is not UNSET:
-        body["video"] = to_json(video)
-    if user_id is not UNSET:
-        body["user_id"] = user_id
     checks.luma_generation(body)
     return Operation(GENERATIONS_CREATE, "/generations", body=body)
 
@@ -196,16 +198,19 @@ def files_list(
         cursor: Where to go on, as the page before said in `next_cursor`.
         purpose: Only files with this purpose.
         state: Only files in this state.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
     query: dict[str, str] = {}
     if limit is not UNSET:
-        query["limit"] = str(limit)
+        query["limit"] = str(arguments.whole(limit, "limit"))
     if cursor is not UNSET:
-        query["cursor"] = cursor
+        query["cursor"] = arguments.text(cursor, "cursor")
     if purpose is not UNSET:
-        query["purpose"] = purpose
+        query["purpose"] = arguments.text(purpose, "purpose")
     if state is not UNSET:
-        query["state"] = state
+        query["state"] = arguments.text(state, "state")
     return Operation(FILES_LIST, "/files", query=query)
 
 
@@ -247,16 +252,22 @@ def files_create(
         purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance.
         expires_at: After this time the server may delete the file.
         user_id: An opaque tag of the caller's end user, as on `generations.create`.
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
-    body: dict[str, Any] = {"mime_type": mime_type, "size_bytes": size_bytes}
+    body: dict[str, Any] = {
+        "mime_type": arguments.text(mime_type, "mime_type"),
+        "size_bytes": arguments.whole(size_bytes, "size_bytes"),
+    }
     if filename is not UNSET:
-        body["filename"] = filename
+        body["filename"] = None if filename is None else arguments.text(filename, "filename")
     if purpose is not UNSET:
-        body["purpose"] = purpose
+        body["purpose"] = arguments.text(purpose, "purpose")
     if expires_at is not UNSET:
-        body["expires_at"] = None if expires_at is None else expires_at.isoformat()
+        body["expires_at"] = None if expires_at is None else arguments.moment(expires_at, "expires_at").isoformat()
     if user_id is not UNSET:
-        body["user_id"] = user_id
+        body["user_id"] = None if user_id is None else arguments.text(user_id, "user_id")
     return Operation(FILES_CREATE, "/files", body=body)
 
 
@@ -298,15 +309,23 @@ def files_create_inline(
         purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance (assumed).
         expires_at: After this time the server may delete the file (assumed).
         user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
+
+    Raises:
+        InvalidRequestError: An argument can never be right; nothing was sent.
     """
     fields: dict[str, str] = {}
     if purpose is not UNSET:
-        fields["purpose"] = purpose
+        fields["purpose"] = arguments.text(purpose, "purpose")
     if expires_at is not UNSET:
-        fields["expires_at"] = expires_at.isoformat()
+        fields["expires_at"] = arguments.moment(expires_at, "expires_at").isoformat()
     if user_id is not UNSET:
-        fields["user_id"] = user_id
-    body = Form(content=content, filename=filename, media_type=mime_type, fields=fields)
+        fields["user_id"] = arguments.text(user_id, "user_id")
+    body = Form(
+        content=arguments.data(content, "content"),
+        filename=arguments.text(filename, "filename"),
+        media_type=arguments.text(mime_type, "mime_type"),
+        fields=fields,
+    )
     return Operation(FILES_CREATE_INLINE, "/files", body=body)
 
 

@@ -172,6 +172,7 @@ class FilesResource:
             The pages, fetched as they are asked for.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
@@ -208,6 +209,7 @@ class FilesResource:
             The file was recorded.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.
@@ -253,6 +255,7 @@ class FilesResource:
             The file was recorded.
 
         Raises:
+            InvalidRequestError: An argument can never be right; nothing was sent.
             BadRequestError: 400: A field of the request is invalid.
             AuthenticationError: 401: The API key is missing, malformed, unknown, revoked or expired.
             PermissionDeniedError: 403: The API client is suspended or deactivated.

@@ -1,0 +1,370 @@
+"""The one place where arguments are checked for what they are.
+
+Each function returns the value, or raises InvalidRequestError with the argument's name, the type of what was given and
+what to write instead. The value itself is not shown: it may be a key, a prompt, or a URL that is a credential. Whether
+the server takes a value of the right kind is left to the server.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from math import inf, isfinite, isnan
+from typing import Any, Final, Protocol, TypeGuard, TypeVar
+
+from generor_async.errors import InvalidRequestError
+from generor_async.values import JSON, MediaRef, is_array, is_object
+
+__all__ = [
+    "at_least",
+    "choice",
+    "count",
+    "data",
+    "instance",
+    "is_mapping",
+    "is_pathlike",
+    "items",
+    "listener",
+    "mapping",
+    "media",
+    "medium",
+    "moment",
+    "number",
+    "one_of",
+    "path",
+    "refused",
+    "seconds",
+    "strings",
+    "text",
+    "text_or_whole",
+    "texts",
+    "truth",
+    "unsendable",
+    "whole",
+]
+
+T = TypeVar("T")
+
+LARGEST: Final = 2**63
+"""Whole numbers from here on are no id and no count of anybody's."""
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
+"""How a URL begins, whole or as `Path` shortens it; a drive's one letter is none."""
+_ALONE: Final = {"NoneType": "None"}
+_FINITE: Final = "Write a finite number"
+
+
+def refused(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
+    """Make the error of an argument that is of another type; `instead` says what to write."""
+    kind = type(value).__name__
+    if not instead:
+        instead = "Leave it out" if value is None else f"Give {wanted}"
+    return InvalidRequestError(name, f"{name} must be {wanted}, not {_ALONE.get(kind, kind)}", advice=instead)
+
+
+# --- what goes into a request -----------------------------------------------------------------------------------------
+
+
+def text(value: object, name: str) -> str:
+    """Return a string that can be sent."""
+    if not isinstance(value, str):
+        raise refused(name, "a string", value, _as_text(value))
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            problem = f"{name} holds half of a surrogate pair, which is no text"
+            raise InvalidRequestError(name, problem, advice="Remove it") from None
+    return value
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case bytes() | bytearray():
+            return "Decode it: value.decode()"
+        case bool() | int() | float():
+            return "Write it in quotes"
+        case _ if is_pathlike(value):
+            return "Write str(path)"
+        case _:
+            return ""
+
+
+def whole(value: object, name: str) -> int:
+    """Return a whole number."""
+    if type(value) is int and -LARGEST < value < LARGEST:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if -LARGEST < value < LARGEST:
+            return int(value)
+        raise InvalidRequestError(name, f"{name} is larger than any id or count", advice="Check where it comes from")
+    raise refused(name, "a whole number", value, _as_number(value, "a whole number"))
+
+
+def number(value: object, name: str) -> float:
+    """Return a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused(name, "a number", value, _as_number(value, "a number"))
+    if isinstance(value, float) and not isfinite(value):
+        raise InvalidRequestError(name, f"{name} must be a finite number, not {value}", advice=_FINITE)
+    return whole(value, name) if isinstance(value, int) else value
+
+
+def _as_number(value: object, wanted: str) -> str:
+    match value:
+        case str():
+            return f"Write {wanted} without quotes"
+        case bool():
+            return f"Write {wanted}"
+        case float():
+            return "Write it without a fraction: int(value)"
+        case _ if hasattr(value, "__index__"):
+            return "Write int(value)"
+        case _ if hasattr(value, "__float__"):
+            return "Write float(value)"
+        case _:
+            return ""
+
+
+def truth(value: object, name: str) -> bool:
+    """Return True or False; what only counts as one of them is refused, as the string "false" would be true."""
+    if isinstance(value, bool):
+        return value
+    raise refused(name, "True or False", value, "Leave it out" if value is None else "Write True or False")
+
+
+def text_or_whole(value: object, name: str) -> str | int:
+    """Return a string or a whole number."""
+    if isinstance(value, str):
+        return text(value, name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return whole(value, name)
+    raise refused(name, "a string or a whole number", value)
+
+
+def texts(value: object, name: str) -> Sequence[str]:
+    """Return a list of strings."""
+    for index, item in enumerate(items(value, name, "strings")):
+        text(item, f"{name}[{index}]")
+    return value  # type: ignore[return-value] # it was looked through
+
+
+def mapping(value: object, name: str) -> Mapping[str, Any]:
+    """Return a mapping whose keys are strings."""
+    if not is_mapping(value):
+        raise refused(name, "a mapping", value)
+    for key in value:
+        if not isinstance(key, str):
+            raise refused(f"a key of {name}", "a string", key, _as_text(key))
+    return value
+
+
+def strings(value: object, name: str) -> Mapping[str, str]:
+    """Return a mapping of strings to strings."""
+    given = mapping(value, name)
+    for key, item in given.items():
+        text(key, f"a key of {name}")
+        text(item, f"{name}[{key!r}]")
+    return given
+
+
+def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
+    """Return a reference to an image or a video."""
+    if isinstance(value, MediaRef):
+        return value
+    if is_mapping(value):
+        return mapping(value, name)
+    raise refused(name, "a MediaRef or a mapping", value, _as_medium(value))
+
+
+def _as_medium(value: object) -> str:
+    match value:
+        case str():
+            return "Write MediaRef.url(...) or MediaRef.file(...)" if value else "Leave it out"
+        case bytes() | bytearray():
+            return 'Write MediaRef.bytes(data, "image/png")'
+        case _ if is_pathlike(value):
+            return "Write MediaRef.file(path)"
+        case list() | tuple():
+            return "Give one, without the list"
+        case _:
+            return ""
+
+
+def media(value: object, name: str) -> Sequence["MediaRef | Mapping[str, Any]"]:
+    """Return a list of such references."""
+    for index, item in enumerate(items(value, name, "MediaRefs")):
+        medium(item, f"{name}[{index}]")
+    return value  # type: ignore[return-value] # it was looked through
+
+
+def instance(value: object, name: str, cls: type[T]) -> T | Mapping[str, Any]:
+    """Return an object of a class, or a mapping of the same keys."""
+    if isinstance(value, cls):
+        return value
+    if is_mapping(value):
+        return mapping(value, name)
+    raise refused(name, f"{cls.__name__} or a mapping", value, f"Write {cls.__name__}(...)")
+
+
+def moment(value: object, name: str) -> datetime:
+    """Return a date and time."""
+    if isinstance(value, datetime):
+        return value
+    raise refused(name, "a datetime", value)
+
+
+def data(value: object, name: str) -> bytes:
+    """Return bytes."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    instead = "Read it: path.read_bytes()" if is_pathlike(value) else "Encode it: value.encode()"
+    raise refused(name, "bytes", value, instead if is_pathlike(value) or isinstance(value, str) else "")
+
+
+def items(value: object, name: str, of: str = "") -> Sequence[object]:
+    """Return a list of whatever it is."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+        return value
+    if value is None:
+        instead = "Leave it out"
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | Mapping):
+        instead = "Write list(...)"
+    else:
+        instead = f"Write [{_kind(value)}], with brackets around it"
+    raise refused(name, f"a list of {of}" if of else "a list", value, instead)
+
+
+def _kind(value: object) -> str:
+    return "..." if isinstance(value, str | bytes) else type(value).__name__
+
+
+def unsendable(value: JSON, name: str = "") -> InvalidRequestError | None:
+    """Return the error of the first thing in a body that JSON has no form for; None where there is none."""
+    pending: list[tuple[str, JSON]] = [(name, value)]
+    seen = 0
+    while pending and (seen := seen + 1) < 100_000:
+        where, item = pending.pop()
+        if is_object(item):
+            pending += [(f"{where}.{key}" if where else str(key), inside) for key, inside in item.items()]
+        elif is_array(item) or isinstance(item, tuple):
+            pending += [(f"{where}[{index}]", inside) for index, inside in enumerate(item)]
+        elif isinstance(item, str | float | int) and not isinstance(item, bool):
+            check = text if isinstance(item, str) else number
+            try:
+                check(item, where)
+            except InvalidRequestError as error:
+                return error
+        elif item is not None and not isinstance(item, bool):
+            return refused(where, "something that JSON has", item, "Write text, numbers, lists and mappings")
+    return None
+
+
+# --- what says how it is done -----------------------------------------------------------------------------------------
+
+
+def seconds(value: object, name: str, *, positive: bool = True) -> float:
+    """Return a number of seconds; `positive` refuses zero and less."""
+    wanted = "a positive number of seconds" if positive else "a number of seconds"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused(name, wanted, value, "No end is spelled math.inf")
+    try:
+        given = float(value)
+    except OverflowError:
+        given = inf
+        raise InvalidRequestError(
+            name, f"{name} is larger than any number of seconds", advice="No end is spelled math.inf"
+        ) from None
+    if isnan(given) or (positive and given <= 0):
+        raise InvalidRequestError(name, f"{name} must be {wanted}, not {given:g}", advice="No end is spelled math.inf")
+    return value
+
+
+def count(value: object, name: str, *, least: int = 0, of: str = "") -> int:
+    """Return a whole number from `least` up."""
+    wanted = f"a whole number{f' of {of}' if of else ''} from {least} up"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refused(name, wanted, value, _as_number(value, "a whole number"))
+    if not least <= value < LARGEST:
+        raise InvalidRequestError(name, f"{name} must be {wanted}", advice=f"Give {least} or more")
+    return value
+
+
+def at_least(value: object, name: str, least: float, *, above: bool = False, at_most: float = inf) -> float:
+    """Return a number from `least` up, or only `above` it, and not beyond `at_most`."""
+    given = value if value == inf and isinstance(value, float) else number(value, name)
+    if not (given > least if above else given >= least) or given > at_most:
+        bounds = f"above {least:g}" if above else f"at least {least:g}"
+        upper = "" if at_most == inf else f", and at most {at_most:g}"
+        raise InvalidRequestError(name, f"{name} must be {bounds}{upper}", advice=f"It is {given:g}")
+    return given
+
+
+def choice(value: object, name: str, options: Iterable[str]) -> str:
+    """Return one of some words."""
+    known = tuple(options)
+    if isinstance(value, str) and value in known:
+        return value
+    if not isinstance(value, str):
+        raise refused(name, f"one of {', '.join(known)}", value)
+    raise InvalidRequestError(name, f"{name} must be one of {', '.join(known)}, not {value[:40]!r}")
+
+
+def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: str) -> None:
+    """Refuse what is of none of some classes; `instead` says how to come by one."""
+    if not isinstance(value, classes):
+        named = [f"{'an' if cls.__name__[0] in 'AEIO' else 'a'} {cls.__name__}" for cls in classes]
+        wanted = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
+        raise refused(name, wanted, value, instead)
+
+
+def listener(value: object, name: str) -> None:
+    """Refuse what can't be called, and a coroutine function: nobody would await what it returns."""
+    if not callable(value):
+        raise refused(name, "a function", value)
+    called = getattr(value, "__call__", None)  # noqa: B004 - of an object that can be called
+    if any(map(_is_async, (value, called))):
+        raise InvalidRequestError(
+            name,
+            f"{name} must be a plain function, not a coroutine function: it is called as things happen, not awaited",
+            advice="Write def instead of async def; hand what must be awaited to asyncio.create_task or a queue in it",
+        )
+
+
+def _is_async(function: "Callable[..., object] | None") -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def path(value: object, name: str, what: str = "a folder") -> str:
+    """Return a path as a string; a URL is none, nor is what no file system has a name for."""
+    found: object = value
+    if is_pathlike(value):
+        found = value.__fspath__()
+    if not isinstance(found, str):
+        raise refused(name, f"{what}'s path", found, "Give a string or a Path")
+    if not found:
+        raise InvalidRequestError(name, f"{name} is empty", advice='This folder is spelled "."')
+    if (scheme := _SCHEME.match(found)) is not None:
+        # The rest of it is not shown: there may be a password in it.
+        problem = f"{name} must be {what} of this machine, not a URL ({scheme[1]}:)"
+        raise InvalidRequestError(name, problem, advice="Give a path; files can be copied from there afterwards")
+    if "\0" in found:
+        raise InvalidRequestError(name, f"{name} holds a null character, which no path does", advice="Remove it")
+    try:
+        found.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidRequestError(name, f"{name} is no text", advice="Remove the half of a surrogate pair") from None
+    return found
+
+
+class _PathLike(Protocol):
+    def __fspath__(self) -> object: ...
+
+
+def is_pathlike(value: object) -> TypeGuard[_PathLike]:
+    """Tell whether a value stands for a path, as `Path` does."""
+    return hasattr(value, "__fspath__")
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Tell whether a value is a mapping of any kind."""
+    return isinstance(value, Mapping)

@@ -1,0 +1,127 @@
+"""Every argument of every operation, given what it can't be: refused by its name, before anything is sent."""
+
+import math
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from generor_async.api.generor import operations as generor
+from generor_async.api.luma import operations as luma
+from generor_async.errors import InvalidRequestError
+from generor_async.values import UNSET, MediaRef
+
+BUILDERS = {**generor.BUILDERS, **luma.BUILDERS}
+WRONG: tuple[Any, ...] = (
+    b"bytes",
+    7,
+    10**400,
+    2.5,
+    math.nan,
+    math.inf,
+    True,
+    None,
+    "text",
+    "\ud800",
+    ["a list"],
+    [None],
+    {"a": "mapping"},
+    {1: "mapping"},
+    {"a set"},
+    object(),
+    Path("a.png"),
+    MediaRef.url("https://example.com/a.png"),
+    datetime(2026, 4, 8, tzinfo=UTC),
+    UNSET,
+    str,
+)
+GOOD: dict[str, Any] = {"type": "image", "content": b"bytes", "sort": "oldest", "scopes": ["read"]}
+
+
+def admits(hint: Any, value: Any) -> bool:
+    """Tell whether an annotation admits a value, and JSON can carry it."""
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin is Literal:
+        return value in inside
+    if origin in {list, tuple} or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return isinstance(value, origin) and all(admits(inside[0], item) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    if inside:
+        return any(admits(each, value) for each in inside)
+    if hint in {int, float}:
+        return type(value) in {int, hint} and -math.inf < value < 2**63
+    if hint is str and isinstance(value, str):
+        return value != "\ud800"
+    return isinstance(value, hint)
+
+
+def cases() -> Iterator[Any]:
+    for name, build in BUILDERS.items():
+        hints = typing.get_type_hints(build)
+        for parameter in signature(build).parameters.values():
+            yield pytest.param(build, parameter, hints[parameter.name], id=f"{name}-{parameter.name}")
+
+
+def good(parameter: Parameter, hint: Any) -> Any:
+    return GOOD.get(parameter.name, 1 if admits(hint, 1) else "a")
+
+
+@pytest.mark.parametrize(("build", "parameter", "hint"), list(cases()))
+def test_what_an_argument_cannot_be_is_refused_by_its_name(build: Any, parameter: Parameter, hint: Any) -> None:
+    hints = typing.get_type_hints(build)
+    known = {
+        each.name: good(each, hints[each.name])
+        for each in signature(build).parameters.values()
+        if each.default is Parameter.empty
+    }
+    wrong = [value for value in WRONG if not admits(hint, value)]
+    assert len(wrong) > 10
+    for value in wrong:
+        with pytest.raises(InvalidRequestError) as refused:
+            build(**{**known, parameter.name: value})
+        error = refused.value
+        assert parameter.name.rstrip("_") in error.field, value
+        assert error.advice, f"{value!r}: nothing is said of what to write instead"
+        assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize("value", ["é", "日本", "a" * 5_000, ""])
+def test_whatever_text_is_given_is_sent(value: str) -> None:
+    assert generor.creations_search(value).query == {"q": value}
+    assert generor.comments_create(1, text=value).body == {"text": value}
+
+
+REFUSED: list[tuple[str, str, Any]] = [
+    ("source", r"not PosixPath. Write MediaRef\.file\(path\)", {"type": "image_edit", "source": Path("a.png")}),
+    ("source", r"not str. Write MediaRef\.url", {"type": "image_edit", "source": "https://x.example/a.png"}),
+    ("source", r"not bytes. Write MediaRef\.bytes", {"type": "image_edit", "source": b"\x89PNG"}),
+    ("source", "not list. Give one, without the list", {"type": "image_edit", "source": [MediaRef.file("a.png")]}),
+    ("image_ref", r"not MediaRef. Write \[MediaRef\]", {"image_ref": MediaRef.file("a.png")}),
+    ("image_ref", r"a list of MediaRefs, not dict. Write \[dict\]", {"image_ref": {"url": "https://x.example"}}),
+    ("image_ref[1]", r"not PosixPath. Write MediaRef\.file", {"image_ref": [MediaRef.file("a"), Path("b")]}),
+    ("video", "must be VideoOptions or a mapping, not str", {"video": "5s"}),
+    ("prompt", r"not bytes. Decode it: value\.decode\(\)", {"prompt": b"a heron"}),
+    ("style", "not None. Leave it out", {"style": None}),
+    ("web_search", "must be True or False, not str", {"web_search": "false"}),
+]
+
+
+@pytest.mark.parametrize(("field", "words", "given"), REFUSED)
+def test_a_refusal_says_what_to_write_instead(field: str, words: str, given: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=words) as refused:
+        luma.generations_create(**{"prompt": "a heron", **given})
+    assert refused.value.field == field
+
+
+def test_an_argument_of_an_operation_is_never_shown() -> None:
+    for build, name in ((generor.users_get, "username"), (luma.generations_get, "generation_id")):
+        with pytest.raises(InvalidRequestError) as refused:
+            build(**{name: b"hush"})
+        assert "hush" not in f"{refused.value!s} {refused.value!r}"
