@@ -21,12 +21,14 @@ from generor_async.api.generor.operations import (
     creations_status,
 )
 from generor_async.engine.client import Client
-from generor_async.engine.downloads import MAX_BYTES, Output, safe_name
+from generor_async.engine.downloads import MAX_BYTES, Output
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.progress import Progress
+from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
 from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.vendors import GENEROR, Vendor
@@ -168,6 +170,8 @@ class AsyncGeneror(Client):
             DownloadError: it broke off, isn't what was asked for, or the file exists already.
             DeadlineExceededError: the client's `timeout` is over.
         """
+        instead = "Look at it first: await creations.get(id)"
+        arguments.one_of(result, "result", (GenerateResult, GeneratedCreation, Creation), instead)
         creations = result.creations if isinstance(result, GenerateResult) else [result]
         outputs = [
             Output(
@@ -204,7 +208,8 @@ class Creations(resources.CreationsResource):
             DeadlineExceededError: time is up; the creation goes on.
             NotFoundError: there is no such creation, or it is another user's.
         """
-        return await self._watch.ended(Tracked(str(creation_id)), timeout=timeout)
+        known = str(arguments.whole(creation_id, "creation_id"))
+        return await self._watch.ended(Tracked(known), timeout=timeout)
 
 
 def _look(creation_id: str) -> Operation[CreationStatus]:

@@ -18,18 +18,19 @@ from generor_async.api.luma.resources import FilesResource, GenerationsCreatePar
 from generor_async.engine import auth
 from generor_async.engine.client import Client
 from generor_async.engine.contents import Source, opened
-from generor_async.engine.downloads import MAX_BYTES, Output, Progress, safe_name
+from generor_async.engine.downloads import MAX_BYTES, Output, Progress
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
+from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import following, naming
 from generor_async.engine.uploads import Calls, Uploads, UploadTold
 from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError, InvalidRequestError
-from generor_async.rules import lifecycle
+from generor_async.rules import arguments, lifecycle
 from generor_async.rules.headers import http_date
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.rules.wire import Operation
+from generor_async.rules.wire import Operation, segment
 from generor_async.values import UNSET, response_to
 
 __all__ = ["AsyncLuma", "Files", "Generations", "Job"]
@@ -103,6 +104,7 @@ class AsyncLuma(Client):
                 already.
             DeadlineExceededError: the client's `timeout` is over.
         """
+        arguments.one_of(result, "result", (Generation, Job), "Look at it first: await generations.get(id)")
         with naming(partial(lifecycle.concern_job, job_id=result.id)):
             outputs = self._outputs(result.generation if isinstance(result, Job) else result)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
@@ -153,6 +155,8 @@ class Generations(GenerationsResource):
         `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
         down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
         """
+        if on_submitted is not None:
+            arguments.function(on_submitted, "on_submitted")
         job = self._submitted(await self.create(**params))
         if on_submitted is not None:
             try:
@@ -168,6 +172,7 @@ class Generations(GenerationsResource):
 
     def job(self, generation_id: str) -> "Job":
         """Take up a job by its id, without a request: after a restart, for example."""
+        segment(generation_id, "generation_id")  # whether it can be asked for
         return Job(self._luma, self._watch, Tracked(generation_id))
 
     def _submitted(self, generation: Generation) -> "Job":
@@ -191,6 +196,7 @@ class Generations(GenerationsResource):
         GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
         job goes on then, and `job(id)` takes it up again.
         """
+        arguments.count(resubmit, "resubmit")
         timeout = self._watch.options.timeout
         deadline = math.inf if timeout is None else self._watch.now() + timeout
         times = 0
@@ -217,7 +223,7 @@ class Generations(GenerationsResource):
 
         Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
         """
-        jobs = list(jobs)
+        jobs = _jobs(jobs)
         async for _ in self.as_completed(jobs, timeout=timeout):
             pass
         return jobs
@@ -227,7 +233,7 @@ class Generations(GenerationsResource):
 
         Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
         """
-        held = {job._tracked: job for job in jobs}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        held = {job._tracked: job for job in _jobs(jobs)}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         async for tracked in self._watch.each_ended(list(held), timeout=timeout):
             yield held.pop(tracked)
 
@@ -270,6 +276,11 @@ class Files(FilesResource):
             UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
             DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
         """
+        if mime_type is not None:
+            arguments.text(mime_type, "mime_type")
+        if size_bytes is not None:
+            arguments.count(size_bytes, "size_bytes", least=1, of="bytes")
+        arguments.listener_or_none(on_progress, "on_progress")
         session, options, quiet = self._session, self._options, evolve(self._options, request_id=None)
         async with opened(source, size_bytes=size_bytes, media_type=mime_type) as content:
             recording = operations.files_create(
@@ -364,6 +375,17 @@ class Job:
     def __repr__(self) -> str:
         state = "not looked at" if self.generation is None else self.generation.state
         return f"Job({self.id!r}, {state})"
+
+
+def _jobs(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs as a list; raises InvalidRequestError for what are none."""
+    given: object = jobs
+    if not isinstance(given, Iterable):
+        raise arguments.refused("jobs", "a list of Jobs", given)
+    found = list(jobs)
+    for index, job in enumerate(found):
+        arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
+    return found
 
 
 def _family(generation: Generation) -> tuple[str, str]:

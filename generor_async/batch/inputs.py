@@ -17,6 +17,7 @@ from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import BadRowError, Parameters
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read"]
@@ -69,9 +70,17 @@ async def read(
 def _from_python(given: Mapping[str, Any], parameters: Parameters, number: int) -> NewRow | Reject:
     place = f"rows:{number}"
     try:
-        return parameters.row(given, place)
-    except BadRowError as error:
-        return _reject(place, json.dumps(dict(given), default=repr), str(error))
+        return parameters.row(arguments.mapping(given, "the row"), place)
+    except (BadRowError, InvalidRequestError) as error:
+        return _reject(place, _shown(given), str(error))
+
+
+def _shown(given: object) -> str:
+    """Return what was handed in as a row, as text: as JSON if that can be."""
+    try:
+        return json.dumps(given, default=repr)
+    except (TypeError, ValueError, RecursionError):
+        return repr(given)
 
 
 def _from_file(path: Path, parameters: Parameters, prompt_column: str | None) -> Iterator[NewRow | Reject]:

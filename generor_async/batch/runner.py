@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
-from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
+from generor_async.rules import arguments
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
@@ -58,24 +58,41 @@ def run_batch(
     Raises:
         InvalidRequestError: An argument that can never be right.
     """
-    if max_credits is not None and not max_credits > 0:
-        raise InvalidRequestError("max_credits", "max_credits must be above 0")
-    if concurrency is not None and concurrency < 1:
-        raise InvalidRequestError("concurrency", "concurrency must be at least 1")
+    _check(client, rows, on_row)
+    if max_credits is not None:
+        arguments.at_least(max_credits, "max_credits", 0, above=True)
+    if price is not None:
+        arguments.at_least(price, "price", 0)
+    if concurrency is not None:
+        arguments.count(concurrency, "concurrency", least=1, of="rows")
+    if prompt_column is not None:
+        arguments.text(prompt_column, "prompt_column")
     order = Order(
         client=client,
         rows=rows,
-        folder=Path(to),
+        folder=Path(arguments.path(to, "to")),
         cap=NO_CAP if max_credits is None else max_credits,
         price=price,
         refunds=refunds,
         on_row=on_row,
         concurrency=concurrency,
         prompt_column=prompt_column,
-        common=common or {},
-        allow_duplicates=allow_duplicates,
+        common={} if common is None else arguments.mapping(common, "common"),
+        allow_duplicates=arguments.truth(allow_duplicates, "allow_duplicates"),
     )
     return Batch(order)
+
+
+def _check(client: object, rows: object, on_row: object) -> None:
+    """Raise InvalidRequestError for what can't be asked for rows, are no rows, or can't be told of them."""
+    arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
+    if isinstance(rows, str) or arguments.is_pathlike(rows):
+        arguments.path(rows, "rows", "a file")
+    elif isinstance(rows, Mapping | bytes) or not isinstance(rows, Iterable | AsyncIterable):
+        instead = "Write [row], with brackets around it" if isinstance(rows, Mapping) else ""
+        raise arguments.refused("rows", "a file's path or an iterable of mappings", rows, instead)
+    if on_row is not None:
+        arguments.function(on_row, "on_row")
 
 
 class Batch:

@@ -91,11 +91,12 @@ def _function(ref: Ref, scope: Scope) -> str:
     assert node.returns is not None
     kind = scope.read(node.returns, module)
     half, client = scope.renamed(ref, f"async_{ref.name}"), node.args.args[0].arg
-    given = scope.result(kind, f"{half}({scope.arguments(node, module)})")
+    given = scope.result(kind, "half")
     return "\n".join(
         [
             f"def {ref.name}({scope.parameters(node, module)}) -> {scope.annotation(kind)}:",
             _docstring(ast.get_docstring(node) or "", None, 4),
+            f"    half = {half}({scope.arguments(node, module)})",
             f"    return {given.replace('self.', f'{client}.')}",
             "",
         ]
@@ -173,10 +174,11 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> st
 
 
 def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:
-    """Write how a client is made: no frame of ours shows the key."""
-    as_secret = scope.take("as_secret", "generor_async.engine.auth")
+    """Write how a client is made: no frame of ours shows the key, nor a proxy's password."""
+    names = {"api_key": "as_secret", "proxy": "as_masked"}
+    hidden = [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in names.items()]
     given = scope.arguments(node, module)
-    return [f"api_key = {as_secret}(api_key)", f"super().__init__({scope.half(twin)}({given}))"]
+    return [*hidden, f"super().__init__({scope.half(twin)}({given}))"]
 
 
 def _yields(node: ast.AsyncFunctionDef) -> bool:

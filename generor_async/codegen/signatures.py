@@ -129,6 +129,8 @@ class Scope:
         annotation = self.read(argument.annotation, module)
         if not many:
             return self._given(annotation, name)
+        if (twin := self.twin_of(annotation)) is not None:
+            return self._halves(name, twin)
         each = self._given(annotation, "each")
         return name if each == "each" else f"[{each} for each in {name}]"
 
@@ -140,27 +142,34 @@ class Scope:
             return f"{self.take('streamed')}({name})"
         twin = self.twin_of(node)
         if twin is not None:
-            return f"{name}._half"
+            return self._half_of(name, [twin])
         match node:
             case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
                 text_of(value) == "Callable"
             ):
-                return f"lambda given: {name}({self.result(told, 'given')})"
-            case ast.Subscript(slice=item):
-                return f"[{self._given(item, 'each')} for each in {name}]"
+                told_to = f"lambda given: {name}({self.result(told, 'given')})"
+                return f"{self.take('wrapped')}({name}, {name!r}, {told_to})"
+            case ast.Subscript(slice=item) if (twin := self.twin_of(item)) is not None:
+                return self._halves(name, twin)
             case ast.BinOp(left=left, right=ast.Constant(value=None)):
                 return f"None if {name} is None else {self._given(left, name)}"
             case ast.BinOp():
                 kinds = list(alternatives(node))
                 twins = [twin for twin in map(self.twin_of, kinds) if twin is not None]
                 if len(twins) == len(kinds):
-                    return f"{name}._half"
+                    return self._half_of(name, twins)
                 if len(twins) == sum(map(self._differs, kinds)):
                     names = " | ".join(map(self.twin_name, twins))
                     return f"{name}._half if isinstance({name}, {names}) else {name}"
             case _:
                 pass
         raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")
+
+    def _halves(self, name: str, twin: Twin) -> str:
+        return f"{self.take('halves')}({name}, {name!r}, {self.twin_name(twin)})"
+
+    def _half_of(self, name: str, twins: Iterable[Twin]) -> str:
+        return f"{self.take('half_of')}({name}, {name!r}, {', '.join(map(self.twin_name, twins))})"
 
     def _differs(self, node: ast.expr) -> bool:
         """Whether a value of this type is another one for the twin."""

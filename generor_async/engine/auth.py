@@ -2,18 +2,27 @@
 
 import ipaddress
 import os
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 from generor_async.errors import InvalidRequestError, MissingAPIKeyError
+from generor_async.rules import arguments, urls
 from generor_async.rules.vendors import Vendor
-from generor_async.values import Secret
+from generor_async.values import Masked, Secret
 
-__all__ = ["as_secret", "is_loopback", "missing_key", "resolve_base_url", "resolve_key"]
+__all__ = ["as_masked", "as_secret", "is_loopback", "missing_key", "resolve_base_url", "resolve_key"]
+
+
+T = TypeVar("T")
 
 
 def as_secret(key: str | Secret | None) -> Secret | None:
     """Wrap a key at once, so that no frame of ours holds it bare: tracebacks may show locals."""
     return Secret(key) if isinstance(key, str) else key
+
+
+def as_masked(text: T) -> T | Masked:
+    """Mask a text that may hold a password in the same way."""
+    return Masked(text) if isinstance(text, str) else text
 
 
 def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | None:
@@ -68,20 +77,17 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     source = "base_url"
     if base_url is None:
         base_url, source = os.environ.get(vendor.url_variable) or vendor.base_url, vendor.url_variable
+    base_url = arguments.text(base_url, source)
     if set("@?#") & set(base_url):
         # Told first, so that no other complaint shows what they carry.
         raise InvalidRequestError(source, "the base URL must have neither credentials nor a query nor a fragment")
     try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
+        url = urls.usable(base_url)
     except ValueError as error:
-        raise InvalidRequestError(source, f"{base_url!r} is not a URL ({error})") from None
-    clean = base_url.isprintable() and " " not in base_url  # urlsplit drops newlines and tabs in silence
-    if parts.scheme not in {"http", "https"} or not host or not clean:
-        raise InvalidRequestError(
-            source, f"{base_url!r} is not an http or https URL", advice=f"The API's own is {vendor.base_url}"
-        )
-    if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
+        advice = f"The API's own is {vendor.base_url}"
+        raise InvalidRequestError(source, f"{source} {base_url[:200]!r}: {error}", advice=advice) from None
+    host = url.host or ""
+    if url.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise InvalidRequestError(
             source,
             f"{base_url} would send the API key unencrypted to {host}",

@@ -6,11 +6,11 @@ from os import PathLike
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, ClassVar, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from generor_async.engine import auth
+from generor_async.engine import auth, settings
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Downloads, Output, Progress
 from generor_async.engine.events import EventStream
@@ -18,13 +18,16 @@ from generor_async.engine.inspection import Inspection
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
 from generor_async.engine.media import ImageFetcher, reach_for_images
 from generor_async.engine.options import Options
+from generor_async.engine.proxies import env_proxy, given_proxy
 from generor_async.engine.session import Session
-from generor_async.engine.transport import AiohttpTransport, Connection, env_proxy
+from generor_async.engine.transport import AiohttpTransport, Connection
+from generor_async.engine.unlisted import foreign, unlisted
 from generor_async.engine.uploads import Uploads
 from generor_async.engine.web import Reach, Web
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.rules.wire import Endpoint, Operation
+from generor_async.rules.wire import Operation
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
 
 __all__ = ["Client"]
@@ -55,13 +58,13 @@ class Client:
         max_reply_bytes: the largest JSON answer that is read, after decompression.
         connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy.
+        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
         ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment.
+        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
         inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        on_event: a callable that gets every event.
+        on_event: a plain function that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
 
@@ -78,9 +81,9 @@ class Client:
         *,
         base_url: str | None = None,
         allow_insecure: bool = False,
-        timeout: float | None = None,
+        timeout: float | Unset = UNSET,
         queue_timeout: float = math.inf,
-        attempt_timeout: float | None = None,
+        attempt_timeout: float | Unset = UNSET,
         max_retries: int = 4,
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
@@ -94,6 +97,19 @@ class Client:
         limits: Limits | None = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
+        proxy = auth.as_masked(proxy)
+        settings.check(
+            api_key=api_key,
+            allow_insecure=allow_insecure,
+            max_connections=max_connections,
+            max_reply_bytes=max_reply_bytes,
+            connector=connector,
+            inline_on_503=inline_on_503,
+            ssl=ssl,
+            trust_env=trust_env,
+            on_event=on_event,
+            clock=clock,
+        )
         vendor = self._vendor
         address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
         key = auth.resolve_key(vendor, api_key, address)
@@ -101,10 +117,9 @@ class Client:
         self._options = Options().changed(
             max_retries=max_retries,
             queue_timeout=queue_timeout,
-            **{name: value for name, value in given.items() if value is not None},
+            **{name: value for name, value in given.items() if value is not UNSET},
         )
-        if trust_env and proxy is None:
-            proxy = env_proxy(address)
+        proxy = env_proxy(address) if trust_env and proxy is None else given_proxy(proxy)
         connection = Connection(
             key=key,
             max_connections=max_connections,
@@ -119,6 +134,7 @@ class Client:
         if limits is None:
             limits = shared_limits(vendor, address, key, clock)
         else:
+            arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
             limits.serve(vendor, clock, address, key)
         tls = True if ssl is None or isinstance(ssl, aiohttp.Fingerprint) else ssl  # a fingerprint is the API's alone
         reach = Reach(
@@ -204,6 +220,8 @@ class Client:
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
+        if not isinstance(operation, Operation) or operation.endpoint.vendor.name != self._vendor.name:
+            raise foreign(operation, self._vendor)
         if self._options.request_id is not None:
             if self._spent:
                 raise InvalidRequestError(
@@ -229,30 +247,8 @@ class Client:
         `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
-        if conduct not in _TIMEOUTS:
-            raise InvalidRequestError("conduct", f"conduct must be one of {', '.join(_TIMEOUTS)}")
-        if not path.startswith("/") or {".", ".."} & set(path.split("/")) or "?" in path or "#" in path:
-            raise InvalidRequestError(
-                "path",
-                f"{path!r} is not a path below the base URL",
-                advice="It starts with /; use query= for a query",
-            )
-        whole, attempt = _TIMEOUTS[conduct]
-        endpoint: Endpoint[JSON] = Endpoint(
-            name=f"{self._vendor.name}.request",
-            vendor=self._vendor,
-            method=method.upper(),
-            template=path,
-            conduct=conduct,
-            auth="optional",
-            scope="none",
-            quota=(),
-            decode=_as_it_is,
-            timeout=whole,
-            attempt_timeout=attempt,
-        )
-        where = quote(path, safe="/%:@!$&'()*+,;=~-._")
-        return await self.send(Operation(endpoint, where, query=query or {}, body=json))
+        operation = unlisted(self._vendor, method, path, query=query, json=json, conduct=conduct)
+        return await self.send(operation)
 
     async def close(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
@@ -289,16 +285,3 @@ class Client:
             max_bytes=max_bytes,
             on_progress=on_progress,
         )
-
-
-_TIMEOUTS: dict[str, tuple[float, float]] = {
-    "read": (60.0, 30.0),
-    "idempotent": (60.0, 30.0),
-    "plain": (60.0, 60.0),
-    "bills": (900.0, math.inf),
-}
-"""Seconds for a call and for one attempt of a request to an endpoint that the spec doesn't know."""
-
-
-def _as_it_is(body: JSON) -> JSON:
-    return body

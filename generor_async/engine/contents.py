@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError, UploadError
-from generor_async.rules import media_types
+from generor_async.rules import arguments, media_types
 
 __all__ = ["Content", "Source", "opened"]
 
@@ -118,7 +118,7 @@ class _Stream(Content):
         yield self._first
         self._first = b""
         async for piece in self._rest:
-            yield piece
+            yield arguments.data(piece, "each piece of source")
 
 
 @contextlib.asynccontextmanager
@@ -134,10 +134,14 @@ async def opened(source: Source, *, size_bytes: int | None, media_type: str | No
         pieces = aiter(source)
         first = b""
         while len(first) < media_types.HEAD and (piece := await anext(pieces, None)) is not None:
-            first += piece
+            first += arguments.data(piece, "each piece of source")
         yield _Stream(first, pieces, size=size_bytes, media_type=media_type)
     else:
-        path = _path(source)
+        try:
+            path = _path(source)
+        except InvalidRequestError as error:
+            error.operation = OPERATION
+            raise
         descriptor = await to_the_end(lambda: _open(path))
         try:
             yield _File(descriptor, path, media_type=media_type)
@@ -145,12 +149,13 @@ async def opened(source: Source, *, size_bytes: int | None, media_type: str | No
             os.close(descriptor)
 
 
-def _path(source: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(source)
-    except TypeError:
-        kind = type(source).__name__
-    raise _refused(f"source must be a path, bytes or an async iterator of bytes, not {kind}")
+def _path(source: object) -> Path:
+    if isinstance(source, str) or arguments.is_pathlike(source):
+        if isinstance(source, str) and "://" in source:
+            advice = "Name an image by MediaRef.url(...), without an upload; fetch anything else first"
+            raise _refused("source must be a file of this machine, not a URL", advice=advice)
+        return Path(arguments.path(source, "source", "a file"))
+    raise arguments.refused("source", "a path, bytes or an async iterator of bytes", source)
 
 
 def _open(path: Path) -> int:

@@ -19,14 +19,15 @@ from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.parts import Leftovers, PartFile
+from generor_async.engine.targets import MisnamedError, Target, target
 from generor_async.engine.threads import Beside, to_the_end
 from generor_async.engine.web import Web, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
-from generor_async.rules import media_types, ranges, retry
+from generor_async.rules import arguments, media_types, ranges, retry
 from generor_async.rules.headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
-__all__ = ["MAX_BYTES", "Downloads", "Output", "Progress", "safe_name"]
+__all__ = ["MAX_BYTES", "Downloads", "Output", "Progress"]
 
 MAX_BYTES = 2 * 1024**3
 """Bytes of one output that are taken when nobody says."""
@@ -37,11 +38,6 @@ SAVED_AT_ONCE = 8 * 1024**2
 """Bytes that the disk saves while the next ones arrive: a large file is on it soon after its last byte."""
 
 Progress: TypeAlias = Callable[[DownloadProgress], object]
-
-
-def safe_name(text: str) -> str:
-    """Return an id as part of a file's name: nothing in it leads to another folder."""
-    return "".join(char if char.isalnum() or char in "-_" else "_" for char in text)[:100] or "_"
 
 
 @frozen(kw_only=True)
@@ -64,7 +60,7 @@ class Output:
 class Wish:
     """How outputs are to be downloaded."""
 
-    folder: Path
+    target: Target
     overwrite: bool
     max_bytes: int
     max_retries: int
@@ -90,13 +86,16 @@ class Downloads:
         max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
-        """Download all outputs into the folder `to`, which is made if need be; return the files' paths in order."""
+        """Download all outputs into the folder `to`, which is made if need be; return the files' paths in order.
+
+        A `to` that ends in a suffix of media is the file that the only output becomes.
+        """
         wish = Wish(
-            folder=_folder(to),
-            overwrite=overwrite,
-            max_bytes=max_bytes,
+            target=target(to, len(outputs)),
+            overwrite=arguments.truth(overwrite, "overwrite"),
+            max_bytes=arguments.count(max_bytes, "max_bytes", least=1, of="bytes"),
             max_retries=options.max_retries,
-            on_progress=on_progress,
+            on_progress=arguments.listener_or_none(on_progress, "on_progress"),
         )
         return await within(
             options.timeout,
@@ -141,7 +140,8 @@ class _Download:
         self._wish = wish
         self._url = output.url
         self._since = output.since
-        self._part = PartFile(wish.folder, output.name, downloads.leftovers)
+        folder = wish.target.folder
+        self._part = PartFile(folder, wish.target.name(output.name), downloads.leftovers)
         self._content_type = ""
         self._total: int | None = None
         self._furthest = 0
@@ -153,10 +153,8 @@ class _Download:
 
     async def run(self) -> Path:
         """Download it; raises DownloadError, or what a refresh of the URL raised."""
-        if not self._wish.overwrite:
-            for extension in media_types.EXTENSIONS:
-                if (path := self._wish.folder / f"{self._output.name}{extension}").exists():
-                    raise self._exists(path)
+        if not self._wish.overwrite and (path := self._wish.target.existing(self._output.name)) is not None:
+            raise self._exists(path)
         try:
             self._part.take_up()
             return await self._through()
@@ -168,11 +166,13 @@ class _Download:
             failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
         except _UnfitError as error:
             failure = self._failure(str(error), "Fetch the result again, and look at what it is")
+        except MisnamedError as error:
+            failure = self._failure(str(error), "Give a folder, or a name with the suffix of what it is")
         except FileExistsError as error:
             failure = self._exists(error.filename)
         except OSError as error:
             failure = self._failure(
-                f"{self._wish.folder} cannot be written to ({error.strerror or error})",
+                f"{self._wish.target.folder} cannot be written to ({error.strerror or error})",
                 "Choose a folder with room that you may write to, and download again",
             )
         except asyncio.CancelledError:
@@ -196,7 +196,7 @@ class _Download:
                 delay = max(error.wait, retry.backoff_delay(self._retries, random.random()))  # noqa: S311 - jitter
                 self._retries += 1
             await self._downloads.clock.sleep(delay)
-        suffix = media_types.extension(media_type)
+        suffix = self._wish.target.suffix(media_type)
         return await to_the_end(lambda: self._part.settle(suffix, overwrite=self._wish.overwrite))
 
     async def _attempt(self) -> None:
@@ -286,16 +286,3 @@ class _Download:
 
     def _failure(self, problem: str, advice: str, *, retryable: bool = True) -> DownloadError:
         return DownloadError(problem, url=self._output.url, retryable=retryable, advice=advice)
-
-
-def _folder(to: str | os.PathLike[str]) -> Path:
-    folder = Path(to)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(
-            f"the folder {folder} cannot be made ({error.strerror})",
-            url="",
-            advice="Choose a folder that you may write to",
-        ) from None
-    return folder

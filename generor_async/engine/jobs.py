@@ -4,7 +4,6 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from typing import Generic, TypeVar
@@ -16,7 +15,8 @@ from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
 from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
-from generor_async.errors import GenerorAsyncError, InvalidRequestError
+from generor_async.errors import GenerorAsyncError
+from generor_async.rules import arguments
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
 
@@ -145,5 +145,4 @@ class JobWatch(Generic[S]):
 
 
 def _check_timeout(timeout: object) -> None:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
-        raise InvalidRequestError("timeout", "timeout must be a number of seconds", advice="No end is spelled math.inf")
+    arguments.seconds(timeout, "timeout", positive=False)

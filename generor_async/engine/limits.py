@@ -18,6 +18,7 @@ from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
@@ -73,15 +74,15 @@ class Limits:
         max_share: float = 1.0,
         store: str | os.PathLike[str] | None = None,
     ) -> None:
-        if tier is not None and tier not in TIERS:
-            raise InvalidRequestError("tier", f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
-        for name, value, what in (("rpm", rpm, "requests per minute"), ("jobs", jobs, "jobs at once")):
-            if value is not None and (type(value) is not int or value < 1):
-                raise InvalidRequestError(name, f"{name} must be a whole number of {what}, at least 1")
-        if not 0 < max_share <= 1:
-            raise InvalidRequestError("max_share", "max_share must be above 0, and at most 1")
+        if tier is not None:
+            arguments.choice(tier, "tier", TIERS)
+        if rpm is not None:
+            arguments.count(rpm, "rpm", least=1, of="requests per minute")
+        if jobs is not None:
+            arguments.count(jobs, "jobs", least=1, of="jobs at once")
+        arguments.at_least(max_share, "max_share", 0, above=True, at_most=1)
         self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
-        self._store = None if store is None else SQLiteStore(store)
+        self._store = None if store is None else SQLiteStore(arguments.path(store, "store", "a file"))
         self._served: tuple[Vendor, Clock, Secret | None] | None = None
         self._owner = ""
         self._lock = threading.RLock()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments, header_fields
 from generor_async.values import GenerateProgress, Priority
 
 __all__ = ["PRIORITIES", "Options"]
@@ -36,33 +36,34 @@ class Options:
 
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""
-        changed = evolve(self, **changes)
-        for name in ("timeout", "queue_timeout", "attempt_timeout"):
-            if name in changes:
-                _check_seconds(name, changes[name])
-        if changed.priority not in PRIORITIES:
-            raise InvalidRequestError("priority", f"priority must be one of {', '.join(PRIORITIES)}")
-        retries: object = changed.max_retries
-        if type(retries) is not int or retries < 0:
-            raise InvalidRequestError("max_retries", "max_retries must be a whole number from 0 up")
-        for name, value in changed.extra_headers.items():
-            _check_header(name, value)
-            if name.lower() == "x-request-id":
-                raise InvalidRequestError(name, f"{name} is not an extra header", advice="Use request_id=...")
-        if changed.on_progress is not None and not callable(changed.on_progress):
-            raise InvalidRequestError("on_progress", "on_progress must be callable")
-        if "request_id" in changes:
-            _check_header("request_id", changes["request_id"])
-        return changed
+        return evolve(self, **{name: _CHECKS[name](value, name) for name, value in changes.items()})
 
 
-def _check_seconds(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise InvalidRequestError(
-            name, f"{name} must be a positive number of seconds", advice="No end is spelled math.inf"
-        )
+def _texts(value: object, name: str) -> Mapping[str, str]:
+    return dict(arguments.strings(value, name))
 
 
-def _check_header(name: str, value: object) -> None:
-    if not isinstance(value, str) or not (name + value).isprintable() or not name:
-        raise InvalidRequestError(name, f"{name!r} has a value that no header can carry")
+def _body(value: object, name: str) -> Mapping[str, Any]:
+    return dict(arguments.mapping(value, name))
+
+
+def _request_id(value: object, _: str) -> str:
+    return header_fields.request_id(value)
+
+
+def _priority(value: object, name: str) -> str:
+    return arguments.choice(value, name, PRIORITIES)
+
+
+_CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
+    "timeout": arguments.seconds,
+    "queue_timeout": arguments.seconds,
+    "attempt_timeout": arguments.seconds,
+    "max_retries": arguments.count,
+    "priority": _priority,
+    "extra_headers": header_fields.extra_headers,
+    "extra_query": _texts,
+    "extra_body": _body,
+    "request_id": _request_id,
+    "on_progress": arguments.listener_or_none,
+}

@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import evolve
 
-from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.envelope import Meta, PageData
 from generor_async.rules.wire import Operation
 from generor_async.values import Model, ResponseInfo, response_to
@@ -81,8 +81,8 @@ class Pages(Generic[T]):
     __slots__ = ("_client", "_first", "_max_items")
 
     def __init__(self, client: Sender, first: Operation[PageData[T]], *, max_items: int | None = None) -> None:
-        if max_items is not None and (type(max_items) is not int or max_items < 0):
-            raise InvalidRequestError("max_items", "max_items must be a whole number from 0 up")
+        if max_items is not None:
+            arguments.count(max_items, "max_items", of="items")
         self._client = client
         self._first = first
         self._max_items = max_items

@@ -22,7 +22,8 @@ from generor_async.engine.options import Options
 from generor_async.engine.outage import Gates
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Transport
-from generor_async.errors import APIError, InvalidRequestError
+from generor_async.errors import APIError
+from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Form, Operation, Request
@@ -168,5 +169,6 @@ async def _serialize(body: JSON, operation: str, inspect: Callable[[str, Mapping
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, APIError):
             raise
-        problem = f"a parameter cannot be sent as JSON ({error})"
-        raise InvalidRequestError("body", problem, operation=operation) from None
+        refusal = arguments.unsendable(body)
+        refusal.operation = operation
+        raise refusal from None

@@ -13,7 +13,6 @@ import os
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -32,7 +31,7 @@ from generor_async.values.version import VERSION
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "Transport", "describe", "env_proxy"]
+__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "Transport", "describe"]
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
@@ -327,14 +326,3 @@ def _multipart(form: Form) -> aiohttp.FormData:
         data.add_field(name, value)
     data.add_field("file", io.BytesIO(form.content), filename=form.filename, content_type=form.media_type)
     return data
-
-
-def env_proxy(base_url: str) -> str | None:
-    """Return the proxy that the environment names for this API.
-
-    aiohttp's own `trust_env` reads ~/.netrc as well, and would send those credentials along.
-    """
-    url = URL(base_url)
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    return getproxies().get(url.scheme)

@@ -20,11 +20,12 @@ __all__ = [
     "choice",
     "count",
     "data",
+    "function",
     "instance",
     "is_mapping",
     "is_pathlike",
     "items",
-    "listener",
+    "listener_or_none",
     "mapping",
     "media",
     "medium",
@@ -47,6 +48,11 @@ T = TypeVar("T")
 
 LARGEST: Final = 2**63
 """Whole numbers from here on are no id and no count of anybody's."""
+LOOKED_AT: Final = 100_000
+"""Values of a body that are looked at to find the one at fault."""
+LONGEST_BITS: Final = 14_000
+"""Python writes no number of more than 4,300 digits."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
 """How a URL begins, whole or as `Path` shortens it; a drive's one letter is none."""
 _ALONE: Final = {"NoneType": "None"}
@@ -238,25 +244,39 @@ def _kind(value: object) -> str:
     return "..." if isinstance(value, str | bytes) else type(value).__name__
 
 
-def unsendable(value: JSON, name: str = "") -> InvalidRequestError | None:
-    """Return the error of the first thing in a body that JSON has no form for; None where there is none."""
-    pending: list[tuple[str, JSON]] = [(name, value)]
-    seen = 0
-    while pending and (seen := seen + 1) < 100_000:
+def unsendable(body: JSON) -> InvalidRequestError:
+    """Make the error of a body that JSON has no form for: it names the first thing in it that is at fault."""
+    pending: list[tuple[str, JSON]] = [("", body)]
+    looked_at = 0
+    while pending and looked_at < LOOKED_AT:
         where, item = pending.pop()
+        looked_at += 1
         if is_object(item):
-            pending += [(f"{where}.{key}" if where else str(key), inside) for key, inside in item.items()]
+            pending += [(f"{where}.{key}".lstrip("."), inside) for key, inside in item.items()]
         elif is_array(item) or isinstance(item, tuple):
             pending += [(f"{where}[{index}]", inside) for index, inside in enumerate(item)]
-        elif isinstance(item, str | float | int) and not isinstance(item, bool):
-            check = text if isinstance(item, str) else number
-            try:
-                check(item, where)
-            except InvalidRequestError as error:
-                return error
-        elif item is not None and not isinstance(item, bool):
-            return refused(where, "something that JSON has", item, "Write text, numbers, lists and mappings")
-    return None
+        elif wrong := _no_json(item):
+            return InvalidRequestError(
+                where or "body",
+                f"{where or 'the body'} cannot be sent as JSON: it is {wrong}",
+                advice="Hand in text, finite numbers, True, False, None, lists and mappings",
+            )
+    return InvalidRequestError("body", "the body cannot be sent as JSON: it is nested too deeply, or holds itself")
+
+
+def _no_json(value: JSON) -> str:
+    """Return what a single value is that JSON has no form for; empty where it has one."""
+    match value:
+        case None | bool():
+            return ""
+        case str():
+            return "" if value.isascii() or not _SURROGATE.search(value) else "half of a surrogate pair"
+        case int():
+            return "" if value.bit_length() < LONGEST_BITS else "a number of thousands of digits"
+        case float():
+            return "" if isfinite(value) else str(value)
+        case _:
+            return f"of the type {type(value).__name__}"
 
 
 # --- what says how it is done -----------------------------------------------------------------------------------------
@@ -270,7 +290,6 @@ def seconds(value: object, name: str, *, positive: bool = True) -> float:
     try:
         given = float(value)
     except OverflowError:
-        given = inf
         raise InvalidRequestError(
             name, f"{name} is larger than any number of seconds", advice="No end is spelled math.inf"
         ) from None
@@ -317,21 +336,29 @@ def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: st
         raise refused(name, wanted, value, instead)
 
 
-def listener(value: object, name: str) -> None:
-    """Refuse what can't be called, and a coroutine function: nobody would await what it returns."""
-    if not callable(value):
-        raise refused(name, "a function", value)
-    called = getattr(value, "__call__", None)  # noqa: B004 - of an object that can be called
-    if any(map(_is_async, (value, called))):
+def function(value: object, name: str) -> Callable[..., Any]:
+    """Return a function; what it returns is awaited if it can be."""
+    if callable(value):
+        return value
+    raise refused(name, "a function", value)
+
+
+def listener_or_none(value: object, name: str) -> Any:
+    """Return what is to be told of things, or None; nobody would await what a coroutine function returns."""
+    if value is None:
+        return None
+    function(value, name)
+    if _is_async(value) or _is_async(getattr(value, "__call__", None)):  # noqa: B004 - of an object that can be called
         raise InvalidRequestError(
             name,
             f"{name} must be a plain function, not a coroutine function: it is called as things happen, not awaited",
             advice="Write def instead of async def; hand what must be awaited to asyncio.create_task or a queue in it",
         )
+    return value
 
 
-def _is_async(function: "Callable[..., object] | None") -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+def _is_async(called: Any) -> bool:
+    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
 def path(value: object, name: str, what: str = "a folder") -> str:

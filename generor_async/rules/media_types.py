@@ -4,7 +4,18 @@ A name and a header say what somebody believes; the bytes are what a reader of t
 nothing, the other two count, but not if a file of that type would have told.
 """
 
-__all__ = ["ALIASES", "EXTENSIONS", "HEAD", "extension", "image", "of_file", "of_output", "sniff"]
+__all__ = [
+    "ALIASES",
+    "EXTENSIONS",
+    "HEAD",
+    "extension",
+    "image",
+    "is_suffix",
+    "of_file",
+    "of_output",
+    "sniff",
+    "stands_for",
+]
 
 HEAD = 64
 """How many of the first bytes are looked at."""
@@ -79,6 +90,17 @@ def sniff(head: bytes) -> str | None:
 def extension(media_type: str) -> str:
     """Return the suffix of a file's name for a type; `.bin` for one that is not media."""
     return _EXTENSIONS.get(media_type, ".bin")
+
+
+def is_suffix(suffix: str) -> bool:
+    """Tell whether a suffix is one of media."""
+    return suffix.lower() in _SUFFIXES
+
+
+def stands_for(suffix: str, media_type: str) -> bool:
+    """Tell whether a suffix is one of a type's."""
+    named = _SUFFIXES[suffix.lower()]
+    return named == media_type or {named, media_type} <= _ISO
 
 
 def of_file(head: bytes, name: str) -> str:

@@ -15,7 +15,7 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.status import Status
-from generor_async.sync.bridge import Twin, streamed
+from generor_async.sync.bridge import Twin, half_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma
 from generor_async.values import JSON
@@ -100,19 +100,17 @@ def run_batch(
     Raises:
         InvalidRequestError: An argument that can never be right.
     """
-    return Batch(
-        client._bridge,
-        async_run_batch(
-            client._half,
-            streamed(rows),
-            to=to,
-            max_credits=max_credits,
-            price=price,
-            refunds=refunds,
-            on_row=on_row,
-            concurrency=concurrency,
-            prompt_column=prompt_column,
-            common=common,
-            allow_duplicates=allow_duplicates,
-        ),
+    half = async_run_batch(
+        half_of(client, "client", Generor, Luma),
+        streamed(rows),
+        to=to,
+        max_credits=max_credits,
+        price=price,
+        refunds=refunds,
+        on_row=on_row,
+        concurrency=concurrency,
+        prompt_column=prompt_column,
+        common=common,
+        allow_duplicates=allow_duplicates,
     )
+    return Batch(client._bridge, half)

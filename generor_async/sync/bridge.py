@@ -6,18 +6,20 @@ and `on_progress` run in that thread.
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
-from typing import Any, Generic, Self, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from generor_async.engine import client as engine
+from generor_async.rules import arguments
 from generor_async.sync.calls import Call
 from generor_async.sync.leases import Lease, process, shown
 
-__all__ = ["Bridge", "Client", "Twin", "streamed"]
+__all__ = ["Bridge", "Client", "Twin", "half_of", "halves", "streamed", "wrapped"]
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 H_co = TypeVar("H_co", covariant=True)
+O_co = TypeVar("O_co", covariant=True)
 C = TypeVar("C", bound=engine.Client)
 
 
@@ -164,10 +166,34 @@ class Client(Twin[C]):
         self.close()
 
 
+@overload
+def half_of(given: object, name: str, twin: type[Twin[H_co]]) -> H_co: ...
+@overload
+def half_of(given: object, name: str, twin: type[Twin[H_co]], other: type[Twin[O_co]]) -> H_co | O_co: ...
+def half_of(given: object, name: str, twin: type[Twin[Any]], other: type[Twin[Any]] | None = None) -> Any:
+    """Return the half of an argument; raises InvalidRequestError for what is no twin of those classes."""
+    twins = (twin,) if other is None else (twin, other)
+    arguments.one_of(given, name, twins, "Give one of the blocking clients, or what one of them returned")
+    return cast("Twin[Any]", given)._half
+
+
+def halves(given: object, name: str, twin: type[Twin[H_co]]) -> list[H_co]:
+    """Return the halves of several; raises InvalidRequestError."""
+    if not isinstance(given, Iterable):
+        raise arguments.refused(name, f"a list of {twin.__name__}s", given)
+    return [half_of(each, name, twin) for each in cast("Iterable[object]", given)]
+
+
+def wrapped(function: object, name: str, wrapper: T) -> T:
+    """Return what is called in the place of an argument; raises InvalidRequestError where that can't be called."""
+    arguments.function(function, name)
+    return wrapper
+
+
 def streamed(source: T | Iterable[Item]) -> T | AsyncIterable[Item]:
     """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
     given: object = source
-    if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview):
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview | Mapping):
         items = cast("Iterable[Item]", given)
         return _drawn(items) if isinstance(items, Iterator) else _Again(items)
     return cast("T", source)

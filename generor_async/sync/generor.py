@@ -24,7 +24,7 @@ from generor_async.api.generor.resources import ModelsResource as AsyncModelsRes
 from generor_async.api.generor.resources import RatingsResource as AsyncRatingsResource
 from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResource
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
-from generor_async.engine.auth import as_secret
+from generor_async.engine.auth import as_masked, as_secret
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import MAX_BYTES
 from generor_async.engine.downloads import Progress as DownloadTold
@@ -1498,13 +1498,13 @@ class Generor(Client[AsyncGeneror]):
         max_reply_bytes: the largest JSON answer that is read, after decompression.
         connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy.
+        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
         ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment.
+        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
         inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        on_event: a callable that gets every event.
+        on_event: a plain function that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
 
@@ -1602,9 +1602,9 @@ class Generor(Client[AsyncGeneror]):
         *,
         base_url: str | None = None,
         allow_insecure: bool = False,
-        timeout: float | None = None,
+        timeout: float | Unset = UNSET,
         queue_timeout: float = math.inf,
-        attempt_timeout: float | None = None,
+        attempt_timeout: float | Unset = UNSET,
         max_retries: int = 4,
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
@@ -1618,6 +1618,7 @@ class Generor(Client[AsyncGeneror]):
         limits: Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
+        proxy = as_masked(proxy)
         super().__init__(
             AsyncGeneror(
                 api_key,

@@ -17,7 +17,7 @@ import aiohttp
 from generor_async.api.luma import models
 from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import GenerationsCreateParams
-from generor_async.engine.auth import as_secret
+from generor_async.engine.auth import as_masked, as_secret
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import MAX_BYTES, Progress
 from generor_async.engine.limits import Limits, RateLimits
@@ -28,7 +28,7 @@ from generor_async.luma import Files as AsyncFiles
 from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, streamed
+from generor_async.sync.bridge import Client, Twin, halves, streamed, wrapped
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, MediaRef, Priority, Secret, Unset
 
@@ -112,7 +112,9 @@ class Generations(Twin[AsyncGenerations]):
             self._bridge,
             self._bridge.run(
                 self._half.submit(
-                    on_submitted=None if on_submitted is None else lambda given: on_submitted(Job(self._bridge, given)),
+                    on_submitted=None
+                    if on_submitted is None
+                    else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
                     **params,
                 )
             ),
@@ -143,7 +145,9 @@ class Generations(Twin[AsyncGenerations]):
         return self._bridge.run(
             self._half.run(
                 resubmit=resubmit,
-                on_submitted=None if on_submitted is None else lambda given: on_submitted(Job(self._bridge, given)),
+                on_submitted=None
+                if on_submitted is None
+                else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
                 **params,
             )
         )
@@ -155,7 +159,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return [
             Job(self._bridge, each)
-            for each in self._bridge.run(self._half.wait_all([each._half for each in jobs], timeout=timeout))
+            for each in self._bridge.run(self._half.wait_all(halves(jobs, "jobs", Job), timeout=timeout))
         ]
 
     def as_completed(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> Iterator[Job]:
@@ -165,7 +169,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return (
             Job(self._bridge, each)
-            for each in self._bridge.iterate(self._half.as_completed([each._half for each in jobs], timeout=timeout))
+            for each in self._bridge.iterate(self._half.as_completed(halves(jobs, "jobs", Job), timeout=timeout))
         )
 
     def create(
@@ -516,13 +520,13 @@ class Luma(Client[AsyncLuma]):
         max_reply_bytes: the largest JSON answer that is read, after decompression.
         connector: an `aiohttp.BaseConnector` of your own, never closed here. Calls that must not be repeated then
             leave on whatever connection it has.
-        proxy: the URL of an HTTP proxy.
+        proxy: the URL of an HTTP proxy; for a SOCKS proxy, a connector.
         ssl: as aiohttp has it.
-        trust_env: take the proxy from the environment.
+        trust_env: take the proxy from the environment: `HTTPS_PROXY`, or else `ALL_PROXY`; `NO_PROXY` is heeded.
         inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
-        on_event: a callable that gets every event.
+        on_event: a plain function that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
 
@@ -584,9 +588,9 @@ class Luma(Client[AsyncLuma]):
         *,
         base_url: str | None = None,
         allow_insecure: bool = False,
-        timeout: float | None = None,
+        timeout: float | Unset = UNSET,
         queue_timeout: float = math.inf,
-        attempt_timeout: float | None = None,
+        attempt_timeout: float | Unset = UNSET,
         max_retries: int = 4,
         max_connections: int = 100,
         max_reply_bytes: int = 8 * 1024 * 1024,
@@ -600,6 +604,7 @@ class Luma(Client[AsyncLuma]):
         limits: Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
+        proxy = as_masked(proxy)
         super().__init__(
             AsyncLuma(
                 api_key,

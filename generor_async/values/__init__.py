@@ -31,7 +31,7 @@ from generor_async.values.model import (
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
-from generor_async.values.secret import Secret
+from generor_async.values.secret import Masked, Secret
 from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope, ThrottleScope
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "JobEnded",
     "JobPolled",
     "JobSubmitted",
+    "Masked",
     "MediaRef",
     "Misshapen",
     "Model",

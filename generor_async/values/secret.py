@@ -1,9 +1,33 @@
-"""A string that nobody sees by accident."""
+"""Strings that nobody sees by accident."""
 
 import hmac
-from typing import Self
+from typing import Any, Self
 
-__all__ = ["Secret"]
+__all__ = ["Masked", "Secret"]
+
+MASK = "***"
+
+
+class Masked(str):
+    """A string like any other to whom it is handed, but for its repr and its pickle, which show nothing.
+
+    Tracebacks with locals show reprs, and other libraries' frames hold what was handed to them: headers with a key,
+    a proxy's address with a password.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[str], tuple[Any, ...]]:
+        return str, (MASK,)
 
 
 class Secret:
@@ -17,7 +41,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value: str | None = value
-        self._mask = f"{value[:9]}***" if len(value) > 24 else "***"
+        self._mask = f"{value[:9]}{MASK}" if len(value) > 24 else MASK
 
     def reveal(self) -> str:
         """Return the string itself."""

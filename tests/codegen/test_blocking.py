@@ -133,7 +133,7 @@ RULES = {
     "what goes in is the half": (
         "async def wait(self, job: Job) -> int: ...",
         "job: Job",
-        "self._half.wait(job._half)",
+        "self._half.wait(half_of(job, 'job', Job))",
     ),
     "if it is one": (
         "async def see(self, job: Job | str) -> int: ...",
@@ -143,17 +143,17 @@ RULES = {
     "or several of them": (
         "async def wait_all(self, jobs: Iterable[Job]) -> int: ...",
         "jobs: Iterable[Job]",
-        "self._half.wait_all([each._half for each in jobs])",
+        "self._half.wait_all(halves(jobs, 'jobs', Job))",
     ),
     "or as many as there are": (
         "async def race(self, *jobs: Job) -> int: ...",
         "*jobs: Job",
-        "self._half.race(*[each._half for each in jobs])",
+        "self._half.race(*halves(jobs, 'jobs', Job))",
     ),
     "a callback is told of the twin": (
         "async def tell(self, *, told: Told | None = None) -> int: ...",
         "told: Callable[[Job], object] | None=None",
-        "told=None if told is None else lambda given: told(Job(self._bridge, given))",
+        "told=None if told is None else wrapped(told, 'told', lambda given: told(Job(self._bridge, given)))",
     ),
     "an iterable need not be async": (
         "async def upload(self, source: Source) -> int: ...",
@@ -199,7 +199,8 @@ def test_a_function_goes_the_way_of_its_client(written: Callable[[str], str]) ->
     assert (
         "client: Small | Large, parts: str | AsyncIterable[bytes] | Iterable[bytes], *, limit: int=3) -> Job:" in text
     )
-    assert "return Job(client._bridge, async_run_job(client._half, streamed(parts), limit=limit))" in text
+    assert "half = async_run_job(half_of(client, 'client', Small, Large), streamed(parts), limit=limit)" in text
+    assert "return Job(client._bridge, half)" in text
     assert '__all__ = ["Job", "Box", "Small", "Large", "run_job"]' in text
 
 

@@ -24,7 +24,7 @@ from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestErr
 from generor_async.engine.queue import OutOfTurnError
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
-from generor_async.rules.vendors import GENEROR, LUMA
+from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
 from generor_async.rules.window_usage import GRAINS
@@ -479,9 +479,9 @@ def test_shared_limits_are_freed_with_the_last_client() -> None:
 # --- through the client ---------------------------------------------------------------------------------------------
 
 
-def metered(size: int = 10) -> Operation[Any]:
+def metered(size: int = 10, vendor: Vendor = LUMA) -> Operation[Any]:
     """A call that draws on the limit a minute, with a body of about so many bytes."""
-    plain = operation("plain")
+    plain = operation("plain", vendor=vendor)
     endpoint = attrs.evolve(plain.endpoint, quota=("minute",), timeout=600.0, attempt_timeout=600.0)
     return Operation(endpoint, "/things", body={"prompt": "x" * size})
 
@@ -695,7 +695,7 @@ async def test_a_client_shows_what_it_knows_of_its_limits() -> None:
     ):
         before = client.rate_limits
         assert (before.tier, before.queued, list(before.windows)) == ("basic", 0, ["minute", "hour", "day"])
-        tasks = [asyncio.create_task(client.send(metered())) for _ in range(3)]
+        tasks = [asyncio.create_task(client.send(metered(vendor=GENEROR))) for _ in range(3)]
         await asyncio.sleep(0.5)
         assert client.rate_limits.queued == 2
         await asyncio.gather(*tasks)

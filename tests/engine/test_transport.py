@@ -15,7 +15,8 @@ from support.calls import KEY
 from support.tls import served_by, trusting
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, raw, stall
 
-from generor_async.engine.transport import AiohttpTransport, Attempt, Connection, env_proxy
+from generor_async.engine.proxies import env_proxy
+from generor_async.engine.transport import AiohttpTransport, Attempt, Connection
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 

@@ -201,7 +201,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a device": (lambda _: "/dev/zero", "is not a file, but a pipe or a device"),
     "a socket": (listening, "cannot be read"),
     "nothing": (lambda folder: folder / "missing.png", "cannot be read .No such file"),
-    "no name": (lambda _: "a\0b", "cannot be read"),
+    "no name": (lambda _: "a\0b", "null character"),
     "an empty file": (lambda folder: saved(folder, b""), "heron.png is empty"),
     "no bytes": (lambda _: b"", "it is empty"),
     "too much": (enormous, "heron.png is larger than 5 GiB"),

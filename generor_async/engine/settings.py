@@ -1,0 +1,55 @@
+"""What a client is made with, checked before anything is made of it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from ssl import SSLContext
+from typing import Any, Final
+
+import aiohttp
+
+from generor_async.rules import arguments
+from generor_async.values import Secret
+
+__all__ = ["check"]
+
+
+def _connector(value: object, name: str) -> None:
+    if value is not None:
+        instead = "Make one where the event loop runs: aiohttp.TCPConnector(...)"
+        arguments.one_of(value, name, (aiohttp.BaseConnector,), instead)
+
+
+def _ssl(value: object, name: str) -> None:
+    if value is not None and not isinstance(value, bool):
+        instead = "Make a context with ssl.create_default_context(...)"
+        arguments.one_of(value, name, (SSLContext, aiohttp.Fingerprint), instead)
+
+
+def _clock(value: object, name: str) -> None:
+    if not all(hasattr(value, each) for each in ("speed", "monotonic", "time", "sleep")):
+        raise arguments.refused(name, "a Clock, with speed, monotonic, time and sleep", value, "Leave it out")
+
+
+def _api_key(value: object, name: str) -> None:
+    if value is not None and not isinstance(value, Secret):
+        raise arguments.refused(name, "a string", value, "Decode it" if isinstance(value, bytes) else "")
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any, str], object]]] = {
+    "api_key": _api_key,
+    "allow_insecure": arguments.truth,
+    "max_connections": partial(arguments.count, least=1),
+    "max_reply_bytes": partial(arguments.count, least=1, of="bytes"),
+    "connector": _connector,
+    "inline_on_503": arguments.truth,
+    "ssl": _ssl,
+    "trust_env": arguments.truth,
+    "on_event": arguments.listener_or_none,
+    "clock": _clock,
+}
+
+
+def check(**given: object) -> None:
+    """Raise InvalidRequestError for the first argument that can never be right."""
+    for name, value in given.items():
+        _CHECKS[name](value, name)

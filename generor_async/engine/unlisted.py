@@ -1,0 +1,76 @@
+"""Requests to endpoints that the spec doesn't know, made operations like those that it does."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
+from generor_async.rules.vendors import Vendor
+from generor_async.rules.wire import Endpoint, Operation
+from generor_async.values import JSON, Conduct
+
+__all__ = ["foreign", "unlisted"]
+
+_TIMEOUTS: Final[Mapping[str, tuple[float, float]]] = {
+    "read": (60.0, 30.0),
+    "idempotent": (60.0, 30.0),
+    "plain": (60.0, 60.0),
+    "bills": (900.0, math.inf),
+}
+"""Seconds for a call and for one attempt, by conduct."""
+
+
+def unlisted(
+    vendor: Vendor, method: str, path: str, *, query: Mapping[str, str] | None, json: JSON, conduct: Conduct
+) -> Operation[JSON]:
+    """Return the operation of a request to an endpoint that the spec doesn't know; raises InvalidRequestError."""
+    arguments.choice(conduct, "conduct", _TIMEOUTS)
+    whole, attempt = _TIMEOUTS[conduct]
+    endpoint: Endpoint[JSON] = Endpoint(
+        name=f"{vendor.name}.request",
+        vendor=vendor,
+        method=_method(method),
+        template=_path(path),
+        conduct=conduct,
+        auth="optional",
+        scope="none",
+        quota=(),
+        decode=_as_it_is,
+        timeout=whole,
+        attempt_timeout=attempt,
+    )
+    known = {} if query is None else arguments.strings(query, "query")
+    return Operation(endpoint, quote(path, safe="/%:@!$&'()*+,;=~-._"), query=known, body=json)
+
+
+def _method(method: object) -> str:
+    name = arguments.text(method, "method")
+    if not name.isascii() or not name.isalpha():
+        raise InvalidRequestError("method", "method is no HTTP method", advice="Write GET or POST, for example")
+    return name.upper()
+
+
+def _path(path: object) -> str:
+    text = arguments.text(path, "path")
+    if not text.startswith("/") or {".", ".."} & set(text.split("/")) or "?" in text or "#" in text:
+        raise InvalidRequestError(
+            "path",
+            f"{text!r} is not a path below the base URL",
+            advice="It starts with /; use query= for a query",
+        )
+    return text
+
+
+def foreign(operation: object, vendor: Vendor) -> InvalidRequestError:
+    """Make the error of something that a client of an API can't send."""
+    if isinstance(operation, Operation):
+        problem = f"operation is one of {operation.endpoint.vendor.name}'s, and this client is {vendor.name}'s"
+        return InvalidRequestError("operation", problem, advice="Send it with a client of that API")
+    instead = f"Build one with generor_async.api.{vendor.name}.operations"
+    return arguments.refused("operation", "an Operation", operation, instead)
+
+
+def _as_it_is(body: JSON) -> JSON:
+    return body
