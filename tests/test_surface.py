@@ -280,8 +280,8 @@ def test_a_client_is_made_with_keywords_but_for_its_key(client: type[AsyncGenero
     expected: dict[str, object] = {
         "api_key": None,
         "base_url": None,
-        "timeout": None,
-        "attempt_timeout": None,
+        "timeout": UNSET,
+        "attempt_timeout": UNSET,
         "max_retries": 4,
         "max_connections": 100,
         "connector": None,

@@ -121,7 +121,9 @@ class Call:
             if simulate:
                 raise BadUseError("--simulate has an address of its own: leave --base-url out")
             options["base_url"] = address
-        return opened(self.operation.api, simulated=simulate, timeout=self.given["timeout"], **options)
+        if (timeout := self.given["timeout"]) is not None:
+            options["timeout"] = timeout
+        return opened(self.operation.api, simulated=simulate, **options)
 
     @contextmanager
     def secret_file(self) -> Generator[None]:
