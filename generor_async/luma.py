@@ -66,12 +66,21 @@ class AsyncLuma(Client):
         try:
             result = await super().send(operation)
         except GenerorAsyncError as error:
-            if operation.endpoint is operations.GENERATIONS_GET and not isinstance(error, InvalidRequestError):
-                lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
+            self._name_job(operation, error)
             raise
         if isinstance(result, Generation):
             self._jobs.saw(result.id)
         return result
+
+    def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
+        """Have an error name the job that was looked at, or of which the answer to a submission says as much."""
+        job = lifecycle.named_job(error) if operation.endpoint is operations.GENERATIONS_CREATE else None
+        if operation.endpoint is operations.GENERATIONS_GET and not isinstance(error, InvalidRequestError):
+            job = unquote(operation.path.rpartition("/")[2])
+        elif job is not None:
+            self._jobs.saw(job)
+        if job is not None:
+            lifecycle.concern_job(error, job)
 
     def _bind(self) -> None:
         if self._session.key is None:

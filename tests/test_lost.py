@@ -93,6 +93,8 @@ async def test_a_submission_that_is_cut_off_is_told_never_repeated_and_found_aga
         assert raised.value.request_id == simulator.ledger.charges[0].request_id, "for the vendor to find it by"
         if cut == "truncate:keep=0.9":
             assert raised.value.ids == (job,), "the answer came as far as the id"
+            assert raised.value.job_id == job
+            assert f"generations.job('{job}')" in str(raised.value)
         await found_again(simulator, tmp_path, job)
         charged_once(simulator)
 

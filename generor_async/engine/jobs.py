@@ -6,7 +6,7 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from attrs import evolve
 
@@ -23,6 +23,9 @@ from generor_async.values import JobSubmitted, Model, forget_headers
 __all__ = ["JobWatch", "Kind", "Tracked"]
 
 S = TypeVar("S", bound=Model)
+
+JOBS_TOLD: Final = 20
+"""How many jobs a note names that go on."""
 
 
 class JobWatch(Generic[S]):
@@ -124,7 +127,9 @@ class JobWatch(Generic[S]):
                     raise error
                 yield job
         except asyncio.CancelledError as error:
-            error.add_note(f"{len(waiting)} jobs go on: take them up again by their ids")
+            ids = ", ".join([waiter.tracked.id for waiter in waiting.values()][:JOBS_TOLD])
+            more = ", ..." if len(waiting) > JOBS_TOLD else ""
+            error.add_note(f"{len(waiting)} jobs go on: take them up again by their ids ({ids}{more})")
             raise
         finally:
             for waiter in waiting.values():

@@ -84,7 +84,7 @@ class SeenJobs:
         """Note one; beyond so many, the first ones are forgotten."""
         self._ids[job_id] = None
         if len(self._ids) > JOBS_REMEMBERED:
-            del self._ids[next(iter(self._ids))]
+            self._ids.pop(next(iter(self._ids)), None)
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._ids

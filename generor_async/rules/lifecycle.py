@@ -18,6 +18,7 @@ news.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -29,6 +30,7 @@ from generor_async.errors import (
     GenerationFailedError,
     GenerorAsyncError,
     InputRejectedError,
+    OutcomeUnknownError,
     OutputNotFoundError,
 )
 from generor_async.rules.luma_prices import REFUNDED
@@ -41,6 +43,7 @@ __all__ = [
     "concern_creation",
     "concern_job",
     "failure",
+    "named_job",
     "resubmit_delay",
     "take_up_creation",
     "take_up_job",
@@ -89,6 +92,7 @@ CREATION: Final = Lifecycle(
     ends_unknown=True,
 )
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",
@@ -129,6 +133,13 @@ def take_up_creation(creation_id: int | str) -> str:
 def concern_job(error: GenerorAsyncError, job_id: str) -> None:
     """Have an error name the job of Luma that it concerns, and say how to take it up again."""
     error.job_id, error.take_up = job_id, take_up_job(job_id)
+
+
+def named_job(error: GenerorAsyncError) -> str | None:
+    """Return the id of Luma's job in what came of the answer to its submission, where there is one, and whole."""
+    ids = error.ids if isinstance(error, OutcomeUnknownError) else ()
+    whole = [found for found in ids if _UUID.fullmatch(found)]
+    return whole[0] if len(whole) == 1 else None
 
 
 def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:

@@ -18,7 +18,6 @@ may have been charged. Those behind are taken up where they were: looking and do
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -33,8 +32,8 @@ from generor_async.errors import (
     DownloadError,
     GenerationFailedError,
     NotFoundError,
-    OutcomeUnknownError,
 )
+from generor_async.rules.lifecycle import named_job
 from generor_async.rules.outcome import ids_in
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON
@@ -89,8 +88,6 @@ ON_RESTART: Final[Mapping[State, State]] = {"leased": "ready", "submitting": "un
 
 MOST_ATTEMPTS: Final = 5
 """How often a row is claimed whose calls come to nothing; each time the client itself had tried again."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 # --- steps: what is written down of one, beside the state that it leads to --------------------------------------------
@@ -255,10 +252,9 @@ def _after_acceptance(error: Exception, *, refunds: bool) -> Verdict:
 
 def _unknown(error: APIError, vendor: Vendor) -> Verdict:
     """Luma's job whose id was in the rubble of its answer can be looked at; a creation's number may be cut short."""
-    ids = error.ids if isinstance(error, OutcomeUnknownError) and vendor is LUMA else ()
-    whole = tuple(found for found in ids if _UUID.fullmatch(found))
-    if len(whole) == 1:
-        return Verdict(to="accepted", charged=True, remote_ids=whole)
+    job = named_job(error) if vendor is LUMA else None
+    if job is not None:
+        return Verdict(to="accepted", charged=True, remote_ids=(job,))
     return Verdict(to="unknown", charged=None)
 
 
