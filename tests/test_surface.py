@@ -286,6 +286,7 @@ def test_a_client_is_made_with_keywords_but_for_its_key(client: type[AsyncGenero
         "max_connections": 100,
         "connector": None,
         "inline_on_503": False,
+        "inline_on_422": False,
         "max_reply_bytes": 8 * 1024 * 1024,
         "proxy": None,
         "ssl": None,

@@ -181,7 +181,8 @@ class Call(Generic[T]):
             self._requeued += 1
             return self._admission.requeue(error, refusal, self._draw)
         retries = context.attempts - 1 - self._requeued
-        if not retry.may_repeat(conduct, error) or retries >= self._options.max_retries:
+        again = retry.may_repeat(conduct, error) or self.images_for(error) is not None
+        if not again or retries >= self._options.max_retries:
             raise error
         delay = self._backoff(error, retries, now, remaining)
         if delay >= remaining - self._least_time:
@@ -202,7 +203,10 @@ class Call(Generic[T]):
 
     def images_for(self, error: APIError) -> ImageFetcher | None:
         """Return what fetches the images of the request, where the API can't and the caller wants it."""
-        return None if self._inlined or not outcome.wants_images_inline(error) else self._shared.images
+        images = self._shared.images
+        if images is None or self._inlined or not outcome.wants_images_inline(error, images.statuses):
+            return None
+        return images
 
     async def with_images(self, images: ImageFetcher) -> Operation[T]:
         """Return the operation with the images in it that it names by URL."""

@@ -64,6 +64,8 @@ class Client:
         inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
+        inline_on_422: the same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
+            programs. The refused request cost nothing.
         on_event: a plain function that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
@@ -89,6 +91,7 @@ class Client:
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
         inline_on_503: bool = False,
+        inline_on_422: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
@@ -146,7 +149,9 @@ class Client:
         self._web = Web(reach)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
         self._uploads = Uploads(web=self._web, clock=clock, events=self._events)
-        self._images = ImageFetcher(Web(reach_for_images(reach, address)), clock) if inline_on_503 else None
+        wanted = {503: inline_on_503, 422: inline_on_422}
+        inline = frozenset(status for status in wanted if wanted[status])
+        self._images = ImageFetcher(Web(reach_for_images(reach, address, inline)), clock, inline) if inline else None
         self._session = Session(
             vendor=vendor,
             base_url=address,

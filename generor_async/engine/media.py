@@ -71,9 +71,11 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
 class ImageFetcher:
     """Fetches the images that a request names by URL."""
 
-    def __init__(self, web: Web, clock: Clock) -> None:
+    def __init__(self, web: Web, clock: Clock, statuses: frozenset[int]) -> None:
         self._web = web
         self._clock = clock
+        self.statuses = statuses
+        """What the API answers when they are to be fetched: 503, 422 or both."""
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
@@ -105,7 +107,7 @@ class ImageFetcher:
             except WebError as error:
                 if not error.passing or retries >= max_retries:
                     raise DownloadError(
-                        f"{path}: the API can't fetch images by URL now, nor could this client: {error.problem}",
+                        f"{path}: the API could not fetch the image by its URL, nor could this client: {error.problem}",
                         url=url,
                         advice=error.advice or "Name it by MediaRef.file(...) or .bytes(...), or try again later",
                     ) from None
@@ -137,15 +139,17 @@ class ImageFetcher:
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}
 
 
-def reach_for_images(reach: Reach, address: str) -> Reach:
+def reach_for_images(reach: Reach, address: str, statuses: frozenset[int]) -> Reach:
     """Return how images are reached that a request names by URL: wherever that leads, but not to our own network.
 
-    `address` is the API's: one on this machine lets this machine be asked as well.
+    `address` is the API's: one on this machine lets this machine be asked as well. `statuses` are what the API answers
+    when they are to be fetched.
     """
     if reach.proxy is not None:
+        option = f"inline_on_{max(statuses)}"
         raise InvalidRequestError(
-            "inline_on_503",
-            "inline_on_503 does not go through a proxy: nobody could tell which address an image comes from",
+            option,
+            f"{option} does not go through a proxy: nobody could tell which address an image comes from",
             advice="Leave one of the two out",
         )
     here = auth.is_loopback(urlsplit(address).hostname or "")

@@ -18,7 +18,8 @@
 import copy
 import json
 import re
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from generor_async.errors import (
@@ -32,6 +33,7 @@ from generor_async.errors import (
     RateLimitError,
     ResponseShapeError,
     ServiceUnavailableError,
+    UnprocessableEntityError,
 )
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
@@ -274,9 +276,23 @@ def held(context: Context, hold: Hold, left: float) -> RateLimitError:
     )
 
 
-def wants_images_inline(error: APIError) -> bool:
-    """Tell whether the API can't fetch images by URL now, and asks for them as base64 (documented)."""
-    return isinstance(error, ServiceUnavailableError) and error.retryable and "URL ingestion" in error.message
+def wants_images_inline(error: APIError, statuses: Collection[int]) -> bool:
+    """Tell whether the API can't fetch an image by its URL, and would take it as base64 (documented).
+
+    `statuses` are those that the caller wants that for: 503, where it can fetch none now, and 422, where a host has
+    refused it this one.
+    """
+    match error:
+        case ServiceUnavailableError():
+            return 503 in statuses and error.retryable and "URL ingestion" in error.message
+        case UnprocessableEntityError():
+            return 422 in statuses and any(words in error.message for words in _NOT_FETCHED)
+        case _:
+            return False
+
+
+_NOT_FETCHED: Final = ("failed to fetch URL", "content-type is not an image")
+"""How a 422 says that a host has not given the API an image (documented): some answer programs with a page."""
 
 
 def _limited(context: Context, refusal: Refusal, message: str, known: dict[str, Any]) -> RateLimitError:

@@ -526,6 +526,8 @@ class Luma(Client[AsyncLuma]):
         inline_on_503: when the API can't fetch images by URL ("Image URL ingestion unavailable"), fetch those of the
             request here and send them as base64. No credentials go along, and only public addresses are asked, after
             DNS and every redirect; an API on this machine lets this machine be asked as well. Not through a proxy.
+        inline_on_422: the same when a host has refused the API an image ("failed to fetch URL"): some hosts refuse
+            programs. The refused request cost nothing.
         on_event: a plain function that gets every event.
         clock: where time comes from.
         limits: what paces the calls; by default the living clients of one address and key share one.
@@ -596,6 +598,7 @@ class Luma(Client[AsyncLuma]):
         max_reply_bytes: int = 8 * 1024 * 1024,
         connector: aiohttp.BaseConnector | None = None,
         inline_on_503: bool = False,
+        inline_on_422: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
@@ -618,6 +621,7 @@ class Luma(Client[AsyncLuma]):
                 max_reply_bytes=max_reply_bytes,
                 connector=connector,
                 inline_on_503=inline_on_503,
+                inline_on_422=inline_on_422,
                 proxy=proxy,
                 ssl=ssl,
                 trust_env=trust_env,

@@ -19,6 +19,7 @@ from generor_async import (
     InvalidRequestError,
     MediaRef,
     ServiceUnavailableError,
+    UnprocessableEntityError,
 )
 from generor_async.engine.media import reach_for_images
 from generor_async.engine.web import Reach
@@ -226,7 +227,7 @@ async def test_the_calls_time_limit_covers_the_fetching() -> None:
 
 
 def admitted(base_url: str, address: str) -> bool:
-    reach = reach_for_images(Reach(schemes=frozenset({"https"}), max_connections=1), base_url)
+    reach = reach_for_images(Reach(schemes=frozenset({"https"}), max_connections=1), base_url, frozenset({503}))
     assert reach.admits is not None
     return reach.admits(address)
 
@@ -258,7 +259,74 @@ async def test_a_name_of_this_machine_is_asked_if_the_api_is_there_too() -> None
 
 
 @pytest.mark.parametrize("made", [AsyncLuma, AsyncGeneror])
-def test_a_proxy_and_fetching_do_not_go_together(made: type[AsyncLuma | AsyncGeneror]) -> None:
+@pytest.mark.parametrize("option", ["inline_on_503", "inline_on_422"])
+def test_a_proxy_and_fetching_do_not_go_together(made: type[AsyncLuma | AsyncGeneror], option: str) -> None:
+    options: dict[str, Any] = {option: True}
     with pytest.raises(InvalidRequestError, match="does not go through a proxy") as caught:
-        made("x", base_url="http://127.0.0.1/v1", proxy="http://127.0.0.1:3128", inline_on_503=True)
-    assert caught.value.field == "inline_on_503"
+        made("x", base_url="http://127.0.0.1/v1", proxy="http://127.0.0.1:3128", **options)
+    assert caught.value.field == option
+
+
+# Hosts that give programs nothing.
+
+
+def no_image(words: str) -> Step:
+    return answer(422, {"detail": f"image_ref[0]: {words}"})
+
+
+ON_422: dict[str, Any] = {"inline_on_503": False, "inline_on_422": True}
+REFUSED = no_image("failed to fetch URL (HTTP 403)")
+
+
+@pytest.mark.parametrize(
+    "words", ["failed to fetch URL (HTTP 403)", "failed to fetch URL", "content-type is not an image"]
+)
+async def test_an_image_that_a_host_refuses_the_api_is_fetched_here_if_that_is_wanted(words: str) -> None:
+    clock = FakeClock()
+    async with (
+        Wire(served()) as host,
+        Wire(no_image(words), CREATED) as api,
+        client(api, clock=clock, **ON_422) as luma,
+    ):
+        await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    first, second = api.requests
+    assert sent(first)["image_ref"] == [{"url": f"{host.url}/a.png"}]
+    assert sent(second)["image_ref"] == [inline(PNG, "image/png")]
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("options", [{}, {"inline_on_503": False}, {**ON_422, "max_retries": 0}])
+async def test_a_422_is_raised_where_that_is_not_wanted_or_no_attempt_is_left(options: dict[str, Any]) -> None:
+    async with Wire(served()) as host, Wire(REFUSED) as api, client(api, **options) as luma:
+        with pytest.raises(UnprocessableEntityError, match="failed to fetch URL"):
+            await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    assert (len(api.requests), len(host.requests)) == (1, 0)
+
+
+@pytest.mark.parametrize("words", ["invalid base64 data", "parameters that don't go together"])
+async def test_another_422_is_no_reason_to_fetch(words: str) -> None:
+    async with Wire(served()) as host, Wire(no_image(words)) as api, client(api, **ON_422) as luma:
+        with pytest.raises(UnprocessableEntityError):
+            await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    assert (len(api.requests), len(host.requests)) == (1, 0)
+
+
+async def test_a_422_to_the_image_itself_is_raised_at_once() -> None:
+    async with Wire(served()) as host, Wire(REFUSED) as api, client(api, **ON_422) as luma:
+        with pytest.raises(UnprocessableEntityError):
+            await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    assert (len(api.requests), len(host.requests)) == (2, 1)
+
+
+async def test_a_host_that_refuses_this_client_too_is_told() -> None:
+    async with Wire(answer(403, b"no")) as host, Wire(REFUSED) as api, client(api, **ON_422) as luma:
+        with pytest.raises(DownloadError, match=r"image_ref\[0\]: the API could not fetch the image by its URL, nor"):
+            await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    assert len(api.requests) == 1
+
+
+async def test_one_of_the_two_does_not_stand_for_the_other() -> None:
+    async with Wire(served()) as host, Wire(UNAVAILABLE) as api, client(api, **ON_422) as luma:
+        with pytest.raises(ServiceUnavailableError):
+            await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+    assert host.requests == []
