@@ -11,15 +11,15 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
-from generor_async.engine.outage import Gate, Gates
+from generor_async.engine.outage import Gate
 from generor_async.engine.queue import OutOfTurnError
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import Attempt, Transport
+from generor_async.engine.transport import Transport
 from generor_async.engine.turn import Turn
 from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
 from generor_async.rules.holds import Hold
-from generor_async.rules.wire import Operation, Reply, Request
+from generor_async.rules.wire import Operation
 from generor_async.values import Clock, RetryScheduled, Throttled, ThrottleScope
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ class ClientParts:
     limits: Limits
     transports: PerLoop[Transport]
     lookouts: PerLoop[Lookout]
-    gates: PerLoop[Gates]
     budget: retry.RetryBudget
     images: ImageFetcher | None
 
@@ -55,18 +54,17 @@ class Admission:
     __slots__ = (
         "_context",
         "_gate",
-        "_gates",
         "_latest",
         "_operation",
         "_options",
         "_refused",
         "_shared",
         "_ticket",
-        "_turn",
         "_waited",
         "body",
         "deadline",
         "timeout",
+        "turn",
     )
 
     def __init__(
@@ -88,19 +86,14 @@ class Admission:
         """Until when it may wait this time."""
         self._refused: RateLimitError | None = None
         """A 429 whose wait has not been told to the event stream yet."""
-        self._gates = shared.gates.get()
         self._gate: Gate | None = None
         self._ticket: Ticket | None = None
-        self._turn: Turn | None = None
+        self.turn: Turn | None = None
+        """What it holds under the limits, where they know of such calls."""
         if endpoint.quota or endpoint.shows_job:
-            self._turn = Turn(
+            self.turn = Turn(
                 operation, options.priority, limits=shared.limits, lookouts=shared.lookouts, clock=shared.clock
             )
-
-    @property
-    def queues(self) -> bool:
-        """Whether the call may have to wait in a queue."""
-        return self._turn is not None
 
     def remaining(self, now: float) -> float:
         """Return the seconds that the call has left."""
@@ -108,30 +101,37 @@ class Admission:
 
     # --- before an attempt ------------------------------------------------------------------------------------------
 
+    def admit_nowait(self) -> bool:
+        """Let the call go for the first time if nothing keeps it; return whether that is so. Else `wait` does."""
+        limits = self._shared.limits
+        if "abuse" in limits.holds.by_scope or limits.gates.away:
+            return False
+        return self.turn is None or self.turn.take_nowait()
+
     async def wait(self, last: APIError | None) -> None:
         """Wait until the call may be sent; `last` is what its last attempt came to.
 
         Raises RateLimitError where a 429 holds the calls of the key for longer than a given timeout leaves, and
         DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
         """
-        shared, turn = self._shared, self._turn
-        if turn is not None or shared.limits.holds.everything is not None:
+        limits, turn = self._shared.limits, self.turn
+        if turn is not None or "abuse" in limits.holds.by_scope:
             await self._take_turn(turn)
-        if not self._gates.well:
+        if limits.gates.away:
             await self._pass_gate(last)
 
     async def _take_turn(self, turn: Turn | None) -> None:
-        clock, holds = self._shared.clock, self._shared.limits.holds
+        clock, holds = self._shared.clock, self._shared.limits.holds.by_scope
         missed: ThrottleScope | None = None
         began = clock.monotonic()
         patience = self._patience(began)
         self._latest = began + patience
         try:
-            if holds.everything is not None:
+            if "abuse" in holds:
                 patience -= await self._wait_out_hold(began)
             if turn is not None:
                 await turn.take(patience, self._has_to_wait, again=self._context.attempts > 0)
-                if holds.everything is not None:
+                if "abuse" in holds:
                     await self._wait_out_hold(clock.monotonic())
         except OutOfTurnError as error:
             missed = error.scope
@@ -153,8 +153,8 @@ class Admission:
 
     async def _wait_out_hold(self, began: float) -> float:
         """Wait while all calls of the key are held; return for how many seconds that was."""
-        clock, holds, now = self._shared.clock, self._shared.limits.holds, began
-        while (hold := holds.everything) is not None and (left := hold.until - now) > 0:
+        clock, holds, now = self._shared.clock, self._shared.limits.holds.by_scope, began
+        while (hold := holds.get("abuse")) is not None and (left := hold.until - now) > 0:
             if hold.until >= self._latest:
                 raise OutOfTurnError("abuse", left)
             delay = min(retry.spread(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
@@ -166,7 +166,7 @@ class Admission:
     async def _pass_gate(self, last: APIError | None) -> None:
         """Wait for one's turn while the API is away; that takes of the call's own time."""
         gate, now = self._own_gate(), self._shared.clock.monotonic()
-        if gate.well:
+        if gate.rule.well:
             return
         if self.deadline is None:
             self.deadline = now + self.timeout
@@ -182,7 +182,7 @@ class Admission:
         raise failure
 
     def _own_gate(self) -> Gate:
-        return self._gates.of(self.body, self._options.extra_body)
+        return self._shared.limits.gates.of(self.body, self._options.extra_body)
 
     def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
@@ -201,30 +201,20 @@ class Admission:
 
     # --- an attempt, and after it -----------------------------------------------------------------------------------
 
-    def attempt(self, request: Request) -> Attempt:
-        """Return what watches the attempt that begins."""
-        return Attempt() if self._turn is None else self._turn.attempt(request)
-
-    def answered(self, reply: Reply) -> None:
-        """Let the limits know what an answer says of them."""
-        if self._turn is not None:
-            self._turn.answered(reply, self._context.refusal)
-
-    def succeeded(self, result: Any, *, sent: float) -> None:
+    def succeeded(self, *, sent: float) -> None:
         """Account for an attempt that was sent at `sent` and answered well."""
-        if self._turn is not None:
-            self._turn.succeeded(result)
-        if not self._gates.well:
+        if self._shared.limits.gates.away:
             self._own_gate().succeeded(sent)
-        self._leave_gate()
+        if self._ticket is not None:
+            self._leave_gate()
 
     def failed(self, error: BaseException, *, sent: float, draw: float, inline: bool) -> None:
         """Account for an attempt that was sent at `sent` and came to an error, or for a wait that did.
 
         `draw` is a random number from 0 up to 1; `inline` tells that the call goes on without what is away.
         """
-        if self._turn is not None:
-            self._turn.failed(error)
+        if self.turn is not None:
+            self.turn.failed(error)
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None and refusal.proven:
             self._hold(error, refusal)
         if isinstance(error, APIError):
@@ -235,8 +225,8 @@ class Admission:
 
     def given_up(self, error: BaseException) -> None:
         """Give everything back: the call is not sent."""
-        if self._turn is not None:
-            self._turn.failed(error)
+        if self.turn is not None:
+            self.turn.failed(error)
         self._leave_gate()
 
     def _leave_gate(self) -> None:
@@ -264,7 +254,7 @@ class Admission:
         if self._options.timeout is None:
             self.deadline = None
         patience = self._patience(self._shared.clock.monotonic())
-        queues = refusal.scope == "abuse" or (self._turn is not None and self._turn.waits_for(refusal))
+        queues = refusal.scope == "abuse" or (self.turn is not None and self.turn.waits_for(refusal))
         if refusal.wait >= patience and not (queues and refusal.scope == "jobs"):
             raise error
         if queues:

@@ -66,7 +66,8 @@ class Call(Generic[T]):
     async def admitted(self) -> None:
         """Wait until nothing keeps the call from being sent; what this raises ends the call."""
         try:
-            await self._admission.wait(self._error)
+            if self._context.attempts or not self._admission.admit_nowait():
+                await self._admission.wait(self._error)
             if self._before is not None and not self._context.attempts:
                 await self._before()
         except BaseException as error:
@@ -76,27 +77,29 @@ class Call(Generic[T]):
     async def attempt(self, request: Request) -> T:
         """Send once; return the result, or raise the error that this attempt came to."""
         admission = self._admission
+        turn = admission.turn
         try:
-            result = await self._send(request, admission.attempt(request))
+            result = await self._send(request, Attempt() if turn is None else turn.attempt(request))
         except BaseException as error:
             self._draw = random.random()  # noqa: S311 - jitter, no secret
             inline = isinstance(error, APIError) and self.images_for(error) is not None
             admission.failed(error, sent=self._sent, draw=self._draw, inline=inline)
             raise
-        admission.succeeded(result, sent=self._sent)
+        if turn is not None:
+            turn.succeeded(result)
+        admission.succeeded(sent=self._sent)
         return result
 
     async def _send(self, request: Request, attempt: Attempt) -> T:
-        shared, context = self._shared, self._context
-        began = shared.clock.monotonic() if context.attempts or self._admission.queues else self._started
+        shared, context, admission = self._shared, self._context, self._admission
+        began = self._started if admission.turn is None and not context.attempts else shared.clock.monotonic()
         self._sent = began
-        admission = self._admission
         if admission.deadline is None:
             admission.deadline, remaining = began + admission.timeout, admission.timeout
         else:
             remaining = admission.deadline - began
-        if remaining <= 0 or remaining < self._least_time:
-            raise self._out_of_time("retry")
+            if remaining <= 0 or remaining < self._least_time:
+                raise self._out_of_time("retry")
         limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
         if context.attempts and self._options.request_id is None:
             request.headers["X-Request-Id"] = context.request_id = random_uuid()
@@ -153,7 +156,8 @@ class Call(Generic[T]):
                 operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
             )
         finally:
-            self._admission.answered(reply)
+            if (turn := self._admission.turn) is not None:
+                turn.answered(reply, self._context.refusal)
         if operation.endpoint.derive is not None:
             operation.endpoint.derive(result, operation.body)
         return result

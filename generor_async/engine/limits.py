@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
+from generor_async.engine.outage import Gates
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared import KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
@@ -123,6 +124,8 @@ class Limits:
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = rules.holds
         """What 429s have calls wait for."""
+        self.gates = Gates(clock)
+        """Where calls wait while the API is away."""
 
     def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
         slots = Slots(self._jobs, self._share, Weights())

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from generor_async.engine.loops import OfLoop
 from generor_async.engine.queue import Queue
 from generor_async.errors import APIError, APIStatusError
 from generor_async.rules.holds import LONG_HOLD
@@ -22,8 +21,10 @@ logger = logging.getLogger("generor_async")
 class Gate:
     """Lets every call pass while the API is well, and one after the other while it isn't."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, away: "set[Gate]") -> None:
         self._clock = clock
+        self._away = away
+        """The gates of APIs that are not known to be well; this one is put there, and taken away."""
         self.rule = Outage()
         self._lock = threading.RLock()
         self._queue: Queue[Ticket] = Queue(self.rule, clock, self._lock)
@@ -32,14 +33,11 @@ class Gate:
         self.error: APIError | None = None
         """What the API said when it was last found away."""
 
-    @property
-    def well(self) -> bool:
-        """Whether calls may pass without a ticket."""
-        return self.rule.well
-
     async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> Ticket:
         """Wait for a ticket, for `patience` seconds at most; raises OutOfTurnError."""
         ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
+        if self.rule.well:
+            self._away.discard(self)
         return ticket or await self._queue.enter(priority, patience, waits, again=False)
 
     def leave(self, ticket: Ticket) -> None:
@@ -58,6 +56,8 @@ class Gate:
                 self._since = now
             self.rule.failed(began, now, status, told=told, draw=draw)
             self.error = error
+            if not self.rule.well:
+                self._away.add(self)
             if self._since is not None and now > self._since + LONG_HOLD:
                 self._since = None
                 logger.warning("the API has been away for more than a minute, and calls wait for it: %s", error.message)
@@ -66,22 +66,21 @@ class Gate:
         """Note that a call which was sent at `began` was answered well."""
         with self._lock:
             self.rule.succeeded(began)
+            if self.rule.well:
+                self._away.discard(self)
             self._queue.pump(self._clock.monotonic())
 
 
-class Gates(OfLoop):
-    """The gates of one client in one event loop: of calls that name media by URL, and of all others.
+class Gates:
+    """The gates of one key: of calls that name media by URL, and of all others.
 
     The API fetches what is named by URL through services of their own, which have outages of their own.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._plain, self._of_urls = Gate(clock), Gate(clock)
-
-    @property
-    def well(self) -> bool:
-        """Whether all calls may pass without a ticket."""
-        return self._plain.rule.well and self._of_urls.rule.well
+        self.away: set[Gate] = set()
+        """Those whose calls need a ticket."""
+        self._plain, self._of_urls = Gate(clock, self.away), Gate(clock, self.away)
 
     def of(self, body: JSON | Form, extra: Any) -> Gate:
         """Return the gate of a call by the body that it sends."""

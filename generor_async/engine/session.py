@@ -19,7 +19,6 @@ from generor_async.engine.ids import random_uuid
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
-from generor_async.engine.outage import Gates
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Transport
 from generor_async.errors import APIError
@@ -73,7 +72,6 @@ class Session:
             lookouts=PerLoop(
                 lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), self.gone, clock)
             ),
-            gates=PerLoop(lambda: Gates(clock)),
             budget=RetryBudget(),
             images=images,
         )

@@ -63,6 +63,7 @@ class Turn:
         self._lookouts = lookouts
         self._clock = clock
         self._attempt = _NOT_SENT
+        self._began = 0.0
         self._permit: Permit | None = None
         self._lease: Lease | None = None
         self._refusal: Refusal | None = None
@@ -72,31 +73,43 @@ class Turn:
         quota = self._operation.endpoint.quota
         return "jobs" in quota and self._limits.slots is not None if refusal.scope == "jobs" else bool(quota)
 
+    def take_nowait(self) -> bool:
+        """Take what the call draws on; return whether all of it was free. The rest is waited for by `take`."""
+        limits, quota = self._limits, self._operation.endpoint.quota
+        self._attempt = _NOT_SENT
+        now = self._began = self._clock.monotonic()
+        if limits.slots is not None and "jobs" in quota:
+            self._lease = limits.slots.queue.enter_nowait(now, self._priority, self._kind)
+            if self._lease is None:
+                return False
+        if quota and not limits.unbound:
+            self._permit = limits.queue.enter_nowait(now, self._priority, self._kind)
+            return self._permit is not None
+        return True
+
     async def take(self, patience: float, waits: Callable[[Wait], None], *, again: bool) -> None:
         """Wait, for `patience` seconds at most, until every limit that the call draws on lets it go.
 
         Raises OutOfTurnError when that takes too long. `waits` is told of each wait. Who was let go before and refused
-        (`again`) goes to the head of its class.
+        (`again`) goes to the head of its class. A slot that `take_nowait` has got is kept.
         """
-        limits, quota = self._limits, self._operation.endpoint.quota
-        self._attempt = Attempt()
-        self._began = self._clock.monotonic()
-        if "jobs" in quota and limits.slots is not None:
+        limits, quota, began = self._limits, self._operation.endpoint.quota, self._clock.monotonic()
+        if self._lease is None and self.take_nowait():
+            return
+        if limits.slots is not None and "jobs" in quota and self._lease is None:
             queue = limits.slots.queue
-            self._lease = queue.enter_nowait(self._began, self._priority, self._kind)
-            if self._lease is None:
-                with self._lookouts.get().posted():
-                    self._lease = await queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
-                patience -= self._clock.monotonic() - self._began
+            with self._lookouts.get().posted():
+                self._lease = await queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+            patience -= self._clock.monotonic() - began
         if quota and not limits.unbound:
-            self._permit = limits.queue.enter_nowait(self._clock.monotonic(), self._priority, self._kind)
-            if self._permit is None:
-                self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+            self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
 
     def attempt(self, request: Request) -> Attempt:
         """Return what watches the attempt, and notes when it leaves; a large body has left with its last piece."""
         limits, clock, permit = self._limits, self._clock, self._permit
-        if permit is not None:
+        if permit is None:
+            self._attempt = Attempt()
+        else:
             body = request.body
             large = isinstance(body, Form) or (body is not None and len(body) > STAMPED_BYTES)
             self._attempt = Attempt(lambda: limits.sent(permit, clock.monotonic()), at_end=large)
@@ -126,7 +139,7 @@ class Turn:
             return
         if self._lease is not None:
             now = self._clock.monotonic()
-            self._limits.holds.lift("jobs")
+            self._limits.holds.by_scope.pop("jobs", None)  # calls may go, as it turned out
             slots.accepted(self._lease, result.id, now)
             self._lease = None
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more

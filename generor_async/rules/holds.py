@@ -46,39 +46,31 @@ class Hold:
 class Holds:
     """The holds of one key, at most one for each limit."""
 
-    _holds: dict[HoldScope, Hold] = field(factory=dict[HoldScope, Hold], init=False)
-
-    @property
-    def everything(self) -> Hold | None:
-        """The last hold of all calls, which may be over."""
-        return self._holds.get("abuse")
+    by_scope: dict[HoldScope, Hold] = field(factory=dict[HoldScope, Hold], init=False)
+    """The last hold of each limit, which may be over."""
 
     def add(self, hold: Hold, now: float) -> bool:
         """Note a hold; return whether it is a long one that people haven't been told of."""
-        known = self._holds.get(hold.scope)
+        known = self.by_scope.get(hold.scope)
         if known is not None and known.until >= hold.until:
             return False
-        self._holds[hold.scope] = hold
+        self.by_scope[hold.scope] = hold
         return _is_news(hold, known, now)
 
     def replace(self, holds: list[Hold], now: float) -> list[Hold]:
         """Take over the holds that another process knows; return the long ones that nobody has been told of here."""
-        news = [hold for hold in holds if _is_news(hold, self._holds.get(hold.scope), now)]
-        self._holds.clear()
-        self._holds.update((hold.scope, hold) for hold in holds)
+        news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]
+        self.by_scope.clear()
+        self.by_scope.update((hold.scope, hold) for hold in holds)
         return news
 
     def all(self, now: float) -> list[Hold]:
         """Return those that are not over."""
-        return [hold for hold in self._holds.values() if hold.until > now]
-
-    def lift(self, scope: HoldScope) -> None:
-        """Forget a hold: it turned out that calls may go."""
-        self._holds.pop(scope, None)
+        return [hold for hold in self.by_scope.values() if hold.until > now]
 
     def longest(self, now: float, *, but: HoldScope | None = None) -> Hold | None:
         """Return the hold that ends last, of all limits but one; None where nothing is held."""
-        held = [hold for hold in self._holds.values() if hold.until > now and hold.scope != but]
+        held = [hold for hold in self.by_scope.values() if hold.until > now and hold.scope != but]
         return max(held, key=_until) if held else None
 
 

@@ -116,7 +116,7 @@ class Slots:
         """Give a slot away, or say until when there is none."""
         usage, marks, lag, ceiling = self._usage, self._marks, self._lag, self._ceiling.value
         usage.forget(now)
-        under_way, in_jobs, weight = len(usage.mine), self._in_jobs, self.weights.of(kind)
+        under_way, in_jobs, weight = len(usage.own), self._in_jobs, self.weights.of(kind)
         units = 1 if in_jobs else weight if ceiling is None else min(weight, ceiling)
         if now < marks.held and units >= marks.held_units:
             return Wait(marks.held, "jobs")
@@ -125,9 +125,10 @@ class Slots:
             return self._full(now)
         taken = usage.units(in_jobs=in_jobs) + units
         if ceiling is None:
-            first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
-            if under_way and first < taken <= first * UNUSUAL:
-                return self._full(now)
+            if under_way and taken > FIRST_VIDEO_UNITS:
+                first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
+                if first < taken <= first * UNUSUAL:
+                    return self._full(now)
             return usage.lease(now, kind, probe=False, early=False, prompt=False)
         room = ceiling - taken
         probe = lag.held(now, lag.seconds) > room
@@ -139,8 +140,7 @@ class Slots:
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._usage.give_back(lease)
-        self._usage.hold(job_id, lease.kind, began=lease.began, seen=now)
+        self._usage.begin(lease, job_id, now)
         marks, ran = self._marks, self._usage.ran(in_jobs=self._in_jobs)
         marks.allowed += GROWTH / marks.allowed
         marks.falling = False
@@ -228,7 +228,7 @@ class Slots:
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
         moments = [self._usage.next_lapse()]
-        if not self._usage.mine:
+        if not self._usage.own:
             moments.append(self._ceiling.next_probe)
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
@@ -287,5 +287,5 @@ class Slots:
             usage = Usage.load(data["usage"], self.weights)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
-        usage.mine = self._usage.mine & usage.under_way.keys()
+        usage.take_over(self._usage.own)
         self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage

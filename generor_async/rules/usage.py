@@ -4,7 +4,7 @@ Whatever takes a slot lapses some time: a process may die, an answer may be lost
 """
 
 import math
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -60,19 +60,23 @@ class Usage:
     """Counts what takes slots, by the weights that are known now."""
 
     weights: Weights
-    under_way: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
-    """Submissions under way by their numbers, the earliest first."""
-    mine: set[int] = field(factory=set[int], init=False)
-    """The numbers of those that this process has under way; another one that was killed holds up nobody's."""
+    own: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
+    """Submissions that this process has under way, by their numbers."""
+    others: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
+    """Those of other processes; one that was killed holds up nobody's."""
     jobs: OrderedDict[str, Job] = field(factory=OrderedDict[str, Job], init=False)
     """Jobs that may run, the one that went unseen for longest first."""
     _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
     """Submissions of unknown outcome, and when it became unknown, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
-    _submitting: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
-    """How many submissions are under way or of unknown outcome."""
-    _running: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
-    """How many jobs the server counts."""
+    _taken: int = field(default=0, init=False)
+    """How many slots are taken: by jobs that the server counts, and by submissions whose outcome isn't known yet."""
+    _running: int = field(default=0, init=False)
+    """How many of them are taken by jobs."""
+    _taken_units: int = field(default=0, init=False)
+    _running_units: int = field(default=0, init=False)
+    """Their units, by the weights as they were after `_weighed` changes."""
+    _weighed: int = field(default=0, init=False)
     _numbers: int = field(default=0, init=False)
     """How many leases were given out."""
     _life: float | None = field(default=None, init=False)
@@ -85,51 +89,84 @@ class Usage:
 
         Or one each, if that is what the ceiling counts.
         """
-        units = self._total(self._running, in_jobs=in_jobs) if self._running else 0
-        if self._submitting:
-            units += self._total(self._submitting, in_jobs=in_jobs)
-        return units
+        if in_jobs:
+            return self._taken
+        if self._weighed != self.weights.changes:
+            self._weigh()
+        return self._taken_units
 
     def ran(self, *, in_jobs: bool) -> int:
         """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
-        return self._total(self._running, in_jobs=in_jobs)
+        if in_jobs:
+            return self._running
+        if self._weighed != self.weights.changes:
+            self._weigh()
+        return self._running_units
 
-    def _total(self, counts: dict[Kind, int], *, in_jobs: bool) -> int:
-        total = 0
-        for kind, count in counts.items():
-            total += count if in_jobs else self.weights.of(kind) * count
-        return total
+    def _weigh(self) -> None:
+        """Count everything anew, by the weights that are known now."""
+        of = self.weights.of
+        running = [of(job.kind) for job in self.jobs.values() if job.counted]
+        kinds = [*(lease.kind for lease in self._leases()), *(kind for _, kind in self._unknown)]
+        submitting = [of(kind) for kind in kinds]
+        self._running, self._running_units = len(running), sum(running)
+        self._taken, self._taken_units = len(running) + len(submitting), sum(running) + sum(submitting)
+        self._weighed = self.weights.changes
+
+    def _leases(self) -> list[Lease]:
+        return [*self.others.values(), *self.own.values()]
+
+    def _take(self, kind: Kind) -> None:
+        self._taken += 1
+        self._taken_units += self.weights.of(kind)
+
+    def _free(self, kind: Kind, *, job: bool) -> None:
+        units = self.weights.of(kind)
+        self._taken -= 1
+        self._taken_units -= units
+        if job:
+            self._running -= 1
+            self._running_units -= units
 
     def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
         """Begin a submission."""
-        self._numbers += 1
-        lease = Lease(self._numbers, now, kind, probe, early, prompt)
-        self.under_way[lease.number] = lease
-        self.mine.add(lease.number)
-        self._submitting[kind] = self._submitting.get(kind, 0) + 1
+        self._numbers = number = self._numbers + 1
+        lease = self.own[number] = Lease(number, now, kind, probe, early, prompt)
+        self._taken += 1
+        self._taken_units += self.weights.of(kind)
         return lease
 
     def give_back(self, lease: Lease) -> None:
-        """End a submission, unless it has lapsed."""
-        self.mine.discard(lease.number)
-        known = self.under_way.get(lease.number)
-        # Else it is another process's, from a time when this one had no store.
+        """End a submission of this process, unless it has lapsed."""
+        # A lease that was read from a store is another object. One from a time without the store may have the number
+        # of another.
+        known = self.own.get(lease.number)
         if known is lease or known == lease:
-            del self.under_way[lease.number]
-            _take(self._submitting, lease.kind)
+            del self.own[lease.number]
+            self._free(lease.kind, job=False)
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
         self.give_back(lease)
         self._unknown.append((now, lease.kind))
-        self._submitting[lease.kind] = self._submitting.get(lease.kind, 0) + 1
+        self._take(lease.kind)
 
-    def hold(self, job_id: str, kind: Kind, *, began: float, seen: float) -> None:
-        """Count a job."""
+    def begin(self, lease: Lease, job_id: str, now: float) -> None:
+        """Count a job instead of its submission."""
+        known = self.own.get(lease.number)
+        if known is lease or known == lease:
+            del self.own[lease.number]
+        else:
+            self._take(lease.kind)
+        self._hold(job_id, lease.kind, lease.began, now)
+
+    def _hold(self, job_id: str, kind: Kind, began: float, seen: float) -> None:
+        """Count a job, whose slot is counted already."""
         if job_id in self.jobs:
             self._drop(job_id)
         self.jobs[job_id] = Job(kind, began, seen)
-        self._running[kind] = self._running.get(kind, 0) + 1
+        self._running += 1
+        self._running_units += self.weights.of(kind)
         self._recount = min(self._recount, began + COUNTED_SECONDS)
 
     def see(self, job_id: str, kind: Kind, asked: float) -> None:
@@ -139,7 +176,8 @@ class Usage:
             job.seen = max(job.seen, asked)
             self.jobs.move_to_end(job_id)
         elif job_id not in self._ended:
-            self.hold(job_id, kind, began=asked, seen=asked)
+            self._take(kind)
+            self._hold(job_id, kind, asked, asked)
 
     def end(self, job_id: str, now: float) -> Job | None:
         """Note that a job has ended; return it where it was known."""
@@ -155,12 +193,13 @@ class Usage:
         """Take away whatever has lapsed by now."""
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
             self._drop(next(iter(self.jobs)))
-        if len(self.under_way) > len(self.mine):
-            for lease in self._of_others():
+        if self.others:
+            for lease in list(self.others.values()):
                 if lease.began + SUBMISSION_SECONDS <= now:
-                    self.give_back(lease)
+                    del self.others[lease.number]
+                    self._free(lease.kind, job=False)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
-            _take(self._submitting, self._unknown.pop(0)[1])
+            self._free(self._unknown.pop(0)[1], job=False)
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
             self._ended.popitem(last=False)
         if now >= self._recount:
@@ -171,13 +210,10 @@ class Usage:
         moments = [self._recount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
-        moments.extend(lease.began + SUBMISSION_SECONDS for lease in self._of_others())
+        moments.extend(lease.began + SUBMISSION_SECONDS for lease in self.others.values())
         if self._unknown:
             moments.append(self._unknown[0][0] + self._patience)
         return min(moments)
-
-    def _of_others(self) -> list[Lease]:
-        return [lease for number, lease in self.under_way.items() if number not in self.mine]
 
     @property
     def _patience(self) -> float:
@@ -187,7 +223,7 @@ class Usage:
     def _drop(self, job_id: str) -> Job:
         job = self.jobs.pop(job_id)
         if job.counted:
-            _take(self._running, job.kind)
+            self._free(job.kind, job=True)
         return job
 
     def _count_again(self, now: float) -> None:
@@ -196,7 +232,7 @@ class Usage:
         for job in counted:
             if job.began + COUNTED_SECONDS <= now:
                 job.counted = False
-                _take(self._running, job.kind)
+                self._free(job.kind, job=True)
         self._recount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
 
     def dump(self) -> dict[str, Any]:
@@ -206,8 +242,7 @@ class Usage:
             "life": self._life,
             "recount": None if self._recount == math.inf else self._recount,
             "under_way": [
-                [each.number, each.began, *each.kind, each.probe, each.early, each.prompt]
-                for each in self.under_way.values()
+                [each.number, each.began, *each.kind, each.probe, each.early, each.prompt] for each in self._leases()
             ],
             "unknown": [[since, *kind] for since, kind in self._unknown],
             "jobs": [[key, *job.kind, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
@@ -216,24 +251,24 @@ class Usage:
 
     @classmethod
     def load(cls, data: Mapping[str, Any], weights: Weights) -> "Usage":
-        """Make it of what `dump` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        """Make it of what `dump` returned, as if all submissions were those of others.
+
+        Raises KeyError, TypeError or ValueError for anything else.
+        """
         usage = cls(weights)
         usage._numbers, usage._life = data["numbers"], data["life"]
         usage._recount = math.inf if data["recount"] is None else data["recount"]
         for number, began, model, type_, weight, probe, early, prompt in data["under_way"]:
-            usage.under_way[number] = Lease(number, began, Kind(model, type_, weight), probe, early, prompt)
+            usage.others[number] = Lease(number, began, Kind(model, type_, weight), probe, early, prompt)
         usage._unknown = [(since, Kind(model, type_, weight)) for since, model, type_, weight in data["unknown"]]
         for job_id, model, type_, weight, began, seen, counted in data["jobs"]:
             usage.jobs[job_id] = Job(Kind(model, type_, weight), began, seen, counted)
         usage._ended.update((job_id, at) for job_id, at in data["ended"])
-        submitting = [*(lease.kind for lease in usage.under_way.values()), *(kind for _, kind in usage._unknown)]
-        usage._submitting = dict(Counter(submitting))
-        usage._running = dict(Counter(job.kind for job in usage.jobs.values() if job.counted))
+        usage._weigh()
         return usage
 
-
-def _take(counts: dict[Kind, int], kind: Kind) -> None:
-    """Count one less."""
-    counts[kind] -= 1
-    if not counts[kind]:
-        del counts[kind]
+    def take_over(self, own: Mapping[int, Lease]) -> None:
+        """Count as this process's the submissions that it has under way, so far as they are known here."""
+        for number, lease in own.items():
+            if self.others.get(number) == lease:
+                self.own[number] = self.others.pop(number)

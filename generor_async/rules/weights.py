@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from generor_async.values import is_object
 
@@ -59,13 +59,20 @@ class Weighing:
     table: Mapping[tuple[str, str], int]
     """The weights of models and types that are not 1."""
 
+    _usual: Kind = field(
+        init=False,
+        default=Factory(lambda self: Kind(self.model, self.type, self.table.get((self.model, self.type), 1)), True),
+    )
+    """The kind of a request that names neither."""
+
     def kind_of(self, body: object) -> Kind:
         """Return the kind of a request with this body, or of a job that is shown so."""
-        known = body if is_object(body) else {}
-        return self.kind(known.get("model"), known.get("type"))
+        return self.kind(body.get("model"), body.get("type")) if is_object(body) else self._usual
 
     def kind(self, model: object, type: object) -> Kind:  # noqa: A002 - the API's own name
         """Return the kind of a model and a type; what is no text is the default."""
+        if model is None and type is None:
+            return self._usual
         model = model if isinstance(model, str) and model else self.model
         type = type if isinstance(type, str) and type else self.type  # noqa: A001 - see above
         return Kind(model, type, self.table.get((model, type), 1))
@@ -104,6 +111,8 @@ def named_ceiling(text: str) -> Named:
 class Weights:
     """What each kind of request weighs: by the specification, until answers of the server say otherwise."""
 
+    changes: int = field(default=0, init=False)
+    """How often a weight has changed."""
     seen: bool = field(default=False, init=False)
     """Whether the server has shown that it weighs anything other than 1."""
     _shown: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
@@ -157,7 +166,12 @@ class Weights:
             self._show(kind, smallest)
 
     def _show(self, kind: Kind, units: int) -> None:
-        self._shown[kind] = units
+        if self._shown.get(kind) != units:
+            self._shown[kind] = units
+            self._count_change()
+
+    def _count_change(self) -> None:
+        self.changes += 1
         self.seen = any(weight != 1 for weight in self._shown.values())
 
     def dump(self) -> dict[str, Any]:
@@ -175,4 +189,4 @@ class Weights:
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls
-        self.seen = any(weight != 1 for weight in shown.values())
+        self._count_change()

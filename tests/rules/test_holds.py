@@ -52,18 +52,9 @@ def test_nothing_short_is_ever_news(history: list[tuple[float, HoldScope, float]
             assert wait > LONG_HOLD
 
 
-def test_a_hold_can_be_lifted() -> None:
-    holds = Holds()
-    add(holds, 0.0, 100.0, "jobs")
-    holds.lift("jobs")
-    holds.lift("day")
-    assert holds.longest(1.0) is None
-
-
 def test_the_hold_of_everything_is_the_one_against_abuse() -> None:
     holds, others = Holds(), Holds()
     add(others, 0.0, 100.0, "day")
-    assert others.everything is None
+    assert "abuse" not in others.by_scope
     add(holds, 0.0, 5.0, "abuse")
-    assert holds.everything is not None
-    assert holds.everything.rate_limit_scope == "unknown"
+    assert holds.by_scope["abuse"].rate_limit_scope == "unknown"
