@@ -251,3 +251,18 @@ async def test_a_default_deadline_stands_still_while_a_call_waits_for_its_turn()
     async with Wire(site.step) as wire, luma(wire, limits=Limits(rpm=5, jobs=100)) as client:
         await asyncio.gather(*(client.generations.create(prompt="x") for _ in range(12)))
     assert now() > 120
+
+
+@virtual
+async def test_clients_of_one_key_share_what_is_known_of_an_outage() -> None:
+    site = Site(20.0)
+    async with Wire(site.step) as wire:
+        limits = Limits(rpm=9_999, jobs=9_999)
+        async with luma(wire, limits=limits) as one, luma(wire, limits=limits) as other:
+            calls = [client.generations.create(prompt=f"{n}") for client in (one, other) for n in range(20)]
+            first = asyncio.create_task(calls[0])
+            await asyncio.sleep(1.0)
+            asked = len(site.moments)
+            await asyncio.gather(first, *calls[1:])
+    after = [moment for moment in site.moments[asked:] if moment < 20.0]
+    assert len(after) <= 8, "whoever comes later waits, and one of them all asks"
