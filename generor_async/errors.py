@@ -27,12 +27,14 @@
 
 `str(error)` is one line that a person can act on; where a job or a creation is known, it names it and says how to take
 it up again. Nothing in an error shows a key or a presigned URL's query, and
-every error survives pickle and copy.
+every error survives pickle and copy. Whatever a server has put into it: printing one sends no control character to a
+terminal, and never fails for half a surrogate.
 """
 
 from typing import Any, ClassVar, Literal
 
 from generor_async.values import GenerationLike, Headers, Outcome, RateLimitScope, ResponseInfo
+from generor_async.values.text import shown
 
 __all__ = [
     "APIConnectionError",
@@ -83,8 +85,10 @@ class GenerorAsyncError(Exception):
     """How it can be taken up again, as the rest of a sentence; empty where there is none, or it is over."""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
+        message = shown(message)
         super().__init__(message)
         self.message = message
+        """What failed, on one line: a server's words are in it, no control character is."""
         self.advice = advice
         """What to do about it, in a sentence; empty where nothing useful can be said."""
 
@@ -119,7 +123,7 @@ def _rebuild(cls: type[GenerorAsyncError], args: tuple[Any, ...], state: dict[st
 
 
 def _line(*parts: str) -> str:
-    sentences = [" ".join(part.split()) for part in parts if part.strip()]
+    sentences = [sentence for part in parts if (sentence := shown(part))]
     return " ".join(part if part[-1] in ".!?" or part[0] == "(" else f"{part}." for part in sentences)
 
 

@@ -11,7 +11,10 @@
 | a 4xx that the API doesn't document                                  | unknown    |
 | Luma's 502 and 503 in its own shape                                  | refused    |
 | every other 5xx                                                      | unknown    |
+| a documented code of Generor's in any 4xx                            | refused; SERVER_ERROR: unknown |
+| 413 of any shape                                                     | refused    |
 | 2xx with `"success": false`                                          | as its `error.status` says |
+| a 2xx that is empty where something was asked for, such as a 204     | unknown    |
 | 2xx of JSON in an unexpected shape                                   | done: ResponseShapeError |
 """
 
@@ -35,6 +38,7 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
+from generor_async.rules import words
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
 from generor_async.rules.refusal import Refusal, decide
@@ -61,6 +65,8 @@ __all__ = [
     "wants_images_inline",
 ]
 
+_PLAIN = frozenset({402, 413, 422, 429})
+"""Statuses that mean the same whoever answers with them."""
 TEXT_KEPT = 65_536
 """Characters kept of an answer that isn't JSON."""
 
@@ -122,31 +128,25 @@ def read_json(body: bytes) -> JSON:
         raise ValueError("it is nested too deeply") from None
 
 
-def status_outcome(vendor: Vendor, status: int, *, busy: bool) -> Outcome:
-    """Tell from a status, and from whether the API itself says that it is busy, what the attempt came to."""
-    return "refused" if busy or 300 <= status < 400 or status in vendor.refusals else "unknown"
+def status_outcome(vendor: Vendor, status: int, code: str | None = None, *, busy: bool) -> Outcome:
+    """Tell from a status, an error code, and whether the API itself says that it is busy, what the attempt came to."""
+    return "refused" if busy or 300 <= status < 400 or vendor.refuses(status, code) else "unknown"
 
 
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
     """Make the error of an answer that says no; `body` is its JSON, or its text where it isn't JSON."""
     vendor = context.endpoint.vendor
-    status = reply.status
-    own = None if 300 <= status < 400 else vendor.failure(body)
-    code = None
-    if own:
-        message, code, stated = own
-        if 200 <= status < 300:
-            status = stated or 500
-    else:
-        message = _foreign_message(reply)
+    body = _masked(body, context.endpoint.secrets)
+    own = None if 300 <= reply.status < 400 else vendor.failure(body)
+    message, code, status = _told(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
     busy = vendor.is_busy(reply.status, reply.headers, body)
-    outcome = status_outcome(vendor, status, busy=busy)
-    advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(vendor, status)
-    known = context.known(outcome, reply)
+    advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
+    message = words.cut(words.shown(message))
+    known = context.known(status_outcome(vendor, status, code, busy=busy), reply)
     known.update(
         status_code=status,
         code=code,
-        body=_masked(body, context.endpoint.secrets),
+        body=body,
         retryable=status == 429 or busy,
         retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
         response=ResponseInfo(
@@ -175,13 +175,16 @@ def broken(context: Context, error: TransportError, elapsed: float) -> APIConnec
 
 def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeError:
     """Make the error of a success whose body isn't JSON: presumed to have taken effect, and nobody can say."""
-    kind = reply.headers.get("Content-Type", "no content type").partition(";")[0]
+    kind = _kind(reply)
     is_json = kind == "application/json"
+    may_pass = is_json or not reply.body
+    said = f" ({problem})" if is_json else f": {title}" if (title := words.said(text_of(reply.body))) else ""
+    found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
     return ResponseShapeError(
-        f"expected JSON, found {kind} of {len(reply.body):,} bytes" + (f" ({problem})" if is_json else ""),
+        f"expected JSON, found {found}",
         body=_masked(text_of(reply.body), context.endpoint.secrets),
-        retryable=is_json,
-        advice="" if is_json else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
+        retryable=may_pass,
+        advice="" if may_pass else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
         **context.known("unknown", reply),
     )
 
@@ -304,11 +307,29 @@ def _limited(context: Context, refusal: Refusal, message: str, known: dict[str, 
     return RateLimitError(message, scope=refusal.rate_limit_scope, **known)
 
 
-def _foreign_message(reply: Reply) -> str:
+def _told(vendor: Vendor, reply: Reply, own: tuple[str, str | None, int | None]) -> tuple[str, str | None, int]:
+    """Return message, code and status of an error in the API's own shape; one in a success says its status itself."""
+    message, code, stated = own
+    if not 200 <= reply.status < 300:
+        return message, code, reply.status
+    return message, code, stated or vendor.codes.get(code or "", 500)
+
+
+def _foreign_message(reply: Reply, body: JSON) -> str:
+    """Return what an answer in another shape than the API's says, in its own words where it has any."""
     if 300 <= reply.status < 400:
         return f"a redirect to {_host(reply.headers.get('Location', ''))}, which API calls do not follow"
-    kind = reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
-    return f"an answer that is not the API's own ({kind}, {len(reply.body):,} bytes)"
+    if reply.status < 200:
+        return "a switch to another protocol, for which nobody asked"
+    said = words.said(body)
+    if said and not isinstance(body, str):
+        return said
+    page = f"{_kind(reply)}, {len(reply.body):,} bytes"
+    return f"{said} (not the API's own answer: {page})" if said else f"an answer that is not the API's own ({page})"
+
+
+def _kind(reply: Reply) -> str:
+    return reply.headers.get("Content-Type", "").partition(";")[0] or "no content type"
 
 
 def _host(location: str) -> str:
@@ -318,14 +339,12 @@ def _host(location: str) -> str:
         return "another place"
 
 
-def _foreign_advice(vendor: Vendor, status: int) -> str:
-    if status == 429:
-        return vendor.advice[429]
-    if status == 403:
-        return (
-            "A firewall before the API has refused it, which knows neither your key nor the call; try again, or from"
-            " another network"
-        )
+def _foreign_advice(context: Context, reply: Reply, body: JSON) -> str:
+    """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
+    vendor, status = context.endpoint.vendor, reply.status
+    said = "" if isinstance(body, str) else words.said(body)
+    if status in _PLAIN or (said and 400 <= status < 500):
+        return vendor.advise(status, said, context.endpoint.method)
     if status >= 500:
         return "A gateway before the API failed; try again later"
     return f"Check base_url: the API is at {vendor.base_url}"

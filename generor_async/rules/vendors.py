@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
+from generor_async.rules.words import said
 from generor_async.values import is_object
 
 __all__ = ["GENEROR", "LUMA", "Vendor", "vendor_of"]
@@ -34,8 +35,10 @@ class Vendor:
     """What the documents say to do, by status."""
     credit_dollars: float | None = None
     """What a credit is worth in US dollars; None where nobody says."""
-    details: tuple[tuple[str, str], ...] = ()
-    """The same by how the API's message begins, or by a part of it; looked up first."""
+    details: tuple[tuple[int | None, str, str], ...] = ()
+    """The same by a part of the API's message, of any status or of one; looked up first."""
+    codes: Mapping[str, int] = field(factory=dict[str, int])
+    """The codes of errors, and the statuses that they come with (documented)."""
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -48,10 +51,17 @@ class Vendor:
         told = body.get(self.shape) if is_object(body) else None
         if self.shape == "detail":
             return (told, None, None) if isinstance(told, str) else None
-        if is_object(told) and isinstance(message := told.get("message"), str):
-            code, status = told.get("code"), told.get("status")
-            return message, code if isinstance(code, str) else None, status if type(status) is int else None
+        if is_object(told):
+            message, code, status = told.get("message"), told.get("code"), told.get("status")
+            code = code if isinstance(code, str) and code else None
+            if isinstance(message, str) or code in self.codes:
+                return message if isinstance(message, str) else said({"error": told}), code, _status(status)
         return None
+
+    def refuses(self, status: int, code: str | None) -> bool:
+        """Tell whether an answer of this status and error code says that the request had no effect."""
+        documented = self.codes.get(code or "") if 400 <= status < 500 else None
+        return status in self.refusals if documented is None else documented < 500
 
     def is_busy(self, status: int, headers: Mapping[str, str], body: Any) -> bool:
         """Tell whether the API itself says that it can't serve the request now, and that it had no effect.
@@ -70,10 +80,17 @@ class Vendor:
     def advise(self, status: int, message: str, method: str = "POST") -> str:
         """Return what to do about an error, in the vendor's words; empty where they give none."""
         if method == "POST" or status not in _OF_POSTS:
-            for part, advice in self.details:
-                if part in message:
+            for about, part, advice in self.details:
+                if about in {None, status} and part in message:
                     return advice
         return self.advice.get(status, "")
+
+
+def _status(value: object) -> int | None:
+    """Read a status, which may be written as text."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:
+        return int(value)
+    return value if type(value) is int else None
 
 
 _OF_POSTS = frozenset({429, 503})
@@ -86,7 +103,7 @@ GENEROR = Vendor(
     url_variable="GENEROR_BASE_URL",
     key_prefix="gnr_live_",
     key_source="in your account settings on generor.com, or by api_keys.create()",
-    refusals=frozenset({400, 401, 402, 403, 404, 405, 429}),
+    refusals=frozenset({400, 401, 402, 403, 404, 405, 413, 429}),
     busy=frozenset(),
     away=(),
     shape="error",
@@ -97,8 +114,20 @@ GENEROR = Vendor(
         403: "Use a key with the scope that the call needs, or one that owns the resource",
         404: "Check the id or name; a private creation is visible to its owner's key only",
         405: "This endpoint does not take that method",
+        413: "Send less: name images and videos by URL",
+        422: "Fix the parameter that the message names",
         429: "Wait as long as retry_after says, or raise the tier of the account",
         500: "Try again later; quote the request id to the vendor if it lasts",
+    },
+    codes={
+        "VALIDATION_ERROR": 400,
+        "UNAUTHORIZED": 401,
+        "INSUFFICIENT_CREDITS": 402,
+        "FORBIDDEN": 403,
+        "NOT_FOUND": 404,
+        "METHOD_NOT_ALLOWED": 405,
+        "RATE_LIMIT_EXCEEDED": 429,
+        "SERVER_ERROR": 500,
     },
 )
 
@@ -117,42 +146,51 @@ LUMA = Vendor(
     advice={
         400: "Fix the parameter that the message names",
         401: "Check that you copied the full key, and that it hasn't been replaced; generate a new one if needed",
-        402: "Add credits to your account from the dashboard, then retry; the request was not queued",
+        402: "Add credits or funds to your account from the dashboard, then retry; the request was not queued",
         403: "Check your plan, or contact support",
         404: "Verify the generation ID, and that it was submitted with the same API key",
         413: "Resize or compress the image to under 50 MB before sending",
-        422: "Fix the image's base64 data or URL",
+        422: "Fix what the message names",
         429: "Wait as long as retry_after says, then retry",
         502: "Retry after a brief delay (5 to 10 seconds); if it persists, check the status page or contact support",
         503: "Retry later",
     },
     details=(
-        ("Unknown model", "Use a supported model: uni-1 or uni-1-max for images, ray-3.2 for video"),
+        (None, "Unknown model", "Use a supported model: uni-1 or uni-1-max for images, ray-3.2 for video"),
         (
+            400,
             "is not supported for model",
             'Set type to one that the model supports: "image" or "image_edit" for uni-1',
         ),
-        ("Invalid aspect_ratio", "Use one of the aspect ratios that the message lists"),
-        ("Prompt must be between", "Shorten the prompt to 6,000 characters or fewer, and give at least one"),
-        ("provide either 'url' or 'data'", "Remove either the url or the data and media_type fields"),
-        ("supports up to 8 reference images", "Reduce image_ref to 8 or fewer entries"),
-        ("source is only valid", 'Remove the source field, or change type to "image_edit"'),
-        ("source is required", "Add a source with either a url or data"),
-        ("'media_type' is required", 'Add "media_type": "image/jpeg" (or the appropriate MIME type)'),
+        (None, "Invalid aspect_ratio", "Use one of the aspect ratios that the message lists"),
+        (None, "Prompt must be between", "Shorten the prompt to 6,000 characters or fewer, and give at least one"),
+        (None, "provide either 'url' or 'data'", "Remove either the url or the data and media_type fields"),
+        (None, "supports up to 8 reference images", "Reduce image_ref to 8 or fewer entries"),
+        (None, "source is only valid", 'Remove the source field, or change type to "image_edit"'),
+        (None, "source is required", "Add a source with either a url or data"),
+        (None, "'media_type' is required", 'Add "media_type": "image/jpeg" (or the appropriate MIME type)'),
         (
+            401,
             "Missing or invalid API key",
             "Send the key as a Bearer token, and confirm that it starts with luma-api-",
         ),
-        ("API key has been revoked", "Generate a new API key; the old one cannot be un-revoked"),
-        ("API key has expired", "Generate a new API key"),
-        ("API client is suspended", "Contact support to resolve the suspension"),
-        ("API client is deactivated", "Contact support to reactivate the client"),
-        ("invalid base64 data", "Ensure that the data is properly base64-encoded"),
-        ("failed to fetch URL (HTTP", "Confirm that the URL answers 200 with valid image content"),
-        ("failed to fetch URL", "Verify that the URL is publicly accessible and responds with image content"),
-        ("content-type is not an image", "Ensure that the URL points to a valid image file (JPEG, PNG, ...)"),
-        ("oncurrent", "Wait for one or more of your active generations to complete or fail"),
-        ("URL ingestion unavailable", "Download the image yourself and send it as base64 data instead, or retry later"),
+        (None, "API key has been revoked", "Generate a new API key; the old one cannot be un-revoked"),
+        (None, "API key has expired", "Generate a new API key"),
+        (None, "API client is suspended", "Contact support to resolve the suspension"),
+        (None, "API client is deactivated", "Contact support to reactivate the client"),
+        (None, "invalid base64 data", "Ensure that the data is properly base64-encoded"),
+        (422, "base64", "Ensure that the data is properly base64-encoded"),
+        (None, "failed to fetch URL (HTTP", "Confirm that the URL answers 200 with valid image content"),
+        (None, "failed to fetch URL", "Verify that the URL is publicly accessible and responds with image content"),
+        (422, "fetch", "Verify that the URL is publicly accessible, by https, and responds with image content"),
+        (None, "content-type is not an image", "Ensure that the URL points to a valid image file (JPEG, PNG, ...)"),
+        (413, "ideo", "Shorten or compress the video before sending"),
+        (429, "oncurrent", "Wait for one or more of your active generations to complete or fail"),
+        (
+            503,
+            "URL ingestion unavailable",
+            "Download the image yourself and send it as base64 data instead, or retry later",
+        ),
     ),
 )
 

@@ -57,6 +57,14 @@ def test_a_page_and_each_item_of_it_know_their_answer() -> None:
     assert response_to(page.items[0]) is page.response
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 205])
+def test_a_paid_call_that_is_answered_with_nothing_is_in_doubt(status: int) -> None:
+    asked = context("bills", decode=enveloped(decode_thing))
+    with pytest.raises(ResponseShapeError, match=f"found nothing, with status {status}") as caught:
+        read(asked.endpoint, reply(status, b""), asked)
+    assert caught.value.outcome == "unknown"
+
+
 def test_models_in_a_map_of_lists_know_their_answer() -> None:
     things = read(endpoint(decode=enveloped_map(decode_thing)), came({"data": {"image": [{"id": 1}]}}))
     assert response_to(things["image"][0]) is not None

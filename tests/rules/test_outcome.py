@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import pickle
+import unicodedata
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ OWN: dict[str, Any] = {
     "luma": {"detail": "Upstream service unavailable"},
 }
 LUMA_DOCUMENTS = {400, 401, 402, 403, 404, 413, 422, 429}
-GENEROR_DOCUMENTS = {400, 401, 402, 403, 404, 405, 429}
+GENEROR_REFUSES = {400, 401, 402, 403, 404, 405, 413, 429}
 STATUSES = [*range(300, 310), *range(400, 432), 451, *range(500, 512), 520, 524, 599]
 
 
@@ -34,7 +36,7 @@ def expected(vendor: Vendor, status: int, *, own: bool) -> Outcome:
         return "refused"
     if vendor is LUMA:
         return "refused" if status in LUMA_DOCUMENTS or (status in {502, 503} and own) else "unknown"
-    return "refused" if status in GENEROR_DOCUMENTS else "unknown"
+    return "refused" if status in GENEROR_REFUSES else "unknown"
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -139,7 +141,7 @@ def test_a_403_names_the_scope_that_the_call_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "status"), [(402, 402), (429, 429), (None, 500), ("402", 500), (True, 500), (404.0, 500)]
+    ("stated", "status"), [(402, 402), (429, 429), (None, 500), ("402", 402), (True, 500), (404.0, 500)]
 )
 def test_a_success_that_says_no_is_what_its_status_says(stated: Any, status: int) -> None:
     body = {"success": False, "error": {"message": "No.", "status": stated}}
@@ -243,6 +245,119 @@ def test_a_redirect_names_its_host_and_nothing_else_of_it(location: str, named: 
     assert f"a redirect to {named}" in str(error)
     assert "hush" not in str(error)
     assert error.body == body
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 413, 418, 422, 423, 499, 500, 502, 503])
+@pytest.mark.parametrize("code", [*GENEROR.codes, "TEAPOT", None, "validation_error"])
+def test_a_documented_code_says_more_than_a_4xx(code: str | None, status: int) -> None:
+    body = {"success": False, "error": {"code": code, "message": "No."}}
+    error = outcome.failed(context("bills", vendor=GENEROR), reply(status), body, NOW)
+    if code not in GENEROR.codes or status >= 500:
+        assert error.outcome == expected(GENEROR, status, own=True)
+    else:
+        assert error.outcome == ("unknown" if code == "SERVER_ERROR" else "refused")
+
+
+@pytest.mark.parametrize(("code", "status"), GENEROR.codes.items())
+def test_a_code_in_a_success_that_says_no_status_tells_it(code: str, status: int) -> None:
+    error = outcome.failed(context("bills", vendor=GENEROR), reply(200), {"error": {"code": code}}, NOW)
+    assert (error.status_code, error.code, error.message) == (status, code, code)
+    assert error.outcome == ("unknown" if status >= 500 else "refused")
+
+
+def test_a_code_of_a_gateways_is_not_generors() -> None:
+    error = outcome.failed(context("bills", vendor=GENEROR), reply(409), {"code": "NOT_FOUND", "message": "x"}, NOW)
+    assert (error.outcome, error.code, error.message) == ("unknown", None, "x")
+
+
+ODD_SHAPES: list[tuple[Any, str]] = [
+    ({"success": False, "error": "Insufficient credits"}, "Insufficient credits"),
+    ({"error": "Insufficient credits"}, "Insufficient credits"),
+    ({"message": "Invalid.", "errors": {"model_id": ["is required", "is odd"]}}, "model_id: is required; is odd"),
+    (
+        {"detail": [{"loc": ["body", "prompt"], "msg": "field required", "type": "missing"}]},
+        "body.prompt: field required",
+    ),
+    ({"error": {"message": "Insufficient credits"}}, "Insufficient credits"),
+    ("<html><head><title>402 Payment Required</title></head><body>nginx</body></html>", "402 Payment Required"),
+    ("Payment, please", "Payment, please"),
+]
+
+
+@pytest.mark.parametrize("vendor", [GENEROR, LUMA], ids=["generor", "luma"])
+@pytest.mark.parametrize(("body", "words"), ODD_SHAPES)
+def test_the_servers_own_words_are_in_the_message(body: Any, words: str, vendor: Vendor) -> None:
+    error = outcome.failed(context("bills", vendor=vendor), reply(402), body, NOW)
+    assert words in error.message
+    assert "dd credits" in str(error)
+    assert "base_url" not in str(error)
+    assert ("not the API's own" in str(error)) is isinstance(body, str)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 418])
+def test_where_no_word_speaks_for_the_api_the_address_may_be_wrong(status: int) -> None:
+    error = outcome.failed(context("bills"), reply(status), "<h1>Not here</h1>", NOW)
+    assert str(error).startswith(f"luma.things.bills: {status}: Not here (not the API's own answer: ")
+    assert f"Check base_url: the API is at {LUMA.base_url}" in str(error)
+
+
+@pytest.mark.parametrize(("vendor", "words"), [(GENEROR, "by URL"), (LUMA, "under 50 MB")], ids=["generor", "luma"])
+def test_a_proxys_413_is_a_refusal_by_what_was_sent(vendor: Vendor, words: str) -> None:
+    page = "<html><title>413 Request Entity Too Large</title></html>"
+    error = outcome.failed(context("bills", vendor=vendor), reply(413), page, NOW)
+    assert error.outcome == "refused"
+    assert "413 Request Entity Too Large" in error.message
+    assert words in error.advice
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "advice", "never"),
+    [
+        (402, "Your balance is too low. Please add funds.", "funds", "base_url"),
+        (403, "API client is suspended", "Contact support", "plan"),
+        (413, "source: image exceeds 50 MB limit", "the image to under 50 MB", "video"),
+        (413, "image_ref[2]: image exceeds 50 MB limit", "the image to under 50 MB", "video"),
+        (413, "source: video exceeds 200 MB limit", "compress the video", "image"),
+        (422, "hdr is not supported with loop", "Fix what the message names", "base64"),
+        (422, "source: could not fetch the URL", "publicly accessible", "base64"),
+        (422, "image_ref[0]: data is not base64", "base64", "URL"),
+        (400, "video.duration: 10s excludes hdr", "Fix the parameter", "compress"),
+        (502, "source: fetch proxy unavailable", "Retry after a brief delay", "base64"),
+        (503, "Media URL ingestion unavailable", "base64", "Retry later."),
+        (
+            429,
+            "Concurrent generation capacity reached (limit=10 weight units, needs 3)",
+            "active generations",
+            "gateway",
+        ),
+    ],
+)
+def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, never: str) -> None:
+    error = outcome.failed(context("bills"), reply(status, X_API_Version="2026-04-01"), {"detail": detail}, NOW)
+    assert error.message == detail
+    assert advice in error.advice
+    assert never not in error.advice
+    assert error.outcome == "refused"
+
+
+def test_a_page_with_a_success_says_its_title() -> None:
+    answer = reply(200, b"<title>Log in</title>", Content_Type="text/html")
+    error = outcome.undecodable(context(), answer, "it is no JSON")
+    assert error.message == "expected JSON, found text/html of 21 bytes: Log in"
+
+
+def test_what_a_server_says_is_shown_and_not_obeyed() -> None:
+    detail = "\x1b[31mred\x07 \u202edetrevni\n\nhalf \ud83d \ufeffend"
+    error = outcome.failed(context("bills"), reply(400, X_Request_Id="a\udcffb\x1b"), {"detail": detail}, NOW)
+    assert error.message == "[31mred detrevni half \ufffd end"
+    for text in (str(error), repr(error), str(pickle.loads(pickle.dumps(error)))):
+        text.encode()
+        assert not any(unicodedata.category(letter) in {"Cc", "Cf", "Cs"} for letter in text)
+
+
+def test_a_very_long_message_is_cut() -> None:
+    error = outcome.failed(context("bills"), reply(400), {"detail": "x" * 9_000}, NOW)
+    assert (len(error.message), error.body) == (500, {"detail": "x" * 9_000})
 
 
 def test_a_page_instead_of_an_error_is_told_from_the_apis_own() -> None:

@@ -1,0 +1,90 @@
+"""What a server says of an error, in its own words, whatever the shape that it says it in.
+
+Both APIs document one shape. Before and behind them stand frameworks and gateways with others: a string, an object in
+an object, a list of problems with their places, a map of fields, the title of an HTML page.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from generor_async.values import JSON, is_array, is_object
+from generor_async.values.text import shown
+
+__all__ = ["cut", "said", "shown"]
+
+LONGEST: Final = 500
+"""Characters of a message that are kept."""
+DEEPEST: Final = 4
+MOST_ITEMS: Final = 5
+"""Problems of a list, or fields of a map, that are told."""
+HEAD: Final = 4_096
+"""Characters of a page in which its title is looked for."""
+
+_PARTS: Final = ("title", "error", "message", "msg", "detail", "description", "error_description", "reason", "errors")
+"""Names under which words are found, from the general to the particular."""
+_PLACES: Final = ("loc", "field", "param", "path", "source")
+_LAST: Final = ("code", "type", "name")
+"""Names that say a little, where nothing else does."""
+_TITLE: Final = re.compile(r"<(title|h1|message)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]*>")
+
+
+def said(body: JSON) -> str:
+    """Return the words of an answer on one line, free of control characters; empty where there are none.
+
+    `body` is the answer's JSON, or its text where it isn't JSON.
+    """
+    return cut(shown(_page(body) if isinstance(body, str) else _words(body, 0)))
+
+
+def cut(text: str) -> str:
+    """Return a text no longer than people read."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _page(text: str) -> str:
+    """Return the title of a page, or a text without tags as it is."""
+    start = text[:HEAD].strip()
+    if not start.startswith("<"):
+        return start
+    found = (html.unescape(_TAG.sub(" ", match[2])) for match in _TITLE.finditer(start))
+    return next((words for words in found if words.strip()), "")
+
+
+def _words(value: JSON, depth: int) -> str:
+    if isinstance(value, str):
+        return shown(value)
+    if depth > DEEPEST:
+        return ""
+    if is_array(value):
+        return "; ".join(_each(_words(item, depth + 1) for item in value[:MOST_ITEMS]))
+    return _of_object(value, depth) if is_object(value) else ""
+
+
+def _of_object(value: dict[str, Any], depth: int) -> str:
+    words = ": ".join(_each(_words(value.get(name), depth + 1) for name in _PARTS))
+    if not words and depth:
+        words = next(_each(_words(value.get(name), depth + 1) for name in _LAST), "")
+    if not words and depth:
+        fields = list(value.items())[:MOST_ITEMS]
+        return "; ".join(_each(_placed(shown(name), _words(item, depth + 1)) for name, item in fields))
+    place = next((place for name in _PLACES if (place := _place(value.get(name)))), "") if depth else ""
+    return _placed(place, words)
+
+
+def _placed(place: str, words: str) -> str:
+    return f"{place}: {words}" if place and words else words
+
+
+def _place(value: JSON) -> str:
+    """Return where a problem is: a name, or a path of names and numbers."""
+    if is_array(value):
+        return ".".join(shown(str(part)) for part in value[:8] if isinstance(part, str | int))
+    return shown(value) if isinstance(value, str) else ""
+
+
+def _each(texts: Iterator[str]) -> Iterator[str]:
+    """Yield each text that says something, once."""
+    return iter(dict.fromkeys(text for text in texts if text))
