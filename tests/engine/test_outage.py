@@ -257,8 +257,8 @@ async def test_a_default_deadline_stands_still_while_a_call_waits_for_its_turn()
 async def test_clients_of_one_key_share_what_is_known_of_an_outage() -> None:
     site = Site(20.0)
     async with Wire(site.step) as wire:
-        limits = Limits(rpm=9_999, jobs=9_999)
-        async with luma(wire, limits=limits) as one, luma(wire, limits=limits) as other:
+        shared: dict[str, Any] = {"limits": Limits(rpm=9_999, jobs=9_999), "clock": LoopClock()}
+        async with luma(wire, **shared) as one, luma(wire, **shared) as other:
             calls = [client.generations.create(prompt=f"{n}") for client in (one, other) for n in range(20)]
             first = asyncio.create_task(calls[0])
             await asyncio.sleep(1.0)
