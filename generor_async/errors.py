@@ -182,19 +182,28 @@ class APITimeoutError(APIConnectionError, TimeoutError):
 
 
 class ResponseShapeError(APIError):
-    """The status says success, but the answer hasn't the documented shape.
+    """The status says success, but nothing in the answer says what the result is.
 
     `outcome` is `done` where the answer is JSON, and `unknown` where it isn't.
     """
 
     def __init__(
-        self, message: str, *, path: str = "$", body: Any = None, retryable: bool = False, **known: Any
+        self,
+        message: str,
+        *,
+        path: str = "$",
+        body: Any = None,
+        ids: tuple[str, ...] = (),
+        retryable: bool = False,
+        **known: Any,
     ) -> None:
         super().__init__(message, **known)
         self.path = path
         """Where the answer has another shape: `$.data.creations[0].creation_id`."""
         self.body = body
         """The decoded JSON, or the text where it isn't JSON."""
+        self.ids = ids
+        """Whatever looks like an id in the answer."""
         self.retryable = retryable
 
     def _what(self) -> str:

@@ -33,7 +33,7 @@ from generor_async.rules.derived import longest_seconds
 from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import GenerateProgress, is_array, is_object
+from generor_async.values import GenerateProgress, is_array, is_object, maybe
 
 __all__ = ["AsyncGeneror"]
 
@@ -108,13 +108,16 @@ class AsyncGeneror(Client):
     def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
         """Note which creations exist."""
         for creation in result.creations if isinstance(result, GenerateResult) else [result]:
-            if creation.creation_id is not None:
+            if maybe(creation.creation_id) is not None:
                 self._watch.saw(str(creation.creation_id))
 
-    def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated:
-        time = estimate.time_estimate
-        known = _Estimated(time.seconds, longest_seconds(time, operation.body))
-        self._estimated[_order(operation)] = known
+    def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated | None:
+        """Keep what an estimate said of the time; None where it said nothing."""
+        time = maybe(estimate.time_estimate)
+        seconds = None if time is None else maybe(time.seconds)
+        if time is None or seconds is None:
+            return None
+        known = self._estimated[_order(operation)] = _Estimated(seconds, longest_seconds(time, operation.body))
         return known
 
     async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
@@ -137,9 +140,11 @@ class AsyncGeneror(Client):
         path = f"{operation.path.rpartition('/')[0]}/estimate"
         wish = Operation(GENERATORS_ESTIMATE, path, body=operation.body)
         try:
-            return self._remember(wish, await self._session.send(wish, evolve(self._options, request_id=None))).seconds
+            estimate = await self._session.send(wish, evolve(self._options, request_id=None))
         except GenerorAsyncError:
             return None
+        known = self._remember(wish, estimate)
+        return None if known is None else known.seconds
 
     def _given_time(self, operation: Operation[T]) -> Operation[T]:
         """Raise a generate's own times to what was estimated: a `timeout` of the caller's would cover the queue too."""

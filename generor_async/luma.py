@@ -31,7 +31,7 @@ from generor_async.rules.headers import http_date
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Operation, segment
-from generor_async.values import UNSET, response_to
+from generor_async.values import UNSET, maybe, response_to
 
 __all__ = ["AsyncLuma", "Files", "Generations", "Job"]
 
@@ -401,6 +401,10 @@ def _family(generation: Generation) -> tuple[str, str]:
     return generation.model, generation.type
 
 
+def _state(generation: Generation) -> str:
+    return maybe(generation.state) or ""
+
+
 def _prior(generation: Generation) -> float | None:
     return LUMA_PRIORS.get(_family(generation))
 
@@ -409,7 +413,7 @@ _JOBS: Final = Kind(
     name="job",
     lifecycle=lifecycle.LUMA_JOB,
     look=operations.generations_get,
-    state=attrgetter("state"),
+    state=_state,
     failure_code=attrgetter("failure_code"),
     family=_family,
     prior=_prior,

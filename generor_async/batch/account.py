@@ -31,7 +31,7 @@ class Account:
     async def spent(self) -> float | None:
         """Return what it has spent since, at the most; None where nobody can say."""
         noted: Any = await self._journal.recall("account")
-        if noted["transaction"] is None:
+        if noted["transaction"] is None or noted["balance"] is None:
             return None
         balance, added = await self._work.balance(), await self._work.added(noted["transaction"])
         return None if balance is None or added is None else noted["balance"] + added[0] - balance

@@ -12,11 +12,12 @@ from typing import Final, Protocol
 
 from attrs import define, field, frozen
 
-from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError
+from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError, ResponseShapeError
 from generor_async.rules.derived import Timed, longest_seconds
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.rules.luma_prices import price as listed_price
-from generor_async.values import JSON, is_array
+from generor_async.rules.spending import charged
+from generor_async.values import JSON, is_array, maybe
 
 __all__ = ["Estimates", "Quote", "luma_model", "luma_quote", "shape", "unpriced"]
 
@@ -168,12 +169,21 @@ class Estimates:
 
     async def _learn(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
+        price, time = maybe(estimate.credit_cost), maybe(estimate.time_estimate)
+        total = None if price is None else charged(maybe(price.total))
+        if total is None:
+            raise ResponseShapeError(
+                "the estimate names no price",
+                path="$.data.credit_cost.total",
+                operation="generor.generators.estimate",
+                advice="Nothing can be set aside for such a call, and none was made",
+            )
         if len(self._quotes) >= SHAPES_KEPT:
             self._quotes.clear()
         self._quotes[wanted] = Quote(
             model=str(parameters["model_id"]),
-            credits=estimate.credit_cost.total,
-            longest=longest_seconds(estimate.time_estimate, dict(parameters)),
+            credits=total,
+            longest=0.0 if time is None else longest_seconds(time, dict(parameters)),
             fixed=False,
-            seconds=estimate.time_estimate.seconds,
+            seconds=0.0 if time is None else maybe(time.seconds) or 0.0,
         )

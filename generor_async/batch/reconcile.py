@@ -6,15 +6,17 @@ rows stay as they are.
 
 import json
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.server_clock import ServerClock
+from generor_async.engine.pages import Pages
 from generor_async.errors import APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError
 from generor_async.generor import AsyncGeneror
+from generor_async.rules.envelope import lacks_items
 from generor_async.rules.reconcile import (
     BETWEEN_LOOKS,
     Absent,
@@ -28,7 +30,8 @@ from generor_async.rules.reconcile import (
     learned_offset,
     reconcile,
 )
-from generor_async.rules.rows import OPEN, Accept, Release
+from generor_async.rules.rows import OPEN, Accept, Release, as_sent
+from generor_async.values import maybe
 
 __all__ = ["Reconciliation"]
 
@@ -48,7 +51,7 @@ class Reconciliation:
     """Looks at the account as often as it takes, and settles what can be settled."""
 
     def __init__(
-        self, client: AsyncGeneror, journal: Journal, clock: ServerClock, balance: Callable[[], Awaitable[float]]
+        self, client: AsyncGeneror, journal: Journal, clock: ServerClock, balance: Callable[[], Awaitable[float | None]]
     ) -> None:
         self._client = client
         self._balance = balance
@@ -97,7 +100,7 @@ class Reconciliation:
             [_doubtful(row) for row in unknown],
             looks=self._looks,
             charges=[_charge(row) for row in known],
-            taken={int(id_) for row in known for id_ in row.remote_ids},
+            taken={as_sent(id_) for row in known for id_ in row.remote_ids},
             lag=LAG,
         )
         settled: list[Row] = []
@@ -125,7 +128,9 @@ class Reconciliation:
         # Times without a zone may be off by half a day, and one more half for zones of both signs.
         far = since - 86_400.0
         transactions, begun = await self._since_the_batch_began()
-        creations = [one async for one in _back_to(self._client.creations.list(per_page=100), far)]
+        creations = await _back_to(self._client.creations.list(per_page=100), far)
+        if balance is None or transactions is None or creations is None:
+            return None
         offset = _offset(creations, known)
         if offset is None:
             return None
@@ -144,28 +149,46 @@ class Reconciliation:
             and abs(begun + sum(one.amount or 0.0 for one in transactions) - balance) < EXACT,
         )
 
-    async def _since_the_batch_began(self) -> tuple[list[Transaction], float | None]:
-        """Return the changes of the balance since the batch began, and what it was then, where that is known."""
+    async def _since_the_batch_began(self) -> tuple[list[Transaction] | None, float | None]:
+        """Return the changes of the balance since the batch began, and what it was then, where that is known.
+
+        The changes are None where one of them can't be read: it may be the spend that is looked for.
+        """
         noted: Any = await self._journal.recall("account")
         transactions: list[Transaction] = []
+        seen = set[int]()  # a list that shifts shows some of them again
         if noted["transaction"] is None:
             return transactions, None
-        async for one in self._client.credits.list_transactions(per_page=100):
-            if one.transaction_id is None:
-                return transactions, None
-            if one.transaction_id <= noted["transaction"]:
-                break
-            transactions.append(one)
+        async for page in self._client.credits.list_transactions(per_page=100).by_page():
+            if lacks_items(page.problems):
+                return None, None
+            for one in page.items:
+                if not isinstance(one.transaction_id, int):
+                    return transactions, None
+                if one.transaction_id <= noted["transaction"]:
+                    return transactions, noted["balance"]
+                if one.type is None or one.created_at is None:
+                    return None, None
+                if one.transaction_id not in seen:
+                    seen.add(one.transaction_id)
+                    transactions.append(one)
         return transactions, noted["balance"]
 
 
-async def _back_to(items: AsyncIterable[Any], since: float) -> AsyncIterator[Any]:
-    """Yield what is listed, newest first, until it is older."""
-    async for item in items:
-        when = _moment(item.created_at, 0.0)
-        if when is not None and when < since:
-            return
-        yield item
+async def _back_to(pages: Pages[Creation], since: float) -> list[Creation] | None:
+    """Return what is listed, newest first, until it is older; None where one of them can't be told from others."""
+    found: dict[int, Creation] = {}
+    async for page in pages.by_page():
+        if lacks_items(page.problems):
+            return None
+        for one in page.items:
+            when = _moment(maybe(one.created_at), 0.0)
+            if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
+                return None
+            if when < since:
+                return list(found.values())
+            found[one.creation_id] = one
+    return list(found.values())
 
 
 def _moment(shown: datetime | None, offset: float) -> float | None:
@@ -176,30 +199,30 @@ def _moment(shown: datetime | None, offset: float) -> float | None:
 
 
 def _offset(creations: Sequence[Creation], known: Sequence[Row]) -> float | None:
-    if all(one.created_at is None or one.created_at.tzinfo is not None for one in creations):
+    if all(one.created_at.tzinfo is not None for one in creations):
         return 0.0
     made = {id_: row.submitted_at for row in known for id_ in row.remote_ids}
     return learned_offset(
         (_moment(one.created_at, 0.0) or 0.0, when)
         for one in creations
-        if one.created_at is not None and (when := made.get(str(one.creation_id))) is not None
+        if (when := made.get(str(one.creation_id))) is not None
     )
 
 
 def _creation_of(transaction: Transaction) -> int | None:
     """Return the creation that a transaction names as what it paid for, if it names one (assumed)."""
     named = transaction.raw.get("creation_id")
-    return named if type(named) is int else None
+    return None if named is None else as_sent(str(named))
 
 
 def _listed(creation: Creation, offset: float) -> Listed:
-    traits = {} if creation.privacy_mode is None else {"privacy_mode": creation.privacy_mode}
+    privacy_mode = maybe(creation.privacy_mode)
     return Listed(
-        creation_id=creation.creation_id or 0,
-        generator=creation.generator or "",
+        creation_id=creation.creation_id,
+        generator=creation.generator,
         prompt=creation.prompt or "",
         created_at=_moment(creation.created_at, offset) or 0.0,
-        traits=traits,
+        traits={} if privacy_mode is None else {"privacy_mode": privacy_mode},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from attrs import evolve, frozen
 
-from generor_async.api.generor.models import Creation, GeneratedCreation, GenerateResult, decode_generated_creation
+from generor_async.api.generor.models import GENERATED_CREATION, Creation, GeneratedCreation, GenerateResult
 from generor_async.api.luma.models import Generation
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files, names_file
@@ -21,8 +21,10 @@ from generor_async.errors import DownloadError, GenerorAsyncError, PermissionDen
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.polls import OddPolls, read_failure
+from generor_async.rules.rows import as_sent
+from generor_async.rules.spending import charged
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import JSON
+from generor_async.values import JSON, maybe
 
 __all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
 
@@ -221,17 +223,17 @@ class GenerorWork:
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         result: GenerateResult = await session.send(operation, options, call_id=call_id, before=before)
         self.clock.learn(result)
-        ids = tuple(str(creation.creation_id) for creation in result.creations)
-        return Accepted(remote_ids=ids, cost=result.credit_cost, made=result.creations)
+        ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
+        return Accepted(remote_ids=ids, cost=charged(maybe(result.credit_cost)), made=result.creations)
 
     async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
         """Return the creations; after a restart they are fetched."""
-        return made if made is not None else [await self._fetched(int(id_)) for id_ in row.remote_ids]
+        return made if made is not None else [await self._fetched(as_sent(id_)) for id_ in row.remote_ids]
 
     async def _fetched(self, creation_id: int) -> GeneratedCreation:
         creation = await self._looked_at(creation_id)
         # What `generate` shows at the top stands in the generator's own data here.
-        return decode_generated_creation({**(creation.generator_data or {}), **creation.raw})
+        return GENERATED_CREATION.lenient({**(maybe(creation.generator_data) or {}), **creation.raw}, "$.data", [])
 
     async def _looked_at(self, creation_id: int) -> Creation:
         """Return a creation that the journal vouches for: an odd answer is asked for again before it is believed."""
@@ -260,17 +262,17 @@ class GenerorWork:
         """Return what settles unknown rows by the account's creations and transactions."""
         return Reconciliation(self._client, journal, self.clock, self.balance)
 
-    async def balance(self) -> float:
-        """Return the account's credits."""
+    async def balance(self) -> float | None:
+        """Return the account's credits, where the answer says how many."""
         balance = await self._asking.credits.balance()
         self.clock.learn(balance)
-        return balance.total
+        return maybe(balance.total)
 
     async def added(self, since: int | None) -> tuple[float, int | None] | None:
         """Add up what came in after a transaction; reads no further than it must."""
         latest, total = None, 0.0
         async for one in self._asking.credits.list_transactions(sort="newest", per_page=100):
-            if one.transaction_id is None or one.amount is None:
+            if not isinstance(one.transaction_id, int) or one.amount is None:
                 return None
             latest = one.transaction_id if latest is None else latest
             if since is None or one.transaction_id <= since:

@@ -37,6 +37,7 @@ from generor_async.cli.operations import Described
 from generor_async.cli.show import show
 from generor_async.cli.values import Reader, Values
 from generor_async.rules.vendors import LUMA
+from generor_async.values import maybe
 
 __all__ = ["perform"]
 
@@ -109,7 +110,9 @@ class Call:
         async with self._client() as client:
             if isinstance(client, AsyncGeneror):
                 estimate = await client.generators.estimate(**self.values)
-                return f", {estimate.credit_cost.total:g} by the API's estimate"
+                price = maybe(estimate.credit_cost)
+                total = None if price is None else maybe(price.total)
+                return ", and its price is not known" if total is None else f", {total:g} by the API's estimate"
         quote = luma_quote(self.values)
         if quote is None:
             return ", and its price is not known here"

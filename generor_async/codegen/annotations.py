@@ -64,7 +64,7 @@ def _sent(kind: Type, prefix: str, list_name: str = "list") -> str:
 def attribute_annotation(field: Field, known: set[str]) -> str:
     """Return the annotation of an answer's attribute; quoted where it names a class that comes later."""
     annotation = _annotation(field.type)
-    if field.optional and not field.computed and field.type != Scalar("any"):
+    if not field.promised and not field.computed and field.type != Scalar("any"):
         annotation += " | None"
     return annotation if classes_of(field.type) <= known else f'"{annotation}"'
 

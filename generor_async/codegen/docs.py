@@ -24,8 +24,8 @@ def attribute_doc(text: str, indent: int) -> str:
 def class_doc(schema: Schema) -> str:
     """Return the docstring of a class."""
     summary, rest = _summary(schema.doc, 4)
-    relaxed = "Any field may be None in an answer that no document shows." if schema.also_lenient else ""
-    return _docstring(summary, [block for block in (rest, relaxed) if block], 4)
+    partial = "Any field may be None in an answer that no document shows." if schema.partial else ""
+    return _docstring(summary, [block for block in (rest, partial) if block], 4)
 
 
 def operation_doc(operation: Operation) -> str:

@@ -13,16 +13,17 @@ from generor_async.codegen.ir import (
     Parameter,
     Ref,
     Scalar,
+    Schema,
     SpecError,
     Type,
 )
 
 __all__ = [
+    "attribute_row",
     "check_calls",
     "checked_value",
     "guard",
     "json_value",
-    "lenient_value",
     "needs_reading",
     "path_expression",
     "query_value",
@@ -54,88 +55,99 @@ def _scalars(kind: Type) -> tuple[tuple[str, tuple[str, ...]], ...]:
             return ()
 
 
-def guard(field: Field) -> str:
-    """Return the condition under which a decoder refuses a scalar; empty for what isn't looked at."""
-    if field.lenient:
-        return ""
+def guard(field: Field, partial: bool = False) -> str:
+    """Return the condition under which a decoder finds a scalar odd; empty for what isn't looked at."""
     classes = [each for _, classes in _scalars(field.type) for each in classes]
     refused = " and ".join(f"type({field.local}) is not {each}" for each in classes)
-    return f"{field.local} is not None and {refused}" if refused and not field.strict else refused
+    if not refused or (field.promised and not partial):
+        return refused and (f"{refused} or not {field.local}" if field.identity and classes == ["str"] else refused)
+    return f"{field.local} is not None and {refused}"
 
 
 def wanted(field: Field) -> str:
-    """Return what a refused scalar should have been."""
-    return " or ".join(called for called, _ in _scalars(field.type))
+    """Return what a field is to be, in words."""
+    match field.type:
+        case Scalar("datetime"):
+            return "a date and time"
+        case Scalar("any"):
+            return "anything"
+        case ListOf():
+            return "an array"
+        case Ref() | MapOf():
+            return "an object"
+        case _:
+            return " or ".join(called for called, _ in _scalars(field.type))
 
 
-def needs_reading(field: Field) -> bool:
-    """Tell whether a documented field that may be absent is read by a function where it is there."""
-    return not (field.strict or field.lenient or field.type == Scalar("any") or guard(field))
+def needs_reading(field: Field, partial: bool = False) -> bool:
+    """Tell whether a field that may be absent is read by a function where it is there."""
+    needed = field.promised and not partial
+    return not (needed or field.type == Scalar("any") or _scalars(field.type))
 
 
-def strict_value(field: Field, api: Api) -> str:
-    """Return the expression that gives a documented field its value."""
-    if field.lenient:
-        return lenient_value(field, api)
-    if guard(field) or needs_reading(field):
+def strict_value(field: Field, api: Api, partial: bool = False) -> str:
+    """Return the expression that gives a field its value."""
+    if guard(field) or needs_reading(field, partial):
         return field.local
     got = f'get("{field.wire}")'
     return got if field.type == Scalar("any") else read_call(field, got, api)
 
 
 def read_call(field: Field, value: str, api: Api) -> str:
-    """Return the call that reads `value`, an expression, as a documented field."""
-    path = f'".{field.wire}"'
+    """Return the call that reads `value`, an expression."""
     match field.type:
         case Scalar("datetime"):
-            return f"read_datetime({value}, {path})"
+            return f"read_datetime({value})"
         case Ref(name):
-            return f"read_object({api.decoder(name)}, {value}, {path})"
+            return f"{api.schema(name).decoder}({value})"
         case ListOf(item):
-            return f"read_list({_reader(item, api)}, {value}, {path})"
+            return f"read_list({_reader(item, api)}, {value})"
         case MapOf(Scalar("any")):
-            return f"read_dict({value}, {path})"
+            return f"read_dict({value})"
         case MapOf(item):
-            return f"read_map({_reader(item, api)}, {value}, {path})"
+            return f"read_map({_reader(item, api)}, {value})"
         case _:
             raise SpecError(f"{field.wire}: no way to read a {field.type}")
-
-
-def lenient_value(field: Field, api: Api) -> str:
-    """Return the expression that gives a field its value, or None where the wire has something else."""
-    got = f'get("{field.wire}")'
-    match field.type:
-        case Scalar("any"):
-            return got
-        case Scalar("datetime"):
-            return f"read_datetime_or_none({got})"
-        case Scalar("str" | "int" | "float" | "bool" as name):
-            return f"{name}_or_none({got})"
-        case Choice():
-            return f"str_or_none({got})"
-        case Ref(name):
-            return f"object_or_none({api.decoder(name)}, {got})"
-        case ListOf(item):
-            return f"list_or_none({_reader(item, api)}, {got})"
-        case MapOf(Scalar("any")):
-            return f"dict_or_none({got})"
-        case MapOf(item):
-            return f"map_or_none({_reader(item, api)}, {got})"
-        case _:
-            raise SpecError(f"{field.wire}: no way to read a {field.type} leniently")
 
 
 def _reader(kind: Type, api: Api) -> str:
     """Return the name of the function that reads one item."""
     match kind:
         case Ref(name):
-            return api.decoder(name)
+            return api.schema(name).decoder
         case Choice():
             return "read_str"
         case Scalar("any" | "str" | "int" | "float" | "bool" as name):
             return f"read_{name}"
         case _:
             raise SpecError(f"no way to read a {kind} inside an array or object")
+
+
+def attribute_row(field: Field, schema: Schema, api: Api) -> str:
+    """Return the row that says how a field is read as far as it goes."""
+    reader = "as_id" if field.identifies else _lenient(field.type, schema, api)
+    promised = ", promised=True" if field.promised else ""
+    return f'Attribute("{field.name}", "{field.wire}", "{wanted(field)}", {reader}{promised})'
+
+
+def _lenient(kind: Type, schema: Schema, api: Api) -> str:
+    match kind:
+        case Ref(name):
+            shape = api.schema(name).shape
+            later = name not in api.before(schema)
+            return f"lambda *given: {shape}.lenient(*given)" if later else f"{shape}.lenient"
+        case ListOf(item):
+            return f"list_of({_lenient(item, schema, api)})"
+        case MapOf(Scalar("any")):
+            return "as_dict"
+        case MapOf(item):
+            return f"map_of({_lenient(item, schema, api)})"
+        case Choice():
+            return "as_word"
+        case OneOf(members):
+            return f"as_one_of({', '.join(_lenient(member, schema, api) for member in members)})"
+        case Scalar(name):
+            return f"as_{name}"
 
 
 def json_value(parameter: Parameter) -> str:

@@ -114,10 +114,10 @@ class Field:
     type: Type
     nullable: bool
     required: bool
-    lenient: bool
-    """Whether a value of another shape becomes None instead of an error: no document promises this field."""
-    relaxed: bool
-    """Whether a decoder that never refuses makes this class too: then any attribute may be None."""
+    promised: bool
+    """Whether the documents show that it is always there."""
+    identity: bool
+    """Whether it alone identifies the answer, which is odd without it."""
     computed: bool
     """Whether it isn't on the wire: worked out by hand-written code."""
     presigned: bool
@@ -125,14 +125,9 @@ class Field:
     doc: str
 
     @property
-    def strict(self) -> bool:
-        """Whether the documents promise a value."""
-        return self.required and not self.nullable and not self.lenient
-
-    @property
-    def optional(self) -> bool:
-        """Whether the attribute may be None."""
-        return self.relaxed or not self.strict
+    def identifies(self) -> bool:
+        """Whether it is an id, which is kept even where it isn't the number that it should be."""
+        return self.type == Scalar("int") and (self.wire == "id" or self.wire.endswith("_id"))
 
 
 @frozen(kw_only=True)
@@ -143,10 +138,12 @@ class Schema:
     doc: str
     fields: tuple[Field, ...]
     kind: Literal["answer", "input"]
-    lenient: bool = False
-    """Whether the decoder never refuses: the whole schema is assumed."""
-    also_lenient: bool = False
-    """Whether a second decoder that never refuses is needed: for answers that no document shows."""
+    identity: tuple[str, ...] = ()
+    """The attributes of which an answer must have one."""
+    item: str = ""
+    """The attribute that a bare string stands for."""
+    partial: bool = False
+    """Whether it comes in answers as well that no document shows, so that there is a decoder that needs no field."""
 
     @property
     def wire_fields(self) -> tuple[Field, ...]:
@@ -159,14 +156,29 @@ class Schema:
         return tuple(each for each in self.fields if each.type == Scalar("secret"))
 
     @property
-    def decoder(self) -> str:
-        """The name of its decoder: `decode_presigned_upload`."""
-        return "decode" + "".join(f"_{char.lower()}" if char.isupper() else char for char in self.name)
+    def words(self) -> str:
+        """Its name as part of other names: `presigned_upload`."""
+        return "".join(f"_{char.lower()}" if char.isupper() else char for char in self.name).lstrip("_")
 
     @property
-    def lenient_decoder(self) -> str:
-        """The name of the decoder that never refuses."""
-        return f"{self.decoder}_leniently" if self.also_lenient else self.decoder
+    def decoder(self) -> str:
+        """The name of its decoder: `decode_presigned_upload`."""
+        return f"decode_{self.words}"
+
+    @property
+    def shape(self) -> str:
+        """The name of its shape: `PRESIGNED_UPLOAD`."""
+        return self.words.upper()
+
+    @property
+    def partial_decoder(self) -> str:
+        """The name of the decoder that needs no field."""
+        return f"decode_partial_{self.words}"
+
+    @property
+    def partial_shape(self) -> str:
+        """The name of its shape in answers that no document shows."""
+        return f"PARTIAL_{self.shape}"
 
 
 @frozen(kw_only=True)
@@ -336,13 +348,15 @@ class Api:
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """The names of all decoders."""
+        """The names of all decoders and shapes."""
         answers = [schema for schema in self.schemas if schema.kind == "answer"]
-        return tuple(sorted({name for each in answers for name in (each.decoder, each.lenient_decoder)}))
+        names = [name for each in answers for name in (each.decoder, each.shape)]
+        names += [name for each in answers if each.partial for name in (each.partial_decoder, each.partial_shape)]
+        return tuple(sorted(names))
 
-    def decoder(self, schema: str) -> str:
-        """Return the name of a class's decoder."""
-        return next(each.decoder for each in self.schemas if each.name == schema)
+    def schema(self, name: str) -> Schema:
+        """Return a class by its name."""
+        return next(each for each in self.schemas if each.name == name)
 
     def before(self, schema: Schema) -> set[str]:
         """Return the names of the classes that stand before one."""

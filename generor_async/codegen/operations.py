@@ -160,20 +160,19 @@ class OperationReader:
         if key is None:
             raise SpecError(f"{node['operationId']}: no x-result")
         if key == "x-result-none":
-            return Result(kind="none", decode="enveloped_none" if enveloped else "nothing")
+            return Result(kind="none", decode="nothing")
         schema = self.schemas[node[key]]
-        lenient = node.get("x-answer") == "assumed"
-        decoder = f"models.{schema.lenient_decoder if lenient else schema.decoder}"
-        relaxed = f"{decoder}, lenient=True" if lenient else decoder
+        assumed = node.get("x-answer") == "assumed"
+        shape = f"models.{schema.partial_shape if assumed and schema.partial else schema.shape}"
         if key == "x-result-map":
-            return Result(kind="map", schema=schema.name, decode=f"enveloped_map({decoder})")
+            return Result(kind="map", schema=schema.name, decode=f"enveloped_map({shape})")
         if key == "x-result-list":
-            return Result(kind="list", schema=schema.name, decode=f"enveloped_list({relaxed})")
+            return Result(kind="list", schema=schema.name, decode=f"enveloped_list({shape})")
         if "x-paged" in node:
-            opened = f"page_of({relaxed})" if node["x-paged"] == "number" else f"cursor_page_of({decoder})"
-            return Result(kind="pages", schema=schema.name, decode=opened)
-        opener = "plain" if not enveloped else "bare_or_enveloped" if node.get("x-bare") else "enveloped"
-        return Result(kind="one", schema=schema.name, decode=f"{opener}({decoder})")
+            opener = "page_of" if node["x-paged"] == "number" else "cursor_page_of"
+            return Result(kind="pages", schema=schema.name, decode=f"{opener}({shape})")
+        opener = "plain" if not enveloped else "enveloped"
+        return Result(kind="one", schema=schema.name, decode=f"{opener}({shape}{', assumed=True' if assumed else ''})")
 
     def _secrets(self, schema: str) -> tuple[str, ...]:
         if not schema:

@@ -2,66 +2,64 @@
 
 import builtins
 from collections.abc import Iterable, Iterator
-from typing import Literal, cast
+from typing import cast
 
 from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, sourced
-from generor_async.codegen.ir import HAND_WRITTEN, Field, Schema, SpecError, classes_of
+from generor_async.codegen.ir import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
 from generor_async.codegen.reader import TypeReader
 
 __all__ = ["read_schemas"]
 
-DECODER_NAMES = frozenset({"source", "get", "misfit"})
+DECODER_NAMES = frozenset({"source", "get"})
 """What a decoder's body already calls something else."""
 
 
 def read_schemas(document: Document, types: TypeReader) -> tuple[Schema, ...]:
     """Return every class that answers and request bodies need, each after those it refers to."""
     documented, assumed = _results(document)
-    strict = _reachable(document, documented)
-    answers = strict | _reachable(document, assumed)
+    answers = _reachable(document, documented | assumed)
     inputs = _reachable(document, _inputs(document)) - HAND_WRITTEN
     if both := inputs & answers:
         raise SpecError(f"sent and answered alike: {', '.join(sorted(both))}")
     schemas: dict[str, Schema] = {}
     for name, node in document.schemas.items():
         if name in inputs:
-            schemas[name] = _schema(types, name, node, "input")
+            schemas[name] = _input(types, name, node)
         elif name in answers:
-            lenient = name not in strict or node.get("x-source") == "assumed"
-            also_lenient = name in assumed and not lenient
-            schemas[name] = _schema(types, name, node, "answer", lenient=lenient, also_lenient=also_lenient)
+            schemas[name] = _answer(types, name, node, partial=name in assumed and bool(node.get("required")))
     return tuple(_in_order(schemas))
 
 
-def _schema(
-    types: TypeReader,
-    name: str,
-    node: Node,
-    kind: Literal["answer", "input"],
-    *,
-    lenient: bool = False,
-    also_lenient: bool = False,
-) -> Schema:
-    if kind == "input" and any({"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()):
+def _input(types: TypeReader, name: str, node: Node) -> Schema:
+    if any({"x-refusal", "x-python"} & each.keys() for each in node["properties"].values()):
         raise SpecError(f"{name}: what is only sent inside a parameter is neither checked nor renamed")
+    return Schema(name=name, doc=sourced(node), fields=tuple(_fields(types, node)), kind="input")
+
+
+def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schema:
     source = node.get("x-source", "")
-    required = node.get("required", ())
-    relaxed = lenient or also_lenient
-    fields = [
-        _field(types, wire, each, within=source, required=wire in required, relaxed=relaxed)
-        for wire, each in node["properties"].items()
-    ]
     computed = [
         _field(types, wire, each, within=source, computed=True) for wire, each in node.get("x-computed", {}).items()
     ]
+    fields = (*_fields(types, node), *computed)
+    identity, item = tuple(node.get("x-identity", ())), node.get("x-item", "")
+    if unknown := {*identity, *([item] if item else [])} - {each.wire for each in fields}:
+        raise SpecError(f"{name}: nothing is called {', '.join(sorted(unknown))}")
     return Schema(
         name=name,
         doc=sourced(node),
-        fields=(*fields, *computed),
-        kind=kind,
-        lenient=lenient,
-        also_lenient=also_lenient,
+        fields=fields,
+        kind="answer",
+        identity=identity,
+        item=item,
+        partial=partial,
     )
+
+
+def _fields(types: TypeReader, node: Node) -> Iterator[Field]:
+    source, required, identity = node.get("x-source", ""), node.get("required", ()), node.get("x-identity", ())
+    for wire, each in node["properties"].items():
+        yield _field(types, wire, each, within=source, required=wire in required, identity=[wire] == identity)
 
 
 def _field(
@@ -71,13 +69,14 @@ def _field(
     *,
     within: str,
     required: bool = False,
-    relaxed: bool = False,
+    identity: bool = False,
     computed: bool = False,
 ) -> Field:
     read, nullable = types.read(node, wire)
     name = node.get("x-python") or python_name(wire)
     hidden = name in DECODER_NAMES or hasattr(builtins, name)
     source = node.get("x-source", "")
+    assumed = "assumed" in {source, within} or (source == "client" and within != "client")
     return Field(
         name=name,
         local=f"{name}_" if hidden else name,
@@ -85,8 +84,8 @@ def _field(
         type=read,
         nullable=nullable,
         required=required,
-        lenient=source == "assumed" or (source == "client" and within != "client"),
-        relaxed=relaxed,
+        promised=required and not nullable and not assumed and read != Scalar("any"),
+        identity=identity,
         computed=computed,
         presigned=node.get("x-presigned", False),
         doc=sourced(node, within=within),

@@ -158,6 +158,8 @@ class Call(Generic[T]):
         finally:
             if (turn := self._admission.turn) is not None:
                 turn.answered(reply, self._context.refusal)
+        if self._context.problems is not None:
+            self._shared.events.warn_odd(operation.endpoint.name, self._context.problems)
         if operation.endpoint.derive is not None:
             operation.endpoint.derive(result, operation.body)
         return result

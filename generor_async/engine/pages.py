@@ -48,6 +48,11 @@ class Page(Generic[T]):
         return self._data.meta
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """Where this page is not as documented, those of its items included; an item that can't be read is missing."""
+        return self._data.problems
+
+    @property
     def raw(self) -> Any:
         """The JSON as it was received."""
         return self._data.raw

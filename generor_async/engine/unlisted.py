@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.envelope import as_it_is
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, Conduct
@@ -37,7 +38,7 @@ def unlisted(
         auth="optional",
         scope="none",
         quota=(),
-        decode=_as_it_is,
+        decode=as_it_is,
         timeout=whole,
         attempt_timeout=attempt,
     )
@@ -70,7 +71,3 @@ def foreign(operation: object, vendor: Vendor) -> InvalidRequestError:
         return InvalidRequestError("operation", problem, advice="Send it with a client of that API")
     instead = f"Build one with generor_async.api.{vendor.name}.operations"
     return arguments.refused("operation", "an Operation", operation, instead)
-
-
-def _as_it_is(body: JSON) -> JSON:
-    return body

@@ -1,6 +1,6 @@
 """From a whole answer to the result of a call, or to the error that it is."""
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from generor_async.errors import NotFoundError
@@ -8,6 +8,10 @@ from generor_async.rules import outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.wire import Endpoint, Reply
 from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
+from generor_async.values.decoding import Odd
+
+if TYPE_CHECKING:
+    from generor_async.values.shapes import Problems
 
 __all__ = ["read"]
 
@@ -38,9 +42,9 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
     elif not reply.body and not deletes and (reply.status != 204 or endpoint.conduct == "bills"):
         raise outcome.undecodable(context, reply, "it is empty")
     try:
-        result = endpoint.decode(body)
-    except Misshapen as problem:
-        raise outcome.misread(context, reply, body, problem) from None
+        result = endpoint.decode.strict(body)
+    except Odd:
+        result = _as_far_as_it_goes(endpoint, context, reply, body)
     if endpoint.names and not _names(path, identity := getattr(result, endpoint.names)):
         raise outcome.not_ours(context, reply, f"it is about {identity!r}, and {path} was asked for")
     request_id = reply.headers.get("X-Request-Id", context.request_id)
@@ -52,6 +56,17 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         elapsed=elapsed,
     )
     _attach(result, info)
+    return result
+
+
+def _as_far_as_it_goes(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, body: JSON) -> T:
+    """Read an answer that is not as the documents show it; what is wrong in it is noted in the context."""
+    problems: Problems = []
+    try:
+        result = endpoint.decode.lenient(body, problems)
+    except Misshapen as problem:
+        raise outcome.misread(context, reply, body, problem) from None
+    context.problems = problems
     return result
 
 

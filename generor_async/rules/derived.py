@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from generor_async.values import JSON, is_object
+from generor_async.values import JSON, is_object, maybe
 
 __all__ = ["dropped_parameters", "likely_fraction", "longest_seconds"]
 
@@ -13,7 +13,7 @@ MOST_LIKELY: Final = 0.99
 class Applied(Protocol):
     """An answer that shows which of the `parameters` were used."""
 
-    applied_parameters: dict[str, JSON] | None
+    applied_parameters: dict[str, JSON]
     dropped_parameters: list[str]
 
 
@@ -24,7 +24,7 @@ def dropped_parameters(answer: Applied, body: JSON) -> None:
     nothing of what it dropped.
     """
     sent = body.get("parameters") if is_object(body) else None
-    if is_object(sent) and answer.applied_parameters is not None:
+    if is_object(sent) and is_object(answer.applied_parameters):
         answer.dropped_parameters = [key for key in sent if key not in answer.applied_parameters]
 
 
@@ -37,15 +37,15 @@ class Timed(Protocol):
         ...
 
     @property
-    def max_seconds(self) -> float | None:
+    def max_seconds(self) -> float:
         """Seconds that one item took at the most."""
         ...
 
 
 def longest_seconds(estimate: Timed, body: JSON) -> float:
-    """Return the seconds that a generate with this body may take, as its estimate has it."""
+    """Return the seconds that a generate with this body may take, as far as its estimate says."""
     count = body.get("count", 1) if is_object(body) else 1
-    return max(estimate.seconds, (estimate.max_seconds or 0.0) * count)
+    return max(maybe(estimate.seconds) or 0.0, (maybe(estimate.max_seconds) or 0.0) * count)
 
 
 def likely_fraction(elapsed: float, expected: float | None) -> float | None:

@@ -1,32 +1,46 @@
 """How an answer's body is opened: Generor's envelope, Luma's bare objects, pages of both.
 
-Each function here takes the decoder of what is inside and returns the decoder of the whole body, whose errors name
-the full path: `$.data.creations[0].creation_id`.
+Each function here takes the shape of what is inside and returns the decoder of the whole body: `strict` reads what is
+as the documents show it, `lenient` goes as far as it can, with the full path of whatever is wrong:
+`$.data.creations[0].creation_id`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from generor_async.values import JSON, Misshapen, ResponseInfo, is_array, is_object, misfit
+from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, misfit
+from generor_async.values.decoding import Odd, read_list
+from generor_async.values.shapes import Problems, Shape, as_bool, as_int, as_items, given_at, list_of, map_of
 
 __all__ = [
+    "Decoder",
     "Meta",
     "PageData",
-    "bare_or_enveloped",
+    "as_it_is",
     "cursor_page_of",
     "enveloped",
     "enveloped_list",
     "enveloped_map",
-    "enveloped_none",
+    "lacks_items",
     "nothing",
     "page_of",
     "plain",
 ]
 
 T = TypeVar("T")
-Decode = Callable[[JSON], T]
+M = TypeVar("M", bound=Model)
+
+
+@frozen
+class Decoder(Generic[T]):
+    """Reads a whole body."""
+
+    strict: Callable[[JSON], T]
+    """Raises `Odd` where it isn't as the documents show it."""
+    lenient: Callable[[JSON, Problems], T]
+    """Goes as far as it can; raises `Misshapen` where nothing in it says what it is about."""
 
 
 @frozen(kw_only=True)
@@ -52,102 +66,152 @@ class PageData(Generic[T]):
     items: list[T]
     meta: Meta
     raw: Any = field(repr=False, eq=False)
+    problems: tuple[str, ...] = field(default=(), init=False, repr=False, eq=False)
+    """Where the answer is not as documented: what could not be read there is missing."""
     response: ResponseInfo | None = field(default=None, init=False, repr=False, eq=False)
 
 
-def plain(decode: Decode[T]) -> Decode[T]:
+def plain(shape: Shape[M]) -> Decoder[M]:
     """Open a body that is the object itself."""
-
-    def opened(body: JSON) -> T:
-        try:
-            return decode(body)
-        except Misshapen as error:
-            raise error.under("$") from None
-
-    return opened
+    return Decoder(shape.strict, _object_in(shape, assumed=False))
 
 
-def enveloped(decode: Decode[T]) -> Decode[T]:
-    """Open `{"success": true, "data": {...}}`."""
+def enveloped(shape: Shape[M], *, assumed: bool = False) -> Decoder[M]:
+    """Open `{"success": true, "data": {...}}`, or what would stand in it, bare.
 
-    def opened(body: JSON) -> T:
-        try:
-            return decode(_data(body))
-        except Misshapen as error:
-            raise error.under("$.data") from None
-
-    return opened
-
-
-def bare_or_enveloped(decode: Decode[T]) -> Decode[T]:
-    """Open an object that the documents show bare and that may as well come in the envelope."""
-
-    def opened(body: JSON) -> T:
-        inside = is_object(body) and is_object(body.get("data"))
-        try:
-            return decode(body["data"] if inside else body)
-        except Misshapen as error:
-            raise error.under("$.data" if inside else "$") from None
-
-    return opened
-
-
-def enveloped_none(body: JSON) -> None:
-    """Open the answer to a deletion: whatever it says, there is nothing to read."""
-
-
-def nothing(body: JSON) -> None:
-    """Open a 204."""
-
-
-def enveloped_map(decode: Decode[T]) -> Decode[dict[str, list[T]]]:
-    """Open an envelope whose data is an object of arrays: models by type (assumed; one array of all is taken too)."""
-
-    def opened(body: JSON) -> dict[str, list[T]]:
-        data = _data(body)
-        if is_object(data):
-            return {kind: _items(decode, items, f"$.data.{kind}") for kind, items in data.items()}
-        grouped: dict[str, list[T]] = {}
-        for item, value in zip(_items(decode, data, "$.data"), data, strict=True):
-            grouped.setdefault(str(value.get("type")), []).append(item)
-        return grouped
-
-    return opened
-
-
-def page_of(decode: Decode[T], *, lenient: bool = False) -> Decode[PageData[T]]:
-    """Open an envelope whose data is an array, with its `meta`.
-
-    Where no document shows the answer (`lenient`), data that is no array is a page without items, and `raw` has it.
+    Where no document shows the answer (`assumed`), nothing in it has to say what it is about.
     """
 
-    def opened(body: JSON) -> PageData[T]:
+    def strict(body: JSON) -> M:
         data = _data(body)
-        if lenient and not is_array(data):
-            return PageData([], Meta(), body)
-        meta = body.get("meta") if is_object(body) else None
-        return PageData(_items(decode, data, "$.data"), _meta(meta), body)
+        if assumed and not shape.knows(data):
+            raise Odd
+        return shape.strict(data)
 
-    return opened
+    return Decoder(strict, _object_in(shape, assumed=assumed))
+
+
+def _object_in(shape: Shape[M], *, assumed: bool) -> Callable[[JSON, Problems], M]:
+    """Return what looks for the object of an answer: where the documents have it, around that, and one level below."""
+
+    def lenient(body: JSON, problems: Problems) -> M:
+        failure: Misshapen | None = None
+        for value, path, elsewhere in _objects(body):
+            if shape.resembles(value) if elsewhere or assumed else True:
+                found: Problems = []
+                try:
+                    model = shape.identified(shape.lenient(value, path, found), path)
+                except Misshapen as error:
+                    failure = failure or error
+                    continue
+                problems += found
+                return model
+        if failure is not None:
+            raise failure
+        data, path, _ = next(_objects(body))
+        if data is not None and not is_object(data):
+            problems.append(misfit(data, "an object", path).noted())
+        return shape.empty(data)
+
+    return lenient
+
+
+def _objects(body: JSON) -> Iterator[tuple[JSON, str, bool]]:
+    """Yield what may be the object of an answer, its path, and whether that is elsewhere than the documents say."""
+    data = body.get("data") if is_object(body) else None
+    enveloped = is_object(body) and "data" in body
+    if enveloped:
+        yield data, "$.data", False
+    yield body, "$", enveloped
+    for around, path in ((body, "$"), (data, "$.data")):
+        if is_object(around):
+            yield from ((value, f"{path}.{key}", True) for key, value in around.items() if is_object(value))
+
+
+def _nothing(_: JSON, __: Problems | None = None) -> None:
+    """Read nothing."""
+
+
+def _untouched(body: JSON, _: Problems | None = None) -> JSON:
+    return body
+
+
+nothing: Decoder[None] = Decoder(_nothing, _nothing)
+"""Opens a 204, or the answer to a deletion: whatever it says, there is nothing to read."""
+
+as_it_is: Decoder[JSON] = Decoder(_untouched, _untouched)
+"""Opens the answer of an endpoint that nobody describes."""
+
+
+def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
+    """Open an envelope whose data is an object of arrays: models by type (assumed; one array of all is taken too)."""
+
+    def strict(body: JSON) -> dict[str, list[M]]:
+        data = _data(body)
+        if not is_object(data):
+            raise Odd
+        return {kind: read_list(shape.strict, items) for kind, items in data.items()}
+
+    def lenient(body: JSON, problems: Problems) -> dict[str, list[M]]:
+        data, path = _data(body), _where(body)
+        if is_object(data) and not any(is_array(items) for items in data.values()):
+            inner = [key for key, value in data.items() if is_object(value)]
+            if len(inner) == 1 and inner[0] != "0":
+                data, path = data[inner[0]], f"{path}.{inner[0]}"
+        if is_object(data) and not all(key.isdecimal() for key in data):
+            return map_of(list_of(shape.lenient))(data, path, problems)
+        grouped: dict[str, list[M]] = {}
+        for model in list_of(shape.lenient)(as_items(data, path), path, problems):
+            grouped.setdefault(str(given_at(model.raw, "type")), []).append(model)
+        return grouped
+
+    return Decoder(strict, lenient)
+
+
+def page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
+    """Open an envelope whose data is an array, with its `meta`."""
+
+    def strict(body: JSON) -> PageData[M]:
+        data = _data(body)
+        return PageData(read_list(shape.strict, data), _meta(body.get("meta") if is_object(body) else None), body)
+
+    def lenient(body: JSON, problems: Problems) -> PageData[M]:
+        items, path = _items(body)
+        return _page(shape, items, path, _meta(_meta_in(body)), body, problems)
+
+    return Decoder(strict, lenient)
 
 
 enveloped_list = page_of
 """A list that isn't said to be paged, yet may say `meta.has_next`, is read like a page."""
 
 
-def cursor_page_of(decode: Decode[T]) -> Decode[PageData[T]]:
+def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
     """Open `{"data": [...], "has_more": ..., "next_cursor": ...}`."""
 
-    def opened(body: JSON) -> PageData[T]:
+    def strict(body: JSON) -> PageData[M]:
         if not is_object(body):
-            raise misfit(body, "an object", "$")
-        cursor = body.get("next_cursor")
-        if cursor is not None and type(cursor) is not str:
-            raise misfit(cursor, "a string", "$.next_cursor")
-        meta = Meta(has_next=body.get("has_more") is True and bool(cursor), next_cursor=cursor, raw=body)
-        return PageData(_items(decode, body.get("data"), "$.data"), meta, body)
+            raise Odd
+        return PageData(read_list(shape.strict, body.get("data")), _cursor(body), body)
 
-    return opened
+    def lenient(body: JSON, problems: Problems) -> PageData[M]:
+        items, path = _items(body)
+        return _page(shape, items, path, _cursor(body if is_object(body) else {}), body, problems)
+
+    return Decoder(strict, lenient)
+
+
+def lacks_items(problems: Iterable[str]) -> bool:
+    """Tell from the problems of a page whether an item of it could not be read, and is not there."""
+    return any(path.endswith("]") for path in problems)
+
+
+def _page(shape: Shape[M], items: list[JSON], path: str, meta: Meta, body: JSON, problems: Problems) -> PageData[M]:
+    found: Problems = []
+    page = PageData(list_of(shape.lenient)(items, path, found), meta, body)
+    page.problems = tuple(problem.path for problem in found)
+    problems += found
+    return page
 
 
 def _data(body: JSON) -> JSON:
@@ -155,37 +219,85 @@ def _data(body: JSON) -> JSON:
     return body["data"] if is_object(body) and "data" in body else body
 
 
-def _items(decode: Decode[T], data: JSON, path: str) -> list[T]:
-    if not is_array(data):
-        raise misfit(data, "an array", path)
-    items: list[T] = []
+def _where(body: JSON) -> str:
+    return "$.data" if is_object(body) and "data" in body else "$"
+
+
+def _items(body: JSON) -> tuple[list[JSON], str]:
+    """Return the items of a list, and where they stand: as the data of an answer, or as the one array inside that.
+
+    Raises `Misshapen` where there is no array: that the list is empty is more than such an answer says.
+    """
+    data, path = _data(body), _where(body)
+    if data is None and path != "$":
+        return [], path
     try:
-        for item in data:
-            items.append(decode(item))  # noqa: PERF401 - its length tells which item was at fault
-    except Misshapen as error:
-        raise error.under(f"{path}[{len(items)}]") from None
-    return items
+        return as_items(data, path), path
+    except Misshapen:
+        inside = {key: value for key, value in data.items() if is_array(value)} if is_object(data) else {}
+        full = {key: value for key, value in inside.items() if value and is_object(value[0])}
+        for found in (inside, full):
+            if len(found) == 1:
+                ((key, items),) = found.items()
+                return items, f"{path}.{key}"
+        raise
+
+
+def _meta_in(body: JSON) -> JSON:
+    """Return what tells of a page, wherever it stands."""
+    data = _data(body)
+    for around in (body, data):
+        for name in ("meta", "pagination"):
+            if is_object(around) and is_object(around.get(name)):
+                return around[name]
+    return next((around for around in (body, data) if is_object(around) and "has_next" in around), None)
 
 
 def _meta(meta: JSON) -> Meta:
+    """Read the `meta` of a page. Whether another one follows is worked out where it isn't said."""
     if not is_object(meta):
         return Meta()
-
-    def number(name: str) -> int | None:
-        value = meta.get(name)
-        return value if type(value) is int else None
-
-    page, total_pages = number("page"), number("total_pages")
-    has_next = meta.get("has_next")
-    if type(has_next) is not bool:
-        has_next = page is not None and total_pages is not None and page < total_pages
-    has_prev = meta.get("has_prev")
+    page, per_page = _number(meta.get("page")), _number(meta.get("per_page"))
+    total, total_pages = _number(meta.get("total")), _number(meta.get("total_pages"))
+    has_next = _truth(meta.get("has_next"))
+    if has_next is None and page is not None:
+        if total_pages is not None:
+            has_next = page < total_pages
+        elif per_page is not None and total is not None:
+            has_next = page * per_page < total
     return Meta(
         page=page,
-        per_page=number("per_page"),
-        total=number("total"),
+        per_page=per_page,
+        total=total,
         total_pages=total_pages,
-        has_next=has_next,
-        has_prev=has_prev if type(has_prev) is bool else None,
+        has_next=bool(has_next),
+        has_prev=_truth(meta.get("has_prev")),
         raw=meta,
     )
+
+
+def _cursor(body: dict[str, Any]) -> Meta:
+    cursor = body.get("next_cursor")
+    if type(cursor) is int:
+        cursor = str(cursor)
+    elif type(cursor) is not str:
+        cursor = None
+    return Meta(has_next=_truth(body.get("has_more")) is True and bool(cursor), next_cursor=cursor, raw=body)
+
+
+def _number(value: JSON) -> int | None:
+    if type(value) is int or value is None:
+        return value
+    try:
+        return as_int(value, "", [])
+    except Misshapen:
+        return None
+
+
+def _truth(value: JSON) -> bool | None:
+    if type(value) is bool or value is None:
+        return value
+    try:
+        return as_bool(value, "", [])
+    except Misshapen:
+        return None

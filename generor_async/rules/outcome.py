@@ -15,14 +15,15 @@
 | 413 of any shape                                                     | refused    |
 | 2xx with `"success": false`                                          | as its `error.status` says |
 | a 2xx that is empty where something was asked for, such as a 204     | unknown    |
-| 2xx of JSON in an unexpected shape                                   | done: ResponseShapeError |
+| 2xx of JSON that says what it is about, other fields missing or odd  | done, told in `problems` |
+| 2xx of JSON without anything that identifies the result              | done: ResponseShapeError |
 """
 
 import copy
 import json
 import re
 from collections.abc import Collection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from generor_async.errors import (
@@ -45,6 +46,9 @@ from generor_async.rules.refusal import Refusal, decide
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
 from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
+
+if TYPE_CHECKING:
+    from generor_async.values.shapes import Problems
 
 __all__ = [
     "Context",
@@ -86,7 +90,7 @@ _AFTER_UNKNOWN = {
 class Context:
     """What every error of one call carries."""
 
-    __slots__ = ("attempts", "call_id", "endpoint", "lost", "refusal", "refusals", "request_id")
+    __slots__ = ("attempts", "call_id", "endpoint", "lost", "problems", "refusal", "refusals", "request_id")
 
     def __init__(self, endpoint: Endpoint[Any], call_id: str) -> None:
         self.endpoint = endpoint
@@ -100,6 +104,8 @@ class Context:
         """What was decided about the last answer, where it was a 429."""
         self.refusals = 0
         """How many 429s there were."""
+        self.problems: Problems | None = None
+        """What is wrong in an answer that was read as far as it went."""
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
         """Return the fields of APIError."""
@@ -190,12 +196,15 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
 
 
 def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
-    """Make the error of a success whose JSON hasn't the documented shape."""
+    """Make the error of a success whose JSON doesn't say what it is about."""
+    ids = ids_in(text_of(reply.body))
+    found = f", and the ids {', '.join(ids)} are in it" if ids else ""
     return ResponseShapeError(
         problem.problem,
         path=problem.path,
         body=_masked(body, context.endpoint.secrets),
-        advice="The call took effect; the error's body holds what came",
+        ids=ids,
+        advice=f"The call took effect; the error's body holds what came{found}",
         **context.known("done", reply),
     )
 

@@ -19,7 +19,7 @@ may have been charged. Those behind are taken up where they were: looking and do
 
 import json
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
@@ -57,6 +57,7 @@ __all__ = [
     "Step",
     "Submit",
     "Verdict",
+    "as_sent",
     "is_legal",
     "judge",
 ]
@@ -183,6 +184,11 @@ LEADS_TO: Final[Mapping[type[Step], State]] = {
     Doubt: "unknown",
     Release: "ready",
 }
+
+
+def as_sent(remote_id: str) -> Any:
+    """Return a creation's id, which a journal keeps as text, as the API has it: a number unless it is none."""
+    return int(remote_id) if remote_id.isdecimal() else remote_id
 
 
 def is_legal(state: State, step: Step) -> bool:

@@ -17,7 +17,7 @@ from typing import Final, Literal, Self, TypeAlias
 
 from attrs import define, field, frozen
 
-__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent", "likely"]
+__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent", "charged", "likely"]
 
 NO_CAP: Final = math.inf
 ROUNDING: Final = 1e-6
@@ -40,6 +40,14 @@ class Spent:
     """What is set aside for attempts that are under way, unknown, or failed with nobody knowing their cost."""
     ratio: float | None
     """The highest ratio of cost to estimate of the attempts that ran alone; None where none has."""
+
+
+def charged(told: float | None) -> float | None:
+    """Return what a call has cost by its own account; None where that is no price, so that what was set aside counts.
+
+    A difference of balances may be negative, where something came in meanwhile: it tells nothing of the cost then.
+    """
+    return told if told is not None and 0 <= told < math.inf else None
 
 
 def likely(sums: Iterable[Spent]) -> float:

@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.envelope import Decoder
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, Conduct, Secret
@@ -31,8 +32,8 @@ class Endpoint(Generic[T]):
     scope: Literal["none", "read", "write", "generate"]
     quota: tuple[str, ...]
     """The windows that a request draws on."""
-    decode: Callable[[JSON], T] = field(repr=False)
-    """Reads the decoded body of a success; raises `Misshapen`."""
+    decode: Decoder[T] = field(repr=False)
+    """Reads the decoded body of a success."""
     timeout: float
     """Seconds that one logical call may take when the caller does not say."""
     attempt_timeout: float

@@ -32,6 +32,11 @@ class Page(Twin[AsyncPage[T]], Generic[T]):
         return self._half.meta
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """Where this page is not as documented, those of its items included; an item that can't be read is missing."""
+        return self._half.problems
+
+    @property
     def raw(self) -> Any:
         """The JSON as it was received."""
         return self._half.raw

@@ -2,11 +2,10 @@
 
 import enum
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from generor_async.values.response import ResponseInfo
 
@@ -15,13 +14,13 @@ __all__ = [
     "UNSET",
     "Misshapen",
     "Model",
+    "Problem",
     "Unset",
     "forget_headers",
     "is_array",
     "is_object",
+    "maybe",
     "misfit",
-    "read_datetime",
-    "read_datetime_or_none",
     "remember_response",
     "response_to",
 ]
@@ -41,6 +40,8 @@ class Unset(enum.Enum):
 
 UNSET: Final = Unset.UNSET
 
+T = TypeVar("T")
+
 JSON: TypeAlias = Any
 """A decoded JSON value; what is in it is the server's affair."""
 
@@ -59,19 +60,27 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
 class Model:
     """Base of every answer: declared fields as attributes, everything else still there.
 
-    `raw` is the JSON object as it was received; `extra` is what of it the class does not declare.
+    `raw` is the JSON object as it was received; `extra` is what of it the class does not declare. An answer is read as
+    far as it goes: what was missing, or of another shape, is None, and its path in the answer
+    (`$.data.creations[0].text`) stands in `problems`.
     """
 
     wire_names: ClassVar[frozenset[str]] = frozenset()
 
     raw: JSON = field(factory=dict, repr=False, eq=False)
-    _response: ResponseInfo | None = field(default=None, init=False, repr=False, eq=False)
+    problems: tuple[str, ...] = field(default=(), repr=False, eq=False)
+    _response: ResponseInfo | None = field(default=None, repr=False, eq=False)
 
     @property
     def extra(self) -> Mapping[str, Any]:
         """The fields of `raw` that this class does not declare, read-only."""
         raw = self.raw if is_object(self.raw) else {}
         return MappingProxyType({key: value for key, value in raw.items() if key not in self.wire_names})
+
+
+def maybe(value: T) -> T | None:
+    """Return a field that the documents promise, as what it is: None where an answer came without it."""
+    return value
 
 
 def response_to(model: Model) -> ResponseInfo | None:
@@ -93,6 +102,14 @@ def forget_headers(model: Model) -> None:
         )
 
 
+@frozen
+class Problem:
+    """What is wrong with one value of an answer, and where it stands."""
+
+    path: str
+    problem: str
+
+
 class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never leaves the package
     """A JSON value has not the shape that it must have. Internal: callers see `ResponseShapeError`."""
 
@@ -101,32 +118,12 @@ class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never 
         self.problem = problem
         self.path = path
 
-    def under(self, prefix: str) -> "Misshapen":
-        """Return the same complaint seen from one level further out."""
-        return Misshapen(self.problem, prefix + self.path)
+    def noted(self) -> Problem:
+        """Return the same as a note, for an answer that goes on without the value."""
+        return Problem(self.path, self.problem)
 
 
 def misfit(value: object, wanted: str, path: str = "") -> Misshapen:
     """Say that `value` was found at `path` where `wanted` had to be."""
     found = "nothing" if value is None else type(value).__name__
     return Misshapen(f"expected {wanted}, found {found}", path)
-
-
-def read_datetime(value: JSON, path: str) -> datetime:
-    """Read a timestamp: aware where the wire has a zone, naive where it has none."""
-    if type(value) is str:
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            raise Misshapen(f"expected a date and time, found {value[:40]!r}", path) from None
-    raise misfit(value, "a date and time", path)
-
-
-def read_datetime_or_none(value: JSON) -> datetime | None:
-    """Read a timestamp of a field that no document promises: None where it isn't one."""
-    if type(value) is str:
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    return None

@@ -1,6 +1,7 @@
 """What a call will cost: the documented prices, and Generor's asked for once for each shape."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from generor_async import AsyncGeneror
 from generor_async.batch.prices import Estimates, luma_quote, shape, unpriced
+from generor_async.errors import ResponseShapeError
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.simulator import Simulator
 
@@ -78,15 +80,15 @@ class Answer:
 
     @frozen
     class Cost:
-        total: float = 6.0
+        total: Any = 6.0
 
     @frozen
     class Time:
-        seconds: float = 10.0
-        max_seconds: float | None = 14.0
+        seconds: Any = 10.0
+        max_seconds: Any = 14.0
 
-    credit_cost: Cost = Cost()
-    time_estimate: Time = Time()
+    credit_cost: Any = Cost()
+    time_estimate: Any = Time()
 
 
 async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
@@ -121,6 +123,24 @@ async def test_an_estimate_that_failed_is_asked_for_again() -> None:
     with pytest.raises(ConnectionError):
         await estimates.quote({"model_id": 1})
     assert (await estimates.quote({"model_id": 1})).credits == 6.0
+
+
+@pytest.mark.parametrize("cost", [None, Answer.Cost(None), Answer.Cost(math.inf), Answer.Cost(-1)])
+async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
+    async def ask(_: Mapping[str, Any]) -> Answer:
+        return Answer(cost)
+
+    with pytest.raises(ResponseShapeError, match="names no price"):
+        await Estimates(ask).quote({"model_id": 1})
+
+
+@pytest.mark.parametrize("time", [None, Answer.Time(None, None)])
+async def test_an_estimate_without_a_time_prices_all_the_same(time: Any) -> None:
+    async def ask(_: Mapping[str, Any]) -> Answer:
+        return Answer(time_estimate=time)
+
+    quote = await Estimates(ask).quote({"model_id": 1})
+    assert (quote.credits, quote.longest, quote.seconds) == (6.0, 0.0, 0.0)
 
 
 async def test_what_the_client_answers_is_what_is_quoted() -> None:

@@ -168,10 +168,10 @@ def test_timeouts_follow_conduct_unless_the_spec_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("more", "decode", "returned", "sent"),
     [
-        ({}, "plain(models.decode_thing)", "models.Thing", "models.Thing"),
+        ({}, "plain(models.THING)", "models.Thing", "models.Thing"),
         (
             {"x-paged": "cursor"},
-            "cursor_page_of(models.decode_thing)",
+            "cursor_page_of(models.THING)",
             "Pages[models.Thing]",
             "PageData[models.Thing]",
         ),
@@ -187,13 +187,13 @@ def test_a_bare_answer_is_read_as_it_is(more: dict[str, Any], decode: str, retur
 @pytest.mark.parametrize(
     ("more", "decode"),
     [
-        ({}, "enveloped(models.decode_thing)"),
-        ({"x-bare": True}, "bare_or_enveloped(models.decode_thing)"),
-        ({"x-paged": "number"}, "page_of(models.decode_thing)"),
-        ({"x-paged": "number", "x-answer": "assumed"}, "page_of(models.decode_thing, lenient=True)"),
-        ({"x-result": None, "x-result-list": "Thing"}, "enveloped_list(models.decode_thing)"),
-        ({"x-result": None, "x-result-map": "Thing"}, "enveloped_map(models.decode_thing)"),
-        ({"x-result": None, "x-result-none": True}, "enveloped_none"),
+        ({}, "enveloped(models.THING)"),
+        ({"x-answer": "assumed"}, "enveloped(models.PARTIAL_THING, assumed=True)"),
+        ({"x-paged": "number"}, "page_of(models.THING)"),
+        ({"x-paged": "number", "x-answer": "assumed"}, "page_of(models.PARTIAL_THING)"),
+        ({"x-result": None, "x-result-list": "Thing"}, "enveloped_list(models.THING)"),
+        ({"x-result": None, "x-result-map": "Thing"}, "enveloped_map(models.THING)"),
+        ({"x-result": None, "x-result-none": True}, "nothing"),
     ],
 )
 def test_an_enveloped_answer_is_opened(more: dict[str, Any], decode: str) -> None:

@@ -17,37 +17,30 @@ def thing(properties: dict[str, Any], *required: str, **more: Any) -> dict[str, 
     return {"schemas": {"Thing": obj(*required, properties=properties, **more)}}
 
 
-def test_a_required_field_is_strict() -> None:
-    id_ = field("id")
-    assert (id_.strict, id_.optional) == (True, False)
+def test_a_required_field_is_promised() -> None:
+    assert field("id").promised
 
 
-def test_a_field_that_may_be_null_is_optional_although_required() -> None:
-    name = field("name", **thing({"name": {"type": ["string", "null"]}}, "name"))
-    assert (name.strict, name.optional) == (False, True)
+def test_a_field_that_may_be_null_is_not_promised_although_required() -> None:
+    assert not field("name", **thing({"name": {"type": ["string", "null"]}}, "name")).promised
 
 
-@pytest.mark.parametrize(("source", "lenient"), [("client", True), ("assumed", True)])
-def test_a_field_that_no_document_promises_is_lenient(source: str, lenient: bool) -> None:
-    assert field("name", **thing({"name": text(**{"x-source": source})}, "name")).lenient is lenient
+@pytest.mark.parametrize("source", ["client", "assumed"])
+def test_a_field_that_no_document_shows_is_not_promised(source: str) -> None:
+    assert not field("name", **thing({"name": text(**{"x-source": source})}, "name")).promised
 
 
-def test_a_field_of_a_client_schema_is_as_strict_as_a_documented_one() -> None:
+def test_a_field_of_a_client_schema_is_promised_like_a_documented_one() -> None:
     parts = thing({"name": text(**{"x-source": "client"})}, "name", **{"x-source": "client"})
-    assert field("name", **parts).strict
+    assert field("name", **parts).promised
 
 
-def test_an_assumed_schema_is_lenient_throughout() -> None:
+def test_an_assumed_schema_promises_nothing() -> None:
     found = schema("Thing", **thing({"name": text()}, "name", **{"x-source": "assumed"}))
-    assert (found.lenient, found.fields[0].optional) == (True, True)
+    assert not found.fields[0].promised
 
 
-def test_a_schema_of_assumed_answers_alone_is_lenient() -> None:
-    paths = {"/things": {"get": operation(**{"x-answer": "assumed"})}}
-    assert schema("Thing", paths=paths).lenient
-
-
-def test_a_schema_of_documented_and_assumed_answers_has_two_decoders_and_only_optional_fields() -> None:
+def test_a_schema_of_assumed_answers_has_a_decoder_that_needs_no_field() -> None:
     paths = {
         "/things": {
             "get": operation(),
@@ -55,10 +48,16 @@ def test_a_schema_of_documented_and_assumed_answers_has_two_decoders_and_only_op
         }
     }
     found = schema("Thing", paths=paths)
-    assert (found.decoder, found.lenient_decoder) == ("decode_thing", "decode_thing_leniently")
-    assert not found.lenient
-    assert found.fields[0].strict
-    assert found.fields[0].optional
+    assert found.partial
+    assert (found.decoder, found.partial_decoder) == ("decode_thing", "decode_partial_thing")
+    assert found.fields[0].promised
+    assert not schema("Thing").partial
+
+
+def test_an_identity_or_an_item_that_is_no_field_is_refused() -> None:
+    for more in ({"x-identity": ["ido"]}, {"x-item": "url"}):
+        with pytest.raises(SpecError, match="nothing is called"):
+            schema("Thing", **thing({"id": text()}, "id", **more))
 
 
 def test_what_no_answer_holds_gets_no_class() -> None:

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
-from support.calls import KEY, BareGeneror, BareLuma, operation
+from support.calls import KEY, THING, BareGeneror, BareLuma, operation
 from support.clock import FakeClock
 from support.leaks import leaks
 from support.wire import Step, Wire, answer, closed_port, hang_up, raw, reset, stall, truncated
@@ -23,7 +23,6 @@ from generor_async.errors import (
 from generor_async.rules.envelope import enveloped
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import AttemptEnded, AttemptStarted, Event, RetryScheduled, Throttled
-from generor_async.values.decoding import read_int
 
 FAULTS: dict[str, Step] = {
     "closed": hang_up,
@@ -70,7 +69,7 @@ async def test_no_key_is_seen_where_nobody_answers() -> None:
 async def test_a_new_key_that_comes_in_an_unreadable_answer_is_not_seen() -> None:
     new = "gnr_live_0123456789abcdef0123456789"
     body = {"success": True, "data": {"id": None, "api_key": new}}
-    sent = operation("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(lambda data: read_int(data["id"])))
+    sent = operation("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(THING))
     async with Wire(answer(200, body)) as wire, BareGeneror(base_url=wire.url) as client:
         with pytest.raises(ResponseShapeError) as caught:
             await client.send(sent)

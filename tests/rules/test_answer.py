@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from attrs import define
-from support.calls import KEY, as_it_is, context, endpoint, reply
+from support.calls import KEY, THING, Thing, context, endpoint, reply
 from support.leaks import leaks
 
 from generor_async.errors import (
@@ -15,21 +14,12 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.rules import answer, outcome
-from generor_async.rules.envelope import PageData, enveloped, enveloped_map, nothing, page_of
+from generor_async.rules.envelope import Decoder, PageData, as_it_is, enveloped, enveloped_map, nothing, page_of
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Misshapen, Model, response_to
-from generor_async.values.decoding import read_fields, read_int
-
-
-@define(kw_only=True)
-class Thing(Model):
-    id: int
-
-
-def decode_thing(value: Any) -> Thing:
-    return Thing(raw=value, id=read_int(read_fields(value).get("id")))
+from generor_async.values import Misshapen, response_to
+from generor_async.values.decoding import Odd
 
 
 def read(target: Endpoint[Any], came: Reply, asked: Context | None = None, *, path: str = "/things") -> Any:
@@ -42,16 +32,16 @@ def came(value: Any, status: int = 200, **headers: str) -> Reply:
 
 
 def test_a_model_knows_the_answer_it_came_from() -> None:
-    asked = context(decode=enveloped(decode_thing))
+    asked = context(decode=enveloped(THING))
     asked.attempts = 3
-    thing = read(asked.endpoint, came({"data": {"id": 1}}, X_Request_Id="theirs"), asked)
+    thing = read(asked.endpoint, came({"data": {"id": "a"}}, X_Request_Id="theirs"), asked)
     info = response_to(thing)
     assert info is not None
     assert (info.status, info.request_id, info.attempts, info.elapsed) == (200, "theirs", 3, 1.5)
 
 
 def test_a_page_and_each_item_of_it_know_their_answer() -> None:
-    page: PageData[Thing] = read(endpoint(decode=page_of(decode_thing)), came({"data": [{"id": 1}]}))
+    page: PageData[Thing] = read(endpoint(decode=page_of(THING)), came({"data": [{"id": "a"}]}))
     assert page.response is not None
     assert page.response.request_id == "ours"
     assert response_to(page.items[0]) is page.response
@@ -59,14 +49,14 @@ def test_a_page_and_each_item_of_it_know_their_answer() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 205])
 def test_a_paid_call_that_is_answered_with_nothing_is_in_doubt(status: int) -> None:
-    asked = context("bills", decode=enveloped(decode_thing))
+    asked = context("bills", decode=enveloped(THING))
     with pytest.raises(ResponseShapeError, match=f"found nothing, with status {status}") as caught:
         read(asked.endpoint, reply(status, b""), asked)
     assert caught.value.outcome == "unknown"
 
 
 def test_models_in_a_map_of_lists_know_their_answer() -> None:
-    things = read(endpoint(decode=enveloped_map(decode_thing)), came({"data": {"image": [{"id": 1}]}}))
+    things = read(endpoint(decode=enveloped_map(THING)), came({"data": {"image": [{"id": "a"}]}}))
     assert response_to(things["image"][0]) is not None
 
 
@@ -89,11 +79,33 @@ def test_an_error_that_is_not_json_keeps_its_text() -> None:
     assert getattr(caught.value, "body", None) == "<html>oops"
 
 
-def test_json_of_another_shape_was_done() -> None:
+def test_json_that_does_not_say_what_it_is_about_was_done_and_all_of_it_is_told() -> None:
+    body = {"data": {"size": 3, "jobs": [{"id": "a1"}]}}
     with pytest.raises(ResponseShapeError) as caught:
-        read(endpoint("bills", decode=enveloped(decode_thing)), came({"data": {"id": "one"}}))
-    assert (caught.value.outcome, caught.value.path) == ("done", "$.data")
-    assert caught.value.body == {"data": {"id": "one"}}
+        read(endpoint("bills", decode=enveloped(THING)), came(body))
+    assert (caught.value.outcome, caught.value.path) == ("done", "$.data.id")
+    assert caught.value.body == body
+    assert caught.value.ids == ("a1",)
+    assert "the ids a1 are in it" in str(caught.value)
+
+
+def test_an_answer_with_odd_fields_is_read_as_far_as_it_goes_and_what_is_odd_is_told() -> None:
+    asked = context("bills", decode=enveloped(THING))
+    thing: Thing = read(asked.endpoint, came({"data": {"id": "a", "size": "three", "names": ["x", None]}}), asked)
+    assert (thing.id, thing.size, thing.names) == ("a", None, ["x"])
+    assert thing.problems == ("$.data.size", "$.data.names[1]")
+    assert response_to(thing) is not None
+    assert asked.problems is not None
+    assert [problem.problem for problem in asked.problems] == [
+        "expected an integer, found str",
+        "expected a string, found nothing",
+    ]
+
+
+def test_nothing_is_told_of_an_answer_that_is_as_it_should_be() -> None:
+    asked = context(decode=enveloped(THING))
+    assert read(asked.endpoint, came({"data": {"id": "a"}}), asked).problems == ()
+    assert asked.problems is None
 
 
 @pytest.mark.parametrize("status", [200, 204])
@@ -118,7 +130,7 @@ def test_another_call_that_finds_nothing_after_a_loss_has_failed() -> None:
 
 
 def test_a_key_in_an_unreadable_answer_is_not_in_the_traceback() -> None:
-    asked = context("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(decode_thing), method="POST")
+    asked = context("plain", vendor=GENEROR, secrets=("api_key",), decode=enveloped(THING), method="POST")
     with pytest.raises(ResponseShapeError) as caught:
         read(asked.endpoint, came({"data": {"id": None, "api_key": KEY}}), asked)
     assert not leaks(caught.value, KEY)
@@ -128,10 +140,13 @@ def test_a_key_in_an_unreadable_answer_is_not_in_the_traceback() -> None:
 @pytest.mark.parametrize("status", [200, 404, 500])
 @pytest.mark.parametrize("secrets", [(), ("api_key",)])
 def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: int, secrets: tuple[str, ...]) -> None:
-    def refuse(_: Any) -> Any:
+    def odd(_: Any) -> Any:
+        raise Odd
+
+    def refuse(_: Any, __: Any) -> Any:
         raise Misshapen("expected an object", "$")
 
-    asked = context("plain", vendor=GENEROR, secrets=secrets, decode=refuse)
+    asked = context("plain", vendor=GENEROR, secrets=secrets, decode=Decoder(odd, refuse))
     for depth in (*range(100, 1_000, 50), *range(850, 1_000)):
         for opening, closing in ((b"[", b"]"), (b'{"a":[', b"]}")):
             body = opening * depth + b"1" + closing * depth
@@ -144,6 +159,6 @@ def test_a_value_without_a_model_is_handed_out_as_it_is() -> None:
     assert read(endpoint(decode=as_it_is), came([1, {"a": None}])) == [1, {"a": None}]
 
 
-@pytest.mark.parametrize("body", [{"id": 1}, {"a": [1, {"b": [2]}], "c": "xyz", "d": {"e": []}}, [[1]], "x", None, 0])
+@pytest.mark.parametrize("body", [{"id": "a"}, {"a": [1, {"b": [2]}], "c": "xyz", "d": {"e": []}}, [[1]], "x", None, 0])
 def test_json_of_an_endpoint_that_the_spec_does_not_know_may_be_anything(body: Any) -> None:
     assert read(endpoint("bills"), came(body)) == body

@@ -12,7 +12,7 @@ from generor_async.rules.derived import dropped_parameters, likely_fraction
 
 @define
 class Answer:
-    applied_parameters: dict[str, Any] | None
+    applied_parameters: Any
     dropped_parameters: list[str] = field(factory=list[str])
 
 

@@ -1,4 +1,4 @@
-"""Envelopes, pages, and the paths that their errors name."""
+"""Envelopes and pages: what they hold, wherever it stands, and the paths of what is wrong in them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,97 +6,176 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.calls import THING, Thing
 
 from generor_async.rules import envelope
-from generor_async.rules.envelope import Meta
+from generor_async.rules.envelope import Decoder, Meta, PageData
 from generor_async.values import Misshapen
-from generor_async.values.decoding import read_fields, read_int, read_list, read_object, read_str
+from generor_async.values.decoding import Odd
+from generor_async.values.shapes import Problems, Shape
+
+PARTIAL = THING.unpromised(THING.strict)
+A, B = Thing(id="a"), Thing(id="b")
 
 
-def number(value: Any) -> int:
-    return read_int(value)
+def assumed(shape: Shape[Thing]) -> Decoder[Thing]:
+    return envelope.enveloped(shape, assumed=True)
 
 
-def named(value: Any) -> str:
-    return read_object(read_str, read_fields(value).get("name"), ".name")
-
-
-def team(value: Any) -> list[str]:
-    return read_list(named, read_fields(value).get("members"), ".members")
-
-
-Opener = Callable[[Any], Callable[[Any], Any]]
-OPENERS: list[Opener] = [
-    envelope.plain,
-    envelope.enveloped,
-    envelope.bare_or_enveloped,
-    envelope.enveloped_map,
-    envelope.page_of,
-    envelope.cursor_page_of,
-]
+def read(decoder: Decoder[Any], body: Any) -> tuple[Any, list[str]]:
+    """Read a body as an answer is; return what it holds, and where it is odd."""
+    problems: Problems = []
+    try:
+        return decoder.strict(body), []
+    except Odd:
+        return decoder.lenient(body, problems), [problem.path for problem in problems]
 
 
 @pytest.mark.parametrize(
     ("opener", "body", "result"),
     [
-        (envelope.plain, {"name": "a"}, "a"),
-        (envelope.enveloped, {"success": True, "data": {"name": "a"}}, "a"),
-        (envelope.enveloped, {"name": "a"}, "a"),
-        (envelope.bare_or_enveloped, {"name": "a"}, "a"),
-        (envelope.bare_or_enveloped, {"data": {"name": "a"}}, "a"),
-        (envelope.bare_or_enveloped, {"name": "a", "data": None}, "a"),
-        (envelope.enveloped_map, {"data": {"x": [{"name": "a"}], "y": []}}, {"x": ["a"], "y": []}),
-        (
-            envelope.enveloped_map,
-            {"data": [{"name": "a", "type": "x"}, {"name": "b", "type": "y"}, {"name": "c", "type": "x"}]},
-            {"x": ["a", "c"], "y": ["b"]},
-        ),
+        (envelope.plain, {"id": "a"}, A),
+        (envelope.enveloped, {"success": True, "data": {"id": "a"}}, A),
+        (envelope.enveloped, {"id": "a"}, A),
+        (envelope.enveloped_map, {"data": {"x": [{"id": "a"}], "y": []}}, {"x": [A], "y": []}),
     ],
 )
-def test_a_body_is_opened(opener: Opener, body: Any, result: Any) -> None:
-    assert opener(named)(body) == result
+def test_what_is_as_documented_is_read_at_once(opener: Any, body: Any, result: Any) -> None:
+    assert opener(THING).strict(body) == result
+
+
+@pytest.mark.parametrize(
+    ("opener", "body", "result"),
+    [
+        (envelope.plain, {"data": {"id": "a"}}, A),
+        (envelope.plain, {"thing": {"id": "a"}}, A),
+        (envelope.enveloped, {"success": True, "data": None, "id": "a"}, A),
+        (envelope.enveloped, {"success": True, "data": {"thing": {"id": "a"}}}, A),
+        (envelope.enveloped, {"success": True, "thing": {"id": 5}}, Thing(id="5")),
+        (assumed, {"data": {"thing": {"id": "a"}}}, A),
+        (
+            envelope.enveloped_map,
+            {"data": [{"id": "a", "type": "x"}, {"id": "b", "type": "y"}]},
+            {"x": [A], "y": [B]},
+        ),
+        (envelope.enveloped_map, {"data": {"models": {"x": [{"id": "a"}], "y": {}}}}, {"x": [A], "y": []}),
+        (envelope.enveloped_map, {"data": {"x": {"1": {"id": "a"}}, "y": []}}, {"x": [A], "y": []}),
+    ],
+)
+def test_what_is_elsewhere_is_found(opener: Any, body: Any, result: Any) -> None:
+    assert read(opener(THING), body) == (result, [])
 
 
 @pytest.mark.parametrize(
     ("opener", "body", "path"),
     [
-        (envelope.plain(named), {"name": 1}, "$.name"),
-        (envelope.plain(named), [], "$"),
-        (envelope.enveloped(named), {"data": {"name": None}}, "$.data.name"),
-        (envelope.enveloped(named), {"data": None}, "$.data"),
-        (envelope.enveloped(team), {"data": {"members": [{"name": "a"}, {}]}}, "$.data.members[1].name"),
-        (envelope.bare_or_enveloped(named), {"data": {"name": 1}}, "$.data.name"),
-        (envelope.bare_or_enveloped(named), {"name": 1}, "$.name"),
-        (envelope.enveloped_map(named), {"data": {"x": [{"name": "a"}, 7]}}, "$.data.x[1]"),
-        (envelope.enveloped_map(named), {"data": {"x": {}}}, "$.data.x"),
-        (envelope.enveloped_map(named), {"data": 7}, "$.data"),
-        (envelope.page_of(named), {"data": [{"name": "a"}, {"name": 1}]}, "$.data[1].name"),
-        (envelope.page_of(named), {"data": {}}, "$.data"),
-        (envelope.cursor_page_of(named), {"data": [{"name": 1}]}, "$.data[0].name"),
-        (envelope.cursor_page_of(named), [], "$"),
-        (envelope.cursor_page_of(named), {}, "$.data"),
-        (envelope.cursor_page_of(named), {"data": [], "next_cursor": 7}, "$.next_cursor"),
+        (envelope.plain, {"id": None}, "$.id"),
+        (envelope.plain, [], "$.id"),
+        (envelope.plain, "x", "$"),
+        (envelope.plain, None, "$"),
+        (envelope.enveloped, {"data": {"size": 1}}, "$.data.id"),
+        (envelope.enveloped, {"data": None}, "$.data"),
+        (envelope.enveloped, {"error": {"code": "a"}}, "$.id"),
+        (envelope.enveloped_map, {"data": 7}, "$.data"),
+        (envelope.page_of, {"data": {}, "x": 1}, None),
+        (envelope.page_of, {"data": 7}, "$.data"),
+        (envelope.page_of, {"data": {"what": "ever"}}, "$.data"),
+        (envelope.page_of, {"data": {"a": [{"id": "a"}], "b": [{"id": "b"}]}}, "$.data"),
+        (envelope.cursor_page_of, {}, None),
+        (envelope.cursor_page_of, {"object": "list"}, "$"),
+        (envelope.cursor_page_of, "x", "$"),
     ],
 )
-def test_a_misfit_is_named_by_its_full_path(opener: Callable[[Any], object], body: Any, path: str) -> None:
+def test_an_answer_in_which_nothing_is_found_is_told_by_its_path(opener: Any, body: Any, path: str | None) -> None:
+    if path is None:
+        assert read(opener(THING), body)[0].items == []
+        return
     with pytest.raises(Misshapen) as caught:
-        opener(body)
+        read(opener(THING), body)
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize("body", [{"data": None}, {"data": {}}, {}, None, {"data": {"other": 1}}])
+def test_an_answer_that_no_document_shows_may_hold_nothing(body: Any) -> None:
+    found, problems = read(assumed(PARTIAL), body)
+    assert (found.id, found.size, problems) == (None, None, [])
+    data: Any = body["data"] if body and "data" in body else body
+    assert found.raw == data
+
+
+def test_an_answer_that_no_document_shows_and_is_no_object_is_told() -> None:
+    found, problems = read(assumed(PARTIAL), {"data": "ok"})
+    assert (found.id, found.raw, problems) == (None, "ok", ["$.data"])
+
+
+def test_an_item_that_cannot_be_read_costs_that_item_alone() -> None:
+    body = {"data": [{"id": "a"}, 7, {"id": "b", "size": "big"}, None]}
+    page, problems = read(envelope.page_of(THING), body)
+    assert page.items == [A, B]
+    assert problems == ["$.data[1]", "$.data[2].size", "$.data[3]"]
+    assert page.problems == tuple(problems)
+    assert page.items[1].problems == ("$.data[2].size",)
+    assert envelope.lacks_items(page.problems)
+    assert not envelope.lacks_items(page.items[1].problems)
+
+
+def test_models_of_one_type_that_cannot_be_read_cost_that_type_alone() -> None:
+    found, problems = read(envelope.enveloped_map(THING), {"data": {"x": [{"id": "a"}, 7], "y": 3}})
+    assert found == {"x": [A]}
+    assert problems == ["$.data.x[1]", "$.data.y"]
+
+
+LISTS: list[Any] = [
+    {"data": {"creations": [{"id": "a"}, {"id": "b"}]}},
+    {"data": {"0": {"id": "a"}, "1": {"id": "b"}}},
+    {"creations": [{"id": "a"}, {"id": "b"}], "tags": []},
+    {"data": {"items": [{"id": "a"}, {"id": "b"}], "filters": ["x"]}},
+    [{"id": "a"}, {"id": "b"}],
+]
+
+
+@pytest.mark.parametrize("body", LISTS)
+@pytest.mark.parametrize("opener", [envelope.page_of, envelope.cursor_page_of])
+def test_a_list_is_found_wherever_it_stands(opener: Any, body: Any) -> None:
+    page, problems = read(opener(THING), body)
+    assert page.items == [A, B]
+    assert page.raw is body
+    assert problems == []
+
+
+def test_a_list_that_is_null_is_empty() -> None:
+    assert read(envelope.page_of(THING), {"success": True, "data": None})[0].items == []
+
+
+META: dict[str, Any] = {
+    "page": 2,
+    "per_page": 20,
+    "total": 45,
+    "total_pages": 3,
+    "has_next": True,
+    "has_prev": True,
+}
+
+
 def test_a_page_carries_its_meta() -> None:
-    meta: dict[str, Any] = {
-        "page": 2,
-        "per_page": 20,
-        "total": 45,
-        "total_pages": 3,
-        "has_next": True,
-        "has_prev": True,
-    }
-    page = envelope.page_of(number)({"data": [1, 2], "meta": meta})
-    assert page.items == [1, 2]
+    page = envelope.page_of(THING).strict({"data": [{"id": "a"}], "meta": META})
+    assert page.items == [A]
     assert page.meta == Meta(page=2, per_page=20, total=45, total_pages=3, has_next=True, has_prev=True)
-    assert page.meta.raw == meta
+    assert page.meta.raw == META
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": [], "meta": {key: str(value).lower() for key, value in META.items()}},
+        {"data": {"things": [], "meta": META}},
+        {"data": {"things": [], "pagination": META}},
+        {"data": {"things": [], **META}},
+    ],
+)
+def test_the_meta_is_read_however_it_is_written_and_wherever_it_stands(body: Any) -> None:
+    page: PageData[Thing] = read(envelope.page_of(THING), body)[0]
+    assert page.meta == Meta(page=2, per_page=20, total=45, total_pages=3, has_next=True, has_prev=True)
 
 
 METAS: list[tuple[Any, bool]] = [
@@ -104,7 +183,13 @@ METAS: list[tuple[Any, bool]] = [
     ({"page": 2, "total_pages": 2}, False),
     ({"page": 1, "total_pages": 2, "has_next": False}, False),
     ({"page": 1}, False),
-    ({"has_next": "true"}, False),
+    ({"has_next": "true"}, True),
+    ({"has_next": 1}, True),
+    ({"has_next": "false", "page": 1, "total_pages": 2}, False),
+    ({"page": "1", "total_pages": "3"}, True),
+    ({"page": 1, "per_page": 20, "total": 45}, True),
+    ({"page": 2, "per_page": 20, "total": 45}, True),
+    ({"page": 3, "per_page": 20, "total": 45}, False),
     ({"page": True, "total_pages": 9}, False),
     (None, False),
     ([], False),
@@ -113,17 +198,14 @@ METAS: list[tuple[Any, bool]] = [
 
 @pytest.mark.parametrize(("meta", "has_next"), METAS)
 def test_whether_there_is_more_is_told_or_worked_out(meta: Any, has_next: bool) -> None:
-    assert envelope.page_of(number)({"data": [], "meta": meta}).meta.has_next is has_next
-
-
-def test_an_undocumented_list_of_another_shape_is_an_empty_page_that_keeps_what_came() -> None:
-    page = envelope.page_of(number, lenient=True)({"data": {"what": "ever"}})
-    assert (page.items, page.raw) == ([], {"data": {"what": "ever"}})
+    assert envelope.page_of(THING).strict({"data": [], "meta": meta}).meta.has_next is has_next
 
 
 CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
     ({"data": [], "has_more": True, "next_cursor": "c"}, True, "c"),
+    ({"data": [], "has_more": "true", "next_cursor": 7}, True, "7"),
     ({"data": [], "has_more": True, "next_cursor": None}, False, None),
+    ({"data": [], "has_more": True, "next_cursor": []}, False, None),
     ({"data": [], "has_more": True, "next_cursor": ""}, False, ""),
     ({"data": [], "has_more": False, "next_cursor": "c"}, False, "c"),
     ({"data": []}, False, None),
@@ -132,25 +214,31 @@ CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
 
 @pytest.mark.parametrize(("body", "has_next", "cursor"), CURSORS)
 def test_a_cursor_page_goes_on_only_with_a_cursor(body: Any, has_next: bool, cursor: str | None) -> None:
-    meta = envelope.cursor_page_of(number)(body).meta
+    meta = envelope.cursor_page_of(THING).strict(body).meta
     assert (meta.has_next, meta.next_cursor) == (has_next, cursor)
 
 
-def test_deletions_have_nothing_to_read() -> None:
-    bodies: list[Any] = [None, {}, {"success": True}, []]
-    for body in bodies:
-        envelope.enveloped_none(body)
-        envelope.nothing(body)
+@pytest.mark.parametrize("body", [None, {}, {"success": True}, []])
+def test_deletions_have_nothing_to_read(body: Any) -> None:
+    envelope.nothing.strict(body)
 
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["data", "meta", "name", "members", "page", "has_next"]), inner)
+        | st.dictionaries(st.sampled_from(["data", "meta", "id", "names", "page", "has_next", "0"]), inner)
     ),
     max_leaves=12,
 )
+OPENERS: list[Callable[[Shape[Thing]], Decoder[Any]]] = [
+    envelope.plain,
+    envelope.enveloped,
+    assumed,
+    envelope.enveloped_map,
+    envelope.page_of,
+    envelope.cursor_page_of,
+]
 
 
 @given(values)
@@ -158,7 +246,8 @@ def test_no_body_breaks_an_opener(body: Any) -> None:
     paths: list[str] = []
     for opener in OPENERS:
         try:
-            opener(team)(body)
+            _, found = read(opener(THING), body)
         except Misshapen as error:
-            paths.append(error.path)
+            found = [error.path]
+        paths += found
     assert all(path.startswith("$") for path in paths)

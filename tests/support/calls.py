@@ -1,25 +1,28 @@
 """Small endpoints, operations and clients to try the rules and the engine on."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from attrs import frozen
+from attrs import define, frozen
 
 from generor_async.engine.client import Client
 from generor_async.engine.jobs import JobWatch, Kind
+from generor_async.rules.envelope import Decoder, as_it_is
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Operation, Reply
-from generor_async.values import Conduct, Headers
+from generor_async.values import JSON, Conduct, Headers, Model
+from generor_async.values.decoding import read_fields, read_int, read_list, read_str
+from generor_async.values.shapes import Attribute, Shape, as_int, as_str, list_of
 
 __all__ = [
     "CONDUCTS",
     "KEY",
     "REQUEST_ID",
+    "THING",
     "BareGeneror",
     "BareLuma",
     "Generation",
-    "as_it_is",
+    "Thing",
     "context",
     "endpoint",
     "operation",
@@ -32,8 +35,39 @@ CONDUCTS: tuple[Conduct, ...] = ("read", "idempotent", "plain", "bills")
 METHODS: dict[Conduct, str] = {"read": "GET", "idempotent": "PUT", "plain": "POST", "bills": "POST"}
 
 
-def as_it_is(body: Any) -> Any:
-    return body
+@define(kw_only=True)
+class Thing(Model):
+    """A small answer: an id, and perhaps a size and names."""
+
+    wire_names: ClassVar[frozenset[str]] = frozenset({"id", "size", "names"})
+
+    id: str
+    size: int | None = None
+    names: list[str] | None = None
+
+
+def decode_thing(source: JSON) -> Thing:
+    """Read one as a generated decoder does."""
+    get = read_fields(source).get
+    names = get("names")
+    size = get("size")
+    return Thing(
+        id=read_str(get("id")),
+        size=None if size is None else read_int(size),
+        names=None if names is None else read_list(read_str, names),
+        raw=source,
+    )
+
+
+THING = Shape(
+    strict=decode_thing,
+    cls=Thing,
+    attributes=(
+        Attribute("id", "id", "a string", as_str, promised=True),
+        Attribute("size", "size", "an integer", as_int),
+        Attribute("names", "names", "an array", list_of(as_str)),
+    ),
+)
 
 
 def endpoint(
@@ -44,7 +78,7 @@ def endpoint(
     name: str | None = None,
     auth: Literal["required", "optional"] = "optional",
     scope: Literal["none", "read", "write", "generate"] = "none",
-    decode: Callable[[Any], Any] = as_it_is,
+    decode: Decoder[Any] = as_it_is,
     timeout: float = 60.0,
     attempt_timeout: float = 30.0,
     secrets: tuple[str, ...] = (),

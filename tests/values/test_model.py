@@ -1,21 +1,17 @@
 """Models keep the JSON they came from; timestamps are read as the wire has them."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
 from attrs import define
-from hypothesis import given
-from hypothesis import strategies as st
 
 from generor_async.values import (
     UNSET,
-    Misshapen,
     Model,
+    Problem,
     ResponseInfo,
+    maybe,
     misfit,
-    read_datetime,
-    read_datetime_or_none,
     remember_response,
     response_to,
 )
@@ -65,35 +61,20 @@ def test_unset_is_false_and_named() -> None:
 
 
 def test_a_misfit_is_told_with_its_path() -> None:
-    inner = misfit(None, "a string", ".name")
-    assert (inner.problem, inner.path) == ("expected a string, found nothing", ".name")
-    assert inner.under("$.data").path == "$.data.name"
+    inner = misfit(None, "a string", "$.name")
+    assert (inner.problem, inner.path) == ("expected a string, found nothing", "$.name")
+    assert inner.noted() == Problem("$.name", "expected a string, found nothing")
     assert misfit(True, "an integer").problem == "expected an integer, found bool"
 
 
-@given(st.datetimes(timezones=st.sampled_from([UTC, None])))
-def test_a_timestamp_is_read_as_it_was_written(moment: datetime) -> None:
-    assert read_datetime(moment.isoformat(), "$") == moment
-    assert read_datetime_or_none(moment.isoformat()) == moment
+def test_a_promised_field_may_be_missing_all_the_same() -> None:
+    made: Any = {"id": None}
+    assert maybe(Thing(**made).id) is None
+    assert maybe(Thing(id=3).id) == 3
 
 
-@pytest.mark.parametrize(
-    ("text", "offset"),
-    [
-        ("2026-04-08T12:00:00Z", timedelta(0)),
-        ("2026-04-08T12:00:00.123456+02:00", timedelta(hours=2)),
-        ("2026-04-08 12:00:00", None),
-        ("2026-04-08T12:00:00", None),
-    ],
-)
-def test_a_timestamp_is_aware_where_the_wire_has_a_zone(text: str, offset: timedelta | None) -> None:
-    assert read_datetime(text, "$").utcoffset() == offset
-
-
-@pytest.mark.parametrize("value", [None, 7, True, "", "yesterday", [], "x" * 10_000])
-def test_what_is_no_timestamp_is_refused_or_none(value: Any) -> None:
-    with pytest.raises(Misshapen) as caught:
-        read_datetime(value, "$.created_at")
-    assert caught.value.path == "$.created_at"
-    assert len(caught.value.problem) < 100
-    assert read_datetime_or_none(value) is None
+def test_problems_are_neither_shown_nor_compared() -> None:
+    odd = Thing(id=1, problems=("$.data.id",))
+    assert odd == Thing(id=1)
+    assert "problems" not in repr(odd)
+    assert Thing(id=1).problems == ()

@@ -1,33 +1,73 @@
 # Generated from spec/generor.yaml by `python -m generor_async.codegen`: do not edit.
 """What the Generor API answers, and the objects that it takes."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import define, field
 
-from generor_async.values import JSON, Secret, misfit, read_datetime, read_datetime_or_none
+from generor_async.values import JSON, Secret
 from generor_async.values import Model as BaseModel
 from generor_async.values.decoding import (
-    bool_or_none,
-    dict_or_none,
-    fields_or_empty,
-    float_or_none,
-    int_or_none,
-    list_or_none,
-    object_or_none,
+    Odd,
     read_any,
+    read_datetime,
     read_dict,
     read_fields,
     read_int,
     read_list,
     read_map,
-    read_object,
     read_str,
-    str_or_none,
+)
+from generor_async.values.shapes import (
+    Attribute,
+    Shape,
+    as_any,
+    as_bool,
+    as_datetime,
+    as_dict,
+    as_float,
+    as_id,
+    as_int,
+    as_secret,
+    as_str,
+    as_word,
+    list_of,
+    map_of,
 )
 
 __all__ = [
+    "ADJUSTMENT",
+    "ADJUSTMENTS",
+    "API_KEY",
+    "ASPECT_RATIO",
+    "BALANCE",
+    "COMMENT",
+    "CREATION",
+    "CREATION_STATUS",
+    "CREDIT_COST",
+    "ESTIMATE",
+    "FOLLOWING",
+    "GENERATED_CREATION",
+    "GENERATE_RESULT",
+    "GENERATOR",
+    "GENERATOR_PARAMETER",
+    "IMAGE",
+    "INVITE",
+    "MODEL",
+    "NEW_API_KEY",
+    "PARTIAL_CREATION",
+    "PARTIAL_FOLLOWING",
+    "PARTIAL_PROFILE",
+    "PARTIAL_RATING",
+    "PROFILE",
+    "RATING",
+    "TEAM",
+    "TEAM_MEMBER",
+    "TIME_ESTIMATE",
+    "TRANSACTION",
+    "USER",
     "Adjustment",
     "Adjustments",
     "ApiKey",
@@ -73,12 +113,10 @@ __all__ = [
     "decode_balance",
     "decode_comment",
     "decode_creation",
-    "decode_creation_leniently",
     "decode_creation_status",
     "decode_credit_cost",
     "decode_estimate",
     "decode_following",
-    "decode_following_leniently",
     "decode_generate_result",
     "decode_generated_creation",
     "decode_generator",
@@ -87,10 +125,12 @@ __all__ = [
     "decode_invite",
     "decode_model",
     "decode_new_api_key",
+    "decode_partial_creation",
+    "decode_partial_following",
+    "decode_partial_profile",
+    "decode_partial_rating",
     "decode_profile",
-    "decode_profile_leniently",
     "decode_rating",
-    "decode_rating_leniently",
     "decode_team",
     "decode_team_member",
     "decode_time_estimate",
@@ -200,13 +240,13 @@ class CreditCost(BaseModel):
 
     total: float
     """The price of all items after the discount, in credits."""
-    per_item: float | None = None
+    per_item: float
     """The price of one item, in credits."""
-    count: int | None = None
+    count: int
     """How many items there are."""
-    discount: float | None = None
+    discount: float
     """What the discount saves, in credits."""
-    discount_percent: float | None = None
+    discount_percent: float
     """The discount in per cent, one for each item up to 10."""
 
 
@@ -220,17 +260,17 @@ class TimeEstimate(BaseModel):
 
     seconds: float
     """The time for all items, in seconds."""
-    per_item: float | None = None
+    per_item: float
     """The time for one item, in seconds."""
-    min_seconds: float | None = None
+    min_seconds: float
     """The least time, in seconds."""
-    max_seconds: float | None = None
+    max_seconds: float
     """The greatest time, in seconds."""
-    sample_count: int | None = None
+    sample_count: int
     """How many recent generations were averaged."""
-    has_historical: bool | None = None
+    has_historical: bool
     """Whether there were recent generations to average."""
-    source: TimeEstimateSource | None = None
+    source: TimeEstimateSource
     """Where the figures come from, `fallback` when there were fewer than 3 recent generations."""
 
 
@@ -244,9 +284,9 @@ class Adjustment(BaseModel):
     """The value asked for."""
     used: int
     """The value used."""
-    supported: list[int] | None = None
+    supported: list[int]
     """The values that the model supports."""
-    reason: str | None = None
+    reason: str
     """Why the value was changed."""
 
 
@@ -277,19 +317,19 @@ class Estimate(BaseModel):
         }
     )
 
-    generator: str | None = None
+    generator: str
     """The generator's slug."""
-    model_id: int | None = None
+    model_id: int
     """The model's id."""
-    model_type: str | None = None
+    model_type: str
     """The model's type, such as `text`."""
-    model_name: str | None = None
+    model_name: str
     """The model's name."""
     credit_cost: CreditCost
     """What it would cost, in credits."""
     time_estimate: TimeEstimate
     """How long it would take, in seconds."""
-    applied_parameters: dict[str, Any] | None = None
+    applied_parameters: dict[str, Any]
     """The parameters that the server would use, those it filled in among them."""
     adjustments: Adjustments | None = None
     """What the server would change about the request; None when nothing."""
@@ -376,9 +416,9 @@ class Image(BaseModel):
 
     url: str
     """The image's URL; one that begins with `/` is relative to the API's host."""
-    width: int | None = None
+    width: int
     """The width, in pixels."""
-    height: int | None = None
+    height: int
     """The height, in pixels."""
 
 
@@ -405,27 +445,27 @@ class Creation(BaseModel):
         }
     )
 
-    creation_id: int | None = None
+    creation_id: int
     """The creation's id."""
-    generator: str | None = None
+    generator: str
     """The slug of the generator that made it."""
-    user_id: int | None = None
+    user_id: int
     """Its owner's id."""
-    username: str | None = None
+    username: str
     """Its owner's name."""
     prompt: str | None = None
     """The prompt it was made from."""
-    created_at: datetime | None = None
+    created_at: datetime
     """When it was made."""
-    privacy_mode: int | None = None
+    privacy_mode: int
     """Who may see it, 0 for everyone or 1 for its owner."""
-    type: str | None = None
+    type: str
     """The kind of media, such as `img`."""
-    license: int | None = None
+    license: int
     """The license, 1 for Open GO-1.0 or 2 for Exclusive GE-1.0."""
-    images: list[Image] | None = None
+    images: list[Image]
     """Its images."""
-    generator_data: dict[str, Any] | None = None
+    generator_data: dict[str, Any]
     """The generator's own data."""
 
 
@@ -607,11 +647,11 @@ class Profile(BaseModel):
         }
     )
 
-    user_id: int | None = None
+    user_id: int
     """The user's id."""
-    username: str | None = None
+    username: str
     """The user's name."""
-    email: str | None = None
+    email: str
     """The user's email address."""
     avatar: str | None = None
     """The URL of the user's picture."""
@@ -619,17 +659,17 @@ class Profile(BaseModel):
     """What the user says about themself."""
     website: str | None = None
     """The URL of the user's website."""
-    joined: datetime | None = None
+    joined: datetime
     """When the user joined."""
-    credits: Balance | None = None
+    credits: Balance
     """The user's balance, in credits."""
-    creation_count: int | None = None
+    creation_count: int
     """How many creations the user has."""
-    follower_count: int | None = None
+    follower_count: int
     """How many users follow this one."""
-    following_count: int | None = None
+    following_count: int
     """How many users this one follows."""
-    teams: list[Team] | None = None
+    teams: list[Team]
     """The user's teams."""
 
 
@@ -680,7 +720,7 @@ class Following(BaseModel):
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"following"})
 
-    following: bool | None = None
+    following: bool
     """Whether the caller follows the user."""
 
 
@@ -733,11 +773,11 @@ class Rating(BaseModel):
 
     wire_names: ClassVar[frozenset[str]] = frozenset({"creation_id", "average", "count"})
 
-    creation_id: int | None = None
+    creation_id: int
     """The creation's id."""
     average: float | None = None
     """The mean of its ratings, 1 to 5."""
-    count: int | None = None
+    count: int
     """How many ratings it has."""
 
 
@@ -801,60 +841,137 @@ class NewApiKey(BaseModel):
     """The name it was given."""
     scopes: list[str] | None = None
     """What the key may do; everything when there are none."""
-    message: str | None = None
+    message: str
     """What the server has to say about it."""
 
 
 def decode_generator_parameter(source: JSON) -> GeneratorParameter:
-    """Read one `GeneratorParameter` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `GeneratorParameter`; raises `Odd`."""
+    get = read_fields(source).get
+    id_ = get("id")
+    if id_ is not None and type(id_) is not str:
+        raise Odd
+    type_ = get("type")
+    if type_ is not None and type(type_) is not str:
+        raise Odd
+    label = get("label")
+    if label is not None and type(label) is not str:
+        raise Odd
+    options = get("options")
+    if options is not None:
+        options = read_list(read_any, options)
+    min_ = get("min")
+    if min_ is not None and type(min_) is not float and type(min_) is not int:
+        raise Odd
+    max_ = get("max")
+    if max_ is not None and type(max_) is not float and type(max_) is not int:
+        raise Odd
+    cost_multipliers = get("cost_multipliers")
+    if cost_multipliers is not None:
+        cost_multipliers = read_dict(cost_multipliers)
     return GeneratorParameter(
-        id=str_or_none(get("id")),
-        type=str_or_none(get("type")),
-        label=str_or_none(get("label")),
-        options=list_or_none(read_any, get("options")),
-        min=float_or_none(get("min")),
-        max=float_or_none(get("max")),
+        id=id_,
+        type=type_,
+        label=label,
+        options=options,
+        min=min_,
+        max=max_,
         default=get("default"),
-        cost_multipliers=dict_or_none(get("cost_multipliers")),
+        cost_multipliers=cost_multipliers,
         raw=source,
     )
+
+
+GENERATOR_PARAMETER: Final = Shape(
+    strict=decode_generator_parameter,
+    cls=GeneratorParameter,
+    attributes=(
+        Attribute("id", "id", "a string", as_str),
+        Attribute("type", "type", "a string", as_word),
+        Attribute("label", "label", "a string", as_str),
+        Attribute("options", "options", "an array", list_of(as_any)),
+        Attribute("min", "min", "a number", as_float),
+        Attribute("max", "max", "a number", as_float),
+        Attribute("default", "default", "anything", as_any),
+        Attribute("cost_multipliers", "cost_multipliers", "an object", as_dict),
+    ),
+)
 
 
 def decode_generator(source: JSON) -> Generator:
-    """Read one `Generator` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `Generator`; raises `Odd`."""
+    get = read_fields(source).get
+    slug = get("slug")
+    if slug is not None and type(slug) is not str:
+        raise Odd
+    title = get("title")
+    if title is not None and type(title) is not str:
+        raise Odd
+    description = get("description")
+    if description is not None and type(description) is not str:
+        raise Odd
+    icon = get("icon")
+    if icon is not None and type(icon) is not str:
+        raise Odd
+    status = get("status")
+    if status is not None and type(status) is not str:
+        raise Odd
+    similar = get("similar")
+    if similar is not None:
+        similar = read_list(read_any, similar)
+    model_types = get("model_types")
+    if model_types is not None:
+        model_types = read_list(read_str, model_types)
+    parameters = get("parameters")
+    if parameters is not None:
+        parameters = read_list(decode_generator_parameter, parameters)
     return Generator(
-        slug=str_or_none(get("slug")),
-        title=str_or_none(get("title")),
-        description=str_or_none(get("description")),
-        icon=str_or_none(get("icon")),
-        status=str_or_none(get("status")),
-        similar=list_or_none(read_any, get("similar")),
-        model_types=list_or_none(read_str, get("model_types")),
-        parameters=list_or_none(decode_generator_parameter, get("parameters")),
+        slug=slug,
+        title=title,
+        description=description,
+        icon=icon,
+        status=status,
+        similar=similar,
+        model_types=model_types,
+        parameters=parameters,
         raw=source,
     )
 
 
+GENERATOR: Final = Shape(
+    strict=decode_generator,
+    cls=Generator,
+    attributes=(
+        Attribute("slug", "slug", "a string", as_str),
+        Attribute("title", "title", "a string", as_str),
+        Attribute("description", "description", "a string", as_str),
+        Attribute("icon", "icon", "a string", as_str),
+        Attribute("status", "status", "a string", as_word),
+        Attribute("similar", "similar", "an array", list_of(as_any)),
+        Attribute("model_types", "model_types", "an array", list_of(as_str)),
+        Attribute("parameters", "parameters", "an array", list_of(GENERATOR_PARAMETER.lenient)),
+    ),
+)
+
+
 def decode_credit_cost(source: JSON) -> CreditCost:
-    """Read one `CreditCost`; raises `Misshapen` where `source` isn't one."""
+    """Read one `CreditCost`; raises `Odd`."""
     get = read_fields(source).get
     total = get("total")
     if type(total) is not float and type(total) is not int:
-        raise misfit(total, "a number", ".total")
+        raise Odd
     per_item = get("per_item")
-    if per_item is not None and type(per_item) is not float and type(per_item) is not int:
-        raise misfit(per_item, "a number", ".per_item")
+    if type(per_item) is not float and type(per_item) is not int:
+        raise Odd
     count = get("count")
-    if count is not None and type(count) is not int:
-        raise misfit(count, "an integer", ".count")
+    if type(count) is not int:
+        raise Odd
     discount = get("discount")
-    if discount is not None and type(discount) is not float and type(discount) is not int:
-        raise misfit(discount, "a number", ".discount")
+    if type(discount) is not float and type(discount) is not int:
+        raise Odd
     discount_percent = get("discount_percent")
-    if discount_percent is not None and type(discount_percent) is not float and type(discount_percent) is not int:
-        raise misfit(discount_percent, "a number", ".discount_percent")
+    if type(discount_percent) is not float and type(discount_percent) is not int:
+        raise Odd
     return CreditCost(
         total=total,
         per_item=per_item,
@@ -865,30 +982,43 @@ def decode_credit_cost(source: JSON) -> CreditCost:
     )
 
 
+CREDIT_COST: Final = Shape(
+    strict=decode_credit_cost,
+    cls=CreditCost,
+    attributes=(
+        Attribute("total", "total", "a number", as_float, promised=True),
+        Attribute("per_item", "per_item", "a number", as_float, promised=True),
+        Attribute("count", "count", "an integer", as_int, promised=True),
+        Attribute("discount", "discount", "a number", as_float, promised=True),
+        Attribute("discount_percent", "discount_percent", "a number", as_float, promised=True),
+    ),
+)
+
+
 def decode_time_estimate(source: JSON) -> TimeEstimate:
-    """Read one `TimeEstimate`; raises `Misshapen` where `source` isn't one."""
+    """Read one `TimeEstimate`; raises `Odd`."""
     get = read_fields(source).get
     seconds = get("seconds")
     if type(seconds) is not float and type(seconds) is not int:
-        raise misfit(seconds, "a number", ".seconds")
+        raise Odd
     per_item = get("per_item")
-    if per_item is not None and type(per_item) is not float and type(per_item) is not int:
-        raise misfit(per_item, "a number", ".per_item")
+    if type(per_item) is not float and type(per_item) is not int:
+        raise Odd
     min_seconds = get("min_seconds")
-    if min_seconds is not None and type(min_seconds) is not float and type(min_seconds) is not int:
-        raise misfit(min_seconds, "a number", ".min_seconds")
+    if type(min_seconds) is not float and type(min_seconds) is not int:
+        raise Odd
     max_seconds = get("max_seconds")
-    if max_seconds is not None and type(max_seconds) is not float and type(max_seconds) is not int:
-        raise misfit(max_seconds, "a number", ".max_seconds")
+    if type(max_seconds) is not float and type(max_seconds) is not int:
+        raise Odd
     sample_count = get("sample_count")
-    if sample_count is not None and type(sample_count) is not int:
-        raise misfit(sample_count, "an integer", ".sample_count")
+    if type(sample_count) is not int:
+        raise Odd
     has_historical = get("has_historical")
-    if has_historical is not None and type(has_historical) is not bool:
-        raise misfit(has_historical, "true or false", ".has_historical")
+    if type(has_historical) is not bool:
+        raise Odd
     source_ = get("source")
-    if source_ is not None and type(source_) is not str:
-        raise misfit(source_, "a string", ".source")
+    if type(source_) is not str:
+        raise Odd
     return TimeEstimate(
         seconds=seconds,
         per_item=per_item,
@@ -901,94 +1031,144 @@ def decode_time_estimate(source: JSON) -> TimeEstimate:
     )
 
 
+TIME_ESTIMATE: Final = Shape(
+    strict=decode_time_estimate,
+    cls=TimeEstimate,
+    attributes=(
+        Attribute("seconds", "seconds", "a number", as_float, promised=True),
+        Attribute("per_item", "per_item", "a number", as_float, promised=True),
+        Attribute("min_seconds", "min_seconds", "a number", as_float, promised=True),
+        Attribute("max_seconds", "max_seconds", "a number", as_float, promised=True),
+        Attribute("sample_count", "sample_count", "an integer", as_int, promised=True),
+        Attribute("has_historical", "has_historical", "true or false", as_bool, promised=True),
+        Attribute("source", "source", "a string", as_word, promised=True),
+    ),
+)
+
+
 def decode_adjustment(source: JSON) -> Adjustment:
-    """Read one `Adjustment`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Adjustment`; raises `Odd`."""
     get = read_fields(source).get
     requested = get("requested")
     if type(requested) is not int:
-        raise misfit(requested, "an integer", ".requested")
+        raise Odd
     used = get("used")
     if type(used) is not int:
-        raise misfit(used, "an integer", ".used")
-    supported = get("supported")
-    if supported is not None:
-        supported = read_list(read_int, supported, ".supported")
+        raise Odd
     reason = get("reason")
-    if reason is not None and type(reason) is not str:
-        raise misfit(reason, "a string", ".reason")
+    if type(reason) is not str:
+        raise Odd
     return Adjustment(
         requested=requested,
         used=used,
-        supported=supported,
+        supported=read_list(read_int, get("supported")),
         reason=reason,
         raw=source,
     )
 
 
+ADJUSTMENT: Final = Shape(
+    strict=decode_adjustment,
+    cls=Adjustment,
+    attributes=(
+        Attribute("requested", "requested", "an integer", as_int, promised=True),
+        Attribute("used", "used", "an integer", as_int, promised=True),
+        Attribute("supported", "supported", "an array", list_of(as_int), promised=True),
+        Attribute("reason", "reason", "a string", as_str, promised=True),
+    ),
+)
+
+
 def decode_adjustments(source: JSON) -> Adjustments:
-    """Read one `Adjustments`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Adjustments`; raises `Odd`."""
     get = read_fields(source).get
     seconds = get("seconds")
     if seconds is not None:
-        seconds = read_object(decode_adjustment, seconds, ".seconds")
+        seconds = decode_adjustment(seconds)
     return Adjustments(
         seconds=seconds,
         raw=source,
     )
 
 
+ADJUSTMENTS: Final = Shape(
+    strict=decode_adjustments,
+    cls=Adjustments,
+    attributes=(Attribute("seconds", "seconds", "an object", ADJUSTMENT.lenient),),
+)
+
+
 def decode_estimate(source: JSON) -> Estimate:
-    """Read one `Estimate`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Estimate`; raises `Odd`."""
     get = read_fields(source).get
     generator = get("generator")
-    if generator is not None and type(generator) is not str:
-        raise misfit(generator, "a string", ".generator")
+    if type(generator) is not str:
+        raise Odd
     model_id = get("model_id")
-    if model_id is not None and type(model_id) is not int:
-        raise misfit(model_id, "an integer", ".model_id")
+    if type(model_id) is not int:
+        raise Odd
     model_type = get("model_type")
-    if model_type is not None and type(model_type) is not str:
-        raise misfit(model_type, "a string", ".model_type")
+    if type(model_type) is not str:
+        raise Odd
     model_name = get("model_name")
-    if model_name is not None and type(model_name) is not str:
-        raise misfit(model_name, "a string", ".model_name")
-    applied_parameters = get("applied_parameters")
-    if applied_parameters is not None:
-        applied_parameters = read_dict(applied_parameters, ".applied_parameters")
+    if type(model_name) is not str:
+        raise Odd
     adjustments = get("adjustments")
     if adjustments is not None:
-        adjustments = read_object(decode_adjustments, adjustments, ".adjustments")
+        adjustments = decode_adjustments(adjustments)
     return Estimate(
         generator=generator,
         model_id=model_id,
         model_type=model_type,
         model_name=model_name,
-        credit_cost=read_object(decode_credit_cost, get("credit_cost"), ".credit_cost"),
-        time_estimate=read_object(decode_time_estimate, get("time_estimate"), ".time_estimate"),
-        applied_parameters=applied_parameters,
+        credit_cost=decode_credit_cost(get("credit_cost")),
+        time_estimate=decode_time_estimate(get("time_estimate")),
+        applied_parameters=read_dict(get("applied_parameters")),
         adjustments=adjustments,
         raw=source,
     )
 
 
+ESTIMATE: Final = Shape(
+    strict=decode_estimate,
+    cls=Estimate,
+    attributes=(
+        Attribute("generator", "generator", "a string", as_str, promised=True),
+        Attribute("model_id", "model_id", "an integer", as_id, promised=True),
+        Attribute("model_type", "model_type", "a string", as_str, promised=True),
+        Attribute("model_name", "model_name", "a string", as_str, promised=True),
+        Attribute("credit_cost", "credit_cost", "an object", CREDIT_COST.lenient, promised=True),
+        Attribute("time_estimate", "time_estimate", "an object", TIME_ESTIMATE.lenient, promised=True),
+        Attribute("applied_parameters", "applied_parameters", "an object", as_dict, promised=True),
+        Attribute("adjustments", "adjustments", "an object", ADJUSTMENTS.lenient),
+    ),
+)
+
+
 def decode_generated_creation(source: JSON) -> GeneratedCreation:
-    """Read one `GeneratedCreation`; raises `Misshapen` where `source` isn't one."""
+    """Read one `GeneratedCreation`; raises `Odd`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise misfit(creation_id, "an integer", ".creation_id")
+        raise Odd
     text = get("text")
     if text is not None and type(text) is not str:
-        raise misfit(text, "a string", ".text")
+        raise Odd
     illustration_desc = get("illustration_desc")
     if illustration_desc is not None and type(illustration_desc) is not str:
-        raise misfit(illustration_desc, "a string", ".illustration_desc")
+        raise Odd
     dish_name = get("dish_name")
     if dish_name is not None and type(dish_name) is not str:
-        raise misfit(dish_name, "a string", ".dish_name")
+        raise Odd
     image_url = get("image_url")
     if image_url is not None and type(image_url) is not str:
-        raise misfit(image_url, "a string", ".image_url")
+        raise Odd
+    video_url = get("video_url")
+    if video_url is not None and type(video_url) is not str:
+        raise Odd
+    audio_url = get("audio_url")
+    if audio_url is not None and type(audio_url) is not str:
+        raise Odd
     return GeneratedCreation(
         creation_id=creation_id,
         text=text,
@@ -996,48 +1176,64 @@ def decode_generated_creation(source: JSON) -> GeneratedCreation:
         dish_name=dish_name,
         ingredients=get("ingredients"),
         image_url=image_url,
-        video_url=str_or_none(get("video_url")),
-        audio_url=str_or_none(get("audio_url")),
+        video_url=video_url,
+        audio_url=audio_url,
         raw=source,
     )
 
 
+GENERATED_CREATION: Final = Shape(
+    strict=decode_generated_creation,
+    cls=GeneratedCreation,
+    attributes=(
+        Attribute("creation_id", "creation_id", "an integer", as_id, promised=True),
+        Attribute("text", "text", "a string", as_str),
+        Attribute("illustration_desc", "illustration_desc", "a string", as_str),
+        Attribute("dish_name", "dish_name", "a string", as_str),
+        Attribute("ingredients", "ingredients", "anything", as_any),
+        Attribute("image_url", "image_url", "a string", as_str),
+        Attribute("video_url", "video_url", "a string", as_str),
+        Attribute("audio_url", "audio_url", "a string", as_str),
+    ),
+)
+
+
 def decode_generate_result(source: JSON) -> GenerateResult:
-    """Read one `GenerateResult`; raises `Misshapen` where `source` isn't one."""
+    """Read one `GenerateResult`; raises `Odd`."""
     get = read_fields(source).get
     generator = get("generator")
     if type(generator) is not str:
-        raise misfit(generator, "a string", ".generator")
+        raise Odd
     model_id = get("model_id")
     if type(model_id) is not int:
-        raise misfit(model_id, "an integer", ".model_id")
+        raise Odd
     model_type = get("model_type")
     if type(model_type) is not str:
-        raise misfit(model_type, "a string", ".model_type")
+        raise Odd
     model_name = get("model_name")
     if type(model_name) is not str:
-        raise misfit(model_name, "a string", ".model_name")
+        raise Odd
     credit_cost = get("credit_cost")
     if type(credit_cost) is not float and type(credit_cost) is not int:
-        raise misfit(credit_cost, "a number", ".credit_cost")
+        raise Odd
     credit_cost_estimated = get("credit_cost_estimated")
     if type(credit_cost_estimated) is not float and type(credit_cost_estimated) is not int:
-        raise misfit(credit_cost_estimated, "a number", ".credit_cost_estimated")
+        raise Odd
     credits_remaining = get("credits_remaining")
     if type(credits_remaining) is not float and type(credits_remaining) is not int:
-        raise misfit(credits_remaining, "a number", ".credits_remaining")
+        raise Odd
     time_taken_seconds = get("time_taken_seconds")
     if type(time_taken_seconds) is not float and type(time_taken_seconds) is not int:
-        raise misfit(time_taken_seconds, "a number", ".time_taken_seconds")
+        raise Odd
     adjustments = get("adjustments")
     if adjustments is not None:
-        adjustments = read_object(decode_adjustments, adjustments, ".adjustments")
+        adjustments = decode_adjustments(adjustments)
     return GenerateResult(
         generator=generator,
         model_id=model_id,
         model_type=model_type,
         model_name=model_name,
-        creations=read_list(decode_generated_creation, get("creations"), ".creations"),
+        creations=read_list(decode_generated_creation, get("creations")),
         credit_cost=credit_cost,
         credit_cost_estimated=credit_cost_estimated,
         credits_remaining=credits_remaining,
@@ -1047,18 +1243,37 @@ def decode_generate_result(source: JSON) -> GenerateResult:
     )
 
 
+GENERATE_RESULT: Final = Shape(
+    strict=decode_generate_result,
+    cls=GenerateResult,
+    attributes=(
+        Attribute("generator", "generator", "a string", as_str, promised=True),
+        Attribute("model_id", "model_id", "an integer", as_id, promised=True),
+        Attribute("model_type", "model_type", "a string", as_str, promised=True),
+        Attribute("model_name", "model_name", "a string", as_str, promised=True),
+        Attribute("creations", "creations", "an array", list_of(GENERATED_CREATION.lenient), promised=True),
+        Attribute("credit_cost", "credit_cost", "a number", as_float, promised=True),
+        Attribute("credit_cost_estimated", "credit_cost_estimated", "a number", as_float, promised=True),
+        Attribute("credits_remaining", "credits_remaining", "a number", as_float, promised=True),
+        Attribute("time_taken_seconds", "time_taken_seconds", "a number", as_float, promised=True),
+        Attribute("adjustments", "adjustments", "an object", ADJUSTMENTS.lenient),
+    ),
+    identity=("creations",),
+)
+
+
 def decode_image(source: JSON) -> Image:
-    """Read one `Image`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Image`; raises `Odd`."""
     get = read_fields(source).get
     url = get("url")
     if type(url) is not str:
-        raise misfit(url, "a string", ".url")
+        raise Odd
     width = get("width")
-    if width is not None and type(width) is not int:
-        raise misfit(width, "an integer", ".width")
+    if type(width) is not int:
+        raise Odd
     height = get("height")
-    if height is not None and type(height) is not int:
-        raise misfit(height, "an integer", ".height")
+    if type(height) is not int:
+        raise Odd
     return Image(
         url=url,
         width=width,
@@ -1067,46 +1282,126 @@ def decode_image(source: JSON) -> Image:
     )
 
 
+IMAGE: Final = Shape(
+    strict=decode_image,
+    cls=Image,
+    attributes=(
+        Attribute("url", "url", "a string", as_str, promised=True),
+        Attribute("width", "width", "an integer", as_int, promised=True),
+        Attribute("height", "height", "an integer", as_int, promised=True),
+    ),
+    item="url",
+)
+
+
 def decode_creation(source: JSON) -> Creation:
-    """Read one `Creation`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Creation`; raises `Odd`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise misfit(creation_id, "an integer", ".creation_id")
+        raise Odd
     generator = get("generator")
     if type(generator) is not str:
-        raise misfit(generator, "a string", ".generator")
+        raise Odd
     user_id = get("user_id")
     if type(user_id) is not int:
-        raise misfit(user_id, "an integer", ".user_id")
+        raise Odd
     username = get("username")
     if type(username) is not str:
-        raise misfit(username, "a string", ".username")
+        raise Odd
     prompt = get("prompt")
     if prompt is not None and type(prompt) is not str:
-        raise misfit(prompt, "a string", ".prompt")
+        raise Odd
     privacy_mode = get("privacy_mode")
     if type(privacy_mode) is not int:
-        raise misfit(privacy_mode, "an integer", ".privacy_mode")
+        raise Odd
     type_ = get("type")
     if type(type_) is not str:
-        raise misfit(type_, "a string", ".type")
+        raise Odd
     license_ = get("license")
     if type(license_) is not int:
-        raise misfit(license_, "an integer", ".license")
-    images = get("images")
-    if images is not None:
-        images = read_list(decode_image, images, ".images")
-    generator_data = get("generator_data")
-    if generator_data is not None:
-        generator_data = read_dict(generator_data, ".generator_data")
+        raise Odd
     return Creation(
         creation_id=creation_id,
         generator=generator,
         user_id=user_id,
         username=username,
         prompt=prompt,
-        created_at=read_datetime(get("created_at"), ".created_at"),
+        created_at=read_datetime(get("created_at")),
+        privacy_mode=privacy_mode,
+        type=type_,
+        license=license_,
+        images=read_list(decode_image, get("images")),
+        generator_data=read_dict(get("generator_data")),
+        raw=source,
+    )
+
+
+CREATION: Final = Shape(
+    strict=decode_creation,
+    cls=Creation,
+    attributes=(
+        Attribute("creation_id", "creation_id", "an integer", as_id, promised=True),
+        Attribute("generator", "generator", "a string", as_str, promised=True),
+        Attribute("user_id", "user_id", "an integer", as_id, promised=True),
+        Attribute("username", "username", "a string", as_str, promised=True),
+        Attribute("prompt", "prompt", "a string", as_str),
+        Attribute("created_at", "created_at", "a date and time", as_datetime, promised=True),
+        Attribute("privacy_mode", "privacy_mode", "an integer", as_int, promised=True),
+        Attribute("type", "type", "a string", as_str, promised=True),
+        Attribute("license", "license", "an integer", as_int, promised=True),
+        Attribute("images", "images", "an array", list_of(IMAGE.lenient), promised=True),
+        Attribute("generator_data", "generator_data", "an object", as_dict, promised=True),
+    ),
+    identity=("creation_id",),
+)
+
+_any_creation: Callable[..., Creation] = Creation
+
+
+def decode_partial_creation(source: JSON) -> Creation:
+    """Read one `Creation`, of which any field may be absent; raises `Odd`."""
+    get = read_fields(source).get
+    creation_id = get("creation_id")
+    if creation_id is not None and type(creation_id) is not int:
+        raise Odd
+    generator = get("generator")
+    if generator is not None and type(generator) is not str:
+        raise Odd
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not int:
+        raise Odd
+    username = get("username")
+    if username is not None and type(username) is not str:
+        raise Odd
+    prompt = get("prompt")
+    if prompt is not None and type(prompt) is not str:
+        raise Odd
+    created_at = get("created_at")
+    if created_at is not None:
+        created_at = read_datetime(created_at)
+    privacy_mode = get("privacy_mode")
+    if privacy_mode is not None and type(privacy_mode) is not int:
+        raise Odd
+    type_ = get("type")
+    if type_ is not None and type(type_) is not str:
+        raise Odd
+    license_ = get("license")
+    if license_ is not None and type(license_) is not int:
+        raise Odd
+    images = get("images")
+    if images is not None:
+        images = read_list(decode_image, images)
+    generator_data = get("generator_data")
+    if generator_data is not None:
+        generator_data = read_dict(generator_data)
+    return _any_creation(
+        creation_id=creation_id,
+        generator=generator,
+        user_id=user_id,
+        username=username,
+        prompt=prompt,
+        created_at=created_at,
         privacy_mode=privacy_mode,
         type=type_,
         license=license_,
@@ -1116,48 +1411,52 @@ def decode_creation(source: JSON) -> Creation:
     )
 
 
-def decode_creation_leniently(source: JSON) -> Creation:
-    """Read one `Creation` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
-    return Creation(
-        creation_id=int_or_none(get("creation_id")),
-        generator=str_or_none(get("generator")),
-        user_id=int_or_none(get("user_id")),
-        username=str_or_none(get("username")),
-        prompt=str_or_none(get("prompt")),
-        created_at=read_datetime_or_none(get("created_at")),
-        privacy_mode=int_or_none(get("privacy_mode")),
-        type=str_or_none(get("type")),
-        license=int_or_none(get("license")),
-        images=list_or_none(decode_image, get("images")),
-        generator_data=dict_or_none(get("generator_data")),
-        raw=source,
-    )
+PARTIAL_CREATION: Final = CREATION.unpromised(decode_partial_creation)
 
 
 def decode_creation_status(source: JSON) -> CreationStatus:
-    """Read one `CreationStatus` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `CreationStatus`; raises `Odd`."""
+    get = read_fields(source).get
+    creation_id = get("creation_id")
+    if creation_id is not None and type(creation_id) is not int:
+        raise Odd
+    status = get("status")
+    if status is not None and type(status) is not str:
+        raise Odd
+    error = get("error")
+    if error is not None and type(error) is not str:
+        raise Odd
     return CreationStatus(
-        creation_id=int_or_none(get("creation_id")),
-        status=str_or_none(get("status")),
-        error=str_or_none(get("error")),
+        creation_id=creation_id,
+        status=status,
+        error=error,
         raw=source,
     )
 
 
+CREATION_STATUS: Final = Shape(
+    strict=decode_creation_status,
+    cls=CreationStatus,
+    attributes=(
+        Attribute("creation_id", "creation_id", "an integer", as_id),
+        Attribute("status", "status", "a string", as_word),
+        Attribute("error", "error", "a string", as_str),
+    ),
+)
+
+
 def decode_aspect_ratio(source: JSON) -> AspectRatio:
-    """Read one `AspectRatio`; raises `Misshapen` where `source` isn't one."""
+    """Read one `AspectRatio`; raises `Odd`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not int:
-        raise misfit(id_, "an integer", ".id")
+        raise Odd
     ratio = get("ratio")
     if ratio is not None and type(ratio) is not str:
-        raise misfit(ratio, "a string", ".ratio")
+        raise Odd
     label = get("label")
     if type(label) is not str:
-        raise misfit(label, "a string", ".label")
+        raise Odd
     return AspectRatio(
         id=id_,
         ratio=ratio,
@@ -1166,70 +1465,81 @@ def decode_aspect_ratio(source: JSON) -> AspectRatio:
     )
 
 
+ASPECT_RATIO: Final = Shape(
+    strict=decode_aspect_ratio,
+    cls=AspectRatio,
+    attributes=(
+        Attribute("id", "id", "an integer", as_id, promised=True),
+        Attribute("ratio", "ratio", "a string", as_str),
+        Attribute("label", "label", "a string", as_str, promised=True),
+    ),
+)
+
+
 def decode_model(source: JSON) -> Model:
-    """Read one `Model`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Model`; raises `Odd`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not int:
-        raise misfit(id_, "an integer", ".id")
+        raise Odd
     name = get("name")
     if type(name) is not str:
-        raise misfit(name, "a string", ".name")
+        raise Odd
     type_ = get("type")
     if type(type_) is not str:
-        raise misfit(type_, "a string", ".type")
+        raise Odd
     provider = get("provider")
     if type(provider) is not str:
-        raise misfit(provider, "a string", ".provider")
+        raise Odd
     description = get("description")
     if description is not None and type(description) is not str:
-        raise misfit(description, "a string", ".description")
+        raise Odd
     credit_cost = get("credit_cost")
     if type(credit_cost) is not float and type(credit_cost) is not int:
-        raise misfit(credit_cost, "a number", ".credit_cost")
+        raise Odd
     supports_img2img = get("supports_img2img")
     if supports_img2img is not None and type(supports_img2img) is not bool:
-        raise misfit(supports_img2img, "true or false", ".supports_img2img")
+        raise Odd
     supports_aspect_ratio = get("supports_aspect_ratio")
     if supports_aspect_ratio is not None and type(supports_aspect_ratio) is not bool:
-        raise misfit(supports_aspect_ratio, "true or false", ".supports_aspect_ratio")
+        raise Odd
     aspect_ratios = get("aspect_ratios")
     if aspect_ratios is not None:
-        aspect_ratios = read_list(decode_aspect_ratio, aspect_ratios, ".aspect_ratios")
+        aspect_ratios = read_list(decode_aspect_ratio, aspect_ratios)
     supported_durations = get("supported_durations")
     if supported_durations is not None:
-        supported_durations = read_list(read_int, supported_durations, ".supported_durations")
+        supported_durations = read_list(read_int, supported_durations)
     default_duration = get("default_duration")
     if default_duration is not None and type(default_duration) is not int:
-        raise misfit(default_duration, "an integer", ".default_duration")
+        raise Odd
     supports_audio = get("supports_audio")
     if supports_audio is not None and type(supports_audio) is not bool:
-        raise misfit(supports_audio, "true or false", ".supports_audio")
+        raise Odd
     audio_cost_multiplier = get("audio_cost_multiplier")
     if (
         audio_cost_multiplier is not None
         and type(audio_cost_multiplier) is not float
         and type(audio_cost_multiplier) is not int
     ):
-        raise misfit(audio_cost_multiplier, "a number", ".audio_cost_multiplier")
+        raise Odd
     supports_end_frame = get("supports_end_frame")
     if supports_end_frame is not None and type(supports_end_frame) is not bool:
-        raise misfit(supports_end_frame, "true or false", ".supports_end_frame")
+        raise Odd
     quality = get("quality")
     if quality is not None and type(quality) is not str:
-        raise misfit(quality, "a string", ".quality")
+        raise Odd
     default_quality = get("default_quality")
     if default_quality is not None and type(default_quality) is not str:
-        raise misfit(default_quality, "a string", ".default_quality")
+        raise Odd
     qualities = get("qualities")
     if qualities is not None:
-        qualities = read_map(read_int, qualities, ".qualities")
+        qualities = read_map(read_int, qualities)
     group_slug = get("group_slug")
     if group_slug is not None and type(group_slug) is not str:
-        raise misfit(group_slug, "a string", ".group_slug")
+        raise Odd
     group_name = get("group_name")
     if group_name is not None and type(group_name) is not str:
-        raise misfit(group_name, "a string", ".group_name")
+        raise Odd
     return Model(
         id=id_,
         name=name,
@@ -1254,24 +1564,52 @@ def decode_model(source: JSON) -> Model:
     )
 
 
+MODEL: Final = Shape(
+    strict=decode_model,
+    cls=Model,
+    attributes=(
+        Attribute("id", "id", "an integer", as_id, promised=True),
+        Attribute("name", "name", "a string", as_str, promised=True),
+        Attribute("type", "type", "a string", as_word, promised=True),
+        Attribute("provider", "provider", "a string", as_str, promised=True),
+        Attribute("description", "description", "a string", as_str),
+        Attribute("credit_cost", "credit_cost", "a number", as_float, promised=True),
+        Attribute("supports_img2img", "supports_img2img", "true or false", as_bool),
+        Attribute("supports_aspect_ratio", "supports_aspect_ratio", "true or false", as_bool),
+        Attribute("aspect_ratios", "aspect_ratios", "an array", list_of(ASPECT_RATIO.lenient)),
+        Attribute("supported_durations", "supported_durations", "an array", list_of(as_int)),
+        Attribute("default_duration", "default_duration", "an integer", as_int),
+        Attribute("supports_audio", "supports_audio", "true or false", as_bool),
+        Attribute("audio_cost_multiplier", "audio_cost_multiplier", "a number", as_float),
+        Attribute("supports_end_frame", "supports_end_frame", "true or false", as_bool),
+        Attribute("quality", "quality", "a string", as_str),
+        Attribute("default_quality", "default_quality", "a string", as_str),
+        Attribute("qualities", "qualities", "an object", map_of(as_int)),
+        Attribute("group_slug", "group_slug", "a string", as_str),
+        Attribute("group_name", "group_name", "a string", as_str),
+    ),
+    identity=("id",),
+)
+
+
 def decode_balance(source: JSON) -> Balance:
-    """Read one `Balance`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Balance`; raises `Odd`."""
     get = read_fields(source).get
     total = get("total")
     if type(total) is not float and type(total) is not int:
-        raise misfit(total, "a number", ".total")
+        raise Odd
     paid = get("paid")
     if type(paid) is not float and type(paid) is not int:
-        raise misfit(paid, "a number", ".paid")
+        raise Odd
     free = get("free")
     if type(free) is not float and type(free) is not int:
-        raise misfit(free, "a number", ".free")
+        raise Odd
     earned = get("earned")
     if type(earned) is not float and type(earned) is not int:
-        raise misfit(earned, "a number", ".earned")
+        raise Odd
     max_ = get("max")
     if type(max_) is not float and type(max_) is not int:
-        raise misfit(max_, "a number", ".max")
+        raise Odd
     return Balance(
         total=total,
         paid=paid,
@@ -1282,66 +1620,136 @@ def decode_balance(source: JSON) -> Balance:
     )
 
 
+BALANCE: Final = Shape(
+    strict=decode_balance,
+    cls=Balance,
+    attributes=(
+        Attribute("total", "total", "a number", as_float, promised=True),
+        Attribute("paid", "paid", "a number", as_float, promised=True),
+        Attribute("free", "free", "a number", as_float, promised=True),
+        Attribute("earned", "earned", "a number", as_float, promised=True),
+        Attribute("max", "max", "a number", as_float, promised=True),
+    ),
+)
+
+
 def decode_team_member(source: JSON) -> TeamMember:
-    """Read one `TeamMember` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `TeamMember`; raises `Odd`."""
+    get = read_fields(source).get
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not int:
+        raise Odd
+    username = get("username")
+    if username is not None and type(username) is not str:
+        raise Odd
+    role = get("role")
+    if role is not None and type(role) is not str:
+        raise Odd
+    joined = get("joined")
+    if joined is not None:
+        joined = read_datetime(joined)
     return TeamMember(
-        user_id=int_or_none(get("user_id")),
-        username=str_or_none(get("username")),
-        role=str_or_none(get("role")),
-        joined=read_datetime_or_none(get("joined")),
+        user_id=user_id,
+        username=username,
+        role=role,
+        joined=joined,
         raw=source,
     )
+
+
+TEAM_MEMBER: Final = Shape(
+    strict=decode_team_member,
+    cls=TeamMember,
+    attributes=(
+        Attribute("user_id", "user_id", "an integer", as_id),
+        Attribute("username", "username", "a string", as_str),
+        Attribute("role", "role", "a string", as_word),
+        Attribute("joined", "joined", "a date and time", as_datetime),
+    ),
+)
 
 
 def decode_team(source: JSON) -> Team:
-    """Read one `Team` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `Team`; raises `Odd`."""
+    get = read_fields(source).get
+    team_id = get("team_id")
+    if team_id is not None and type(team_id) is not int:
+        raise Odd
+    name = get("name")
+    if name is not None and type(name) is not str:
+        raise Odd
+    owner_id = get("owner_id")
+    if owner_id is not None and type(owner_id) is not int:
+        raise Odd
+    invite_code = get("invite_code")
+    if invite_code is not None and type(invite_code) is not str:
+        raise Odd
+    created_at = get("created_at")
+    if created_at is not None:
+        created_at = read_datetime(created_at)
+    member_count = get("member_count")
+    if member_count is not None and type(member_count) is not int:
+        raise Odd
+    members = get("members")
+    if members is not None:
+        members = read_list(decode_team_member, members)
     return Team(
-        team_id=int_or_none(get("team_id")),
-        name=str_or_none(get("name")),
-        owner_id=int_or_none(get("owner_id")),
-        invite_code=str_or_none(get("invite_code")),
-        created_at=read_datetime_or_none(get("created_at")),
-        member_count=int_or_none(get("member_count")),
-        members=list_or_none(decode_team_member, get("members")),
+        team_id=team_id,
+        name=name,
+        owner_id=owner_id,
+        invite_code=invite_code,
+        created_at=created_at,
+        member_count=member_count,
+        members=members,
         raw=source,
     )
 
 
+TEAM: Final = Shape(
+    strict=decode_team,
+    cls=Team,
+    attributes=(
+        Attribute("team_id", "team_id", "an integer", as_id),
+        Attribute("name", "name", "a string", as_str),
+        Attribute("owner_id", "owner_id", "an integer", as_id),
+        Attribute("invite_code", "invite_code", "a string", as_str),
+        Attribute("created_at", "created_at", "a date and time", as_datetime),
+        Attribute("member_count", "member_count", "an integer", as_int),
+        Attribute("members", "members", "an array", list_of(TEAM_MEMBER.lenient)),
+    ),
+)
+
+
 def decode_profile(source: JSON) -> Profile:
-    """Read one `Profile`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Profile`; raises `Odd`."""
     get = read_fields(source).get
     user_id = get("user_id")
     if type(user_id) is not int:
-        raise misfit(user_id, "an integer", ".user_id")
+        raise Odd
     username = get("username")
     if type(username) is not str:
-        raise misfit(username, "a string", ".username")
+        raise Odd
     email = get("email")
     if type(email) is not str:
-        raise misfit(email, "a string", ".email")
+        raise Odd
     avatar = get("avatar")
     if avatar is not None and type(avatar) is not str:
-        raise misfit(avatar, "a string", ".avatar")
+        raise Odd
     bio = get("bio")
     if bio is not None and type(bio) is not str:
-        raise misfit(bio, "a string", ".bio")
+        raise Odd
     website = get("website")
     if website is not None and type(website) is not str:
-        raise misfit(website, "a string", ".website")
+        raise Odd
     creation_count = get("creation_count")
     if type(creation_count) is not int:
-        raise misfit(creation_count, "an integer", ".creation_count")
+        raise Odd
     follower_count = get("follower_count")
     if type(follower_count) is not int:
-        raise misfit(follower_count, "an integer", ".follower_count")
+        raise Odd
     following_count = get("following_count")
     if type(following_count) is not int:
-        raise misfit(following_count, "an integer", ".following_count")
-    teams = get("teams")
-    if teams is not None:
-        teams = read_list(decode_team, teams, ".teams")
+        raise Odd
     return Profile(
         user_id=user_id,
         username=username,
@@ -1349,8 +1757,90 @@ def decode_profile(source: JSON) -> Profile:
         avatar=avatar,
         bio=bio,
         website=website,
-        joined=read_datetime(get("joined"), ".joined"),
-        credits=read_object(decode_balance, get("credits"), ".credits"),
+        joined=read_datetime(get("joined")),
+        credits=decode_balance(get("credits")),
+        creation_count=creation_count,
+        follower_count=follower_count,
+        following_count=following_count,
+        teams=read_list(decode_team, get("teams")),
+        raw=source,
+    )
+
+
+PROFILE: Final = Shape(
+    strict=decode_profile,
+    cls=Profile,
+    attributes=(
+        Attribute("user_id", "user_id", "an integer", as_id, promised=True),
+        Attribute("username", "username", "a string", as_str, promised=True),
+        Attribute("email", "email", "a string", as_str, promised=True),
+        Attribute("avatar", "avatar", "a string", as_str),
+        Attribute("bio", "bio", "a string", as_str),
+        Attribute("website", "website", "a string", as_str),
+        Attribute("joined", "joined", "a date and time", as_datetime, promised=True),
+        Attribute("credits", "credits", "an object", BALANCE.lenient, promised=True),
+        Attribute("creation_count", "creation_count", "an integer", as_int, promised=True),
+        Attribute("follower_count", "follower_count", "an integer", as_int, promised=True),
+        Attribute("following_count", "following_count", "an integer", as_int, promised=True),
+        Attribute("teams", "teams", "an array", list_of(TEAM.lenient), promised=True),
+    ),
+    identity=(
+        "user_id",
+        "username",
+    ),
+)
+
+_any_profile: Callable[..., Profile] = Profile
+
+
+def decode_partial_profile(source: JSON) -> Profile:
+    """Read one `Profile`, of which any field may be absent; raises `Odd`."""
+    get = read_fields(source).get
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not int:
+        raise Odd
+    username = get("username")
+    if username is not None and type(username) is not str:
+        raise Odd
+    email = get("email")
+    if email is not None and type(email) is not str:
+        raise Odd
+    avatar = get("avatar")
+    if avatar is not None and type(avatar) is not str:
+        raise Odd
+    bio = get("bio")
+    if bio is not None and type(bio) is not str:
+        raise Odd
+    website = get("website")
+    if website is not None and type(website) is not str:
+        raise Odd
+    joined = get("joined")
+    if joined is not None:
+        joined = read_datetime(joined)
+    credits_ = get("credits")
+    if credits_ is not None:
+        credits_ = decode_balance(credits_)
+    creation_count = get("creation_count")
+    if creation_count is not None and type(creation_count) is not int:
+        raise Odd
+    follower_count = get("follower_count")
+    if follower_count is not None and type(follower_count) is not int:
+        raise Odd
+    following_count = get("following_count")
+    if following_count is not None and type(following_count) is not int:
+        raise Odd
+    teams = get("teams")
+    if teams is not None:
+        teams = read_list(decode_team, teams)
+    return _any_profile(
+        user_id=user_id,
+        username=username,
+        email=email,
+        avatar=avatar,
+        bio=bio,
+        website=website,
+        joined=joined,
+        credits=credits_,
         creation_count=creation_count,
         follower_count=follower_count,
         following_count=following_count,
@@ -1359,103 +1849,205 @@ def decode_profile(source: JSON) -> Profile:
     )
 
 
-def decode_profile_leniently(source: JSON) -> Profile:
-    """Read one `Profile` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
-    return Profile(
-        user_id=int_or_none(get("user_id")),
-        username=str_or_none(get("username")),
-        email=str_or_none(get("email")),
-        avatar=str_or_none(get("avatar")),
-        bio=str_or_none(get("bio")),
-        website=str_or_none(get("website")),
-        joined=read_datetime_or_none(get("joined")),
-        credits=object_or_none(decode_balance, get("credits")),
-        creation_count=int_or_none(get("creation_count")),
-        follower_count=int_or_none(get("follower_count")),
-        following_count=int_or_none(get("following_count")),
-        teams=list_or_none(decode_team, get("teams")),
-        raw=source,
-    )
+PARTIAL_PROFILE: Final = PROFILE.unpromised(decode_partial_profile)
 
 
 def decode_user(source: JSON) -> User:
-    """Read one `User` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `User`; raises `Odd`."""
+    get = read_fields(source).get
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not int:
+        raise Odd
+    username = get("username")
+    if username is not None and type(username) is not str:
+        raise Odd
+    avatar = get("avatar")
+    if avatar is not None and type(avatar) is not str:
+        raise Odd
+    bio = get("bio")
+    if bio is not None and type(bio) is not str:
+        raise Odd
+    website = get("website")
+    if website is not None and type(website) is not str:
+        raise Odd
+    joined = get("joined")
+    if joined is not None:
+        joined = read_datetime(joined)
+    creation_count = get("creation_count")
+    if creation_count is not None and type(creation_count) is not int:
+        raise Odd
+    follower_count = get("follower_count")
+    if follower_count is not None and type(follower_count) is not int:
+        raise Odd
+    following_count = get("following_count")
+    if following_count is not None and type(following_count) is not int:
+        raise Odd
     return User(
-        user_id=int_or_none(get("user_id")),
-        username=str_or_none(get("username")),
-        avatar=str_or_none(get("avatar")),
-        bio=str_or_none(get("bio")),
-        website=str_or_none(get("website")),
-        joined=read_datetime_or_none(get("joined")),
-        creation_count=int_or_none(get("creation_count")),
-        follower_count=int_or_none(get("follower_count")),
-        following_count=int_or_none(get("following_count")),
+        user_id=user_id,
+        username=username,
+        avatar=avatar,
+        bio=bio,
+        website=website,
+        joined=joined,
+        creation_count=creation_count,
+        follower_count=follower_count,
+        following_count=following_count,
         raw=source,
     )
 
 
+USER: Final = Shape(
+    strict=decode_user,
+    cls=User,
+    attributes=(
+        Attribute("user_id", "user_id", "an integer", as_id),
+        Attribute("username", "username", "a string", as_str),
+        Attribute("avatar", "avatar", "a string", as_str),
+        Attribute("bio", "bio", "a string", as_str),
+        Attribute("website", "website", "a string", as_str),
+        Attribute("joined", "joined", "a date and time", as_datetime),
+        Attribute("creation_count", "creation_count", "an integer", as_int),
+        Attribute("follower_count", "follower_count", "an integer", as_int),
+        Attribute("following_count", "following_count", "an integer", as_int),
+    ),
+)
+
+
 def decode_following(source: JSON) -> Following:
-    """Read one `Following`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Following`; raises `Odd`."""
     get = read_fields(source).get
     following = get("following")
     if type(following) is not bool:
-        raise misfit(following, "true or false", ".following")
+        raise Odd
     return Following(
         following=following,
         raw=source,
     )
 
 
-def decode_following_leniently(source: JSON) -> Following:
-    """Read one `Following` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
-    return Following(
-        following=bool_or_none(get("following")),
+FOLLOWING: Final = Shape(
+    strict=decode_following,
+    cls=Following,
+    attributes=(Attribute("following", "following", "true or false", as_bool, promised=True),),
+)
+
+_any_following: Callable[..., Following] = Following
+
+
+def decode_partial_following(source: JSON) -> Following:
+    """Read one `Following`, of which any field may be absent; raises `Odd`."""
+    get = read_fields(source).get
+    following = get("following")
+    if following is not None and type(following) is not bool:
+        raise Odd
+    return _any_following(
+        following=following,
         raw=source,
     )
+
+
+PARTIAL_FOLLOWING: Final = FOLLOWING.unpromised(decode_partial_following)
 
 
 def decode_invite(source: JSON) -> Invite:
-    """Read one `Invite` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `Invite`; raises `Odd`."""
+    get = read_fields(source).get
+    team_id = get("team_id")
+    if team_id is not None and type(team_id) is not int:
+        raise Odd
+    invite_code = get("invite_code")
+    if invite_code is not None and type(invite_code) is not str:
+        raise Odd
     return Invite(
-        team_id=int_or_none(get("team_id")),
-        invite_code=str_or_none(get("invite_code")),
+        team_id=team_id,
+        invite_code=invite_code,
         raw=source,
     )
+
+
+INVITE: Final = Shape(
+    strict=decode_invite,
+    cls=Invite,
+    attributes=(
+        Attribute("team_id", "team_id", "an integer", as_id),
+        Attribute("invite_code", "invite_code", "a string", as_str),
+    ),
+)
 
 
 def decode_comment(source: JSON) -> Comment:
-    """Read one `Comment` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `Comment`; raises `Odd`."""
+    get = read_fields(source).get
+    comment_id = get("comment_id")
+    if comment_id is not None and type(comment_id) is not int:
+        raise Odd
+    creation_id = get("creation_id")
+    if creation_id is not None and type(creation_id) is not int:
+        raise Odd
+    user_id = get("user_id")
+    if user_id is not None and type(user_id) is not int:
+        raise Odd
+    username = get("username")
+    if username is not None and type(username) is not str:
+        raise Odd
+    text = get("text")
+    if text is not None and type(text) is not str:
+        raise Odd
+    parent_id = get("parent_id")
+    if parent_id is not None and type(parent_id) is not int:
+        raise Odd
+    upvotes = get("upvotes")
+    if upvotes is not None and type(upvotes) is not int:
+        raise Odd
+    downvotes = get("downvotes")
+    if downvotes is not None and type(downvotes) is not int:
+        raise Odd
+    created_at = get("created_at")
+    if created_at is not None:
+        created_at = read_datetime(created_at)
     return Comment(
-        comment_id=int_or_none(get("comment_id")),
-        creation_id=int_or_none(get("creation_id")),
-        user_id=int_or_none(get("user_id")),
-        username=str_or_none(get("username")),
-        text=str_or_none(get("text")),
-        parent_id=int_or_none(get("parent_id")),
-        upvotes=int_or_none(get("upvotes")),
-        downvotes=int_or_none(get("downvotes")),
-        created_at=read_datetime_or_none(get("created_at")),
+        comment_id=comment_id,
+        creation_id=creation_id,
+        user_id=user_id,
+        username=username,
+        text=text,
+        parent_id=parent_id,
+        upvotes=upvotes,
+        downvotes=downvotes,
+        created_at=created_at,
         raw=source,
     )
 
 
+COMMENT: Final = Shape(
+    strict=decode_comment,
+    cls=Comment,
+    attributes=(
+        Attribute("comment_id", "comment_id", "an integer", as_id),
+        Attribute("creation_id", "creation_id", "an integer", as_id),
+        Attribute("user_id", "user_id", "an integer", as_id),
+        Attribute("username", "username", "a string", as_str),
+        Attribute("text", "text", "a string", as_str),
+        Attribute("parent_id", "parent_id", "an integer", as_id),
+        Attribute("upvotes", "upvotes", "an integer", as_int),
+        Attribute("downvotes", "downvotes", "an integer", as_int),
+        Attribute("created_at", "created_at", "a date and time", as_datetime),
+    ),
+)
+
+
 def decode_rating(source: JSON) -> Rating:
-    """Read one `Rating`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Rating`; raises `Odd`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise misfit(creation_id, "an integer", ".creation_id")
+        raise Odd
     average = get("average")
     if average is not None and type(average) is not float and type(average) is not int:
-        raise misfit(average, "a number", ".average")
+        raise Odd
     count = get("count")
     if type(count) is not int:
-        raise misfit(count, "an integer", ".count")
+        raise Odd
     return Rating(
         creation_id=creation_id,
         average=average,
@@ -1464,66 +2056,155 @@ def decode_rating(source: JSON) -> Rating:
     )
 
 
-def decode_rating_leniently(source: JSON) -> Rating:
-    """Read one `Rating` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
-    return Rating(
-        creation_id=int_or_none(get("creation_id")),
-        average=float_or_none(get("average")),
-        count=int_or_none(get("count")),
+RATING: Final = Shape(
+    strict=decode_rating,
+    cls=Rating,
+    attributes=(
+        Attribute("creation_id", "creation_id", "an integer", as_id, promised=True),
+        Attribute("average", "average", "a number", as_float),
+        Attribute("count", "count", "an integer", as_int, promised=True),
+    ),
+)
+
+_any_rating: Callable[..., Rating] = Rating
+
+
+def decode_partial_rating(source: JSON) -> Rating:
+    """Read one `Rating`, of which any field may be absent; raises `Odd`."""
+    get = read_fields(source).get
+    creation_id = get("creation_id")
+    if creation_id is not None and type(creation_id) is not int:
+        raise Odd
+    average = get("average")
+    if average is not None and type(average) is not float and type(average) is not int:
+        raise Odd
+    count = get("count")
+    if count is not None and type(count) is not int:
+        raise Odd
+    return _any_rating(
+        creation_id=creation_id,
+        average=average,
+        count=count,
         raw=source,
     )
+
+
+PARTIAL_RATING: Final = RATING.unpromised(decode_partial_rating)
 
 
 def decode_transaction(source: JSON) -> Transaction:
-    """Read one `Transaction` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `Transaction`; raises `Odd`."""
+    get = read_fields(source).get
+    transaction_id = get("transaction_id")
+    if transaction_id is not None and type(transaction_id) is not int:
+        raise Odd
+    type_ = get("type")
+    if type_ is not None and type(type_) is not str:
+        raise Odd
+    amount = get("amount")
+    if amount is not None and type(amount) is not float and type(amount) is not int:
+        raise Odd
+    balance = get("balance")
+    if balance is not None and type(balance) is not float and type(balance) is not int:
+        raise Odd
+    description = get("description")
+    if description is not None and type(description) is not str:
+        raise Odd
+    created_at = get("created_at")
+    if created_at is not None:
+        created_at = read_datetime(created_at)
     return Transaction(
-        transaction_id=int_or_none(get("transaction_id")),
-        type=str_or_none(get("type")),
-        amount=float_or_none(get("amount")),
-        balance=float_or_none(get("balance")),
-        description=str_or_none(get("description")),
-        created_at=read_datetime_or_none(get("created_at")),
+        transaction_id=transaction_id,
+        type=type_,
+        amount=amount,
+        balance=balance,
+        description=description,
+        created_at=created_at,
         raw=source,
     )
+
+
+TRANSACTION: Final = Shape(
+    strict=decode_transaction,
+    cls=Transaction,
+    attributes=(
+        Attribute("transaction_id", "transaction_id", "an integer", as_id),
+        Attribute("type", "type", "a string", as_word),
+        Attribute("amount", "amount", "a number", as_float),
+        Attribute("balance", "balance", "a number", as_float),
+        Attribute("description", "description", "a string", as_str),
+        Attribute("created_at", "created_at", "a date and time", as_datetime),
+    ),
+)
 
 
 def decode_api_key(source: JSON) -> ApiKey:
-    """Read one `ApiKey` of an answer that no document shows: what doesn't fit is None."""
-    get = fields_or_empty(source).get
+    """Read one `ApiKey`; raises `Odd`."""
+    get = read_fields(source).get
+    key_id = get("key_id")
+    if key_id is not None and type(key_id) is not int:
+        raise Odd
+    prefix = get("prefix")
+    if prefix is not None and type(prefix) is not str:
+        raise Odd
+    name = get("name")
+    if name is not None and type(name) is not str:
+        raise Odd
+    scopes = get("scopes")
+    if scopes is not None:
+        scopes = read_list(read_str, scopes)
+    created_at = get("created_at")
+    if created_at is not None:
+        created_at = read_datetime(created_at)
+    last_used_at = get("last_used_at")
+    if last_used_at is not None:
+        last_used_at = read_datetime(last_used_at)
     return ApiKey(
-        key_id=int_or_none(get("key_id")),
-        prefix=str_or_none(get("prefix")),
-        name=str_or_none(get("name")),
-        scopes=list_or_none(read_str, get("scopes")),
-        created_at=read_datetime_or_none(get("created_at")),
-        last_used_at=read_datetime_or_none(get("last_used_at")),
+        key_id=key_id,
+        prefix=prefix,
+        name=name,
+        scopes=scopes,
+        created_at=created_at,
+        last_used_at=last_used_at,
         raw=source,
     )
 
 
+API_KEY: Final = Shape(
+    strict=decode_api_key,
+    cls=ApiKey,
+    attributes=(
+        Attribute("key_id", "key_id", "an integer", as_id),
+        Attribute("prefix", "prefix", "a string", as_str),
+        Attribute("name", "name", "a string", as_str),
+        Attribute("scopes", "scopes", "an array", list_of(as_str)),
+        Attribute("created_at", "created_at", "a date and time", as_datetime),
+        Attribute("last_used_at", "last_used_at", "a date and time", as_datetime),
+    ),
+)
+
+
 def decode_new_api_key(source: JSON) -> NewApiKey:
-    """Read one `NewApiKey`; raises `Misshapen` where `source` isn't one."""
+    """Read one `NewApiKey`; raises `Odd`."""
     get = read_fields(source).get
     key_id = get("key_id")
     if type(key_id) is not int:
-        raise misfit(key_id, "an integer", ".key_id")
+        raise Odd
     api_key = get("api_key")
     if type(api_key) is not str:
-        raise misfit(api_key, "a string", ".api_key")
+        raise Odd
     prefix = get("prefix")
     if type(prefix) is not str:
-        raise misfit(prefix, "a string", ".prefix")
+        raise Odd
     name = get("name")
     if type(name) is not str:
-        raise misfit(name, "a string", ".name")
+        raise Odd
     scopes = get("scopes")
     if scopes is not None:
-        scopes = read_list(read_str, scopes, ".scopes")
+        scopes = read_list(read_str, scopes)
     message = get("message")
-    if message is not None and type(message) is not str:
-        raise misfit(message, "a string", ".message")
+    if type(message) is not str:
+        raise Odd
     secret_api_key = Secret(api_key)
     return NewApiKey(
         key_id=key_id,
@@ -1534,3 +2215,21 @@ def decode_new_api_key(source: JSON) -> NewApiKey:
         message=message,
         raw={**source, "api_key": secret_api_key},
     )
+
+
+NEW_API_KEY: Final = Shape(
+    strict=decode_new_api_key,
+    cls=NewApiKey,
+    attributes=(
+        Attribute("key_id", "key_id", "an integer", as_id, promised=True),
+        Attribute("api_key", "api_key", "a string", as_secret, promised=True),
+        Attribute("prefix", "prefix", "a string", as_str, promised=True),
+        Attribute("name", "name", "a string", as_str, promised=True),
+        Attribute("scopes", "scopes", "an array", list_of(as_str)),
+        Attribute("message", "message", "a string", as_str, promised=True),
+    ),
+    identity=(
+        "api_key",
+        "key_id",
+    ),
+)

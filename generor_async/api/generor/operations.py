@@ -8,15 +8,7 @@ from typing import Any, Final
 from generor_async.api.generor import models
 from generor_async.engine.convert import to_json
 from generor_async.rules import arguments, checks, derived
-from generor_async.rules.envelope import (
-    PageData,
-    bare_or_enveloped,
-    enveloped,
-    enveloped_list,
-    enveloped_map,
-    enveloped_none,
-    page_of,
-)
+from generor_async.rules.envelope import PageData, enveloped, enveloped_list, enveloped_map, nothing, page_of
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Endpoint, Operation, segment
 from generor_async.values import UNSET, Unset
@@ -125,7 +117,7 @@ GENERATORS_LIST: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped_list(models.decode_generator, lenient=True),
+    decode=enveloped_list(models.GENERATOR),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -159,7 +151,7 @@ GENERATORS_GET: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_generator),
+    decode=enveloped(models.GENERATOR, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -190,7 +182,7 @@ GENERATORS_LIST_CREATIONS: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -234,7 +226,7 @@ GENERATORS_ESTIMATE: Final = Endpoint(
     auth="optional",
     scope="none",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_estimate),
+    decode=enveloped(models.ESTIMATE),
     timeout=60.0,
     attempt_timeout=30.0,
     derive=derived.dropped_parameters,
@@ -417,7 +409,7 @@ GENERATORS_GENERATE: Final = Endpoint(
     auth="required",
     scope="generate",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_generate_result),
+    decode=enveloped(models.GENERATE_RESULT),
     timeout=900.0,
     attempt_timeout=900.0,
 )
@@ -599,7 +591,7 @@ CREATIONS_LIST: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -647,7 +639,7 @@ CREATIONS_LIST_PUBLIC: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -697,7 +689,7 @@ CREATIONS_SEARCH: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -741,7 +733,7 @@ CREATIONS_GET: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_creation),
+    decode=enveloped(models.CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
     names="creation_id",
@@ -771,7 +763,7 @@ CREATIONS_UPDATE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_creation_leniently),
+    decode=enveloped(models.PARTIAL_CREATION, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
     names="creation_id",
@@ -810,7 +802,7 @@ CREATIONS_DELETE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped_none,
+    decode=nothing,
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -839,7 +831,7 @@ CREATIONS_STATUS: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_creation_status),
+    decode=enveloped(models.CREATION_STATUS, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
     names="creation_id",
@@ -869,7 +861,7 @@ MODELS_LIST: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped_map(models.decode_model),
+    decode=enveloped_map(models.MODEL),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -892,7 +884,7 @@ MODELS_LIST_BY_TYPE: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped_list(models.decode_model),
+    decode=enveloped_list(models.MODEL),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -921,7 +913,7 @@ MODELS_GET: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_model),
+    decode=enveloped(models.MODEL),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -951,7 +943,7 @@ USERS_ME: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_profile),
+    decode=enveloped(models.PROFILE),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -971,7 +963,7 @@ USERS_UPDATE_ME: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_profile_leniently),
+    decode=enveloped(models.PARTIAL_PROFILE, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1006,7 +998,7 @@ USERS_GET: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_user),
+    decode=enveloped(models.USER, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1038,7 +1030,7 @@ USERS_LIST_CREATIONS: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1082,7 +1074,7 @@ USERS_LIST_FOLLOWERS: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_user, lenient=True),
+    decode=page_of(models.USER),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1126,7 +1118,7 @@ USERS_LIST_FOLLOWING: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_user, lenient=True),
+    decode=page_of(models.USER),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1170,7 +1162,7 @@ USERS_IS_FOLLOWING: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=bare_or_enveloped(models.decode_following),
+    decode=enveloped(models.FOLLOWING),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1197,7 +1189,7 @@ USERS_FOLLOW: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_following_leniently),
+    decode=enveloped(models.PARTIAL_FOLLOWING, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1226,7 +1218,7 @@ USERS_UNFOLLOW: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_following_leniently),
+    decode=enveloped(models.PARTIAL_FOLLOWING, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1255,7 +1247,7 @@ TEAMS_LIST: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped_list(models.decode_team, lenient=True),
+    decode=enveloped_list(models.TEAM),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1278,7 +1270,7 @@ TEAMS_CREATE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_team),
+    decode=enveloped(models.TEAM, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1308,7 +1300,7 @@ TEAMS_GET: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_team),
+    decode=enveloped(models.TEAM, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1337,7 +1329,7 @@ TEAMS_LEAVE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped_none,
+    decode=nothing,
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1364,7 +1356,7 @@ TEAMS_ADD_MEMBER: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_team),
+    decode=enveloped(models.TEAM, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1395,7 +1387,7 @@ TEAMS_REMOVE_MEMBER: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped_none,
+    decode=nothing,
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1428,7 +1420,7 @@ TEAMS_JOIN: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_team),
+    decode=enveloped(models.TEAM, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1457,7 +1449,7 @@ TEAMS_REGENERATE_INVITE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_invite),
+    decode=enveloped(models.INVITE, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1488,7 +1480,7 @@ TEAMS_LIST_CREATIONS: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1530,7 +1522,7 @@ COMMENTS_LIST: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_comment, lenient=True),
+    decode=page_of(models.COMMENT),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1574,7 +1566,7 @@ COMMENTS_CREATE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_comment),
+    decode=enveloped(models.COMMENT, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1608,7 +1600,7 @@ COMMENTS_DELETE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped_none,
+    decode=nothing,
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1635,7 +1627,7 @@ COMMENTS_VOTE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_comment),
+    decode=enveloped(models.COMMENT, assumed=True),
     timeout=60.0,
     attempt_timeout=60.0,
 )
@@ -1666,7 +1658,7 @@ RATINGS_GET: Final = Endpoint(
     auth="optional",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_rating),
+    decode=enveloped(models.RATING),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1695,7 +1687,7 @@ RATINGS_RATE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_rating_leniently),
+    decode=enveloped(models.PARTIAL_RATING, assumed=True),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1727,7 +1719,7 @@ CREDITS_BALANCE: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_balance),
+    decode=enveloped(models.BALANCE),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1747,7 +1739,7 @@ CREDITS_LIST_TRANSACTIONS: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_transaction, lenient=True),
+    decode=page_of(models.TRANSACTION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1795,7 +1787,7 @@ FEED_LIST: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=page_of(models.decode_creation_leniently, lenient=True),
+    decode=page_of(models.PARTIAL_CREATION),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1843,7 +1835,7 @@ API_KEYS_LIST: Final = Endpoint(
     auth="required",
     scope="read",
     quota=("minute", "hour", "day"),
-    decode=enveloped_list(models.decode_api_key, lenient=True),
+    decode=enveloped_list(models.API_KEY),
     timeout=60.0,
     attempt_timeout=30.0,
 )
@@ -1866,7 +1858,7 @@ API_KEYS_CREATE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped(models.decode_new_api_key),
+    decode=enveloped(models.NEW_API_KEY),
     timeout=60.0,
     attempt_timeout=60.0,
     secrets=("api_key",),
@@ -1903,7 +1895,7 @@ API_KEYS_REVOKE: Final = Endpoint(
     auth="required",
     scope="write",
     quota=("minute", "hour", "day"),
-    decode=enveloped_none,
+    decode=nothing,
     timeout=60.0,
     attempt_timeout=30.0,
 )

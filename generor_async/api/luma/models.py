@@ -3,22 +3,22 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.values import JSON, UNSET, MediaRef, Unset, misfit, read_datetime
+from generor_async.values import JSON, UNSET, MediaRef, Unset
 from generor_async.values import Model as BaseModel
-from generor_async.values.decoding import (
-    object_or_none,
-    read_fields,
-    read_list,
-    read_map,
-    read_object,
-    read_str,
-)
+from generor_async.values.decoding import Odd, read_datetime, read_fields, read_list, read_map, read_str
+from generor_async.values.shapes import Attribute, Shape, as_datetime, as_int, as_str, as_word, list_of, map_of
 
 __all__ = [
+    "CREATED_FILE",
+    "FILE",
+    "GENERATION",
+    "LAYER",
+    "OUTPUT",
+    "PRESIGNED_UPLOAD",
     "CreatedFile",
     "DepthControl",
     "EditControls",
@@ -412,20 +412,20 @@ class CreatedFile(BaseModel):
 
 
 def decode_layer(source: JSON) -> Layer:
-    """Read one `Layer`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Layer`; raises `Odd`."""
     get = read_fields(source).get
     index = get("index")
     if type(index) is not int:
-        raise misfit(index, "an integer", ".index")
+        raise Odd
     label = get("label")
     if type(label) is not str:
-        raise misfit(label, "a string", ".label")
+        raise Odd
     description = get("description")
     if type(description) is not str:
-        raise misfit(description, "a string", ".description")
+        raise Odd
     alpha_hint = get("alpha_hint")
     if type(alpha_hint) is not str:
-        raise misfit(alpha_hint, "a string", ".alpha_hint")
+        raise Odd
     return Layer(
         index=index,
         label=label,
@@ -435,93 +435,137 @@ def decode_layer(source: JSON) -> Layer:
     )
 
 
+LAYER: Final = Shape(
+    strict=decode_layer,
+    cls=Layer,
+    attributes=(
+        Attribute("index", "index", "an integer", as_int, promised=True),
+        Attribute("label", "label", "a string", as_str, promised=True),
+        Attribute("description", "description", "a string", as_str, promised=True),
+        Attribute("alpha_hint", "alpha_hint", "a string", as_word, promised=True),
+    ),
+)
+
+
 def decode_output(source: JSON) -> Output:
-    """Read one `Output`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Output`; raises `Odd`."""
     get = read_fields(source).get
     type_ = get("type")
     if type(type_) is not str:
-        raise misfit(type_, "a string", ".type")
+        raise Odd
     url = get("url")
     if type(url) is not str:
-        raise misfit(url, "a string", ".url")
+        raise Odd
+    layer = get("layer")
+    if layer is not None:
+        layer = decode_layer(layer)
     return Output(
         type=type_,
         url=url,
-        layer=object_or_none(decode_layer, get("layer")),
+        layer=layer,
         raw=source,
     )
 
 
+OUTPUT: Final = Shape(
+    strict=decode_output,
+    cls=Output,
+    attributes=(
+        Attribute("type", "type", "a string", as_word, promised=True),
+        Attribute("url", "url", "a string", as_str, promised=True),
+        Attribute("layer", "layer", "an object", LAYER.lenient),
+    ),
+    item="url",
+)
+
+
 def decode_generation(source: JSON) -> Generation:
-    """Read one `Generation`; raises `Misshapen` where `source` isn't one."""
+    """Read one `Generation`; raises `Odd`."""
     get = read_fields(source).get
     id_ = get("id")
-    if type(id_) is not str:
-        raise misfit(id_, "a string", ".id")
+    if type(id_) is not str or not id_:
+        raise Odd
     type_ = get("type")
     if type(type_) is not str:
-        raise misfit(type_, "a string", ".type")
+        raise Odd
     state = get("state")
     if type(state) is not str:
-        raise misfit(state, "a string", ".state")
+        raise Odd
     model = get("model")
     if type(model) is not str:
-        raise misfit(model, "a string", ".model")
+        raise Odd
     failure_reason = get("failure_reason")
     if failure_reason is not None and type(failure_reason) is not str:
-        raise misfit(failure_reason, "a string", ".failure_reason")
+        raise Odd
     failure_code = get("failure_code")
     if failure_code is not None and type(failure_code) is not str:
-        raise misfit(failure_code, "a string", ".failure_code")
+        raise Odd
     return Generation(
         id=id_,
         type=type_,
         state=state,
         model=model,
-        created_at=read_datetime(get("created_at"), ".created_at"),
-        output=read_list(decode_output, get("output"), ".output"),
+        created_at=read_datetime(get("created_at")),
+        output=read_list(decode_output, get("output")),
         failure_reason=failure_reason,
         failure_code=failure_code,
         raw=source,
     )
 
 
+GENERATION: Final = Shape(
+    strict=decode_generation,
+    cls=Generation,
+    attributes=(
+        Attribute("id", "id", "a string", as_str, promised=True),
+        Attribute("type", "type", "a string", as_word, promised=True),
+        Attribute("state", "state", "a string", as_word, promised=True),
+        Attribute("model", "model", "a string", as_word, promised=True),
+        Attribute("created_at", "created_at", "a date and time", as_datetime, promised=True),
+        Attribute("output", "output", "an array", list_of(OUTPUT.lenient), promised=True),
+        Attribute("failure_reason", "failure_reason", "a string", as_str),
+        Attribute("failure_code", "failure_code", "a string", as_word),
+    ),
+    identity=("id",),
+)
+
+
 def decode_file(source: JSON) -> File:
-    """Read one `File`; raises `Misshapen` where `source` isn't one."""
+    """Read one `File`; raises `Odd`."""
     get = read_fields(source).get
     id_ = get("id")
-    if type(id_) is not str:
-        raise misfit(id_, "a string", ".id")
+    if type(id_) is not str or not id_:
+        raise Odd
     mime_type = get("mime_type")
     if type(mime_type) is not str:
-        raise misfit(mime_type, "a string", ".mime_type")
+        raise Odd
     purpose = get("purpose")
     if type(purpose) is not str:
-        raise misfit(purpose, "a string", ".purpose")
+        raise Odd
     size_bytes = get("size_bytes")
     if type(size_bytes) is not int:
-        raise misfit(size_bytes, "an integer", ".size_bytes")
+        raise Odd
     state = get("state")
     if type(state) is not str:
-        raise misfit(state, "a string", ".state")
+        raise Odd
     deleted_at = get("deleted_at")
     if deleted_at is not None:
-        deleted_at = read_datetime(deleted_at, ".deleted_at")
+        deleted_at = read_datetime(deleted_at)
     expires_at = get("expires_at")
     if expires_at is not None:
-        expires_at = read_datetime(expires_at, ".expires_at")
+        expires_at = read_datetime(expires_at)
     failure_reason = get("failure_reason")
     if failure_reason is not None and type(failure_reason) is not str:
-        raise misfit(failure_reason, "a string", ".failure_reason")
+        raise Odd
     filename = get("filename")
     if filename is not None and type(filename) is not str:
-        raise misfit(filename, "a string", ".filename")
+        raise Odd
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not str:
-        raise misfit(user_id, "a string", ".user_id")
+        raise Odd
     return File(
         id=id_,
-        created_at=read_datetime(get("created_at"), ".created_at"),
+        created_at=read_datetime(get("created_at")),
         mime_type=mime_type,
         purpose=purpose,
         size_bytes=size_bytes,
@@ -535,43 +579,88 @@ def decode_file(source: JSON) -> File:
     )
 
 
+FILE: Final = Shape(
+    strict=decode_file,
+    cls=File,
+    attributes=(
+        Attribute("id", "id", "a string", as_str, promised=True),
+        Attribute("created_at", "created_at", "a date and time", as_datetime, promised=True),
+        Attribute("mime_type", "mime_type", "a string", as_str, promised=True),
+        Attribute("purpose", "purpose", "a string", as_word, promised=True),
+        Attribute("size_bytes", "size_bytes", "an integer", as_int, promised=True),
+        Attribute("state", "state", "a string", as_word, promised=True),
+        Attribute("deleted_at", "deleted_at", "a date and time", as_datetime),
+        Attribute("expires_at", "expires_at", "a date and time", as_datetime),
+        Attribute("failure_reason", "failure_reason", "a string", as_str),
+        Attribute("filename", "filename", "a string", as_str),
+        Attribute("user_id", "user_id", "a string", as_str),
+    ),
+    identity=("id",),
+)
+
+
 def decode_presigned_upload(source: JSON) -> PresignedUpload:
-    """Read one `PresignedUpload`; raises `Misshapen` where `source` isn't one."""
+    """Read one `PresignedUpload`; raises `Odd`."""
     get = read_fields(source).get
     url = get("url")
     if type(url) is not str:
-        raise misfit(url, "a string", ".url")
+        raise Odd
     method = get("method")
     if type(method) is not str:
-        raise misfit(method, "a string", ".method")
+        raise Odd
     headers = get("headers")
     if headers is not None:
-        headers = read_map(read_str, headers, ".headers")
+        headers = read_map(read_str, headers)
     return PresignedUpload(
         url=url,
         method=method,
         headers=headers,
-        expires_at=read_datetime(get("expires_at"), ".expires_at"),
+        expires_at=read_datetime(get("expires_at")),
         raw=source,
     )
+
+
+PRESIGNED_UPLOAD: Final = Shape(
+    strict=decode_presigned_upload,
+    cls=PresignedUpload,
+    attributes=(
+        Attribute("url", "url", "a string", as_str, promised=True),
+        Attribute("method", "method", "a string", as_word, promised=True),
+        Attribute("headers", "headers", "an object", map_of(as_str)),
+        Attribute("expires_at", "expires_at", "a date and time", as_datetime, promised=True),
+    ),
+)
 
 
 def decode_created_file(source: JSON) -> CreatedFile:
-    """Read one `CreatedFile`; raises `Misshapen` where `source` isn't one."""
+    """Read one `CreatedFile`; raises `Odd`."""
     get = read_fields(source).get
     id_ = get("id")
-    if type(id_) is not str:
-        raise misfit(id_, "a string", ".id")
+    if type(id_) is not str or not id_:
+        raise Odd
     state = get("state")
     if type(state) is not str:
-        raise misfit(state, "a string", ".state")
+        raise Odd
     upload = get("upload")
     if upload is not None:
-        upload = read_object(decode_presigned_upload, upload, ".upload")
+        upload = decode_presigned_upload(upload)
     return CreatedFile(
         id=id_,
         state=state,
-        file=read_object(decode_file, get("file"), ".file"),
+        file=decode_file(get("file")),
         upload=upload,
         raw=source,
     )
+
+
+CREATED_FILE: Final = Shape(
+    strict=decode_created_file,
+    cls=CreatedFile,
+    attributes=(
+        Attribute("id", "id", "a string", as_str, promised=True),
+        Attribute("state", "state", "a string", as_word, promised=True),
+        Attribute("file", "file", "an object", FILE.lenient, promised=True),
+        Attribute("upload", "upload", "an object", PRESIGNED_UPLOAD.lenient),
+    ),
+    identity=("id",),
+)
