@@ -3,10 +3,12 @@
 import math
 from collections import Counter, deque
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from attrs import define, field
+from attrs import Factory, define, field
 
+from generor_async.rules.long_windows import LongWindows
+from generor_async.rules.permit import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.state import checked
 from generor_async.rules.wait import Wait
@@ -15,7 +17,6 @@ from generor_async.rules.window import (
     ASK_EVERY,
     JITTER,
     MINUTE,
-    Counted,
     Scope,
     Window,
     WindowState,
@@ -46,30 +47,8 @@ OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
 KINDS_KEPT: Final = 1_000
 """Of how many requests the kinds are remembered."""
-TOLD_EVERY: Final = 1.0
-"""Seconds for which requests of an hour and a day are put together."""
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
-
-
-@define(eq=False)
-class Permit:
-    """One request that was let go."""
-
-    number: int
-    kind: Kind = PLAIN
-    units: int = 1
-    sent: float | None = None
-    asks: Literal["guess", "due"] | None = None
-    """Whether it left although a window seemed full, and whether at least the server had said when to."""
-    counted: Counted = field(init=False)
-    """What the server had counted in the minute when it was sent."""
-    total: int = field(init=False)
-    """How many units had ever been sent, with this one."""
-    place: int = field(init=False)
-    """How many requests had ever been sent, with this one."""
-    refusals: int = field(init=False)
-    """How many of them had been refused by then."""
 
 
 @define
@@ -77,28 +56,23 @@ class Pace:
     """All windows of one key: `reserve` lets a request go or says until when to wait, in one step over all of them."""
 
     windows: tuple[Window, ...]
+    """The minute's first."""
     weights: Weights = field(factory=Weights)
     """What requests weigh, as the answers show it."""
     tier: str | None = field(default=None, init=False)
+    _minute: Window = field(init=False, default=Factory(lambda self: self.windows[0], takes_self=True))
+    _longs: LongWindows = field(
+        init=False, default=Factory(lambda self: LongWindows(self.windows[1:]), takes_self=True)
+    )
     _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
     """Requests that were let go and not sent yet, by number: when, and their units."""
     _pending_units: int = field(default=0, init=False)
     _kinds: deque[Kind] = field(factory=deque[Kind], init=False)
     """The kinds of the requests that were sent last, in their order."""
-    _sent: int = field(default=0, init=False)
-    """How many requests were ever sent."""
-    _free: int = field(default=0, init=False)
-    """How many units may leave before the longer windows are looked at again."""
-    _late: int = field(default=0, init=False)
-    """Units that the longer windows haven't been told of yet."""
-    _told_longer: float = field(default=-math.inf, init=False)
-    """When they were told last."""
     _all_refusals: int = field(default=0, init=False)
     """How many requests were ever refused."""
     _number: int = field(default=0, init=False)
     """How many requests were ever let go."""
-    _total: int = field(default=0, init=False)
-    """Units that were ever sent."""
     _held: float = field(default=-math.inf, init=False)
     _held_scope: Scope = field(default="minute", init=False)
     _leader: float | None = field(default=None, init=False)
@@ -144,69 +118,55 @@ class Pace:
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.
         """
-        units = self.weights.of(kind)
-        wait = self._wait(now, units, smooth=smooth)
+        units = 1 if kind is PLAIN else self.weights.of(kind)
+        wait = self._wait(now, units, smooth)
         if wait is not None:
             return wait
-        if self._leaderless:
+        if self._minute.limit is None and self._leaderless:
             self._leader = now
         if smooth:
             self._smooth_due = max(self._smooth_due, now - self.interval()) + self.interval()
         if now >= self._last + SILENCE:
             self._led, self._clear = now, False
         self._last = now
-        self._number += 1
-        permit = Permit(self._number, kind, units)
-        if self.windows[0].seems_full(self._pending_units, units) or (self._free < units and len(self.windows) > 1):
+        self._number = number = self._number + 1
+        permit = Permit(number, kind, units)
+        longs = self._longs
+        if self._minute.left < 0 or longs.free < units:
             self._ask(permit, now)
-        self._free -= units
-        self._pending[permit.number] = now, units
+        longs.free -= units
+        self._pending[number] = now, units
         self._pending_units += units
         return permit
 
     def _ask(self, permit: Permit, now: float) -> None:
         """Note that a request leaves although a window seems full."""
         for window in self.windows:
-            if window.seems_full(self._pending_units, permit.units):
+            if window.left < 0:
                 permit.asks = "guess" if window.ask(now) else "due"
 
-    def _wait(self, now: float, units: int, *, smooth: bool) -> Wait | None:
+    def _wait(self, now: float, units: int, smooth: bool) -> Wait | None:
         if now < self._held:
             return Wait(self._held, self._held_scope)
+        minute, pending = self._minute, self._pending_units
         if self._leader is not None:
             if now < self._leader + LEADER_SECONDS:
                 return Wait(self._leader + LEADER_SECONDS, "minute", sooner=True)
             self._leader = None
-            self.windows[0].limit = UNKNOWN_LIMIT
-        until, scope = self._blocked_until(now, units, spare=1 if smooth and self.interval() <= HURRY else 0)
-        if self.windows[0].limit is not None and not self._may_follow(now) and until < self._led + JITTER:
+            minute.limit = UNKNOWN_LIMIT
+        scope: Scope = "minute"
+        until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
+        if until == -math.inf:
+            until = minute.in_turn(now, pending, self._quick, self._last)
+        if self._longs.free < units:
+            longest, which = self._longs.blocked_until(now, pending, units)
+            if longest > until:
+                until, scope = longest, which
+        if not self._clear and until < self._led + JITTER and minute.limit is not None and not self._may_follow(now):
             until, scope = self._led + JITTER, "minute"
         if smooth and until < self._smooth_due:
             until, scope = self._smooth_due, "minute"
         return Wait(until, scope) if until > now else None
-
-    def _blocked_until(self, now: float, units: int, spare: int) -> tuple[float, Scope]:
-        """Return which window lets a request wait longest, and until when; `spare` places of the first stay free."""
-        minute, pending, quick, last = self.windows[0], self._pending_units, self._quick, self._last
-        until = minute.blocked_until(now, pending, units, spare=spare, quick=quick, last=last)
-        longest: tuple[float, Scope] = until, "minute"
-        if self._free >= units or len(self.windows) == 1:
-            return longest
-        self._tell_longer(now)
-        for window in self.windows[1:]:
-            until = window.blocked_until(now, pending, units, quick=quick, last=last)
-            if until > longest[0]:
-                longest = until, window.scope
-        self._free = min(window.room(now, pending) for window in self.windows[1:])
-        return longest
-
-    def _tell_longer(self, now: float) -> None:
-        """Let the windows of an hour and a day know of what was sent of late."""
-        if self._late:
-            for window in self.windows[1:]:
-                window.own.forget(now)
-                window.own.add(now, self._late)
-            self._late = 0
 
     def _may_follow(self, now: float) -> bool:
         """Tell whether others may leave beside the one that leads after a silence."""
@@ -217,12 +177,12 @@ class Pace:
     @property
     def _leaderless(self) -> bool:
         """Whether the limit is unknown, and nobody is under way who will learn it."""
-        return self._leader is None and not self._untold and self.windows[0].limit is None
+        return self._leader is None and not self._untold and self._minute.limit is None
 
     @property
     def unbound(self) -> bool:
         """Whether there is nothing to keep to: no limit is told, or one that no client reaches."""
-        limit = self.windows[0].limit
+        limit = self._minute.limit
         return self._untold if limit is None else limit >= OUT_OF_REACH
 
     def told(self, said: Said) -> None:
@@ -237,81 +197,73 @@ class Pace:
 
     def interval(self) -> float:
         """Return the seconds between two requests at the even rate of the window that binds most over a minute."""
-        limit = self.windows[0].limit
-        return 0.0 if limit is None else MINUTE / max(1, math.floor(limit * self.windows[0].share))
+        limit = self._minute.limit
+        return 0.0 if limit is None else MINUTE / max(1, math.floor(limit * self._minute.share))
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine now."""
         if permit.sent is not None:
             return
         permit.sent = now
-        self._leave_pending(permit)
-        self._sent += 1
-        self._total += permit.units
-        permit.total, permit.place, permit.refusals = self._total, self._sent, self._all_refusals
+        if self._pending.pop(permit.number, None) is not None:
+            self._pending_units -= permit.units
+        permit.refusals = self._all_refusals
         if permit.kind is not PLAIN:
             self._kinds.append(permit.kind)
             if len(self._kinds) > KINDS_KEPT:
                 self._kinds.popleft()
-        permit.counted = self.windows[0].add(now, permit.units)
-        if len(self.windows) > 1:
-            self._late += permit.units
-            if now >= self._told_longer + TOLD_EVERY:
-                self._told_longer = now
-                self._tell_longer(now)
+        self._minute.add(permit, now)
+        if self._longs.windows:
+            self._longs.sent(permit.units, now)
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
-        stamped = permit.sent is not None
-        self.sent(permit, now)
-        assert permit.sent is not None
-        self.windows[0].own.answered(permit.counted.number, now)
+        sent = permit.sent
+        stamped = sent is not None
+        if sent is None:
+            self.sent(permit, now)
+            sent = now
+        self._minute.own.answered(permit.entry, now)
         if permit.asks:
             for window in self.windows:
                 window.answered()
         self._leader = None
-        self._quick = now < permit.sent + JITTER
-        if permit.sent >= self._led:
+        self._quick = now < sent + JITTER
+        if sent >= self._led:
             self._clear = True
-        if permit.sent >= self._refused:
+        if sent >= self._refused:
             self._refusals = 0
-        if said is not None and stamped:
-            self._learn(permit, now, said)
-        elif said is not None:
-            self._limits(said, -math.inf)
-        if succeeded and self.windows[0].limit is None:
+        if said is not None:
+            if stamped:
+                self._learn(permit, sent, now, said)
+            else:
+                self._limits(said, -math.inf)
+        if succeeded and self._minute.limit is None:
             self._untold = True
 
     def recall(self, sent: float, count: int) -> None:
         """Count requests that an earlier process sent, in the order of sending and before any other."""
         for window in self.windows:
             window.own.add(sent, count)
-        self._total += count
-        self._free = 0
+        self._longs.free = 0
 
     def dropped(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:
             if not self._clear and permit.number == self._number:  # it was to lead: the next one does
                 self._last = -math.inf
-            self._leave_pending(permit)
+            if self._pending.pop(permit.number, None) is not None:
+                self._pending_units -= permit.units
             self._leader = None
-
-    def _leave_pending(self, permit: Permit) -> None:
-        if self._pending.pop(permit.number, None) is not None:
-            self._pending_units -= permit.units
 
     def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
         sent = permit.sent
         self._all_refusals += 1
-        self._free = 0
-        self._tell_longer(now)
-        self.windows[0].forget_exact()
+        self._longs.refused(permit, now)
+        self._minute.forget_exact()
         if sent is not None:
-            self.windows[0].own.remove(permit.counted.number, permit.units)
-            for window in self.windows[1:]:
-                window.own.remove_latest(permit.units)
+            self._minute.own.remove(permit.entry, permit.units)
         self.dropped(permit)
         self._leader = None
         if said is not None:
@@ -329,51 +281,41 @@ class Pace:
                 if again and not window.own.units:  # others take every place
                     self.hold(now + ASK_EVERY, scope)
 
-    def _learn(self, permit: Permit, now: float, said: Said) -> None:
-        assert permit.sent is not None
-        if said.limit == self.windows[0].limit and said.tier == self.tier and permit.sent >= self._told:
-            self._told, place = permit.sent, 0
+    def _learn(self, permit: Permit, sent: float, now: float, said: Said) -> None:
+        minute, place = self._minute, 0
+        if said.limit == minute.limit and said.tier == self.tier and sent >= self._told:
+            self._told = sent
         else:
-            place = self._limits(said, permit.sent)
+            place = self._limits(said, sent)
         if said.used is None:
             return
-        later, counted, window = self._later(permit, now), permit.counted, self.windows[place]
+        sent_since = minute.own.total - permit.total
+        later = self._later(permit, sent, sent_since) if sent_since and now > sent + JITTER else sent_since
         if place:
-            self._tell_longer(now)
-            counted = self._counted_longer(window, permit)
-            self._free = 0
-        elif not later and permit.kind is not PLAIN:
-            self._weigh(permit, window, said.used, now)
-        window.hear(permit.sent, counted, later, said.used, now, said.resets_in)
+            window = self.windows[place]
+            seen = self._longs.seen_by(window, permit, sent_since, now)
+            window.hear(seen, later, said.used, now, said.resets_in)
+            return
+        if not later and permit.kind is not PLAIN:
+            self._weigh(permit, said.used, now)
+        minute.hear(permit, later, said.used, now, said.resets_in)
 
-    def _counted_longer(self, window: Window, permit: Permit) -> Counted:
-        """Return what a longer window had counted of ours: what was sent since is known, what left it was little."""
-        own = window.own
-        most = own.units - (self._total - permit.total)
-        least = max(0, most - permit.counted.most + permit.counted.least)
-        return Counted(-1, least, most, own.dropped, own.refused, own.gone)
-
-    def _later(self, permit: Permit, now: float) -> int:
+    def _later(self, permit: Permit, sent: float, sent_since: int) -> int:
         """Return how many units were sent so soon after a request that they may have arrived before it."""
-        assert permit.sent is not None
-        if now > permit.sent + JITTER and self._total > permit.total:
-            later = self.windows[0].own.sent_between(permit.counted.number, permit.sent + JITTER)
-            if later is not None:
-                return later
-        return self._total - permit.total
+        later = self._minute.own.sent_between(permit.entry, sent + JITTER)
+        return sent_since if later is None else later
 
-    def _weigh(self, permit: Permit, window: Window, used: int, now: float) -> None:
+    def _weigh(self, permit: Permit, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""
-        assert permit.sent is not None
         if used < permit.units:  # the window holds this request at least
             self.weights.observe(permit.kind, used)
         if permit.refusals != self._all_refusals:  # what was sent isn't what was counted
             return
-        found = window.exactly(permit.sent, permit.counted, used, permit.place, now)
-        if found is None or permit.place - found.since > len(self._kinds) - (self._sent - permit.place):
+        found = self._minute.exactly(permit, used, now)
+        last = len(self._kinds) - (self._minute.own.next - 1 - permit.entry)
+        if found is None or found.requests > last:
             return
-        last = len(self._kinds) - (self._sent - permit.place)
-        kinds = Counter(islice(self._kinds, last - (permit.place - found.since), last))
+        kinds = Counter(islice(self._kinds, last - found.requests, last))
         believed = sum(self.weights.of(kind) * count for kind, count in kinds.items())
         if found.certain or found.units > believed:
             self.weights.observe_all(kinds, found.units)
@@ -387,39 +329,38 @@ class Pace:
         if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
             self._promote(said.tier)
         if said.limit is not None and self.windows[place].limit != said.limit:
-            self.windows[place].limit, self._free = said.limit, 0
+            self.windows[place].limit, self._longs.free = said.limit, 0
         return place
 
     def _window_of(self, said: Said) -> int:
-        if said.limit == self.windows[0].limit and said.tier == self.tier:
+        if said.limit == self._minute.limit and said.tier == self.tier:
             return 0
         limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
         return limits.index(said.limit) if said.limit in limits else 0
 
     def _promote(self, tier: str) -> None:
-        self.tier, self._free = tier, 0
+        self.tier, self._longs.free = tier, 0
         for window, limit in zip(self.windows, TIERS.get(tier, ()), strict=False):
             window.limit = limit
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the windows as they stand."""
-        self._tell_longer(now)
+        self._longs.tell(now)
         return {window.scope: window.state(now, self._pending_units) for window in self.windows}
 
     def dump(self) -> JSON:
         """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
         pending = [[number, since, units] for number, (since, units) in self._pending.items()]
-        return [[window.dump() for window in self.windows], pending, *(getattr(self, name) for name in _KEPT)]
+        return [self._minute.dump(), self._longs.dump(), pending, *(getattr(self, name) for name in _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
-        windows, pending, *kept = dumped
-        for window, each in zip(self.windows, windows, strict=True):
-            window.load(each)
+        minute, longs, pending, *kept = dumped
+        self._minute.load(minute)
+        self._longs.load(longs)
         self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
         self._pending_units = sum(units for _, units in self._pending.values())
         self._kinds.clear()
-        self._free = 0
         for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
             setattr(self, name, checked(value, kind, maybe=name in {"tier", "_leader"}))
 
@@ -427,7 +368,6 @@ class Pace:
 _KEPT: Final[dict[str, type]] = {
     "tier": str,
     "_number": int,
-    "_total": int,
     "_held": float,
     "_held_scope": str,
     "_leader": float,
@@ -441,8 +381,5 @@ _KEPT: Final[dict[str, type]] = {
     "_refused": float,
     "_refusals": int,
     "_all_refusals": int,
-    "_sent": int,
-    "_late": int,
-    "_told_longer": float,
 }
 """What else there is to know of a key's windows."""

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.permit import Permit
 from generor_async.rules.state import checked
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
@@ -24,7 +25,6 @@ __all__ = [
     "JITTER",
     "MINUTE",
     "SPANS",
-    "Counted",
     "Scope",
     "Window",
     "WindowState",
@@ -84,23 +84,6 @@ class WindowState:
         return self if self.resets_at is None else evolve(self, resets_at=self.resets_at + seconds)
 
 
-@define(eq=False)
-class Counted:
-    """What the server had counted of ours when one request arrived."""
-
-    number: int
-    """Of its entry."""
-    least: int
-    """How many units, at least; its own among them."""
-    most: int
-    dropped: int
-    """How many units had been seen to be forgotten before their time when it was sent."""
-    refused: int
-    """How many units had been refused when it was sent."""
-    gone: int
-    """How many units of ours had left the window when it was sent."""
-
-
 @frozen
 class Fall:
     """What came into the window from one answer that told exactly what it held to the next."""
@@ -108,8 +91,8 @@ class Fall:
     units: int
     certain: bool
     """Whether no others can have left in between."""
-    since: int
-    """How many requests of ours had been sent when the first of them was."""
+    requests: int
+    """How many requests of ours these were."""
 
 
 @define
@@ -130,11 +113,13 @@ class Window:
         ),
     )
     foreign: ForeignUsage = field(init=False, default=Factory(lambda self: ForeignUsage(self.span), takes_self=True))
+    left: int = field(default=0, init=False)
+    """How many units were left beside the request that was looked at last; below 0 where the window seemed full."""
     _heard: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer was believed last: what an earlier one says is stale."""
     _exact: tuple[int, int, int, int] | None = field(default=None, init=False)
     """The last answer that told exactly what the window held, of ours at least: the units that it named, those that had
-    left and had been dropped when its request was sent, and how many requests had been sent by then."""
+    left and had been dropped when its request was sent, and the number of its entry."""
     _begun: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer showed last that the window doesn't slide."""
     _refused: float = field(default=-math.inf, init=False)
@@ -148,11 +133,10 @@ class Window:
     _asked: float | None = field(default=None, init=False)
     """When a request left although the window seemed full, while it is neither answered nor taken for admitted."""
 
-    def blocked_until(self, now: float, pending: int, units: int, *, spare: int = 0, quick: bool, last: float) -> float:
-        """Return until when a request has to wait: `now` or sooner where it may leave.
+    def blocked_until(self, now: float, pending: int, units: int, spare: int) -> float:
+        """Return until when a request has to wait for room: `now` or sooner where it may leave.
 
-        `pending` are the units of ours that may leave and have not yet been sent, `spare` those that are to stay free,
-        `last` is when the last one was let go, and `quick` whether answers come soon.
+        `pending` are the units of ours that may leave and have not yet been sent, `spare` those that are to stay free.
         """
         limit = self.limit
         if limit is None:
@@ -160,13 +144,12 @@ class Window:
         own, foreign = self.own, self.foreign
         if own.next_end <= now or foreign.next_end <= now or self._asked is not None:
             self._refresh(now, pending)
-        ours = own.units + pending + spare + units
-        room = max(limit, units) - ours - foreign.units
-        within = self.share == 1 or ours <= max(units, math.floor(limit * self.share))
-        if within and room >= 0:
-            return self._in_turn(now, pending, room, quick=quick, last=last) if self.scope == "minute" else -math.inf
-        if not within:  # the rest is left to others, even where it is free
-            return own.next_end
+        ours = own.units + pending + units
+        self.left = left = max(limit, units) - ours - foreign.units
+        if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
+            return own.next_end  # the rest is left to others, even where it is free
+        if left >= spare:
+            return -math.inf
         if self._asked is not None:
             return min(own.next_end, foreign.next_end, self._asked + JITTER)
         return min(own.next_end, foreign.next_end, self._ask_at(units, own.units + pending))
@@ -178,33 +161,39 @@ class Window:
         self._refresh(now, 0)
         return max(0, math.floor(self.limit * self.share) - self.own.units - self.foreign.units - units)
 
-    def _in_turn(self, now: float, pending: int, room: int, *, quick: bool, last: float) -> float:
+    def in_turn(self, now: float, pending: int, quick: bool, last: float) -> float:
         """Return when a request may leave for which there is room.
 
         A refusal is to stop the rest, if others come: where there is little room, few are under way at once where
         answers come soon, or others were seen. Where answers take long, requests leave a moment apart in any case.
+        `last` is when the last one was let go, and `quick` whether answers come soon.
         """
-        assert self.limit is not None
-        crowded = now < self.foreign.seen + REMEMBERED
-        if room >= NEARLY * self.limit:
+        limit = self.limit
+        if limit is None:
+            return -math.inf
+        if self.left >= NEARLY * limit:
             if quick:
                 return -math.inf
-        elif quick or crowded:
-            most = SLOW_FLIGHT if not quick else max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
-            if now < self._refused + CAREFUL:
-                most = 1
-            return self.own.settles_at() if self.own.in_flight(now) + pending >= most else -math.inf
-        return last + min(GAP, GAP_PART * self.span / self.limit)
+        elif quick or now < self.foreign.seen + REMEMBERED:
+            flying = self.own.in_flight(now) + pending
+            return self.own.settles_at() if flying and flying >= self._most_at_once(now, quick) else -math.inf
+        return last + min(GAP, GAP_PART * self.span / limit)
+
+    def _most_at_once(self, now: float, quick: bool) -> int:
+        """Return how many units may be under way where there is little room."""
+        assert self.limit is not None
+        if now < self._refused + CAREFUL:
+            return 1
+        if not quick:
+            return SLOW_FLIGHT
+        crowded = now < self.foreign.seen + REMEMBERED
+        return max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
 
     def _ask_at(self, units: int, own: int) -> float:
         """Return when one request may find out whether there is room although the window seems full."""
         assert self.limit is not None
         guess = math.inf if own * 2 >= self.limit else max(self.foreign.expected_end(units), self._guess_from)
         return max(min(self._due, guess), self._ask_from)
-
-    def seems_full(self, pending: int, units: int) -> bool:
-        """Tell whether a request that may leave is one that finds out whether there is room."""
-        return self.limit is not None and self.own.units + pending + self.foreign.units + units > max(self.limit, units)
 
     def ask(self, now: float) -> bool:
         """Note that a request leaves although the window seems full; tell whether only a guess speaks for it."""
@@ -223,42 +212,47 @@ class Window:
             assert self.limit is not None
             self.foreign.lower_to(self.limit - self.own.units - pending)
 
-    def add(self, sent: float, units: int) -> Counted:
-        """Note that a request leaves."""
+    def add(self, permit: Permit, sent: float) -> None:
+        """Note that a request leaves, and in its permit what the window holds then."""
         own = self.own
         if own.next_end <= sent:
             own.forget(sent)
-        number = own.add(sent, units)
-        least = min(own.surely(sent) + units, own.units)
+        permit.least = own.surely(sent) + permit.units
+        permit.entry = own.add(sent, permit.units)
+        permit.most, permit.total = own.units, own.total
+        permit.dropped, permit.refused, permit.gone = own.dropped, own.refused, own.gone
         if sent >= self._due:
             self._due = math.inf
-        return Counted(number, least, own.units, own.dropped, own.refused, own.gone)
 
-    def exactly(self, sent: float, counted: Counted, total: int, number: int, now: float) -> Fall | None:
+    def exactly(self, permit: Permit, total: int, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
 
-        `number` counts the requests that had been sent with this one. None where this answer doesn't tell exactly, or
-        is the first that does, or where what it tells can't be compared.
+        None where this answer doesn't tell exactly, or is the first that does, or where what it tells can't be
+        compared.
         """
-        if sent < self._heard or counted.least != counted.most:
+        assert permit.sent is not None
+        if permit.sent < self._heard or permit.least != permit.most:
             return None
-        known, self._exact = self._exact, (total, counted.gone, counted.dropped, number)
-        if total < counted.least:  # it doesn't slide, and has begun anew
+        known, self._exact = self._exact, (total, permit.gone, permit.dropped, permit.entry)
+        if total < permit.least:  # it doesn't slide, and has begun anew
             self._exact = None
-        if known is None or self._exact is None or counted.dropped != known[2]:
+        if known is None or self._exact is None or permit.dropped != known[2]:
             return None
-        gone = counted.gone - known[1]  # by the weights that are believed: they would confirm themselves
-        return Fall(total - known[0] + gone, not gone and self.foreign.earliest_end > now, known[3])
+        gone = permit.gone - known[1]  # by the weights that are believed: they would confirm themselves
+        certain = not gone and self.foreign.earliest_end > now
+        return Fall(total - known[0] + gone, certain, permit.entry - known[3])
 
     def forget_exact(self) -> None:
         """Compare nothing with the answers so far: a request between them was not counted."""
         self._exact = None
 
-    def hear(self, sent: float, counted: Counted, later: int, total: int, now: float, resets_in: float | None) -> None:
+    def hear(self, permit: Permit, later: int, total: int, now: float, resets_in: float | None) -> None:
         """Learn from an answer how many units the window held when its request arrived.
 
         `later` are the units of ours that were sent so soon afterwards that they may have been counted before.
         """
+        sent = permit.sent
+        assert sent is not None
         if sent < self._heard:
             return
         since, self._heard = self._heard, sent
@@ -267,12 +261,12 @@ class Window:
         own, foreign = self.own, self.foreign
         if foreign.units:
             foreign.forget(now)
-        dropped = own.dropped - counted.dropped
-        most, least = total - counted.least + dropped, total - counted.most + dropped - later
-        most += own.refused - counted.refused
+        dropped = own.dropped - permit.dropped
+        most = total - permit.least + dropped + own.refused - permit.refused
+        least = total - permit.most + dropped - later
         if most < foreign.units:
             if most < 0:  # but for what has left in its time since
-                own.drop_oldest(-most - own.gone + counted.gone)
+                own.drop_oldest(-most - own.gone + permit.gone)
                 self._begun = sent
             foreign.lower_to(most)
         if least > 0 and sent > self._begun + JITTER:  # else it may have arrived before the window began anew

@@ -37,8 +37,6 @@ class Entry:
     base: float
     """When the server had counted the last of them, at the latest."""
     units: int
-    flying: bool
-    """Whether the server may not have counted it yet."""
 
 
 @define
@@ -50,6 +48,8 @@ class OwnUsage:
     """Requests that are sent within so many seconds are one entry; 0 keeps each by itself."""
     units: int = field(default=0, init=False)
     """How many units the server may still count; those that are older are taken away by `forget`."""
+    total: int = field(default=0, init=False)
+    """How many units were ever sent."""
     dropped: int = field(default=0, init=False)
     """How many units the server was seen to have forgotten before their time."""
     refused: int = field(default=0, init=False)
@@ -61,107 +61,150 @@ class OwnUsage:
     next_end: float = field(default=math.inf, init=False)
     """When the server must have forgotten the oldest; infinity where there is none."""
     _entries: deque[Entry] = field(factory=deque[Entry], init=False)
-    _first: int = field(default=0, init=False)
-    """The number of the first entry."""
+    """Their numbers follow one another."""
+    next: int = field(default=0, init=False)
+    """The number of the next entry."""
     _leaving: int = field(default=0, init=False)
-    """The number of the first entry that the server can't have forgotten when a request sent now arrives."""
+    """How many of the first entries the server may have forgotten when a request sent now arrives."""
     _leaving_units: int = field(default=0, init=False)
-    """The units from the first entry up to that one."""
-    _flights: deque[Entry] = field(factory=deque[Entry], init=False)
-    """Entries that may be under way, and some that were answered already, in the order of sending."""
+    """Their units."""
+    _flights: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
+    """Entries that the server may not have counted yet, by number and in the order of sending."""
     _flying: int = field(default=0, init=False)
-    """The units that are under way."""
+    """Their units."""
+    _lands: float = field(default=math.inf, init=False)
+    """When the first of them must have been counted, or sooner."""
 
     def add(self, sent: float, units: int) -> int:
         """Note a request, and return its entry's number.
 
         It is counted `JITTER` later at the latest, unless its answer comes sooner.
         """
+        if self.grain:
+            return self._add_to_last(sent, units)
+        number, base, entries = self.next, sent + JITTER, self._entries
+        entry = Entry(number, sent, base, units)
+        self.next = number + 1
+        self.units += units
+        self.total += units
+        if not entries:
+            self.next_end = base + self.span
+        entries.append(entry)
+        if not self._flights:
+            self._lands = base
+        self._flights[number] = entry
+        self._flying += units
+        return number
+
+    def _add_to_last(self, sent: float, units: int) -> int:
         entries = self._entries
         self.units += units
-        if self.grain and entries and sent < entries[-1].sent + self.grain:
-            entry = entries[-1]
-            entry.base, entry.units = sent + JITTER, entry.units + units
-            self._oldest()
-            return entry.number
-        entry = Entry(self._first + len(entries), sent, sent + JITTER, units, not self.grain)
-        if not entries:
-            self.next_end = entry.base + self.span
-        entries.append(entry)
-        if not self.grain:
-            self._flights.append(entry)
-            self._flying += units
-        return entry.number
+        self.total += units
+        if entries and sent < entries[-1].sent + self.grain:
+            last = entries[-1]
+            last.base, last.units = sent + JITTER, last.units + units
+        else:
+            entries.append(Entry(self.next, sent, sent + JITTER, units))
+            self.next += 1
+        self._oldest()
+        return self.next - 1
 
     def answered(self, number: int, now: float) -> None:
         """Note when the answer to the only request of an entry came."""
-        at = number - self._first
-        if self.grain or not 0 <= at < len(self._entries) or now >= (entry := self._entries[at]).base:
+        entry = self._flights.get(number)
+        if entry is None or now >= entry.base:
             return
+        del self._flights[number]
+        self._flying -= entry.units
         entry.base = now
-        if entry.flying:
-            entry.flying = False
-            self._flying -= entry.units
-        if not at:
+        if entry is self._entries[0]:
             self.next_end = now + self.span
 
     def remove(self, number: int, units: int) -> None:
         """Note that the server did not count a request; one that has left the window already stays so."""
-        entry = self._entry(number)
-        if entry is not None:
-            self.refused += self._take(entry, units)
-
-    def _take(self, entry: Entry, units: int) -> int:
-        """Take units out of an entry; return how many there were."""
-        units = min(units, entry.units)
-        entry.units -= units
-        self.units -= units
-        if entry.number < self._leaving:
-            self._leaving_units -= units
-        if entry.flying:
-            self._flying -= units
-        return units
+        at = self._place(number)
+        if at is not None:
+            self.refused += self._take(at, units)
 
     def remove_latest(self, units: int) -> None:
         """Note that the server did not count some of what was sent last."""
-        if self._entries:
-            self.remove(self._entries[-1].number, units)
+        self.remove(self.next - 1, units)
 
-    def _entry(self, number: int) -> Entry | None:
-        at = number - self._first
-        return self._entries[at] if 0 <= at < len(self._entries) else None
+    def _place(self, number: int) -> int | None:
+        """Return the place of an entry; None where it has left the window."""
+        at = number - self.next + len(self._entries)
+        return at if 0 <= at < len(self._entries) else None
+
+    def _take(self, at: int, units: int) -> int:
+        """Take units out of the entry at a place; return how many there were."""
+        entry = self._entries[at]
+        units = min(units, entry.units)
+        entry.units -= units
+        self.units -= units
+        if at < self._leaving:
+            self._leaving_units -= units
+        if entry.number in self._flights:
+            self._flying -= units
+        return units
 
     def forget(self, now: float) -> None:
         """Take away what the server must have forgotten."""
         while self.next_end <= now:
-            self.gone += self._entries[0].units
             self.last_end = self.next_end
-            self._drop(self._entries.popleft())
+            self.gone += self._drop_first()
+
+    def _drop_first(self) -> int:
+        """Take the first entry away; return its units."""
+        entries = self._entries
+        entry = entries.popleft()
+        units = entry.units
+        self.units -= units
+        if self._leaving:
+            self._leaving -= 1
+            self._leaving_units -= units
+        if self._flights and self._flights.pop(entry.number, None) is not None:
+            self._flying -= units
+        self.next_end = entries[0].base + self.span if entries else math.inf
+        return units
 
     def surely(self, sent: float) -> int:
         """Count the units that the server has counted for sure when a request that is sent now arrives."""
-        entries, since = self._entries, sent + JITTER - self.span
-        at = self._leaving - self._first
-        while at < len(entries) and entries[at].sent <= since:
-            self._leaving_units += entries[at].units
+        entries, since, at = self._entries, sent + JITTER - self.span, self._leaving
+        while at < len(entries) and (entry := entries[at]).sent <= since:
+            self._leaving_units += entry.units
             at += 1
-        self._leaving = self._first + at
-        self._land(sent)
-        return max(0, self.units - self._flying - self._leaving_units)
+        self._leaving = at
+        return self.units - self.in_flight(sent) - self._leaving_units
 
     def sent_between(self, number: int, until: float) -> int | None:
         """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""
-        if self._entry(number) is None:
+        at, units = self._place(number), 0
+        if at is None:
             return None
-        at, units = number - self._first + 1, 0
-        while at < len(self._entries) and (entry := self._entries[at]).sent <= until:
-            at, units = at + 1, units + entry.units
+        while (at := at + 1) < len(self._entries) and (entry := self._entries[at]).sent <= until:
+            units += entry.units
         return units
 
     def in_flight(self, now: float) -> int:
         """Count the units of which neither an answer nor its absence has told that they were not refused."""
-        self._land(now)
+        if now >= self._lands:
+            self._land(now)
         return self._flying
+
+    def _land(self, now: float) -> None:
+        flights = self._flights
+        while flights:
+            first = next(iter(flights.values()))
+            if first.base > now:
+                self._lands = first.base
+                return
+            del flights[first.number]
+            self._flying -= first.units
+        self._lands = math.inf
+
+    def settles_at(self) -> float:
+        """Return when the first of those in flight is taken for admitted."""
+        return next((entry.base for entry in self._flights.values()), math.inf)
 
     def drop_oldest(self, units: int) -> None:
         """Take away the oldest: the window holds less than all of ours, so it doesn't slide.
@@ -171,71 +214,46 @@ class OwnUsage:
         """
         sent = base = -math.inf
         for flying in (False, True):
-            for entry in self._entries:
+            for at, entry in enumerate(self._entries):
                 if units <= 0:
                     break
-                if entry.flying == flying and entry.units:
+                if (entry.number in self._flights) == flying and entry.units:
                     sent, base = max(sent, entry.sent), max(base, entry.base)
-                    taken = self._take(entry, entry.units)
+                    taken = self._take(at, entry.units)
                     self.dropped, units = self.dropped + taken, units - taken
         for entry in self._entries:
             if entry.sent > sent + JITTER:
                 break
             entry.base = max(entry.base, base)
-        self._sweep()
-
-    def settles_at(self) -> float:
-        """Return when the first of those in flight is taken for admitted."""
-        return self._flights[0].base if self._flights else math.inf
-
-    def _land(self, now: float) -> None:
-        flights = self._flights
-        while flights and (not (first := flights[0]).flying or first.base <= now):
-            if first.flying:
-                first.flying = False
-                self._flying -= first.units
-            flights.popleft()
-
-    def dump(self) -> JSON:
-        """Return what `load` takes."""
-        entries = [[each.sent, each.base, each.units, each.flying] for each in self._entries]
-        return [self._first, self.dropped, self.refused, self.gone, self.last_end, entries]
-
-    def load(self, dumped: Any) -> None:
-        """Take over what another has sent."""
-        first, dropped, refused, gone, last_end, entries = dumped
-        self._first, self.dropped, self.refused, self.gone = int(first), int(dropped), int(refused), int(gone)
-        self.last_end = float(last_end)
-        self._entries = deque(
-            Entry(self._first + at, float(sent), float(base), int(units), bool(flying))
-            for at, (sent, base, units, flying) in enumerate(entries)
-        )
-        self._flights = deque(each for each in self._entries if each.flying)
-        self.units = sum(each.units for each in self._entries)
-        self._flying = sum(each.units for each in self._flights)
-        self._leaving, self._leaving_units = self._first, 0
-        self._oldest()
-
-    def _drop(self, entry: Entry) -> None:
-        self.units -= entry.units
-        self._first += 1
-        if self._leaving > entry.number:
-            self._leaving_units -= entry.units
-        else:
-            self._leaving = self._first
-        if entry.flying:
-            entry.flying = False
-            self._flying -= entry.units
-        self._oldest()
-
-    def _sweep(self) -> None:
-        """Let go of entries at the front of which nothing is left."""
         while self._entries and not self._entries[0].units:
-            self._drop(self._entries.popleft())
+            self._drop_first()
         self._oldest()
 
     def _oldest(self) -> None:
         self.next_end = self._entries[0].base + self.span if self._entries else math.inf
+
+    def dump(self) -> JSON:
+        """Return what `load` takes."""
+        entries = [[each.sent, each.base, each.units, each.number in self._flights] for each in self._entries]
+        return [self.next, self.dropped, self.refused, self.gone, self.last_end, entries]
+
+    def load(self, dumped: Any) -> None:
+        """Take over what another has sent."""
+        number, dropped, refused, gone, last_end, entries = dumped
+        self.next, self.dropped, self.refused, self.gone = int(number), int(dropped), int(refused), int(gone)
+        self.last_end = float(last_end)
+        self._entries, self._flights = deque[Entry](), {}
+        for number, (sent, base, units, flying) in enumerate(entries, self.next - len(entries)):
+            entry = Entry(number, float(sent), float(base), int(units))
+            self._entries.append(entry)
+            if flying:
+                self._flights[number] = entry
+        self.units = sum(each.units for each in self._entries)
+        self.total = self.units + self.gone + self.dropped + self.refused
+        self._flying = sum(each.units for each in self._flights.values())
+        self._leaving = self._leaving_units = 0
+        self._lands = -math.inf
+        self._oldest()
 
 
 @define

@@ -1,0 +1,85 @@
+"""The windows of an hour and a day: they are full so seldom that they are looked at as seldom as can be."""
+
+import math
+from copy import copy
+from typing import Any, Final
+
+from attrs import define, field
+
+from generor_async.rules.permit import Permit
+from generor_async.rules.state import checked
+from generor_async.rules.window import PLENTY, Scope, Window
+from generor_async.values import JSON
+
+__all__ = ["LongWindows"]
+
+TOLD_EVERY: Final = 1.0
+"""Seconds for which what was sent is put together."""
+
+
+@define
+class LongWindows:
+    """All windows of a key but the minute's; there may be none."""
+
+    windows: tuple[Window, ...]
+    free: int = field(default=0, init=False)
+    """How many units may leave before they are looked at again."""
+    _late: int = field(default=0, init=False)
+    """Units that they haven't been told of yet."""
+    _told: float = field(default=-math.inf, init=False)
+    """When they were told last."""
+
+    def blocked_until(self, now: float, pending: int, units: int) -> tuple[float, Scope]:
+        """Return which window lets a request wait longest, and until when; see `Window.blocked_until`."""
+        self.tell(now)
+        longest: tuple[float, Scope] = -math.inf, "hour"
+        for window in self.windows:
+            until = window.blocked_until(now, pending, units, 0)
+            if until > longest[0]:
+                longest = until, window.scope
+        self.free = min((window.room(now, pending) for window in self.windows), default=PLENTY)
+        return longest
+
+    def sent(self, units: int, now: float) -> None:
+        """Note that units leave."""
+        self._late += units
+        if now >= self._told + TOLD_EVERY:
+            self._told = now
+            self.tell(now)
+
+    def tell(self, now: float) -> None:
+        """Let the windows know of what was sent of late."""
+        if self._late:
+            for window in self.windows:
+                window.own.forget(now)
+                window.own.add(now, self._late)
+            self._late = 0
+
+    def seen_by(self, window: Window, permit: Permit, sent_since: int, now: float) -> Permit:
+        """Return the permit that one of these windows would have given: little can have left it since."""
+        self.tell(now)
+        self.free = 0
+        own, seen = window.own, copy(permit)
+        seen.most = own.units - sent_since
+        seen.least = max(0, seen.most - permit.most + permit.least)
+        seen.dropped, seen.refused, seen.gone = own.dropped, own.refused, own.gone
+        return seen
+
+    def refused(self, permit: Permit, now: float) -> None:
+        """Note that the server did not count a request."""
+        self.free = 0
+        self.tell(now)
+        if permit.sent is not None:
+            for window in self.windows:
+                window.own.remove_latest(permit.units)
+
+    def dump(self) -> JSON:
+        """Return what `load` takes."""
+        return [self._late, self._told, [window.dump() for window in self.windows]]
+
+    def load(self, dumped: Any) -> None:
+        """Take over what another knew."""
+        late, told, windows = dumped
+        self.free, self._late, self._told = 0, checked(late, int), checked(told, float)
+        for window, each in zip(self.windows, windows, strict=True):
+            window.load(each)
