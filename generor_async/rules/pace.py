@@ -289,21 +289,21 @@ class Pace:
             place = self._limits(said, sent)
         if said.used is None:
             return
-        sent_since = minute.own.total - permit.total
-        later = self._later(permit, sent, sent_since) if sent_since and now > sent + JITTER else sent_since
+        later = 0 if minute.own.next == permit.entry + 1 else self._later(permit, sent, now)
         if place:
             window = self.windows[place]
-            seen = self._longs.seen_by(window, permit, sent_since, now)
+            seen = self._longs.seen_by(window, permit, minute.own.total - permit.total, now)
             window.hear(seen, later, said.used, now, said.resets_in)
             return
         if not later and permit.kind is not PLAIN:
             self._weigh(permit, said.used, now)
         minute.hear(permit, later, said.used, now, said.resets_in)
 
-    def _later(self, permit: Permit, sent: float, sent_since: int) -> int:
+    def _later(self, permit: Permit, sent: float, now: float) -> int:
         """Return how many units were sent so soon after a request that they may have arrived before it."""
-        later = self._minute.own.sent_between(permit.entry, sent + JITTER)
-        return sent_since if later is None else later
+        own = self._minute.own
+        later = own.sent_between(permit.entry, sent + JITTER) if now > sent + JITTER else None
+        return own.total - permit.total if later is None else later
 
     def _weigh(self, permit: Permit, used: int, now: float) -> None:
         """Learn what requests weigh, from what came into the window since the last answer that told it exactly."""

@@ -31,7 +31,10 @@ class Permit:
     """How many units had been refused."""
     gone: int = field(init=False)
     """How many units had left the window in their time."""
-    total: int = field(init=False)
-    """How many units had ever been sent, with its own."""
     refusals: int = field(init=False)
     """How many requests had ever been refused."""
+
+    @property
+    def total(self) -> int:
+        """How many units had ever been sent, with its own."""
+        return self.most + self.gone + self.dropped + self.refused

@@ -142,10 +142,12 @@ class Window:
         if limit is None:
             return -math.inf
         own, foreign = self.own, self.foreign
-        if own.next_end <= now or foreign.next_end <= now or self._asked is not None:
+        if own.next_end <= now:
+            own.forget(now)
+        if foreign.units or self._asked is not None:
             self._refresh(now, pending)
         ours = own.units + pending + units
-        self.left = left = max(limit, units) - ours - foreign.units
+        self.left = left = (limit if units == 1 else max(limit, units)) - ours - foreign.units
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_end  # the rest is left to others, even where it is free
         if left >= spare:
@@ -175,8 +177,10 @@ class Window:
             if quick:
                 return -math.inf
         elif quick or now < self.foreign.seen + REMEMBERED:
-            flying = self.own.in_flight(now) + pending
-            return self.own.settles_at() if flying and flying >= self._most_at_once(now, quick) else -math.inf
+            own = self.own
+            if own.flying + pending and own.in_flight(now) + pending >= self._most_at_once(now, quick):
+                return own.settles_at()
+            return -math.inf
         return last + min(GAP, GAP_PART * self.span / limit)
 
     def _most_at_once(self, now: float, quick: bool) -> int:
@@ -219,7 +223,7 @@ class Window:
             own.forget(sent)
         permit.least = own.surely(sent) + permit.units
         permit.entry = own.add(sent, permit.units)
-        permit.most, permit.total = own.units, own.total
+        permit.most = own.units
         permit.dropped, permit.refused, permit.gone = own.dropped, own.refused, own.gone
         if sent >= self._due:
             self._due = math.inf

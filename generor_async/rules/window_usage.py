@@ -48,8 +48,6 @@ class OwnUsage:
     """Requests that are sent within so many seconds are one entry; 0 keeps each by itself."""
     units: int = field(default=0, init=False)
     """How many units the server may still count; those that are older are taken away by `forget`."""
-    total: int = field(default=0, init=False)
-    """How many units were ever sent."""
     dropped: int = field(default=0, init=False)
     """How many units the server was seen to have forgotten before their time."""
     refused: int = field(default=0, init=False)
@@ -70,10 +68,15 @@ class OwnUsage:
     """Their units."""
     _flights: dict[int, Entry] = field(factory=dict[int, Entry], init=False)
     """Entries that the server may not have counted yet, by number and in the order of sending."""
-    _flying: int = field(default=0, init=False)
-    """Their units."""
+    flying: int = field(default=0, init=False)
+    """Their units; or more, where `in_flight` was not asked of late."""
     _lands: float = field(default=math.inf, init=False)
     """When the first of them must have been counted, or sooner."""
+
+    @property
+    def total(self) -> int:
+        """How many units were ever sent."""
+        return self.units + self.gone + self.dropped + self.refused
 
     def add(self, sent: float, units: int) -> int:
         """Note a request, and return its entry's number.
@@ -86,20 +89,18 @@ class OwnUsage:
         entry = Entry(number, sent, base, units)
         self.next = number + 1
         self.units += units
-        self.total += units
         if not entries:
             self.next_end = base + self.span
         entries.append(entry)
         if not self._flights:
             self._lands = base
         self._flights[number] = entry
-        self._flying += units
+        self.flying += units
         return number
 
     def _add_to_last(self, sent: float, units: int) -> int:
         entries = self._entries
         self.units += units
-        self.total += units
         if entries and sent < entries[-1].sent + self.grain:
             last = entries[-1]
             last.base, last.units = sent + JITTER, last.units + units
@@ -115,7 +116,7 @@ class OwnUsage:
         if entry is None or now >= entry.base:
             return
         del self._flights[number]
-        self._flying -= entry.units
+        self.flying -= entry.units
         entry.base = now
         if entry is self._entries[0]:
             self.next_end = now + self.span
@@ -144,28 +145,23 @@ class OwnUsage:
         if at < self._leaving:
             self._leaving_units -= units
         if entry.number in self._flights:
-            self._flying -= units
+            self.flying -= units
         return units
 
     def forget(self, now: float) -> None:
         """Take away what the server must have forgotten."""
+        entries = self._entries
+        if now >= self._lands:
+            self._land(now)
         while self.next_end <= now:
             self.last_end = self.next_end
-            self.gone += self._drop_first()
-
-    def _drop_first(self) -> int:
-        """Take the first entry away; return its units."""
-        entries = self._entries
-        entry = entries.popleft()
-        units = entry.units
-        self.units -= units
-        if self._leaving:
-            self._leaving -= 1
-            self._leaving_units -= units
-        if self._flights and self._flights.pop(entry.number, None) is not None:
-            self._flying -= units
-        self.next_end = entries[0].base + self.span if entries else math.inf
-        return units
+            units = entries.popleft().units
+            self.units -= units
+            self.gone += units
+            if self._leaving:
+                self._leaving -= 1
+                self._leaving_units -= units
+            self.next_end = entries[0].base + self.span if entries else math.inf
 
     def surely(self, sent: float) -> int:
         """Count the units that the server has counted for sure when a request that is sent now arrives."""
@@ -174,7 +170,9 @@ class OwnUsage:
             self._leaving_units += entry.units
             at += 1
         self._leaving = at
-        return self.units - self.in_flight(sent) - self._leaving_units
+        if sent >= self._lands:
+            self._land(sent)
+        return self.units - self.flying - self._leaving_units
 
     def sent_between(self, number: int, until: float) -> int | None:
         """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""
@@ -189,7 +187,7 @@ class OwnUsage:
         """Count the units of which neither an answer nor its absence has told that they were not refused."""
         if now >= self._lands:
             self._land(now)
-        return self._flying
+        return self.flying
 
     def _land(self, now: float) -> None:
         flights = self._flights
@@ -199,7 +197,7 @@ class OwnUsage:
                 self._lands = first.base
                 return
             del flights[first.number]
-            self._flying -= first.units
+            self.flying -= first.units
         self._lands = math.inf
 
     def settles_at(self) -> float:
@@ -226,7 +224,8 @@ class OwnUsage:
                 break
             entry.base = max(entry.base, base)
         while self._entries and not self._entries[0].units:
-            self._drop_first()
+            self._flights.pop(self._entries.popleft().number, None)
+            self._leaving = max(0, self._leaving - 1)
         self._oldest()
 
     def _oldest(self) -> None:
@@ -249,8 +248,7 @@ class OwnUsage:
             if flying:
                 self._flights[number] = entry
         self.units = sum(each.units for each in self._entries)
-        self.total = self.units + self.gone + self.dropped + self.refused
-        self._flying = sum(each.units for each in self._flights.values())
+        self.flying = sum(each.units for each in self._flights.values())
         self._leaving = self._leaving_units = 0
         self._lands = -math.inf
         self._oldest()
