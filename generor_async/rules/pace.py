@@ -207,12 +207,12 @@ class Pace:
         permit.sent = now
         if self._pending.pop(permit.number, None) is not None:
             self._pending_units -= permit.units
-        permit.refusals = self._all_refusals
         if permit.kind is not PLAIN:
+            permit.refusals = self._all_refusals
             self._kinds.append(permit.kind)
             if len(self._kinds) > KINDS_KEPT:
                 self._kinds.popleft()
-        self._minute.add(permit, now)
+        self._minute.own.sent(permit, now)
         if self._longs.windows:
             self._longs.sent(permit.units, now)
 

@@ -31,8 +31,8 @@ class Permit:
     """How many units had been refused."""
     gone: int = field(init=False)
     """How many units had left the window in their time."""
-    refusals: int = field(init=False)
-    """How many requests had ever been refused."""
+    refusals: int = field(default=0, init=False)
+    """How many requests had ever been refused; only of requests of which it is asked what they weigh."""
 
     @property
     def total(self) -> int:

@@ -197,12 +197,17 @@ class Window:
         """Return when one request may find out whether there is room although the window seems full."""
         assert self.limit is not None
         guess = math.inf if own * 2 >= self.limit else max(self.foreign.expected_end(units), self._guess_from)
-        return max(min(self._due, guess), self._ask_from)
+        return max(min(self._next_due, guess), self._ask_from)
+
+    @property
+    def _next_due(self) -> float:
+        """When the server says that the next place becomes free; what was sent since may have taken it."""
+        return self._due if self.own.latest < self._due else math.inf
 
     def ask(self, now: float) -> bool:
         """Note that a request leaves although the window seems full; tell whether only a guess speaks for it."""
         self._asked = now
-        guessed = now < self._due
+        guessed = now < self._next_due
         if not guessed:
             self._due = math.inf
         return guessed
@@ -215,18 +220,6 @@ class Window:
             self._asked = None
             assert self.limit is not None
             self.foreign.lower_to(self.limit - self.own.units - pending)
-
-    def add(self, permit: Permit, sent: float) -> None:
-        """Note that a request leaves, and in its permit what the window holds then."""
-        own = self.own
-        if own.next_end <= sent:
-            own.forget(sent)
-        permit.least = own.surely(sent) + permit.units
-        permit.entry = own.add(sent, permit.units)
-        permit.most = own.units
-        permit.dropped, permit.refused, permit.gone = own.dropped, own.refused, own.gone
-        if sent >= self._due:
-            self._due = math.inf
 
     def exactly(self, permit: Permit, total: int, now: float) -> Fall | None:
         """Return what has come since the last answer that told exactly what the window held.
@@ -340,7 +333,7 @@ class Window:
         """Return the window as it stands."""
         self._refresh(now, pending)
         used = self.own.units + pending + self.foreign.units
-        end = min(self.own.next_end, self.foreign.next_end, max(now, self._due))
+        end = min(self.own.next_end, self.foreign.next_end, max(now, self._next_due))
         return WindowState(
             scope=self.scope,
             limit=self.limit,

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from generor_async.rules.permit import Permit
 from generor_async.values import JSON
 
 __all__ = ["GRAINS", "JITTER", "ForeignUsage", "OwnUsage"]
@@ -72,6 +73,11 @@ class OwnUsage:
     """Their units; or more, where `in_flight` was not asked of late."""
     _lands: float = field(default=math.inf, init=False)
     """When the first of them must have been counted, or sooner."""
+
+    @property
+    def latest(self) -> float:
+        """When the last request was sent, or the first of its entry."""
+        return self._entries[-1].sent if self._entries else -math.inf
 
     @property
     def total(self) -> int:
@@ -163,8 +169,10 @@ class OwnUsage:
                 self._leaving_units -= units
             self.next_end = entries[0].base + self.span if entries else math.inf
 
-    def surely(self, sent: float) -> int:
-        """Count the units that the server has counted for sure when a request that is sent now arrives."""
+    def sent(self, permit: Permit, sent: float) -> None:
+        """Note that a request leaves, and in its permit what the server will have counted when it arrives."""
+        if self.next_end <= sent:
+            self.forget(sent)
         entries, since, at = self._entries, sent + JITTER - self.span, self._leaving
         while at < len(entries) and (entry := entries[at]).sent <= since:
             self._leaving_units += entry.units
@@ -172,7 +180,10 @@ class OwnUsage:
         self._leaving = at
         if sent >= self._lands:
             self._land(sent)
-        return self.units - self.flying - self._leaving_units
+        permit.least = self.units - self.flying - self._leaving_units + permit.units
+        permit.entry = self.add(sent, permit.units)
+        permit.most = self.units
+        permit.dropped, permit.refused, permit.gone = self.dropped, self.refused, self.gone
 
     def sent_between(self, number: int, until: float) -> int | None:
         """Count the units that were sent after an entry, and up to a moment; None where it is forgotten already."""

@@ -9,6 +9,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generor_async.rules.permit import Permit
 from generor_async.rules.window_usage import GRAINS, JITTER, PARTS, ForeignUsage, OwnUsage
 from generor_async.values import is_array
 
@@ -96,10 +97,11 @@ def test_what_the_server_has_counted_for_sure_is_never_overestimated(
         now += later
         usage.forget(now)
         if what == "add":
-            usage.add(now, units)
+            sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
+            usage.sent(permit := Permit(1, units=units), now)
             sent.append((now, units))
-        sure = sum(n for at, n in sent if at + JITTER <= now and at > now + JITTER - SPAN)
-        assert 0 <= usage.surely(now) <= sure
+            assert units <= permit.least <= sure + units
+            assert permit.least <= permit.most == usage.units
 
 
 @given(steps)
