@@ -24,16 +24,17 @@ from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES, Output
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
-from generor_async.errors import GenerorAsyncError, InvalidRequestError
+from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
 from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import GenerateProgress, is_array, is_object, maybe
+from generor_async.values import GenerateProgress, KeyCheck, is_array, is_object, maybe, read_rate_limit
 
 __all__ = ["AsyncGeneror"]
 
@@ -155,6 +156,34 @@ class AsyncGeneror(Client):
         if known is None or known.longest <= endpoint.timeout:
             return operation
         return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))
+
+    async def check(self) -> KeyCheck:
+        """Find out whether the key is good, at no cost: the caller's own profile is looked at.
+
+        A key whose scopes don't let it read is good as well: its 403 proves it (documented).
+
+        Raises:
+            MissingAPIKeyError: there is none.
+            AuthenticationError: it is not good.
+            NotFoundError: the API isn't at `base_url`.
+        """
+        known: dict[str, Any] = {"api": "generor", "base_url": self._session.base_url}
+        try:
+            profile = await self.users.me()
+        except PermissionDeniedError as error:
+            if error.code != "FORBIDDEN":
+                raise
+            return KeyCheck(**known, may_read=False, rate_limit=read_rate_limit(error.headers))
+        except NotFoundError as error:
+            error.advice = f"Check base_url: no Generor API is there; the vendor's own is {GENEROR.base_url}"
+            raise
+        credits_ = profile.credits
+        return KeyCheck(
+            **known,
+            account=profile.username,
+            credits=None if credits_ is None else credits_.total,
+            rate_limit=response_of(profile).rate_limit,
+        )
 
     async def download(
         self,

@@ -21,17 +21,24 @@ from generor_async.engine.contents import Source, opened
 from generor_async.engine.downloads import MAX_BYTES, Output, Progress
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
 from generor_async.engine.options import Options
+from generor_async.engine.pages import response_of
 from generor_async.engine.session import Session
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import following, naming
 from generor_async.engine.uploads import Calls, Uploads, UploadTold
-from generor_async.errors import DownloadError, GenerationFailedError, GenerorAsyncError, InvalidRequestError
+from generor_async.errors import (
+    DownloadError,
+    GenerationFailedError,
+    GenerorAsyncError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from generor_async.rules import arguments, lifecycle
 from generor_async.rules.headers import http_date
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Operation, segment
-from generor_async.values import UNSET, maybe, response_to
+from generor_async.values import UNSET, KeyCheck, maybe, response_to
 
 __all__ = ["AsyncLuma", "Files", "Generations", "Job"]
 
@@ -91,6 +98,26 @@ class AsyncLuma(Client):
             self._jobs = JobWatch(self._session, self._options, _JOBS, backlog=self._session.backlog)
         self.generations = Generations(self, self._jobs)
         self.files = Files(self, self._session, self._options, self._uploads)
+
+    async def check(self) -> KeyCheck:
+        """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
+
+        Raises:
+            AuthenticationError: it is not, or not for this API.
+            PermissionDeniedError: its client is suspended or deactivated.
+            NotFoundError: the API isn't at `base_url`.
+        """
+        try:
+            answer = response_of(await self.files.list(limit=1).first_page())
+        except NotFoundError as error:
+            error.advice = f"Check base_url: no Luma Agents API is there; the vendor's own is {LUMA.base_url}"
+            raise
+        return KeyCheck(
+            api="luma",
+            base_url=self._session.base_url,
+            api_version=answer.api_version,
+            rate_limit=answer.rate_limit,
+        )
 
     async def download(
         self,

@@ -454,4 +454,4 @@ def test_nothing_else_is_to_be_seen() -> None:
 def test_a_client_shows_only_resources_and_methods(api: str, table: tuple[Call, ...]) -> None:
     resources = {call.name.partition(".")[0] for call in table}
     public = {name for name in dir(client_of(api)) if not name.startswith("_")}
-    assert public == resources | {"close", "download", "rate_limits", "request", "send", "with_options"}
+    assert public == resources | {"check", "close", "download", "rate_limits", "request", "send", "with_options"}

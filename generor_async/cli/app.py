@@ -12,6 +12,7 @@ from rich.console import Console
 from generor_async.cli import batch, call
 from generor_async.cli import demo as demonstration
 from generor_async.cli import simulate as simulation
+from generor_async.cli.check import check
 from generor_async.cli.endings import BAD_USE, INTERRUPTED, stop
 from generor_async.errors import GenerorAsyncError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 app.add_typer(batch.commands, name="batch")
 app.add_typer(call.commands, name="call")
+app.command()(check)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import os
 from typing import TypeVar
 
 from generor_async.errors import InvalidRequestError, MissingAPIKeyError
-from generor_async.rules import arguments, urls
+from generor_async.rules import arguments, older_api, urls
 from generor_async.rules.vendors import Vendor
 from generor_async.values import Masked, Secret
 
@@ -55,10 +55,8 @@ def _wrong_key(vendor: Vendor, key: Secret, base_url: str) -> tuple[str, str] | 
             "Copy the key again, and strip what came with it (a file's last newline, for example)",
         )
     if base_url == vendor.base_url and not text.startswith(vendor.key_prefix):
-        return (
-            f"the API key does not start with {vendor.key_prefix}",
-            f"Check that it is a key of this API; keys are made {vendor.key_source}",
-        )
+        advice = f"Check that it is a key of this API; keys are made {vendor.key_source}"
+        return f"the API key does not start with {vendor.key_prefix}", older_api.advice_on_key(vendor, text) or advice
     return None
 
 
@@ -86,6 +84,8 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     except ValueError as error:
         advice = f"The API's own is {vendor.base_url}"
         raise InvalidRequestError(source, f"{source} {base_url[:200]!r}: {error}", advice=advice) from None
+    if advice := older_api.advice_on_address(vendor, base_url):
+        raise InvalidRequestError(source, f"{base_url} is not the address of this API", advice=advice)
     host = url.host or ""
     if url.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise InvalidRequestError(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import older_api
 from generor_async.values import JSON, MediaRef, Unset, is_object
 
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
@@ -107,8 +108,10 @@ def _video(video: JSON) -> None:
 
 def _keyframes(owner: JSON, name: str) -> None:
     if is_object(owner):
-        if not isinstance(owner.get("keyframes") or (), Sequence):
-            raise InvalidRequestError(f"{name}.keyframes", f"{name}.keyframes must be a list")
+        frames = owner.get("keyframes") or ()
+        if not isinstance(frames, Sequence):
+            advice = older_api.ADVICE_ON_KEYFRAMES if is_object(frames) and "frame0" in frames else ""
+            raise InvalidRequestError(f"{name}.keyframes", f"{name}.keyframes must be a list", advice=advice)
         for index, frame in enumerate(owner.get("keyframes") or ()):
             _media(frame, f"{name}.keyframes[{index}]")
 

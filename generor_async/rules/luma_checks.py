@@ -15,6 +15,7 @@ from attrs import frozen
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import addresses, media_types
 from generor_async.rules.image_size import Read, dimensions, is_animated_gif
+from generor_async.rules.older_api import ADVICE_ON_KEYFRAMES
 from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["LARGEST_VIDEO", "Remark", "refuse", "remarks"]
@@ -279,9 +280,8 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _Rule(
         "older_api",
         "measured",
-        lambda it: "keyframes" in it.body or is_object(it.video.get("keyframes")),
-        "keyframes with frame0 and frame1 are of the vendor's older API, Dream Machine. Here video takes start_frame"
-        " and end_frame, or keyframes with keyframe_indexes",
+        lambda it: "keyframes" in it.body,
+        ADVICE_ON_KEYFRAMES,
     ),
 )
 

@@ -34,7 +34,7 @@ from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, Twin
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, KeyCheck, Priority, Secret, Unset
 
 __all__ = [
     "ApiKeysResource",
@@ -1574,6 +1574,18 @@ class Generor(Client[AsyncGeneror]):
         longer than the 900 seconds that it has anyway.
         """
         return self._bridge.run(self._half.send(operation))
+
+    def check(self) -> KeyCheck:
+        """Find out whether the key is good, at no cost: the caller's own profile is looked at.
+
+        A key whose scopes don't let it read is good as well: its 403 proves it (documented).
+
+        Raises:
+            MissingAPIKeyError: there is none.
+            AuthenticationError: it is not good.
+            NotFoundError: the API isn't at `base_url`.
+        """
+        return self._bridge.run(self._half.check())
 
     def download(
         self,

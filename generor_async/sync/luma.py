@@ -30,7 +30,19 @@ from generor_async.luma import Job as AsyncJob
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, Twin, halves, streamed, wrapped
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, MediaRef, Priority, Secret, Unset
+from generor_async.values import (
+    JSON,
+    UNSET,
+    Clock,
+    Conduct,
+    Event,
+    GenerateProgress,
+    KeyCheck,
+    MediaRef,
+    Priority,
+    Secret,
+    Unset,
+)
 
 __all__ = ["Files", "Generations", "Job", "Luma"]
 T = TypeVar("T")
@@ -552,6 +564,16 @@ class Luma(Client[AsyncLuma]):
     def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
         return self._bridge.run(self._half.send(operation))
+
+    def check(self) -> KeyCheck:
+        """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
+
+        Raises:
+            AuthenticationError: it is not, or not for this API.
+            PermissionDeniedError: its client is suspended or deactivated.
+            NotFoundError: the API isn't at `base_url`.
+        """
+        return self._bridge.run(self._half.check())
 
     def download(
         self,

@@ -1,5 +1,6 @@
 """The ground that everything stands on: values without behaviour of their own, and the seams."""
 
+from generor_async.values.check import KeyCheck
 from generor_async.values.events import (
     AttemptEnded,
     AttemptStarted,
@@ -49,6 +50,7 @@ __all__ = [
     "JobEnded",
     "JobPolled",
     "JobSubmitted",
+    "KeyCheck",
     "Masked",
     "MediaRef",
     "Misshapen",

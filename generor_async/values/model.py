@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeGuard, TypeVar
 
 from attrs import define, field, frozen
 
@@ -76,6 +76,20 @@ class Model:
         """The fields of `raw` that this class does not declare, read-only."""
         raw = self.raw if is_object(self.raw) else {}
         return MappingProxyType({key: value for key, value in raw.items() if key not in self.wire_names})
+
+    if not TYPE_CHECKING:  # type checkers are to find what isn't there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what a field is called here that another API of the vendor's has."""
+            kind = type(self).__name__
+            hint = _OTHERWISE.get((kind, name), "")
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name, obj=self)
+
+
+_OTHERWISE: Final = {
+    ("Generation", "assets"): ": that is a field of Dream Machine, the vendor's older API; here it is output[0].url",
+}
+"""Fields that are mistaken for others (measured, by public repositories), by model and name."""
 
 
 def maybe(value: T) -> T | None:

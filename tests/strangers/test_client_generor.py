@@ -181,3 +181,11 @@ async def test_a_private_creation_is_shown_to_its_owner_alone() -> None:
         creation_id = result.creations[0].creation_id
         assert (await generor.creations.get(creation_id)).creation_id == creation_id
         assert await generor.creations.list_public().collect() == []
+
+
+@virtual
+async def test_a_key_is_checked_with_what_the_account_has() -> None:
+    async with server_of() as server, generor_of(server) as generor:
+        found = await generor.check()
+        assert (found.api, found.may_read) == ("generor", True)
+        assert found.credits == (await generor.credits.balance()).total

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from generor_async import (
+    AsyncLuma,
     AuthenticationError,
     BadRequestError,
     BudgetExhaustedError,
@@ -217,3 +218,14 @@ async def test_a_firewall_that_dislikes_python_lets_the_client_look() -> None:
     async with server_of(firewall=True) as server, luma_of(server) as luma:
         generation = await luma.generations.run(prompt="a chair")
         check_charges(server, [generation.id])
+
+
+@virtual
+async def test_a_key_is_checked_at_no_cost_and_one_that_is_no_good_is_told() -> None:
+    async with server_of() as server, luma_of(server) as luma:
+        found = await luma.check()
+        assert (found.api, found.base_url, found.may_read) == ("luma", server.luma_url, True)
+        async with AsyncLuma("luma-api-nobodys", base_url=server.luma_url) as other:
+            with pytest.raises(AuthenticationError):
+                await other.check()
+        assert not server.charges
