@@ -1,7 +1,7 @@
 """`generor check`: is the key good, at no cost."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from attrs import asdict
@@ -34,6 +34,6 @@ def check(
 
 
 async def _checked(api: str, base_url: str | None, timeout: float | None) -> KeyCheck:
-    given = {"base_url": base_url, "timeout": timeout}
-    async with opened(api, **{name: value for name, value in given.items() if value is not None}) as client:
+    options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+    async with opened(api, base_url=base_url, **options) as client:
         return await client.check()
