@@ -354,6 +354,11 @@ def _foreign_advice(context: Context, reply: Reply, body: JSON) -> str:
     said = "" if isinstance(body, str) else words.said(body)
     if status in _PLAIN or (said and 400 <= status < 500):
         return vendor.advise(status, said, context.endpoint.method)
+    if status == 403:
+        return (
+            "A firewall before the API has refused it, which knows neither your key nor the call; try again, or from"
+            " another network"
+        )
     if status >= 500:
         return "A gateway before the API failed; try again later"
     return f"Check base_url: the API is at {vendor.base_url}"

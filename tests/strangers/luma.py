@@ -1,11 +1,14 @@
 """The Luma Agents API: who may call, which limit stops a request, and what is answered."""
 
+from collections import Counter
+
 import attrs
 
 from strangers.limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
 from strangers.luma_checks import credits_of, find_problem, model_of, type_of
 from strangers.luma_files import Files
 from strangers.luma_jobs import Job, Jobs
+from strangers.odd import ODD
 from strangers.records import Answer, Arrival, Books
 from strangers.storage import Storage
 from strangers.worlds import LumaWorld, Others
@@ -41,6 +44,7 @@ class Luma:
         self._files = Files(world, books, storage)
         self._jobs = Jobs(world, books, storage)
         self._holding: list[Job] = []
+        self._looks = Counter[str]()
         self._crowd = Crowd(world, self.send_other, self._fill)
 
     def settle(self, now: float) -> None:
@@ -187,7 +191,11 @@ class Luma:
             return _error(404, "Generation not found")
         if job.ends <= seen.at and job.polled_at_end is None:
             job.polled_at_end = seen.at
-        return Answer(body=self._jobs.show(job, seen.at))
+        shown, number = self._jobs.show(job, seen.at), self._looks[name]
+        self._looks[name] += 1
+        if number < len(self.world.odd_looks) and self.world.odd_looks[number]:
+            return ODD[self.world.odd](shown)
+        return Answer(body=shown)
 
     def send_other(self, now: float, others: Others) -> float | None:
         """Let another user send one request; return the wait that a refusal asks for."""

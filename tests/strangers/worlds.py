@@ -138,6 +138,7 @@ class LumaWorld(World):
     ``account``: state of key and client, for the 401 and 403 of the documents.
     ``late_wording``: texts of 402, 413 and 503 as on later pages.
     ``firewall``: answers 403 and HTML to GETs whose User-Agent begins with Python (measured once).
+    ``odd``, ``odd_looks``: those looks at each job are answered in one of the ways of ``odd.py``.
     """
 
     per_minute: int = 30
@@ -159,6 +160,8 @@ class LumaWorld(World):
     account: Literal["active", "suspended", "deactivated", "revoked", "expired"] = "active"
     late_wording: bool = False
     firewall: bool = False
+    odd: str = ""
+    odd_looks: tuple[bool, ...] = ()
 
 
 TIERS: Mapping[str, tuple[int, int, int]] = {
