@@ -3,6 +3,7 @@
     GenerorAsyncError
     ├── APIError                              a call failed
     │   ├── APIConnectionError                no whole answer came
+    │   │   ├── ClientClosedError             the client was closed before or during the call
     │   │   └── APITimeoutError               (also TimeoutError)
     │   ├── ResponseShapeError                the call took effect; its answer can't be read
     │   ├── OutcomeUnknownError               a plain or billing call that may or may not have taken effect
@@ -45,6 +46,7 @@ __all__ = [
     "BadGatewayError",
     "BadRequestError",
     "BudgetExhaustedError",
+    "ClientClosedError",
     "ConcurrentJobsError",
     "ConflictError",
     "ContentModeratedError",
@@ -175,6 +177,10 @@ class APIConnectionError(APIError):
         """False where trying again cannot help, as with a bad certificate."""
         self.body = body
         """What came of an answer that broke off, as text; None where nothing did."""
+
+
+class ClientClosedError(APIConnectionError):
+    """The client was closed before or during the call; a job that is named goes on."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):

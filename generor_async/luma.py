@@ -198,7 +198,7 @@ class Generations(GenerationsResource):
             try:
                 noted = on_submitted(job)
                 if isawaitable(noted):
-                    await noted
+                    await self._watch.during(noted, "on_submitted")
             except BaseException as error:
                 error.add_note(f"job {job.id} goes on, and {lifecycle.take_up_job(job.id)}")
                 if isinstance(error, GenerorAsyncError):
@@ -252,7 +252,8 @@ class Generations(GenerationsResource):
                     raise
                 failed = job.id
             times += 1
-            await self._watch.sleep(delay)
+            with following(failed):
+                await self._watch.sleep(delay)
 
     async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
         """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
@@ -331,7 +332,8 @@ class Files(FilesResource):
                 get=lambda file_id: session.send(operations.files_get(file_id), quiet),
                 delete=lambda file_id: session.send(operations.files_delete(file_id), quiet),
             )
-            return await self._uploads.upload(content, calls, options=options, on_progress=on_progress)
+            upload = self._uploads.upload(content, calls, options=options, on_progress=on_progress)
+            return await session.lifetime.during(upload, "an upload")
 
 
 class Job:

@@ -38,6 +38,7 @@ TREE: dict[str, set[str]] = {
     "OutcomeUnknownError": {"APIError"},
     "APIStatusError": {"APIError"},
     "BadRequestError": {"APIStatusError"},
+    "ClientClosedError": {"APIConnectionError"},
     "InvalidRequestError": {"BadRequestError", "ValueError"},
     "AuthenticationError": {"APIStatusError"},
     "MissingAPIKeyError": {"AuthenticationError"},

@@ -378,6 +378,7 @@ ERRORS = {
     "ConflictError": "APIStatusError",
     "PayloadTooLargeError": "APIStatusError",
     "UnprocessableEntityError": "APIStatusError",
+    "ClientClosedError": "APIConnectionError",
     "RateLimitError": "APIStatusError",
     "ConcurrentJobsError": "RateLimitError",
     "InternalServerError": "APIStatusError",

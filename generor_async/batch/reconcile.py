@@ -14,7 +14,13 @@ from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.pages import Pages
-from generor_async.errors import APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError
+from generor_async.errors import (
+    APIConnectionError,
+    ClientClosedError,
+    DeadlineExceededError,
+    InternalServerError,
+    RateLimitError,
+)
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.envelope import lacks_items
 from generor_async.rules.reconcile import (
@@ -85,6 +91,8 @@ class Reconciliation:
         ]
         try:
             look = await self._look(since, known)
+        except ClientClosedError:
+            raise
         except (APIConnectionError, InternalServerError, RateLimitError, DeadlineExceededError):
             self._failed += 1
             if self._failed == FAILED_LOOKS:

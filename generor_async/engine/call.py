@@ -112,6 +112,7 @@ class Call(Generic[T]):
         except TransportError as error:
             failure = outcome.broken(context, error, shared.clock.monotonic() - began)
         except asyncio.CancelledError as error:
+            context.lost = context.lost or attempt.sent
             error.add_note(outcome.cut_off(context, sent=attempt.sent))
             raise
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
@@ -163,6 +164,10 @@ class Call(Generic[T]):
         if operation.endpoint.derive is not None:
             operation.endpoint.derive(result, operation.body)
         return result
+
+    def closed(self) -> APIError:
+        """Return the error of a call that was cut off because its client was closed."""
+        return outcome.closed(self._context, sent=self._context.lost)
 
     @property
     def _least_time(self) -> float:

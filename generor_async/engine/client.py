@@ -15,6 +15,7 @@ from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Downloads, Output, Progress
 from generor_async.engine.events import EventStream
 from generor_async.engine.inspection import Inspection
+from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
 from generor_async.engine.media import ImageFetcher, reach_for_images
 from generor_async.engine.options import Options
@@ -38,8 +39,9 @@ T = TypeVar("T")
 class Client:
     """Base of `AsyncGeneror` and `AsyncLuma`.
 
-    A client may be made at module level: its connections are opened at first use, once for each event loop. Use it as
-    `async with`, or call `close()`.
+    A client may be made at module level: its connections are opened at first use, once for each event loop, and
+    closed when that ends. Use it as `async with`, or call `close()`. After its `async with` a client is closed, and
+    every call a ClientClosedError, until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
@@ -147,6 +149,7 @@ class Client:
             ssl=tls,
         )
         self._web = Web(reach)
+        self._lifetime = Lifetime(clock)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
         self._uploads = Uploads(web=self._web, clock=clock, events=self._events)
         wanted = {503: inline_on_503, 422: inline_on_422}
@@ -157,6 +160,7 @@ class Client:
             base_url=address,
             key=key,
             open_transport=lambda: AiohttpTransport(connection),
+            lifetime=self._lifetime,
             clock=clock,
             events=self._events,
             limits=limits,
@@ -255,18 +259,29 @@ class Client:
         operation = unlisted(self._vendor, method, path, query=query, json=json, conduct=conduct)
         return await self.send(operation)
 
-    async def close(self) -> None:
-        """Close the connections of the running event loop; the next call opens new ones."""
+    async def close(self, drain: float = 0.0) -> None:
+        """End the calls of the running event loop that are under way, and close its connections.
+
+        What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job
+        that was waited for, or an OutcomeUnknownError, where a call may have been charged that left already. A client
+        that was entered by `async with` stays closed until it is entered again; for any other, the next call opens new
+        connections.
+        """
+        await self._lifetime.close(drain, self._release)
+
+    async def _release(self) -> None:
+        """Close the connections of the running event loop."""
         await self._session.close()
         await self._web.close()
         if self._images is not None:
             await self._images.close()
 
     async def __aenter__(self) -> Self:
+        self._lifetime.enter()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        await self._lifetime.exit(self._release)
 
     def __repr__(self) -> str:
         # A client that was refused in the making has no session yet, and tracebacks may show it.
@@ -282,7 +297,7 @@ class Client:
         max_bytes: int,
         on_progress: Progress | None,
     ) -> list[Path]:
-        return await self._downloads.download(
+        download = self._downloads.download(
             outputs,
             to,
             options=self._options,
@@ -290,3 +305,4 @@ class Client:
             max_bytes=max_bytes,
             on_progress=on_progress,
         )
+        return await self._lifetime.during(download, "a download")

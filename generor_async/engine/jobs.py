@@ -5,7 +5,7 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from typing import Final, Generic, TypeVar
 
 from attrs import evolve
@@ -15,7 +15,7 @@ from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
 from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
-from generor_async.errors import GenerorAsyncError
+from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import arguments
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
@@ -23,6 +23,7 @@ from generor_async.values import JobSubmitted, Model, forget_headers
 __all__ = ["JobWatch", "Kind", "Tracked"]
 
 S = TypeVar("S", bound=Model)
+T = TypeVar("T")
 
 JOBS_TOLD: Final = 20
 """How many jobs a note names that go on."""
@@ -40,6 +41,7 @@ class JobWatch(Generic[S]):
         jobs, durations = SeenJobs(), dict[Hashable, Durations]()
         self._jobs = jobs
         self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, jobs, backlog))
+        session.lifetime.waits.append(self._schedulers)
         self._use(options)
 
     def view(self, options: Options) -> "JobWatch[S]":
@@ -60,7 +62,11 @@ class JobWatch(Generic[S]):
 
     async def sleep(self, seconds: float) -> None:
         """Wait so many of them."""
-        await self._session.clock.sleep(seconds)
+        await self.during(self._session.clock.sleep(seconds), "a wait before another job")
+
+    async def during(self, work: Awaitable[T], what: str) -> T:
+        """Do something for as long as the client is open; raises ClientClosedError."""
+        return await self._session.lifetime.during(work, what)
 
     def saw(self, job_id: str) -> None:
         """Take note that a job exists: its submission or its state was seen, here or by an earlier process."""
@@ -104,6 +110,7 @@ class JobWatch(Generic[S]):
     async def each_ended(self, jobs: Iterable[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
         """Yield each job when it has ended, or when its wait has; its `error` says which. Needs no task for a job."""
         _check_timeout(timeout)
+        work = self._session.lifetime.begin(counted=True)
         scheduler, began = self._schedulers.get(), self.now()
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
         ended: deque[Tracked[S]] = deque()
@@ -132,10 +139,16 @@ class JobWatch(Generic[S]):
             error.add_note(f"{len(waiting)} jobs go on: take them up again by their ids ({ids}{more})")
             raise
         finally:
+            work.end()
             for waiter in waiting.values():
                 scheduler.leave(waiter)
 
     async def _wait(self, job: Tracked[S], *, timeout: float, began: float, each_change: bool = False) -> S:
+        try:
+            work = self._session.lifetime.begin()
+        except ClientClosedError as error:
+            self._kind.concern(error, job.id)
+            raise
         scheduler = self._schedulers.get()
         waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began, each_change=each_change)
         try:
@@ -144,6 +157,8 @@ class JobWatch(Generic[S]):
             scheduler.leave(waiter)
             error.add_note(f"{self._kind.name} {job.id} goes on, and {self._kind.take_up(job.id)}")
             raise
+        finally:
+            work.end()
 
     def _has_ended(self, seen: S) -> bool:
         return self._kind.lifecycle.is_terminal(self._kind.state(seen))

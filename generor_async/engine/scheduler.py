@@ -23,6 +23,7 @@ from generor_async.engine.session import Session
 from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
 from generor_async.errors import (
     APIStatusError,
+    ClientClosedError,
     DeadlineExceededError,
     GenerorAsyncError,
     RateLimitError,
@@ -138,6 +139,21 @@ class Scheduler(OfLoop, Generic[S]):
         if entry is not None:
             entry.waiters.pop(waiter, None)
             self._forget_if_alone(entry)
+
+    async def close(self) -> None:
+        """End every wait, because the client is closed: the jobs go on."""
+        for entry in list(self._entries.values()):
+            for waiter in _taken(entry):
+                self._fail(waiter, self._closed(waiter.tracked))
+            self._forget_if_alone(entry)
+
+    def _closed(self, job: Tracked[S]) -> ClientClosedError:
+        seen = None if job.seen is None else response_to(job.seen)
+        return ClientClosedError(
+            f"the client was closed while {self._kind.name} {job.id} was waited for",
+            request_id=None if seen is None else seen.request_id,
+            retryable=False,
+        )
 
     def _now(self) -> float:
         return self._session.clock.monotonic()

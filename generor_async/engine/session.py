@@ -4,6 +4,7 @@ Nothing here knows a rule: `rules.answer` and `rules.outcome` say what an attemp
 when to go again. `engine.admission` keeps the one deadline of a call, and waits for its turn.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -16,12 +17,13 @@ from generor_async.engine.admission import ClientParts
 from generor_async.engine.call import Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
+from generor_async.engine.lifetime import Lifetime, Work
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import Transport
-from generor_async.errors import APIError
+from generor_async.errors import APIError, ClientClosedError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
@@ -49,6 +51,7 @@ class Session:
         base_url: str,
         key: Secret | None,
         open_transport: Callable[[], Transport],
+        lifetime: Lifetime,
         clock: Clock,
         events: EventStream,
         limits: Limits,
@@ -59,6 +62,7 @@ class Session:
         self.vendor = vendor
         self.base_url = base_url
         self.key = key
+        self.lifetime = lifetime
         self.clock = clock
         self.events = events
         self.limits = limits
@@ -93,19 +97,35 @@ class Session:
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
         call_id = call_id or options.request_id or random_uuid()
-        request = await self._build(operation, options, call_id)
+        work = self._begin(operation, call_id)
         call: Call[T] = Call(self._shared, operation, options, call_id, before)
-        while True:
-            await call.admitted()
-            try:
-                return await call.attempt(request)
-            except APIError as error:
-                images, delay = call.images_for(error), call.delay_after(error)
-            if images is not None:
-                operation = await call.with_images(images)
-                request = await self._build(operation, options, call_id)
-            elif delay:
-                await self.clock.sleep(delay)
+        try:
+            request = await self._build(operation, options, call_id)
+            while True:
+                await call.admitted()
+                try:
+                    return await call.attempt(request)
+                except APIError as error:
+                    images, delay = call.images_for(error), call.delay_after(error)
+                if images is not None:
+                    operation = await call.with_images(images)
+                    request = await self._build(operation, options, call_id)
+                elif delay:
+                    await self.clock.sleep(delay)
+        except asyncio.CancelledError:
+            if not work.was_cut_off():
+                raise
+        finally:
+            work.end()
+        # Raised out here, so that its context isn't the cancellation, whose frames hold the key.
+        raise call.closed()
+
+    def _begin(self, operation: Operation[Any], call_id: str) -> Work:
+        try:
+            return self.lifetime.begin()
+        except ClientClosedError as error:
+            error.operation, error.call_id = operation.endpoint.name, call_id
+            raise
 
     def backlog(self) -> int:
         """Count the calls that wait for a job to end."""

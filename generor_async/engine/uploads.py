@@ -18,6 +18,7 @@ from generor_async.engine.web import Web, WebError
 from generor_async.errors import (
     APIConnectionError,
     APIError,
+    ClientClosedError,
     DeadlineExceededError,
     InternalServerError,
     RateLimitError,
@@ -175,8 +176,12 @@ async def _settled(file: F, get: Callable[[str], Awaitable[F]], clock: Clock) ->
         if age + spacing > INGEST_SECONDS:
             raise _not_in_time(file)
         await clock.sleep(spacing)
-        with contextlib.suppress(APIConnectionError, InternalServerError, RateLimitError):
+        try:
             file = await get(file.id)
+        except ClientClosedError:
+            raise
+        except (APIConnectionError, InternalServerError, RateLimitError):
+            continue
     return file
 
 

@@ -31,6 +31,7 @@ from generor_async.errors import (
     APIError,
     APIStatusError,
     APITimeoutError,
+    ClientClosedError,
     ConcurrentJobsError,
     InternalServerError,
     OutcomeUnknownError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Context",
     "broken",
+    "closed",
     "cut_off",
     "failed",
     "held",
@@ -257,6 +259,18 @@ def cut_off(context: Context, *, sent: bool) -> str:
     if context.endpoint.conduct == "read":
         return f"{which} was cancelled; it changes nothing"
     return f"{which} was cut off after it was sent: whether it took effect is unknown"
+
+
+def closed(context: Context, *, sent: bool) -> APIError:
+    """Make the error of a call that was cut off because its client was closed."""
+    when = "before its answer came" if sent else "before it was sent"
+    known = context.known("unknown" if sent else "not_sent")
+    error = ClientClosedError(f"the client was closed {when}", retryable=False, **known)
+    if not sent or context.endpoint.conduct in {"read", "idempotent"}:
+        return error
+    failure = unknown(context, error)
+    failure.__cause__ = error
+    return failure
 
 
 def is_busy(error: APIError) -> bool:

@@ -10,9 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Corout
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from generor_async.engine import client as engine
+from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments
 from generor_async.sync.calls import Call
-from generor_async.sync.leases import Lease, process, shown
+from generor_async.sync.leases import Lease, Process, process, shown
+from generor_async.sync.threads import aside, warn_of_a_running_loop
 
 __all__ = ["Bridge", "Client", "Twin", "half_of", "halves", "streamed", "wrapped"]
 
@@ -29,6 +31,10 @@ class Bridge:
     def __init__(self, client: engine.Client) -> None:
         self._client = client
         self._lease: Lease | None = None
+        self._entered = 0
+        """How many `with` are open."""
+        self._closed = False
+        """Whether it was entered, and the last `with` has ended; or it is being closed."""
         self._walks: set[AsyncIterator[Any]] = set()
         """Iterations that are between two items."""
 
@@ -38,11 +44,13 @@ class Bridge:
         Ctrl-C, or whatever else a signal's handler raises, cancels the work, waits for that to end, and goes on with
         notes that say what became of it.
         """
+        warn_of_a_running_loop()
         call = Call(work)
         try:
             call.carry_out(self._admit(call))
             self._dismiss(call)
         except BaseException as interruption:
+            self._give_up(call)
             call.stop(interruption)
             self._dismiss(call)
             raise
@@ -60,23 +68,39 @@ class Bridge:
                 self._leave(source)
                 raise
             if self._lease is not lease:  # an event loop that ends takes its iterators with it
-                raise RuntimeError("the client was closed in the middle of this iteration")
+                raise _closed("the client was closed in the middle of this iteration")
             self._walks.discard(source)
             found = self.run(_next(source))
 
-    def close(self) -> None:
-        """Wait for the calls that other threads have under way, close the connections, and leave the loop."""
+    def enter(self) -> None:
+        """Open the client, at the beginning of a `with`."""
+        with process().lock:
+            self._entered += 1
+            self._closed = False
+
+    def exit(self) -> None:
+        """Close the client at the end of its last `with`."""
+        with process().lock:
+            self._entered -= 1
+            last = not self._entered
+        if last:
+            self.close(stays_closed=True)
+
+    def close(self, drain: float = 0.0, *, stays_closed: bool = False) -> None:
+        """End the calls that other threads have under way, close the connections, and leave the loop."""
         ours = process()
         ours.refuse_own_thread()
         for walk in (*self._walks,):
             self._leave(walk)
-        with ours.changed:
+        with ours.lock:
             lease, self._lease = self._lease, None
-            if lease is None or lease.process is not ours:
-                return
-            lease.closing = True
-            ours.changed.wait_for(lambda: all(call.ended for call in lease.calls))
-        lease.end()
+            stays_closed = stays_closed or self._closed or self._entered > 0
+            self._closed = True
+        try:
+            if lease is not None and lease.process is ours:
+                lease.end(drain)
+        finally:
+            self._closed = stays_closed
 
     def _leave(self, source: AsyncIterator[Any]) -> None:
         """Have an iteration end in good order that nobody goes on with."""
@@ -86,9 +110,24 @@ class Bridge:
                 self.run(source.aclose())
 
     def _admit(self, call: Call[Any]) -> Lease:
+        """Let a call into the event loop, which is started for the first one."""
         ours = process()
         ours.refuse_own_thread()
-        with ours.changed:
+        with ours.lock:
+            lease = self._lease
+            if lease is not None and lease.process is ours:
+                call.lease = lease
+                lease.calls.add(call)
+                return lease
+        if self._closed:
+            raise _closed("the client is closed")
+        # Not in this thread: Ctrl-C might come in the middle, and leave half a loop that nobody ends.
+        return aside(lambda: self._open(ours, call))
+
+    def _open(self, ours: Process, call: Call[Any]) -> Lease:
+        with ours.lock:
+            if call.ended:
+                raise _closed("the call was given up")  # nobody hears it
             lease = self._lease
             if lease is None or lease.process is not ours:
                 lease = self._lease = Lease(ours, self._client)
@@ -96,10 +135,17 @@ class Bridge:
             lease.calls.add(call)
         return lease
 
+    @staticmethod
+    def _give_up(call: Call[Any]) -> None:
+        """See to it that a call which has not been let in is not let in any more."""
+        with process().lock:
+            if call.lease is None:
+                call.ended = True
+
     def _dismiss(self, call: Call[Any]) -> None:
         lease = call.lease
         if lease is not None:
-            with lease.process.changed:
+            with lease.process.lock:
                 lease.calls.discard(call)
                 if lease.closing:
                     lease.process.changed.notify_all()
@@ -152,18 +198,22 @@ class Client(Twin[C]):
         view._bridge, view._half = self._bridge, half
         return view
 
-    def close(self) -> None:
-        """Close the connections, and leave the event loop; the next call opens new ones.
+    def close(self, drain: float = 0.0) -> None:
+        """End the calls that other threads have under way, close the connections, and leave the event loop.
 
-        Waits for the calls that other threads have under way.
+        What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job
+        that was waited for, or an OutcomeUnknownError, where a call may have been charged that left already. A client
+        that was entered by `with` stays closed until it is entered again; for any other, the next call opens new
+        connections.
         """
-        self._bridge.close()
+        self._bridge.close(drain)
 
     def __enter__(self) -> Self:
+        self._bridge.enter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._bridge.exit()
 
 
 @overload
@@ -219,3 +269,7 @@ async def _next(source: AsyncIterator[T]) -> tuple[T] | None:
     async for item in source:
         return (item,)
     return None
+
+
+def _closed(what: str) -> ClientClosedError:
+    return ClientClosedError(what, advice="Enter it again, by `with`, to open it again", retryable=False)

@@ -1,20 +1,17 @@
 """One blocking call: its work goes into the event loop, and its caller waits for it, or is interrupted."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 from generor_async.sync.leases import Lease
+from generor_async.sync.threads import wait_for
 
 __all__ = ["Call"]
 
 T = TypeVar("T")
-
-PATIENCE = 0.1 if sys.platform == "win32" else -1.0
-"""Seconds for which a lock is waited for at a time; -1 has no end. On Windows, Ctrl-C comes only in between."""
 
 
 class Call(Generic[T]):
@@ -30,6 +27,7 @@ class Call(Generic[T]):
         self.lease: Lease | None = None
         """On which it was let into the event loop."""
         self.ended = False
+        """Whether nothing more comes of it: it is done, or was given up before it was let in."""
         self._work = work
         self._task: asyncio.Task[None] | None = None
         self._result: T
@@ -40,7 +38,7 @@ class Call(Generic[T]):
     def carry_out(self, lease: Lease) -> None:
         """Have the work done, in a copy of the caller's context, and wait for its end."""
         lease.loop.call_soon_threadsafe(self._begin, lease.loop, context=copy_context())
-        self._wait()
+        wait_for(self._over)
 
     def result(self) -> T:
         """Return what the work returned, or raise what it raised."""
@@ -62,22 +60,18 @@ class Call(Generic[T]):
         if self.lease is None:
             self._work.close()
             return
-        if not self.ended:
+        while not self.ended:
             try:
                 self._cancel_and_wait(self.lease.loop)
-            except BaseException:  # noqa: BLE001 - it is as good as the first one, which is raised
-                self._cancel_and_wait(self.lease.loop)
+            except BaseException:  # noqa: BLE001, S112 - it is as good as the first one, which is raised
+                continue
         for line in self._fate():
             interruption.add_note(line)
         self._error = self._task = None
 
     def _cancel_and_wait(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_soon_threadsafe(self._cancel, loop)
-        self._wait()
-
-    def _wait(self) -> None:
-        while not self._over.acquire(timeout=PATIENCE):
-            pass
+        wait_for(self._over)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._task = loop.create_task(self._carry())

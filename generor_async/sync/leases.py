@@ -34,13 +34,19 @@ class Lease:
         """Those under way, and perhaps one whose caller was interrupted as it ended."""
         self.closing = False
         self.ended = False
+        self.drain = 0.0
+        """For how many seconds calls under way may go on once the client is being closed."""
         self._left, self.loop, self._leave = holder.enter(self)
 
-    def end(self) -> None:
-        """Have the client closed, wait for that, and give the lease back."""
+    def end(self, drain: float = 0.0) -> None:
+        """Have the client closed, wait for that and for the end of its calls, and give the lease back."""
+        self.drain = drain
         self.drop()
         try:
             self._left.result()
+            with self.process.changed:
+                self.closing = True
+                self.process.changed.wait_for(lambda: all(call.ended for call in self.calls))
         finally:
             self.process.sweep()
 
@@ -56,7 +62,9 @@ class Process:
 
     def __init__(self) -> None:
         # The lock is reentrant: the collector, or a signal's handler, may come in between with a call of its own.
-        self.changed = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        """Notified when a call of a client that is being closed has ended."""
         self.leases: set[Lease] = set()
         self.dropped: deque[Lease] = deque()
         """Leases that ended, and are still to be given back."""
@@ -82,7 +90,7 @@ class Process:
         portal = self._portals.__enter__()
         leave = asyncio.Event()
         try:
-            left, (loop, self._thread) = portal.start_task(_live, lease.client, leave)
+            left, (loop, self._thread) = portal.start_task(_live, lease, leave)
         except BaseException:  # interrupted, and perhaps it is in the loop by now
             portal.start_task_soon(leave.set)
             self._portals.__exit__(None, None, None)
@@ -102,7 +110,7 @@ class Process:
 
 
 async def _live(
-    client: Client, leave: asyncio.Event, *, task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, int]]"
+    lease: Lease, leave: asyncio.Event, *, task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, int]]"
 ) -> None:
     """Be in the loop on a client's behalf, and close it at the end.
 
@@ -110,8 +118,9 @@ async def _live(
     parent's threads hold. To close them there would take them out of the selector that both share.
     """
     task_status.started((asyncio.get_running_loop(), threading.get_ident()))
-    async with client:
+    async with lease.client:
         await leave.wait()
+        await lease.client.close(lease.drain)
 
 
 _process = Process()

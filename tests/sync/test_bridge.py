@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import math
 import threading
 import time
 import warnings
@@ -17,6 +18,7 @@ from generor_async import (
     AttemptEnded,
     AttemptStarted,
     AuthenticationError,
+    ClientClosedError,
     DeadlineExceededError,
     Event,
     Generor,
@@ -114,7 +116,9 @@ def test_it_works_inside_a_running_event_loop(simulator: Simulator) -> None:
         with make(simulator) as luma:
             return luma.generations.run(prompt="A heron").state
 
-    assert asyncio.run(main()) == "completed"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert asyncio.run(main()) == "completed"
 
 
 def test_eight_threads_call_at_once(simulator: Simulator) -> None:
@@ -131,16 +135,49 @@ def test_eight_threads_call_at_once(simulator: Simulator) -> None:
 
 
 @pytest.mark.simulator(speed=10)
-def test_closing_waits_for_the_calls_of_other_threads(simulator: Simulator) -> None:
+def test_closing_waits_for_the_calls_of_other_threads_as_long_as_it_is_told(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.create", fault="drip", when="after_charge", times=1)
     luma = make(simulator)
     with ThreadPoolExecutor(1) as threads:
         under_way = threads.submit(luma.generations.create, prompt="A heron")
         while not simulator.ledger.requests:
             time.sleep(0.01)
-        luma.close()
-        assert under_way.done()
+        luma.close(drain=math.inf)
         assert under_way.result().state == "queued"
+    assert loops() == []
+
+
+def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
+    simulator.faults.add(operation="luma.files.list", fault="stall", when="after_charge")
+    luma = make(simulator)
+    with ThreadPoolExecutor(2) as threads:
+        submitted, params = threading.Event(), {"prompt": "Waves", "model": "ray-3.2", "type": "video"}
+        waiting = threads.submit(luma.generations.run, on_submitted=lambda _: submitted.set(), **params)
+        submitted.wait()
+        listing = threads.submit(luma.files.list().collect)
+        while "luma.files.list" not in {entry.operation for entry in simulator.ledger.requests}:
+            time.sleep(0.01)
+        luma.close()
+        with pytest.raises(ClientClosedError, match="was waited for") as raised:
+            waiting.result(timeout=0)
+        assert raised.value.job_id in simulator.luma.generations
+        with pytest.raises(ClientClosedError, match="before its answer came"):
+            listing.result(timeout=0)
+    assert loops() == []
+
+
+def test_after_its_with_a_client_is_closed_until_it_is_entered_again(simulator: Simulator) -> None:
+    luma = make(simulator)
+    with luma:
+        job = luma.generations.submit(prompt="A heron")
+    for call in (job.refresh, lambda: luma.generations.get(job.id), luma.with_options(timeout=9).files.list):
+        with pytest.raises(ClientClosedError, match="the client is closed"):
+            list(call())
+    assert loops() == []
+    with luma:
+        with luma:
+            assert job.wait().state == "completed"
+        assert luma.generations.get(job.id).state == "completed"
     assert loops() == []
 
 
@@ -200,7 +237,7 @@ def test_an_iteration_does_not_go_on_after_its_client_was_closed(simulator: Simu
     items = iter(generor.creations.list_public(per_page=20))
     next(items)
     generor.close()
-    with pytest.raises(RuntimeError, match="was closed in the middle"):
+    with pytest.raises(ClientClosedError, match="was closed in the middle"):
         next(items)
 
 

@@ -1,0 +1,280 @@
+"""A client's life: what is under way when it is closed, and when it is open again."""
+
+import asyncio
+import gc
+import math
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from support.calls import KEY, BareLuma, operation
+from support.generor_service import until
+from support.wire import Wire, answer
+
+from generor_async import AsyncLuma, ClientClosedError, Job, Limits, OutcomeUnknownError
+from generor_async.simulator import Simulator
+
+WAVES: dict[str, Any] = {"prompt": "Waves", "model": "ray-3.2", "type": "video"}
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(seed=7, speed=60, luma_rpm=10_000, luma_jobs=1_000) as simulator:
+        yield simulator
+
+
+def open_luma(simulator: Simulator, **options: Any) -> AsyncLuma:
+    return AsyncLuma(**{**simulator.luma_options, **options})
+
+
+# The end of `async with`.
+
+
+async def test_a_job_that_is_waited_for_is_named_and_nothing_is_opened_behind_the_close(simulator: Simulator) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with open_luma(simulator) as luma:
+            running = asyncio.create_task(luma.generations.run(**WAVES))
+            await until(lambda: simulator.luma.generations)
+            await until(lambda: len(simulator.ledger.requests) > 0 and simulator.ledger.requests[0].answered)
+            await asyncio.sleep(0.05)
+        assert running.done()
+        gc.collect()
+    (job_id,) = simulator.luma.generations
+    with pytest.raises(ClientClosedError, match=job_id) as raised:
+        await running
+    assert raised.value.job_id == job_id
+    assert raised.value.request_id
+    assert running.cancelling() == 0
+
+
+@pytest.mark.parametrize("conduct", ["read", "idempotent", "plain", "bills"])
+async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_it(conduct: Any) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(*_: Any) -> None:
+        hanging.set()
+        await asyncio.sleep(60)
+
+    async with Wire(hang) as wire:
+        async with BareLuma(KEY, base_url=wire.url) as client:
+            calling = asyncio.create_task(client.send(operation(conduct)))
+            await hanging.wait()
+        assert calling.done()
+        error = calling.exception()
+        may_be_charged = conduct in {"plain", "bills"}
+        assert isinstance(error, OutcomeUnknownError if may_be_charged else ClientClosedError)
+        assert isinstance(error.__cause__ if may_be_charged else error, ClientClosedError)
+        assert error.outcome == "unknown"
+        assert error.request_id == wire.requests[0].headers["X-Request-Id"]
+        assert error.request_id in str(error)
+        assert "the client was closed before its answer came" in str(error)
+
+
+async def test_a_call_that_waits_for_its_turn_was_not_sent_and_gives_its_place_back(simulator: Simulator) -> None:
+    limits = Limits(jobs=1)
+    async with open_luma(simulator, limits=limits) as luma:
+        await luma.generations.create(prompt="A heron")
+        waiting = asyncio.create_task(luma.generations.create(prompt="A second heron"))
+        await until(lambda: luma.rate_limits.queued)
+    error = waiting.exception()
+    assert isinstance(error, ClientClosedError)
+    assert (error.outcome, luma.rate_limits.queued) == ("not_sent", 0)
+    assert len(simulator.ledger.charges) == 1
+
+
+async def test_each_of_many_jobs_says_why_it_has_no_result(simulator: Simulator) -> None:
+    async def follow(jobs: list[Job]) -> list[Job]:
+        return [job async for job in luma.generations.as_completed(jobs)]
+
+    async with open_luma(simulator) as luma:
+        jobs = [await luma.generations.submit(**WAVES) for _ in range(3)]
+        following = asyncio.create_task(follow(jobs))
+        await asyncio.sleep(0.01)
+    for job in await following:
+        assert isinstance(job.error, ClientClosedError)
+        assert (job.error.job_id, job.id in str(job.error)) == (job.id, True)
+
+
+async def test_a_callback_is_cut_off_as_well_and_the_job_is_known(simulator: Simulator) -> None:
+    told: list[str] = []
+
+    async def write_down(job: Job) -> None:
+        told.append(job.id)
+        await asyncio.sleep(60)
+
+    async with open_luma(simulator) as luma:
+        running = asyncio.create_task(luma.generations.run(prompt="A heron", on_submitted=write_down))
+        await until(lambda: told)
+    error = running.exception()
+    assert isinstance(error, ClientClosedError)
+    assert any(told[0] in note for note in error.__notes__) or told[0] in str(error)
+
+
+async def test_a_download_is_cut_off(simulator: Simulator, tmp_path: Any) -> None:
+    async with open_luma(simulator) as luma:
+        generation = await luma.generations.run(prompt="A heron")
+        simulator.faults.add(operation="storage.get", fault="stall", when="after_charge")
+        seen = len(simulator.ledger.requests)
+        downloading = asyncio.create_task(luma.download(generation, tmp_path))
+        await until(lambda: len(simulator.ledger.requests) > seen)
+    assert isinstance(downloading.exception(), ClientClosedError)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_an_upload_is_cut_off_while_the_file_is_taken_in(simulator: Simulator) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    async with open_luma(simulator) as luma:
+        simulator.faults.add(operation="luma.files.complete", fault="stall", when="after_charge")
+        uploading = asyncio.create_task(luma.files.upload(picture))
+        await until(lambda: any(entry.operation == "luma.files.complete" for entry in simulator.ledger.requests))
+    assert isinstance(uploading.exception(), ClientClosedError)
+
+
+async def test_a_cancellation_of_the_callers_own_stays_one(simulator: Simulator) -> None:
+    luma = open_luma(simulator)
+    await luma.__aenter__()
+    running = asyncio.create_task(luma.generations.run(**WAVES))
+    await until(lambda: simulator.luma.generations)
+    running.cancel()
+    await luma.__aexit__(None, None, None)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_timeout_of_the_callers_own_stays_one(simulator: Simulator) -> None:
+    async with open_luma(simulator) as luma:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await luma.generations.run(**WAVES)
+
+
+async def test_the_closing_task_itself_is_not_cut_off(simulator: Simulator) -> None:
+    async def close(_: Job) -> None:
+        await luma.close()
+
+    async with open_luma(simulator) as luma:
+        with pytest.raises(ClientClosedError) as raised:
+            await luma.generations.run(prompt="A heron", on_submitted=close)
+    assert raised.value.job_id in simulator.luma.generations
+
+
+# close(drain=...).
+
+
+async def test_what_can_end_in_time_ends(simulator: Simulator) -> None:
+    luma = open_luma(simulator)
+    running = asyncio.create_task(luma.generations.run(prompt="A heron"))
+    await until(lambda: simulator.ledger.requests)
+    await luma.close(drain=math.inf)
+    assert running.done()
+    assert (await running).state == "completed"
+
+
+async def test_what_cannot_end_in_time_is_cut_off(simulator: Simulator) -> None:
+    simulator.faults.add(operation="luma.generations.get", fault="stall", when="after_charge")
+    luma = open_luma(simulator)
+    made = await luma.generations.create(prompt="A heron")
+    looking = asyncio.create_task(luma.generations.get(made.id))
+    await until(lambda: len(simulator.ledger.requests) > 1)
+    await luma.close(drain=0.01)
+    assert isinstance(looking.exception(), ClientClosedError)
+
+
+async def test_a_close_that_is_cancelled_closes_all_the_same(simulator: Simulator) -> None:
+    luma = open_luma(simulator)
+    running = asyncio.create_task(luma.generations.run(**WAVES))
+    await until(lambda: simulator.luma.generations)
+    closing = asyncio.create_task(luma.close(drain=math.inf))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert isinstance(running.exception(), ClientClosedError)
+
+
+# Open, closed, open again.
+
+
+async def use(client: BareLuma) -> Any:
+    return await client.send(operation())
+
+
+@pytest.mark.parametrize("close", [True, False])
+async def test_a_call_after_the_with_has_ended_is_refused_until_the_client_is_entered_again(close: bool) -> None:
+    async with Wire(answer(200, {})) as wire:
+        client = BareLuma(KEY, base_url=wire.url)
+        async with client:
+            await use(client)
+            if close:
+                await client.close()
+        view = client.with_options(timeout=5.0)
+        for closed in (client, view):
+            with pytest.raises(ClientClosedError, match="the client is closed") as raised:
+                await use(closed)
+            assert raised.value.outcome == "not_sent"
+        assert len(wire.requests) == 1
+        async with view:
+            await use(client)
+        assert len(wire.requests) == 2
+
+
+def test_a_client_at_module_level_is_opened_by_each_with() -> None:
+    async def entered() -> None:
+        async with Wire(answer(200, {})) as wire:
+            client = clients.setdefault("one", BareLuma(KEY, base_url=wire.url))
+            async with client:
+                assert client._lifetime.begin().end() is None
+            with pytest.raises(ClientClosedError):
+                await use(client)
+
+    async def bare() -> None:
+        with pytest.raises(ClientClosedError):
+            await use(clients["one"])
+
+    clients: dict[str, BareLuma] = {}
+    for run in (entered, bare, entered):
+        asyncio.run(run())
+
+
+async def test_a_client_that_is_in_a_with_already_is_closed_by_the_last() -> None:
+    async with Wire(answer(200, {})) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        async with client:
+            await use(client)
+        await use(client)
+        assert wire.connections == 1
+
+
+async def test_a_client_that_was_never_entered_opens_again_with_its_next_call() -> None:
+    async with Wire(answer(200, {})) as wire:
+        client = BareLuma(KEY, base_url=wire.url)
+        for _ in range(2):
+            await use(client)
+            await client.close()
+        assert wire.connections == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda luma, done, job, folder: job.wait(),
+        lambda luma, done, job, folder: job.refresh(),
+        lambda luma, done, job, folder: luma.generations.wait_all([job]),
+        lambda luma, done, job, folder: luma.download(done, folder),
+        lambda luma, done, job, folder: luma.files.upload(b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        lambda luma, done, job, folder: luma.request("GET", "/files"),
+        lambda luma, done, job, folder: luma.files.list().collect(),
+    ],
+    ids=["wait", "refresh", "wait_all", "download", "upload", "request", "pages"],
+)
+async def test_nothing_is_opened_behind_a_close(
+    simulator: Simulator, tmp_path: Any, call: Callable[[AsyncLuma, Job, Job, Any], Awaitable[Any]]
+) -> None:
+    async with open_luma(simulator) as luma:
+        done, job = await luma.generations.submit(prompt="A heron"), await luma.generations.submit(**WAVES)
+        await done
+    seen = len(simulator.ledger.requests)
+    with pytest.raises(ClientClosedError):
+        await call(luma, done, job, tmp_path)
+    assert len(simulator.ledger.requests) == seen
