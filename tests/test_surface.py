@@ -311,7 +311,7 @@ def test_a_client_has_the_methods_that_belong_to_no_resource(client: type[AsyncG
         words_of("timeout attempt_timeout max_retries extra_headers extra_query extra_body on_progress request_id")
     ) <= set(keywords("with_options"))
     assert list(inspect.signature(client.send).parameters) == ["self", "operation"]
-    assert list(inspect.signature(client.close).parameters) == ["self"]
+    assert list(inspect.signature(client.close).parameters) == ["self", "drain"]
     assert list(inspect.signature(client.download).parameters)[:3] == ["self", "result", "to"]
     assert keywords("download") == ["overwrite", "max_bytes", "on_progress"]
     assert inspect.signature(client.download).parameters["max_bytes"].default == 2 * 1024**3

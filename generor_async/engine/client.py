@@ -259,7 +259,7 @@ class Client:
         operation = unlisted(self._vendor, method, path, query=query, json=json, conduct=conduct)
         return await self.send(operation)
 
-    async def close(self, drain: float = 0.0) -> None:
+    async def close(self, *, drain: float = 0.0) -> None:
         """End the calls of the running event loop that are under way, and close its connections.
 
         What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job

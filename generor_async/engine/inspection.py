@@ -3,20 +3,17 @@
 What is certain to be refused isn't sent; of what pages advise against it warns, once.
 """
 
-import sys
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 from generor_async.engine.auth import is_loopback
+from generor_async.engine.callers import level_of_the_caller
 from generor_async.rules import luma_checks
 from generor_async.rules.vendors import Vendor
 from generor_async.values import JSON
 
 __all__ = ["Inspection"]
-
-PACKAGE: Final = __name__.partition(".")[0]
 
 
 class Inspection:
@@ -38,16 +35,4 @@ class Inspection:
         for remark in luma_checks.remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
             if remark.name not in self._said:
                 self._said.add(remark.name)
-                warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=_level_of_the_caller())
-
-
-def _level_of_the_caller() -> int:
-    """Return the `stacklevel` of the first frame that isn't this package's, as seen by whoever calls this."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame.f_globals):
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-def _is_ours(names: Mapping[str, Any]) -> bool:
-    return str(names.get("__name__")).partition(".")[0] == PACKAGE
+                warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=level_of_the_caller())

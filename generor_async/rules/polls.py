@@ -8,7 +8,7 @@ times in a row over at least `ODD_SECONDS`.
 |-------------------------------------------------------------|-------------------------|--------------------|
 | a state                                                     | as its lifecycle says   | the same           |
 | none, 429, any 5xx                                          | polled again            | the same           |
-| 401 or 403 in the API's own shape                           | the end                 | the end            |
+| 401 or 403 in the API's own shape; none, for the client is closed | the end           | the end            |
 | 404; a server that can never be reached (bad certificate)   | odd                     | the end            |
 | 401 or 403 of somebody else, any 3xx, any other 4xx         | odd                     | odd                |
 | a success without a state, too large or that can't be read  | odd                     | odd                |
@@ -24,6 +24,7 @@ from generor_async.errors import (
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
+    ClientClosedError,
     DeadlineExceededError,
     InternalServerError,
     NotFoundError,
@@ -47,6 +48,8 @@ PollFailure: TypeAlias = Literal["says_nothing", "final", "absent", "odd"]
 def read_failure(error: BaseException, vendor: Vendor) -> PollFailure:
     """Tell what a poll says that ended in an error."""
     match error:
+        case ClientClosedError():
+            return "final"
         case APIConnectionError() if error.retryable:
             return "says_nothing"
         case APIConnectionError():

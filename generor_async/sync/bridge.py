@@ -44,9 +44,9 @@ class Bridge:
         Ctrl-C, or whatever else a signal's handler raises, cancels the work, waits for that to end, and goes on with
         notes that say what became of it.
         """
-        warn_of_a_running_loop()
         call = Call(work)
         try:
+            warn_of_a_running_loop()
             call.carry_out(self._admit(call))
             self._dismiss(call)
         except BaseException as interruption:
@@ -198,7 +198,7 @@ class Client(Twin[C]):
         view._bridge, view._half = self._bridge, half
         return view
 
-    def close(self, drain: float = 0.0) -> None:
+    def close(self, *, drain: float = 0.0) -> None:
         """End the calls that other threads have under way, close the connections, and leave the event loop.
 
         What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job

@@ -120,7 +120,7 @@ async def _live(
     task_status.started((asyncio.get_running_loop(), threading.get_ident()))
     async with lease.client:
         await leave.wait()
-        await lease.client.close(lease.drain)
+        await lease.client.close(drain=lease.drain)
 
 
 _process = Process()

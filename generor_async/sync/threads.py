@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
+from generor_async.engine.callers import level_of_the_caller
+
 __all__ = ["aside", "wait_for", "warn_of_a_running_loop"]
 
 T = TypeVar("T")
@@ -58,19 +60,10 @@ def warn_of_a_running_loop() -> None:
         return
     if not _warned and not _is_kernel():
         _warned = True
-        warnings.warn(ADVICE, RuntimeWarning, stacklevel=_depth_of_caller())
+        warnings.warn(ADVICE, RuntimeWarning, stacklevel=level_of_the_caller())
 
 
 def _is_kernel() -> bool:
     """Tell whether this is the process of an IPython kernel."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-
-
-def _depth_of_caller() -> int:
-    """Return how many frames up the first one is that isn't of this package."""
-    depth = 1
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "generor_async":
-        frame, depth = frame.f_back, depth + 1
-    return depth

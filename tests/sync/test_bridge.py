@@ -7,8 +7,9 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -151,8 +152,9 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.files.list", fault="stall", when="after_charge")
     luma = make(simulator)
     with ThreadPoolExecutor(2) as threads:
-        submitted, params = threading.Event(), {"prompt": "Waves", "model": "ray-3.2", "type": "video"}
-        waiting = threads.submit(luma.generations.run, on_submitted=lambda _: submitted.set(), **params)
+        submitted = threading.Event()
+        run = partial(luma.generations.run, prompt="Waves", model="ray-3.2", type="video")
+        waiting = threads.submit(run, on_submitted=lambda _: submitted.set())
         submitted.wait()
         listing = threads.submit(luma.files.list().collect)
         while "luma.files.list" not in {entry.operation for entry in simulator.ledger.requests}:
@@ -170,9 +172,10 @@ def test_after_its_with_a_client_is_closed_until_it_is_entered_again(simulator: 
     luma = make(simulator)
     with luma:
         job = luma.generations.submit(prompt="A heron")
-    for call in (job.refresh, lambda: luma.generations.get(job.id), luma.with_options(timeout=9).files.list):
+    calls: list[Callable[[], object]] = [job.refresh, lambda: luma.generations.get(job.id), luma.files.list().collect]
+    for call in (*calls, luma.with_options(timeout=9).files.list().collect):
         with pytest.raises(ClientClosedError, match="the client is closed"):
-            list(call())
+            call()
     assert loops() == []
     with luma:
         with luma:

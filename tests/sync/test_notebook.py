@@ -18,6 +18,7 @@ CELLS = (
     "async with AsyncLuma() as other:\n    again = await other.generations.get(generation.id)\nagain.state",
     "luma.close()",
 )
+"""Nothing is written beside what is shown: a cell has no other way than to stop the kernel's loop."""
 
 
 SHOWN = ["True", "'completed'", "['.png']", "'completed'", "'completed'"]
@@ -40,6 +41,9 @@ def test_a_notebook_runs(simulator: Simulator, tmp_path: Path) -> None:
     command = [sys.executable, "-c", execute, "--inplace", "--timeout=60", str(notebook)]
     ended = subprocess.run(command, env=environment(simulator) | own, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    outputs = [output for cell in json.loads(notebook.read_text())["cells"] for output in cell["outputs"]]
+    outputs: list[dict[str, Any]] = [
+        output for cell in json.loads(notebook.read_text())["cells"] for output in cell["outputs"]
+    ]
+    assert {output["output_type"] for output in outputs} == {"execute_result"}
     assert ["".join(output["data"]["text/plain"]) for output in outputs] == SHOWN
     assert len(simulator.ledger.charges) == 2
