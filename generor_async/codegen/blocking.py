@@ -17,7 +17,7 @@ from generor_async.codegen.twins import FUNCTIONS, Twin, find_twins, is_property
 
 __all__ = ["BY_HAND", "blocking_modules"]
 
-BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py"})
+BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py", "threads.py"})
 """What of `sync/` is not generated."""
 
 LATER = "batch"
