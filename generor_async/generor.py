@@ -134,6 +134,8 @@ class AsyncGeneror(Client):
             telling.cancel()
             await asyncio.wait([telling])  # an estimate under way may not outlive the client
         progress.done()
+        if isinstance(result, GenerateResult):
+            self._saw(result)
         return result
 
     async def _expected(self, operation: Operation[Any]) -> float | None:

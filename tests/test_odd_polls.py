@@ -16,6 +16,7 @@ from generor_async import (
     AsyncGeneror,
     AsyncLuma,
     AuthenticationError,
+    ClientClosedError,
     DeadlineExceededError,
     DownloadError,
     GenerationFailedError,
@@ -150,6 +151,19 @@ async def test_as_completed_and_wait_all_name_the_jobs_that_could_not_be_waited_
             assert isinstance(job.error, PermissionDeniedError)
             assert job.error.job_id == job.id
             assert f"generations.job('{job.id}')" in str(job.error)
+
+
+async def test_jobs_that_a_closed_client_can_not_wait_for_are_named() -> None:
+    async with Wire(created()) as wire:
+        async with client(wire) as luma:
+            job = await luma.generations.submit(prompt="a heron")
+        with pytest.raises(ClientClosedError) as waited:
+            await job
+        with pytest.raises(ClientClosedError) as together:
+            await luma.generations.wait_all([job])
+    for caught in (waited, together):
+        assert_names_the_job(caught.value)
+    assert JOB in together.value.__notes__[0]
 
 
 async def test_a_deadline_names_the_job_and_what_its_last_poll_said() -> None:

@@ -22,9 +22,14 @@ BUSY_SECONDS: Final = 10.0
 """How long a reader may keep the file to itself, as when it opens it."""
 
 ENDED_EARLY: Final = json.dumps(
-    {"message": "the process ended before anybody could say what came of it", "error": OutcomeUnknownError.__name__}
+    {
+        "message": "the process ended before anybody could say what came of it<sent>",
+        "error": OutcomeUnknownError.__name__,
+    }
 )
 """What is written to a row that a crash left behind."""
+SENT: Final = " (its first request had the id "
+"""How that goes on where a request may have been sent, with the id for the vendor to find it by."""
 
 TABLES: Final = """
 CREATE TABLE inputs (
@@ -128,7 +133,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
         for state, becomes in ON_RESTART.items():
             connection.execute(
-                "UPDATE rows SET state = ?, owner = NULL, problem = ? WHERE state = ?", (becomes, ENDED_EARLY, state)
+                "UPDATE rows SET state = ?, owner = NULL,"
+                " problem = replace(?, '<sent>', ifnull(? || call_id || ')', '')) WHERE state = ?",
+                (becomes, ENDED_EARLY, SENT, state),
             )
         among = ", ".join("?" * len(OPEN))
         connection.execute(f"UPDATE rows SET owner = ? WHERE state IN ({among})", (owner, *OPEN))

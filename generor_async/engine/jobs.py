@@ -5,7 +5,7 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
 from attrs import evolve
@@ -107,10 +107,16 @@ class JobWatch(Generic[S]):
         while job.seen is None or not self._has_ended(job.seen):
             yield await self._wait(job, timeout=timeout, began=began, each_change=True)
 
-    async def each_ended(self, jobs: Iterable[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
+    async def each_ended(self, jobs: Sequence[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
         """Yield each job when it has ended, or when its wait has; its `error` says which. Needs no task for a job."""
         _check_timeout(timeout)
-        work = self._session.lifetime.begin(counted=True)
+        try:
+            work = self._session.lifetime.begin(counted=True)
+        except ClientClosedError as closed:
+            closed.add_note(_go_on(jobs))
+            if len(jobs) == 1:
+                self._kind.concern(closed, jobs[0].id)
+            raise
         scheduler, began = self._schedulers.get(), self.now()
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
         ended: deque[Tracked[S]] = deque()
@@ -134,9 +140,7 @@ class JobWatch(Generic[S]):
                     raise error
                 yield job
         except asyncio.CancelledError as error:
-            ids = ", ".join([waiter.tracked.id for waiter in waiting.values()][:JOBS_TOLD])
-            more = ", ..." if len(waiting) > JOBS_TOLD else ""
-            error.add_note(f"{len(waiting)} jobs go on: take them up again by their ids ({ids}{more})")
+            error.add_note(_go_on([waiter.tracked for waiter in waiting.values()]))
             raise
         finally:
             work.end()
@@ -162,6 +166,13 @@ class JobWatch(Generic[S]):
 
     def _has_ended(self, seen: S) -> bool:
         return self._kind.lifecycle.is_terminal(self._kind.state(seen))
+
+
+def _go_on(jobs: Sequence[Tracked[S]]) -> str:
+    """Say that jobs go on for which nobody waits."""
+    ids = ", ".join(job.id for job in jobs[:JOBS_TOLD])
+    more = ", ..." if len(jobs) > JOBS_TOLD else ""
+    return f"{len(jobs)} jobs go on: take them up again by their ids ({ids}{more})"
 
 
 def _check_timeout(timeout: object) -> None:

@@ -4,14 +4,15 @@ A job whose 201 or state somebody has seen exists, and was paid for: one answer 
 firewall, a proxy, or a replica that lags behind. So such answers end a wait only where they are repeated, `ODD_POLLS`
 times in a row over at least `ODD_SECONDS`.
 
-| answer to the poll                                          | the job was seen before | nobody has seen it |
-|-------------------------------------------------------------|-------------------------|--------------------|
-| a state                                                     | as its lifecycle says   | the same           |
-| none, 429, any 5xx                                          | polled again            | the same           |
-| 401 or 403 in the API's own shape; none, for the client is closed | the end           | the end            |
-| 404; a server that can never be reached (bad certificate)   | odd                     | the end            |
-| 401 or 403 of somebody else, any 3xx, any other 4xx         | odd                     | odd                |
-| a success without a state, too large or that can't be read  | odd                     | odd                |
+| answer to the poll                                         | the job was seen before | nobody has seen it |
+|------------------------------------------------------------|-------------------------|--------------------|
+| a state                                                    | as its lifecycle says   | the same           |
+| none, 429, any 5xx                                         | polled again            | the same           |
+| none, because the client is closed                         | the end                 | the end            |
+| 401 or 403 in the API's own shape                          | the end                 | the end            |
+| 404; a server that can never be reached (bad certificate)  | odd                     | the end            |
+| 401 or 403 of somebody else, any 3xx, any other 4xx        | odd                     | odd                |
+| a success without a state, too large or that can't be read | odd                     | odd                |
 
 What says nothing of the job neither counts as odd nor breaks the row; a state does.
 """

@@ -437,7 +437,8 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
         "submitting": "unknown",
     }
     assert found["submitting"].held == 7.0, "its worst cost"
-    assert "process ended" in found["submitting"].problem["message"]
+    assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
+    assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
     taken_up = [row async for row in journal.rows(*OPEN)]
     further: tuple[Step, ...] = (Run(), Download(), Finish(at=2.0, result=None))
     for row, step in zip(taken_up, further, strict=True):

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import context, reply
 
-from generor_async.errors import APIError, DeadlineExceededError, InvalidRequestError, MissingAPIKeyError
+from generor_async.errors import (
+    APIError,
+    ClientClosedError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    MissingAPIKeyError,
+)
 from generor_async.rules import outcome
 from generor_async.rules.outcome import broken, failed, read_json, undecodable
 from generor_async.rules.polls import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, read_failure
@@ -32,6 +38,7 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
     "no time for a turn": (DeadlineExceededError("late", waited_for="pace"), "says_nothing"),
     "a documented 401": (said(401, {"detail": "Invalid API key"}), "final"),
     "a documented 403": (said(403, OWN), "final"),
+    "a client that is closed": (ClientClosedError("closed", retryable=False, outcome="not_sent"), "final"),
     "refused here": (InvalidRequestError("generation_id", "must not be '..'"), "final"),
     "no key": (MissingAPIKeyError("no key"), "final"),
     "an error of nobody's": (RuntimeError("a bug"), "final"),
