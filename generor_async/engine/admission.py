@@ -20,7 +20,7 @@ from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
 from generor_async.rules.holds import Hold
 from generor_async.rules.wire import Operation
-from generor_async.values import Clock, RetryScheduled, Throttled, ThrottleScope
+from generor_async.values import Clock, RetryScheduled, Secret, Throttled, ThrottleScope
 
 if TYPE_CHECKING:
     from generor_async.rules.outage import Ticket
@@ -34,6 +34,7 @@ __all__ = ["Admission", "ClientParts"]
 class ClientParts:
     """What the calls of one client have in common."""
 
+    key: Secret | None
     clock: Clock
     events: EventStream
     limits: Limits

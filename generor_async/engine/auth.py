@@ -79,6 +79,8 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
     if set("@?#") & set(base_url):
         # Told first, so that no other complaint shows what they carry.
         raise InvalidRequestError(source, "the base URL must have neither credentials nor a query nor a fragment")
+    if " " in base_url:
+        raise InvalidRequestError(source, f"{source} {base_url[:200]!r} has a space", advice="Remove it")
     try:
         url = urls.usable(base_url)
     except ValueError as error:

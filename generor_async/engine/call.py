@@ -10,15 +10,17 @@ from generor_async.engine.deadline import within
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
+from generor_async.engine.tracebacks import bare
 from generor_async.engine.transport import Attempt
-from generor_async.errors import APIError, APITimeoutError, DeadlineExceededError, RateLimitError
-from generor_async.rules import answer, outcome, retry
+from generor_async.errors import APIConnectionError, APIError, APITimeoutError, DeadlineExceededError, RateLimitError
+from generor_async.rules import answer, masking, outcome, retry
 from generor_async.rules.wire import Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 
 __all__ = ["Call"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=APIError)
 
 
 class Call(Generic[T]):
@@ -110,11 +112,11 @@ class Call(Generic[T]):
                 return await self._watched(request, attempt, limit, began)
             return self._answer(await shared.transports.get().exchange(request, attempt, timeout=limit))
         except TransportError as error:
-            failure = outcome.broken(context, error, shared.clock.monotonic() - began)
+            failure = self._broken(error, began)
         except asyncio.CancelledError as error:
             context.lost = context.lost or attempt.sent
             error.add_note(outcome.cut_off(context, sent=attempt.sent))
-            raise
+            raise bare(error)  # noqa: B904 - it is the same one
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
@@ -136,7 +138,7 @@ class Call(Generic[T]):
             status = reply.status
             return self._answer(reply)
         except TransportError as error:
-            failure = outcome.broken(context, error, shared.clock.monotonic() - began)
+            failure = self._broken(error, began)
             result = failure.outcome or "unknown"
         except APIError as error:
             result = error.outcome or "unknown"
@@ -156,14 +158,27 @@ class Call(Generic[T]):
             result = answer.read(
                 operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
             )
+        except APIError as error:
+            failure = self._concealed(error, len(reply.body))
+        else:
+            if self._context.problems is not None:
+                self._shared.events.warn_odd(operation.endpoint.name, self._context.problems)
+            if operation.endpoint.derive is not None:
+                operation.endpoint.derive(result, operation.body)
+            return result
         finally:
             if (turn := self._admission.turn) is not None:
                 turn.answered(reply, self._context.refusal)
-        if self._context.problems is not None:
-            self._shared.events.warn_odd(operation.endpoint.name, self._context.problems)
-        if operation.endpoint.derive is not None:
-            operation.endpoint.derive(result, operation.body)
-        return result
+        raise bare(failure)  # the frames below hold the answer as it came
+
+    def _broken(self, error: TransportError, began: float) -> APIConnectionError:
+        failure = outcome.broken(self._context, error, self._shared.clock.monotonic() - began)
+        return self._concealed(failure, len(error.partial))
+
+    def _concealed(self, error: E, size: int) -> E:
+        """Mask what the server sent back of what it was sent."""
+        masking.conceal(error, masking.secrets_of(self._shared.key, self._options.extra_headers), size)
+        return error
 
     def closed(self) -> APIError:
         """Return the error of a call that was cut off because its client was closed."""

@@ -10,11 +10,14 @@ import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError, UploadError
 from generor_async.rules import arguments, media_types
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["Content", "Source", "opened"]
 
@@ -41,6 +44,8 @@ class Content:
         self.media_type = media_type or _told(head, name)
         self.error: Exception | None = None
         """What went wrong while they were read."""
+        self.trace: TracebackType | None = None
+        """Where, as far as whoever uploads them is concerned: frames that hold a presigned URL are not in it."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield them; the last piece only when it is certain that they are what was promised."""
@@ -48,7 +53,7 @@ class Content:
             async for piece in self._verified():
                 yield piece
         except Exception as error:
-            self.error = error
+            self.error, self.trace = error, error.__traceback__
             raise
 
     async def _verified(self) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from generor_async.engine.options import Options
 from generor_async.engine.parts import Leftovers, PartFile
 from generor_async.engine.targets import MisnamedError, Target, target
 from generor_async.engine.threads import Beside, to_the_end
+from generor_async.engine.tracebacks import bare
 from generor_async.engine.web import Web, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
 from generor_async.rules import arguments, media_types, ranges, retry
@@ -158,9 +159,9 @@ class _Download:
         try:
             self._part.take_up()
             return await self._through()
-        except GenerorAsyncError:  # of a refresh; its timeouts are OSErrors too
+        except GenerorAsyncError as error:  # of a refresh; its timeouts are OSErrors too
             self._part.leave()
-            raise
+            raise bare(error)  # noqa: B904 - it is the same one
         except WebError as error:
             self._part.leave()
             failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
@@ -175,9 +176,9 @@ class _Download:
                 f"{self._wish.target.folder} cannot be written to ({error.strerror or error})",
                 "Choose a folder with room that you may write to, and download again",
             )
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             self._part.leave()
-            raise
+            raise bare(error)  # noqa: B904 - it is the same one
         finally:
             self._part.drop()
         # Raised out here: the frames below, and aiohttp's exceptions, hold the presigned URL.

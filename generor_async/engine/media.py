@@ -5,6 +5,7 @@ here. A URL may come from anywhere, so nothing is sent along, and only public ad
 machine, as in tests, this machine as well).
 """
 
+import asyncio
 import base64
 import os
 import random
@@ -16,6 +17,7 @@ from attrs import evolve
 
 from generor_async.engine import auth
 from generor_async.engine.threads import to_the_end
+from generor_async.engine.tracebacks import bare
 from generor_async.engine.web import Reach, Web, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, media_types, ranges, retry
@@ -85,6 +87,8 @@ class ImageFetcher:
         """Return the operation with its images in it; raises DownloadError naming the one that can't be fetched."""
         try:
             return evolve(operation, body=await self._walk(operation.body, "", max_retries))
+        except asyncio.CancelledError as error:
+            raise bare(error)  # noqa: B904 - it is the same one
         except DownloadError as error:
             failure = DownloadError(error.message, url=error.url, advice=error.advice)
         raise failure  # out here: the frames below, and aiohttp's exceptions, hold the URLs

@@ -69,6 +69,7 @@ class Session:
         self._inspect = inspect
         """Told of every JSON object and form that is about to be sent; what it raises is raised."""
         self._shared = ClientParts(
+            key=key,
             clock=clock,
             events=events,
             limits=limits,

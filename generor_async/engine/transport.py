@@ -25,7 +25,7 @@ from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.quiet import NotQuietError, check_quiet
 from generor_async.rules.echo import Echoes
 from generor_async.rules.wire import Form, Reply, Request, TransportError
-from generor_async.values import Secret
+from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ class AiohttpTransport:
         self._speed = connection.speed
         self._limit = connection.max_reply_bytes
         self._key = connection.key
+        self._authorization = Masked("" if connection.key is None else f"Bearer {connection.key.reveal()}")
         self._echoes = connection.echoes
         self._timeouts: dict[float, ClientTimeout] = {}
         self._ssl = True if connection.ssl is None else connection.ssl
@@ -232,7 +233,7 @@ class AiohttpTransport:
         """Add the key to a request. Among the session's own headers it would be sent to a proxy as well."""
         headers = CIMultiDict(request.headers)
         if self._key is not None:
-            headers.setdefault("Authorization", f"Bearer {self._key.reveal()}")
+            headers.setdefault("Authorization", self._authorization)
         return headers
 
     def _timeout(self, seconds: float) -> ClientTimeout:

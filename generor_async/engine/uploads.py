@@ -3,6 +3,7 @@
 The bytes go to another host than the API's, and no credentials with them. They are never in memory as a whole.
 """
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,6 +15,7 @@ from generor_async.engine.contents import Content
 from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
+from generor_async.engine.tracebacks import bare
 from generor_async.engine.web import Web, WebError
 from generor_async.errors import (
     APIConnectionError,
@@ -36,6 +38,8 @@ TERMINAL = frozenset({"ready", "failed", "deleted"})
 _UNKNOWN = Durations()
 """How long files take to be taken in: nothing is learned of that."""
 ADVICE = "Upload it again"
+OF_THE_BODY = frozenset({"content-length", "transfer-encoding"})
+"""Headers that say how a body is sent, which is ours to say."""
 
 UploadTold: TypeAlias = Callable[[UploadProgress], object]
 
@@ -122,6 +126,8 @@ class Uploads:
                 delay = max(error.wait, retry.backoff_delay(retries, random.random()))  # noqa: S311 - jitter
                 retries, renewed = retries + 1, False
                 await self._clock.sleep(delay)
+            except asyncio.CancelledError as error:
+                raise bare(error)  # noqa: B904 - it is the same one
             else:
                 # A presigned URL comes with a record of its own: the old one will never have any bytes.
                 with contextlib.suppress(APIError):
@@ -135,7 +141,8 @@ class Uploads:
         upload = recorded.upload
         if upload is None:
             raise WebError("the API named no place to put the bytes", passing=False)
-        headers = {**(upload.headers or {}), "Content-Length": str(content.size)}
+        named = {name: value for name, value in (upload.headers or {}).items() if name.lower() not in OF_THE_BODY}
+        headers = {**named, "Content-Length": str(content.size)}
         status = await self._web.put(upload.url, headers, self._chunks(content, told))
         if status == 403 and renewable:
             return False
@@ -198,7 +205,7 @@ def _failure(error: WebError, content: Content, file_id: str) -> Exception:
     if isinstance(content.error, UploadError):
         content.error.file_id = file_id
     if content.error is not None:
-        return content.error
+        return content.error.with_traceback(content.trace)
     name = content.name or "the content"
     advice = error.advice or (ADVICE if content.repeatable else f"{ADVICE}: a stream cannot be read a second time")
     return UploadError(f"{name} could not be uploaded: {error.problem}", file_id=file_id, advice=advice)

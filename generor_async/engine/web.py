@@ -13,11 +13,13 @@ from typing import TypeAlias
 
 import aiohttp
 from attrs import frozen
+from multidict import CIMultiDict
 from yarl import URL
 
 from generor_async.engine.connector import AddressInfo, Connector, abandon
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.transport import USER_AGENT, describe
+from generor_async.rules import header_fields, urls
 
 __all__ = ["SILENCE_SECONDS", "Reach", "Web", "WebError"]
 
@@ -107,8 +109,8 @@ class Web:
         with _translated():
             async with asyncio.timeout(SILENCE_SECONDS) as patience:
                 response = await self._sessions.get().http.put(
-                    self._target(_parsed(url)),
-                    headers=headers,
+                    self._target(url),
+                    headers=_sendable(headers),
                     data=_watched(body, patience),
                     allow_redirects=False,
                     # aiohttp's sock_read counts from the request's head on, and a body may take hours to leave.
@@ -119,7 +121,7 @@ class Web:
         return response.status
 
     async def _follow(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        target = self._target(_parsed(url))
+        target = self._target(url)
         for _ in range(REDIRECTS):
             response = await self._sessions.get().http.get(
                 target, headers=headers, allow_redirects=False, ssl=self._reach.ssl
@@ -128,20 +130,23 @@ class Web:
             if response.status not in {301, 302, 303, 307, 308} or location is None:
                 return response
             response.release()
-            following = target.join(_parsed(location))
+            following = self._target(_joined(target, location))
             if target.scheme == "https" and following.scheme == "http":
                 raise WebError("it redirects from https to http", passing=False)
-            target = self._target(following)
+            target = following
         raise WebError("it redirects too often", passing=False)
 
-    def _target(self, url: URL) -> URL:
+    def _target(self, text: str) -> URL:
         """Return a URL that may be asked."""
-        if url.scheme not in self._reach.schemes or not url.host:
-            advice = f"It must be a URL of the scheme {' or '.join(sorted(self._reach.schemes, reverse=True))}"
-            raise WebError(f"a {url.scheme or 'relative'} URL is not fetched", passing=False, advice=advice)
-        if url.user or url.password:
-            raise WebError("a URL with a user name or a password is not fetched", passing=False)
-        return url
+        try:
+            url = urls.usable(text, self._reach.schemes)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            if not url.user and not url.password:
+                return url
+            problem = "it has a user name or a password"
+        raise WebError(f"its URL is not asked: {problem}", passing=False)
 
 
 class _ConnectionLost(aiohttp.ClientError):
@@ -219,12 +224,21 @@ def _translated() -> Generator[None]:
         raise _failure(error) from None
 
 
-def _parsed(text: str) -> URL:
+def _joined(base: URL, location: str) -> str:
+    """Return where a redirect leads."""
     try:
-        return URL(text, encoded=True)
+        return str(base.join(URL(location, encoded=True)))
     except ValueError:
         pass
-    raise WebError("what should be a URL is none", passing=False)
+    raise WebError("it redirects to what is no URL", passing=False)
+
+
+def _sendable(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """Return headers that the API has named, each once; raises WebError for what none can carry."""
+    for name, value in headers.items():
+        if problem := header_fields.problem(name, value):
+            raise WebError(f"the API named a header that can't be sent: {problem}", passing=False)
+    return CIMultiDict(headers)
 
 
 def _failure(error: Exception) -> WebError:

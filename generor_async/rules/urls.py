@@ -12,8 +12,8 @@ def usable(text: str, schemes: Collection[str] = ("https", "http")) -> URL:
 
     yarl takes hosts for granted until they are used, and they fail then where nobody expects it.
     """
-    if not text.isprintable() or " " in text:
-        raise ValueError("it has a space, a newline or another character that no URL has")
+    if not text.isprintable():
+        raise ValueError("it has a newline or another character that no URL has")
     try:
         url = URL(text, encoded=True)
         _ = url.port

@@ -75,7 +75,7 @@ class Request:
     """One attempt, ready for the wire; the same object serves every attempt of a call, each with its X-Request-Id."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: MutableMapping[str, str] = field(repr=False)
     body: bytes | Form | None = field(repr=False)
     reusable: bool

@@ -99,7 +99,7 @@ class Wire:
     ) -> None:
         self.requests: list[Arrived] = []
         self.connections = 0
-        self._steps = steps or (answer(200, {}),)
+        self.steps = steps or (answer(200, {}),)
         self._greeting = greeting
         self._tls = tls
         self.port = port
@@ -156,7 +156,7 @@ class Wire:
         while not peer.writer.is_closing() and (request := await peer.read_request()) is not None:
             self.requests.append(request)
             self._news.set()
-            step = self._steps[min(len(self.requests), len(self._steps)) - 1]
+            step = self.steps[min(len(self.requests), len(self.steps)) - 1]
             await step(peer, request)
 
 

@@ -1,0 +1,385 @@
+"""Nothing that a traceback, a pickle or a log shows of an error has a key or a presigned URL's query in it.
+
+The server sends back all that it was sent; whatever ends a call, every frame of every exception in the chain is looked
+at, those of other libraries included, as a traceback with locals shows them.
+"""
+
+import asyncio
+import copy
+import json
+import pickle
+import traceback
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calls import KEY, BareLuma, operation
+from support.clock import FakeClock
+from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, raw, reset, stall, truncated
+
+from generor_async import AsyncLuma
+from generor_async.errors import APIError, APIStatusError, DownloadError, UploadError
+from generor_async.rules import masking
+from generor_async.values import Secret
+
+SIGNATURE = "0123456789abcdef-signature"
+QUERY = f"X-Amz-Signature={SIGNATURE}&X-Amz-Credential=AKIA"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
+PASSWORD = "hush-hush-password"
+
+
+def seen(error: BaseException) -> str:
+    """Everything that can be seen of an error: as it prints, its pickle and copy, and the locals of every frame but
+    the test's own, as `traceback.TracebackException(..., capture_locals=True)` shows them.
+    """
+    texts = [
+        "".join(traceback.format_exception(error)),
+        str(error),
+        repr(error),
+        repr(error.args),
+        repr(error.__dict__),
+    ]
+    todo: list[BaseException] = [error]
+    known: set[int] = set()
+    while todo:
+        each = todo.pop()
+        if id(each) in known:
+            continue
+        known.add(id(each))
+        for frame, line in traceback.walk_tb(each.__traceback__):
+            where = f"{frame.f_code.co_filename}:{line}"
+            if "/tests/" not in where:
+                texts += [f"{where} {name}={value!r}" for name, value in frame.f_locals.items()]
+        todo += [other for other in (each.__cause__, each.__context__) if other is not None]
+    if isinstance(error, Exception):
+        texts += [repr(pickle.dumps(error)), repr(copy.copy(error).__dict__)]
+    return "\n".join(texts)
+
+
+def places(error: BaseException, *secrets: str) -> list[str]:
+    """Name the lines in which a secret is seen."""
+    lines = seen(error).split("\n")
+    return [line[:300] for line in lines if any(secret in line for secret in secrets)]
+
+
+def echo(status: int, content_type: str = "application/json") -> Step:
+    """Answer with all that was sent, in the words of both APIs, in a header and in the body."""
+
+    async def step(peer: Peer, request: Arrived) -> None:
+        said = f"refused: {request.headers.get('Authorization')} at https://media.example/a.png?{QUERY}"
+        body = {
+            "detail": said,
+            "error": {"code": "VALIDATION_ERROR", "message": said},
+            "request": {"headers": dict(request.headers), "lines": request.head.decode().split("\r\n")},
+            "output": [{"url": f"https://media.example/a.png?{QUERY}"}],
+        }
+        headers = {"X-Echo": str(request.headers.get("Authorization")), "Location": f"https://x.example/?{QUERY}"}
+        await answer(status, body, headers=headers, content_type=content_type)(peer, request)
+
+    return step
+
+
+def broken_echo(promised: int = 99_999) -> Step:
+    async def step(peer: Peer, request: Arrived) -> None:
+        await truncated(request.head + f"https://media.example/a.png?{QUERY}".encode(), promised=promised)(
+            peer, request
+        )
+
+    return step
+
+
+STEPS: dict[str, Step] = {
+    **{str(status): echo(status) for status in (302, 400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503)},
+    "a page": echo(200, "text/html"),
+    "no shape": echo(200),
+    "half a body": broken_echo(),
+    "closed": hang_up,
+    "reset": reset,
+    "stalled": stall,
+    "no HTTP": raw(b"SSH-2.0\r\n\r\n", close=True),
+}
+
+
+@pytest.mark.parametrize("events", [True, False])
+@pytest.mark.parametrize("conduct", ["read", "bills"])
+@pytest.mark.parametrize("name", STEPS)
+async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, conduct: Any, events: bool) -> None:
+    on_event = (lambda _: None) if events else None
+    async with Wire(STEPS[name]) as wire:
+        client = AsyncLuma(
+            KEY, base_url=wire.url, clock=FakeClock(), attempt_timeout=0.05, max_retries=0, on_event=on_event
+        )
+        async with client:
+            calls = client.generations
+            call = calls.get("gen-1") if conduct == "read" else calls.create(prompt="a heron")
+            with pytest.raises(APIError) as caught:
+                await call
+    assert wire.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert not places(caught.value, KEY, SIGNATURE)
+
+
+@pytest.mark.parametrize("name", ["stalled", "half a body"])
+async def test_a_call_that_is_cancelled_shows_neither(name: str) -> None:
+    step = (
+        stall
+        if name == "stalled"
+        else raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX-Echo: " + KEY.encode() + b"\r\n\r\n{")
+    )
+    async with Wire(step) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+        call = asyncio.create_task(client.generations.create(prompt="a heron"))
+        await wire.arrived()
+        if name != "stalled":
+            await asyncio.sleep(0.05)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+    assert "create" in "".join(caught.value.__notes__)
+    assert not places(caught.value, KEY)
+
+
+async def test_a_call_that_a_timeout_of_asyncio_ends_shows_neither() -> None:
+    async with Wire(stall) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.05):
+                await client.generations.get("gen-1")
+    assert caught.value.__cause__ is not None
+    assert not places(caught.value, KEY)
+
+
+async def test_a_large_request_that_is_cut_off_shows_no_key() -> None:
+    async def deaf(peer: Peer) -> bool:
+        await asyncio.sleep(60)
+        return False
+
+    async with Wire(greeting=deaf) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+        upload = client.files.create_inline(bytes(20_000_000), filename="a.png", mime_type="image/png")
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2):
+                await upload
+    assert not places(caught.value, f"Bearer {KEY}")
+
+
+async def test_the_callers_own_credentials_are_masked_as_well() -> None:
+    own = "sk-other-0123456789"
+    extra = {"Authorization": f"Bearer {own}", "Cookie": "session=0123456789abcdef"}
+    async with Wire(echo(400)) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(APIStatusError) as caught:
+            await client.with_options(extra_headers=extra).send(operation("bills"))
+    assert not places(caught.value, own, "0123456789abcdef")
+
+
+async def test_what_is_masked_still_says_what_was_wrong() -> None:
+    async with Wire(echo(422)) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(APIStatusError) as caught:
+            await client.generations.create(prompt="a heron")
+    error = caught.value
+    assert "refused: Bearer luma-api-*** at https://media.example/a.png?***" in str(error)
+    assert error.body["output"] == [{"url": "https://media.example/a.png?***"}]
+    assert error.body["request"]["headers"]["Authorization"] == "Bearer luma-api-***"
+    assert error.headers["X-Echo"] == "Bearer luma-api-***"
+
+
+async def test_a_body_of_megabytes_is_cut() -> None:
+    large = {"detail": "no", "more": ["x" * 1_000] * 5_000}
+    for step in (answer(400, large), answer(200, json.dumps(large).encode(), content_type="text/html")):
+        async with Wire(step) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+            with pytest.raises(APIError) as caught:
+                await client.generations.create(prompt="a heron")
+        assert isinstance(caught.value.body, str)  # type: ignore[attr-defined] # those errors have one
+        assert len(caught.value.body) <= masking.MOST_KEPT  # type: ignore[attr-defined] # the same
+        assert len(pickle.dumps(caught.value)) < 100_000
+
+
+async def test_a_proxys_password_is_not_seen() -> None:
+    async with Wire(answer(407, b"", close=True)) as wire:
+        proxy = f"http://me:{PASSWORD}@127.0.0.1:{wire.port}"
+        async with AsyncLuma(KEY, base_url="https://api.example/v1", proxy=proxy, max_retries=0) as client:
+            with pytest.raises(APIError) as caught:
+                await client.generations.get("gen-1")
+    assert not places(caught.value, PASSWORD, KEY)
+
+
+# Media, whose URLs are credentials.
+
+
+def presigned(wire: Wire, path: str = "/a.png") -> str:
+    return f"{wire.url}{path}?{QUERY}"
+
+
+async def completed(wire: Wire, client: AsyncLuma) -> Any:
+    return await client.generations.get("gen-1")
+
+
+def generation(wire: Wire) -> dict[str, Any]:
+    return {
+        "id": "gen-1",
+        "type": "image",
+        "model": "uni-1",
+        "state": "completed",
+        "created_at": "2026-04-08T12:00:00Z",
+        "output": [{"type": "image", "url": presigned(wire)}],
+    }
+
+
+FILE = {
+    "id": "file-1",
+    "state": "pending",
+    "purpose": "input",
+    "mime_type": "image/png",
+    "size_bytes": len(PNG),
+    "user_id": None,
+    "filename": None,
+    "failure_reason": None,
+    "created_at": "2026-04-08T12:00:00Z",
+    "updated_at": "2026-04-08T12:00:00Z",
+}
+MEDIA: dict[str, Step] = {
+    "403": answer(403, b"<html>", content_type="text/html"),
+    "404": answer(404, b""),
+    "500": answer(500, b""),
+    "a redirect to nowhere": answer(302, headers={"Location": f"http://a..b/?{QUERY}"}),
+    "a redirect to a bad port": answer(302, headers={"Location": f"http://a.example:99999/?{QUERY}"}),
+    "half": truncated(PNG[:100], promised=2_008),
+    "closed": hang_up,
+    "no HTTP": raw(b"SSH-2.0\r\n\r\n", close=True),
+    "no picture": answer(200, b"hello", content_type="image/png"),
+}
+
+
+@pytest.mark.parametrize("name", MEDIA)
+async def test_no_error_of_a_download_shows_a_presigned_query(name: str, tmp_path: Path) -> None:
+    async with Wire() as wire:
+        wire.steps = (answer(200, generation(wire)), MEDIA[name])
+        async with AsyncLuma(KEY, base_url=wire.url, clock=FakeClock(), max_retries=1) as client:
+            done = await completed(wire, client)
+            with pytest.raises((DownloadError, APIError)) as caught:
+                await client.download(done, tmp_path)
+    assert not places(caught.value, SIGNATURE, KEY)
+
+
+async def test_a_download_that_is_cancelled_shows_none(tmp_path: Path) -> None:
+    async with Wire() as wire:
+        wire.steps = (answer(200, generation(wire)), stall)
+        async with AsyncLuma(KEY, base_url=wire.url) as client:
+            done = await completed(wire, client)
+            task = asyncio.create_task(client.download(done, tmp_path))
+            await wire.arrived(2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+    assert not places(caught.value, SIGNATURE, KEY)
+
+
+def recorded(url: str, headers: Any = None) -> dict[str, Any]:
+    upload = {"url": url, "method": "PUT", "headers": headers or {}, "expires_at": "2026-04-08T13:00:00Z"}
+    return {"id": "file-1", "state": "pending", "file": FILE, "upload": upload}
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        (f"http://a..b/?{QUERY}", None),
+        (f"http://{'a' * 64}/?{QUERY}", None),
+        (f"http://xn--a/?{QUERY}", None),
+        (f"http://a.example:99999/?{QUERY}", None),
+        (f"http://a.example/\r\nX-Evil: 1?{QUERY}", None),
+        (f"s3://bucket/a?{QUERY}", None),
+        ("", None),
+        (None, {"x-amz-meta": f"a\r\nX-Evil: {SIGNATURE}"}),
+        (None, {"x amz": "a"}),
+        (None, {"": "a"}),
+    ],
+)
+async def test_an_upload_to_what_is_no_place_is_an_upload_error(url: str | None, headers: Any) -> None:
+    async with Wire() as wire:
+        wire.steps = (answer(201, recorded(presigned(wire) if url is None else url, headers)),)
+        async with AsyncLuma(KEY, base_url=wire.url, max_retries=0) as client:
+            with pytest.raises(UploadError) as caught:
+                await client.files.upload(PNG)
+    assert len(wire.requests) == 1, "nothing went anywhere"
+    assert not places(caught.value, SIGNATURE, KEY)
+
+
+async def test_headers_that_say_how_the_body_is_sent_are_ours() -> None:
+    async with Wire() as wire:
+        named = {"content-length": "5", "Transfer-Encoding": "chunked", "x-amz-meta": "a"}
+        ready = {**FILE, "state": "ready"}
+        wire.steps = (answer(201, recorded(presigned(wire), named)), answer(200, b""), answer(200, ready))
+        async with AsyncLuma(KEY, base_url=wire.url) as client:
+            await client.files.upload(PNG)
+    put = wire.requests[1]
+    assert put.headers.getall("Content-Length") == [str(len(PNG))]
+    assert put.headers["x-amz-meta"] == "a"
+    assert "Transfer-Encoding" not in put.headers
+
+
+@pytest.mark.parametrize("name", ["cancelled", "403", "closed", "a stream that fails"])
+async def test_no_error_of_an_upload_shows_a_presigned_query(name: str) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield PNG[:1_000]
+        raise RuntimeError("the disk is gone")
+
+    steps = {"cancelled": stall, "403": answer(403), "closed": hang_up, "a stream that fails": stall}
+    async with Wire() as wire:
+        wire.steps = (answer(201, recorded(presigned(wire), {"x-amz-security-token": SIGNATURE})), steps[name])
+        async with AsyncLuma(KEY, base_url=wire.url, max_retries=0) as client:
+            source: Any = failing() if name == "a stream that fails" else PNG
+            size = len(PNG) if name == "a stream that fails" else None
+            task = asyncio.create_task(client.files.upload(source, size_bytes=size))
+            if name == "cancelled":
+                await wire.arrived(2)
+                task.cancel()
+            with pytest.raises(BaseException) as caught:
+                await task
+    kinds: dict[str, Any] = {"cancelled": asyncio.CancelledError, "a stream that fails": RuntimeError}
+    assert isinstance(caught.value, kinds.get(name, (UploadError, APIError)))
+    assert not places(caught.value, SIGNATURE, KEY)
+
+
+async def test_a_stream_that_fails_says_where() -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield PNG[:1_000]
+        raise RuntimeError("the disk is gone")
+
+    async with Wire() as wire:
+        wire.steps = (answer(201, recorded(presigned(wire))), stall)
+        async with AsyncLuma(KEY, base_url=wire.url, max_retries=0) as client:
+            with pytest.raises(RuntimeError) as caught:
+                await client.files.upload(failing(), size_bytes=len(PNG))
+    assert "in failing" in "".join(traceback.format_exception(caught.value))
+
+
+# The rule by itself.
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://x.example/a?b=c", "https://x.example/a?***"),
+        ('{"url": "https:\\/\\/x.example\\/a?b=c\\u0026d=e"}', '{"url": "https:\\/\\/x.example\\/a?***"}'),
+        ('said {\\"url\\": \\"https://x.example/a?b=c\\"}', 'said {\\"url\\": \\"https://x.example/a?***\\"}'),
+        ("see https://x.example/a?b=c, and HTTP://y/?z", "see https://x.example/a?*** and HTTP://y/?***"),
+        ("what? nothing", "what? nothing"),
+        ("https://x.example/a", "https://x.example/a"),
+        (f"Bearer {KEY}.", "Bearer luma-api-***."),
+    ],
+)
+def test_a_text_is_shown_without(text: str, shown: str) -> None:
+    assert masking.hidden(text, masking.secrets_of(Secret(KEY), {})) == shown
+
+
+def test_a_key_is_found_however_it_is_spelled() -> None:
+    key = 'luma-api-"quoted"/and=slashed-0123'
+    secrets = masking.secrets_of(Secret(key), {})
+    for text in (
+        key,
+        json.dumps(key),
+        json.dumps(key).replace("/", "\\/"),
+        "luma-api-%22quoted%22%2Fand%3Dslashed-0123",
+    ):
+        assert "slashed" not in masking.hidden(text, secrets)
+
+
+def test_a_key_of_a_few_letters_spoils_no_text() -> None:
+    assert masking.hidden("the key x is unknown", masking.secrets_of(Secret("x"), {})) == "the key x is unknown"
