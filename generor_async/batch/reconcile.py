@@ -20,6 +20,7 @@ from generor_async.errors import (
     DeadlineExceededError,
     InternalServerError,
     RateLimitError,
+    ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.envelope import lacks_items
@@ -48,6 +49,8 @@ BEFORE: Final = 3_600.0
 LOOKS_KEPT: Final = 3
 FAILED_LOOKS: Final = 5
 """Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
+_MAY_PASS: Final = (APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError, ResponseShapeError)
+"""What a look may come to that says nothing of the next one; a list that doesn't end is among it."""
 ENOUGH: Final = 1_800.0
 """Seconds after which an account that still contradicts itself is looked at no more."""
 EXACT: Final = 1e-6
@@ -93,7 +96,7 @@ class Reconciliation:
             look = await self._look(since, known)
         except ClientClosedError:
             raise
-        except (APIConnectionError, InternalServerError, RateLimitError, DeadlineExceededError):
+        except _MAY_PASS:
             self._failed += 1
             if self._failed == FAILED_LOOKS:
                 raise

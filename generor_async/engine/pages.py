@@ -1,6 +1,5 @@
 """Pages of a list, fetched as they are needed."""
 
-from collections import deque
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -8,15 +7,13 @@ from attrs import evolve
 
 from generor_async.rules import arguments
 from generor_async.rules.envelope import Meta, PageData
+from generor_async.rules.paging import MOST_FRUITLESS, Walk, endless
 from generor_async.rules.wire import Operation
 from generor_async.values import Model, ResponseInfo, response_to
 
 __all__ = ["Page", "Pages", "Sender", "collect", "response_of"]
 
 T = TypeVar("T")
-
-REMEMBERED_PAGES = 3
-"""How many pages back an item counts as the same one, shown again by a list that shifts."""
 
 
 class Sender(Protocol):
@@ -30,12 +27,19 @@ class Sender(Protocol):
 class Page(Generic[T]):
     """One page of a list: `items`, `meta`, and the way to the next."""
 
-    __slots__ = ("_client", "_data", "_operation")
+    __slots__ = ("_client", "_data", "_fruitless", "_number", "_operation", "_unseen", "_walk")
 
-    def __init__(self, client: Sender, operation: Operation[PageData[T]], data: PageData[T]) -> None:
+    def __init__(
+        self, client: Sender, operation: Operation[PageData[T]], data: PageData[T], before: "Page[T] | None" = None
+    ) -> None:
         self._client = client
         self._operation = operation
         self._data = data
+        self._walk: Walk = Walk() if before is None else before._walk
+        self._number: int = 0 if before is None else before._number + 1
+        self._unseen = self._walk.unseen(self._number, data.items)
+        fruitless = not self._unseen or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
+        self._fruitless: int = (0 if before is None else before._fruitless) + 1 if fruitless else 0
 
     @property
     def items(self) -> list[T]:
@@ -64,13 +68,30 @@ class Page(Generic[T]):
 
     @property
     def has_next(self) -> bool:
-        """Whether there is another page after this one."""
-        return self._data.meta.has_next
+        """Whether there is another page after this one; where the answer doesn't say, whether this one has items."""
+        meta = self._data.meta
+        return meta.has_next or (meta.unsaid and self._goes_on)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there may be more where the answer doesn't say: where something is here, be it unreadable."""
+        return bool(self._data.items or self._data.problems) and self._fruitless < MOST_FRUITLESS
 
     async def next_page(self) -> "Page[T] | None":
-        """Fetch the page after this one; None where there is none."""
+        """Fetch the page after this one; None where there is none.
+
+        Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
+        repeat a cursor, or have nothing but what was there before, or without a cursor.
+        """
+        if not self.has_next:
+            return None
+        if self._fruitless >= MOST_FRUITLESS:
+            problem = f"it announces more, and {MOST_FRUITLESS} pages in a row had nothing new"
+            raise endless(self._operation.endpoint, self._data, problem)
+        if self._data.meta.next_cursor == "":
+            raise endless(self._operation.endpoint, self._data, "it announces more, and no cursor that names it")
         following = _following(self._operation, self._data.meta)
-        return None if following is None else Page(self._client, following, await self._client.send(following))
+        return Page(self._client, following, await self._client.send(following), self)
 
     def __repr__(self) -> str:
         return f"Page({len(self.items)} items, {self.meta!r})"
@@ -110,9 +131,8 @@ class Pages(Generic[T]):
         left = self._max_items
         if left == 0:
             return
-        fresh = _Unseen()
         async for page in self.by_page():
-            for item in fresh.of(page.items):
+            for item in page._unseen:  # pyright: ignore[reportPrivateUsage] # of this module
                 yield item
                 if left is not None:
                     left -= 1
@@ -125,46 +145,23 @@ class Pages(Generic[T]):
         return [item async for item in Pages(self._client, self._first, max_items=limit)]
 
 
-class _Unseen:
-    """Filters items that a list shows again because it shifted under the reader."""
-
-    def __init__(self) -> None:
-        self._recent: deque[set[object]] = deque(maxlen=REMEMBERED_PAGES)
-
-    def of(self, items: list[T]) -> list[T]:
-        unseen: list[T] = []
-        identities: set[object] = set()
-        for item in items:
-            identity = _identity(item)
-            if identity is not None:
-                seen = identity in identities or any(identity in page for page in self._recent)
-                identities.add(identity)
-                if seen:
-                    continue
-            unseen.append(item)
-        self._recent.append(identities)
-        return unseen
-
-
-def _identity(item: object) -> object:
-    """Return what tells an item from its neighbours: its first field, if that is an id; else None."""
-    name = next((name for name in type(item).__annotations__ if name != "wire_names"), "")
-    return getattr(item, name) if name in {"id", "slug", "username"} or name.endswith("_id") else None
-
-
-def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageData[T]] | None:
-    """Build the operation of the next page."""
-    if not meta.has_next:
-        return None
+def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageData[T]]:
+    """Build the operation of the next page: by our own count, because not every server tells its pages right."""
     if meta.next_cursor is not None:
         return evolve(operation, query={**operation.query, "cursor": meta.next_cursor})
-    page = meta.page or int(operation.query.get("page", "1"))
+    page = int(operation.query.get("page", "1"))
     return evolve(operation, query={**operation.query, "page": str(page + 1)})
 
 
 async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
     """Return the whole of a list that is not said to be paged, and yet may say that there is more."""
-    return await Pages(client, operation).collect()
+    items: list[T] = []
+    page: Page[T] | None = await Pages(client, operation).first_page()
+    while page is not None:
+        items += page._unseen  # pyright: ignore[reportPrivateUsage] # of this module
+        whole = page.meta.unsaid and len(items) >= (page.meta.total or 0)
+        page = None if whole else await page.next_page()
+    return items
 
 
 def response_of(result: Any) -> ResponseInfo:

@@ -55,7 +55,9 @@ class Meta:
     has_next: bool = False
     has_prev: bool | None = None
     next_cursor: str | None = None
-    """What names the next page (client, Luma)."""
+    """What names the next page (client, Luma); empty where there is one, and the answer doesn't name it."""
+    unsaid: bool = False
+    """Whether the answer doesn't say if there is another page."""
     raw: Any = field(default=None, repr=False, eq=False)
 
 
@@ -173,11 +175,12 @@ def page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
 
     def strict(body: JSON) -> PageData[M]:
         data = _data(body)
-        return PageData(read_list(shape.strict, data), _meta(body.get("meta") if is_object(body) else None), body)
+        items = read_list(shape.strict, data)
+        return PageData(items, _meta(_meta_in(body), len(items)), body)
 
     def lenient(body: JSON, problems: Problems) -> PageData[M]:
         items, path = _items(body)
-        return _page(shape, items, path, _meta(_meta_in(body)), body, problems)
+        return _page(shape, items, path, _meta(_meta_in(body), len(items)), body, problems)
 
     return Decoder(strict, lenient)
 
@@ -250,17 +253,22 @@ def _meta_in(body: JSON) -> JSON:
         for name in ("meta", "pagination"):
             if is_object(around) and is_object(around.get(name)):
                 return around[name]
-    return next((around for around in (body, data) if is_object(around) and "has_next" in around), None)
+    return next((around for around in (body, data) if is_object(around) and not _TELLING.isdisjoint(around)), None)
 
 
-def _meta(meta: JSON) -> Meta:
-    """Read the `meta` of a page. Whether another one follows is worked out where it isn't said."""
+_TELLING = frozenset({"has_next", "has_more", "total_pages"})
+"""Fields that tell, wherever they stand, whether there is another page."""
+
+
+def _meta(meta: JSON, count: int) -> Meta:
+    """Read the `meta` of a page with so many items. Whether another one follows is worked out where it isn't said."""
     if not is_object(meta):
-        return Meta()
+        return Meta(unsaid=True)
     page, per_page = _number(meta.get("page")), _number(meta.get("per_page"))
     total, total_pages = _number(meta.get("total")), _number(meta.get("total_pages"))
-    has_next = _truth(meta.get("has_next"))
-    if has_next is None and page is not None:
+    has_next = _truth(meta.get("has_next", meta.get("has_more")))
+    believable = not (count and 0 in {total, total_pages})
+    if has_next is None and page is not None and believable:
         if total_pages is not None:
             has_next = page < total_pages
         elif per_page is not None and total is not None:
@@ -271,6 +279,7 @@ def _meta(meta: JSON) -> Meta:
         total=total,
         total_pages=total_pages,
         has_next=bool(has_next),
+        unsaid=has_next is None,
         has_prev=_truth(meta.get("has_prev")),
         raw=meta,
     )
@@ -282,7 +291,9 @@ def _cursor(body: dict[str, Any]) -> Meta:
         cursor = str(cursor)
     elif type(cursor) is not str:
         cursor = None
-    return Meta(has_next=_truth(body.get("has_more")) is True and bool(cursor), next_cursor=cursor, raw=body)
+    said = _truth(body.get("has_more"))
+    has_next = bool(cursor) if said is None else said
+    return Meta(has_next=has_next, next_cursor=cursor or ("" if has_next else cursor), raw=body)
 
 
 def _number(value: JSON) -> int | None:

@@ -48,11 +48,15 @@ class Page(Twin[AsyncPage[T]], Generic[T]):
 
     @property
     def has_next(self) -> bool:
-        """Whether there is another page after this one."""
+        """Whether there is another page after this one; where the answer doesn't say, whether this one has items."""
         return self._half.has_next
 
     def next_page(self) -> "Page[T] | None":
-        """Fetch the page after this one; None where there is none."""
+        """Fetch the page after this one; None where there is none.
+
+        Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
+        repeat a cursor, or have nothing but what was there before, or without a cursor.
+        """
         return None if (found := self._bridge.run(self._half.next_page())) is None else Page(self._bridge, found)
 
 

@@ -56,8 +56,9 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
             f"{CREATIONS}=stale_listing:seconds=250",
             f"{TRANSACTIONS}=stale_listing:seconds=250",
         ),
+        (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x", f"{CREATIONS}=wrong_type:3x"),
     ],
-    ids=["truthful", "done ten minutes after the reset", "late by less than is waited"],
+    ids=["truthful", "done ten minutes after the reset", "late by less than is waited", "unreadable for a while"],
 )
 def test_every_call_in_doubt_is_settled_where_the_account_shows_what_there_is(
     tmp_path: Path, specs: tuple[str, ...]

@@ -1,15 +1,18 @@
 """Pages: walked lazily, counted in items, and each item once."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import pytest
 from attrs import define, evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from support.calls import endpoint
+from support.calls import KEY, endpoint
+from support.wire import Step, Wire, answer
 
+from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.engine.pages import Page, Pages, collect, response_of
-from generor_async.errors import InvalidRequestError
+from generor_async.errors import InvalidRequestError, ResponseShapeError
 from generor_async.rules.envelope import Meta, PageData
 from generor_async.rules.wire import Operation
 from generor_async.values import Model, ResponseInfo, remember_response
@@ -165,6 +168,182 @@ async def test_an_item_of_long_ago_is_another_one() -> None:
 async def test_items_without_an_id_are_all_shown() -> None:
     script = Scripted([Bare(text="a"), Bare(text="a")], [Bare(text="a")])
     assert len(await Pages(script, first()).collect()) == 3
+
+
+class Endless:
+    """Answers by the number of the request, for ever; `cursor` makes what names the next page."""
+
+    def __init__(
+        self,
+        items: Callable[[int], list[Any]],
+        *,
+        meta: dict[str, Any] | None = None,
+        cursor: Callable[[int], str] | None = None,
+    ) -> None:
+        self.queries: list[dict[str, str]] = []
+        self.items = items
+        self.meta = {"has_next": True} if meta is None else meta
+        self.cursor = cursor
+
+    async def send(self, operation: Operation[T]) -> T:
+        self.queries.append(dict(operation.query))
+        assert len(self.queries) < 100
+        number = len(self.queries)
+        meta = Meta(**self.meta, next_cursor=None if self.cursor is None else self.cursor(number))
+        data = PageData(self.items(number), meta, {"number": number})
+        data.response = ResponseInfo(status=200, headers={}, request_id=f"r-{number}")
+        return cast("T", data)
+
+
+FRUITLESS: dict[str, tuple[Callable[[], Endless], int]] = {
+    "nothing at all": (lambda: Endless(lambda _: []), 3),
+    "nothing after two pages": (lambda: Endless(lambda n: things(n) if n < 3 else []), 5),
+    "the same page again": (lambda: Endless(lambda _: things(1, 2)), 4),
+    "known items in another order": (lambda: Endless(lambda n: things(1, 2) if n % 2 else things(2, 1)), 4),
+    "a circle of ten pages": (lambda: Endless(lambda n: things(n % 10, 100 + n % 10)), 13),
+    "items without ids, in a circle": (lambda: Endless(lambda n: [Bare(text=f"{n % 5}")]), 8),
+    "the same cursor": (lambda: Endless(things, cursor=lambda _: "c"), 4),
+    "a circle of cursors": (lambda: Endless(things, cursor=lambda n: f"c{n % 6}"), 9),
+}
+
+
+@pytest.mark.parametrize("how", FRUITLESS)
+async def test_a_list_that_announces_more_and_gives_nothing_new_is_an_error(how: str) -> None:
+    made, requests = FRUITLESS[how]
+    server = made()
+    with pytest.raises(ResponseShapeError, match="it announces more") as caught:
+        await Pages(server, first()).collect()
+    assert len(server.queries) == requests
+    error = caught.value
+    assert (error.outcome, error.request_id, error.body) == ("done", f"r-{requests}", {"number": requests})
+    assert "not the whole list" in str(error)
+
+
+async def test_so_it_is_for_whoever_walks_page_by_page_or_wants_a_list_whole() -> None:
+    page: Page[Thing] | None = await Pages(Endless(lambda _: []), first())
+    for _ in range(2):
+        assert page is not None
+        assert page.has_next
+        page = await page.next_page()
+    assert page is not None
+    with pytest.raises(ResponseShapeError):
+        await page.next_page()
+    with pytest.raises(ResponseShapeError):
+        assert [each async for each in Pages(Endless(lambda _: []), first()).by_page()]
+    with pytest.raises(ResponseShapeError):
+        await collect(Endless(lambda _: []), first())
+
+
+async def test_some_fruitless_pages_are_passed_by() -> None:
+    script = Scripted(things(1), [], things(1), things(2), [], [], things(3))
+    assert ids(await Pages(script, first()).collect()) == [1, 2, 3]
+
+
+async def test_a_page_may_be_fetched_again_and_again() -> None:
+    page = await Pages(Endless(lambda _: things(1)), first())
+    for _ in range(5):
+        following = await page.next_page()
+        assert following is not None
+        assert following.has_next
+
+
+async def test_a_cursor_that_is_missing_is_an_error() -> None:
+    server = Endless(things, cursor=lambda n: "c1" if n == 1 else "")
+    with pytest.raises(ResponseShapeError, match="no cursor that names it") as caught:
+        await Pages(server, first()).collect()
+    assert (caught.value.path, len(server.queries)) == ("$.next_cursor", 2)
+
+
+async def test_where_nothing_is_said_of_more_pages_a_walk_goes_on_to_an_empty_one() -> None:
+    server = Endless(lambda n: things(n) if n < 4 else [], meta={"unsaid": True})
+    assert ids(await Pages(server, first()).collect()) == [1, 2, 3]
+    assert [query.get("page") for query in server.queries] == [None, "2", "3", "4"]
+
+
+async def test_or_until_three_pages_have_nothing_new() -> None:
+    server = Endless(lambda _: things(1, 2), meta={"unsaid": True})
+    assert ids(await Pages(server, first()).collect()) == [1, 2]
+    assert len(server.queries) == 4
+
+
+async def test_a_list_that_is_not_said_to_be_paged_asks_no_more_than_it_has_to() -> None:
+    server = Endless(lambda _: things(1, 2), meta={"unsaid": True})
+    assert ids(await collect(server, first())) == [1, 2]
+    assert len(server.queries) == 1
+    server = Endless(things, meta={"unsaid": True, "total": 3})
+    assert ids(await collect(server, first())) == [1, 2, 3]
+
+
+async def test_pages_are_counted_here_whatever_the_server_calls_them() -> None:
+    server = Endless(things, meta={"has_next": True, "page": 7})
+    assert len(await Pages(server, first(), max_items=3).collect()) == 3
+    assert [query.get("page") for query in server.queries] == [None, "2", "3"]
+
+
+def creation(number: int) -> dict[str, Any]:
+    return {"creation_id": number, "generator": "image"}
+
+
+def told(*numbers: int, **meta: Any) -> Step:
+    return answer(200, {"success": True, "data": [creation(number) for number in numbers], "meta": meta})
+
+
+SPELLED: dict[str, list[Step]] = {
+    "in words": [told(1, page="1", has_next="true"), told(2, page="2", has_next="true"), told(3, has_next="false")],
+    "by totals alone": [told(number, page=number, per_page=1, total=3) for number in (1, 2, 3)],
+    "by a count of pages": [told(number, page=str(number), total_pages="3") for number in (1, 2, 3)],
+    "not at all": [*(told(number) for number in (1, 2, 3)), told()],
+    "by a total that is none": [*(told(n, page=n, per_page=1, total=0) for n in (1, 2, 3)), told(total=0)],
+    "inside": [
+        answer(200, {"data": {"creations": [creation(n)], "pagination": {"has_next": n < 3}}}) for n in (1, 2, 3)
+    ],
+    "with a page that is empty": [told(1, has_next=True), told(has_next=True), told(2, 3, has_next=False)],
+}
+
+
+@pytest.mark.parametrize("how", SPELLED)
+async def test_a_list_is_read_to_its_end_however_its_pages_are_told(how: str) -> None:
+    async with Wire(*SPELLED[how]) as wire, AsyncGeneror("gnr_live_x", base_url=wire.url) as client:
+        assert [each.creation_id async for each in client.creations.list()] == [1, 2, 3]
+    assert len(wire.requests) == len(SPELLED[how])
+
+
+async def test_a_list_of_nothing_that_goes_on_for_ever_is_an_error_on_the_wire() -> None:
+    empty = told(page=1, total=0, total_pages=0, has_next=True)
+    async with Wire(empty) as wire, AsyncGeneror("gnr_live_x", base_url=wire.url) as client:
+        with pytest.raises(ResponseShapeError, match=r"generor\.generators\.list: .* announces more"):
+            await client.generators.list()
+    assert len(wire.requests) == 3
+
+
+async def test_so_is_a_cursor_that_comes_again() -> None:
+    page = answer(200, {"data": [], "has_more": True, "next_cursor": "c"})
+    async with Wire(page) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(ResponseShapeError, match="announces more"):
+            await client.files.list().collect()
+    assert len(wire.requests) == 3
+
+
+@given(st.lists(st.lists(st.integers(0, 6), max_size=3), min_size=1, max_size=12), st.booleans())
+async def test_a_walk_gives_everything_or_says_that_it_could_not(pages: list[list[int]], announced: bool) -> None:
+    """Every item of the pages that it has read is given; it reads on until it knows the end, or that there is none."""
+
+    def items(number: int) -> list[Thing]:
+        return things(*pages[number - 1]) if number <= len(pages) else []
+
+    server = Endless(items, meta={"has_next": True} if announced else {"unsaid": True})
+    shown: list[int] = []
+    ended = True
+    try:
+        async for thing in Pages(server, first()):
+            shown.append(thing.id)  # noqa: PERF401 - what came before an error counts
+    except ResponseShapeError:
+        ended = False
+    assert ended is not announced
+    read = len(server.queries)
+    assert set(shown) == {number for page in pages[:read] for number in page}
+    assert read <= len(pages) + 3
+    assert announced or items(read) == [] or read > 3
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "3", True])

@@ -193,6 +193,7 @@ METAS: list[tuple[Any, bool]] = [
     ({"page": True, "total_pages": 9}, False),
     (None, False),
     ([], False),
+    ({"has_more": True}, True),
 ]
 
 
@@ -201,19 +202,58 @@ def test_whether_there_is_more_is_told_or_worked_out(meta: Any, has_next: bool) 
     assert envelope.page_of(THING).strict({"data": [], "meta": meta}).meta.has_next is has_next
 
 
+UNSAID: list[tuple[Any, bool]] = [
+    (None, True),
+    ([], True),
+    ({}, True),
+    ({"page": 1}, True),
+    ({"total": 45}, True),
+    ({"page": 1, "per_page": 20}, True),
+    ({"page": 1, "per_page": 20, "total": 0}, True),
+    ({"page": 1, "total_pages": 0}, True),
+    ({"page": 1, "total_pages": 1}, False),
+    ({"page": "1", "per_page": "20", "total": "45"}, False),
+    ({"has_next": "perhaps"}, True),
+    ({"has_next": False}, False),
+    ({"has_next": "true"}, False),
+]
+
+
+@pytest.mark.parametrize(("meta", "unsaid"), UNSAID)
+def test_an_answer_may_leave_open_whether_there_is_more(meta: Any, unsaid: bool) -> None:
+    page = envelope.page_of(THING).lenient({"data": [{"id": 1}], "meta": meta}, [])
+    assert page.meta.unsaid is unsaid
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": [], "pagination": {"page": 1, "total_pages": 2}},
+        {"data": [], "page": 1, "total_pages": 2},
+        {"data": [], "has_more": True},
+    ],
+)
+def test_what_tells_of_a_page_is_found_wherever_it_stands(body: Any) -> None:
+    assert envelope.page_of(THING).strict(body).meta.has_next
+
+
 CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
     ({"data": [], "has_more": True, "next_cursor": "c"}, True, "c"),
     ({"data": [], "has_more": "true", "next_cursor": 7}, True, "7"),
-    ({"data": [], "has_more": True, "next_cursor": None}, False, None),
-    ({"data": [], "has_more": True, "next_cursor": []}, False, None),
-    ({"data": [], "has_more": True, "next_cursor": ""}, False, ""),
+    ({"data": [], "has_more": True, "next_cursor": None}, True, ""),
+    ({"data": [], "has_more": True, "next_cursor": []}, True, ""),
+    ({"data": [], "has_more": True, "next_cursor": ""}, True, ""),
+    ({"data": [], "next_cursor": "c"}, True, "c"),
+    ({"data": [], "next_cursor": ""}, False, ""),
     ({"data": [], "has_more": False, "next_cursor": "c"}, False, "c"),
     ({"data": []}, False, None),
 ]
 
 
 @pytest.mark.parametrize(("body", "has_next", "cursor"), CURSORS)
-def test_a_cursor_page_goes_on_only_with_a_cursor(body: Any, has_next: bool, cursor: str | None) -> None:
+def test_a_cursor_page_says_whether_there_is_more_and_what_names_it(
+    body: Any, has_next: bool, cursor: str | None
+) -> None:
     meta = envelope.cursor_page_of(THING).strict(body).meta
     assert (meta.has_next, meta.next_cursor) == (has_next, cursor)
 
