@@ -16,6 +16,7 @@ from rich.console import Console
 
 from generor_async.batch.export import exported
 from generor_async.batch.folder import Folder as ResultsFolder
+from generor_async.batch.money import shown
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import open_reader
@@ -27,6 +28,7 @@ from generor_async.cli.progress import tell
 from generor_async.cli.question import ask
 from generor_async.cli.standing import show
 from generor_async.errors import GenerorAsyncError
+from generor_async.rules.vendors import vendor_of
 
 __all__ = ["commands"]
 
@@ -46,7 +48,9 @@ def run(
     out: Annotated[Path, typer.Option(help="The folder for the journal, results and media; goes on where it was.")],
     api: Annotated[Literal["luma", "generor"], typer.Option(help="The API to use.")] = "luma",
     max_credits: Annotated[float | None, typer.Option(help="What may be spent, in the API's credits.")] = None,
-    price: Annotated[float | None, typer.Option(help="US dollars a generation, where Luma names none.")] = None,
+    price: Annotated[
+        float | None, typer.Option(help="US dollars a generation, where no price list of Luma has one.")
+    ] = None,
     refunds: Annotated[
         bool, typer.Option("--refunds", help="Count what Luma's FAQ says is refunded as refunded, for the cap.")
     ] = False,
@@ -67,7 +71,8 @@ def run(
     nothing could be begun, and with 130 where it was interrupted.
     """
     if not (simulate or yes or sys.stdin.isatty()):
-        most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits"
+        worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
+        most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits{worth}"
         raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
 
     async def main() -> int:

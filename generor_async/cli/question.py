@@ -81,7 +81,8 @@ def _price(estimate: BatchEstimate, *, api: str) -> str:
 
 
 def _cap(estimate: BatchEstimate, cap: float) -> str:
-    used = f", {estimate.counted:,.2f} of it used" if estimate.counted else ""
+    counted = f"{estimate.counted:,.2f}{shown(estimate.counted, estimate.credit_dollars)}"
+    used = f", {counted} of it used" if estimate.counted else ""
     worth = shown(cap, estimate.credit_dollars)
     short = "; not all rows fit" if estimate.counted + estimate.credits > cap else ""
     return f"{cap:,g} credits{worth}{used}{short}"

@@ -285,8 +285,8 @@ _RULES: Final[tuple[_Rule, ...]] = (
     ),
 )
 
-_PLAIN: Final = frozenset({"prompt", "model", "style", "output_format", "web_search", "user_id"})
-"""Parameters that no rule is about, as long as the style isn't manga."""
+_CONCERNED: Final = frozenset({"style", "type", "video", "image_ref", "source", "keyframes"})
+"""Parameters that rules are about; each rule needs one of them."""
 
 
 def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local: bool = False) -> Sequence[Remark]:
@@ -295,7 +295,7 @@ def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local:
     `fetches_itself` is of a client that fetches references which the API can't; `is_local` of an API on this machine,
     whose references may be on this machine as well.
     """
-    if body.keys() <= _PLAIN:
+    if _CONCERNED.isdisjoint(body):
         return ()
     video = body.get("video")
     edit = _at(video, "edit")

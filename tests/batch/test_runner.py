@@ -218,7 +218,9 @@ def test_an_account_that_says_nothing_at_the_end_spoils_no_run(tmp_path: Path) -
 
 def test_a_price_nobody_knows_is_refused_under_a_cap_alone(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
-        rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}]
+        small = {"resolution": "360p"}
+        source = {"url": "https://x.example/a.mp4", "media_type": "video/mp4"}
+        rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video_reframe", "source": source, "video": small}]
         (outcome,) = await ended(run_batch(luma, rows, to=tmp_path / "a", max_credits=1_000))
         assert outcome.state == "failed"
         assert "--price" in outcome.problem

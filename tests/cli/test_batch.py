@@ -90,7 +90,7 @@ def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) ->
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
     assert ended.returncode == 2
     said = " ".join(ended.stderr.replace("│", " ").split())
-    assert "this spends real credits, up to 20 credits: say --yes, or --simulate" in said
+    assert "this spends real credits, up to 20 credits ($0.06): say --yes, or --simulate" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -267,7 +267,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
         assert "rows 0 new, 2 from before price 26.93 credits" in shown
-        assert "cap 70 credits, 40.40 of it used" in shown
+        assert "cap 70 credits ($0.21), 40.40 ($0.12) of it used" in shown
         terminal.press(b"\x03")
         assert terminal.ended() == 130
     assert len(simulator.ledger.charges) == 3
