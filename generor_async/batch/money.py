@@ -20,4 +20,5 @@ def shown(credits_: float, credit_dollars: float | None) -> str:
     worth = in_dollars(credits_, credit_dollars)
     if worth is None:
         return ""
-    return f" (${worth:,.2f})" if worth >= DIME or not worth else f" (${worth:.4f})"
+    in_cents = worth >= DIME or round(worth, 2) == round(worth, 4)
+    return f" (${worth:,.2f})" if in_cents else f" (${worth:.4f})"
