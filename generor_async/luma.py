@@ -39,6 +39,7 @@ from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Operation, segment
 from generor_async.values import UNSET, KeyCheck, maybe, response_to
+from generor_async.values.text import shown
 
 __all__ = ["AsyncLuma", "Files", "Generations", "Job"]
 
@@ -200,7 +201,7 @@ class Generations(GenerationsResource):
                 if isawaitable(noted):
                     await self._watch.during(noted, "on_submitted")
             except BaseException as error:
-                error.add_note(f"job {job.id} goes on, and {lifecycle.take_up_job(job.id)}")
+                error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.take_up_job(job.id)}")
                 if isinstance(error, GenerorAsyncError):
                     lifecycle.concern_job(error, job.id)
                 raise

@@ -19,6 +19,7 @@ from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import arguments
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
+from generor_async.values.text import shown
 
 __all__ = ["JobWatch", "Kind", "Tracked"]
 
@@ -136,7 +137,7 @@ class JobWatch(Generic[S]):
                 job = waiting.pop(future).tracked
                 error = future.exception()
                 if error is not None and not isinstance(error, GenerorAsyncError):
-                    error.add_note(f"{self._kind.name} {job.id} goes on, and {self._kind.take_up(job.id)}")
+                    error.add_note(f"{self._kind.name} {shown(job.id)} goes on, and {self._kind.take_up(job.id)}")
                     raise error
                 yield job
         except asyncio.CancelledError as error:
@@ -159,7 +160,7 @@ class JobWatch(Generic[S]):
             return await waiter.future
         except asyncio.CancelledError as error:
             scheduler.leave(waiter)
-            error.add_note(f"{self._kind.name} {job.id} goes on, and {self._kind.take_up(job.id)}")
+            error.add_note(f"{self._kind.name} {shown(job.id)} goes on, and {self._kind.take_up(job.id)}")
             raise
         finally:
             work.end()
@@ -170,7 +171,7 @@ class JobWatch(Generic[S]):
 
 def _go_on(jobs: Sequence[Tracked[S]]) -> str:
     """Say that jobs go on for which nobody waits."""
-    ids = ", ".join(job.id for job in jobs[:JOBS_TOLD])
+    ids = ", ".join(shown(job.id) for job in jobs[:JOBS_TOLD])
     more = ", ..." if len(jobs) > JOBS_TOLD else ""
     return f"{len(jobs)} jobs go on: take them up again by their ids ({ids}{more})"
 

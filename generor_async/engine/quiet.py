@@ -7,6 +7,8 @@ request; only the connection's protocol knows. What the event loop hasn't read y
 import select
 import sys
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NotQuietError", "check_quiet"]
 
-_USED: Final = weakref.WeakSet["ResponseHandler"]()
-"""The connections that have carried a request."""
+_ARRIVED: Final = weakref.WeakKeyDictionary["ResponseHandler", Callable[[], object]]()
+"""For each connection that has carried a request: whether something has come that the event loop hasn't read yet."""
 
 
 class NotQuietError(aiohttp.ClientError):
@@ -34,21 +36,21 @@ def check_quiet(protocol: "ResponseHandler") -> None:
 
     On a new one, what the event loop hasn't read yet doesn't count: with TLS it is part of the handshake.
     """
-    used = protocol in _USED
-    if protocol.should_close or (used and _has_arrived(protocol)):
-        raise NotQuietError(used=used)
-    if not used:
-        _USED.add(protocol)
+    arrived = _ARRIVED.get(protocol)
+    if protocol.should_close or (arrived is not None and arrived()):
+        raise NotQuietError(used=arrived is not None)
+    if arrived is None:
+        _ARRIVED[protocol] = _look_at(protocol)
 
 
-def _has_arrived(protocol: "ResponseHandler") -> bool:
-    """Tell whether something has come on a connection that the event loop hasn't read yet, its end included."""
+def _look_at(protocol: "ResponseHandler") -> Callable[[], object]:
+    """Return what tells of one connection whether the system has something for it, its end included."""
     transport = protocol.transport
     sock = None if transport is None else transport.get_extra_info("socket")
     if sock is None:
-        return False
+        return bool
     if sys.platform == "win32":
-        return bool(select.select([sock], [], [], 0)[0])
+        return lambda: select.select([sock], [], [], 0)[0]
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+    return partial(poll.poll, 0)

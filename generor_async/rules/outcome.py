@@ -201,10 +201,12 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
     """Make the error of a success whose JSON doesn't say what it is about."""
     ids = ids_in(text_of(reply.body))
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
+    body = _masked(body, context.endpoint.secrets)
+    said = words.said(body) if is_object(body) else ""
     return ResponseShapeError(
-        problem.problem,
+        f"{problem.problem}; it says: {said}" if said else problem.problem,
         path=problem.path,
-        body=_masked(body, context.endpoint.secrets),
+        body=body,
         ids=ids,
         advice=f"The call took effect; the error's body holds what came{found}",
         **context.known("done", reply),

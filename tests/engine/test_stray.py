@@ -6,10 +6,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from support.calls import KEY, BareGeneror, BareLuma, operation
 from support.chatty import STRAY, ChattyServer, job
 from support.chatty import answer as job_answer
 from support.clock import FakeClock
+from support.tls import served_by, trusting
 from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import APIConnectionError, APIStatusError, AsyncLuma, OutcomeUnknownError
@@ -49,11 +51,27 @@ async def test_an_answer_too_many_that_was_read_is_nobodys(extra: str) -> None:
     assert len(server.requests) == server.connections == 4
 
 
-async def test_a_connection_is_used_again_where_nothing_lies_on_it() -> None:
-    async with Wire(answer(201, {"id": "x"})) as wire, BareLuma(KEY, base_url=wire.url) as client:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_connection_is_used_again_where_nothing_lies_on_it(tls: bool) -> None:
+    authority = trustme.CA()
+    served, trusted = (served_by(authority), trusting(authority)) if tls else (None, None)
+    async with (
+        Wire(answer(201, {"id": "x"}), tls=served) as wire,
+        BareLuma(KEY, base_url=wire.url, ssl=trusted) as client,
+    ):
         for conduct in ("bills", "bills", "read", "read"):
             await client.send(operation(conduct))
     assert [came.connection for came in wire.requests] == [1, 1, 2, 2]
+
+
+async def test_a_connection_that_the_server_has_closed_meanwhile_takes_no_paid_request() -> None:
+    """Its end lies on it, and the event loop hasn't read that yet: sent on it, the outcome would be in doubt."""
+    with ChattyServer(lambda _: b"", hangs_up=True) as server:
+        async with AsyncLuma(KEY, base_url=server.url, max_retries=0) as client:
+            for number in range(1, 4):
+                assert (await client.generations.create(prompt="a heron")).id == job(number)
+                server.send_extra()
+    assert len(server.requests) == server.connections == 3
 
 
 class Waiting(aiohttp.TCPConnector):

@@ -340,6 +340,15 @@ def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, neve
     assert error.outcome == "refused"
 
 
+def test_a_success_that_says_nothing_of_a_result_is_told_in_its_own_words() -> None:
+    error = outcome.misread(
+        context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, Misshapen("no id", "$.id")
+    )
+    assert "no id; it says: Maintenance tonight" in str(error)
+    plain = outcome.misread(context("bills"), reply(200), {"state": "queued"}, Misshapen("no id", "$.id"))
+    assert plain.message == "no id"
+
+
 def test_a_page_with_a_success_says_its_title() -> None:
     answer = reply(200, b"<title>Log in</title>", Content_Type="text/html")
     error = outcome.undecodable(context(), answer, "it is no JSON")
@@ -353,6 +362,24 @@ def test_what_a_server_says_is_shown_and_not_obeyed() -> None:
     for text in (str(error), repr(error), str(pickle.loads(pickle.dumps(error)))):
         text.encode()
         assert not any(unicodedata.category(letter) in {"Cc", "Cf", "Cs"} for letter in text)
+
+
+bodies = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "detail", "message", "code", "status", "errors", "loc"]), inner)
+    ),
+    max_leaves=10,
+)
+
+
+@given(bodies, st.sampled_from([101, 200, 302, *CLASSES]), st.text(max_size=9), st.sampled_from([GENEROR, LUMA]))
+def test_whatever_a_server_says_can_be_printed(body: Any, status: int, name: str, vendor: Vendor) -> None:
+    error = outcome.failed(context("bills", vendor=vendor), reply(status, X_Request_Id=name, Location=name), body, NOW)
+    for text in (str(error), repr(error), error.message):
+        text.encode()
+        assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
 
 
 def test_a_very_long_message_is_cut() -> None:

@@ -36,10 +36,14 @@ def answer(job_id: str, request_id: str | None) -> bytes:
 
 
 class ChattyServer:
-    """Answers each POST with the next job; `extra` makes what follows on the same connection, once `follow` lets it."""
+    """Answers each POST with the next job; `extra` makes what follows on the same connection, once `follow` lets it.
 
-    def __init__(self, extra: Callable[[str], bytes]) -> None:
+    With `hangs_up` the connection ends then.
+    """
+
+    def __init__(self, extra: Callable[[str], bytes], *, hangs_up: bool = False) -> None:
         self._extra = extra
+        self._hangs_up = hangs_up
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.follow = threading.Event()
         self.followed = threading.Event()
@@ -82,6 +86,8 @@ class ChattyServer:
                     return
                 self.follow.clear()
                 connection.sendall(self._extra(request_id))
+                if self._hangs_up:
+                    connection.shutdown(socket.SHUT_RDWR)
                 self.followed.set()
 
     @staticmethod
