@@ -154,15 +154,21 @@ def test_settling_is_said(tmp_path: Path) -> None:
 
 
 async def test_rows_from_python_are_counted_as_they_are_read(tmp_path: Path) -> None:
-    async def slowly() -> AsyncIterator[dict[str, str]]:
-        for number in range(3):
-            yield {"prompt": f"heron {number}"}
-            await asyncio.sleep(0.05)
+    first_is_done, totals = asyncio.Event(), list[tuple[int | None, bool]]()
 
-    async with Simulator(speed=500) as simulator, AsyncLuma(**simulator.luma_options) as luma:
-        batch = run_batch(luma, slowly(), to=tmp_path)
-        totals = [(batch.progress.total, batch.progress.is_reading) async for _ in batch if batch.progress]
-        assert totals[0][1]
+    async def rows() -> AsyncIterator[dict[str, str]]:
+        yield {"prompt": "heron 0"}
+        await first_is_done.wait()
+        for number in (1, 2):
+            yield {"prompt": f"heron {number}"}
+
+    async with Simulator(speed=60) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        batch = run_batch(luma, rows(), to=tmp_path)
+        async for _ in batch:
+            assert batch.progress is not None
+            totals.append((batch.progress.total, batch.progress.is_reading))
+            first_is_done.set()
+        assert totals[0] == (1, True)
         assert totals[-1] == (3, False)
 
 

@@ -122,7 +122,7 @@ async def test_a_read_is_repeated_until_it_is_answered(fault: str, when: str) ->
 
 @pytest.mark.parametrize("fault", ["wrong_type", "wrong_json"])
 async def test_a_read_of_something_else_altogether_is_an_error_at_once(fault: str) -> None:
-    async with simulated(f"{LIST}={fault}") as simulator, AsyncLuma(**simulator.luma_options) as luma:
+    async with simulated(f"{LIST}={fault}", speed=1.0) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         with pytest.raises(ResponseShapeError):
             await luma.files.list()
         assert len(simulator.ledger.requests) == 1

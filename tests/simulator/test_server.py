@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -228,12 +227,11 @@ async def test_an_answer_that_stopping_cut_off_is_unanswered(faults: tuple[str, 
 
 
 async def test_stopping_does_not_wait_for_what_is_under_way() -> None:
-    async with generor(speed=1.0) as caller:
+    async with generor(speed=0.01) as caller:
         asking = asyncio.ensure_future(caller.post("/generators/joke/generate", SLOW_JOKE))
         await until(lambda: caller.simulator.ledger.requests)
-        before = time.monotonic()
-        await caller.simulator.__aexit__(None, None, None)
-        assert time.monotonic() - before < 0.5
+        async with asyncio.timeout(30):  # where a generate takes minutes
+            await caller.simulator.__aexit__(None, None, None)
         with pytest.raises(aiohttp.ClientError):
             await asking
         await caller.simulator.__aenter__()
@@ -246,9 +244,8 @@ async def test_stopping_does_not_wait_for_a_peer_that_does_not_read() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
         await until(lambda: len(simulator.ledger.requests) > 5)
-        before = time.monotonic()
-        await simulator.__aexit__(None, None, None)
-        assert time.monotonic() - before < 0.5
+        async with asyncio.timeout(30):
+            await simulator.__aexit__(None, None, None)
         writer.transport.abort()
         await simulator.__aenter__()
 

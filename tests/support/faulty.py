@@ -13,13 +13,14 @@ from generor_async.simulator import Entry, Simulator
 __all__ = ["CREATE", "GENERATE", "LIST", "Seen", "ask", "leave", "only", "request", "simulated"]
 
 CREATE, LIST, GENERATE = "luma.generations.create", "luma.files.list", "generor.generators.generate"
-FAST = 1_000.0
+SPEED = 60.0
+"""Simulated seconds in a real one: an attempt's 30 seconds are long enough for a machine that has other work."""
 
 
 @asynccontextmanager
 async def simulated(*specs: str, **options: Any) -> AsyncGenerator[Simulator]:
     """Run a simulator with faults that are written as on the command line."""
-    chosen: dict[str, Any] = {"speed": FAST, "tier": "enterprise", "luma_rpm": 1_000} | options
+    chosen: dict[str, Any] = {"speed": SPEED, "tier": "enterprise", "luma_rpm": 1_000} | options
     async with Simulator(**chosen) as simulator:
         for spec in specs:
             simulator.faults.add_spec(spec)
