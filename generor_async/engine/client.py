@@ -39,9 +39,9 @@ T = TypeVar("T")
 class Client:
     """Base of `AsyncGeneror` and `AsyncLuma`.
 
-    A client may be made at module level: its connections are opened at first use, once for each event loop, and
-    closed when that ends. Use it as `async with`, or call `close()`. After its `async with` a client is closed, and
-    every call a ClientClosedError, until it is entered again.
+    A client may be made at module level: its connections are opened at first use, once for each event loop. Use it as
+    `async with`, or call `close()`. After its `async with` a client is closed, and every call a ClientClosedError,
+    until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.

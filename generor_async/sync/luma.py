@@ -513,9 +513,8 @@ class Luma(Client[AsyncLuma]):
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
     of a running event loop the clients work as well, but hold it up.
 
-    A client may be made at module level: its connections are opened at first use, and closed when that ends. Use it as
-    `with`, or call `close()`. After its `with` a client is closed, and every call a ClientClosedError, until it is
-    entered again.
+    A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
+    After its `with` a client is closed, and every call a ClientClosedError, until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.

@@ -16,7 +16,7 @@ async def ids(caller: Caller, path: str) -> list[int]:
 
 
 async def test_a_new_creation_shows_as_in_the_documents() -> None:
-    async with generor(epoch=1_775_649_600.0, speed=10_000.0) as caller:
+    async with generor(epoch=1_775_649_600.0, speed=200.0) as caller:
         creation_id = await caller.make_one("image", 10003, aspect_ratio="16:9")
         shown = (await caller.get(f"/creations/{creation_id}")).data
         assert shown.keys() == MEMBERS

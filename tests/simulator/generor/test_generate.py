@@ -434,7 +434,7 @@ async def _two_at_once(caller: Caller) -> list[int]:
 
 
 async def test_the_cost_of_overlapping_calls_counts_each_other() -> None:
-    async with generor(speed=100.0) as caller:
+    async with generor(speed=10.0) as caller:
         assert await _two_at_once(caller) == [1, 2]
 
 
