@@ -14,7 +14,7 @@ from generor_async.engine.options import Options
 from generor_async.engine.outage import Gate
 from generor_async.engine.queue import OutOfTurnError
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import Transport
+from generor_async.engine.transport import HeldBackError, Transport
 from generor_async.engine.turn import Turn
 from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
@@ -62,6 +62,7 @@ class Admission:
         "_shared",
         "_ticket",
         "_waited",
+        "again",
         "body",
         "deadline",
         "timeout",
@@ -78,6 +79,8 @@ class Admission:
         self._context = context
         self.body = operation.body
         """What is sent: which outage concerns the call depends on it."""
+        self.again = False
+        """Whether it was let go before, and held back: it goes to the head of its queue."""
         self.timeout = endpoint.timeout if given is None else given
         self.deadline = None if given is None else now + given
         """When time is up; unless the caller said so, it begins to run when the first attempt is let go."""
@@ -118,8 +121,13 @@ class Admission:
         limits, turn = self._shared.limits, self.turn
         if turn is not None or "abuse" in limits.holds.by_scope:
             await self._take_turn(turn)
-        if limits.gates.away:
+        while limits.gates.away:
             await self._pass_gate(last)
+            if turn is None or not turn.is_held():
+                break
+            self.given_up(HeldBackError())
+            self.again = True
+            await self._take_turn(turn)
 
     async def _take_turn(self, turn: Turn | None) -> None:
         clock, holds = self._shared.clock, self._shared.limits.holds.by_scope
@@ -131,7 +139,7 @@ class Admission:
             if "abuse" in holds:
                 patience -= await self._wait_out_hold(began)
             if turn is not None:
-                await turn.take(patience, self._has_to_wait, again=self._context.attempts > 0)
+                await turn.take(patience, self._has_to_wait, again=self.again or self._context.attempts > 0)
                 if "abuse" in holds:
                     await self._wait_out_hold(clock.monotonic())
         except OutOfTurnError as error:

@@ -11,7 +11,7 @@ from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.transport import Attempt
+from generor_async.engine.transport import Attempt, HeldBackError
 from generor_async.errors import APIConnectionError, APIError, APITimeoutError, DeadlineExceededError, RateLimitError
 from generor_async.rules import answer, masking, outcome, retry
 from generor_async.rules.wire import Operation, Reply, Request, TransportError
@@ -68,7 +68,7 @@ class Call(Generic[T]):
     async def admitted(self) -> None:
         """Wait until nothing keeps the call from being sent; what this raises ends the call."""
         try:
-            if self._context.attempts or not self._admission.admit_nowait():
+            if self._context.attempts or self._admission.again or not self._admission.admit_nowait():
                 await self._admission.wait(self._error)
             if self._before is not None and not self._context.attempts:
                 await self._before()
@@ -77,11 +77,18 @@ class Call(Generic[T]):
             raise
 
     async def attempt(self, request: Request) -> T:
-        """Send once; return the result, or raise the error that this attempt came to."""
+        """Send once; return the result, or raise the error that this attempt came to.
+
+        Raises HeldBackError where it was not sent, and has to be admitted again.
+        """
         admission = self._admission
         turn = admission.turn
         try:
             result = await self._send(request, Attempt() if turn is None else turn.attempt(request))
+        except HeldBackError as error:
+            admission.given_up(error)
+            admission.again, self._context.attempts = True, self._context.attempts - 1
+            raise
         except BaseException as error:
             self._draw = random.random()  # noqa: S311 - jitter, no secret
             inline = isinstance(error, APIError) and self.images_for(error) is not None
@@ -142,6 +149,9 @@ class Call(Generic[T]):
             result = failure.outcome or "unknown"
         except APIError as error:
             result = error.outcome or "unknown"
+            raise
+        except HeldBackError:
+            result = "not_sent"
             raise
         except asyncio.CancelledError:
             result = "unknown" if attempt.sent else "not_sent"

@@ -22,7 +22,7 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import Transport
+from generor_async.engine.transport import HeldBackError, Transport
 from generor_async.errors import APIError, ClientClosedError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
@@ -106,6 +106,8 @@ class Session:
                 await call.admitted()
                 try:
                     return await call.attempt(request)
+                except HeldBackError:
+                    continue
                 except APIError as error:
                     images, delay = call.images_for(error), call.delay_after(error)
                 if images is not None:

@@ -22,6 +22,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from generor_async.engine.connector import Connector, abandon
+from generor_async.engine.deadline import TimeLimit
 from generor_async.engine.quiet import NotQuietError, check_quiet
 from generor_async.rules.echo import Echoes
 from generor_async.rules.wire import Form, Reply, Request, TransportError
@@ -31,7 +32,7 @@ from generor_async.values.version import VERSION
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "Transport", "describe"]
+__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "HeldBackError", "Transport", "describe"]
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
@@ -64,17 +65,17 @@ class _Stamped(aiohttp.ClientRequest):
 
     in_hand = False
     protocol: "ResponseHandler | None" = None
-    on_sent: Callable[[], None] | None = None
+    leaves: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Note the moment, and send; only over a connection that is quiet."""
+        """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
         protocol = self.protocol = conn.protocol
         assert protocol is not None
         check_quiet(protocol)
+        if self.leaves is not None:
+            self.leaves()
         self.in_hand = True
-        if self.on_sent is not None:
-            self.on_sent()
         return await super().send(conn)
 
     async def write_bytes(self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None) -> None:
@@ -84,6 +85,10 @@ class _Stamped(aiohttp.ClientRequest):
             self.on_end()
 
 
+class HeldBackError(Exception):
+    """The request was not sent although it was its turn: a 429 has come that it has to wait for. Internal."""
+
+
 class _ConnectionLost(aiohttp.ClientError):
     """Stands for the errors after which aiohttp would send the request again by itself."""
 
@@ -91,15 +96,15 @@ class _ConnectionLost(aiohttp.ClientError):
 class Attempt:
     """Watches one attempt from inside aiohttp, as its middleware: was it sent? It also stops aiohttp's own retry.
 
-    `on_sent` is called when a connection is in hand, since waiting for one is not the server's time; or `at_end`, when
-    the last piece of the body is written.
+    `leaves` is called when a connection is in hand, since waiting for one is not the server's time; it may still raise
+    HeldBackError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_at_end", "_on_sent", "_request")
+    __slots__ = ("_leaves", "_on_end", "_request")
 
-    def __init__(self, on_sent: Callable[[], None] | None = None, *, at_end: bool = False) -> None:
-        self._on_sent = on_sent
-        self._at_end = at_end
+    def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
+        self._leaves = leaves
+        self._on_end = on_end
         self._request: aiohttp.ClientRequest | None = None
 
     @property
@@ -125,10 +130,7 @@ class Attempt:
         """Pass the request on, and its response back."""
         self._request = request
         if isinstance(request, _Stamped):
-            if self._at_end:
-                request.on_end = self._on_sent
-            else:
-                request.on_sent = self._on_sent
+            request.leaves, request.on_end = self._leaves, self._on_end
         try:
             while True:
                 try:
@@ -166,42 +168,42 @@ class AiohttpTransport:
         self._key = connection.key
         self._authorization = Masked("" if connection.key is None else f"Bearer {connection.key.reveal()}")
         self._echoes = connection.echoes
-        self._timeouts: dict[float, ClientTimeout] = {}
         self._ssl = True if connection.ssl is None else connection.ssl
         self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
 
     async def exchange(self, request: Request, attempt: Attempt, *, timeout: float) -> Reply:
         """Send the request once; raise TransportError when no whole reply came."""
         body, request_id = request.body, request.headers.get("X-Request-Id", "")
-        echoes = self._echoes
+        echoes, chunks = self._echoes, list[bytes]()
         echoes.sent(request_id)
         try:
-            response = await self._sessions[request.reusable].request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=_payload(body),
-                headers=self._headers(request),
-                allow_redirects=False,
-                timeout=self._timeout(timeout),
-                middlewares=(attempt,),
-                ssl=self._ssl,
-            )
-            headers = response.headers
-            echoed = headers.get("X-Request-Id")
-            ours = (echoed == request_id and echoes.settled) or echoes.is_ours(request_id, echoed)
-            if not ours:
-                attempt.end_connection(response)
-            try:
-                content = await self._read(response)
-            except BaseException:
-                response.close()
-                raise
-            if response.status == SWITCHING:
-                response.close()
+            with TimeLimit(max(timeout, 0.001) / self._speed):
+                response = await self._sessions[request.reusable].request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    data=_payload(body),
+                    headers=self._headers(request),
+                    allow_redirects=False,
+                    middlewares=(attempt,),
+                    ssl=self._ssl,
+                )
+                headers = response.headers
+                echoed = headers.get("X-Request-Id")
+                ours = (echoed == request_id and echoes.settled) or echoes.is_ours(request_id, echoed)
+                if not ours:
+                    attempt.end_connection(response)
+                try:
+                    await self._read(response, chunks)
+                except BaseException:
+                    response.close()
+                    raise
+                if response.status == SWITCHING:
+                    response.close()
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error, sent=attempt.sent)
+            failure.partial = b"".join(chunks)  # it may name what was paid for
         else:
-            return Reply(status=response.status, headers=headers, body=content, misdirected=not ours)
+            return Reply(status=response.status, headers=headers, body=b"".join(chunks), misdirected=not ours)
         # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
         raise failure
 
@@ -236,33 +238,15 @@ class AiohttpTransport:
             headers.setdefault("Authorization", self._authorization)
         return headers
 
-    def _timeout(self, seconds: float) -> ClientTimeout:
-        """Return aiohttp's form of a timeout; the few that recur are made once."""
-        known = self._timeouts.get(seconds)
-        if known is None:
-            total = None if seconds == float("inf") else max(seconds, 0.001) / self._speed
-            known = ClientTimeout(total=total)
-            if len(self._timeouts) < 16:
-                self._timeouts[seconds] = known
-        return known
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read a body; what came of one that breaks off may name what was paid for, and goes into the error."""
-        chunks: list[bytes] = []
+    async def _read(self, response: aiohttp.ClientResponse, chunks: list[bytes]) -> None:
+        """Read a body, piece by piece."""
         total = 0
         content = response.content
-        try:
-            while chunk := await content.readany():
-                chunks.append(chunk)
-                total += len(chunk)
-                if total > self._limit:
-                    raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
-        except (aiohttp.ClientError, OSError) as error:
-            failure = _translate(error, sent=True)
-            failure.partial = b"".join(chunks)
-        else:
-            return b"".join(chunks)
-        raise failure
+        while chunk := await content.readany():
+            chunks.append(chunk)
+            total += len(chunk)
+            if total > self._limit:
+                raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
 
 
 class _TooLargeError(aiohttp.ClientError):

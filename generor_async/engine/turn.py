@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import Attempt
+from generor_async.engine.transport import Attempt, HeldBackError
 from generor_async.errors import APIError, ConcurrentJobsError
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_said
 from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN
+from generor_async.rules.window import SPANS
 from generor_async.rules.wire import Form, Operation, Reply, Request
 from generor_async.values import Clock, Outcome, Priority
 
@@ -40,6 +41,7 @@ class Turn:
         "_lease",
         "_limits",
         "_lookouts",
+        "_news",
         "_operation",
         "_permit",
         "_priority",
@@ -64,6 +66,8 @@ class Turn:
         self._clock = clock
         self._attempt = _NOT_SENT
         self._began = 0.0
+        self._news = 0
+        """What was known of holds when the call was let go."""
         self._permit: Permit | None = None
         self._lease: Lease | None = None
         self._refusal: Refusal | None = None
@@ -76,7 +80,7 @@ class Turn:
     def take_nowait(self) -> bool:
         """Take what the call draws on; return whether all of it was free. The rest is waited for by `take`."""
         limits, quota = self._limits, self._operation.endpoint.quota
-        self._attempt = _NOT_SENT
+        self._attempt, self._news = _NOT_SENT, limits.holds.news
         now = self._began = self._clock.monotonic()
         if limits.slots is not None and "jobs" in quota:
             self._lease = limits.slots.queue.enter_nowait(now, self._priority, self._kind)
@@ -103,17 +107,36 @@ class Turn:
             patience -= self._clock.monotonic() - began
         if quota and not limits.unbound:
             self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+        self._news = limits.holds.news
 
     def attempt(self, request: Request) -> Attempt:
         """Return what watches the attempt, and notes when it leaves; a large body has left with its last piece."""
-        limits, clock, permit = self._limits, self._clock, self._permit
-        if permit is None:
-            self._attempt = Attempt()
-        else:
-            body = request.body
-            large = isinstance(body, Form) or (body is not None and len(body) > STAMPED_BYTES)
-            self._attempt = Attempt(lambda: limits.sent(permit, clock.monotonic()), at_end=large)
+        body = request.body
+        large = isinstance(body, Form) or (body is not None and len(body) > STAMPED_BYTES)
+        self._attempt = Attempt(self._check, self._sent) if large else Attempt(self._leaves)
         return self._attempt
+
+    def is_held(self) -> bool:
+        """Tell whether a 429 came since the call was let go that has it wait after all."""
+        holds = self._limits.holds
+        if holds.news == self._news:
+            return False
+        now, windows = self._clock.monotonic(), bool(self._operation.endpoint.quota)
+        scopes = [scope for scope, hold in holds.by_scope.items() if hold.until > now]
+        return "abuse" in scopes or (windows and any(scope in SPANS for scope in scopes))
+
+    def _leaves(self) -> None:
+        """Note that the request leaves now, with a connection in hand."""
+        self._check()
+        self._sent()
+
+    def _check(self) -> None:
+        if self.is_held():
+            raise HeldBackError
+
+    def _sent(self) -> None:
+        if self._permit is not None:
+            self._limits.sent(self._permit, self._clock.monotonic())
 
     def answered(self, reply: Reply, refusal: Refusal | None) -> None:
         """Tell the limits what an answer says of the windows; a 429 that proves no limit says nothing."""

@@ -111,9 +111,9 @@ class Ceiling:
             self._due = self._asked + self._gap
         return now >= self.next_probe
 
-    def name(self, limit: int, now: float) -> None:
-        """Believe the ceiling that a refusal names."""
-        self.named, self._named_until = limit, now + NAMED_SECONDS
+    def name(self, limit: int, now: float, *, for_good: bool = False) -> None:
+        """Believe the ceiling that a refusal names: for half an hour, or until a refusal names another."""
+        self.named, self._named_until = limit, math.inf if for_good else now + NAMED_SECONDS
         if self.value is not None and self.value > self.most:
             self.value = self._least = int(self.most)
         self._highest = max(self._highest, int(self.most))

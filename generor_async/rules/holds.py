@@ -48,6 +48,8 @@ class Holds:
 
     by_scope: dict[HoldScope, Hold] = field(factory=dict[HoldScope, Hold], init=False)
     """The last hold of each limit, which may be over."""
+    news: int = field(default=0, init=False)
+    """How often they have changed."""
 
     def add(self, hold: Hold, now: float) -> bool:
         """Note a hold; return whether it is a long one that people haven't been told of."""
@@ -55,13 +57,17 @@ class Holds:
         if known is not None and known.until >= hold.until:
             return False
         self.by_scope[hold.scope] = hold
+        self.news += 1
         return _is_news(hold, known, now)
 
     def replace(self, holds: list[Hold], now: float) -> list[Hold]:
         """Take over the holds that another process knows; return the long ones that nobody has been told of here."""
         news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]
-        self.by_scope.clear()
-        self.by_scope.update((hold.scope, hold) for hold in holds)
+        by_scope = {hold.scope: hold for hold in holds}
+        if by_scope != self.by_scope:
+            self.by_scope.clear()
+            self.by_scope.update(by_scope)
+            self.news += 1
         return news
 
     def all(self, now: float) -> list[Hold]:

@@ -2,7 +2,8 @@
 
 Luma's documented 502 and 503 say that the request had no effect and may be sent again later. A hundred calls that all
 find that out by themselves, each on its own backoff, use up their retries while the API is away. So one call asks
-again, on the backoff, and the others wait without spending attempts. Where some are answered well in between, it is
+again, on the backoff, and the others wait without spending attempts; another asks as well where that one gets no
+answer. Where some are answered well in between, it is
 not away: then fewer are sent at once. When one is answered well, they leave at twice
 the pace of the successes: two are under way, then four, then eight, until the API is taken to be well again.
 """
@@ -28,6 +29,8 @@ LONGEST_TOLD: Final = 60.0
 """Seconds of a Retry-After after which somebody asks all the same: it speaks of a failure, and not of a limit."""
 CALM: Final = 60.0
 """Seconds without a failure after which it is as well."""
+UNANSWERED: Final = 10.0
+"""Seconds without an answer after which another call asks as well: one that hangs holds up nobody else."""
 
 
 @define(eq=False)
@@ -45,6 +48,8 @@ class Outage:
     _under_way: int = field(default=0, init=False)
     _until: float = field(default=-math.inf, init=False)
     """When the next call may ask."""
+    _let_go: float = field(default=-math.inf, init=False)
+    """When a call was last let go."""
     _failures: int = field(default=0, init=False)
     """How often it was asked in vain."""
     _failed: float = field(default=-math.inf, init=False)
@@ -60,9 +65,10 @@ class Outage:
             self.well, self._failures = True, 0
         if not self.well and now < self._until:
             return Wait(self._until, "outage")
-        if not self.well and self._under_way >= self._room:
-            return Wait(math.inf, "outage")
+        if not self.well and self._under_way >= self._room and now < self._let_go + UNANSWERED:
+            return Wait(self._let_go + UNANSWERED, "outage", sooner=True)
         self._under_way += 1
+        self._let_go = now
         return Ticket()
 
     def dropped(self, permit: Ticket) -> None:  # noqa: ARG002 - all are alike

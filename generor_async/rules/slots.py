@@ -241,7 +241,8 @@ class Slots:
         if named.limit is None:
             return False
         self._marks.in_jobs = not named.in_units
-        self._ceiling.name(self._part(named.limit), now)
+        # What goes beyond a share is left to others, so nobody asks whether there is more of it.
+        self._ceiling.name(self._part(named.limit), now, for_good=self.share < 1)
         return self.used + self._needed(kind) > self._ceiling.most
 
     def _doubt(self, lease: Lease, now: float, retry_after: float) -> None:

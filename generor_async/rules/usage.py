@@ -15,7 +15,7 @@ from generor_async.rules.weights import PLAIN, Kind, Weights
 __all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "Lease", "Usage"]
 
 UNSEEN_SECONDS: Final = 900.0
-"""How long a job may go unseen and hold its slot."""
+"""How long a job may go unseen and hold its slot; or a submission of this process: its event loop may be gone."""
 COUNTED_SECONDS: Final = 3_600.0
 """How long the server counts a job at most (page)."""
 SUBMISSION_SECONDS: Final = 75.0
@@ -198,6 +198,8 @@ class Usage:
                 if lease.began + SUBMISSION_SECONDS <= now:
                     del self.others[lease.number]
                     self._free(lease.kind, job=False)
+        while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
+            self.give_back(oldest)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
             self._free(self._unknown.pop(0)[1], job=False)
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
@@ -211,6 +213,8 @@ class Usage:
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
         moments.extend(lease.began + SUBMISSION_SECONDS for lease in self.others.values())
+        if self.own:
+            moments.append(next(iter(self.own.values())).began + UNSEEN_SECONDS)
         if self._unknown:
             moments.append(self._unknown[0][0] + self._patience)
         return min(moments)

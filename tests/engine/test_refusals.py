@@ -426,3 +426,39 @@ async def test_who_takes_every_place_for_three_minutes_fails_no_call() -> None:
     ):
         await asyncio.gather(*(client.send(metered()) for _ in range(20)))
     assert now() >= 180
+
+
+@attrs.define
+class Busy:
+    """A server that takes its time, and refuses the first request after `from_` seconds: nothing for so long."""
+
+    from_: float
+    headers: dict[str, str]
+    moments: list[float] = attrs.field(factory=list[float])
+    held_until: float = 0.0
+
+    async def step(self, peer: Peer, request: Arrived) -> None:
+        self.moments.append(now())
+        if not self.held_until and now() >= self.from_:
+            self.held_until = now() + float(self.headers["Retry-After"])
+            await answer(429, RATE, headers=self.headers)(peer, request)
+            return
+        await asyncio.sleep(2.0)
+        await CREATED(peer, request)
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "40", **WINDOW}, {"Retry-After": "40"}], ids=["window", "abuse"])
+def test_who_waits_for_a_connection_when_a_429_comes_waits_for_that_as_well(headers: dict[str, str]) -> None:
+    async def scene() -> None:
+        busy = Busy(5.0, headers)
+        limits = Limits(rpm=9_999, jobs=9_999)
+        async with (
+            Wire(busy.step) as wire,
+            AsyncLuma(KEY, base_url=wire.url, clock=LoopClock(), limits=limits, max_connections=4) as client,
+        ):
+            await asyncio.gather(*(client.generations.create(prompt=f"{number}") for number in range(40)))
+        refused = busy.held_until - 40.0
+        assert [moment for moment in busy.moments if refused + 0.1 < moment < busy.held_until - 0.1] == []
+        assert len(busy.moments) == 41
+
+    run(scene())

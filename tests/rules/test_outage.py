@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.outage import CALM, ENOUGH, LONGEST_TOLD, WELL_AGAIN, Outage, Ticket, names_urls
+from generor_async.rules.outage import CALM, ENOUGH, LONGEST_TOLD, UNANSWERED, WELL_AGAIN, Outage, Ticket, names_urls
 from generor_async.rules.wait import Wait
 from generor_async.rules.wire import Form
 
@@ -31,7 +31,18 @@ def test_one_call_asks_when_the_backoff_is_over() -> None:
     assert not outage.well
     assert outage.reserve(5.0) == Wait(5.1, "outage")
     assert isinstance(outage.reserve(5.1), Ticket)
-    assert outage.reserve(6.0) == Wait(math.inf, "outage")
+    assert outage.reserve(6.0) == Wait(5.1 + UNANSWERED, "outage", sooner=True)
+
+
+def test_another_asks_as_well_where_the_one_that_asks_gets_no_answer() -> None:
+    outage = Outage()
+    fail(outage, 0.0, 0.0)
+    (hangs,) = let_go(outage, 10.0)
+    (other,) = let_go(outage, 10.0 + UNANSWERED)
+    outage.succeeded(10.0 + UNANSWERED)
+    outage.dropped(other)
+    assert len(let_go(outage, 11.0 + UNANSWERED)) == 1, "and after a good answer more may leave"
+    outage.dropped(hangs)
 
 
 def test_calls_that_were_under_way_together_are_one_failure() -> None:
@@ -93,7 +104,8 @@ def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_
     assert len(let_go(outage, 10.5)) == 4, "they were under way together: one failure"
     for number in range(ENOUGH - 2):
         fail(outage, 11.0 + number, 11.5 + number)
-    assert not isinstance(outage.reserve(20.0), Wait) or outage.reserve(20.0).until == math.inf  # type: ignore[union-attr]
+    found = outage.reserve(20.0)
+    assert not isinstance(found, Wait) or found.sooner, "it isn't away"
     fail(outage, 20.0, 20.1)
     assert outage.reserve(21.0) == Wait(25.1, "outage"), "the backoff begins anew"
 

@@ -1,7 +1,6 @@
 """Slots that count units, ceilings that refusals name, and a state that goes from process to process."""
 
 import json
-import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -262,12 +261,28 @@ def test_a_submission_whose_process_died_lapses() -> None:
     assert slots.state(SUBMISSION_SECONDS).used == 1, "the other is still there"
 
 
-def test_a_submission_of_ones_own_holds_its_slot_however_long_it_takes() -> None:
+def test_a_submission_of_ones_own_holds_its_slot_for_as_long_as_any_may_take() -> None:
     slots = Slots(1)
     slow = grant(slots, 0.0)
-    assert full(slots, 10 * SUBMISSION_SECONDS).until == math.inf
+    assert full(slots, 10 * SUBMISSION_SECONDS).until == UNSEEN_SECONDS
     slots.lost(slow)
     grant(slots, 10 * SUBMISSION_SECONDS)
+
+
+def test_a_submission_of_an_event_loop_that_is_gone_lapses() -> None:
+    slots = Slots(1)
+    grant(slots, 0.0)
+    full(slots, UNSEEN_SECONDS - 1)
+    grant(slots, UNSEEN_SECONDS)
+
+
+def test_nobody_asks_for_more_than_a_share_of_a_named_ceiling() -> None:
+    slots = running(Slots(share=0.5), *[IMAGE] * 10)
+    refuse(slots, 0.0, Named(10))
+    assert slots.ceiling == 5
+    later = 2 * NAMED_SECONDS
+    running(slots, *[IMAGE] * 5, now=later)  # the others are no longer believed in
+    assert isinstance(slots.reserve(later, IMAGE), Wait)
 
 
 def test_a_lease_of_a_time_without_the_store_ends_no_other() -> None:

@@ -182,6 +182,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
     for number, (what, which, later) in enumerate(history):
         now += later
         jobs = {job_id: seen for job_id, seen in jobs.items() if seen + UNSEEN_SECONDS > now}
+        under_way = [lease for lease in under_way if lease.began + UNSEEN_SECONDS > now]
         job_id = f"foreign-{which}" if not jobs or which == 0 else sorted(jobs)[which % len(jobs)]
         match what:
             case "grant":
@@ -223,7 +224,7 @@ def test_slots_that_were_told_are_given_away_at_once() -> None:
     slots = Slots(3)
     for _ in range(3):
         grant(slots, 0.0)
-    assert full(slots, 0.0) == Wait(math.inf, "jobs", sooner=True)
+    assert full(slots, 0.0) == Wait(UNSEEN_SECONDS, "jobs", sooner=True)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 3)
 
 
