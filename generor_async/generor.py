@@ -179,7 +179,7 @@ class AsyncGeneror(Client):
         except NotFoundError as error:
             error.advice = f"Check base_url: no Generor API is there; the vendor's own is {GENEROR.base_url}"
             raise
-        credits_ = profile.credits
+        credits_ = maybe(profile.credits)
         return KeyCheck(
             **known,
             account=profile.username,

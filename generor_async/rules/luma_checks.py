@@ -151,7 +151,8 @@ class _Request:
         return any(_at(self.video, f"{name}.generation_id") is not None for name in ("start_frame", "end_frame"))
 
 
-class _Rule(NamedTuple):
+@frozen
+class _Rule:
     name: str
     source: str
     holds: Callable[[_Request], bool]

@@ -89,12 +89,10 @@ def _video(kind: JSON, options: JSON) -> Price | None:
             made = _Made(edited, duration or "", hdr, exr)
         case _:
             return None
-    dollars = _VIDEOS[made].get(resolution) if _is_listed(made) and isinstance(resolution, str) else None
+    if not isinstance(duration, str | None) or made not in _VIDEOS or not isinstance(resolution, str):
+        return None
+    dollars = _VIDEOS[made].get(resolution)
     return None if dollars is None else Price(dollars, _VIDEOS_AS_OF, "page")
-
-
-def _is_listed(made: _Made) -> bool:
-    return isinstance(made.duration, str) and made in _VIDEOS
 
 
 def _may_be_extended(frame: JSON) -> bool:

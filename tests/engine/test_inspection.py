@@ -42,7 +42,8 @@ def path_to(tmp_path: Path) -> Path:
 
 
 def client(api: Wire, **options: Any) -> AsyncLuma:
-    return AsyncLuma(KEY, base_url=api.url, **({"clock": FakeClock()} | options))
+    chosen: dict[str, Any] = {"clock": FakeClock()} | options
+    return AsyncLuma(KEY, base_url=api.url, **chosen)
 
 
 @pytest.mark.parametrize("how", ["bytes", "file", "mapping"])
