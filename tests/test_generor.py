@@ -220,7 +220,7 @@ async def test_a_creation_that_is_not_there_is_not_waited_for() -> None:
     error = {"success": False, "error": {"code": "NOT_FOUND", "message": "Creation not found", "status": 404}}
     async with Wire(answer(404, error)) as wire, client(wire) as generor:
         with pytest.raises(NotFoundError):
-            await generor.creations.wait(12345)
+            await generor.creations.wait(987_654_321)
     assert len(wire.requests) == 1
 
 

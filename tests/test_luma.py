@@ -171,7 +171,7 @@ async def test_a_look_that_fails_is_not_the_job_failing(trouble: Step) -> None:
 async def test_a_404_on_a_look_is_final_and_says_whose_it_may_be() -> None:
     async with Wire(answer(404, {"detail": "Generation not found"})) as wire, client(wire) as luma:
         with pytest.raises(NotFoundError, match="submitted with the same API key"):
-            await luma.generations.job(JOB).wait()
+            await luma.generations.job("00000000-0000-4000-8000-000000000404").wait()
     assert len(wire.requests) == 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import pickle
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ from generor_async.rules.polls import ODD_POLLS, ODD_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+UNSEEN = str(uuid.uuid4())
 MISSING = answer(404, {"detail": "Generation not found"})
 FIREWALL = answer(403, b"<html><title>Access denied</title>", content_type="text/html")
 ODD: dict[str, Step] = {
@@ -111,22 +113,29 @@ async def test_a_documented_refusal_is_the_end_at_once(name: str) -> None:
 async def test_an_id_that_nobody_has_seen_is_given_up_at_the_first_404() -> None:
     async with Wire(MISSING) as wire, client(wire) as luma:
         with pytest.raises(NotFoundError) as caught:
-            await luma.generations.job(JOB)
+            await luma.generations.job(UNSEEN)
     assert len(wire.requests) == 1
-    assert_names_the_job(caught.value)
+    assert caught.value.job_id == UNSEEN
 
 
-@pytest.mark.parametrize("first", ["create", "get", "another job", "a wait that was left"])
+async def by_another_client(url: str) -> None:
+    """Submit a job by a client that is gone afterwards."""
+    async with AsyncLuma(KEY, base_url=url, clock=FakeClock()) as other:
+        await other.generations.create(prompt="a heron")
+
+
+@pytest.mark.parametrize("first", ["create", "get", "another client", "another job", "a wait that was left"])
 async def test_a_job_that_was_seen_anywhere_in_the_process_exists(first: str) -> None:
-    ways: dict[str, tuple[Step, Callable[[AsyncLuma], Awaitable[object]]]] = {
-        "create": (created(), lambda luma: luma.generations.create(prompt="a heron")),
-        "get": (seen("queued"), lambda luma: luma.generations.get(JOB)),
-        "another job": (created(), lambda luma: luma.with_options(priority="bulk").generations.submit(prompt="a")),
-        "a wait that was left": (seen("queued"), lambda luma: anext(luma.generations.job(JOB).updates())),
-    }
-    step, way = ways[first]
-    async with Wire(step, MISSING, seen("completed")) as wire, client(wire) as luma:
-        await way(luma)
+    steps = {"get": seen("queued"), "a wait that was left": seen("queued")}
+    async with Wire(steps.get(first, created()), MISSING, seen("completed")) as wire, client(wire) as luma:
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "create": lambda: luma.generations.create(prompt="a heron"),
+            "get": lambda: luma.generations.get(JOB),
+            "another client": lambda: by_another_client(wire.url),
+            "another job": lambda: luma.with_options(priority="bulk").generations.submit(prompt="a heron"),
+            "a wait that was left": lambda: anext(luma.generations.job(JOB).updates()),
+        }
+        await ways[first]()
         assert (await luma.generations.job(JOB)).state == "completed"
 
 

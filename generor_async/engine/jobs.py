@@ -39,7 +39,7 @@ class JobWatch(Generic[S]):
     def __init__(self, session: Session, options: Options, kind: Kind[S], *, backlog: Callable[[], int] = int) -> None:
         self._session = session
         self._kind = kind
-        jobs, durations = SeenJobs(), dict[Hashable, Durations]()
+        jobs, durations = SeenJobs(session.base_url), dict[Hashable, Durations]()
         self._jobs = jobs
         self._schedulers = PerLoop[Scheduler[S]](lambda: Scheduler(session, kind, durations, jobs, backlog))
         session.lifetime.waits.append(self._schedulers)

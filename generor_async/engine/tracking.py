@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from generor_async.errors import GenerorAsyncError
 from generor_async.rules.lifecycle import Lifecycle
@@ -19,8 +19,10 @@ __all__ = ["Kind", "SeenJobs", "Tracked", "Waiter", "following", "naming"]
 
 S = TypeVar("S", bound=Model)
 
-JOBS_REMEMBERED: Final = 65_536
-"""Of how many jobs a client remembers that they exist."""
+JOBS_REMEMBERED: Final = 16_384
+"""Of how many jobs a process remembers that they exist."""
+_SEEN: Final = dict[tuple[str, str], None]()
+"""Them, by the API's address and their ids: a client that is made later knows of them too."""
 
 
 @frozen(kw_only=True)
@@ -74,20 +76,20 @@ class Waiter(Generic[S]):
     """The state that it knows of."""
 
 
-@define(eq=False)
+@frozen
 class SeenJobs:
-    """The ids of jobs whose submission or state this process, or its journal, has seen: these exist."""
+    """The jobs at one address whose submission or state this process, or its journal, has seen: these exist."""
 
-    _ids: dict[str, None] = field(factory=dict[str, None])
+    address: str
 
     def add(self, job_id: str) -> None:
         """Note one; beyond so many, the first ones are forgotten."""
-        self._ids[job_id] = None
-        if len(self._ids) > JOBS_REMEMBERED:
-            self._ids.pop(next(iter(self._ids)), None)
+        _SEEN[self.address, job_id] = None
+        if len(_SEEN) > JOBS_REMEMBERED:
+            _SEEN.pop(next(iter(_SEEN)), None)
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._ids
+        return (self.address, job_id) in _SEEN
 
 
 @contextmanager

@@ -155,10 +155,12 @@ async def test_a_look_that_fails_is_not_the_job_failing(fault: str) -> None:
 
 async def test_a_job_that_nobody_knows_is_the_end() -> None:
     async with Wire(answer(404, {"detail": "Generation not found"})) as wire:
+        watched = Watched(wire)
         with pytest.raises(NotFoundError) as caught:
-            await Watched(wire).states()
+            await watched.watch.ended(Tracked("never seen"), timeout=60)
+        await watched.client.close()
     assert len(wire.requests) == 1
-    assert caught.value.job_id == "gen-1"
+    assert caught.value.job_id == "never seen"
 
 
 async def test_when_time_is_up_the_error_names_the_job_and_how_to_take_it_up() -> None:

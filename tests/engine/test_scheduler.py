@@ -106,10 +106,10 @@ def test_who_joins_a_wait_does_not_bring_a_look_forward() -> None:
 
 def test_a_job_that_nobody_knows_is_an_error_of_its_own_to_each_who_waits() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing]("gen-1") for _ in range(3)]
+        jobs = [Tracked[Thing]("never seen") for _ in range(3)]
         found = await asyncio.gather(*map(world.ended, jobs), return_exceptions=True)
         assert {type(error) for error in found} == {NotFoundError}
-        assert {getattr(error, "job_id", None) for error in found} == {"gen-1"}
+        assert {getattr(error, "job_id", None) for error in found} == {"never seen"}
         assert len(set(map(id, found))) == 3
         assert [job.error for job in jobs] == found
         assert len(world.wire.requests) == 1
