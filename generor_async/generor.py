@@ -28,6 +28,7 @@ from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
+from generor_async.engine.unlisted import foreign
 from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
@@ -91,6 +92,8 @@ class AsyncGeneror(Client):
         An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
         longer than the 900 seconds that it has anyway.
         """
+        if not isinstance(operation, Operation):
+            raise foreign(operation, GENEROR)
         if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
             return await self._with_progress(operation, self._options.on_progress)
         try:
@@ -197,6 +200,8 @@ class AsyncGeneror(Client):
         on_progress: DownloadTold | None = None,
     ) -> list[Path]:
         """Download the media of a result or creation into the folder `to`; return the files' paths in order.
+
+        Where there is one file, `to` may be its path: one that ends in a suffix of media.
 
         A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
         that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative

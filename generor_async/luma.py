@@ -73,6 +73,8 @@ class AsyncLuma(Client):
         """Send an operation that was built before, and return its decoded result."""
         try:
             result = await super().send(operation)
+        except InvalidRequestError:
+            raise
         except GenerorAsyncError as error:
             self._name_job(operation, error)
             raise
@@ -83,7 +85,7 @@ class AsyncLuma(Client):
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
         """Have an error name the job that was looked at, or of which the answer to a submission says as much."""
         job = lifecycle.named_job(error) if operation.endpoint is operations.GENERATIONS_CREATE else None
-        if operation.endpoint is operations.GENERATIONS_GET and not isinstance(error, InvalidRequestError):
+        if operation.endpoint is operations.GENERATIONS_GET:
             job = unquote(operation.path.rpartition("/")[2])
         elif job is not None:
             self._jobs.saw(job)
@@ -130,6 +132,8 @@ class AsyncLuma(Client):
         on_progress: Progress | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
+
+        Where there is one output, `to` may be its file's path: one that ends in a suffix of media.
 
         A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
         that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when

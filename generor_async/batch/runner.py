@@ -73,7 +73,7 @@ def run_batch(
         folder=Path(arguments.path(to, "to")),
         cap=NO_CAP if max_credits is None else max_credits,
         price=price,
-        refunds=refunds,
+        refunds=arguments.truth(refunds, "refunds"),
         on_row=on_row,
         concurrency=concurrency,
         prompt_column=prompt_column,

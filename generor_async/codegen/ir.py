@@ -142,6 +142,8 @@ class Schema:
     """The attributes of which an answer must have one."""
     item: str = ""
     """The attribute that a bare string stands for."""
+    truth: str = ""
+    """The attribute that it is as true as, used as a condition; empty where it is true whatever it holds."""
     partial: bool = False
     """Whether it comes in answers as well that no document shows, so that there is a decoder that needs no field."""
 

@@ -48,6 +48,7 @@ def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schem
     return Schema(
         name=name,
         doc=sourced(node),
+        truth=node.get("x-truth", ""),
         fields=fields,
         kind="answer",
         identity=identity,

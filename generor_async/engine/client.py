@@ -110,6 +110,7 @@ class Client:
             max_reply_bytes=max_reply_bytes,
             connector=connector,
             inline_on_503=inline_on_503,
+            inline_on_422=inline_on_422,
             ssl=ssl,
             trust_env=trust_env,
             on_event=on_event,

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -10,7 +10,7 @@ from generor_async.rules.holds import Hold
 from generor_async.values import Event, RetryScheduled, Throttled
 from generor_async.values.shapes import Problems
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "check_not_awaitable"]
 
 E = TypeVar("E", bound=Event)
 
@@ -58,6 +58,13 @@ class EventStream:
         for name, told in (("on_event", self._on_event), ("on_progress", on_progress)):
             if told is not None:
                 try:
-                    told(event)
+                    check_not_awaitable(told(event))
                 except Exception:
                     logger.exception("%s failed for %s", name, type(event).__name__)
+
+
+def check_not_awaitable(result: object) -> None:
+    """Raise TypeError where a callable that is told of things returns a coroutine, which nobody would await."""
+    if isinstance(result, Coroutine):
+        result.close()
+        raise TypeError("it returned a coroutine, which nobody awaits: hand that to asyncio.create_task in it")

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from generor_async.engine.loops import OfLoop, PerLoop
 from generor_async.errors import ClientClosedError
+from generor_async.rules import arguments
 from generor_async.values import Clock, Outcome
 
 __all__ = ["Lifetime", "Work"]
@@ -153,6 +154,7 @@ class Lifetime:
 
         A client that was entered stays closed until it is entered again.
         """
+        arguments.duration(drain, "drain")
         here = self._loops.get()
         await self._end(here, drain, release, stays_closed=here.closed or here.openings > 0)
 

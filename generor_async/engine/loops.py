@@ -17,6 +17,12 @@ from typing import Any, Generic, Protocol, TypeVar
 __all__ = ["OfLoop", "PerLoop"]
 
 
+NO_LOOP = (
+    "no event loop of asyncio runs here, and the async clients need one: under trio, use the blocking clients in"
+    " threads (trio.to_thread.run_sync)"
+)
+
+
 class Closable(Protocol):
     """What is opened in an event loop, and belongs to it."""
 
@@ -51,7 +57,10 @@ class PerLoop(Generic[R]):
 
     def get(self) -> R:
         """Return the running loop's own, opened now if need be."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(NO_LOOP) from None
         one = self._opened.get(loop)
         return self._open_in(loop) if one is None else one
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from generor_async.engine.events import check_not_awaitable
 from generor_async.rules.derived import likely_fraction
 from generor_async.values import Clock, GenerateProgress
 
@@ -52,6 +53,6 @@ class Progress:
     def _tell(self, progress: GenerateProgress) -> None:
         """Tell the caller; a callable that fails is logged, and costs nobody a paid result."""
         try:
-            self._on_progress(progress)
+            check_not_awaitable(self._on_progress(progress))
         except Exception:
             logger.exception("on_progress failed")

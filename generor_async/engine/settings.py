@@ -42,6 +42,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], object]]] = {
     "max_reply_bytes": partial(arguments.count, least=1, of="bytes"),
     "connector": _connector,
     "inline_on_503": arguments.truth,
+    "inline_on_422": arguments.truth,
     "ssl": _ssl,
     "trust_env": arguments.truth,
     "on_event": arguments.listener_or_none,

@@ -20,6 +20,7 @@ __all__ = [
     "choice",
     "count",
     "data",
+    "duration",
     "function",
     "instance",
     "is_mapping",
@@ -282,6 +283,11 @@ def _no_json(value: JSON) -> str:
 # --- what says how it is done -----------------------------------------------------------------------------------------
 
 
+def duration(value: object, name: str) -> float:
+    """Return a number of seconds from 0 up."""
+    return at_least(seconds(value, name, positive=False), name, 0)
+
+
 def seconds(value: object, name: str, *, positive: bool = True) -> float:
     """Return a number of seconds; `positive` refuses zero and less."""
     wanted = "a positive number of seconds" if positive else "a number of seconds"
@@ -325,7 +331,8 @@ def choice(value: object, name: str, options: Iterable[str]) -> str:
         return value
     if not isinstance(value, str):
         raise refused(name, f"one of {', '.join(known)}", value)
-    raise InvalidRequestError(name, f"{name} must be one of {', '.join(known)}, not {value[:40]!r}")
+    problem = f"{name} must be one of {', '.join(known)}, not {value[:40]!r}"
+    raise InvalidRequestError(name, problem, advice="Write one of them")
 
 
 def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: str) -> None:

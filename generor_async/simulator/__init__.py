@@ -8,6 +8,13 @@ async with Simulator(speed=60) as simulator:
 ```
 """
 
+from importlib.util import find_spec
+
+if find_spec("PIL") is None:
+    raise ModuleNotFoundError(
+        "the simulator draws with Pillow, which isn't installed: pip install 'generor-async[simulator]'", name="PIL"
+    )
+
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger

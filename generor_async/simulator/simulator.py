@@ -326,6 +326,9 @@ def _not_yet() -> float:
 def _check_range(
     name: str, value: float, *, above: float | None = None, least: float = -math.inf, most: float = math.inf
 ) -> None:
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ValueError(f"{name} must be a number, not {type(given).__name__}")  # noqa: TRY004 - as whatever is wrong
     if above is not None and not (above < value < math.inf):
         raise ValueError(f"{name} must be greater than {above} and finite, not {value}")
     if not least <= value <= most:

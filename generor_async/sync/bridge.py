@@ -206,7 +206,7 @@ class Client(Twin[C]):
         that was entered by `with` stays closed until it is entered again; for any other, the next call opens new
         connections.
         """
-        self._bridge.close(drain)
+        self._bridge.close(arguments.duration(drain, "drain"))
 
     def __enter__(self) -> Self:
         self._bridge.enter()

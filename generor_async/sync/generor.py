@@ -1599,6 +1599,8 @@ class Generor(Client[AsyncGeneror]):
     ) -> list[Path]:
         """Download the media of a result or creation into the folder `to`; return the files' paths in order.
 
+        Where there is one file, `to` may be its path: one that ends in a suffix of media.
+
         A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
         that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative
         addresses (`/users/42/img/...`) are the site's. A file of more than `max_bytes` is not taken.

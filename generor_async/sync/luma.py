@@ -587,6 +587,8 @@ class Luma(Client[AsyncLuma]):
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
+        Where there is one output, `to` may be its file's path: one that ends in a suffix of media.
+
         A file is called `<generation id>-<n>` with the extension of what it is, and appears whole or not at all: one
         that breaks off goes on where it was, as often as calls are retried; so does one whose process was killed, when
         it is asked for again. A presigned URL that has expired (after one hour, documented) is fetched anew. A file of

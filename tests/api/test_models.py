@@ -287,3 +287,8 @@ def test_times_are_aware_only_where_the_wire_has_a_zone() -> None:
     assert creation.created_at == datetime.fromisoformat("2026-02-20T12:00:00")
     aware = luma.decode_presigned_upload({"url": "", "method": "PUT", "expires_at": "2026-04-08T13:00:00Z"})
     assert aware.expires_at == datetime(2026, 4, 8, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("following", [True, False])
+def test_following_is_as_true_as_it_says(following: bool) -> None:
+    assert bool(generor.decode_following({"following": following})) is following

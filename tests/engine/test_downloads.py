@@ -324,6 +324,13 @@ def test_a_name_stays_in_its_folder(text: str) -> None:
     assert not set(name) & set('/\\.:*?[]<>|"\0\n ')
 
 
+@given(st.text(min_size=101, max_size=300), st.text(min_size=1, max_size=3))
+def test_there_is_room_for_a_name_whatever_the_id_is_and_another_id_has_another_name(text: str, more: str) -> None:
+    name = safe_name(text)
+    assert len(name.encode()) <= 100
+    assert safe_name(text + more) != name
+
+
 def test_an_ordinary_id_is_its_own_name() -> None:
     assert safe_name("550e8400-e29b-41d4-a716-446655440000") == "550e8400-e29b-41d4-a716-446655440000"
     assert safe_name("../../etc/passwd") == "______etc_passwd"

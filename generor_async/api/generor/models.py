@@ -713,7 +713,7 @@ class User(BaseModel):
 
 @define(kw_only=True)
 class Following(BaseModel):
-    """Whether the caller follows a user.
+    """Whether the caller follows a user; as a condition it is true where it says so.
 
     Any field may be None in an answer that no document shows.
     """
@@ -722,6 +722,9 @@ class Following(BaseModel):
 
     following: bool
     """Whether the caller follows the user."""
+
+    def __bool__(self) -> bool:
+        return bool(self.following)
 
 
 @define(kw_only=True)
