@@ -269,6 +269,8 @@ class Window:
         if least > 0 and sent > self._begun + JITTER:  # else it may have arrived before the window began anew
             foreign.raise_to(least, since=since, until=min(sent + JITTER, now))
             self._notice(now)
+        if foreign.units:
+            foreign.none_ends_before(sent)  # those that it counted were in the window then
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             self._reset(now + resets_in, now - sent)

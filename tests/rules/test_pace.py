@@ -706,6 +706,16 @@ def next_leaves(pace: Pace, now: float) -> float:
     return now
 
 
+def test_whoever_still_holds_a_place_at_one_answer_is_expected_to_leave_after_it() -> None:
+    pace = luma(10)
+    answered(pace, 0.0, 10)
+    until = wait(pace, 1.0).until
+    asked = send(pace, until)
+    assert asked.asks == "guess"
+    pace.received(asked, until + 0.1, said(10, 10), succeeded=True)
+    assert next_leaves(pace, until + 0.1) > until + 5.0, "eight of them share what is left of their minute"
+
+
 def test_a_question_that_was_not_refused_tells_that_there_is_room() -> None:
     pace = luma(10)
     answered(pace, 0.0, 10)
