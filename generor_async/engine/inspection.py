@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from generor_async.engine.auth import is_loopback
 from generor_async.engine.callers import level_of_the_caller
-from generor_async.rules import luma_checks
+from generor_async.rules.luma_checks import remarks
+from generor_async.rules.luma_limits import refuse
 from generor_async.rules.vendors import Vendor
 from generor_async.values import JSON
 
@@ -29,10 +30,10 @@ class Inspection:
     def __call__(self, operation: str, body: Mapping[str, JSON]) -> None:
         """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each kind, of the rest."""
         if self._is_own:
-            luma_checks.refuse(body)
+            refuse(body)
         if operation != "luma.generations.create":
             return
-        for remark in luma_checks.remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
+        for remark in remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
             if remark.name not in self._said:
                 self._said.add(remark.name)
                 warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=level_of_the_caller())

@@ -22,7 +22,7 @@ from generor_async.engine.web import Reach, Web, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, media_types, ranges, retry
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
-from generor_async.rules.luma_checks import LARGEST_VIDEO
+from generor_async.rules.luma_limits import LARGEST_VIDEO
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generor_async import InvalidRequestError
-from generor_async.rules import luma_checks
-from generor_async.rules.luma_checks import refuse, remarks
+from generor_async.rules import luma_limits
+from generor_async.rules.luma_checks import remarks
+from generor_async.rules.luma_limits import refuse
 
 HTTPS = {"url": "https://x.example/a.png"}
 
@@ -65,6 +66,7 @@ def test_what_is_in_hand_and_certain_to_fail_is_refused_with_its_place(
         {"source": inline(drawn("GIF"), "image/gif")},
         {"source": inline(drawn("JPEG"), "image/jpg")},
         {"source": inline(b"what this is nobody can tell")},
+        {"source": inline(drawn(), "application/octet-stream")},
         {"source": {"data": "not base64!", "media_type": "image/png"}},
         {"source": {"data": 7, "media_type": "image/png"}},
         {"source": inline(b"\0\0\0\x18ftypisom", "video/mp4")},
@@ -76,7 +78,7 @@ def test_what_may_be_right_is_left_to_the_server(body: dict[str, Any]) -> None:
 
 
 def test_a_video_inside_a_request_has_at_most_200_mb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(luma_checks, "LARGEST_VIDEO", 10)
+    monkeypatch.setattr(luma_limits, "LARGEST_VIDEO", 10)
     refuse({"source": inline(bytes(10), "video/mp4")})
     with pytest.raises(InvalidRequestError, match=r"has 11 bytes, more than 200 MB\. Upload it with files\.upload"):
         refuse({"source": inline(bytes(11), "video/mp4")})
@@ -84,7 +86,7 @@ def test_a_video_inside_a_request_has_at_most_200_mb(monkeypatch: pytest.MonkeyP
 
 @given(st.binary(max_size=200), st.integers(0, 250), st.integers(0, 60))
 def test_a_piece_of_base64_is_the_piece_of_what_it_stands_for(data: bytes, offset: int, count: int) -> None:
-    read = luma_checks._reader(base64.b64encode(data).decode())  # pyright: ignore[reportPrivateUsage]
+    read = luma_limits._reader(base64.b64encode(data).decode())  # pyright: ignore[reportPrivateUsage]
     assert read(offset, count) == data[offset : offset + count]
 
 
@@ -149,7 +151,7 @@ def said(body: dict[str, Any], **how: bool) -> set[str]:
             {**EDIT, "video": {"edit": {"auto_controls": True, "strength": "flex_1"}}},
             {**EDIT, "video": {"edit": {"auto_controls": False, "strength": "flex_1"}}},
         ),
-        ("edit_frames", {**EDIT, "image_ref": [HTTPS]}, {**VIDEO, "image_ref": [HTTPS]}),
+        ("edit_references", {**EDIT, "image_ref": [HTTPS]}, {**VIDEO, "image_ref": [HTTPS]}),
         ("edit_frames", {**EDIT, "video": {"end_frame": HTTPS}}, {**EDIT, "video": {"start_frame": HTTPS}}),
         (
             "source_position",

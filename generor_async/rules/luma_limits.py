@@ -1,0 +1,104 @@
+"""What the vendor's own server is certain to refuse of what a request holds, or to fail its job for.
+
+Another server may take it: so this is for the vendor's address alone.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules import media_types
+from generor_async.rules.image_size import Read, dimensions, is_animated_gif
+from generor_async.values import JSON, is_array, is_object
+
+__all__ = ["LARGEST_VIDEO", "at", "media_in", "refuse"]
+
+IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/gif")
+"""What the API takes for images, of GIF those that stand still (page: FAQ, image editing)."""
+LONGEST_SIDE: Final = 8_000
+"""Pixels (page: FAQ, image editing)."""
+LARGEST_VIDEO: Final = 200 * 1024 * 1024
+"""Bytes of a video inside a request (page: editing, reframing; 200 MB, read as MiB, the larger of two readings)."""
+LONGEST_USER_ID: Final = 256
+"""Characters (page: API reference)."""
+
+_REFERENCES: Final = ("source", "video.start_frame", "video.end_frame")
+_LISTS: Final = ("image_ref", "video.keyframes", "video.edit.keyframes")
+"""Where a request names media: alone, and in a list."""
+
+
+def refuse(body: Mapping[str, JSON]) -> None:
+    """Raise InvalidRequestError for what the vendor's own server is certain to refuse, or to fail a job for."""
+    user = body.get("user_id")
+    if isinstance(user, str) and len(user) > LONGEST_USER_ID:
+        raise InvalidRequestError(
+            "user_id", f"user_id must have at most {LONGEST_USER_ID} characters", advice=f"It has {len(user):,}"
+        )
+    for place, reference in media_in(body):
+        data, media_type = reference.get("data"), reference.get("media_type")
+        if isinstance(data, str) and isinstance(media_type, str):
+            _refuse_data(place, data, media_type.partition(";")[0].strip().lower())
+
+
+def _refuse_data(place: str, data: str, media_type: str) -> None:
+    if media_type.startswith("video/"):
+        size = len(data) // 4 * 3 - data[-2:].count("=")
+        if size > LARGEST_VIDEO:
+            advice = "Upload it with files.upload(...), and name it by MediaRef.uploaded(id)"
+            raise InvalidRequestError(place, f"{place}: the video has {size:,} bytes, more than 200 MB", advice=advice)
+        return
+    read = _reader(data)
+    found = media_types.sniff(read(0, media_types.HEAD))
+    named = media_types.ALIASES.get(media_type, media_type) if media_type.startswith("image/") else None
+    if wrong := next((one for one in (found, named) if one is not None and one not in IMAGE_TYPES), None):
+        raise InvalidRequestError(
+            place,
+            f"{place}: the API takes {', '.join(IMAGE_TYPES)}, not {wrong}",
+            advice="Convert the picture, to PNG for example",
+        )
+    sides = dimensions(read)
+    if sides is not None and max(sides) > LONGEST_SIDE:
+        raise InvalidRequestError(
+            place,
+            f"{place}: the picture has {sides[0]:,} x {sides[1]:,} pixels, and a side may have {LONGEST_SIDE:,}",
+            advice="Resize it",
+        )
+    if found == "image/gif" and is_animated_gif(read(0, len(data))):
+        raise InvalidRequestError(
+            place, f"{place}: the GIF is animated", advice="Send one of its frames, as PNG for example"
+        )
+
+
+def _reader(data: str) -> Read:
+    """Return what reads pieces of base64, without decoding all of it; nothing where it isn't plain base64."""
+
+    def read(offset: int, count: int) -> bytes:
+        first, beyond = offset // 3, -(-(offset + count) // 3)
+        try:
+            piece = base64.b64decode(data[4 * first : 4 * beyond], validate=True)
+        except (binascii.Error, ValueError):
+            return b""
+        return piece[offset - 3 * first :][:count]
+
+    return read
+
+
+def media_in(body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every media reference of a request with its place."""
+    for place in _REFERENCES:
+        if is_object(found := at(body, place)):
+            yield place, found
+    for place in _LISTS:
+        if is_array(listed := at(body, place)):
+            yield from ((f"{place}[{index}]", found) for index, found in enumerate(listed) if is_object(found))
+
+
+def at(body: JSON, place: str) -> JSON:
+    """Return what a request has at a place such as `video.edit`; None where there is nothing."""
+    for name in place.split("."):
+        if not is_object(body):
+            return None
+        body = body.get(name)
+    return body
