@@ -161,10 +161,10 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
             time.sleep(0.01)
         luma.close()
         with pytest.raises(ClientClosedError, match="was waited for") as raised:
-            waiting.result(timeout=0)
+            waiting.result(timeout=30)
         assert raised.value.job_id in simulator.luma.generations
         with pytest.raises(ClientClosedError, match="before its answer came"):
-            listing.result(timeout=0)
+            listing.result(timeout=30)
     assert loops() == []
 
 
