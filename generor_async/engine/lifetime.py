@@ -27,8 +27,8 @@ TURNS: Final = 3
 class _Here(OfLoop):
     """What a client has under way in one event loop."""
 
-    def __init__(self, *, closed: bool) -> None:
-        self.closed = closed
+    def __init__(self) -> None:
+        self.closed = False
         self.entered = 0
         """How many `async with` are open in this loop."""
         self.openings = 0
@@ -95,7 +95,7 @@ class Lifetime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._loops = PerLoop(lambda: _Here(closed=self._over))
+        self._loops = PerLoop(_Here)
         self._lock = threading.Lock()
         self._entered = 0
         """How many `async with` are open, in whatever loop."""
@@ -107,7 +107,7 @@ class Lifetime:
     def begin(self, *, counted: bool = False) -> Work:
         """Note that a piece of work begins; raises ClientClosedError."""
         here = self._loops.get()
-        if here.closed:
+        if here.closed or self._over:
             raise _closed("the client is closed", outcome="not_sent")
         return Work(here, counted=counted)
 
@@ -156,7 +156,7 @@ class Lifetime:
         """
         arguments.duration(drain, "drain")
         here = self._loops.get()
-        await self._end(here, drain, release, stays_closed=here.closed or here.openings > 0)
+        await self._end(here, drain, release, stays_closed=here.openings > 0)
 
     async def _end(
         self, here: _Here, drain: float, release: Callable[[], Awaitable[None]], *, stays_closed: bool

@@ -33,6 +33,8 @@ class Bridge:
         self._lease: Lease | None = None
         self._entered = 0
         """How many `with` are open."""
+        self._openings = 0
+        """How many there have been."""
         self._closed = False
         """Whether it was entered, and the last `with` has ended; or it is being closed."""
         self._walks: set[AsyncIterator[Any]] = set()
@@ -76,6 +78,7 @@ class Bridge:
         """Open the client, at the beginning of a `with`."""
         with process().lock:
             self._entered += 1
+            self._openings += 1
             self._closed = False
 
     def exit(self) -> None:
@@ -84,9 +87,9 @@ class Bridge:
             self._entered -= 1
             last = not self._entered
         if last:
-            self.close(stays_closed=True)
+            self.close()
 
-    def close(self, drain: float = 0.0, *, stays_closed: bool = False) -> None:
+    def close(self, drain: float = 0.0) -> None:
         """End the calls that other threads have under way, close the connections, and leave the loop."""
         ours = process()
         ours.refuse_own_thread()
@@ -94,13 +97,14 @@ class Bridge:
             self._leave(walk)
         with ours.lock:
             lease, self._lease = self._lease, None
-            stays_closed = stays_closed or self._closed or self._entered > 0
-            self._closed = True
+            openings, self._closed = self._openings, True
         try:
             if lease is not None and lease.process is ours:
                 lease.end(drain)
         finally:
-            self._closed = stays_closed
+            with ours.lock:
+                if self._openings == openings:  # it was not entered meanwhile
+                    self._closed = openings > 0
 
     def _leave(self, source: AsyncIterator[Any]) -> None:
         """Have an iteration end in good order that nobody goes on with."""
