@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -29,13 +29,20 @@ from generor_async.engine.progress import Progress
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
 from generor_async.engine.unlisted import foreign
-from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, PermissionDeniedError
+from generor_async.errors import (
+    DownloadError,
+    GenerorAsyncError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
 from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
+from generor_async.rules.media_urls import media_in, text_in
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import GenerateProgress, KeyCheck, is_array, is_object, maybe, read_rate_limit
+from generor_async.values import JSON, GenerateProgress, KeyCheck, is_object, maybe, read_rate_limit
 
 __all__ = ["AsyncGeneror"]
 
@@ -199,36 +206,54 @@ class AsyncGeneror(Client):
         max_bytes: int = MAX_BYTES,
         on_progress: DownloadTold | None = None,
     ) -> list[Path]:
-        """Download the media of a result or creation into the folder `to`; return the files' paths in order.
+        """Download what a result or creation holds into the folder `to`; return the files' paths in order.
 
-        Where there is one file, `to` may be its path: one that ends in a suffix of media.
-
-        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
-        that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative
-        addresses (`/users/42/img/...`) are the site's. A file of more than `max_bytes` is not taken.
+        That is all its images, videos and sounds, wherever it names them, and its text. A file is called
+        `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears whole or not at
+        all: one that breaks off is tried again as often as calls are. Relative addresses (`/users/42/img/...`) are the
+        site's; what lies there is asked for with the key, as it may be private. A file of more than `max_bytes` is not
+        taken. Where there is one file, `to` may be its path: one that ends in a suffix of media.
 
         Raises:
-            DownloadError: it broke off, isn't what was asked for, or the file exists already.
+            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
+                already.
             DeadlineExceededError: the client's `timeout` is over.
         """
         instead = "Look at it first: await creations.get(id)"
         arguments.one_of(result, "result", (GenerateResult, GeneratedCreation, Creation), instead)
         creations = result.creations if isinstance(result, GenerateResult) else [result]
-        outputs = [
-            Output(
-                name=f"{safe_name(str(creation.creation_id))}-{index}",
-                url=self._absolute(url),
-                kind=kind,
-                concern=partial(concern_creation, creation_id=creation.creation_id),
-            )
-            for creation in creations
-            for index, (url, kind) in enumerate(_media_urls(creation.raw).items())
-        ]
+        outputs = [output for index, creation in enumerate(creations) for output in self._outputs(creation, index)]
+        if isinstance(result, GenerateResult):  # what stands beside the creations is the first one's
+            beside = {name: value for name, value in result.raw.items() if name != "creations"}
+            first = maybe(creations[0].creation_id) if creations else None
+            outputs += self._media(beside, _name(first, 0), first, after=len(outputs))
         with naming(partial(concern_creation, creation_id=creations[0].creation_id if creations else None)):
+            if not outputs:
+                raise _nothing_in(creations)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
+    def _outputs(self, creation: GeneratedCreation | Creation, place: int = 0) -> list[Output]:
+        """Return the files of one creation; one without an id goes by its place."""
+        known = maybe(creation.creation_id)
+        outputs = self._media(creation.raw, _name(known, place), known)
+        if text := text_in(creation.raw):
+            concern = partial(concern_creation, creation_id=known)
+            outputs.append(Output(name=_name(known, place), text=text, concern=concern))
+        return outputs
+
+    def _media(self, raw: JSON, name: str, creation_id: int | None, *, after: int = 0) -> list[Output]:
+        return [
+            Output(
+                name=f"{name}-{index}",
+                url=self._absolute(url),
+                kind=kind,
+                concern=partial(concern_creation, creation_id=creation_id),
+            )
+            for index, (url, kind) in enumerate(media_in(raw).items(), start=after)
+        ]
+
     def _absolute(self, url: str) -> str:
-        return urljoin(self._session.base_url, url)
+        return urljoin(urljoin(self._session.base_url, "/"), url)
 
 
 class Creations(resources.CreationsResource):
@@ -295,14 +320,17 @@ def _order(operation: Operation[Any]) -> tuple[str, Any]:
     return operation.path.rpartition("/")[0], body.get("model_id") if is_object(body) else None
 
 
-_MEDIA_FIELDS = {"image_url": "image", "video_url": "video", "audio_url": "audio"}
-"""Where a fresh creation names its file, and what that is: the first documented, the others assumed."""
+def _name(creation_id: int | None, place: int) -> str:
+    return f"creation-{place}" if creation_id is None else safe_name(str(creation_id))
 
 
-def _media_urls(creation: Any) -> dict[str, str]:
-    """Return the addresses of a creation's files, as they were received, and what they are."""
-    found = [(creation.get(name), kind) for name, kind in _MEDIA_FIELDS.items()]
-    images = creation.get("images")
-    if is_array(images):
-        found += [(image.get("url"), "image") for image in images if is_object(image)]
-    return {url: kind for url, kind in found if isinstance(url, str) and url}
+def _nothing_in(creations: Sequence[GeneratedCreation | Creation]) -> DownloadError:
+    known = ", ".join(str(creation.creation_id) for creation in creations)
+    return DownloadError(
+        f"there is nothing to download: no address of a file and no text in creation {known}"
+        if creations
+        else "there is nothing to download: the result has no creations",
+        url="",
+        retryable=False,
+        advice="Fetch it with creations.get(id), which shows it in full, and look at its raw",
+    )

@@ -151,28 +151,27 @@ class AsyncLuma(Client):
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def _outputs(self, generation: Generation | None) -> list[Output]:
-        if generation is None or not generation.output:
-            state = "not known yet" if generation is None else generation.state
-            raise DownloadError(
-                f"the generation has no outputs (its state is {state})",
-                url="",
-                retryable=state != "completed",
-                advice="Wait until it is completed",
-            )
-        return [self._output(generation, index) for index in range(len(generation.output))]
+        found = [] if generation is None else maybe(generation.output) or []
+        places = [index for index, output in enumerate(found) if maybe(output.url)]
+        if generation is None or not places:
+            raise _without_outputs(generation)
+        return [self._output(generation, index) for index in places]
 
     def _output(self, generation: Generation, index: int) -> Output:
         look = operations.generations_get(generation.id)
 
         async def refresh() -> str:
             fresh = await self._session.send(look, evolve(self._options, request_id=None))
-            return fresh.output[index].url
+            found = (maybe(fresh.output) or [])[index : index + 1]
+            if not found or not maybe(found[0].url):
+                raise _without_outputs(fresh)
+            return found[0].url
 
         output, answer = generation.output[index], response_to(generation)
         return Output(
             name=f"{safe_name(generation.id)}-{index}",
             url=output.url,
-            kind=output.type,
+            kind=maybe(output.type) or "",
             since=None if answer is None else http_date(answer.headers.get("Date", "")),
             refresh=refresh,
         )
@@ -429,6 +428,16 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     for index, job in enumerate(found):
         arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
     return found
+
+
+def _without_outputs(generation: Generation | None) -> DownloadError:
+    state = "not known yet" if generation is None else generation.state
+    return DownloadError(
+        f"there is nothing to download: the generation has no outputs (its state is {state})",
+        url="",
+        retryable=state != "completed",
+        advice="Wait until it is completed",
+    )
 
 
 def _family(generation: Generation) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from generor_async import (
     AsyncGeneror,
     BadRequestError,
     DeadlineExceededError,
+    DownloadError,
     GenerateProgress,
     InvalidRequestError,
     MissingAPIKeyError,
@@ -94,7 +95,7 @@ async def test_relative_addresses_are_the_sites_own(tmp_path: Path) -> None:
         paths = await generor.download(await generor.creations.get(12345), tmp_path)
     assert paths == [tmp_path / "12345-0.webp"]
     assert wire.requests[1].target == "/users/42/img/image-12345.png"
-    assert "Authorization" not in wire.requests[1].headers
+    assert wire.requests[1].headers["Authorization"] == "Bearer gnr_live_0123456789"
 
 
 async def test_every_medium_of_every_creation_of_a_result_is_downloaded(tmp_path: Path) -> None:
@@ -104,7 +105,86 @@ async def test_every_medium_of_every_creation_of_a_result_is_downloaded(tmp_path
         async with Wire(made) as wire, client(wire) as generor:
             result = await generor.generators.generate("video", prompt="waves", model_id=20061)
             paths = await generor.download(result, tmp_path)
-    assert [path.name for path in paths] == ["1-0.mp4", "2-0.mp4"]
+    assert [path.name for path in paths] == ["1-0.mp4", "2-0.mp4", "3.txt"]
+    assert paths[2].read_text() == "words"
+    assert all("Authorization" not in request.headers for request in host.requests)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"generator_data": {"video_url": "/v"}},
+        {"generator_data": '{"video_url": "/v"}'},
+        {"image_urls": [], "videos": ["/v"], "generator_data": []},
+    ],
+)
+async def test_a_creation_that_is_fetched_later_gives_its_files_as_well(tmp_path: Path, more: dict[str, Any]) -> None:
+    creation = {**CREATION, "images": [], **more}
+    movie = answer(200, b"....ftypisom....", content_type="video/mp4")
+    listed = answer(200, {"success": True, "data": [creation], "meta": {"has_next": False}})
+    async with Wire(answer(200, enveloped(creation)), movie, listed, movie) as wire, client(wire) as generor:
+        paths = await generor.download(await generor.creations.get(12345), tmp_path)
+        again = await generor.download((await generor.creations.list()).items[0], tmp_path, overwrite=True)
+    assert paths == again == [tmp_path / "12345-0.mp4"]
+
+
+async def test_pictures_beside_the_creations_are_the_first_ones(tmp_path: Path) -> None:
+    picture = answer(200, b"RIFF....WEBPVP8 ", content_type="image/webp")
+    result = {**RESULT, "creations": [{"creation_id": 5}], "image_urls": ["/my heron.webp", "/réiher.webp"]}
+    async with Wire(answer(201, enveloped(result)), picture, picture) as wire, client(wire) as generor:
+        made = await generor.generators.generate("image", prompt="heron", model_id=10003)
+        paths = await generor.download(made, tmp_path)
+    assert [path.name for path in paths] == ["5-0.webp", "5-1.webp"]
+    assert sorted(request.target for request in wire.requests[1:]) == ["/my%20heron.webp", "/r%C3%A9iher.webp"]
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Signature=abc", "Signature=abc&Expires=1"])
+async def test_a_presigned_address_gets_no_key(tmp_path: Path, query: str) -> None:
+    creation = {**CREATION, "images": [{"url": f"/a.png?{query}"}]}
+    picture = answer(200, b"\x89PNG\r\n\x1a\n", content_type="image/png")
+    async with Wire(answer(200, enveloped(creation)), picture) as wire, client(wire) as generor:
+        await generor.download(await generor.creations.get(12345), tmp_path)
+    assert "Authorization" not in wire.requests[1].headers
+
+
+async def test_the_key_does_not_follow_a_redirect_to_another_host(tmp_path: Path) -> None:
+    picture = answer(200, b"\x89PNG\r\n\x1a\n", content_type="image/png")
+    creation = {**CREATION, "images": [{"url": "/a.png"}]}
+    async with Wire(picture) as host:
+        moved = answer(302, b"", headers={"Location": f"{host.url}/a.png"})
+        async with Wire(answer(200, enveloped(creation)), moved) as wire, client(wire) as generor:
+            await generor.download(await generor.creations.get(12345), tmp_path)
+    assert "Authorization" in wire.requests[1].headers
+    assert "Authorization" not in host.requests[0].headers
+
+
+@pytest.mark.parametrize("creations", [[], [{"creation_id": 7, "dish_name": "Soup"}]])
+async def test_nothing_to_download_is_an_error_that_says_so(tmp_path: Path, creations: list[Any]) -> None:
+    made = answer(201, enveloped({**RESULT, "creations": creations}))
+    async with Wire(made) as wire, client(wire) as generor:
+        result = await generor.generators.generate("recipe", prompt="soup", model_id=37)
+        with pytest.raises(DownloadError, match="nothing to download") as caught:
+            await generor.download(result, tmp_path)
+    assert not caught.value.retryable
+    assert "creations.get(" in str(caught.value)
+
+
+async def test_a_result_with_odd_fields_is_warned_of_once_a_place(caplog: pytest.LogCaptureFixture) -> None:
+    odd = {
+        **RESULT,
+        "creations": [{"creation_id": 1, "text": []}, {"creation_id": "2", "text": {}}],
+        "credit_cost": None,
+    }
+    async with Wire(answer(201, enveloped(odd))) as wire, client(wire) as generor:
+        for _ in range(3):
+            result = await generor.generators.generate("joke", prompt="x", model_id=37)
+    assert [creation.creation_id for creation in result.creations] == [1, 2]
+    assert result.problems == ("$.data.creations[0].text", "$.data.creations[1].text", "$.data.credit_cost")
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == [
+        "generor.generators.generate: the answer is odd at $.data.creations[0].text: expected a string, found list",
+        "generor.generators.generate: the answer is odd at $.data.credit_cost: expected a number, found nothing",
+    ]
 
 
 async def test_what_was_dropped_of_the_parameters_is_named() -> None:

@@ -146,7 +146,7 @@ class Reconciliation:
         if offset is None:
             return None
         spends = [
-            (_creation_of(one), when)
+            (one.creation_id, when)
             for one in transactions
             if one.type == "spend" and (when := _moment(one.created_at, offset)) is not None and when >= since
         ]
@@ -218,12 +218,6 @@ def _offset(creations: Sequence[Creation], known: Sequence[Row]) -> float | None
         for one in creations
         if (when := made.get(str(one.creation_id))) is not None
     )
-
-
-def _creation_of(transaction: Transaction) -> int | None:
-    """Return the creation that a transaction names as what it paid for, if it names one (assumed)."""
-    named = transaction.raw.get("creation_id")
-    return None if named is None else as_sent(str(named))
 
 
 def _listed(creation: Creation, offset: float) -> Listed:

@@ -16,6 +16,8 @@ from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.client import Client
+from generor_async.engine.downloads import MAX_BYTES
+from generor_async.engine.targets import safe_name
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError, GenerorAsyncError, PermissionDeniedError
 from generor_async.generor import AsyncGeneror
@@ -250,10 +252,15 @@ class GenerorWork:
     async def store(self, row: Row, made: Any, folder: Path) -> JSON:
         """Download the creations' media, and write down their texts."""
         place, paths, told = _place(row), list[Path](), list[JSON]()
-        for creation in made:
-            paths += await self._client.download(creation, folder / place, overwrite=True)
+        for index, creation in enumerate(made):
+            known = maybe(creation.creation_id)
+            name = f"row-{row.number}-{index}" if known is None else safe_name(str(known))
+            outputs = self._client._media(creation.raw, name, known)  # pyright: ignore[reportPrivateUsage]
+            paths += await self._client._download(  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+                outputs, folder / place, overwrite=True, max_bytes=MAX_BYTES, on_progress=None
+            )
             if creation.text:
-                paths.append(folder / place / f"{creation.creation_id}.txt")
+                paths.append(folder / place / f"{name}.txt")
                 await to_the_end(partial(_write, paths[-1], creation.text))
             told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
         return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}

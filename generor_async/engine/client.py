@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+from attrs import evolve
+from yarl import URL
 
 from generor_async.engine import auth, settings
 from generor_async.engine.clock import REAL_CLOCK
@@ -149,7 +151,7 @@ class Client:
             proxy=proxy,
             ssl=tls,
         )
-        self._web = Web(reach)
+        self._web = Web(evolve(reach, own=URL(address), key=key))
         self._lifetime = Lifetime(clock)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
         self._uploads = Uploads(web=self._web, clock=clock, events=self._events)

@@ -46,11 +46,13 @@ class Output:
     """Something to download: `name` is the file's name without its extension."""
 
     name: str
-    url: str = field(repr=False)
+    url: str = field(default="", repr=False)
     kind: str = ""
     """What it is to be: `image`, `video` or `audio`; anything else is not checked."""
     since: float | None = None
     """When the URL was made, in Unix seconds; None where nobody knows."""
+    text: str | None = field(default=None, repr=False)
+    """What the file is to hold, where it is no address that is fetched."""
     refresh: Callable[[], Awaitable[str]] | None = None
     """Fetches a fresh URL when this one has expired."""
     concern: Callable[[GenerorAsyncError], object] | None = None
@@ -186,7 +188,11 @@ class _Download:
 
     async def _through(self) -> Path:
         """Attempt it until it is whole."""
-        while True:
+        media_type = "text/plain"
+        if self._output.text is not None:
+            self._part.begin(None)
+            self._part.write(self._output.text.encode("utf-8", "backslashreplace"))
+        while self._output.text is None:
             try:
                 await self._attempt()
                 media_type = self._checked()

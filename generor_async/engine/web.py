@@ -1,4 +1,4 @@
-"""HTTP to hosts that aren't the API: outputs, uploads, images. No key, no cookie, no credentials of any kind.
+"""HTTP to hosts that aren't the API: outputs, uploads, images. No cookie; the key goes to the API's own origin alone.
 
 A presigned URL is a credential by itself: none is in what is raised here, and every redirect is looked at before it is
 followed.
@@ -6,6 +6,7 @@ followed.
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
@@ -20,6 +21,8 @@ from generor_async.engine.connector import AddressInfo, Connector, abandon
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.transport import USER_AGENT, describe
 from generor_async.rules import header_fields, urls
+from generor_async.values import Secret
+from generor_async.values.secret import Masked
 
 __all__ = ["SILENCE_SECONDS", "Reach", "Web", "WebError"]
 
@@ -28,6 +31,7 @@ SILENCE_SECONDS = 60.0
 """How long a host may send or take nothing."""
 BUFFER = 512 * 1024
 """Bytes that may have arrived and wait to be read."""
+_SIGNED = re.compile(r"(?i)signature|x-amz-")
 REFUSED_ADDRESS = "its host is not on the public internet"
 
 TLS: TypeAlias = ssl_module.SSLContext | bool
@@ -58,6 +62,9 @@ class Reach:
     ssl: TLS = True
     admits: Callable[[str], bool] | None = None
     """Whether a numeric address may be connected to; None where every one may."""
+    own: URL | None = None
+    """The API's own address, where what is fetched may be private: the key goes there, and nowhere else."""
+    key: Secret | None = None
 
 
 class Web:
@@ -124,7 +131,7 @@ class Web:
         target = self._target(url)
         for _ in range(REDIRECTS):
             response = await self._sessions.get().http.get(
-                target, headers=headers, allow_redirects=False, ssl=self._reach.ssl
+                target, headers=self._with_key(target, headers), allow_redirects=False, ssl=self._reach.ssl
             )
             location = response.headers.get("Location")
             if response.status not in {301, 302, 303, 307, 308} or location is None:
@@ -136,10 +143,17 @@ class Web:
             target = following
         raise WebError("it redirects too often", passing=False)
 
+    def _with_key(self, target: URL, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Add the key for what lies at the API's own origin; a presigned URL is a credential by itself."""
+        own, key = self._reach.own, self._reach.key
+        if own is None or key is None or target.origin() != own.origin() or _SIGNED.search(target.raw_query_string):
+            return headers
+        return {**headers, "Authorization": Masked(f"Bearer {key.reveal()}")}
+
     def _target(self, text: str) -> URL:
         """Return a URL that may be asked."""
         try:
-            url = urls.usable(text, self._reach.schemes)
+            url = urls.usable(urls.encoded(text), self._reach.schemes)
         except ValueError as error:
             problem = str(error)
         else:
@@ -227,7 +241,7 @@ def _translated() -> Generator[None]:
 def _joined(base: URL, location: str) -> str:
     """Return where a redirect leads."""
     try:
-        return str(base.join(URL(location, encoded=True)))
+        return str(base.join(URL(urls.encoded(location), encoded=True)))
     except ValueError:
         pass
     raise WebError("it redirects to what is no URL", passing=False)

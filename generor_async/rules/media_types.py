@@ -11,6 +11,7 @@ __all__ = [
     "extension",
     "image",
     "is_suffix",
+    "kind_by_name",
     "of_file",
     "of_output",
     "sniff",
@@ -25,6 +26,8 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
     (b"v/1\x01", "image/x-exr"),
+    (b"fLaC", "audio/flac"),
+    (b"ID3", "audio/mpeg"),
 )
 _BRANDS = {
     b"avif": "image/avif",
@@ -40,7 +43,23 @@ _SIGNED = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/x-exr", "video/webm"}
 )
 """Types of which every file tells itself by its first bytes."""
-ALIASES = {"image/jpg": "image/jpeg", "video/x-m4v": "video/mp4", "audio/x-wav": "audio/wav"}
+ALIASES = {
+    "application/ogg": "audio/ogg",
+    "audio/aacp": "audio/aac",
+    "audio/m4a": "audio/mp4",
+    "audio/mp3": "audio/mpeg",
+    "audio/vnd.wave": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/x-aac": "audio/aac",
+    "audio/x-flac": "audio/flac",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-wav": "audio/wav",
+    "image/jpg": "image/jpeg",
+    "image/x-ms-bmp": "image/bmp",
+    "image/x-png": "image/png",
+    "video/x-m4v": "video/mp4",
+}
+"""Other names of types, as hosts have them."""
 _SUFFIXES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -62,6 +81,16 @@ _SUFFIXES = {
     ".wav": "audio/wav",
     ".mp3": "audio/mpeg",
     ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/opus",
+    ".flac": "audio/flac",
+    ".aac": "audio/aac",
+    ".weba": "audio/webm",
+    ".mid": "audio/midi",
+    ".ogv": "video/ogg",
+    ".avi": "video/x-msvideo",
+    ".mpg": "video/mpeg",
+    ".txt": "text/plain",
 }
 _EXTENSIONS = {media_type: suffix for suffix, media_type in reversed(_SUFFIXES.items())}
 """The first suffix of each type."""
@@ -78,8 +107,8 @@ def sniff(head: bytes) -> str | None:
     for signature, media_type in _SIGNATURES:
         if head.startswith(signature):
             return media_type
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
     if head[:4] == b"\x1aE\xdf\xa3":
@@ -95,6 +124,12 @@ def extension(media_type: str) -> str:
 def is_suffix(suffix: str) -> bool:
     """Tell whether a suffix is one of media."""
     return suffix.lower() in _SUFFIXES
+
+
+def kind_by_name(name: str) -> str:
+    """Tell by its suffix whether a file is an `image`, a `video` or `audio`; empty where that says nothing."""
+    kind = _SUFFIXES.get(_suffix(name), "").partition("/")[0]
+    return kind if kind in _KINDS else ""
 
 
 def stands_for(suffix: str, media_type: str) -> bool:

@@ -1,10 +1,30 @@
 """What may be asked for over HTTP: URLs whose parts can all be used."""
 
+import re
 from collections.abc import Collection
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from yarl import URL
 
-__all__ = ["usable"]
+__all__ = ["encoded", "usable"]
+
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_ILLEGAL: Final = re.compile(r"[^A-Za-z0-9%!$&'()*+,;=:@/?#\[\]~._-]|%(?![0-9A-Fa-f]{2})")
+_LEFT: Final = "%!$&'()*+,;=:@/?[]~-._"
+"""What an address may hold as it is, beside letters and digits."""
+
+
+def encoded(address: str) -> str:
+    """Return an address as it may be sent: what it may not hold as it is, such as spaces and letters, is encoded."""
+    if (address.isascii() and not _ILLEGAL.search(address)) or _CONTROL.search(address):
+        return address  # what is of more than one line was never one
+    parts = urlsplit(address.strip())
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    rest = [_BROKEN_ESCAPE.sub("%25", part) for part in (parts.path, parts.query, parts.fragment)]
+    path, query, fragment = (quote(part, safe=_LEFT, errors="surrogateescape") for part in rest)
+    return urlunsplit((parts.scheme, host, path, query, fragment))
 
 
 def usable(text: str, schemes: Collection[str] = ("https", "http")) -> URL:

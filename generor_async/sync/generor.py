@@ -1597,16 +1597,17 @@ class Generor(Client[AsyncGeneror]):
         max_bytes: int = MAX_BYTES,
         on_progress: DownloadTold | None = None,
     ) -> list[Path]:
-        """Download the media of a result or creation into the folder `to`; return the files' paths in order.
+        """Download what a result or creation holds into the folder `to`; return the files' paths in order.
 
-        Where there is one file, `to` may be its path: one that ends in a suffix of media.
-
-        A file is called `<creation id>-<n>` with the extension of what it is, and appears whole or not at all: one
-        that breaks off is tried again as often as calls are. A creation that is text alone gives no file. Relative
-        addresses (`/users/42/img/...`) are the site's. A file of more than `max_bytes` is not taken.
+        That is all its images, videos and sounds, wherever it names them, and its text. A file is called
+        `<creation id>-<n>` with the extension of what it is, a text `<creation id>.txt`, and appears whole or not at
+        all: one that breaks off is tried again as often as calls are. Relative addresses (`/users/42/img/...`) are the
+        site's; what lies there is asked for with the key, as it may be private. A file of more than `max_bytes` is not
+        taken. Where there is one file, `to` may be its path: one that ends in a suffix of media.
 
         Raises:
-            DownloadError: it broke off, isn't what was asked for, or the file exists already.
+            DownloadError: there is nothing to download, it broke off, isn't what was asked for, or the file exists
+                already.
             DeadlineExceededError: the client's `timeout` is over.
         """
         return self._bridge.run(

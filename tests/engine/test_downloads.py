@@ -102,7 +102,7 @@ async def test_an_output_becomes_a_file_named_by_us(tmp_path: Path) -> None:
         (b"v/1\x01", "image/x-exr", ".exr"),
         (b"....ftypisom", "video/mp4", ".mp4"),
         (b"hello", "application/octet-stream", ".bin"),
-        (b"", "text/plain", ".bin"),
+        (b"", "text/plain", ".txt"),
     ],
 )
 async def test_the_extension_says_what_it_is(tmp_path: Path, body: bytes, content_type: str, suffix: str) -> None:

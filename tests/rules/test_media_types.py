@@ -21,7 +21,11 @@ HEADS = {
     b"\0\0\0\x20ftypM4A ": "audio/mp4",
     b"\x1aE\xdf\xa3\x01\0\0\0B\x82\x84webm": "video/webm",
     b"\x1aE\xdf\xa3\x01\0\0\0B\x82\x88matroska": "video/x-matroska",
-    b"RIFF\0\0\0\0WAVE": None,
+    b"RIFF\0\0\0\0WAVE": "audio/wav",
+    b"RIFF\0\0\0\0AVI LIST": "video/x-msvideo",
+    b"RIFF\0\0\0\0what": None,
+    b"fLaC\0": "audio/flac",
+    b"ID3\x04": "audio/mpeg",
     HTML: None,
     b"": None,
 }
@@ -43,7 +47,18 @@ def test_what_comes_after_the_first_bytes_and_the_host_change_nothing(head: byte
 
 @pytest.mark.parametrize(
     ("media_type", "suffix"),
-    [("image/jpeg", ".jpg"), ("image/png", ".png"), ("video/mp4", ".mp4"), ("audio/wav", ".wav"), ("text/x", ".bin")],
+    [
+        ("image/jpeg", ".jpg"),
+        ("image/png", ".png"),
+        ("video/mp4", ".mp4"),
+        ("audio/wav", ".wav"),
+        ("audio/ogg", ".ogg"),
+        ("audio/opus", ".opus"),
+        ("audio/flac", ".flac"),
+        ("audio/aac", ".aac"),
+        ("text/plain", ".txt"),
+        ("text/x", ".bin"),
+    ],
 )
 def test_a_type_has_one_suffix(media_type: str, suffix: str) -> None:
     assert extension(media_type) == suffix

@@ -185,15 +185,13 @@ class GeneratorParameter(BaseModel):
     """One field that a generator takes under `parameters`."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset(
-        {"id", "type", "label", "options", "min", "max", "default", "cost_multipliers"}
+        {"id", "type", "options", "min", "max", "default", "cost_multipliers"}
     )
 
     id: str | None = None
     """The field's key under `parameters`."""
     type: GeneratorParameterType | None = None
     """What the field takes, one of `options`, a number from `min` to `max`, or a model."""
-    label: str | None = None
-    """The field's name for people (assumed)."""
     options: list[Any] | None = None
     """The values that the field takes."""
     min: float | None = None
@@ -789,7 +787,7 @@ class Transaction(BaseModel):
     """One change of a balance (assumed)."""
 
     wire_names: ClassVar[frozenset[str]] = frozenset(
-        {"transaction_id", "type", "amount", "balance", "description", "created_at"}
+        {"transaction_id", "type", "amount", "balance", "creation_id", "description", "created_at"}
     )
 
     transaction_id: int | None = None
@@ -800,6 +798,8 @@ class Transaction(BaseModel):
     """By how much the balance changed, in credits; negative when it fell."""
     balance: float | None = None
     """The balance afterwards, in credits."""
+    creation_id: int | None = None
+    """The id of the creation that it was for, of a `spend`."""
     description: str | None = None
     """What it was for."""
     created_at: datetime | None = None
@@ -857,9 +857,6 @@ def decode_generator_parameter(source: JSON) -> GeneratorParameter:
     type_ = get("type")
     if type_ is not None and type(type_) is not str:
         raise Odd
-    label = get("label")
-    if label is not None and type(label) is not str:
-        raise Odd
     options = get("options")
     if options is not None:
         options = read_list(read_any, options)
@@ -875,7 +872,6 @@ def decode_generator_parameter(source: JSON) -> GeneratorParameter:
     return GeneratorParameter(
         id=id_,
         type=type_,
-        label=label,
         options=options,
         min=min_,
         max=max_,
@@ -891,7 +887,6 @@ GENERATOR_PARAMETER: Final = Shape(
     attributes=(
         Attribute("id", "id", "a string", as_str),
         Attribute("type", "type", "a string", as_word),
-        Attribute("label", "label", "a string", as_str),
         Attribute("options", "options", "an array", list_of(as_any)),
         Attribute("min", "min", "a number", as_float),
         Attribute("max", "max", "a number", as_float),
@@ -2110,6 +2105,9 @@ def decode_transaction(source: JSON) -> Transaction:
     balance = get("balance")
     if balance is not None and type(balance) is not float and type(balance) is not int:
         raise Odd
+    creation_id = get("creation_id")
+    if creation_id is not None and type(creation_id) is not int:
+        raise Odd
     description = get("description")
     if description is not None and type(description) is not str:
         raise Odd
@@ -2121,6 +2119,7 @@ def decode_transaction(source: JSON) -> Transaction:
         type=type_,
         amount=amount,
         balance=balance,
+        creation_id=creation_id,
         description=description,
         created_at=created_at,
         raw=source,
@@ -2135,6 +2134,7 @@ TRANSACTION: Final = Shape(
         Attribute("type", "type", "a string", as_word),
         Attribute("amount", "amount", "a number", as_float),
         Attribute("balance", "balance", "a number", as_float),
+        Attribute("creation_id", "creation_id", "an integer", as_id),
         Attribute("description", "description", "a string", as_str),
         Attribute("created_at", "created_at", "a date and time", as_datetime),
     ),

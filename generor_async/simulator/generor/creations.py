@@ -81,7 +81,8 @@ class Creations:
     def status(self, ask: Ask) -> Answer:
         """Say how far it has come."""
         creation = self._world.visible(ask.id(), ask.me)
-        return success({"creation_id": creation.creation_id, "status": creation.status(ask.now)})
+        shown: Json = {"creation_id": creation.creation_id, "status": creation.status(ask.now)}
+        return success(shown if creation.error is None else shown | {"error": creation.error})
 
     def update(self, ask: Ask) -> Answer:
         """Change privacy and licence."""

@@ -146,7 +146,8 @@ class Generation:
     def _fail(self, run: _Run, now: float) -> Answer:
         run.user.wallet.reserved -= run.order.total
         for creation in run.creations:
-            creation.outcome = creation.outcome or "failed"
+            if creation.outcome is None:
+                creation.outcome, creation.error = "failed", f"Generation failed: {run.failure}"
         charged = self._take(run, run.creations[0], now) if self._failures_cost else 0
         return evolve(failure(Refusal("SERVER_ERROR", f"Generation failed: {run.failure}")), charged=charged)
 

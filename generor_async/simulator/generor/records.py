@@ -141,7 +141,8 @@ class Transaction:
     type: str
     amount: int
     """Negative when credits left the account."""
-    balance_after: int
+    balance: int
+    """Credits that were left then."""
     description: str
     created_at: float
     creation_id: int | None = None
@@ -152,7 +153,7 @@ class Transaction:
             "transaction_id": self.transaction_id,
             "type": self.type,
             "amount": self.amount,
-            "balance_after": self.balance_after,
+            "balance": self.balance,
             "description": self.description,
             "creation_id": self.creation_id,
             "created_at": timestamp(self.created_at),
@@ -194,6 +195,8 @@ class Creation:
     """Whether a speech model read the text into a file beside it."""
     outcome: Literal["completed", "failed", "cancelled"] | None = None
     """None while it is being made."""
+    error: str | None = None
+    """Why it failed, in words."""
     deleted: bool = False
     ratings: dict[int, int] = Factory(dict[int, int])
     """Scores by user id."""

@@ -117,13 +117,13 @@ class World:
         creation_id: int | None = None,
     ) -> None:
         """Write a change of a user's credits into their history."""
-        balance = user.transactions[-1].balance_after if user.transactions else 0
+        balance = user.transactions[-1].balance if user.transactions else 0
         user.transactions.append(
             Transaction(
                 transaction_id=self.new_id(),
                 type=kind,
                 amount=amount,
-                balance_after=balance + amount,
+                balance=balance + amount,
                 description=description,
                 created_at=at,
                 creation_id=creation_id,

@@ -108,7 +108,7 @@ class Teams:
                 "user_id": user_id,
                 "username": self._world.users[user_id].username,
                 "role": "owner" if user_id == team.owner_id else "member",
-                "joined_at": timestamp(joined_at),
+                "joined": timestamp(joined_at),
             }
             for user_id, joined_at in team.joined.items()
         ]

@@ -29,7 +29,7 @@ async def test_the_history_has_every_type_and_comes_to_the_balance(credits_: int
     async with generor(generor_credits=credits_) as caller:
         listed = (await caller.get("/credits/transactions?sort=oldest")).data
         assert {item["type"] for item in listed} == TYPES
-        assert sum(item["amount"] for item in listed) == listed[-1]["balance_after"] == credits_
+        assert sum(item["amount"] for item in listed) == listed[-1]["balance"] == credits_
 
 
 async def test_transactions_are_filtered_by_type() -> None:
@@ -37,7 +37,7 @@ async def test_transactions_are_filtered_by_type() -> None:
         await caller.make()
         listed = (await caller.get("/credits/transactions?type=spend&page=1")).data
         assert [item["type"] for item in listed] == ["spend", "spend"]
-        assert (listed[0]["amount"], listed[0]["balance_after"]) == (-1, 99_999)
+        assert (listed[0]["amount"], listed[0]["balance"]) == (-1, 99_999)
 
 
 async def test_an_unknown_type_is_refused() -> None:

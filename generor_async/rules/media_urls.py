@@ -1,0 +1,124 @@
+"""Where a creation names its files: in fields of its own, in lists, or anywhere in the generator's own data.
+
+The documents show `image_url`, and `images` with a `url` each; all else is assumed: a field is told by its name
+(`video_url`, `image_urls`, `audio`), and an address in a field of any other name by its suffix.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from generor_async.rules import media_types
+from generor_async.values import JSON, is_array, is_object
+
+__all__ = ["media_in", "text_in"]
+
+_KINDS: Final = {
+    "image": "image",
+    "images": "image",
+    "img": "image",
+    "picture": "image",
+    "pictures": "image",
+    "photo": "image",
+    "photos": "image",
+    "video": "video",
+    "videos": "video",
+    "audio": "audio",
+    "audios": "audio",
+    "sound": "audio",
+    "sounds": "audio",
+    "music": "audio",
+    "speech": "audio",
+    "narration": "audio",
+}
+"""What the words of a field's name say of its files."""
+_NOT_MADE: Final = frozenset(
+    {
+        "avatar",
+        "ending",
+        "icon",
+        "input",
+        "logo",
+        "parameters",
+        "poster",
+        "preview",
+        "prompt",
+        "reference",
+        "similar",
+        "source",
+        "thumb",
+        "thumbnail",
+        "thumbnails",
+        "user",
+        "website",
+    }
+)
+"""Words of the names of fields whose files were not made here, or show smaller what was."""
+_OF_ADDRESSES: Final = frozenset(
+    {"url", "urls", "uri", "uris", "src", "href", "link", "links", "path", "file", "files"}
+)
+"""Words of the names of fields that hold addresses, within one that says of what."""
+_WORD: Final = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
+_ADDRESS: Final = re.compile(r"(?:https?:/)?/\S", re.IGNORECASE)
+
+
+def media_in(creation: JSON) -> dict[str, str]:
+    """Return the addresses of a creation's files, each once and as it was received, and of what kind each is.
+
+    The kind is `image`, `video` or `audio`, and empty where nobody can tell.
+    """
+    found: dict[str, str] = {}
+    for address, kind in _walk(creation):
+        found.setdefault(address, kind)
+    return found
+
+
+def text_in(creation: JSON) -> str:
+    """Return what a text generator has written; empty where there is nothing."""
+    for fields in (creation, _opened(creation.get("generator_data")) if is_object(creation) else None):
+        if is_object(fields) and isinstance(text := fields.get("text"), str) and text:
+            return text
+    return ""
+
+
+def _walk(creation: JSON) -> Iterator[tuple[str, str]]:
+    """Yield each address, in the order of the fields; however deep they are nested: no recursion."""
+    pending: list[tuple[JSON, str, bool]] = [(creation, "", False)]
+    while pending:
+        value, kind, named = pending.pop()
+        value = _opened(value)
+        if is_object(value):
+            pending += reversed([(each, *_said(name, kind)) for name, each in value.items() if _is_made(name)])
+        elif is_array(value):
+            pending += reversed([(each, kind, named) for each in value])
+        elif isinstance(value, str) and (address := value.strip()) and "\n" not in address:
+            told = media_types.kind_by_name(address.partition("?")[0].partition("#")[0])
+            if (_ADDRESS.match(address) and (named or told)) or (named and told):
+                yield address, kind or told
+
+
+def _said(name: str, kind: str) -> tuple[str, bool]:
+    """Return of what kind the files in a field are, and whether it names any; `kind` is told by what is around."""
+    words = _words(name)
+    own = next((_KINDS[word] for word in words if word in _KINDS), "")
+    # The keys of an object that stands for a list, or names sizes, say nothing.
+    return own or kind, bool(own) or bool(kind and (not words or not _OF_ADDRESSES.isdisjoint(words)))
+
+
+def _is_made(name: str) -> bool:
+    return _NOT_MADE.isdisjoint(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.split(name) if word]
+
+
+def _opened(value: JSON) -> JSON:
+    """Return what a string of JSON holds, as a database's column may come; anything else as it is."""
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
