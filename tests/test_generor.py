@@ -119,7 +119,7 @@ async def test_every_medium_of_every_creation_of_a_result_is_downloaded(tmp_path
     ],
 )
 async def test_a_creation_that_is_fetched_later_gives_its_files_as_well(tmp_path: Path, more: dict[str, Any]) -> None:
-    creation = {**CREATION, "images": [], **more}
+    creation: dict[str, Any] = {**CREATION, "images": [], **more}
     movie = answer(200, b"....ftypisom....", content_type="video/mp4")
     listed = answer(200, {"success": True, "data": [creation], "meta": {"has_next": False}})
     async with Wire(answer(200, enveloped(creation)), movie, listed, movie) as wire, client(wire) as generor:
@@ -170,14 +170,13 @@ async def test_nothing_to_download_is_an_error_that_says_so(tmp_path: Path, crea
 
 
 async def test_a_result_with_odd_fields_is_warned_of_once_a_place(caplog: pytest.LogCaptureFixture) -> None:
-    odd = {
+    odd: dict[str, Any] = {
         **RESULT,
         "creations": [{"creation_id": 1, "text": []}, {"creation_id": "2", "text": {}}],
         "credit_cost": None,
     }
     async with Wire(answer(201, enveloped(odd))) as wire, client(wire) as generor:
-        for _ in range(3):
-            result = await generor.generators.generate("joke", prompt="x", model_id=37)
+        (result, *_) = [await generor.generators.generate("joke", prompt="x", model_id=37) for _ in range(3)]
     assert [creation.creation_id for creation in result.creations] == [1, 2]
     assert result.problems == ("$.data.creations[0].text", "$.data.creations[1].text", "$.data.credit_cost")
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
