@@ -305,7 +305,7 @@ def test_a_creation_of_an_earlier_run_outlives_odd_answers(tmp_path: Path) -> No
 def test_credits_that_run_out_half_way_stop_the_run_which_goes_on_when_there_are_more(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         done: list[RowOutcome] = []
-        with pytest.raises(InsufficientCreditsError, match="Add credits to your account from the dashboard"):
+        with pytest.raises(InsufficientCreditsError, match="Add credits or funds to your account"):
             _ = [outcome async for outcome in run_batch(luma, pictures(12), to=tmp_path, on_row=done.append)]
         assert [outcome.state for outcome in done] == ["done"] * 5
         assert await counts(tmp_path) == {"done": 5, "ready": 7}

@@ -117,6 +117,7 @@ async def test_no_credentials_go_along(tmp_path: Path) -> None:
     (came,) = wire.requests
     assert not {"Authorization", "Cookie", "X-Request-Id"} & set(came.headers)
     assert came.headers["Accept-Encoding"] == "identity"
+    assert came.headers["User-Agent"].startswith("generor_async/"), "a firewall refuses the default one"
     assert came.target.endswith(SIGNED)
 
 
