@@ -16,7 +16,7 @@ import aiohttp
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["NotQuietError", "check_quiet"]
+__all__ = ["NotQuietError", "QuietRequest", "check_quiet", "over_a_quiet_one"]
 
 _ARRIVED: Final = weakref.WeakKeyDictionary["ResponseHandler", Callable[[], object]]()
 """For each connection that has carried a request: whether something has come that the event loop hasn't read yet."""
@@ -41,6 +41,31 @@ def check_quiet(protocol: "ResponseHandler") -> None:
         raise NotQuietError(used=arrived is not None)
     if arrived is None:
         _ARRIVED[protocol] = _look_at(protocol)
+
+
+class QuietRequest(aiohttp.ClientRequest):
+    """A request that leaves only on a connection that is quiet."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Send it, or raise NotQuietError."""
+        assert conn.protocol is not None
+        check_quiet(conn.protocol)
+        return await super().send(conn)
+
+
+async def over_a_quiet_one(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request on one connection after another, until one is quiet: at the latest one that is new.
+
+    aiohttp closes those that weren't. Raises NotQuietError where a new one isn't either.
+    """
+    while True:
+        try:
+            return await handler(request)
+        except NotQuietError as error:
+            if not error.used:
+                raise
 
 
 def _look_at(protocol: "ResponseHandler") -> Callable[[], object]:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from generor_async.engine.connector import AddressInfo, Connector, abandon
 from generor_async.engine.loops import PerLoop
+from generor_async.engine.quiet import QuietRequest, over_a_quiet_one
 from generor_async.engine.transport import USER_AGENT, describe
 from generor_async.rules import header_fields, urls
 from generor_async.values import Secret
@@ -174,7 +175,7 @@ class _RefusedAddressError(OSError):
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending a request a second time: when to try again is decided elsewhere."""
     try:
-        return await handler(request)
+        return await over_a_quiet_one(request, handler)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
@@ -205,6 +206,7 @@ def _open_session(reach: Reach) -> aiohttp.ClientSession:
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
         middlewares=(_once,),
+        request_class=QuietRequest,
         proxy=reach.proxy,
         read_bufsize=BUFFER,
     )

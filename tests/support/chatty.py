@@ -36,7 +36,7 @@ def answer(job_id: str, request_id: str | None) -> bytes:
 
 
 class ChattyServer:
-    """Answers each POST with the next job; `extra` makes what follows on the same connection, once `follow` lets it.
+    """Answers each request with the next job; `extra` makes what follows on the same connection, once `follow` lets it.
 
     With `hangs_up` the connection ends then.
     """
@@ -103,4 +103,4 @@ class ChattyServer:
             read(int(headers.get("content-length", "0")))
         except OSError:
             return None
-        return headers["x-request-id"]
+        return headers.get("x-request-id", "")
