@@ -12,7 +12,7 @@ from attrs import asdict, frozen
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import DIGITS, in_dollars
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import DownloadError, JournalError
+from generor_async.errors import DownloadError, GenerorAsyncError, JournalError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
@@ -83,11 +83,14 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
 def unfetched(count: int, last: Exception) -> DownloadError:
     """Make the error of rows that are paid for, and whose outputs can't be had now; `last` is why, of the last one."""
     rows = "1 row is" if count == 1 else f"{count} rows are"
-    return DownloadError(
+    error = DownloadError(
         f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
         url=getattr(last, "url", ""),
         advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
     )
+    if count == 1 and isinstance(last, GenerorAsyncError):
+        error.job_id, error.creation_id, error.take_up = last.job_id, last.creation_id, last.take_up
+    return error
 
 
 class Results:

@@ -172,12 +172,16 @@ def test_a_row_whose_outputs_can_not_be_had_is_told_at_the_end_of_an_otherwise_g
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         simulator.faults.add_spec("storage.get=500:20x")  # four times four attempts, of one row
         done: list[RowOutcome] = []
-        with pytest.raises(DownloadError, match=r"^1 row is paid for, and the outputs could not be fetched: "):
+        with pytest.raises(
+            DownloadError, match=r"^1 row is paid for, and the outputs could not be fetched: "
+        ) as caught:
             _ = [
                 outcome
                 async for outcome in run_batch(luma, pictures(6), to=tmp_path, concurrency=1, on_row=done.append)
             ]
         assert len(done) == 5
+        assert caught.value.job_id in simulator.luma.generations
+        assert f"generations.job('{caught.value.job_id}')" in str(caught.value)
         (late,) = [outcome async for outcome in run_batch(luma, pictures(6), to=tmp_path)]
         assert late.state == "done"
         assert len(simulator.ledger.charges) == 6
