@@ -3,7 +3,8 @@
 Time is virtual, sockets and our client are real. The servers are written for this benchmark alone, from the documents.
 A cell is the median of a row's worlds, and the worst of them. What our last admission is held against is a naive loop
 in the same world (`worlds.py`): it sends everything at once, and sleeps Retry-After where it is refused. It needs no
-sockets. Where the table names seconds, the last job's end is held against these.
+sockets. It leaves others nothing, so what is fair stands beside it: the soonest last admission of whoever leaves others
+the places that they ask for. Where the table names seconds, the last job's end is held against these.
 
     python benchmarks/bench_shared_key.py [--quick] [--only TEXT] [--seeds 1] [--out FOLDER] [--json FILE]
 
@@ -24,7 +25,7 @@ from attrs import evolve, field, fields, frozen
 from shared_jobs import Outage, Slots, outages, play_outage, play_slots, slots
 from shared_pace import play
 from stage import prepare
-from worlds import STORED, TARGETS, Naive, World, bursts_begun, run_naive, worlds
+from worlds import STORED, TARGETS, Naive, World, bursts_begun, fair_last, run_naive, worlds
 
 AnyWorld: TypeAlias = World | Outage | Slots
 
@@ -44,7 +45,14 @@ class Record:
     """Of bursts, for each of them; of an outage, POSTs a call."""
     failed: int
     calls: int
+    fair_last: float | None = None
+    """When whoever leaves others the places that they ask for can be done; None where there are none."""
     more: dict[str, Any] = field(factory=dict[str, Any])
+
+    @property
+    def fair(self) -> float | None:
+        """That over the naive loop's last admission."""
+        return None if self.fair_last is None or self.naive_last is None else self.fair_last / self.naive_last
 
     @property
     def ratio(self) -> float | None:
@@ -116,6 +124,7 @@ def pace(world: World, seed: int, naives: Naives) -> Record:
         refused=refused,
         failed=ours.failed,
         calls=world.calls,
+        fair_last=fair_last(world, seed),
         more={"window": world.kind, "naive_refused": naive.refused}
         | {"refused_at": [round(moment, 2) for moment in ours.refused]}
         | {name: getattr(world, name) for name in ("api", "limit", "boundary", "reset", "who", "share", "seconds_ago")},
@@ -180,17 +189,19 @@ def line(row: Row, found: Sequence[Record]) -> str:
     """Write a row of the table."""
     ratios = [record.ratio for record in found if record.ratio is not None]
     last = cell(ratios, "{:.2f}".format) if ratios else ""
+    fairs = [record.fair for record in found if record.fair is not None]
+    fair = cell(fairs, "{:.2f}".format) if fairs else ""
     refused = cell([record.refused for record in found], "{:.3g}".format)
     aims = [f"<= {row.ratio:.2f}" if row.ratio else "", f"<= {row.refused:g}{row.unit}"]
     failed = sum(record.failed for record in found)
     calls = sum(record.calls for record in found)
-    return f"| {row.name} | {len(found)} | {last} | {aims[0]} | {refused} | {aims[1]} | {failed} of {calls} |"
+    return f"| {row.name} | {len(found)} | {last} | {aims[0]} | {fair} | {refused} | {aims[1]} | {failed} of {calls} |"
 
 
 def table(found: Iterable[Record]) -> Iterator[str]:
     """Yield the lines of a Markdown table, each as soon as its row has been run."""
-    yield "| | runs | last admission / naive's | to reach | refusals | to reach | failed |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| | runs | last admission / naive's | to reach | fair / naive's | refusals | to reach | failed |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, some in groupby(found, key=lambda record: record.row):
         yield line(ROWS[name], list(some))
 

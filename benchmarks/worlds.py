@@ -25,6 +25,7 @@ __all__ = [
     "World",
     "bursts_begun",
     "cast",
+    "fair_last",
     "run_naive",
     "travel",
     "worlds",
@@ -289,6 +290,29 @@ def run_naive(world: World, seed: int, before: Iterable[float] = ()) -> Naive:
     while naive.admitted < world.calls:
         (others if others.next <= naive.next else naive).step()
     return Naive(naive.last - START, naive.refused)
+
+
+def fair_last(world: World, seed: int) -> float | None:
+    """Return when whoever leaves others the places that they ask for can have the last call admitted.
+
+    In each window others have as many places as they send new requests in it, and the rest is ours at its very
+    beginning; a sliding window is taken for one that begins with us. None where there are no others who ask for a part.
+    """
+    if world.who in {"gone", "hog"}:
+        return None
+    dice = others_dice(seed)
+    moments = bursts(world, dice) if world.who == "bursts" else steady(world, dice)
+    start, end = START, START + (world.boundary if world.kind == "fixed" else MINUTE)
+    asked = next(moments)
+    left = world.calls
+    while True:
+        room = world.limit
+        while asked < end:
+            room -= asked >= end - MINUTE
+            asked = next(moments)
+        if left <= room:
+            return start - START
+        left, start, end = left - room, end, end + MINUTE
 
 
 # --- the table's worlds -----------------------------------------------------------------------------------------------
