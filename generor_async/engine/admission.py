@@ -195,8 +195,8 @@ class Admission:
 
     def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
-        hold = None if scope == "jobs" else self._shared.limits.holds.longest(now, but="jobs")
-        if hold is not None:
+        hold = self._shared.limits.holds.longest(now, but="jobs")
+        if hold is not None and (scope != "jobs" or hold.until >= self._latest):
             return outcome.held(self._context, hold, hold.until - now)
         given = self._options.queue_timeout if self._options.timeout is None else self.timeout
         what = "all slots for jobs are taken" if scope == "jobs" else f"the limit a {scope} is used up"

@@ -26,7 +26,7 @@ from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.weights import Weights
-from generor_async.rules.window import SPANS, Scope, WindowState
+from generor_async.rules.window import Scope, WindowState
 from generor_async.values import Clock, Secret
 
 __all__ = ["Limits", "RateLimits", "shared_limits"]
@@ -126,6 +126,8 @@ class Limits:
         """What 429s have calls wait for."""
         self.gates = Gates(clock)
         """Where calls wait while the API is away."""
+        if self._shared is not None:
+            self._shared.give_up = self._give_up
 
     def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
         slots = Slots(self._jobs, self._share, Weights())
@@ -170,12 +172,18 @@ class Limits:
         with self._lock:
             if hold.scope == "jobs" and (self.slots is None or self.slots.state(now).used):
                 return False  # the end of a job of ours frees a slot before that
-            if hold.scope in SPANS:
-                self.queue.give_up(hold.until)
+            if hold.scope != "jobs":
+                self._give_up(hold.until)
             is_news = self.holds.add(hold, now)
             if self._shared is not None:
                 self._shared.note(lambda state, _: state.holds.add(hold, now))
             return is_news
+
+    def _give_up(self, until: float) -> None:
+        """End the waits that must end before that moment: nobody is let go until then."""
+        self.queue.give_up(until)
+        if self.slots is not None:
+            self.slots.queue.give_up(until)
 
     def lost(self, permit: Permit, now: float) -> None:
         """Note that no answer came; a permit that wasn't spent goes to the next."""

@@ -82,6 +82,8 @@ class SharedRules:
         """What has happened that the store hasn't been told."""
         self._waits: dict[Hashable, Wait] = {}
         """What was decided last of those who have to wait."""
+        self.give_up: Callable[[float], None] = _nobody
+        """Ends the waits that must end before a moment: another process was told that nothing leaves until then."""
         self._busy_since: float | None = None
         self._without_until = -math.inf
         """Until when the store is left alone, by this process's own clock."""
@@ -195,8 +197,11 @@ class SharedRules:
         """Have calls wait here as well for what another process was told; people are told of a long wait."""
         now, ahead = self._clock.monotonic(), self._ahead
         holds = [Hold(until=float(until) - ahead, scope=SCOPES[scope], reason=str(why)) for scope, until, why in known]
+        news = self._state.holds.news
         for hold in self._state.holds.replace(holds, now):
             EventStream.warn(hold, hold.until - now, hold.until - now + self._clock.time())
+        if self._state.holds.news != news:
+            self.give_up(max((hold.until for hold in holds if hold.scope != "jobs"), default=now))
 
     @property
     def _ahead(self) -> float:
@@ -216,6 +221,10 @@ class SharedRules:
     def _go_on_without(self, now: float, error: StoreError) -> None:
         logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
         self._without_until = now + AGAIN
+
+
+def _nobody(until: float) -> None:
+    """Nobody waits here yet."""
 
 
 def _finite(moment: float) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -460,5 +461,38 @@ def test_who_waits_for_a_connection_when_a_429_comes_waits_for_that_as_well(head
         refused = busy.held_until - 40.0
         assert [moment for moment in busy.moments if refused + 0.1 < moment < busy.held_until - 0.1] == []
         assert len(busy.moments) == 41
+
+    run(scene())
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "600", **WINDOW}, {"Retry-After": "600"}], ids=["window", "abuse"])
+@pytest.mark.parametrize("waits_for", ["window", "slot"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_whoever_cannot_wait_as_long_as_a_429_says_is_told_at_once(
+    tmp_path: Path, headers: dict[str, str], waits_for: str, processes: int
+) -> None:
+    """Two `Limits` with one store stand for two processes."""
+
+    async def step(peer: Peer, request: Arrived) -> None:
+        created = answer(201, {**JOB, "id": request.headers["X-Request-Id"], "state": "queued"})
+        await (answer(429, RATE, headers=headers) if now() > 10 else created)(peer, request)
+
+    async def scene() -> None:
+        clock = LoopClock()
+        rpm, jobs = (2, 100) if waits_for == "window" else (100, 2)
+        limits = [Limits(rpm=rpm, jobs=jobs, store=tmp_path / "limits") for _ in range(processes)]
+        async with (
+            Wire(step) as wire,
+            AsyncLuma(KEY, base_url=wire.url, clock=clock, limits=limits[0], queue_timeout=100) as one,
+            AsyncLuma(KEY, base_url=wire.url, clock=clock, limits=limits[-1], queue_timeout=100) as other,
+        ):
+            await asyncio.gather(*(one.generations.create(prompt="A heron") for _ in range(2)))
+            late = [asyncio.create_task(other.generations.create(prompt="A heron")) for _ in range(3)]
+            await asyncio.sleep(20)
+            with pytest.raises(RateLimitError):
+                await one.generations.get("one")
+            told = await asyncio.gather(*late, return_exceptions=True)
+        assert [type(error) for error in told] == [RateLimitError] * 3
+        assert now() < 30
 
     run(scene())
