@@ -99,7 +99,7 @@ class AsyncGeneror(Client):
         An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
         longer than the 900 seconds that it has anyway.
         """
-        if not isinstance(operation, Operation):
+        if not isinstance(operation, Operation):  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             raise foreign(operation, GENEROR)
         if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
             return await self._with_progress(operation, self._options.on_progress)

@@ -421,10 +421,10 @@ class Job:
 
 def _jobs(jobs: Iterable[Job]) -> list[Job]:
     """Return jobs as a list; raises InvalidRequestError for what are none."""
-    given: object = jobs
-    if not isinstance(given, Iterable):
-        raise arguments.refused("jobs", "a list of Jobs", given)
-    found = list(jobs)
+    try:
+        found = list(jobs)
+    except TypeError:
+        raise arguments.refused("jobs", "a list of Jobs", jobs) from None
     for index, job in enumerate(found):
         arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
     return found

@@ -88,8 +88,8 @@ def _check(client: object, rows: object, on_row: object) -> None:
     arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
     if isinstance(rows, str) or arguments.is_pathlike(rows):
         arguments.path(rows, "rows", "a file")
-    elif isinstance(rows, Mapping | bytes) or not isinstance(rows, Iterable | AsyncIterable):
-        instead = "Write [row], with brackets around it" if isinstance(rows, Mapping) else ""
+    elif isinstance(rows, bytes) or arguments.is_mapping(rows) or not isinstance(rows, Iterable | AsyncIterable):
+        instead = "Write [row], with brackets around it" if arguments.is_mapping(rows) else ""
         raise arguments.refused("rows", "a file's path or an iterable of mappings", rows, instead)
     if on_row is not None:
         arguments.function(on_row, "on_row")

@@ -174,8 +174,8 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> st
 
 
 def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:
-    """Write how a client is made: no frame of ours shows the key, nor a proxy's password."""
-    names = {"api_key": "as_secret", "proxy": "as_masked"}
+    """Write how a client is made: no frame of ours shows the key, nor a password in an address."""
+    names = {"api_key": "as_secret", "base_url": "as_masked", "proxy": "as_masked"}
     hidden = [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in names.items()]
     given = scope.arguments(node, module)
     return [*hidden, f"super().__init__({scope.half(twin)}({given}))"]

@@ -193,6 +193,8 @@ KINDS: Mapping[str, str] = {
 def checked_value(parameter: Parameter) -> str:
     """Return the call that gives an argument's value, if it is of the kind that goes there."""
     given = f"{parameter.name}, {parameter.name!r}"
+    if parameter.where in {"filename", "media_type"}:
+        return f"arguments.{'file_name' if parameter.where == 'filename' else 'media_type'}({given})"
     match parameter.type:
         case Scalar(kind) if kind in KINDS:
             function = KINDS[kind]

@@ -104,7 +104,7 @@ class Client:
         limits: Limits | None = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
-        proxy = auth.as_masked(proxy)
+        base_url, proxy = auth.as_masked(base_url), auth.as_masked(proxy)
         settings.check(
             api_key=api_key,
             allow_insecure=allow_insecure,
@@ -232,7 +232,10 @@ class Client:
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
-        if not isinstance(operation, Operation) or operation.endpoint.vendor.name != self._vendor.name:
+        if (
+            not isinstance(operation, Operation)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
+            or operation.endpoint.vendor.name != self._vendor.name
+        ):
             raise foreign(operation, self._vendor)
         if self._options.request_id is not None:
             if self._spent:

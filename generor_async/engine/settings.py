@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.values import Secret
 
@@ -33,6 +34,11 @@ def _clock(value: object, name: str) -> None:
 def _api_key(value: object, name: str) -> None:
     if value is not None and not isinstance(value, Secret):
         raise arguments.refused(name, "a string", value, "Decode it" if isinstance(value, bytes) else "")
+    try:
+        _ = None if value is None else value.reveal()
+    except ValueError:
+        problem = f"{name} was pickled, and a pickle does not carry a Secret's value"
+        raise InvalidRequestError(name, problem, advice="Hand the key itself to the process") from None
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, str], object]]] = {

@@ -42,7 +42,7 @@ def unlisted(
         timeout=whole,
         attempt_timeout=attempt,
     )
-    known = {} if query is None else arguments.strings(query, "query")
+    known: Mapping[str, str] = {} if query is None else arguments.strings(query, "query")
     return Operation(endpoint, quote(path, safe="/%:@!$&'()*+,;=~-._"), query=known, body=json)
 
 
@@ -67,7 +67,8 @@ def _path(path: object) -> str:
 def foreign(operation: object, vendor: Vendor) -> InvalidRequestError:
     """Make the error of something that a client of an API can't send."""
     if isinstance(operation, Operation):
-        problem = f"operation is one of {operation.endpoint.vendor.name}'s, and this client is {vendor.name}'s"
+        other: Vendor = operation.endpoint.vendor  # pyright: ignore[reportUnknownMemberType] # of whatever it returns
+        problem = f"operation is one of {other.name}'s, and this client is {vendor.name}'s"
         return InvalidRequestError("operation", problem, advice="Send it with a client of that API")
     instead = f"Build one with generor_async.api.{vendor.name}.operations"
     return arguments.refused("operation", "an Operation", operation, instead)

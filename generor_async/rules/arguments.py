@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf, isfinite, isnan
-from typing import Any, Final, Protocol, TypeGuard, TypeVar
+from types import NoneType
+from typing import Any, Final, Protocol, TypeGuard, TypeVar, cast
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import JSON, MediaRef, is_array, is_object
+from generor_async.values import JSON, MediaRef, is_object
 
 __all__ = [
     "at_least",
@@ -21,6 +22,7 @@ __all__ = [
     "count",
     "data",
     "duration",
+    "file_name",
     "function",
     "instance",
     "is_mapping",
@@ -29,6 +31,7 @@ __all__ = [
     "listener_or_none",
     "mapping",
     "media",
+    "media_type",
     "medium",
     "moment",
     "number",
@@ -53,6 +56,11 @@ LOOKED_AT: Final = 100_000
 """Values of a body that are looked at to find the one at fault."""
 LONGEST_BITS: Final = 14_000
 """Python writes no number of more than 4,300 digits."""
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
+"""Sequences, and no lists."""
+_KEYS: Final = (str, int, float, bool, NoneType)
+"""What JSON writes as the name of a member."""
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
 """How a URL begins, whole or as `Path` shortens it; a drive's one letter is none."""
@@ -174,6 +182,23 @@ def strings(value: object, name: str) -> Mapping[str, str]:
     return given
 
 
+def file_name(value: object, name: str) -> str:
+    """Return a file's name as a part of a form has it."""
+    found = text(value, name)
+    if not found or not found.isprintable():
+        problem = f"{name} is empty" if not found else f"{name} holds a line break or a control character"
+        raise InvalidRequestError(name, problem, advice="Give a file's name, such as cat.png")
+    return found
+
+
+def media_type(value: object, name: str) -> str:
+    """Return a media type as a header has it."""
+    found = text(value, name)
+    if not _MEDIA_TYPE.fullmatch(found):
+        raise InvalidRequestError(name, f"{name} is no media type", advice="Write image/png, for example")
+    return found
+
+
 def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
     """Return a reference to an image or a video."""
     if isinstance(value, MediaRef):
@@ -222,23 +247,27 @@ def moment(value: object, name: str) -> datetime:
 
 def data(value: object, name: str) -> bytes:
     """Return bytes."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(cast("bytearray", value))
     instead = "Read it: path.read_bytes()" if is_pathlike(value) else "Encode it: value.encode()"
     raise refused(name, "bytes", value, instead if is_pathlike(value) or isinstance(value, str) else "")
 
 
 def items(value: object, name: str, of: str = "") -> Sequence[object]:
     """Return a list of whatever it is."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+    if _is_sequence(value):
         return value
+    raise refused(name, f"a list of {of}" if of else "a list", value, _as_items(value))
+
+
+def _as_items(value: object) -> str:
     if value is None:
-        instead = "Leave it out"
-    elif isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | Mapping):
-        instead = "Write list(...)"
-    else:
-        instead = f"Write [{_kind(value)}], with brackets around it"
-    raise refused(name, f"a list of {of}" if of else "a list", value, instead)
+        return "Leave it out"
+    if isinstance(value, _TEXTS) or is_mapping(value) or not hasattr(value, "__iter__"):
+        return f"Write [{_kind(value)}], with brackets around it"
+    return "Write list(...)"
 
 
 def _kind(value: object) -> str:
@@ -253,8 +282,12 @@ def unsendable(body: JSON) -> InvalidRequestError:
         where, item = pending.pop()
         looked_at += 1
         if is_object(item):
+            if (
+                odd := next((key for key in cast("Iterable[Any]", item) if not isinstance(key, _KEYS)), None)
+            ) is not None:
+                return refused(f"a key of {where or 'the body'}", "a string", odd)
             pending += [(f"{where}.{key}".lstrip("."), inside) for key, inside in item.items()]
-        elif is_array(item) or isinstance(item, tuple):
+        elif _is_sequence(item) and isinstance(item, list | tuple):
             pending += [(f"{where}[{index}]", inside) for index, inside in enumerate(item)]
         elif wrong := _no_json(item):
             return InvalidRequestError(
@@ -388,6 +421,11 @@ def path(value: object, name: str, what: str = "a folder") -> str:
     except UnicodeEncodeError:
         raise InvalidRequestError(name, f"{name} is no text", advice="Remove the half of a surrogate pair") from None
     return found
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """Tell whether a value is a list of any kind, and no text."""
+    return isinstance(value, Sequence) and not isinstance(value, _TEXTS)
 
 
 class _PathLike(Protocol):

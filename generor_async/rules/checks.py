@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import older_api
+from generor_async.rules import arguments, older_api
 from generor_async.values import JSON, MediaRef, Unset, is_object
 
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
@@ -119,6 +119,7 @@ def _keyframes(owner: JSON, name: str) -> None:
 def _media(reference: JSON, field: str) -> None:
     """Check one MediaRef in the API's own form."""
     if isinstance(reference, MediaRef):
+        arguments.path(reference.value, field, "a file")
         return
     if not is_object(reference):
         raise InvalidRequestError(field, f"{field}: expected a MediaRef or a mapping, not {type(reference).__name__}")
@@ -129,6 +130,9 @@ def _media(reference: JSON, field: str) -> None:
             f"{field}: provide either 'url' or 'data', not both",
             advice="Remove either the url or the data and media_type fields",
         )
+    for name in ("url", "data", "generation_id", "file_id", "media_type"):
+        if reference.get(name) is not None:
+            arguments.text(reference[name], f"{field}.{name}")
     if len(named) != 1:
         raise InvalidRequestError(field, f"{field}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'")
     if "data" in named and not reference.get("media_type"):

@@ -80,16 +80,21 @@ def _begun(body: JSON) -> str:
 
 def _masked(body: JSON, secrets: Mapping[str, str]) -> JSON:
     """Mask every string in a decoded body, in place, however deep it is nested: no recursion."""
-    whole = [body]
+    whole: list[Any] = [body]
     pending: list[Any] = [whole]
     while pending:
-        value = pending.pop()
-        for place, item in list(value.items() if is_object(value) else enumerate(value)):
+        value: Any = pending.pop()
+        for place, item in _places(value):
             if isinstance(item, str):
                 value[place] = hidden(item, secrets)
             elif is_object(item) or is_array(item):
                 pending.append(item)
     return whole[0]
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Return what is in an object or an array, by name or number."""
+    return list(enumerate(value) if is_array(value) else value.items())
 
 
 def _response(response: ResponseInfo, secrets: Mapping[str, str]) -> ResponseInfo:

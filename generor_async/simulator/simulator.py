@@ -326,14 +326,17 @@ def _not_yet() -> float:
 def _check_range(
     name: str, value: float, *, above: float | None = None, least: float = -math.inf, most: float = math.inf
 ) -> None:
-    given: object = value
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise ValueError(f"{name} must be a number, not {type(given).__name__}")  # noqa: TRY004 - as whatever is wrong
+    _check_number(name, value)
     if above is not None and not (above < value < math.inf):
         raise ValueError(f"{name} must be greater than {above} and finite, not {value}")
     if not least <= value <= most:
         upper = "" if most == math.inf else f" and at most {most}"
         raise ValueError(f"{name} must be at least {least}{upper}, not {value}")
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, not {type(value).__name__}")  # noqa: TRY004 - as whatever is wrong
 
 
 def _check_choice(name: str, value: str, options: tuple[str, ...]) -> None:

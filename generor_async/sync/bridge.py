@@ -228,7 +228,7 @@ def half_of(given: object, name: str, twin: type[Twin[Any]], other: type[Twin[An
     """Return the half of an argument; raises InvalidRequestError for what is no twin of those classes."""
     twins = (twin,) if other is None else (twin, other)
     arguments.one_of(given, name, twins, "Give one of the blocking clients, or what one of them returned")
-    return cast("Twin[Any]", given)._half
+    return cast("Twin[Any]", given)._half  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
 
 
 def halves(given: object, name: str, twin: type[Twin[H_co]]) -> list[H_co]:

@@ -1637,6 +1637,7 @@ class Generor(Client[AsyncGeneror]):
         limits: Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
+        base_url = as_masked(base_url)
         proxy = as_masked(proxy)
         super().__init__(
             AsyncGeneror(

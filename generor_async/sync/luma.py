@@ -632,6 +632,7 @@ class Luma(Client[AsyncLuma]):
         limits: Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
+        base_url = as_masked(base_url)
         proxy = as_masked(proxy)
         super().__init__(
             AsyncLuma(

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 __all__ = ["MediaRef"]
 
+_BYTES = (bytes, bytearray, memoryview)
 Kind = Literal["url", "data", "generation_id", "file_id", "path"]
 
 
@@ -29,15 +30,17 @@ class MediaRef:
 
     @classmethod
     def bytes(cls, data: bytes, media_type: str) -> Self:
-        """Carry media inside the request, as base64; at most 50 MB (documented)."""
+        """Carry media inside the request, as base64; at most 50 MB (documented). TypeError for what is no bytes."""
+        _check("MediaRef.bytes takes bytes", data, _BYTES, "MediaRef.file(...) or MediaRef.url(...)")
         return cls("data", base64.b64encode(data).decode(), media_type)
 
     @classmethod
     def file(cls, path: str | PurePath, *, media_type: str | None = None) -> Self:
         """Name a file on this machine, read and inlined just before sending; at most 50 MB (documented).
 
-        The media type is told from the file's first bytes unless it is given.
+        The media type is told from the file's first bytes unless it is given. TypeError for what is no path.
         """
+        _check("MediaRef.file takes a path", path, (str, PurePath), "a string or a Path")
         return cls("path", str(path), media_type)
 
     @classmethod
@@ -58,3 +61,8 @@ class MediaRef:
         if self.media_type is not None:
             known["media_type"] = self.media_type
         return known
+
+
+def _check(what: str, value: object, classes: tuple[type, ...], instead: str) -> None:
+    if not isinstance(value, classes):
+        raise TypeError(f"{what}, not {type(value).__name__}: write {instead}")

@@ -42,6 +42,10 @@ WRONG: tuple[Any, ...] = (
 GOOD: dict[str, Any] = {"type": "image", "content": b"bytes", "sort": "oldest", "scopes": ["read"]}
 
 
+def members(value: Any) -> list[Any]:
+    return list(value)
+
+
 def admits(hint: Any, value: Any) -> bool:
     """Tell whether an annotation admits a value, and JSON can carry it."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
@@ -50,9 +54,9 @@ def admits(hint: Any, value: Any) -> bool:
     if origin is Literal:
         return value in inside
     if origin in {list, tuple} or (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return isinstance(value, origin) and all(admits(inside[0], item) for item in value)
+        return isinstance(value, origin) and all(admits(inside[0], item) for item in members(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+        return isinstance(value, Mapping) and all(isinstance(key, str) for key in members(value))
     if inside:
         return any(admits(each, value) for each in inside)
     if hint in {int, float}:
@@ -99,6 +103,11 @@ def test_whatever_text_is_given_is_sent(value: str) -> None:
 
 
 REFUSED: list[tuple[str, str, Any]] = [
+    ("image_ref[0].url", "must be a string, not int", {"image_ref": [MediaRef("url", 5)]}),  # type: ignore[arg-type] # on purpose
+    ("image_ref[0].data", "must be a string, not bytes", {"image_ref": [{"data": b"x", "media_type": "image/png"}]}),
+    ("image_ref[0].media_type", "must be a string", {"image_ref": [{"url": "https://x.example", "media_type": 5}]}),
+    ("image_ref[0]", "not a URL", {"image_ref": [MediaRef.file("https://x.example/a.png")]}),
+    ("image_ref[0]", "null character", {"image_ref": [MediaRef.file("a\0b")]}),
     ("source", r"not PosixPath. Write MediaRef\.file\(path\)", {"type": "image_edit", "source": Path("a.png")}),
     ("source", r"not str. Write MediaRef\.url", {"type": "image_edit", "source": "https://x.example/a.png"}),
     ("source", r"not bytes. Write MediaRef\.bytes", {"type": "image_edit", "source": b"\x89PNG"}),
@@ -115,8 +124,9 @@ REFUSED: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(("field", "words", "given"), REFUSED)
 def test_a_refusal_says_what_to_write_instead(field: str, words: str, given: Any) -> None:
+    known: dict[str, Any] = {"prompt": "a heron", **given}
     with pytest.raises(InvalidRequestError, match=words) as refused:
-        luma.generations_create(**{"prompt": "a heron", **given})
+        luma.generations_create(**known)
     assert refused.value.field == field
 
 
@@ -126,3 +136,24 @@ def test_an_argument_of_an_operation_is_never_shown() -> None:
         with pytest.raises(InvalidRequestError) as refused:
             build(given)
         assert "hush" not in f"{refused.value!s} {refused.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("filename", ""),
+        ("filename", "a\r\nX-Evil: 1"),
+        ("filename", "a\x00"),
+        ("mime_type", ""),
+        ("mime_type", "png"),
+        ("mime_type", "image/png\r\nX-Evil: 1"),
+        ("mime_type", "image/png; a=\x00"),
+    ],
+)
+def test_a_part_of_a_form_is_named_as_its_headers_can(name: str, value: str) -> None:
+    known: dict[str, Any] = {"filename": "a.png", "mime_type": "image/png; charset=binary"}
+    luma.files_create_inline(b"x", **known)
+    known[name] = value
+    with pytest.raises(InvalidRequestError) as refused:
+        luma.files_create_inline(b"x", **known)
+    assert refused.value.field == name

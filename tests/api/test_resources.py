@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 VALUES: dict[str, Any] = {
     "type": "image",
+    "mime_type": "image/png",
     "content": b"bytes",
     "image_ref": [],
     "parameters": {},

@@ -105,7 +105,8 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("conduct", ["read", "bills"])
 @pytest.mark.parametrize("name", STEPS)
 async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, conduct: Any, events: bool) -> None:
-    on_event = (lambda _: None) if events else None
+    seen_events: list[Any] = []
+    on_event = seen_events.append if events else None
     async with Wire(STEPS[name]) as wire:
         client = AsyncLuma(
             KEY, base_url=wire.url, clock=FakeClock(), attempt_timeout=0.05, max_retries=0, on_event=on_event
@@ -272,7 +273,7 @@ async def test_a_download_that_is_cancelled_shows_none(tmp_path: Path) -> None:
 
 
 def recorded(url: str, headers: Any = None) -> dict[str, Any]:
-    upload = {"url": url, "method": "PUT", "headers": headers or {}, "expires_at": "2026-04-08T13:00:00Z"}
+    upload: Any = {"url": url, "method": "PUT", "headers": headers or {}, "expires_at": "2026-04-08T13:00:00Z"}
     return {"id": "file-1", "state": "pending", "file": FILE, "upload": upload}
 
 

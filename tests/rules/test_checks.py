@@ -144,7 +144,6 @@ def test_an_inline_image_is_refused_from_the_first_byte_beyond_the_apis_limit_an
     "body",
     [
         {},
-        {"image_ref": [{"data": 5, "media_type": "image/png"}]},
         {"type": "image", "image_ref": [URL] * 9},
         {"type": "image_edit", "source": URL, "image_ref": [URL] * 8},
         {"type": "image_edit", "source": MediaRef.file("a.png")},

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 import math
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from support.calls import KEY, operation
+from support.leaks import leaks
 
 from generor_async import AsyncGeneror, AsyncLuma, Generor, InvalidRequestError, Limits, Luma, run_batch
 from generor_async.api.luma import models
@@ -23,7 +25,7 @@ from generor_async.errors import DownloadError
 from generor_async.rules.vendors import GENEROR
 from generor_async.simulator import Simulator
 from generor_async.sync import run_batch as blocking_run_batch
-from generor_async.values import UNSET
+from generor_async.values import UNSET, MediaRef, Secret
 
 HOME = "http://127.0.0.1:1"
 
@@ -324,7 +326,7 @@ async def test_generors_client_refuses_what_is_no_operation_of_generors() -> Non
             with pytest.raises(InvalidRequestError, match="operation") as caught:
                 await client.send(given)
             assert caught.value.field == "operation"
-        for given in (None, "1", 1.5, True, {}):
+        for given in (None, "1", 1.5, True, ["1"]):
             with pytest.raises(InvalidRequestError, match="creation_id must be a whole number"):
                 await client.creations.wait(given)
             with pytest.raises(InvalidRequestError, match="result must be"):
@@ -415,3 +417,32 @@ def test_without_pillow_it_is_said_how_to_install_it() -> None:
 def test_the_simulator_says_what_it_cannot_take(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a number, not {type(value).__name__}"):
         Simulator(**{name: value})
+
+
+def test_a_key_that_was_pickled_is_told_so() -> None:
+    with pytest.raises(InvalidRequestError, match="was pickled") as caught:
+        AsyncLuma(pickle.loads(pickle.dumps(Secret(KEY))), base_url=HOME)
+    assert caught.value.field == "api_key"
+
+
+@pytest.mark.parametrize("kind", [AsyncLuma, Luma])
+@pytest.mark.parametrize("name", ["base_url", "proxy"])
+def test_no_frame_of_ours_shows_a_password_in_an_address(kind: Any, name: str) -> None:
+    address = f"socks5://me:{'hush' * 3}@127.0.0.1:1"
+    with pytest.raises(InvalidRequestError) as caught:
+        kind(KEY, **{name: address})
+    assert not leaks(caught.value, "hushhushhush")
+    assert not leaks(caught.value, KEY)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: MediaRef.bytes("data", "image/png"), "MediaRef.bytes takes bytes, not str"),  # type: ignore[arg-type] # on purpose
+        (lambda: MediaRef.file(b"a.png"), "MediaRef.file takes a path, not bytes"),  # type: ignore[arg-type] # on purpose
+        (lambda: MediaRef.file(None), "MediaRef.file takes a path, not NoneType"),  # type: ignore[arg-type] # on purpose
+    ],
+)
+def test_a_reference_says_what_it_is_made_of(make: Callable[[], MediaRef], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        make()

@@ -322,8 +322,8 @@ def files_create_inline(
         fields["user_id"] = arguments.text(user_id, "user_id")
     body = Form(
         content=arguments.data(content, "content"),
-        filename=arguments.text(filename, "filename"),
-        media_type=arguments.text(mime_type, "mime_type"),
+        filename=arguments.file_name(filename, "filename"),
+        media_type=arguments.media_type(mime_type, "mime_type"),
         fields=fields,
     )
     return Operation(FILES_CREATE_INLINE, "/files", body=body)
