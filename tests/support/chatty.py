@@ -1,5 +1,6 @@
 """A server of jobs in a thread of its own that sends one answer too many after each of its answers."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -61,6 +62,7 @@ class ChattyServer:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+        self.follow.set()  # nobody waits for it any more
 
     def send_extra(self) -> None:
         """Let the answer too many be sent, and wait until it is on its way to the client's machine."""
@@ -78,7 +80,7 @@ class ChattyServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
             while (request_id := self._read(lines.readline, lines.read)) is not None:
                 self.requests.append(request_id)
                 connection.sendall(answer(job(len(self.requests)), request_id))
