@@ -346,8 +346,11 @@ def test_a_terminal_is_asked_before_credits_are_spent(shell: Shell, typed: str, 
 
 def test_the_price_of_lumas_is_told_where_it_is_known(shell: Shell) -> None:
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", typed="n\n")
-    assert "spends real credits, about 13.5 ($0.04). Go on?" in seen
+    assert "spends real credits, about 13.5 ($0.0404), prices of mid-2026. Go on?" in seen
     assert "generor: nothing was sent" in seen
+    ray = ("--model", "ray-3.2", "--type", "video")
+    _, seen = shell.on_terminal(CREATE, "--prompt", "x", *ray, typed="n\n")
+    assert "spends real credits, about 100.0 ($0.30), prices of late 2026. Go on?" in seen
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", "--type", "video", typed="n\n")
     assert "spends real credits, and its price is not known here. Go on?" in seen
 
