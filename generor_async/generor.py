@@ -133,7 +133,7 @@ class AsyncGeneror(Client):
 
     async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
         """Generate, and tell every second how much is likely to be done."""
-        progress = Progress(self._clock, on_progress)
+        work, progress = self._lifetime.begin(), Progress(self._clock, on_progress)
         known = self._estimated.get(_order(operation))
         telling = asyncio.create_task(
             progress.tell(None if known is None else known.seconds, partial(self._expected, operation))
@@ -143,6 +143,7 @@ class AsyncGeneror(Client):
         finally:
             telling.cancel()
             await asyncio.wait([telling])  # an estimate under way may not outlive the client
+            work.end()
         progress.done()
         if isinstance(result, GenerateResult):
             self._saw(result)

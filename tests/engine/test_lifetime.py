@@ -13,7 +13,7 @@ from support.calls import KEY, BareLuma, operation
 from support.generor_service import until
 from support.wire import Wire, answer
 
-from generor_async import AsyncLuma, ClientClosedError, Job, Limits, OutcomeUnknownError
+from generor_async import AsyncGeneror, AsyncLuma, ClientClosedError, Job, Limits, OutcomeUnknownError
 from generor_async.simulator import Simulator
 
 WAVES: dict[str, Any] = {"prompt": "Waves", "model": "ray-3.2", "type": "video"}
@@ -111,6 +111,14 @@ async def test_a_callback_is_cut_off_as_well_and_the_job_is_known(simulator: Sim
     error = running.exception()
     assert isinstance(error, ClientClosedError)
     assert any(told[0] in note for note in error.__notes__) or told[0] in str(error)
+
+
+async def test_a_generate_that_tells_of_its_progress_has_ended_with_it(simulator: Simulator) -> None:
+    async with AsyncGeneror(**simulator.generor_options) as generor:
+        view = generor.with_options(on_progress=lambda _: None)
+        making = asyncio.create_task(view.generators.generate("image", prompt="A heron", model_id=10003))
+        await until(lambda: simulator.ledger.requests)
+    assert isinstance(making.exception(), OutcomeUnknownError)
 
 
 async def test_a_download_is_cut_off(simulator: Simulator, tmp_path: Any) -> None:
