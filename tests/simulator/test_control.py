@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from attrs import frozen
-from support.faulty import CREATE, LIST, ask, simulated
+from support.faulty import CREATE, LIST, SPEED, ask, simulated
 
 from generor_async.simulator import Ledger, Simulator
 from generor_async.simulator.control import Control
@@ -45,7 +45,7 @@ async def test_the_state_says_how_things_stand(control: Controller) -> None:
     status, state = await control.call("GET", "/state")
     assert status == 200
     assert state["time"] == pytest.approx(simulator.clock.time(), abs=1000)
-    assert state["speed"] == 1000
+    assert state["speed"] == SPEED
     assert state["generor"]["base_url"] == simulator.generor_url
     assert state["generor"]["api_key"] == simulator.generor_key
     assert (state["generor"]["tier"], state["generor"]["credits"]) == ("enterprise", 100_000)
