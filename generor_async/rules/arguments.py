@@ -265,13 +265,10 @@ def items(value: object, name: str, of: str = "") -> Sequence[object]:
 def _as_items(value: object) -> str:
     if value is None:
         return "Leave it out"
+    shown = "..." if isinstance(value, str | bytes) else type(value).__name__
     if isinstance(value, _TEXTS) or is_mapping(value) or not hasattr(value, "__iter__"):
-        return f"Write [{_kind(value)}], with brackets around it"
+        return f"Write [{shown}], with brackets around it"
     return "Write list(...)"
-
-
-def _kind(value: object) -> str:
-    return "..." if isinstance(value, str | bytes) else type(value).__name__
 
 
 def unsendable(body: JSON) -> InvalidRequestError:
@@ -282,10 +279,9 @@ def unsendable(body: JSON) -> InvalidRequestError:
         where, item = pending.pop()
         looked_at += 1
         if is_object(item):
-            if (
-                odd := next((key for key in cast("Iterable[Any]", item) if not isinstance(key, _KEYS)), None)
-            ) is not None:
-                return refused(f"a key of {where or 'the body'}", "a string", odd)
+            for key in cast("Iterable[Any]", item):
+                if not isinstance(key, _KEYS):
+                    return refused(f"a key of {where or 'the body'}", "a string", key)
             pending += [(f"{where}.{key}".lstrip("."), inside) for key, inside in item.items()]
         elif _is_sequence(item) and isinstance(item, list | tuple):
             pending += [(f"{where}[{index}]", inside) for index, inside in enumerate(item)]

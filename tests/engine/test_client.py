@@ -175,6 +175,14 @@ async def test_what_is_no_json_is_refused_before_anything_is_sent(value: Any) ->
     assert not wire.requests
 
 
+async def test_a_name_that_json_cannot_write_is_refused() -> None:
+    async with Wire() as wire, BareLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(InvalidRequestError, match="a key of x must be a string, not tuple") as caught:
+            await client.send(Operation(endpoint("bills"), "/things", body={"x": {("a", "b"): 1}}))
+    assert caught.value.operation
+    assert not wire.requests
+
+
 async def test_a_body_without_end_is_refused() -> None:
     endless: dict[str, Any] = {}
     endless["again"] = endless
