@@ -38,6 +38,7 @@ from generor_async.rules.reconcile import (
     reconcile,
 )
 from generor_async.rules.rows import OPEN, Accept, Release, as_sent
+from generor_async.rules.spending import countable
 from generor_async.values import maybe
 
 __all__ = ["Reconciliation"]
@@ -178,7 +179,7 @@ class Reconciliation:
                     return transactions, None
                 if one.transaction_id <= noted["transaction"]:
                     return transactions, noted["balance"]
-                if one.type is None or one.created_at is None:
+                if one.type is None or one.created_at is None or countable(one.amount) is None:
                     return None, None
                 if one.transaction_id not in seen:
                     seen.add(one.transaction_id)

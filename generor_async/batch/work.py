@@ -24,7 +24,7 @@ from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
 from generor_async.rules.polls import OddPolls, read_failure
 from generor_async.rules.rows import as_sent
-from generor_async.rules.spending import charged
+from generor_async.rules.spending import charged, countable
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, maybe
 
@@ -273,18 +273,19 @@ class GenerorWork:
         """Return the account's credits, where the answer says how many."""
         balance = await self._asking.credits.balance()
         self.clock.learn(balance)
-        return maybe(balance.total)
+        return countable(maybe(balance.total))
 
     async def added(self, since: int | None) -> tuple[float, int | None] | None:
         """Add up what came in after a transaction; reads no further than it must."""
         latest, total = None, 0.0
         async for one in self._asking.credits.list_transactions(sort="newest", per_page=100):
-            if not isinstance(one.transaction_id, int) or one.amount is None:
+            amount = countable(one.amount)
+            if not isinstance(one.transaction_id, int) or amount is None:
                 return None
             latest = one.transaction_id if latest is None else latest
             if since is None or one.transaction_id <= since:
                 break
-            total += max(0.0, one.amount)
+            total += max(0.0, amount)
         return total, latest
 
 

@@ -28,7 +28,7 @@ from generor_async.errors import (
 )
 from generor_async.rules import ranges, retry
 from generor_async.rules.schedule import Durations
-from generor_async.values import Clock, UploadProgress
+from generor_async.values import Clock, UploadProgress, maybe
 
 __all__ = ["Calls", "UploadTold", "Uploads"]
 
@@ -139,7 +139,7 @@ class Uploads:
     async def _put(self, content: Content, recorded: Recorded, told: UploadTold | None, *, renewable: bool) -> bool:
         """Put the bytes once; False where the URL was refused, as one that has expired is, and can be renewed."""
         upload = recorded.upload
-        if upload is None:
+        if upload is None or not maybe(upload.url):
             raise WebError("the API named no place to put the bytes", passing=False)
         named = {name: value for name, value in (upload.headers or {}).items() if name.lower() not in OF_THE_BODY}
         headers = {**named, "Content-Length": str(content.size)}

@@ -17,9 +17,11 @@ from typing import Final, Literal, Self, TypeAlias
 
 from attrs import define, field, frozen
 
-__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent", "charged", "likely"]
+__all__ = ["NO_CAP", "Budget", "Hold", "Refusal", "Spent", "charged", "countable", "likely"]
 
 NO_CAP: Final = math.inf
+MOST_CREDITS: Final = 1e15
+"""More than any account has: sums of floats are exact up to here."""
 ROUNDING: Final = 1e-6
 """Credits by which sums of dollars may be off."""
 
@@ -47,7 +49,13 @@ def charged(told: float | None) -> float | None:
 
     A difference of balances may be negative, where something came in meanwhile: it tells nothing of the cost then.
     """
-    return told if told is not None and 0 <= told < math.inf else None
+    known = countable(told)
+    return None if known is None or known < 0 else known
+
+
+def countable(told: float | None) -> float | None:
+    """Return an amount of credits that can be added up; None for one that no account can have."""
+    return told if told is not None and abs(told) <= MOST_CREDITS else None
 
 
 def likely(sums: Iterable[Spent]) -> float:

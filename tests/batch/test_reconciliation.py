@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror
+from generor_async.batch.reconcile import _back_to  # pyright: ignore[reportPrivateUsage] # what it leaves out matters
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.reconcile import BETWEEN_LOOKS
@@ -119,3 +121,28 @@ def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_pat
         assert [made[f"heron {number}"] for number in range(8)] == [1] * 8
 
     run(main())
+
+
+GOOD = {"creation_id": 1, "generator": "joke", "prompt": "x", "created_at": "2026-02-20 12:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        ([GOOD], True),
+        ([{**GOOD, "creation_id": "1", "prompt": None}], True),
+        ([GOOD, None], False),
+        ([GOOD, {**GOOD, "created_at": None}], False),
+        ([GOOD, {**GOOD, "created_at": "soon"}], False),
+        ([GOOD, {**GOOD, "creation_id": None}], False),
+        ([GOOD, {**GOOD, "generator": []}], False),
+    ],
+)
+async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(items: list[Any], told: bool) -> None:
+    async with (
+        Wire(answer(200, {"success": True, "data": items, "meta": {"has_next": False}})) as wire,
+        AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
+    ):
+        found = await _back_to(generor.creations.list(), 0.0)
+    assert (found is not None) is told
+    assert found is None or [creation.creation_id for creation in found] == [1]

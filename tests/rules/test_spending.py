@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.spending import Budget, Hold, Spent, likely
+from generor_async.rules.spending import Budget, Hold, Spent, charged, likely
 
 MODELS = ("a", "b")
 moves = st.lists(
@@ -203,3 +203,16 @@ def test_a_thousand_prices_in_dollars_fill_a_cap_to_the_credit() -> None:
     budget = Budget(1_000 * price)
     holds = [hold for _ in range(1_001) if isinstance(hold := budget.reserve("uni-1", price, fixed=True), Hold)]
     assert len(holds) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [(24, 24), (0, 0), (0.5, 0.5), (None, None), (-3, None), (math.inf, None), (math.nan, None), (10**400, None)],
+)
+def test_a_cost_that_is_none_counts_as_what_was_set_aside(told: float | None, cost: float | None) -> None:
+    assert charged(told) == cost
+    budget = Budget(100)
+    hold = budget.reserve("m", 7.0)
+    assert isinstance(hold, Hold)
+    budget.settle(hold, charged(told))
+    assert budget.settled == (7.0 if cost is None else cost)

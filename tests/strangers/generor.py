@@ -10,6 +10,7 @@ import attrs
 from strangers.generor_catalogue import GENERATORS, Estimate, estimate, find_problem, show_estimate
 from strangers.generor_envelope import catalogue, error, page, success, visible
 from strangers.limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
+from strangers.odd import ODD_RESULTS
 from strangers.records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
 from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
@@ -203,7 +204,8 @@ class Generor:
         shown |= {"model_name": found.model.name, "creations": [self._result(one, found) for one in created]}
         shown |= {"credit_cost": cost, "credit_cost_estimated": found.total, "credits_remaining": self.balance}
         shown["time_taken_seconds"] = round(seconds, 2)
-        return success(shown | ({"adjustments": found.adjustments} if found.adjustments else {}), status=201)
+        shown |= {"adjustments": found.adjustments} if found.adjustments else {}
+        return success(ODD_RESULTS[self.world.odd_results](shown) if self.world.odd_results else shown, status=201)
 
     def _new_creation(self, slug: str, body: Json, found: Estimate) -> Json:
         number = next(self._numbers)

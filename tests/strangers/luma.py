@@ -8,7 +8,7 @@ from strangers.limits import Crowd, Window, limit_headers, make_window, retry_he
 from strangers.luma_checks import credits_of, find_problem, model_of, type_of
 from strangers.luma_files import Files
 from strangers.luma_jobs import Job, Jobs
-from strangers.odd import ODD
+from strangers.odd import ODD, ODD_JOBS
 from strangers.records import Answer, Arrival, Books
 from strangers.storage import Storage
 from strangers.worlds import LumaWorld, Others
@@ -129,7 +129,9 @@ class Luma:
         self._book(seen, job)
         down = self._store_is_down(now)
         headers = {} if down else limit_headers(self.world, self._clock, self._window, now)
-        return Answer(status=201, body=self._jobs.show(job, now), headers=headers)
+        shown = self._jobs.show(job, now)
+        body = ODD_JOBS[self.world.odd_jobs](shown) if self.world.odd_jobs else shown
+        return Answer(status=201, body=body, headers=headers)
 
     def _book(self, seen: Arrival, job: Job) -> None:
         """Charge a job, and let it hold its slots."""

@@ -139,6 +139,7 @@ class LumaWorld(World):
     ``late_wording``: texts of 402, 413 and 503 as on later pages.
     ``firewall``: answers 403 and HTML to GETs whose User-Agent begins with Python (measured once).
     ``odd``, ``odd_looks``: those looks at each job are answered in one of the ways of ``odd.py``.
+    ``odd_jobs``: every 201 shows its job in one of the ways of ``odd.py``.
     """
 
     per_minute: int = 30
@@ -162,6 +163,7 @@ class LumaWorld(World):
     firewall: bool = False
     odd: str = ""
     odd_looks: tuple[bool, ...] = ()
+    odd_jobs: str = ""
 
 
 TIERS: Mapping[str, tuple[int, int, int]] = {
@@ -186,6 +188,7 @@ class GenerorWorld(World):
     ``durations``: seconds of /generate by the model's type (documented: 5-30, 10-60, several minutes).
     ``cost_factor``: what is charged for each credit of the estimate (documented: they may differ).
     ``charged_at``, ``listed_from``: whether a creation costs, and shows up, at the start or at the end (assumed).
+    ``odd_results``: what was generated is shown in one of the ways of ``odd.py``.
     ``gateway_timeout``: a longer call is answered 504 in HTML, goes on and is charged (assumed); None: never.
     """
 
@@ -199,6 +202,7 @@ class GenerorWorld(World):
     durations: Mapping[str, Duration] = attrs.field(factory=lambda: {"text": 12.0, "image": 24.0, "video": 120.0})
     balance: int = 1250
     cost_factor: float = 1.0
+    odd_results: str = ""
     charged_at: Literal["start", "end"] = "end"
     listed_from: Literal["start", "end"] = "start"
     gateway_timeout: float | None = None

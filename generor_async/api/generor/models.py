@@ -1193,6 +1193,7 @@ GENERATED_CREATION: Final = Shape(
         Attribute("video_url", "video_url", "a string", as_str),
         Attribute("audio_url", "audio_url", "a string", as_str),
     ),
+    item="text",
 )
 
 
