@@ -161,7 +161,10 @@ def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
             if len(inner) == 1 and inner[0] != "0":
                 data, path = data[inner[0]], f"{path}.{inner[0]}"
         if is_object(data) and not all(key.isdecimal() for key in data):
-            return map_of(list_of(shape.lenient))(data, path, problems)
+            found = map_of(list_of(shape.lenient))(data, path, problems)
+            if path == "$" and not any(shape.knows(model.raw) for models in found.values() for model in models):
+                raise misfit(body, "lists by type", path)
+            return found
         grouped: dict[str, list[M]] = {}
         for model in list_of(shape.lenient)(as_items(data, path), path, problems):
             grouped.setdefault(str(given_at(model.raw, "type")), []).append(model)
@@ -179,7 +182,7 @@ def page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
         return PageData(items, _meta(_meta_in(body), len(items)), body)
 
     def lenient(body: JSON, problems: Problems) -> PageData[M]:
-        items, path = _items(body)
+        items, path = _items(shape, body)
         return _page(shape, items, path, _meta(_meta_in(body), len(items)), body, problems)
 
     return Decoder(strict, lenient)
@@ -198,7 +201,7 @@ def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
         return PageData(read_list(shape.strict, body.get("data")), _cursor(body), body)
 
     def lenient(body: JSON, problems: Problems) -> PageData[M]:
-        items, path = _items(body)
+        items, path = _items(shape, body)
         return _page(shape, items, path, _cursor(body if is_object(body) else {}), body, problems)
 
     return Decoder(strict, lenient)
@@ -226,10 +229,10 @@ def _where(body: JSON) -> str:
     return "$.data" if is_object(body) and "data" in body else "$"
 
 
-def _items(body: JSON) -> tuple[list[JSON], str]:
-    """Return the items of a list, and where they stand: as the data of an answer, or as the one array inside that.
+def _items(shape: Shape[M], body: JSON) -> tuple[list[JSON], str]:
+    """Return the items of a list, and where they stand: as the data of an answer, or as the one array of them inside.
 
-    Raises `Misshapen` where there is no array: that the list is empty is more than such an answer says.
+    Raises `Misshapen` where there is no such array: that the list is empty is more than such an answer says.
     """
     data, path = _data(body), _where(body)
     if data is None and path != "$":
@@ -238,11 +241,12 @@ def _items(body: JSON) -> tuple[list[JSON], str]:
         return as_items(data, path), path
     except Misshapen:
         inside = {key: value for key, value in data.items() if is_array(value)} if is_object(data) else {}
-        full = {key: value for key, value in inside.items() if value and is_object(value[0])}
-        for found in (inside, full):
-            if len(found) == 1:
-                ((key, items),) = found.items()
-                return items, f"{path}.{key}"
+        alike = {key: value for key, value in inside.items() if any(map(shape.knows, value))}
+        if not alike and path != "$":  # an array beside the envelope may be of anything
+            alike = {key: value for key, value in inside.items() if not value}
+        if len(alike) == 1:
+            ((key, items),) = alike.items()
+            return items, f"{path}.{key}"
         raise
 
 
