@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
+from generor_async.errors import ClientClosedError
 from generor_async.sync.leases import Lease
 from generor_async.sync.threads import wait_for
 
@@ -21,13 +22,15 @@ class Call(Generic[T]):
     call, which takes several futures and turns of the loop.
     """
 
-    __slots__ = ("_error", "_over", "_result", "_task", "_work", "ended", "lease")
+    __slots__ = ("_error", "_over", "_result", "_task", "_work", "cut_off", "ended", "lease")
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self.lease: Lease | None = None
         """On which it was let into the event loop."""
         self.ended = False
         """Whether nothing more comes of it: it is done, or was given up before it was let in."""
+        self.cut_off = False
+        """Whether it was cancelled because its client was closed."""
         self._work = work
         self._task: asyncio.Task[None] | None = None
         self._result: T
@@ -47,10 +50,17 @@ class Call(Generic[T]):
             result = self._result
             del self._result  # a task that this call began may hold it for long
             return result
+        if self.cut_off and isinstance(error, asyncio.CancelledError):
+            error = ClientClosedError("the client was closed during the call", retryable=False)
         try:
             raise error
         finally:
             del error  # its traceback holds this frame
+
+    def cut(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the work, because its client was closed; its caller gets to know."""
+        self.cut_off = True
+        loop.call_soon_threadsafe(self._cancel, loop)
 
     def stop(self, interruption: BaseException) -> None:
         """Cancel the work, wait for that to end, and let the interruption say what became of it.

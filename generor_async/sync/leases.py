@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "Process", "process", "shown"]
 
 
+WINDING_DOWN = 10.0
+"""Seconds in which work whose client was closed may end by itself: a batch has something to write down."""
+
+
 class Lease:
     """A client's time in the event loop: from its first call until it is closed."""
 
@@ -46,9 +50,15 @@ class Lease:
             self._left.result()
             with self.process.changed:
                 self.closing = True
-                self.process.changed.wait_for(lambda: all(call.ended for call in self.calls))
+                if not self.process.changed.wait_for(self._is_idle, timeout=WINDING_DOWN):
+                    for call in self.calls:
+                        call.cut(self.loop)
+                    self.process.changed.wait_for(self._is_idle)
         finally:
             self.process.sweep()
+
+    def _is_idle(self) -> bool:
+        return all(call.ended for call in self.calls)
 
     def drop(self) -> None:
         """Have the client closed, without waiting: the collector may want this, in whatever thread."""

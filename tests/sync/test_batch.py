@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.programs import begin, finished
 
-from generor_async import Generor, InvalidRequestError, Luma
+from generor_async import ClientClosedError, Generor, InvalidRequestError, Luma
 from generor_async.simulator import Simulator
 from generor_async.sync import run_batch
 
@@ -71,7 +71,7 @@ def test_a_client_that_is_closed_waits_for_what_is_paid_for(simulator: Simulator
     with Luma(**simulator.luma_options) as luma:
         walk = iter(run_batch(luma, pictures(12), to=tmp_path, concurrency=4))
         assert next(walk).state == "done"
-    with pytest.raises(RuntimeError, match="was closed in the middle"):
+    with pytest.raises(ClientClosedError, match="was closed in the middle"):
         next(walk)
     with Luma(**simulator.luma_options) as luma:
         batch = run_batch(luma, pictures(12), to=tmp_path)

@@ -7,9 +7,10 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from generor_async import (
     response_of,
 )
 from generor_async.simulator import Simulator
+from generor_async.sync import leases, run_batch
 from generor_async.sync.bridge import streamed
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -165,6 +167,27 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
         assert raised.value.job_id in simulator.luma.generations
         with pytest.raises(ClientClosedError, match="before its answer came"):
             listing.result(timeout=30)
+    assert loops() == []
+
+
+def test_closing_ends_what_waits_for_no_request(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(leases, "WINDING_DOWN", 0.01)
+    luma, asked = make(simulator), threading.Event()
+
+    async def rows() -> AsyncIterator[dict[str, str]]:
+        asked.set()
+        await asyncio.sleep(3600)
+        yield {}
+
+    with ThreadPoolExecutor(1) as threads:
+        batch = run_batch(luma, rows(), to=tmp_path)
+        going = threads.submit(list, batch)
+        asked.wait()
+        luma.close()
+        with pytest.raises(ClientClosedError, match="during the call"):
+            going.result(timeout=30)
     assert loops() == []
 
 
