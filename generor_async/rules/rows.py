@@ -28,6 +28,7 @@ from generor_async.errors import (
     APIError,
     APIStatusError,
     BudgetExhaustedError,
+    ClientClosedError,
     DeadlineExceededError,
     DownloadError,
     GenerationFailedError,
@@ -249,6 +250,8 @@ def _after_acceptance(error: Exception, *, refunds: bool) -> Verdict:
         return Verdict(to="failed", charged=False if refunds and error.refunded else None)
     if isinstance(error, NotFoundError):
         return Verdict(to="unknown", charged=True)
+    if isinstance(error, ClientClosedError):
+        return Verdict(to=None, charged=None, stops=True)
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
         return Verdict(to=None, charged=None, stops=True)
     if isinstance(error, DownloadError) and not error.retryable:
