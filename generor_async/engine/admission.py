@@ -73,6 +73,8 @@ class Admission:
         self, shared: ClientParts, operation: Operation[Any], options: Options, context: outcome.Context, now: float
     ) -> None:
         endpoint, given = operation.endpoint, options.timeout
+        if now >= shared.limits.look_at:
+            shared.limits.look(now)
         self._shared = shared
         self._operation = operation
         self._options = options
@@ -118,7 +120,9 @@ class Admission:
         Raises RateLimitError where a 429 holds the calls of the key for longer than a given timeout leaves, and
         DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
         """
-        limits, turn = self._shared.limits, self.turn
+        limits, turn, now = self._shared.limits, self.turn, self._shared.clock.monotonic()
+        if now >= limits.look_at:
+            limits.look(now)
         if turn is not None or "abuse" in limits.holds.by_scope:
             await self._take_turn(turn)
         while limits.gates.away:

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import math
 import os
 import threading
 import weakref
@@ -13,7 +14,7 @@ from attrs import evolve, frozen
 
 from generor_async.engine.outage import Gates
 from generor_async.engine.queue import Queue
-from generor_async.engine.shared import KeyState, SharedRules
+from generor_async.engine.shared import LOOK_SECONDS, KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
@@ -83,21 +84,27 @@ class Limits:
             arguments.count(jobs, "jobs", least=1, of="jobs at once")
         arguments.at_least(max_share, "max_share", 0, above=True, at_most=1)
         self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
-        self._store = None if store is None else SQLiteStore(arguments.path(store, "store", "a file"))
+        self._store = None if store is None else SQLiteStore(_file(store))
         self._served: tuple[Vendor, Clock, Secret | None] | None = None
-        self._owner = ""
+        self._owners: list[str] = []
+        """What stands for each address and key, the first one first."""
         self._lock = threading.RLock()
         _living.add(self)
 
     def serve(self, vendor: Vendor, clock: Clock, base_url: str, key: Secret | None) -> None:
         """Begin to keep the limits of an API. Raises InvalidRequestError for clients that cannot share."""
         with self._lock:
+            owner = owner_of(vendor, base_url, key)
             if self._served is None:
                 self._served = vendor, clock, key
-                self._owner = owner_of(vendor, base_url, key)
+                self._owners.append(owner)
                 self._open(vendor, clock, key)
             elif self._served[0] is not vendor or self._served[1] is not clock:
                 raise InvalidRequestError("limits", "limits are shared by clients of one API and with one clock alone")
+            elif owner not in self._owners:
+                self._owners.append(owner)
+                if self._shared is not None:
+                    self._shared.link(owner)
 
     def start_afresh(self) -> None:
         """Begin with empty logs and queues: in a forked child, whose parent may have held the lock."""
@@ -111,9 +118,11 @@ class Limits:
         rules = self._rules(vendor, key)
         pace: Pace | SharedPace = rules.pace
         slots: Slots | SharedSlots = rules.slots
-        self._shared = None if self._store is None else SharedRules(rules, self._store, self._owner, clock)
+        self._shared = None if self._store is None else SharedRules(rules, self._store, self._owners, clock)
+        self.look_at = math.inf
+        """When a call is to `look`, by this process's own clock."""
         if (shared := self._shared) is not None:
-            shared.look()  # whatever others were told holds for the first call as well
+            self.look(clock.monotonic())  # whatever others were told holds for the first call as well
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
@@ -136,6 +145,14 @@ class Limits:
         else:
             pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
         return KeyState(pace, slots)
+
+    def look(self, now: float) -> None:
+        """Take over what other processes were told, unless that was done a moment ago: all of the key may be held."""
+        with self._lock:
+            if (shared := self._shared) is not None:
+                if now >= shared.looked + LOOK_SECONDS:
+                    shared.look()
+                self.look_at = max(now, shared.looked) + LOOK_SECONDS
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
@@ -221,6 +238,16 @@ def shared_limits(vendor: Vendor, base_url: str, key: Secret | None, clock: Cloc
             limits = _shared[owner, id(clock)] = Limits()
             limits.serve(vendor, clock, base_url, key)
         return limits
+
+
+def _file(path: str | os.PathLike[str]) -> str:
+    """Return the path of a file for a store; raises InvalidRequestError."""
+    found = arguments.path(path, "store", "a file", advice='Give one, such as store="limits.sqlite"')
+    if found == ":memory:":
+        raise InvalidRequestError(
+            "store", "store=':memory:' is no file, and shares nothing", advice='Give a file: store="limits.sqlite"'
+        )
+    return found
 
 
 def owner_of(vendor: Vendor, base_url: str, key: Secret | None) -> str:

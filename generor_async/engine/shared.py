@@ -1,8 +1,8 @@
 """Rules whose state is kept in a store: the same rules, over what all processes did.
 
 Each step loads the state, takes the rule's own step, and keeps the state again. The times in it are those of the
-store, which all processes have in common, and not of the clock that only this process has. They are wall time, but for
-what that was ever set back: the store's time only goes on.
+store, which all processes have in common, and not of the clock that only this process has. The store's time only goes
+on: it is that of the process whose clock is ahead of all others, and the others know by how much theirs is behind.
 
 Where the store can't be used for a while, this process goes on with what it knows: that costs speed, or a refusal, but
 never a call.
@@ -11,16 +11,19 @@ never a call.
 import json
 import logging
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
 from generor_async.engine.events import EventStream
+from generor_async.engine.shared_rows import link, named_by
 from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
-from generor_async.rules.holds import SCOPES, Hold, Holds
+from generor_async.rules.holds import Holds
 from generor_async.rules.pace import Pace
 from generor_async.rules.slots import Slots
+from generor_async.rules.state import past
 from generor_async.rules.wait import LimitScope, Wait
 from generor_async.values import JSON, Clock
 
@@ -32,6 +35,10 @@ BUSY_WAIT: Final = 0.05
 """Seconds until a busy store is asked again."""
 BUSY_MOST: Final = 2.0
 """Seconds for which a store may be busy until this process goes on without it."""
+LOOK_SECONDS: Final = 1.0
+"""Seconds after which calls look at the store that ask the rules nothing: all of the key may be held."""
+LATEST: Final = 1e11
+"""Seconds of a store's time that no clock shows."""
 ASK_AGAIN: Final = 0.25
 """Seconds after which a rule is asked again that has calls wait: another process may have changed its state."""
 AGAIN: Final = 5.0
@@ -58,46 +65,53 @@ class KeyState:
         """Take over a state."""
         self.pace.load(dumped["windows"], now)
         self.slots.weights.load(dumped["weights"])
-        self.slots.load(dumped["slots"])
+        self.slots.load(dumped["slots"], now)
 
 
 Step: TypeAlias = Callable[[KeyState, float], T]
 
 
 class SharedRules:
-    """The rules of one key, whose state a store keeps for all processes."""
+    """The rules of one key, or of several with limits in common, whose state a store keeps for all processes."""
 
-    def __init__(self, state: KeyState, store: LimitStore, scope: str, clock: Clock) -> None:
+    def __init__(self, state: KeyState, store: LimitStore, scopes: Sequence[str], clock: Clock) -> None:
         self._state = state
         self._store = store
-        self._scope = scope
+        self._scope, *self._links = scopes
+        """Its row, and others that are yet to be the same one."""
         self._clock = clock
-        self._behind = 0.0
-        """Seconds by which wall time was ever set back."""
-        self._anew = json.dumps(state.dump())
-        """The state that the rules begin with."""
+        self._ahead = clock.time() - clock.monotonic()
+        """Seconds by which the store's time is ahead of this process's own clock."""
         self._seen: str | None = None
         """The state in the store that the rules go on from."""
+        self._anew = self._text()
+        """What is known at the beginning."""
         self._steps: list[Step[object]] = []
         """What has happened that the store hasn't been told."""
         self._waits: dict[Hashable, Wait] = {}
         """What was decided last of those who have to wait."""
         self.give_up: Callable[[float], None] = _nobody
         """Ends the waits that must end before a moment: another process was told that nothing leaves until then."""
+        self.looked = -math.inf
+        """When the store was looked at last, by this process's own clock."""
         self._busy_since: float | None = None
+        self._busy_until = -math.inf
+        """Until when it isn't asked again."""
+        self._failing = False
+        """Whether this process goes on without the store, until a try succeeds."""
         self._without_until = -math.inf
         """Until when the store is left alone, by this process's own clock."""
 
     def now(self) -> float:
         """Return the time that all processes have in common."""
-        return self._clock.time() + self._behind
+        return self._clock.monotonic() + self._ahead
 
     def at(self, now: float) -> float:
         """Return a moment of this process's own clock by the one that processes have in common.
 
-        It is to be asked for in a step: only there it is known whether that clock was set back.
+        It is to be asked for in a step: only there it is known what time it is for the others.
         """
-        return now + self.now() - self._clock.monotonic()
+        return now + self._ahead
 
     def reserve(self, scope: LimitScope, what: Hashable, step: Step[T | Wait]) -> T | Wait:
         """Let the rules decide; their waits are told by this process's own clock.
@@ -123,21 +137,28 @@ class SharedRules:
             return Wait(again, scope, ask_at=again)
         if not isinstance(decided, Wait):
             return decided
-        now = self.now()
-        began = self._clock.monotonic() - now
-        return evolve(decided, until=decided.until + began, ask_at=began + min(decided.until, now + ASK_AGAIN))
+        until, now = decided.until - self._ahead, self._clock.monotonic()
+        return evolve(decided, until=until, ask_at=min(until, now + ASK_AGAIN))
 
     def note(self, step: Step[object]) -> None:
         """Let the rules take note of something, now or as soon as the store can be told."""
-        self._waits.clear()
-        try:
-            self._update(step)
-        except StoreBusyError:
-            self._steps.append(step)
+        self.defer(step)
+        self.settle()
+
+    def settle(self) -> None:
+        """Tell the store what it hasn't been told, if it can be."""
+        if self._steps:
+            self.look()
 
     def look(self) -> None:
         """Take over what other processes know."""
-        self.note(lambda _, __: None)
+        with suppress(StoreBusyError):
+            self._update(_nothing)
+
+    def link(self, scope: str) -> None:
+        """Have another scope share the row of this one, as soon as the store can be told."""
+        self._links.append(scope)
+        self.look()
 
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
@@ -152,24 +173,43 @@ class SharedRules:
         began = self._clock.monotonic()
         if began < self._without_until:
             return self._alone(step)
-        came_to: list[T] = []
-
-        def decide(text: str | None) -> tuple[str | None, str]:
-            if text is not None:
-                self._load(text)
-            came_to.append(self._alone(step))
-            state = self._text()
-            known = text is not None and state == self._seen
-            return None if known else f"{json.dumps([self.now(), self._behind])}\n{state}", state
-
+        if began < self._busy_until:
+            raise StoreBusyError
+        came_to: list[tuple[T, str]] = []
         try:
-            self._seen = self._store.update(self._scope, decide)
+            self._share_row()
+            while (
+                other := self._store.update(self._scope, lambda text: self._decide(text, step, came_to))
+            ) is not None:
+                self._scope, self._seen = other, None
+        except StoreBusyError as error:
+            self._has_to_wait(began, error, decided=bool(came_to))
         except StoreError as error:
-            if isinstance(error, StoreBusyError) and not came_to and began < self._first_busy(began) + BUSY_MOST:
-                raise
             self._go_on_without(began, error)
-        self._busy_since = None
-        return came_to[0] if came_to else self._alone(step)
+        else:
+            self._seen, self._busy_since, self._failing = came_to[0][1], None, False
+            self.looked = began
+        return came_to[0][0] if came_to else self._alone(step)
+
+    def _decide(self, text: str | None, step: Step[T], came_to: list[tuple[T, str]]) -> tuple[str | None, str | None]:
+        """Take a step on what is kept; return what is to be kept instead, if anything, or else where it is kept."""
+        if (other := named_by(text, self._scope)) is not None:
+            return None, other
+        kept = self._anew if text is None else self._seen if self._load(text) else None
+        self._state.pace.renew(self.now())
+        result = self._alone(step)
+        state = self._text()
+        came_to.append((result, state))
+        if state == kept:
+            return None, None
+        return f"{json.dumps([self.now()])}\n{state}", None
+
+    def _share_row(self) -> None:
+        while self._links:
+            scope = link(self._store, self._scope, self._links[-1])
+            self._links.pop()
+            if scope != self._scope:
+                self._scope, self._seen = scope, None
 
     def _alone(self, step: Step[T]) -> T:
         """Take a step on the state as it is known here, after those that the store hasn't been told."""
@@ -179,55 +219,59 @@ class SharedRules:
             missed(self._state, now)
         return step(self._state, now)
 
-    def _load(self, text: str) -> None:
-        """Take over what others did; where they did nothing, the rules here know more."""
+    def _load(self, text: str) -> bool:
+        """Take over what others did; where they did nothing, the rules here know more.
+
+        Return whether it can be read; if not, the rules begin anew.
+        """
         try:
             head, _, state = text.partition("\n")
-            last, behind = (_finite(moment) for moment in json.loads(head))
-            self._behind = max(behind, last - self._clock.time())
+            (last,) = json.loads(head)
+            self._ahead = max(self._ahead, past(last, LATEST) - self._clock.monotonic())
             if state != self._seen:
                 known = json.loads(state)
                 self._state.load(known["rules"], self.now())
                 self._take_over(known["holds"])
+                self._seen = state
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             logger.warning("the limits that were kept can't be read (%r): they begin anew", error)
-            self._state.load(json.loads(self._anew), self.now())
+            self._state.load(json.loads(self._anew)["rules"], self.now())
+            return False
+        return True
 
     def _take_over(self, known: Any) -> None:
         """Have calls wait here as well for what another process was told; people are told of a long wait."""
-        now, ahead = self._clock.monotonic(), self._ahead
-        holds = [Hold(until=float(until) - ahead, scope=SCOPES[scope], reason=str(why)) for scope, until, why in known]
-        news = self._state.holds.news
-        for hold in self._state.holds.replace(holds, now):
+        now, holds = self._clock.monotonic(), self._state.holds
+        news = holds.news
+        for hold in holds.load(known, now, self._ahead):
             EventStream.warn(hold, hold.until - now, hold.until - now + self._clock.time())
-        if self._state.holds.news != news:
-            self.give_up(max((hold.until for hold in holds if hold.scope != "jobs"), default=now))
-
-    @property
-    def _ahead(self) -> float:
-        """Seconds by which the time of all processes is ahead of this process's own clock."""
-        return self.now() - self._clock.monotonic()
+        if holds.news != news:
+            self.give_up(max((hold.until for hold in holds.by_scope.values() if hold.scope != "jobs"), default=now))
 
     def _text(self) -> str:
-        """Return the whole state; moments of holds are told to a tenth of a second, so that it stays the same text."""
-        held = self._state.holds.all(self._clock.monotonic())
-        holds = [[hold.scope, round(hold.until + self._ahead, 1), hold.reason] for hold in held]
+        """Return the whole state."""
+        holds = self._state.holds.dump(self._clock.monotonic(), self._ahead)
         return json.dumps({"rules": self._state.dump(), "holds": holds}, separators=(",", ":"))
 
-    def _first_busy(self, now: float) -> float:
-        self._busy_since = now if self._busy_since is None else self._busy_since
-        return self._busy_since
+    def _has_to_wait(self, now: float, error: StoreBusyError, *, decided: bool) -> None:
+        """Wait while somebody else is at the store, for a moment; raises the error, or goes on without."""
+        if self._busy_since is None:
+            self._busy_since = now
+        if decided or self._failing or now >= self._busy_since + BUSY_MOST:
+            self._go_on_without(now, error)
+        else:
+            self._busy_until = self._clock.monotonic() + BUSY_WAIT
+            raise error
 
     def _go_on_without(self, now: float, error: StoreError) -> None:
-        logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
-        self._without_until = now + AGAIN
+        if not self._failing:
+            logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
+        self._failing, self._busy_since, self._without_until = True, None, now + AGAIN
 
 
 def _nobody(until: float) -> None:
     """Nobody waits here yet."""
 
 
-def _finite(moment: float) -> float:
-    if not math.isfinite(moment):
-        raise ValueError(f"{moment} is no time")
-    return moment
+def _nothing(_: KeyState, __: float) -> None:
+    """Have the rules take note of what they weren't told yet."""

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from generor_async.errors import InvalidRequestError
@@ -16,11 +17,16 @@ __all__ = ["LimitStore", "SQLiteStore", "StoreBusyError", "StoreError"]
 
 T = TypeVar("T")
 
-SCHEMA: Final = 2
-BUSY_SECONDS: Final = 0.05
-"""How long another process may keep the file to itself until a change is put off."""
-OPEN_SECONDS: Final = 5.0
-"""The same while the file is opened: whoever makes it keeps it to itself."""
+APPLICATION: Final = 0x67656E61
+"""What marks a file of SQLite as one of this package's."""
+SCHEMA: Final = 3
+EARLIER: Final[dict[int, dict[str, list[str]]]] = {
+    1: {"sent": ["owner", "at", "count"]},
+    2: {"limits": ["scope", "state"]},
+}
+"""The tables and columns of earlier versions, which left no such mark."""
+BUSY_SECONDS: Final = 0.02
+"""How long another process may keep the file to itself until a change is put off; the event loop waits as well."""
 
 
 class StoreError(Exception):
@@ -50,17 +56,33 @@ class LimitStore(Protocol):
 class SQLiteStore:
     """A file of SQLite with a write-ahead log: what was written survives the process being killed.
 
-    Keys are never in it, only hashes. Raises InvalidRequestError where the file can't be opened.
+    Keys are never in it, only hashes. One that another process keeps to itself is opened later, and one that was
+    deleted or replaced is opened again. Raises InvalidRequestError where the file can't be opened, or is another's.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+        self._path = Path(os.path.abspath(path))  # noqa: PTH100 - what is a link may become another one
         self._abandoned: list[sqlite3.Connection] = []
-        self._begin()
+        self._connection: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[[], SQLiteStore] | None = None
+        self._file: tuple[int, int] | None = None
+        """What tells the file from another one of its name."""
+        try:
+            self._connect()
+        except StoreBusyError:
+            pass
+        except StoreError as error:
+            raise InvalidRequestError(
+                "store",
+                str(error),
+                advice="Give a file in a folder that exists and can be written to, or one that does not exist yet",
+            ) from None
 
     def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
         """Read, decide and write in one transaction."""
         connection = self._connection
+        if connection is None or self._identity() != self._file:
+            connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -74,45 +96,76 @@ class SQLiteStore:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            busy = getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-            raise (StoreBusyError if busy else StoreError)(f"{self._path}: {error}") from None
+            raise self._failure(error) from None
         return result
 
     def reopen(self) -> None:
         """Open the file again in a forked child: SQLite forbids the use of a parent's connection, even to close it."""
-        self._closing.detach()
-        self._abandoned.append(self._connection)
-        self._begin()
+        if self._connection is not None and self._closing is not None:
+            self._closing.detach()
+            self._abandoned.append(self._connection)
+            self._connection = None
 
-    def _begin(self) -> None:
-        self._connection = _open(self._path)
-        self._closing = weakref.finalize(self, self._connection.close)
-
-
-def _open(path: str) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file. Raises StoreError."""
+        if self._closing is not None:
+            self._closing()
+        self._connection = None
         try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise InvalidRequestError(
-            "store",
-            f"{path} cannot be used ({error})",
-            advice="Give a file in a folder that exists and can be written to, or one that does not exist yet",
-        ) from None
-    return connection
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _prepare(connection, self._path)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        self._closing = weakref.finalize(self, connection.close)
+        self._connection, self._file = connection, self._identity()
+        return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - for every transaction
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+        return (StoreBusyError if busy else StoreError)(f"{self._path} cannot be used ({error})")
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA:
-        raise InvalidRequestError("store", f"{path} was made by a newer version of this package")
-    connection.execute("PRAGMA journal_mode = WAL")
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the table where there is none; write nothing where there is one. Raises StoreError for another's file."""
+    if not _is_ours(connection, path):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not _is_ours(connection, path):  # another process may have been faster
+            for tables in EARLIER.values():
+                for name in tables:
+                    connection.execute(f"DROP TABLE IF EXISTS {name}")
+            connection.execute("CREATE TABLE limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute("COMMIT")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("DROP TABLE IF EXISTS sent")  # what the first version kept
-    connection.execute("CREATE TABLE IF NOT EXISTS limits (scope TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
-    connection.execute(f"PRAGMA user_version = {SCHEMA}")
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether a file is ready for use, or may be made so. Raises StoreError for another's file."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application == APPLICATION:
+        if version > SCHEMA:
+            raise StoreError(f"{path} was made by a newer version of this package")
+        return bool(version == SCHEMA)
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables = {
+        name: [row[1] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (name,))] for name in names
+    }
+    if application or tables != EARLIER.get(version, {}):
+        raise StoreError(f"{path} is a database of something else")
+    return False

@@ -397,15 +397,18 @@ def _is_async(called: Any) -> bool:
     return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
-def path(value: object, name: str, what: str = "a folder") -> str:
-    """Return a path as a string; a URL is none, nor is what no file system has a name for."""
+def path(value: object, name: str, what: str = "a folder", *, advice: str = 'This folder is spelled "."') -> str:
+    """Return a path as a string; a URL is none, nor is what no file system has a name for.
+
+    `advice` is what to give instead of an empty one.
+    """
     found: object = value
     if is_pathlike(value):
         found = value.__fspath__()
     if not isinstance(found, str):
         raise refused(name, f"{what}'s path", found, "Give a string or a Path")
     if not found:
-        raise InvalidRequestError(name, f"{name} is empty", advice='This folder is spelled "."')
+        raise InvalidRequestError(name, f"{name} is empty", advice=advice)
     if (scheme := _SCHEME.match(found)) is not None:
         # The rest of it is not shown: there may be a password in it.
         problem = f"{name} must be {what} of this machine, not a URL ({scheme[1]}:)"

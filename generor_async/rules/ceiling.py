@@ -2,12 +2,24 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
 from typing import Any, Final
 
 from attrs import Factory, define, field
 
-from generor_async.rules.state import dump_fields, load_fields
+from generor_async.rules.state import (
+    MOST,
+    Reader,
+    amount,
+    dump_fields,
+    flag,
+    load_fields,
+    maybe,
+    moment,
+    past,
+    past_or_never,
+    whole,
+)
+from generor_async.values import JSON
 
 __all__ = [
     "CONFIRM",
@@ -182,13 +194,13 @@ class Ceiling:
         else:
             self._gap = PROBE_FIRST if risen else min(self._gap * PROBE_GROWTH, PROBE_MOST)
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> JSON:
         """Return what was learned as JSON data."""
-        return dump_fields(self, "told")
+        return dump_fields(self, _OF_CEILING)
 
-    def load(self, data: Mapping[str, Any]) -> None:
+    def load(self, data: Any, now: float) -> None:
         """Take over what `dump` returned; what the caller knows holds in any case."""
-        load_fields(self, data, "told")
+        load_fields(self, data, _OF_CEILING, now)
         if self.told is not None and (self.value is None or self.value > self.told):
             self.value = self.told
 
@@ -277,11 +289,39 @@ class ReleaseLag:
         self.known = self.seconds
         self._test_in = self._test_every
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> JSON:
         """Return what was learned as JSON data."""
-        return {**dump_fields(self, "ends"), "ends": list(self._ends)}
+        return [list(self._ends), *dump_fields(self, _OF_LAG)]
 
-    def load(self, data: Mapping[str, Any]) -> None:
+    def load(self, data: Any, now: float) -> None:
         """Take over what `dump` returned."""
-        load_fields(self, data, "ends")
-        self._ends = [float(end) for end in data["ends"]]
+        ends, *kept = data
+        load_fields(self, kept, _OF_LAG, now)
+        self._ends = sorted(past(end, now) for end in ends)
+
+
+_UNITS: Final = whole(1)
+_OF_CEILING: Final[dict[str, Reader]] = {
+    "named": maybe(_UNITS),
+    "_named_until": moment(NAMED_SECONDS, never=-math.inf),
+    "value": maybe(_UNITS),
+    "_least": _UNITS,
+    "_highest": whole(),
+    "_asked": past_or_never,
+    "_doubt": amount(0.0, 1.0),
+    "_gap": amount(0.0, PROBE_MOST),
+    "_due": moment(PROBE_MOST, never=math.inf),
+    "confirming": flag,
+    "_climbing": flag,
+    "_settling": flag,
+}
+_SECONDS: Final = amount(0.0, LAG_MOST + LAG_STEPS[-1])
+_OF_LAG: Final[dict[str, Reader]] = {
+    "seconds": _SECONDS,
+    "known": _SECONDS,
+    "_doubts": whole(0, len(LAG_STEPS)),
+    "_prompt": whole(),
+    "_test_in": whole(-MOST),
+    "_test_every": whole(),
+    "_untested": flag,
+}

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Final
 
-__all__ = ["http_date", "limit_wait", "retry_after", "until_reset"]
+__all__ = ["LONGEST", "http_date", "limit_wait", "retry_after", "until_reset"]
 
-ABSURD = 31 * 86_400.0
+LONGEST: Final = 31 * 86_400.0
 """No window of either API is longer than a day: a wait of more than a month is a mistake, not a wish."""
 MILLISECONDS = 1e11
 """From here on a moment is taken for Unix milliseconds: as seconds it would lie thousands of years ahead."""
@@ -49,7 +50,7 @@ def until_reset(reset: float | None, headers: Mapping[str, str], now: float) -> 
     It may be Unix seconds (documented), Unix milliseconds, or the seconds that are left (`assumed`). A moment is held
     against the server's own Date, where there is one.
     """
-    if reset is None or reset <= ABSURD:
+    if reset is None or reset <= LONGEST:
         return _sane(reset)
     return _sane((reset / 1000 if reset >= MILLISECONDS else reset) - _server_now(headers, now))
 
@@ -69,4 +70,4 @@ def _number(text: str) -> float | None:
 def _sane(seconds: float | None) -> float | None:
     if seconds is None or not math.isfinite(seconds):
         return None
-    return seconds if 0 < seconds <= ABSURD else None
+    return seconds if 0 < seconds <= LONGEST else None

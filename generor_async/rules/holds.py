@@ -1,13 +1,15 @@
 """What 429s have the calls of a key wait for, and until when."""
 
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from generor_async.rules.headers import LONGEST
+from generor_async.rules.state import moment, text
 from generor_async.rules.window import Scope
-from generor_async.values import RateLimitScope
+from generor_async.values import JSON, RateLimitScope
 
-__all__ = ["LONG_HOLD", "SCOPES", "Hold", "HoldScope", "Holds"]
+__all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
 
 LONG_HOLD: Final = 60.0
 """Seconds of a hold from which on people are told of it."""
@@ -16,13 +18,14 @@ MOMENT: Final = 0.001
 """Seconds that rounding may add to a hold of just so long."""
 
 HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
-SCOPES: Final[dict[str, HoldScope]] = {
+_SCOPES: Final[dict[str, HoldScope]] = {
     "minute": "minute",
     "hour": "hour",
     "day": "day",
     "jobs": "jobs",
     "abuse": "abuse",
 }
+_UNTIL: Final = moment(LONGEST)
 
 
 @frozen(kw_only=True)
@@ -60,8 +63,16 @@ class Holds:
         self.news += 1
         return _is_news(hold, known, now)
 
-    def replace(self, holds: list[Hold], now: float) -> list[Hold]:
-        """Take over the holds that another process knows; return the long ones that nobody has been told of here."""
+    def load(self, dumped: Any, now: float, ahead: float) -> list[Hold]:
+        """Take over what another process knows, whose `dump` this is; the store's time is `ahead` of this process's.
+
+        Returns the long ones that nobody has been told of here. Raises LookupError, TypeError or ValueError for
+        anything else.
+        """
+        holds = [
+            Hold(until=_UNTIL(until, now + ahead) - ahead, scope=_SCOPES[text(scope, now)], reason=text(why, now))
+            for scope, until, why in dumped
+        ]
         news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]
         by_scope = {hold.scope: hold for hold in holds}
         if by_scope != self.by_scope:
@@ -70,9 +81,10 @@ class Holds:
             self.news += 1
         return news
 
-    def all(self, now: float) -> list[Hold]:
-        """Return those that are not over."""
-        return [hold for hold in self.by_scope.values() if hold.until > now]
+    def dump(self, now: float, ahead: float) -> JSON:
+        """Return those that are not over; to a tenth of a second, so that a hold stays the same in every process."""
+        held = [hold for hold in self.by_scope.values() if hold.until > now]
+        return [[hold.scope, round(hold.until + ahead, 1), hold.reason] for hold in held]
 
     def longest(self, now: float, *, but: HoldScope | None = None) -> Hold | None:
         """Return the hold that ends last, of all limits but one; None where nothing is held."""

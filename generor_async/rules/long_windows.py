@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.permit import Permit
-from generor_async.rules.state import checked
+from generor_async.rules.state import past_or_never, whole
 from generor_async.rules.window import PLENTY, Scope, Window
 from generor_async.values import JSON
 
@@ -75,11 +75,12 @@ class LongWindows:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self._late, self._told, [window.dump() for window in self.windows]]
+        told = None if self._told == -math.inf else self._told
+        return [self._late, told, [window.dump() for window in self.windows]]
 
-    def load(self, dumped: Any) -> None:
-        """Take over what another knew."""
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over what another knew. Raises ValueError or TypeError for anything else."""
         late, told, windows = dumped
-        self.free, self._late, self._told = 0, checked(late, int), checked(told, float)
+        self.free, self._late, self._told = 0, whole()(late, now), past_or_never(told, now)
         for window, each in zip(self.windows, windows, strict=True):
-            window.load(each)
+            window.load(each, now)

@@ -7,16 +7,30 @@ from typing import Any, Final
 
 from attrs import Factory, define, field
 
+from generor_async.rules.headers import LONGEST
 from generor_async.rules.long_windows import LongWindows
 from generor_async.rules.permit import Permit
 from generor_async.rules.rate_headers import Said
-from generor_async.rules.state import checked
+from generor_async.rules.state import (
+    Reader,
+    dump_fields,
+    flag,
+    load_fields,
+    maybe,
+    moment,
+    one_of,
+    past,
+    past_or_never,
+    text,
+    whole,
+)
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
 from generor_async.rules.window import (
     ASK_EVERY,
     JITTER,
     MINUTE,
+    SPANS,
     Scope,
     Window,
     WindowState,
@@ -41,8 +55,12 @@ HURRY: Final = 4.0
 """Seconds between the requests of an even stream up to which it leaves a place free for whoever is in a hurry."""
 LEADER_SECONDS: Final = 5.0
 """How long the first request may keep the others waiting for what its answer says of the limit."""
-PENDING_SECONDS: Final = 60.0
-"""How long a request of another process may be let go and not be sent."""
+RENEW_SECONDS: Final = 5.0
+"""After how many seconds a process tells others anew of what it has let go and not sent."""
+PENDING_SECONDS: Final = 20.0
+"""How long a request of another process counts that was let go and not sent: untold of so long, its process is dead."""
+LEAVING_SECONDS: Final = 2.0
+"""Within how many seconds a request of another process leaves, as a rule; what is later waits for a connection."""
 OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
 KINDS_KEPT: Final = 1_000
@@ -66,7 +84,12 @@ class Pace:
     )
     _pending: dict[int, tuple[float, int]] = field(factory=dict[int, tuple[float, int]], init=False)
     """Requests that were let go and not sent yet, by number: when, and their units."""
+    _others: dict[int, tuple[float, float, int]] = field(factory=dict[int, tuple[float, float, int]], init=False)
+    """Those of other processes: when they were let go, when these told so last, and their units."""
     _pending_units: int = field(default=0, init=False)
+    """The units of both."""
+    _renewed: float = field(default=-math.inf, init=False)
+    """When others were told anew of what is pending here."""
     _kinds: deque[Kind] = field(factory=deque[Kind], init=False)
     """The kinds of the requests that were sent last, in their order."""
     _all_refusals: int = field(default=0, init=False)
@@ -148,6 +171,8 @@ class Pace:
     def _wait(self, now: float, units: int, smooth: bool) -> Wait | None:
         if now < self._held:
             return Wait(self._held, self._held_scope)
+        if self._others:
+            self._lapse(now)
         minute, pending = self._minute, self._pending_units
         if self._leader is not None:
             if now < self._leader + LEADER_SECONDS:
@@ -157,16 +182,38 @@ class Pace:
         scope: Scope = "minute"
         until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
         if until == -math.inf:
-            until = minute.in_turn(now, pending, self._quick, self._last)
+            leaving = self._leaving(now) if self._others else pending
+            until = minute.in_turn(now, leaving, self._quick, self._last)
         if self._longs.free < units:
             longest, which = self._longs.blocked_until(now, pending, units)
             if longest > until:
                 until, scope = longest, which
         if not self._clear and until < self._led + JITTER and minute.limit is not None and not self._may_follow(now):
             until, scope = self._led + JITTER, "minute"
+        if self._others and until > now:
+            until = min(until, self._lapses_at(until))
         if smooth and until < self._smooth_due:
             until, scope = self._smooth_due, "minute"
         return Wait(until, scope) if until > now else None
+
+    def _lapse(self, now: float) -> None:
+        """Count no longer what other processes have let go, and told nothing more of: they have ended."""
+        for number, (_, told, units) in list(self._others.items()):
+            if told + PENDING_SECONDS <= now:
+                del self._others[number]
+                self._pending_units -= units
+
+    def _lapses_at(self, until: float) -> float:
+        """Return when others are taken to have ended, if that may let a request go that waits until then."""
+        others = sum(units for *_, units in self._others.values())
+        if until < math.inf and self._minute.left + others < 0:
+            return math.inf
+        return min(told for _, told, _ in self._others.values()) + PENDING_SECONDS
+
+    def _leaving(self, now: float) -> int:
+        """Count the units of requests that are about to leave."""
+        late = sum(units for since, _, units in self._others.values() if since + LEAVING_SECONDS <= now)
+        return self._pending_units - late
 
     def _may_follow(self, now: float) -> bool:
         """Tell whether others may leave beside the one that leads after a silence."""
@@ -313,7 +360,7 @@ class Pace:
             return
         found = self._minute.exactly(permit, used, now)
         last = len(self._kinds) - (self._minute.own.next - 1 - permit.entry)
-        if found is None or found.requests > last:
+        if found is None or not 0 < found.requests <= last:
             return
         kinds = Counter(islice(self._kinds, last - found.requests, last))
         believed = sum(self.weights.of(kind) * count for kind, count in kinds.items())
@@ -345,41 +392,60 @@ class Pace:
 
     def states(self, now: float) -> dict[Scope, WindowState]:
         """Return the windows as they stand."""
+        self._lapse(now)
         self._longs.tell(now)
         return {window.scope: window.state(now, self._pending_units) for window in self.windows}
 
+    def renew(self, now: float) -> None:
+        """Have what is pending here told anew, now and then: others forget what they hear nothing of."""
+        if now >= self._renewed + RENEW_SECONDS:
+            self._renewed = now
+
     def dump(self) -> JSON:
         """Return what `load` takes: all that is known, as plain data; the weights have a `dump` of their own."""
-        pending = [[number, since, units] for number, (since, units) in self._pending.items()]
-        return [self._minute.dump(), self._longs.dump(), pending, *(getattr(self, name) for name in _KEPT)]
+        pending = [[number, at, max(at, self._renewed), units] for number, (at, units) in self._pending.items()]
+        pending += [[number, *each] for number, each in self._others.items()]
+        return [self._minute.dump(), self._longs.dump(), pending, *dump_fields(self, _KEPT)]
 
     def load(self, dumped: Any, now: float) -> None:
-        """Take over what another knew; what it let go long ago and never sent is forgotten: it may have ended."""
+        """Take over what another knew. Raises ValueError or TypeError for anything else.
+
+        What it has let go is that of others, but for what is known to be this process's own.
+        """
         minute, longs, pending, *kept = dumped
-        self._minute.load(minute)
-        self._longs.load(longs)
-        self._pending = {number: (since, units) for number, since, units in pending if now < since + PENDING_SECONDS}
-        self._pending_units = sum(units for _, units in self._pending.values())
+        self._minute.load(minute, now)
+        self._longs.load(longs, now)
+        own, self._pending, self._others = self._pending, {}, {}
+        for number, since, told, units in pending:
+            known = own.get(number)
+            if known is not None and known[0] == since:
+                self._pending[number] = known
+            else:
+                self._others[_COUNT(number, now)] = past(since, now), past(told, now), _COUNT(units, now)
+        own_units = sum(units for _, units in self._pending.values())
+        self._pending_units = own_units + sum(units for *_, units in self._others.values())
         self._kinds.clear()
-        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
-            setattr(self, name, checked(value, kind, maybe=name in {"tier", "_leader"}))
+        numbers = self._number
+        load_fields(self, kept, _KEPT, now)
+        self._number = max(numbers, self._number)  # those that were given out here are taken
 
 
-_KEPT: Final[dict[str, type]] = {
-    "tier": str,
-    "_number": int,
-    "_held": float,
-    "_held_scope": str,
-    "_leader": float,
-    "_untold": bool,
-    "_told": float,
-    "_last": float,
-    "_led": float,
-    "_clear": bool,
-    "_quick": bool,
-    "_smooth_due": float,
-    "_refused": float,
-    "_refusals": int,
-    "_all_refusals": int,
+_COUNT: Final = whole()
+_KEPT: Final[dict[str, Reader]] = {
+    "tier": maybe(text),
+    "_number": _COUNT,
+    "_held": moment(LONGEST, never=-math.inf),
+    "_held_scope": one_of(SPANS),
+    "_leader": maybe(past),
+    "_untold": flag,
+    "_told": past_or_never,
+    "_last": past_or_never,
+    "_led": past_or_never,
+    "_clear": flag,
+    "_quick": flag,
+    "_smooth_due": moment(MINUTE, never=-math.inf),
+    "_refused": past_or_never,
+    "_refusals": _COUNT,
+    "_all_refusals": _COUNT,
 }
 """What else there is to know of a key's windows."""

@@ -23,7 +23,18 @@ from typing import Any, Final
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules.ceiling import LAG_STEPS, Ceiling, ReleaseLag
-from generor_async.rules.state import dump_fields, load_fields
+from generor_async.rules.headers import LONGEST
+from generor_async.rules.state import (
+    MOST,
+    Reader,
+    amount,
+    dump_fields,
+    flag,
+    load_fields,
+    moment,
+    past_or_never,
+    whole,
+)
 from generor_async.rules.usage import Lease, Usage
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Named, Weights
@@ -272,21 +283,34 @@ class Slots:
             "ceiling": self._ceiling.dump(),
             "lag": self._lag.dump(),
             "usage": self._usage.dump(),
-            "marks": dump_fields(self._marks),
+            "marks": dump_fields(self._marks, _OF_MARKS),
         }
 
-    def load(self, data: Mapping[str, Any]) -> None:
+    def load(self, data: Mapping[str, Any], now: float) -> None:
         """Take over what `dump` returned, here or in another process; what was told here holds in any case.
 
         Raises ValueError for anything else, and changes nothing then.
         """
         ceiling, lag, marks = Ceiling(self._ceiling.told), ReleaseLag(), _Marks(1.0)
         try:
-            ceiling.load(data["ceiling"])
-            lag.load(data["lag"])
-            load_fields(marks, data["marks"])
-            usage = Usage.load(data["usage"], self.weights)
+            ceiling.load(data["ceiling"], now)
+            lag.load(data["lag"], now)
+            load_fields(marks, data["marks"], _OF_MARKS, now)
+            usage = Usage.load(data["usage"], self.weights, now)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
         usage.take_over(self._usage.own)
         self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage
+
+
+_OF_MARKS: Final[dict[str, Reader]] = {
+    "allowed": amount(1.0, MOST),
+    "in_jobs": flag,
+    "held": moment(LONGEST, never=-math.inf),
+    "held_units": whole(1),
+    "refused": past_or_never,
+    "believed": past_or_never,
+    "falling": flag,
+    "ran": whole(),
+    "ran_at": past_or_never,
+}

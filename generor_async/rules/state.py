@@ -1,37 +1,133 @@
-"""Rules whose state is numbers, as plain JSON data and back: another process may go on with it."""
+"""Rules whose state is numbers, as plain JSON data and back: another process may go on with it.
+
+What comes back isn't believed as it is, for a file may be harmed. A moment that can't be is moved to the nearest that
+can, so that nobody waits longer than a rule would have set; of anything else that can't be, a ValueError is raised.
+"""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
-import attrs
+__all__ = [
+    "MOST",
+    "Reader",
+    "amount",
+    "dump_fields",
+    "flag",
+    "load_fields",
+    "maybe",
+    "moment",
+    "one_of",
+    "past",
+    "past_or_never",
+    "text",
+    "whole",
+]
 
-__all__ = ["checked", "dump_fields", "load_fields"]
+MOST: Final = 2**53
+"""What no count comes to, and any JSON reader tells exactly."""
+_ENDLESS: Final = frozenset({math.inf, -math.inf})
+
+Reader: TypeAlias = Callable[[Any, float], Any]
+"""Reads one value of a state at a moment. Raises TypeError or ValueError for what can't be one."""
 
 
-def dump_fields(rule: attrs.AttrsInstance, *without: str) -> dict[str, Any]:
-    """Return the attributes of a rule as JSON data, which knows no infinity: None stands for it."""
-    values = {name: getattr(rule, attribute.name) for name, attribute in _attributes(rule, without)}
-    return {name: None if value in {math.inf, -math.inf} else value for name, value in values.items()}
+def dump_fields(rule: object, fields: Mapping[str, Reader]) -> list[Any]:
+    """Return attributes of a rule as JSON data, which knows no infinity: None stands for it."""
+    values = [getattr(rule, name) for name in fields]
+    return [None if value in _ENDLESS else value for value in values]
 
 
-def load_fields(rule: attrs.AttrsInstance, data: Mapping[str, Any], *without: str) -> None:
-    """Set the attributes of a rule to what `dump_fields` returned. Raises KeyError or TypeError for anything else."""
-    for name, attribute in _attributes(rule, without):
-        value = data[name]
-        if value is not None and not isinstance(value, (bool, int, float)):
-            raise TypeError(f"{name} is {value!r}")
-        infinite = isinstance(attribute.default, float) and math.isinf(attribute.default)
-        setattr(rule, attribute.name, attribute.default if value is None and infinite else value)
+def load_fields(rule: object, data: Iterable[Any], fields: Mapping[str, Reader], now: float) -> None:
+    """Set the attributes of a rule to what `dump_fields` returned. Raises ValueError or TypeError for anything else."""
+    for (name, read), value in zip(fields.items(), data, strict=True):
+        setattr(rule, name, read(value, now))
 
 
-def checked(value: Any, kind: type, *, maybe: bool = False) -> Any:
-    """Return a value that is of a kind (float: any number), or, if it may be, None. Raises TypeError for another."""
-    if isinstance(value, (float, int) if kind is float else kind) or (maybe and value is None):
+def past(value: Any, now: float) -> float:
+    """Read a moment that isn't in the future."""
+    if type(value) is float and -math.inf < value <= now:
         return value
-    raise TypeError(f"{value!r} is no {kind.__name__}")
+    return min(_number(value), now)
 
 
-def _attributes(rule: attrs.AttrsInstance, without: tuple[str, ...]) -> list[tuple[str, "attrs.Attribute[Any]"]]:
-    named = [(attribute.name.lstrip("_"), attribute) for attribute in attrs.fields(type(rule))]
-    return [(name, attribute) for name, attribute in named if name not in without]
+def moment(ahead: float, *, never: float | None = None) -> Reader:
+    """Make the reader of a moment that is at most so many seconds ahead; None is `never`, if that may be."""
+
+    def read(value: Any, now: float) -> float:
+        if value is None and never is not None:
+            return never
+        return min(_number(value), now + ahead)
+
+    return read
+
+
+def past_or_never(value: Any, now: float) -> float:
+    """Read a moment that isn't in the future; None is one that never was."""
+    return -math.inf if value is None else past(value, now)
+
+
+def amount(least: float, most: float) -> Reader:
+    """Make the reader of a number within bounds."""
+
+    def read(value: Any, _: float) -> float:
+        return min(max(_number(value), least), most)
+
+    return read
+
+
+def whole(least: int = 0, most: int = MOST) -> Reader:
+    """Make the reader of a count."""
+
+    def read(value: Any, _: float) -> int:
+        if type(value) is int and least <= value <= most:
+            return value
+        raise ValueError(f"{str(value)[:40]} is no count from {least} to {most}")
+
+    return read
+
+
+def one_of(choices: Collection[str]) -> Reader:
+    """Make the reader of a word."""
+
+    def read(value: Any, _: float) -> str:
+        if text(value, _) in choices:
+            return str(value)
+        raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+
+    return read
+
+
+def maybe(read_value: Reader) -> Reader:
+    """Make the reader of what may be None."""
+
+    def read(value: Any, now: float) -> Any:
+        return None if value is None else read_value(value, now)
+
+    return read
+
+
+def text(value: Any, _: float) -> str:
+    """Read a text."""
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"a text was expected, not {type(value).__name__}")
+
+
+def flag(value: Any, _: float) -> bool:
+    """Read what is true or false."""
+    if isinstance(value, bool):
+        return value
+    raise TypeError(f"true or false was expected, not {type(value).__name__}")
+
+
+def _number(value: Any) -> float:
+    if type(value) not in {float, int}:
+        raise TypeError(f"a number was expected, not {type(value).__name__}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a number is beyond all bounds")
+    return number

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from generor_async.rules.state import amount, flag, maybe, moment, past, text, whole
 from generor_async.rules.weights import PLAIN, Kind, Weights
 
 __all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "Lease", "Usage"]
@@ -254,20 +255,23 @@ class Usage:
         }
 
     @classmethod
-    def load(cls, data: Mapping[str, Any], weights: Weights) -> "Usage":
+    def load(cls, data: Mapping[str, Any], weights: Weights, now: float) -> "Usage":
         """Make it of what `dump` returned, as if all submissions were those of others.
 
         Raises KeyError, TypeError or ValueError for anything else.
         """
         usage = cls(weights)
-        usage._numbers, usage._life = data["numbers"], data["life"]
-        usage._recount = math.inf if data["recount"] is None else data["recount"]
-        for number, began, model, type_, weight, probe, early, prompt in data["under_way"]:
-            usage.others[number] = Lease(number, began, Kind(model, type_, weight), probe, early, prompt)
-        usage._unknown = [(since, Kind(model, type_, weight)) for since, model, type_, weight in data["unknown"]]
-        for job_id, model, type_, weight, began, seen, counted in data["jobs"]:
-            usage.jobs[job_id] = Job(Kind(model, type_, weight), began, seen, counted)
-        usage._ended.update((job_id, at) for job_id, at in data["ended"])
+        usage._numbers, usage._life = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
+        usage._recount = _RECOUNT(data["recount"], now)
+        for number, began, *kind, probe, early, prompt in data["under_way"]:
+            marks = flag(probe, now), flag(early, now), flag(prompt, now)
+            lease = Lease(_COUNT(number, now), past(began, now), Kind.of(*kind), *marks)
+            usage.others[lease.number] = lease
+        usage._unknown = [(past(since, now), Kind.of(*kind)) for since, *kind in data["unknown"]]
+        for job_id, *kind, began, seen, counted in data["jobs"]:
+            job = Job(Kind.of(*kind), past(began, now), past(seen, now), flag(counted, now))
+            usage.jobs[text(job_id, now)] = job
+        usage._ended.update((text(job_id, now), past(at, now)) for job_id, at in data["ended"])
         usage._weigh()
         return usage
 
@@ -276,3 +280,8 @@ class Usage:
         for number, lease in own.items():
             if self.others.get(number) == lease:
                 self.own[number] = self.others.pop(number)
+
+
+_COUNT: Final = whole()
+_LIFE: Final = maybe(amount(0.0, COUNTED_SECONDS))
+_RECOUNT: Final = moment(COUNTED_SECONDS, never=math.inf)

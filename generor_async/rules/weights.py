@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from attrs import Factory, define, field, frozen
 
+from generor_async.rules import state
 from generor_async.values import is_object
 
 __all__ = ["PLAIN", "Kind", "Named", "Weighing", "Weights", "named_ceiling"]
@@ -25,6 +26,7 @@ LARGEST_CEILING: Final = 10_000
 TEXT_READ: Final = 1_000
 """How much of a refusal's text is read."""
 
+_WEIGHT: Final = state.whole(1, HEAVIEST)
 _LIMIT = re.compile(r"\blimit\s*[=:]\s*([0-9]{1,6})(?!\.?[0-9])|\(([0-9]{1,6})\)", re.IGNORECASE)
 _NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECASE)
 _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
@@ -37,6 +39,11 @@ class Kind(NamedTuple):
     type: str
     weight: int = 1
     """What they weigh by the specification."""
+
+    @classmethod
+    def of(cls, model: Any, type: Any, weight: Any) -> "Kind":  # noqa: A002 - the API's own name
+        """Make it of what a state says. Raises ValueError or TypeError for what is none."""
+        return cls(state.text(model, 0), state.text(type, 0), _WEIGHT(weight, 0))
 
     @property
     def is_video(self) -> bool:
@@ -184,8 +191,8 @@ class Weights:
     def load(self, data: Mapping[str, Any]) -> None:
         """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
         try:
-            shown = {Kind(*kind): int(units) for *kind, units in data["shown"]}
-            falls = {Kind(*kind): [int(fall) for fall in falls] for *kind, falls in data["falls"]}
+            shown = {Kind.of(*kind): _WEIGHT(units, 0) for *kind, units in data["shown"]}
+            falls = {Kind.of(*kind): [_WEIGHT(fall, 0) for fall in falls] for *kind, falls in data["falls"]}
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls

@@ -13,8 +13,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.rules.headers import LONGEST
 from generor_async.rules.permit import Permit
-from generor_async.rules.state import checked
+from generor_async.rules.state import Reader, dump_fields, load_fields, maybe, moment, past, past_or_never, whole
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 
@@ -314,20 +315,19 @@ class Window:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.own.dump(), self.foreign.dump(), self._exact, *(getattr(self, name) for name in _KEPT)]
+        return [self.own.dump(), self.foreign.dump(), self._exact, *dump_fields(self, _KEPT)]
 
-    def load(self, dumped: Any) -> None:
-        """Take over what another knows of the window."""
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over what another knows of the window. Raises ValueError or TypeError for anything else."""
         own, foreign, exact, *kept = dumped
-        self.own.load(own)
-        self.foreign.load(foreign)
+        self.own.load(own, now)
+        self.foreign.load(foreign, now)
         self._exact = None
         if exact is not None:
-            total, gone, dropped, number = exact
-            self._exact = int(total), int(gone), int(dropped), int(number)
+            total, gone, dropped, number = (_COUNT(each, now) for each in exact)
+            self._exact = total, gone, dropped, number
         limit = self.limit
-        for (name, kind), value in zip(_KEPT.items(), kept, strict=True):
-            setattr(self, name, checked(value, kind, maybe=name in {"limit", "_asked"}))
+        load_fields(self, kept, _KEPT, now)
         if self.limit is None:
             self.limit = limit
 
@@ -345,14 +345,15 @@ class Window:
         )
 
 
-_KEPT: Final[dict[str, type]] = {
-    "limit": int,
-    "_heard": float,
-    "_begun": float,
-    "_refused": float,
-    "_due": float,
-    "_ask_from": float,
-    "_guess_from": float,
-    "_asked": float,
+_COUNT: Final = whole()
+_KEPT: Final[dict[str, Reader]] = {
+    "limit": maybe(whole(1)),
+    "_heard": past_or_never,
+    "_begun": past_or_never,
+    "_refused": past_or_never,
+    "_due": moment(LONGEST, never=math.inf),
+    "_ask_from": moment(ASK_SELDOM, never=-math.inf),
+    "_guess_from": moment(ASK_EVERY, never=-math.inf),
+    "_asked": maybe(past),
 }
 """What else there is to know of a window."""

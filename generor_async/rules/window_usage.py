@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from generor_async.rules.headers import LONGEST
 from generor_async.rules.permit import Permit
+from generor_async.rules.state import flag, moment, past, past_or_never, whole
 from generor_async.values import JSON
 
 __all__ = ["GRAINS", "JITTER", "ForeignUsage", "OwnUsage"]
@@ -25,6 +27,11 @@ PARTS: Final = 12
 """Into how many intervals the requests of others in one span are divided at most, but for one."""
 GRAINS: Final = 720
 """Into how many entries our own requests of an hour or a day are put at most; 5 s and 2 min are lost at the worst."""
+
+_COUNT: Final = whole()
+_SOME: Final = whole(1)
+_AWAY: Final = moment(LONGEST)
+"""When others came: a refusal that names a long wait says that it was later than it can be."""
 
 
 @define(eq=False)
@@ -245,18 +252,19 @@ class OwnUsage:
     def dump(self) -> JSON:
         """Return what `load` takes."""
         entries = [[each.sent, each.base, each.units, each.number in self._flights] for each in self._entries]
-        return [self.next, self.dropped, self.refused, self.gone, self.last_end, entries]
+        last_end = None if self.last_end == -math.inf else self.last_end
+        return [self.next, self.dropped, self.refused, self.gone, last_end, entries]
 
-    def load(self, dumped: Any) -> None:
-        """Take over what another has sent."""
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over what another has sent. Raises ValueError or TypeError for anything else."""
         number, dropped, refused, gone, last_end, entries = dumped
-        self.next, self.dropped, self.refused, self.gone = int(number), int(dropped), int(refused), int(gone)
-        self.last_end = float(last_end)
+        self.next, self.dropped, self.refused, self.gone = (_COUNT(n, now) for n in (number, dropped, refused, gone))
+        self.last_end = past_or_never(last_end, now)
         self._entries, self._flights = deque[Entry](), {}
         for number, (sent, base, units, flying) in enumerate(entries, self.next - len(entries)):
-            entry = Entry(number, float(sent), float(base), int(units))
+            entry = Entry(number, past(sent, now), past(base, now + JITTER), _COUNT(units, now))
             self._entries.append(entry)
-            if flying:
+            if flag(flying, now):
                 self._flights[number] = entry
         self.units = sum(each.units for each in self._entries)
         self.flying = sum(each.units for each in self._flights.values())
@@ -346,11 +354,14 @@ class ForeignUsage:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        return [self.seen, [[each.since, each.until, each.units] for each in self._intervals]]
+        seen = None if self.seen == -math.inf else self.seen
+        return [seen, [[each.since, each.until, each.units] for each in self._intervals]]
 
-    def load(self, dumped: Any) -> None:
-        """Take over what another has seen."""
+    def load(self, dumped: Any, now: float) -> None:
+        """Take over what another has seen. Raises ValueError or TypeError for anything else."""
         seen, intervals = dumped
-        self.seen = float(seen)
-        self._intervals = deque(_Interval(float(since), float(until), int(units)) for since, until, units in intervals)
+        self.seen = past_or_never(seen, now)
+        self._intervals = deque(
+            _Interval(_AWAY(since, now), _AWAY(until, now), _SOME(units, now)) for since, until, units in intervals
+        )
         self.units = sum(each.units for each in self._intervals)

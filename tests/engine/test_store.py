@@ -67,7 +67,7 @@ class Process:
         slots = Slots(None, 1.0, Weights())
         self.clock = clock
         self.shared = SharedRules(
-            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, SCOPE, clock
+            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, [SCOPE], clock
         )
         self.pace = SharedPace(self.shared, with_slots=False)
 
@@ -170,7 +170,7 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_the_first_version_begins_anew(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "limits", isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE sent (owner TEXT, second INTEGER, count INTEGER)")
+        connection.execute("CREATE TABLE sent (owner TEXT, at INTEGER, count INTEGER)")
         connection.execute("INSERT INTO sent VALUES ('x', 1, 1)")
         connection.execute("PRAGMA user_version = 1")
     process = on(tmp_path / "limits", FakeClock())
@@ -452,6 +452,7 @@ def test_what_happens_while_the_file_is_busy_is_told_later(tmp_path: Path) -> No
     one.pace.sent(permit, clock.now)
     with locked(tmp_path / "limits"):
         one.pace.received(permit, clock.now, Said(limit=40, used=4), succeeded=True)
+    clock.now += BUSY_WAIT
     assert one.used() == 4
     assert other.used() == 4
 

@@ -289,7 +289,7 @@ def test_a_lease_of_a_time_without_the_store_ends_no_other() -> None:
     alone, process = Slots(2), Slots(2)
     mine = grant(alone, 0.0)
     grant(process, 1.0)
-    alone.load(json.loads(json.dumps(process.dump())))
+    alone.load(json.loads(json.dumps(process.dump())), 1.0)
     alone.lost(mine)
     assert alone.state(2.0).used == 1, "that of the other process is still under way"
 
@@ -349,12 +349,12 @@ moves = st.lists(
 )
 
 
-def copied(slots: Slots) -> Slots:
+def copied(slots: Slots, now: float = 0.0) -> Slots:
     """Return slots of another process that goes on with the state of these."""
     weights = Weights()
     weights.load(json.loads(json.dumps(slots.weights.dump(), allow_nan=False)))
     other = Slots(slots.told, slots.share, weights)
-    other.load(json.loads(json.dumps(slots.dump(), allow_nan=False)))
+    other.load(json.loads(json.dumps(slots.dump(), allow_nan=False)), now)
     return other
 
 
@@ -394,7 +394,7 @@ def test_another_process_goes_on_where_one_was(moves: Any, told: int | None, sha
         elif leases and what in {"accept", "lose", "unknown", "refuse"}:
             del leases[which % len(leases)]
         if dumped:  # others may have changed it in between: what this process has under way stays its own
-            other.load(json.loads(json.dumps(copied(other).dump(), allow_nan=False)))
+            other.load(json.loads(json.dumps(copied(other, now).dump(), allow_nan=False)), now)
             assert other.dump() == one.dump()
 
 
@@ -410,7 +410,7 @@ def test_submissions_of_a_process_that_was_killed_take_slots_and_hold_up_nobody(
 
 def test_what_this_process_was_told_holds_whatever_another_one_knew() -> None:
     slots = Slots(3)
-    slots.load(running(Slots(), *[IMAGE] * 5).dump())
+    slots.load(running(Slots(), *[IMAGE] * 5).dump(), 0.0)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (3, 5)
 
 
@@ -431,13 +431,13 @@ def broken(data: Any, at: str, value: Any) -> Any:
         {},
         broken(Slots().dump(), "usage", {}),
         broken(Slots().dump(), "marks", []),
-        broken(Slots().dump(), "lag", {"ends": 3}),
-        broken(Slots().dump(), "ceiling", {**Slots().dump()["ceiling"], "value": "four"}),
+        broken(Slots().dump(), "lag", [3, *Slots().dump()["lag"][1:]]),
+        broken(Slots().dump(), "ceiling", ["four", *Slots().dump()["ceiling"][1:]]),
         broken(Slots().dump(), "usage", {**Slots().dump()["usage"], "jobs": [["a", 1]]}),
     ],
 )
 def test_what_is_no_data_of_slots_is_refused_and_changes_nothing(data: Any) -> None:
     slots = running(Slots(), IMAGE)
     with pytest.raises(ValueError):
-        slots.load(data)
+        slots.load(data, 0.0)
     assert slots.state(0.0).used == 1

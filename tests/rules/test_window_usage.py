@@ -72,7 +72,7 @@ def test_no_request_is_forgotten_too_soon_or_more_than_a_grain_too_late(
         elif what == "reload":
             dumped = json.loads(json.dumps(usage.dump()))
             usage = OwnUsage(SPAN, grain)
-            usage.load(dumped)
+            usage.load(dumped, now)
         elif known and what == "answer":
             answered = known[which % len(known)]
             usage.answered(answered.number, now)
@@ -188,7 +188,7 @@ def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_aft
         elif what == "reload":
             dumped = json.loads(json.dumps(usage.dump()))
             usage = ForeignUsage(SPAN)
-            usage.load(dumped)
+            usage.load(dumped, now)
         usage.forget(now)
         _check(usage, now)
 
