@@ -23,7 +23,6 @@ from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
 from generor_async.rules.holds import Holds
 from generor_async.rules.pace import Pace
 from generor_async.rules.slots import Slots
-from generor_async.rules.state import past
 from generor_async.rules.wait import LimitScope, Wait
 from generor_async.values import JSON, Clock
 
@@ -226,8 +225,7 @@ class SharedRules:
         """
         try:
             head, _, state = text.partition("\n")
-            (last,) = json.loads(head)
-            self._ahead = max(self._ahead, past(last, LATEST) - self._clock.monotonic())
+            self._ahead = max(self._ahead, _last(json.loads(head)) - self._clock.monotonic())
             if state != self._seen:
                 known = json.loads(state)
                 self._state.load(known["rules"], self.now())
@@ -271,6 +269,14 @@ class SharedRules:
 
 def _nobody(until: float) -> None:
     """Nobody waits here yet."""
+
+
+def _last(head: Any) -> float:
+    """Return what time it was when a state was written."""
+    (last,) = head
+    if not -LATEST <= last <= LATEST:
+        raise ValueError(f"{last} is no time")
+    return float(last)
 
 
 def _nothing(_: KeyState, __: float) -> None:

@@ -21,10 +21,11 @@ APPLICATION: Final = 0x67656E61
 """What marks a file of SQLite as one of this package's."""
 SCHEMA: Final = 3
 EARLIER: Final[dict[int, dict[str, list[str]]]] = {
+    0: {},
     1: {"sent": ["owner", "at", "count"]},
     2: {"limits": ["scope", "state"]},
 }
-"""The tables and columns of earlier versions, which left no such mark."""
+"""The tables and columns of an empty file, and of earlier versions, which left no such mark."""
 BUSY_SECONDS: Final = 0.02
 """How long another process may keep the file to itself until a change is put off; the event loop waits as well."""
 
@@ -166,6 +167,6 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     tables = {
         name: [row[1] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (name,))] for name in names
     }
-    if application or tables != EARLIER.get(version, {}):
+    if application or tables != EARLIER.get(version):
         raise StoreError(f"{path} is a database of something else")
     return False

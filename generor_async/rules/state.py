@@ -1,7 +1,7 @@
 """Rules whose state is numbers, as plain JSON data and back: another process may go on with it.
 
-What comes back isn't believed as it is, for a file may be harmed. A moment that can't be is moved to the nearest that
-can, so that nobody waits longer than a rule would have set; of anything else that can't be, a ValueError is raised.
+What comes back isn't believed as it is, for a file may be harmed. A moment that is later than any that a rule would set
+is taken for the present one, so that nobody waits for it; of anything else that can't be, a ValueError is raised.
 """
 
 import math
@@ -52,12 +52,13 @@ def past(value: Any, now: float) -> float:
 
 
 def moment(ahead: float, *, never: float | None = None) -> Reader:
-    """Make the reader of a moment that is at most so many seconds ahead; None is `never`, if that may be."""
+    """Make the reader of a moment that is at most so many seconds ahead; None is `never`, where that may be."""
 
     def read(value: Any, now: float) -> float:
         if value is None and never is not None:
             return never
-        return min(_number(value), now + ahead)
+        found = _number(value)
+        return found if found <= now + ahead else now
 
     return read
 

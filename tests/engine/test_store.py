@@ -11,8 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,25 +20,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clock import FakeClock, LoopClock
+from support.stores import SCOPE, Memory, Process, impatient, locked, on
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
-from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT, KeyState, SharedRules
-from generor_async.engine.shared_pace import SharedPace
-from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore, StoreError
+from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT
+from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore
 from generor_async.rules.holds import Hold
-from generor_async.rules.pace import Pace, Permit
+from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
-from generor_async.rules.slots import Slots
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import Weights
 from generor_async.rules.window import HOUR, JITTER, MINUTE
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 from generor_async.values import is_array, is_object
 
 T = TypeVar("T")
-SCOPE = "0123abcd"
 TURN = MINUTE + JITTER
 
 
@@ -54,58 +51,6 @@ def virtual(scene: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Pat
 
 def contents(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
-
-
-def nothing(_: KeyState, __: float) -> None:
-    """Have the store looked at."""
-
-
-class Process:
-    """The windows of a key as one process has them; several may use one file."""
-
-    def __init__(self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10) -> None:
-        slots = Slots(None, 1.0, Weights())
-        self.clock = clock
-        self.shared = SharedRules(
-            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, [SCOPE], clock
-        )
-        self.pace = SharedPace(self.shared, with_slots=False)
-
-    def reserve(self) -> Permit | Wait:
-        return self.pace.reserve(self.clock.monotonic())
-
-    def send(self) -> Permit:
-        """Send a request that is answered at once, without a word of limits."""
-        permit = self.reserve()
-        assert isinstance(permit, Permit), permit
-        now = self.clock.monotonic()
-        self.pace.sent(permit, now)
-        self.pace.received(permit, now, None, succeeded=True)
-        return permit
-
-    def used(self) -> int:
-        self.shared.note(nothing)
-        return self.pace.states(self.clock.monotonic())["minute"].used
-
-
-def on(path: Path, clock: FakeClock, **known: Any) -> Process:
-    return Process(SQLiteStore(path), clock, **known)
-
-
-@contextmanager
-def locked(path: Path) -> Generator[None]:
-    """Keep the file to somebody else."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
-
-
-def impatient(path: Path) -> SQLiteStore:
-    """Open a file and never wait for a lock of it: waiting is real time."""
-    store = SQLiteStore(path)
-    store._connection.execute("PRAGMA busy_timeout = 0")  # pyright: ignore[reportPrivateUsage]
-    return store
 
 
 class Counting:
@@ -569,21 +514,6 @@ def replaced(value: Any, path: tuple[Any, ...], other: object) -> Any:
     return twin
 
 
-class Memory:
-    """A store that keeps one text, and can be tampered with."""
-
-    def __init__(self) -> None:
-        self.text: str | None = None
-
-    def update(self, scope: str, decide: Callable[[str | None], tuple[str | None, T]]) -> T:
-        text, result = decide(self.text)
-        self.text = self.text if text is None else text
-        return result
-
-    def reopen(self) -> None:
-        raise StoreError
-
-
 @given(
     st.data(), st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.just([]), st.just({}), st.just([1, "x", {}]))
 )
@@ -594,7 +524,6 @@ def test_whatever_stands_in_the_state_no_call_fails_of_it(data: st.DataObject, o
     for _ in range(3):
         one.send()
         clock.now += JITTER
-    assert store.text is not None
     head, _, state = store.text.partition("\n")
     whole = json.loads(state)
     store.text = (
