@@ -133,6 +133,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutations(session: nox.Session) -> None:
+    """100,000 garbled answers of each kind through the whole client."""
+    install(session, ".[cli]", groups=("tests",))
+    session.run("pytest", "-nauto", "tests/mutations", "--mutations=100000", *session.posargs)
+
+
+@nox.session(default=False)
 def prompts(session: nox.Session) -> None:
     """A whole file of prompts, named behind `--`, through each API, killed five times; without one, generated ones."""
     install(session, ".[cli]", groups=("tests",))

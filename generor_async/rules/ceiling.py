@@ -78,6 +78,8 @@ class Ceiling:
 
     told: int | None
     """What the caller knows: never exceeded."""
+    is_part: bool = False
+    """Whether only a part of the server's ceiling is ours: nobody asks then if one that was named has risen."""
     named: int | None = field(default=None, init=False)
     """What a refusal has named last."""
     _named_until: float = field(default=-math.inf, init=False)
@@ -107,13 +109,13 @@ class Ceiling:
     @property
     def next_probe(self) -> float:
         """When one more is to be tried."""
-        if self.value == self.told:
+        if self.value == self.told or (self.is_part and self.value == self.most):
             return math.inf
         return self._named_until if self.value == self.most else self._due
 
     def may_probe(self, now: float) -> bool:
         """Tell whether to try one more than there is room for."""
-        if self.named is not None and now >= self._named_until:
+        if self.named is not None and not self.is_part and now >= self._named_until:
             self.named, self._due = None, now
         if self._settling and now >= self._due:
             self._settling = False
@@ -123,9 +125,9 @@ class Ceiling:
             self._due = self._asked + self._gap
         return now >= self.next_probe
 
-    def name(self, limit: int, now: float, *, for_good: bool = False) -> None:
-        """Believe the ceiling that a refusal names: for half an hour, or until a refusal names another."""
-        self.named, self._named_until = limit, math.inf if for_good else now + NAMED_SECONDS
+    def name(self, limit: int, now: float) -> None:
+        """Believe the ceiling that a refusal names."""
+        self.named, self._named_until = limit, now + NAMED_SECONDS
         if self.value is not None and self.value > self.most:
             self.value = self._least = int(self.most)
         self._highest = max(self._highest, int(self.most))

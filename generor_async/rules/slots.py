@@ -107,7 +107,9 @@ class Slots:
     weights: Weights = field(factory=Weights)
     _ceiling: Ceiling = field(
         init=False,
-        default=Factory(lambda self: Ceiling(None if self.told is None else self._part(self.told)), takes_self=True),
+        default=Factory(
+            lambda self: Ceiling(None if self.told is None else self._part(self.told), self.share < 1), takes_self=True
+        ),
     )
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
     _usage: Usage = field(init=False, default=Factory(lambda self: Usage(self.weights), takes_self=True))
@@ -252,8 +254,7 @@ class Slots:
         if named.limit is None:
             return False
         self._marks.in_jobs = not named.in_units
-        # What goes beyond a share is left to others, so nobody asks whether there is more of it.
-        self._ceiling.name(self._part(named.limit), now, for_good=self.share < 1)
+        self._ceiling.name(self._part(named.limit), now)
         return self.used + self._needed(kind) > self._ceiling.most
 
     def _doubt(self, lease: Lease, now: float, retry_after: float) -> None:
@@ -291,7 +292,7 @@ class Slots:
 
         Raises ValueError for anything else, and changes nothing then.
         """
-        ceiling, lag, marks = Ceiling(self._ceiling.told), ReleaseLag(), _Marks(1.0)
+        ceiling, lag, marks = Ceiling(self._ceiling.told, self._ceiling.is_part), ReleaseLag(), _Marks(1.0)
         try:
             ceiling.load(data["ceiling"], now)
             lag.load(data["lag"], now)

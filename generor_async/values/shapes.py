@@ -171,13 +171,13 @@ def as_one_of(*readers: Reader[Any]) -> Reader[Any]:
 
 def list_of(read: Reader[T]) -> Reader[list[T]]:
     """Return what reads an array: all items that can be read. One object that is in no array is an item by itself."""
-    alone = isinstance(getattr(read, "__self__", None), Shape)
+    shape: Shape[Any] | None = getattr(read, "__self__", None)
 
     def read_list(value: JSON, path: str, problems: Problems) -> list[T]:
         try:
             items = as_items(value, path)
         except Misshapen:
-            if not (alone and is_object(value)):
+            if shape is None or not shape.knows(value):
                 raise
             items = [value]
         found: list[T] = []
@@ -248,6 +248,7 @@ class Shape(Generic[M]):
             return self.strict(source)
         except Odd:
             pass
+        source = _unquoted(source, "{")
         given = {self.item: source} if self.item and type(source) is str else as_dict(source, path, problems)
         found: Problems = []
         values = {
