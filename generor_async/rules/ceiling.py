@@ -82,7 +82,7 @@ class Ceiling:
     """Whether only a part of the server's ceiling is ours: nobody asks then if one that was named has risen."""
     named: int | None = field(default=None, init=False)
     """What a refusal has named last."""
-    _named_until: float = field(default=-math.inf, init=False)
+    _named_until: float = field(default=math.inf, init=False)
     """Until when that is believed."""
     value: int | None = field(init=False, default=Factory(lambda self: self.told, takes_self=True))
     """None before the first refusal."""
@@ -305,7 +305,7 @@ class ReleaseLag:
 _UNITS: Final = whole(1)
 _OF_CEILING: Final[dict[str, Reader]] = {
     "named": maybe(_UNITS),
-    "_named_until": moment(NAMED_SECONDS, never=-math.inf),
+    "_named_until": moment(NAMED_SECONDS, never=math.inf),
     "value": maybe(_UNITS),
     "_least": _UNITS,
     "_highest": whole(),
