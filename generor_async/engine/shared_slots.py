@@ -21,28 +21,32 @@ class SharedSlots:
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._shared.note(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
+        self._shared.defer(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
 
     def refused(self, lease: Lease, now: float, retry_after: float, named: Named) -> None:
         """Note that a submission was refused because too much runs."""
-        self._shared.note(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, named))
+        self._shared.defer(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, named))
 
     def lost(self, lease: Lease) -> None:
         """Note that no job came of a submission."""
-        self._shared.note(lambda state, _: state.slots.lost(lease))
+        self._shared.defer(lambda state, _: state.slots.lost(lease))
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
-        self._shared.note(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
+        self._shared.defer(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a poll of a job has shown that was sent at `asked`."""
         at, sent = self._shared.at(now), self._shared.at(asked)
-        self._shared.note(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))
+        self._shared.defer(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))
 
     def unwatched(self, now: float, older_than: float) -> list[str]:  # noqa: ARG002 - the shared time
         """Return the jobs to poll so that slots become free, those of other processes as well."""
         return self._shared.query(lambda state, at: state.slots.unwatched(at, older_than))
+
+    def settle(self) -> None:
+        """Tell the store what was noted, unless it was told together with what was asked since."""
+        self._shared.settle()
 
     def state(self, now: float) -> SlotState:  # noqa: ARG002 - the shared time
         """Return the slots as they stand."""

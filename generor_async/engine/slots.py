@@ -45,36 +45,46 @@ class JobSlots:
     def dropped(self, permit: Lease) -> None:
         """Take back a slot that was given away and not used."""
         self._rule.lost(permit)
+        self._settle()
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         with self._lock:
             self._rule.accepted(lease, job_id, now)
-            self.queue.pump(now)
+            self._pump(now)
 
     def refused(self, lease: Lease, now: float, retry_after: float, message: str) -> None:
         """Note that a submission was refused because too much runs; the message may name numbers."""
         with self._lock:
             self._rule.refused(lease, now, retry_after, named_ceiling(message))
-            self.queue.pump(now)
+            self._pump(now)
 
     def lost(self, lease: Lease, now: float) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
         with self._lock:
             self._rule.lost(lease)
-            self.queue.pump(now)
+            self._pump(now)
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
         with self._lock:
             self._rule.unknown(lease, now)
-            self.queue.pump(now)
+            self._pump(now)
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a look at a job has shown that was sent at `asked`."""
         with self._lock:
             self._rule.seen(job_id, now, asked=asked, ended=ended, kind=kind)
-            self.queue.pump(now)
+            self._pump(now)
+
+    def _pump(self, now: float) -> None:
+        """Let go whoever may; what was noted is told to a store together with that, in one transaction."""
+        self.queue.pump(now)
+        self._settle()
+
+    def _settle(self) -> None:
+        if isinstance(self._rule, SharedSlots):
+            self._rule.settle()
 
     def unwatched(self, now: float) -> list[str]:
         """Return the jobs to look at, so that slots become free."""
