@@ -268,9 +268,10 @@ class Usage:
             lease = Lease(_COUNT(number, now), past(began, now), Kind.of(*kind), *marks)
             usage.others[lease.number] = lease
         usage._unknown = [(past(since, now), Kind.of(*kind)) for since, *kind in data["unknown"]]
-        for job_id, *kind, began, seen, counted in data["jobs"]:
-            job = Job(Kind.of(*kind), past(began, now), past(seen, now), flag(counted, now))
-            usage.jobs[text(job_id, now)] = job
+        kinds = dict[tuple[Any, ...], Kind]()  # there are few, of perhaps thousands of jobs
+        for job_id, *named, began, seen, counted in data["jobs"]:
+            kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, Kind.of(*named))
+            usage.jobs[text(job_id, now)] = Job(kind, past(began, now), past(seen, now), flag(counted, now))
         usage._ended.update((text(job_id, now), past(at, now)) for job_id, at in data["ended"])
         usage._weigh()
         return usage
