@@ -10,8 +10,10 @@ import attrs
 from strangers.generor_catalogue import GENERATORS, Estimate, estimate, find_problem, show_estimate
 from strangers.generor_envelope import catalogue, error, page, success, visible
 from strangers.limits import Crowd, Window, limit_headers, make_window, retry_header, whole_seconds
-from strangers.odd import ODD_RESULTS
-from strangers.records import Answer, Arrival, Books, Charge, Json, gateway_page, whole
+from strangers.odd_paid import GENEROR_PAID, NAMELESS
+from strangers.records import Answer, Arrival, Books, Charge, Json, as_object, gateway_page, whole
+from strangers.results import RESULTS, File
+from strangers.storage import MP4, make_png
 from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
 ANONYMOUS = 15
@@ -133,7 +135,9 @@ class Generor:
                 return success(amounts)
             case "credits/transactions":
                 wanted = seen.query.get("type")
-                return page(seen, [one for one in self._transactions if wanted in {None, one["type"]}])
+                return page(
+                    seen, [one for one in self._transactions if wanted in {None, one["type"]}], self.world.odd_pages
+                )
             case "users/me":
                 about: Json = {"user_id": 42, "username": "stranger", "email": "stranger@example.com", "avatar": None}
                 about |= {"bio": "", "website": "", "joined": self._stamp(0.0), "credits": amounts}
@@ -147,7 +151,8 @@ class Generor:
         if rest in ([], ["public"]):
             shown = [one for one in self._creations.values() if not rest or not one["privacy_mode"]]
             wanted = seen.query.get("generator")
-            return page(seen, [visible(one) for one in shown if wanted in {None, one["generator"]}])
+            items = [visible(one) for one in shown if wanted in {None, one["generator"]}]
+            return page(seen, items, self.world.odd_pages)
         found = self._creations.get(whole(rest[0], -1))
         if found is None or (found["privacy_mode"] and not self._known(seen)):
             return error("NOT_FOUND", "Creation not found")
@@ -168,6 +173,8 @@ class Generor:
             return success(show_estimate(slug, body, found, seconds))
         if self._cost(found) > self.balance:
             return error("INSUFFICIENT_CREDITS", "Not enough credits for generation")
+        if self.world.refuses:
+            return self.world.refuses
         return await self._within_gateway(self._generate(seen, slug, body, found, seconds), seconds)
 
     def _cost(self, found: Estimate) -> int:
@@ -204,8 +211,9 @@ class Generor:
         shown |= {"model_name": found.model.name, "creations": [self._result(one, found) for one in created]}
         shown |= {"credit_cost": cost, "credit_cost_estimated": found.total, "credits_remaining": self.balance}
         shown["time_taken_seconds"] = round(seconds, 2)
-        shown |= {"adjustments": found.adjustments} if found.adjustments else {}
-        return success(ODD_RESULTS[self.world.odd_results](shown) if self.world.odd_results else shown, status=201)
+        answer = success(shown | ({"adjustments": found.adjustments} if found.adjustments else {}), status=201)
+        odd = self.world.odd_paid
+        return (GENEROR_PAID | NAMELESS)[odd](as_object(answer.body) or {}) if odd else answer
 
     def _new_creation(self, slug: str, body: Json, found: Estimate) -> Json:
         number = next(self._numbers)
@@ -220,7 +228,27 @@ class Generor:
         }
         url = f"/users/42/img/image-{number}.png"
         images: list[Json] = [{"url": url, "width": 16, "height": 16}] if kind == "img" else []
-        return {**shown, "images": images, "generator_data": Json()}
+        return {**shown, "images": images, "generator_data": Json(), **self._held()}
+
+    def _held(self) -> Json:
+        """Return what a creation holds by the switch for results."""
+        if not self.world.results:
+            return {}
+        form = RESULTS[self.world.results]
+        base = self.base if self.world.urls == "whole" else ""
+        return form.fields([base + path for path in form.files])
+
+    def media(self, seen: Arrival) -> Answer:
+        """Give a file; a private one to the key's owner alone (assumed, as for creations)."""
+        files = RESULTS[self.world.results].files if self.world.results else {}
+        is_video = seen.path.endswith(".mp4")
+        plain = File("video/mp4" if is_video else "image/png", MP4 if is_video else make_png(seen.path))
+        file = files.get(seen.path) if files else plain
+        if file is None:
+            return error("NOT_FOUND", "File not found")
+        if file.private and not self._known(seen):
+            return error("UNAUTHORIZED", "Missing or invalid API key")
+        return Answer(body=file.content, headers={"Content-Type": file.media_type})
 
     def _list(self, created: list[Json]) -> None:
         self._creations.update((whole(one["creation_id"], 0), one) for one in created)
@@ -236,6 +264,8 @@ class Generor:
     def _result(self, creation: Json, found: Estimate) -> Json:
         """Return what /generate tells of one creation (documented; video_url is assumed)."""
         name = creation["creation_id"]
+        if self.world.results:
+            return {"creation_id": name, **self._held()}
         if found.model.type == "text":
             return {"creation_id": name, "text": f"A text about {creation['prompt']}"}
         if found.model.type == "video":

@@ -1,6 +1,7 @@
 """Generor's answers: the envelope, pages of lists, and the catalogue of generators and models."""
 
 from strangers.generor_catalogue import GENERATORS, MODELS, TYPES
+from strangers.odd_pages import ENDLESS, PAGES
 from strangers.records import Answer, Arrival, Json, whole
 
 STATUS = {
@@ -56,12 +57,19 @@ def error(code: str, text: str, status: int = 0) -> Answer:
     return Answer(status=status, body={"success": False, "error": shown})
 
 
-def page(seen: Arrival, oldest_first: list[Json]) -> Answer:
-    """Return one page of a list (documented); more than 100 a page are cut to 100 (assumed)."""
+def page(seen: Arrival, oldest_first: list[Json], odd: str = "") -> Answer:
+    """Return one page of a list (documented), or make an odd one of it."""
+    number = max(1, whole(seen.query.get("page", "1"), 1))
+    if odd:
+        return Answer(body=(PAGES | ENDLESS)[odd](lambda wanted: _page(seen, oldest_first, wanted), number))
+    return Answer(body=_page(seen, oldest_first, number))
+
+
+def _page(seen: Arrival, oldest_first: list[Json], page: int) -> Json:
+    """Return one page (documented); more than 100 a page are cut to 100 (assumed)."""
     items = oldest_first if seen.query.get("sort") == "oldest" else oldest_first[::-1]
-    page = max(1, whole(seen.query.get("page", "1"), 1))
     size = min(100, max(1, whole(seen.query.get("per_page", "20"), 20)))
     pages = -(-len(items) // size)
     meta: Json = {"page": page, "per_page": size, "total": len(items), "total_pages": pages}
     meta |= {"has_next": page < pages, "has_prev": page > 1}
-    return Answer(body={"success": True, "data": items[(page - 1) * size : page * size], "meta": meta})
+    return {"success": True, "data": items[(page - 1) * size : page * size], "meta": meta}

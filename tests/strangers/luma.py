@@ -8,7 +8,8 @@ from strangers.limits import Crowd, Window, limit_headers, make_window, retry_he
 from strangers.luma_checks import credits_of, find_problem, model_of, type_of
 from strangers.luma_files import Files
 from strangers.luma_jobs import Job, Jobs
-from strangers.odd import ODD, ODD_JOBS
+from strangers.odd import ODD
+from strangers.odd_paid import LUMA_PAID, NAMELESS
 from strangers.records import Answer, Arrival, Books
 from strangers.storage import Storage
 from strangers.worlds import LumaWorld, Others
@@ -45,6 +46,7 @@ class Luma:
         self._jobs = Jobs(world, books, storage)
         self._holding: list[Job] = []
         self._looks = Counter[str]()
+        self._previous = ""
         self._crowd = Crowd(world, self.send_other, self._fill)
 
     def settle(self, now: float) -> None:
@@ -67,7 +69,9 @@ class Luma:
 
     def _standard_headers(self, seen: Arrival) -> dict[str, str]:
         """Return the two that come with every answer (documented)."""
-        return {"X-Request-Id": seen.request_id, "X-API-Version": "2026-04-01"}
+        echoed = {"own": seen.request_id, "previous": self._previous, "foreign": self._books.new_id(), "none": ""}
+        echo, self._previous = echoed[self.world.echo], seen.request_id
+        return ({"X-Request-Id": echo} if echo else {}) | {"X-API-Version": "2026-04-01"}
 
     def _blocked(self, seen: Arrival) -> Answer | None:
         """Answer as a firewall that dislikes a User-Agent when polling (measured)."""
@@ -99,7 +103,7 @@ class Luma:
     def _route(self, seen: Arrival) -> Answer:
         match (seen.method, seen.path.removeprefix("/v1/").rstrip("/").split("/")):
             case ("POST", ["generations"]):
-                return self._create(seen)
+                return self.world.refuses or self._create(seen)
             case ("GET", ["generations", name]):
                 return self._get(seen, name)
             case (_, ["files", *rest]):
@@ -130,8 +134,10 @@ class Luma:
         down = self._store_is_down(now)
         headers = {} if down else limit_headers(self.world, self._clock, self._window, now)
         shown = self._jobs.show(job, now)
-        body = ODD_JOBS[self.world.odd_jobs](shown) if self.world.odd_jobs else shown
-        return Answer(status=201, body=body, headers=headers)
+        if self.world.odd_paid:
+            odd = (LUMA_PAID | NAMELESS)[self.world.odd_paid](shown)
+            return attrs.evolve(odd, headers={**headers, **odd.headers})
+        return Answer(status=201, body=shown, headers=headers)
 
     def _book(self, seen: Arrival, job: Job) -> None:
         """Charge a job, and let it hold its slots."""

@@ -2,6 +2,7 @@
 
 import attrs
 
+from strangers.odd_pages import ENDLESS_FILES, FILES
 from strangers.records import Answer, Arrival, Books, Json, whole
 from strangers.storage import Storage
 from strangers.worlds import LumaWorld
@@ -104,7 +105,9 @@ class Files:
         first = names.index(seen.query["cursor"]) + 1 if seen.query.get("cursor") in names else 0
         limit = min(100, max(1, whole(seen.query.get("limit", "25"), 25)))
         page, more = shown[first : first + limit], len(shown) > first + limit
-        return Answer(body={"data": page, "has_more": more, "next_cursor": page[-1]["id"] if more else None})
+        body: Json = {"data": page, "has_more": more, "next_cursor": page[-1]["id"] if more else None}
+        odd = self._world.odd_pages
+        return Answer(body=(FILES | ENDLESS_FILES)[odd](body) if odd else body)
 
 
 def _not_allowed(_seen: Arrival) -> Answer:

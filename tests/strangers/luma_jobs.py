@@ -2,7 +2,6 @@
 
 import re
 from math import inf
-from urllib.parse import quote
 
 import attrs
 
@@ -66,7 +65,7 @@ class Jobs:
 
     def start(self, seen: Arrival, body: Json, units: int) -> Job:
         """Start a job; its price is reserved at once (page)."""
-        prompt, kind, name = str(body["prompt"]), (model_of(body), type_of(body)), self._books.new_id()
+        prompt, kind, name = str(body["prompt"]), (model_of(body), type_of(body)), self._new_id()
         fails, seconds = re.search(r"\[fails:(\w+)\]", prompt), re.search(r"\[seconds:([\d.]+)\]", prompt)
         lasts = draw(self._world.durations.get(kind, OTHERWISE), self._books.rng)
         if seconds or "[stuck]" in prompt:
@@ -86,6 +85,9 @@ class Jobs:
         self._running.append(job)
         return job
 
+    def _new_id(self) -> str:
+        return self._books.new_id() if self._world.ids == "uuid" else str(1001 + len(self.all))
+
     def refunds(self, now: float) -> float:
         """Return the credits that came back since the last call (page: for three of the failures)."""
         ended = [job for job in self._running if job.ends <= now]
@@ -104,7 +106,7 @@ class Jobs:
         ended, failed = job.ends <= now, job.ends <= now and job.failure is not None
         waiting = "queued" if now < job.created + self._world.queued_seconds else "processing"
         return {
-            "id": job.id,
+            "id": job.id if self._world.ids == "uuid" else int(job.id),
             "type": job.type,
             "state": "failed" if failed else "completed" if ended else waiting,
             "model": job.model,
@@ -117,7 +119,7 @@ class Jobs:
     def _output(self, job: Job, now: float) -> list[Json]:
         """Return the result with a fresh URL (documented); the bytes are PNG or MP4, whatever was asked for."""
         video = job.type.startswith("video")
-        name = quote(f"generations/{job.id}/output.{'mp4' if video else job.format}")
+        name = f"generations/{job.id}/{self._world.result_name}.{'mp4' if video else job.format}"
         media_type = "video/mp4" if video else f"image/{job.format}"
         self._storage.objects.setdefault(name, (media_type, MP4 if video else make_png(job.id)))
         url = self._storage.sign(name, now, self._world.url_seconds)

@@ -63,6 +63,7 @@ class Answer:
     ``after``: the request is carried out first, and charged; this replaces its answer.
     ``delay``: seconds before it leaves.
     ``cut``: the connection breaks; what ``body`` holds is sent before that, as part of a longer one.
+    ``raw``: ``body`` is all that is sent, without status and headers.
     """
 
     status: int = 200
@@ -71,6 +72,7 @@ class Answer:
     after: bool = False
     delay: float = 0.0
     cut: bool = False
+    raw: bool = False
 
     def content(self) -> bytes:
         """Return the body's bytes."""

@@ -1,6 +1,7 @@
 """The server: both APIs and the storage on one port of this machine."""
 
 import asyncio
+from collections.abc import Coroutine
 from random import Random
 from types import TracebackType
 from typing import Literal, Self
@@ -9,8 +10,9 @@ from aiohttp import web
 
 from strangers.generor import Generor
 from strangers.luma import Luma
+from strangers.noise import EXTRAS, Early, Noise, follow
 from strangers.records import Answer, Api, Arrival, Books, Charge, Clock, Script, gateway_page
-from strangers.storage import MP4, Storage, make_png
+from strangers.storage import Storage
 from strangers.worlds import GenerorWorld, LumaWorld, Others, Outage
 
 EPOCH = 1_790_000_000.0
@@ -21,7 +23,8 @@ class StrangerServer:
     """Serves while its block runs.
 
     ``travel`` and ``jitter`` are seconds each way: a request is counted after the first way, and its answer,
-    Date included, is made before the second. ``script`` is asked before everything else.
+    Date included, is made before the second. ``script`` is asked before everything else. ``noise`` is what else
+    comes on connections, and to which requests' answers it comes.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class StrangerServer:
         travel: float = 0.0,
         jitter: float = 0.0,
         epoch: float = EPOCH,
+        noise: Noise = "",
     ) -> None:
         self.requests: list[Arrival] = []
         self.charges: list[Charge] = []
@@ -41,6 +45,8 @@ class StrangerServer:
         self._travel = (travel, jitter)
         self._epoch = epoch
         self._travel_rng = Random(1)
+        self.noise: Noise = noise
+        self._following: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self.clock = Clock(self._epoch)
@@ -53,18 +59,23 @@ class StrangerServer:
         application.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, access_log=None, keepalive_timeout=3600.0, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self._base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._listening = await asyncio.get_running_loop().create_server(self._connect, "127.0.0.1", 0)
+        self._base = f"http://127.0.0.1:{self._listening.sockets[0].getsockname()[1]}"
         self._storage.base = self.generor.base = self._base
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in list(self.generor.tasks):
+        for task in [*self.generor.tasks, *self._following]:
             task.cancel()
+        self._listening.close()
         await self._runner.cleanup()
+
+    def _connect(self) -> asyncio.Protocol:
+        assert self._runner.server is not None
+        served = self._runner.server()
+        return Early(served) if self.noise == "early" else served
 
     @property
     def luma_url(self) -> str:
@@ -123,7 +134,14 @@ class StrangerServer:
         date = self.clock.date(self.clock.now())
         await asyncio.sleep(answer.delay)
         await self._go()
+        if self.noise in EXTRAS and isinstance(request.transport, asyncio.WriteTransport):
+            self._follow(follow(request.transport, self.noise, seen, answer.content()))
         return await _deliver(request, answer, {"Date": date, "Content-Type": answer.content_type(), **answer.headers})
+
+    def _follow(self, sending: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(sending)
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
     async def _go(self) -> None:
         seconds, jitter = self._travel
@@ -149,9 +167,7 @@ class StrangerServer:
         if seen.api == "generor":
             return await self.generor.handle(seen)
         if seen.path.startswith("/users/"):
-            is_video = seen.path.endswith(".mp4")
-            kind = "video/mp4" if is_video else "image/png"
-            return Answer(body=MP4 if is_video else make_png(seen.path), headers={"Content-Type": kind})
+            return self.generor.media(seen)
         return self._storage.handle(seen)
 
     def _outage(self, seen: Arrival) -> Outage | None:
@@ -180,6 +196,8 @@ def _api_of(path: str) -> Api:
 async def _deliver(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
     """Send an answer; one that is cut breaks off after what it has, or at once."""
     content = answer.content()
+    if answer.raw:
+        return await _send_raw(request, answer)
     if not answer.cut:
         return web.Response(status=answer.status, body=content, headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
@@ -190,3 +208,16 @@ async def _deliver(request: web.Request, answer: Answer, headers: dict[str, str]
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+async def _send_raw(request: web.Request, answer: Answer) -> web.StreamResponse:
+    """Send bytes as they are; the connection stays open for a minute, or till its other end has left."""
+    transport = request.transport
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.write(answer.content())
+        for _ in range(60):
+            if transport.is_closing():
+                break
+            await asyncio.sleep(1)
+        transport.close()
+    return web.Response()

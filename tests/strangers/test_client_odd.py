@@ -8,9 +8,9 @@ import pytest
 
 from generor_async import DeadlineExceededError, GenerorAsyncError
 from generor_async.batch.runner import run_batch
-from strangers import GenerorWorld, LumaWorld, StrangerServer
-from strangers.clients import check_charges, generor_of, luma_of, now, ours, virtual
-from strangers.odd import ODD, ODD_JOBS, ODD_RESULTS
+from strangers import LumaWorld, StrangerServer
+from strangers.clients import check_charges, luma_of, now, ours, virtual
+from strangers.odd import ODD
 
 FEW: dict[str, tuple[bool, ...]] = {
     "the first look": (True,),
@@ -60,40 +60,3 @@ async def test_a_batch_pays_for_each_row_once_and_has_all_results(odd: str, tmp_
         outcomes = [outcome async for outcome in run_batch(luma, rows, to=tmp_path)]
         assert [outcome.state for outcome in outcomes] == ["done"] * 8
         check_charges(server, [id_ for outcome in outcomes for id_ in outcome.remote_ids])
-
-
-@pytest.mark.parametrize("odd", ODD_JOBS)
-@virtual
-async def test_a_job_is_known_by_its_id_whatever_else_its_201_says(odd: str, tmp_path: Path) -> None:
-    world = LumaWorld(odd_jobs=odd)
-    rows: list[dict[str, Any]] = [{"prompt": f"chair {number}"} for number in range(3)]
-    submitted: list[str] = []
-    async with StrangerServer(luma=world) as server, luma_of(server) as luma:
-        made = await luma.generations.run(prompt="a chair", on_submitted=lambda job: submitted.append(job.id))
-        assert submitted == [made.id]
-        assert made.state == "completed"
-        assert made.problems == ()
-        outcomes = [outcome async for outcome in run_batch(luma, rows, to=tmp_path)]
-        assert [outcome.state for outcome in outcomes] == ["done"] * 3
-        check_charges(server, [made.id, *(id_ for outcome in outcomes for id_ in outcome.remote_ids)])
-
-
-@pytest.mark.parametrize("odd", ODD_RESULTS)
-@virtual
-async def test_what_was_generated_is_kept_whatever_else_the_answer_says(odd: str, tmp_path: Path) -> None:
-    world = GenerorWorld(odd_results=odd)
-    rows: list[dict[str, Any]] = [{"slug": "joke", "model_id": 37, "prompt": f"heron {number}"} for number in range(3)]
-    async with StrangerServer(generor=world) as server, generor_of(server) as generor:
-        result = await generor.generators.generate("joke", model_id=37, prompt="a heron")
-        assert [creation.text for creation in result.creations] == ["A text about a heron"]
-        (text,) = await generor.download(result, tmp_path / "one")
-        assert text.read_text() == "A text about a heron"
-        batch = run_batch(generor, rows, to=tmp_path / "batch")
-        outcomes = [outcome async for outcome in batch]
-        assert [outcome.state for outcome in outcomes] == ["done"] * 3
-        assert all(outcome.cost == 1 for outcome in outcomes)
-        assert sorted(path.read_text() for outcome in outcomes for path in outcome.files) == [
-            f"A text about heron {number}" for number in range(3)
-        ]
-        ids = [str(creation.creation_id) for creation in result.creations]
-        check_charges(server, [*ids, *(id_ for outcome in outcomes for id_ in outcome.remote_ids)])

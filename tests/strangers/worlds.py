@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from strangers.records import Answer
+
 Kind: TypeAlias = tuple[str, str]
 """A model and a type, such as ``("uni-1", "image")``."""
 
@@ -94,6 +96,9 @@ class World:
     ``round_up``: whole seconds in headers are rounded up (page: after Retry-After a place is free) or down.
     ``store_down``: the store of the limits is down: nothing is refused, and no X-RateLimit-* is sent (page).
     ``hogs``: somebody takes every free place of the window, the moment it comes free.
+    ``odd_paid``: paid requests that were carried out are answered in one of the ways of ``odd_paid.py``.
+    ``refuses``: paid requests are answered by this, and neither carried out nor charged.
+    ``odd_pages``: lists have one of the forms of ``odd_pages.py``.
     """
 
     window_kind: Literal["sliding", "fixed"] = "sliding"
@@ -106,6 +111,9 @@ class World:
     outages: tuple[Outage, ...] = ()
     others: tuple[Others, ...] = ()
     hogs: tuple[Span, ...] = ()
+    odd_paid: str = ""
+    refuses: Answer | None = None
+    odd_pages: str = ""
 
 
 WEIGHTS: Mapping[Kind, int] = {("uni-1-max", "image_edit"): 3}
@@ -139,7 +147,10 @@ class LumaWorld(World):
     ``late_wording``: texts of 402, 413 and 503 as on later pages.
     ``firewall``: answers 403 and HTML to GETs whose User-Agent begins with Python (measured once).
     ``odd``, ``odd_looks``: those looks at each job are answered in one of the ways of ``odd.py``.
-    ``odd_jobs``: every 201 shows its job in one of the ways of ``odd.py``.
+    ``ids``: of jobs; UUIDs are documented.
+    ``echo``: what X-Request-Id of an answer is: the request's own (documented), the one of the request before it,
+    one that nobody sent, or nothing.
+    ``result_name``: of results in the storage; it stands in the URL as it is.
     """
 
     per_minute: int = 30
@@ -163,7 +174,9 @@ class LumaWorld(World):
     firewall: bool = False
     odd: str = ""
     odd_looks: tuple[bool, ...] = ()
-    odd_jobs: str = ""
+    ids: Literal["uuid", "number"] = "uuid"
+    echo: Literal["own", "previous", "foreign", "none"] = "own"
+    result_name: str = "output"
 
 
 TIERS: Mapping[str, tuple[int, int, int]] = {
@@ -188,8 +201,9 @@ class GenerorWorld(World):
     ``durations``: seconds of /generate by the model's type (documented: 5-30, 10-60, several minutes).
     ``cost_factor``: what is charged for each credit of the estimate (documented: they may differ).
     ``charged_at``, ``listed_from``: whether a creation costs, and shows up, at the start or at the end (assumed).
-    ``odd_results``: what was generated is shown in one of the ways of ``odd.py``.
     ``gateway_timeout``: a longer call is answered 504 in HTML, goes on and is charged (assumed); None: never.
+    ``results``: what creations hold, as in ``results.py``; empty: what is documented.
+    ``urls``: whether those of results are whole, or begin with the path (both documented).
     """
 
     window_kind: Literal["sliding", "fixed"] = "fixed"
@@ -202,7 +216,8 @@ class GenerorWorld(World):
     durations: Mapping[str, Duration] = attrs.field(factory=lambda: {"text": 12.0, "image": 24.0, "video": 120.0})
     balance: int = 1250
     cost_factor: float = 1.0
-    odd_results: str = ""
     charged_at: Literal["start", "end"] = "end"
     listed_from: Literal["start", "end"] = "start"
     gateway_timeout: float | None = None
+    results: str = ""
+    urls: Literal["whole", "path"] = "whole"
