@@ -38,7 +38,7 @@ from generor_async.errors import (
 )
 from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
-from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
+from generor_async.rules.lifecycle import CREATION, concern_creation, named_creation, take_up_creation
 from generor_async.rules.media_urls import media_in, text_in
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
@@ -106,15 +106,22 @@ class AsyncGeneror(Client):
         try:
             result = await super().send(self._given_time(operation))
         except GenerorAsyncError as error:
-            ours = operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS
-            if ours and not isinstance(error, InvalidRequestError):
-                concern_creation(error, _id_in(operation.path))
+            if not isinstance(error, InvalidRequestError):
+                self._name_creation(operation, error)
             raise
         if isinstance(result, Estimate):
             self._remember(operation, result)
         elif isinstance(result, Creation | CreationStatus | GenerateResult):
             self._saw(result)
         return result
+
+    def _name_creation(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
+        """Have an error name the creation that was looked at, or that the answer to a generate call tells of."""
+        if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
+            concern_creation(error, _id_in(operation.path))
+        elif operation.endpoint is GENERATORS_GENERATE and (creation_id := named_creation(error)) is not None:
+            self._watch.saw(str(creation_id))
+            concern_creation(error, creation_id)
 
     def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
         """Note which creations exist."""

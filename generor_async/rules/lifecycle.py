@@ -17,6 +17,7 @@ and whoever waits sees what there is. What an answer says that is behind the tim
 news.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from generor_async.errors import (
     InputRejectedError,
     OutcomeUnknownError,
     OutputNotFoundError,
+    ResponseShapeError,
 )
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.values import GenerationLike
@@ -43,6 +45,7 @@ __all__ = [
     "concern_creation",
     "concern_job",
     "failure",
+    "named_creation",
     "named_job",
     "resubmit_delay",
     "take_up_creation",
@@ -93,6 +96,7 @@ CREATION: Final = Lifecycle(
 )
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CREATION_ID: Final = re.compile(r'"creation_id"\s*:\s*"?(\d{1,18})["\s,}]')
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",
@@ -137,9 +141,18 @@ def concern_job(error: GenerorAsyncError, job_id: str) -> None:
 
 def named_job(error: GenerorAsyncError) -> str | None:
     """Return the id of Luma's job in what came of the answer to its submission, where there is one, and whole."""
-    ids = error.ids if isinstance(error, OutcomeUnknownError) else ()
+    ids = error.ids if isinstance(error, OutcomeUnknownError | ResponseShapeError) else ()
     whole = [found for found in ids if _UUID.fullmatch(found)]
     return whole[0] if len(whole) == 1 else None
+
+
+def named_creation(error: GenerorAsyncError) -> int | None:
+    """Return the first creation in what came of the answer to a generate call, where its number is there, and whole."""
+    if not isinstance(error, OutcomeUnknownError | ResponseShapeError):
+        return None
+    text = error.body if isinstance(error.body, str) else json.dumps(error.body, default=str)
+    found = _CREATION_ID.search(text)
+    return int(found[1]) if found else None
 
 
 def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:

@@ -22,6 +22,7 @@
 import copy
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -129,9 +130,13 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def read_json(body: bytes) -> JSON:
-    """Decode strict JSON; ValueError for anything else, however deep it is nested."""
+    """Decode strict JSON, after a byte order mark or without one; ValueError for anything else, however deep it is."""
     try:
         return _decoder.decode(body.decode())
+    except ValueError:
+        if body.startswith(BOM_UTF8):
+            return read_json(body.removeprefix(BOM_UTF8))
+        raise
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

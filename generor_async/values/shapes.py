@@ -265,7 +265,8 @@ class Shape(Generic[M]):
         if not told or any(self._tells(model, each) for each in told):
             return model
         value, path = given_at(model.raw, told[0].wire), f"{path}.{told[0].wire}"
-        raise misfit(value, told[0].called if value != "" else f"{told[0].called} that is not empty", path)
+        which = " that is not empty" if value == "" else " with an item that can be read" if is_array(value) else ""
+        raise misfit(value, told[0].called + which, path)
 
     @staticmethod
     def _tells(model: Model, attribute: Attribute) -> bool:

@@ -56,7 +56,7 @@ class Generor:
             headers = self._limit_headers(windows[0], seen.at)
             answer = self._forbidden(seen) or await self._route(seen)
         is_page = isinstance(answer.body, str)
-        return answer if is_page else attrs.evolve(answer, headers=headers)
+        return answer if is_page else attrs.evolve(answer, headers={**headers, **answer.headers})
 
     def settle(self, now: float) -> None:
         """Let the other users do what was due by now."""

@@ -144,7 +144,6 @@ GENEROR_PAID: dict[str, Odd] = {
     "meta: []": _at(("meta",), []),
     "creation_id: a string": lambda shown: _creations(shown, lambda one: {**one, "creation_id": str(_id(one))}),
     "creation_id: 1.0": lambda shown: _creations(shown, lambda one: {**one, "creation_id": float(str(_id(one)))}),
-    "id for creation_id": lambda shown: _creations(shown, lambda one: {"id": _id(one), "text": one["text"]}),
     "only ids": lambda shown: _creations(shown, lambda one: {"creation_id": _id(one)}),
     "bare ids": lambda shown: _creations(shown, _id),
     "an object of creations": lambda shown: _changed(

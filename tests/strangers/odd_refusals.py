@@ -7,7 +7,7 @@ import attrs
 
 from strangers.records import Answer, Json
 
-__all__ = ["GENEROR_REFUSALS", "LUMA_REFUSALS", "SHAPES", "Refusing"]
+__all__ = ["BUSY", "GENEROR_REFUSALS", "LUMA_REFUSALS", "SHAPES", "Refusing", "envelope"]
 
 Shape: TypeAlias = Callable[[int, str], Answer]
 
@@ -83,3 +83,12 @@ def envelope(code: str, refusing: Refusing) -> Answer:
     """Return a refusal in Generor's envelope (documented)."""
     shown: Json = {"code": code, "message": refusing.text, "status": refusing.status}
     return Answer(status=refusing.status, body={"success": False, "error": shown})
+
+
+BUSY: dict[str, Refusing] = {
+    "502": Refusing(502, "Upstream service unavailable"),
+    "502 with a field": Refusing(502, "image_ref[0]: fetch proxy unavailable"),
+    "503": Refusing(503, "Image URL ingestion unavailable"),
+    "503 media": Refusing(503, "Media URL ingestion unavailable"),
+}
+"""Luma's own words for what passes: the request was not carried out."""
