@@ -81,9 +81,13 @@ class Page(Generic[T]):
         """Fetch the page after this one; None where there is none.
 
         Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
-        repeat a cursor, or have nothing but what was there before, or without a cursor.
+        repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
+        of which a page was empty, and which has shown less than it counts.
         """
         if not self.has_next:
+            if self._walk.ends_short(self._number, self._data.meta):
+                problem = f"it counts {self._data.meta.total} items, and has pages on which there were none"
+                raise endless(self._operation.endpoint, self._data, problem)
             return None
         if self._fruitless >= MOST_FRUITLESS:
             problem = f"it announces more, and {MOST_FRUITLESS} pages in a row had nothing new"

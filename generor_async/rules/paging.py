@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 
 from generor_async.errors import ResponseShapeError
-from generor_async.rules.envelope import PageData
+from generor_async.rules.envelope import Meta, PageData
 from generor_async.rules.wire import Endpoint
 
 __all__ = ["MOST_FRUITLESS", "Walk", "endless"]
@@ -31,6 +31,8 @@ class Walk:
     """The ids on the last few pages."""
     _first: dict[object, int] = field(factory=dict[object, int], init=False)
     """Where each page, by what is on it, and each cursor was met first."""
+    _new: dict[int, int] = field(factory=dict[int, int], init=False)
+    """How many items of each page were new."""
 
     def unseen(self, number: int, items: list[T]) -> list[T]:
         """Return the items of a page that the last pages, and this one before them, haven't shown."""
@@ -45,9 +47,20 @@ class Walk:
                 if seen:
                     continue
             unseen.append(item)
+        self._new[number] = len(unseen)
         self._recent[number] = here
         self._recent.pop(number - REMEMBERED - 1, None)
         return unseen
+
+    def ends_short(self, number: int, meta: Meta) -> bool:
+        """Tell whether a walk whose last page this is lacks items: a page had nothing, and the count says otherwise.
+
+        Without such a page it is the list that has become shorter meanwhile.
+        """
+        if meta.total is None or meta.page is None or meta.per_page is None or all(self._new.values()):
+            return False
+        before = max(0, meta.page - 1 - number) * meta.per_page
+        return sum(self._new.values()) < meta.total - before
 
     def repeats(self, number: int, items: list[Any], cursor: str | None) -> bool:
         """Tell whether the walk goes in circles: a page just like an earlier one, or a cursor that came before."""

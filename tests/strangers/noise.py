@@ -19,19 +19,33 @@ HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 Noise: TypeAlias = Literal["", "one too many", "the same again", "a refusal", "408 when idle", "half of one", "early"]
 
 
-def _response(status: str, body: object, headers: str = "") -> bytes:
+def _response(status: str, body: object, request_id: str = "", *, ends: bool = False) -> bytes:
     content = json.dumps(body).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
-    return head.encode() + content
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    lines += [f"X-Request-Id: {request_id}"] * bool(request_id) + ["Connection: close"] * ends
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+CREATION = {"generator": "joke", "creations": [{"creation_id": 666, "text": "EVIL"}], "credit_cost": 1}
+JOB = {"id": EVIL, "state": "completed", "type": "image", "output": list[str]()}
 
 
 def evil(seen: Arrival | None) -> bytes:
-    """Return a good answer about something else: a job of Luma's, a creation of Generor's, or both in one."""
-    data = {"generator": "joke", "creations": [{"creation_id": 666, "text": "EVIL"}], "credit_cost": 1}
+    """Return a good answer to somebody else: about a job of Luma's, a creation of Generor's, or both in one.
+
+    Luma's names a request by its id, as all its answers do (documented).
+    """
     if seen is not None and seen.api == "generor":
-        return _response("201 Created", {"success": True, "data": data})
-    job = {"id": EVIL, "state": "completed", "type": "image", "output": []}
-    return _response("201 Created", job | ({} if seen else {"success": True, "data": data}))
+        return _response("201 Created", {"success": True, "data": CREATION})
+    return _response("201 Created", JOB | ({} if seen else {"success": True, "data": CREATION}), EVIL)
+
+
+def _again(seen: Arrival, content: bytes) -> bytes:
+    return _response("201 Created", json.loads(content), seen.request_id)
+
+
+def _no(status: str, seen: Arrival, *, ends: bool = False) -> bytes:
+    return _response(status, {"detail": "EVIL"}, EVIL if seen.api == "luma" else "", ends=ends)
 
 
 @attrs.frozen
@@ -43,18 +57,11 @@ class Extra:
     ends: bool = False
 
 
-def _again(seen: Arrival, content: bytes) -> bytes:
-    head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-    return f"{head}X-Request-Id: {seen.request_id}\r\n\r\n".encode() + content
-
-
 EXTRAS: dict[str, Extra] = {
     "one too many": Extra(lambda seen, _: evil(seen)),
     "the same again": Extra(_again),
-    "a refusal": Extra(lambda *_: _response("400 Bad Request", {"detail": "EVIL"})),
-    "408 when idle": Extra(
-        lambda *_: _response("408 Request Timeout", {"detail": "EVIL"}, "Connection: close\r\n"), delay=5.0, ends=True
-    ),
+    "a refusal": Extra(lambda seen, _: _no("400 Bad Request", seen)),
+    "408 when idle": Extra(lambda seen, _: _no("408 Request Timeout", seen, ends=True), delay=5.0, ends=True),
     "half of one": Extra(lambda seen, _: evil(seen)[:60]),
 }
 

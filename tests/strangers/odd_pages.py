@@ -62,6 +62,11 @@ def _overlap(give: GivePage, number: int) -> Json:
     return _meta(give(1 if number == 2 else max(1, number - 1)), page=number)
 
 
+def _one_page(give: GivePage) -> Json:
+    meta = as_object(give(1)["meta"]) or {}
+    return {**meta, "per_page": 100, "total_pages": 1, "has_next": False}
+
+
 PAGES: dict[str, OddPage] = {
     "an envelope in data": _items(lambda items: {"creations": items}),
     "items in data": _items(lambda items: {"items": items}),
@@ -86,6 +91,7 @@ PAGES: dict[str, OddPage] = {
     "a null among items": _items(lambda items: [None, *items]),
     "a word among items": _items(lambda items: [*items, "x"]),
     "a list among items": _items(lambda items: [*items[:1], [], *items[1:]]),
+    "a total that is too high": lambda give, number: _meta(give(number), total=99),
     "an empty page between": _gap,
     "a page twice": _overlap,
 }
@@ -100,6 +106,10 @@ ENDLESS: dict[str, OddPage] = {
     "null for ever": lambda give, number: _meta({**give(1), "data": None}, page=number, has_next=True),
     "null, of many": lambda give, number: {**give(number), "data": None},
     "empty, of many": lambda give, number: {**give(number), "data": []},
+    "null, of one page": lambda give, _: {**give(1), "data": None, "meta": _one_page(give)},
+    "null in between": lambda give, number: {**give(number), "data": None} if number == 2 else give(number),
+    "null at the end": lambda give, number: {**give(number), "data": None} if number == 3 else give(number),
+    "words in between": lambda give, number: {**give(number), "data": ["x"]} if number == 2 else give(number),
     "a word for the list": lambda give, number: {**give(number), "data": "none"},
     "nothing but words": lambda give, number: {**give(number), "data": ["x", "y"]},
 }
