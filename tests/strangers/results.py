@@ -10,7 +10,7 @@ from strangers.storage import MP4, make_png
 __all__ = ["RESULTS", "File", "Form"]
 
 OGG = b"OggS" + bytes(24)
-WEBM = b"\x1a\x45\xdf\xa3" + bytes(24)
+WEBM = b"\x1a\x45\xdf\xa3\x8b\x42\x86\x81\x01\x42\x82\x84webm"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 

@@ -1,7 +1,6 @@
 """Odd answers to paid requests, in a grid: paid once, and each charge's id is in the result or in the error."""
 
-import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +163,15 @@ def check_batch(server: StrangerServer, outcomes: dict[str, RowOutcome]) -> None
         assert outcome.state == "unknown" or all(path.stat().st_size for path in outcome.files)
 
 
-@pytest.mark.parametrize("odd", [*LUMA_PAID, *NAMELESS])
+ALIKE = ("a number", "true", "[]", "{}", "a list of null", "an object")
+"""Values of fields that a batch of eight isn't made for, too."""
+
+
+def kinds(odd: Iterable[str]) -> list[str]:
+    return [name for name in odd if name.rpartition(": ")[2] not in ALIKE]
+
+
+@pytest.mark.parametrize("odd", [*kinds(LUMA_PAID), *NAMELESS])
 @virtual
 async def test_a_batch_of_pictures_pays_for_each_row_once(odd: str, tmp_path: Path) -> None:
     async with luma_server(odd) as server, luma_of(server) as luma:
@@ -175,7 +182,7 @@ async def test_a_batch_of_pictures_pays_for_each_row_once(odd: str, tmp_path: Pa
             check_charges(server, [id_ for outcome in outcomes.values() for id_ in outcome.remote_ids])
 
 
-@pytest.mark.parametrize("odd", [*GENEROR_PAID, *NAMELESS])
+@pytest.mark.parametrize("odd", [*kinds(GENEROR_PAID), *NAMELESS])
 @virtual
 async def test_a_batch_of_texts_pays_for_each_row_once(odd: str, tmp_path: Path) -> None:
     async with generor_server(odd) as server, generor_of(server) as generor:
