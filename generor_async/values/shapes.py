@@ -256,7 +256,7 @@ class Shape(Generic[M]):
         }
         problems += found
         secrets = {each.wire: values[each.name] for each in self.attributes if isinstance(values[each.name], Secret)}
-        raw = {**given, **secrets} if secrets else source
+        raw = source if is_object(source) and not secrets else {**given, **secrets}
         return self.cls(**values, raw=raw, problems=tuple(problem.path for problem in found))
 
     def identified(self, model: M, path: str) -> M:

@@ -240,7 +240,7 @@ class Generor:
 
     def media(self, seen: Arrival) -> Answer:
         """Give a file; a private one to the key's owner alone (assumed, as for creations)."""
-        files = RESULTS[self.world.results].files if self.world.results else {}
+        files = RESULTS[self.world.results].files if self.world.results else dict[str, File]()
         is_video = seen.path.endswith(".mp4")
         plain = File("video/mp4" if is_video else "image/png", MP4 if is_video else make_png(seen.path))
         file = files.get(seen.path) if files else plain

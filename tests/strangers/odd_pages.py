@@ -90,7 +90,7 @@ PAGES: dict[str, OddPage] = {
     "ids alone": _items(_bare),
     "a null among items": _items(lambda items: [None, *items]),
     "a word among items": _items(lambda items: [*items, "x"]),
-    "a list among items": _items(lambda items: [*items[:1], [], *items[1:]]),
+    "a list among items": _items(lambda items: [*items[:1], list[object](), *items[1:]]),
     "a total that is too high": lambda give, number: _meta(give(number), total=99),
     "an empty page between": _gap,
     "a page twice": _overlap,

@@ -6,7 +6,7 @@ Each is made from what would have been answered. ``PAID`` are of both APIs, the 
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from strangers.records import Answer, Json, as_list, as_object
 
@@ -60,10 +60,11 @@ def _each(paths: Iterable[Path]) -> Iterator[tuple[str, Odd]]:
 
 def _strings(value: object) -> object:
     """Return a value with its numbers in strings."""
-    if isinstance(value, dict):
-        return {name: _strings(one) for name, one in (as_object(value) or {}).items()}
+    fields = as_object(value)
+    if fields is not None:
+        return {name: _strings(one) for name, one in fields.items()}
     if isinstance(value, list):
-        return [_strings(one) for one in as_list(value)]
+        return [_strings(one) for one in as_list(cast("object", value))]
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -120,7 +121,9 @@ LUMA_PAID: dict[str, Odd] = {
     **dict(_each((field,) for field in LUMA_FIELDS)),
     "state: of tomorrow": _at(("state",), "waiting_for_capacity"),
     "only the id": lambda shown: Answer(status=201, body={"id": shown["id"]}),
+    "created_at: a timestamp": _at(("created_at",), 1_775_649_600),
     "in an envelope": lambda shown: Answer(status=201, body={"data": shown}),
+    "under its name": lambda shown: Answer(status=201, body={"generation": shown}),
     "named otherwise": lambda shown: Answer(status=201, body={"generation_id": shown["id"], "state": "queued"}),
 }
 
@@ -142,6 +145,11 @@ GENEROR_PAID: dict[str, Odd] = {
     **dict(_each((*FIRST, field) for field in ("text", "illustration_desc", "generator_data"))),
     **dict(_each([("success",)])),
     "meta: []": _at(("meta",), []),
+    "data.credit_cost: endless": _at(("data", "credit_cost"), 10**400),
+    "the creations alone": lambda shown: Answer(
+        status=201, body={"success": True, "data": {"creations": _found(shown)}}
+    ),
+    "wrapped once more": lambda shown: _changed(shown, ("data",), {"result": shown["data"]}),
     "creation_id: a string": lambda shown: _creations(shown, lambda one: {**one, "creation_id": str(_id(one))}),
     "creation_id: 1.0": lambda shown: _creations(shown, lambda one: {**one, "creation_id": float(str(_id(one)))}),
     "only ids": lambda shown: _creations(shown, lambda one: {"creation_id": _id(one)}),
@@ -150,6 +158,7 @@ GENEROR_PAID: dict[str, Odd] = {
         shown, ("data", "creations"), {str(number): one for number, one in enumerate(_found(shown))}
     ),
     "one creation for the list": lambda shown: _changed(shown, ("data", "creations"), _found(shown)[0]),
+    "others among the creations": lambda shown: _changed(shown, ("data", "creations"), [None, *_found(shown), 7]),
     "a null among creations": lambda shown: _changed(shown, ("data", "creations"), [*_found(shown), None]),
     "a word among creations": lambda shown: _changed(shown, ("data", "creations"), ["x", *_found(shown)]),
     "without envelope": lambda shown: Answer(status=201, body=as_object(shown["data"]) or {}),

@@ -18,10 +18,9 @@ def _page(status: int, text: str) -> Answer:
     return Answer(status=status, body=f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>")
 
 
-def _json(make: Callable[[str], object]) -> Shape:
+def _json(make: Callable[[str], Json | list[Json]]) -> Shape:
     def shape(status: int, text: str) -> Answer:
-        body = make(text)
-        return Answer(status=status, body=body if isinstance(body, dict | list) else {"detail": body})
+        return Answer(status=status, body=make(text))
 
     return shape
 

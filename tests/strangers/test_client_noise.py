@@ -1,4 +1,4 @@
-"""Connections that carry answers nobody asked for: none is taken for the answer to a request, and none costs a result."""
+"""Connections that carry answers nobody asked for: none is taken for the answer to a request."""
 
 import asyncio
 from pathlib import Path
@@ -16,8 +16,8 @@ WAITS = (0.0, 0.01, 0.02, 0.03, 1.0, 5.0, 6.0)
 """Seconds between two calls: before, at, and after the moment when the answer too many comes."""
 
 
-def noisy(noise: Any, **switches: Any) -> StrangerServer:
-    return StrangerServer(luma=LumaWorld(**{"slots": 1_000, **switches}), noise=noise)
+def noisy(noise: Any) -> StrangerServer:
+    return StrangerServer(luma=LumaWorld(slots=1_000), noise=noise)
 
 
 def check_none_is_evil(server: StrangerServer, told: list[Any], ids: list[str]) -> None:

@@ -11,12 +11,13 @@ from strangers.odd_pages import ENDLESS, ENDLESS_FILES, FILES, PAGES
 from strangers.test_client_paid import JOKE
 
 PNG = b"\x89PNG\r\n\x1a\n"
+PLENTY = (10_000, 10_000, 10_000)
 MOST = 12
 """Requests that a walk which leads nowhere may take."""
 
 
 def generor_server(odd: str) -> StrangerServer:
-    return StrangerServer(generor=GenerorWorld(odd_pages=odd, limits=(10_000,) * 3), **TRAVEL)
+    return StrangerServer(generor=GenerorWorld(odd_pages=odd, limits=PLENTY), **TRAVEL)
 
 
 async def made_by(generor: Any) -> list[int]:
@@ -28,6 +29,16 @@ async def made_by(generor: Any) -> list[int]:
     return made[::-1]
 
 
+async def walk(pages: Any, way: str) -> list[Any]:
+    """Return all items, walked in one of the three ways."""
+    if way == "items":
+        return [one async for one in pages]
+    if way == "pages":
+        return [one async for page in pages.by_page() for one in page.items]
+    found: list[Any] = await pages.collect()
+    return found
+
+
 @pytest.mark.parametrize("odd", PAGES)
 @pytest.mark.parametrize("way", ["items", "pages", "collect"])
 @virtual
@@ -35,12 +46,7 @@ async def test_a_walk_over_odd_pages_has_all_items(way: str, odd: str) -> None:
     async with generor_server(odd) as server, generor_of(server) as generor:
         made = await made_by(generor)
         for pages in (generor.creations.list(per_page=10), generor.creations.list_public(per_page=10)):
-            if way == "items":
-                found = [one async for one in pages]
-            elif way == "pages":
-                found = [one async for page in pages.by_page() for one in page.items]
-            else:
-                found = await pages.collect()
+            found = await walk(pages, way)
             known = (one.creation_id for one in found if one.creation_id is not None)
             assert list(dict.fromkeys(known)) == made
         assert len(ours(server, "generor", "GET")) <= 2 * 5
@@ -51,16 +57,9 @@ async def test_a_walk_over_odd_pages_has_all_items(way: str, odd: str) -> None:
 @virtual
 async def test_a_walk_that_does_not_get_to_an_end_is_an_error(way: str, odd: str) -> None:
     async with generor_server(odd) as server, generor_of(server) as generor:
-        made, seen = await made_by(generor), list[Any]()
-        pages = generor.creations.list(per_page=10)
+        await made_by(generor)
         with pytest.raises(ResponseShapeError):
-            if way == "items":
-                seen += [one async for one in pages]
-            elif way == "pages":
-                seen += [page async for page in pages.by_page()]
-            else:
-                seen += await pages.collect()
-        assert made
+            await walk(generor.creations.list(per_page=10), way)
         assert len(ours(server, "generor", "GET")) <= MOST
 
 
@@ -79,7 +78,7 @@ async def test_a_page_behind_the_end_is_empty_and_one_in_the_middle_has_what_fol
 async def test_money_that_was_spent_is_listed_to_the_end(odd: str) -> None:
     async with generor_server("") as server, generor_of(server) as generor:
         await made_by(generor)
-        server.generor.world = GenerorWorld(odd_pages=odd if "ids" not in odd else "", limits=(10_000,) * 3)
+        server.generor.world = GenerorWorld(odd_pages=odd if "ids" not in odd else "", limits=PLENTY)
         spent = await generor.credits.list_transactions(per_page=1).collect()
         known = {one.description: one.amount for one in spent if one.description is not None}
         assert list(known.values()) == [-9] * 3

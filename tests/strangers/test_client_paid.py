@@ -9,6 +9,7 @@ import pytest
 from generor_async import GenerorAsyncError, OutcomeUnknownError, ResponseShapeError, RowOutcome, run_batch
 from generor_async.api.generor.models import GenerateResult
 from generor_async.api.luma.models import Generation
+from generor_async.values import maybe
 from strangers import GenerorWorld, LumaWorld, StrangerServer
 from strangers.clients import TRAVEL, check_charges, generor_of, luma_of, virtual
 from strangers.odd_paid import GENEROR_PAID, LUMA_PAID, NAMELESS
@@ -27,6 +28,8 @@ OTHER_SHAPES = {
     "data is the list",
 }
 """Answers with an id that stands where nobody looks for it: an error that says it will do."""
+OTHER_TEXTS = {"only ids", "a word among creations"}
+"""Answers with no texts, or more of them than were made."""
 UNNAMED = {"named otherwise", "bare ids"}
 """Answers that don't say which of their words is the id: an error that holds all of the answer will do."""
 
@@ -47,6 +50,11 @@ async def attempt(call: Awaitable[Any]) -> Any:
         return error
 
 
+def known_ids(result: GenerateResult) -> list[Any]:
+    """Return the creations' numbers; a word among them is the text of one that has none."""
+    return [one.creation_id for one in result.creations if maybe(one.creation_id) is not None]
+
+
 def check_told(server: StrangerServer, told: Any, odd: str) -> None:
     """Hold one answer against the one charge: the result has its id, or the error says it."""
     (charge,) = server.charges
@@ -56,7 +64,7 @@ def check_told(server: StrangerServer, told: Any, odd: str) -> None:
         assert odd in OTHER_SHAPES
         assert charge.item in str(told)
     elif isinstance(told, GenerateResult):
-        assert str(told.creations[0].creation_id) == charge.item
+        assert str(known_ids(told)[0]) == charge.item
     else:
         assert told.id == charge.item
 
@@ -70,25 +78,41 @@ async def test_a_job_that_was_paid_for_is_known_whatever_else_its_answer_says(ca
         check_told(server, told, odd)
         if odd in UNNAMED:
             return
-        job_id = told.job_id if isinstance(told, GenerorAsyncError) else told.id
+        job_id: Any = told.job_id if isinstance(told, GenerorAsyncError) else told.id
         assert job_id == server.charges[0].item
         done = await luma.generations.job(job_id)
         assert isinstance(done, Generation)
         assert (done.id, done.state, len(done.output)) == (server.charges[0].item, "completed", 1)
 
 
+@pytest.mark.parametrize("odd", [one for one in LUMA_PAID if one not in OTHER_SHAPES | UNNAMED])
+@virtual
+async def test_a_run_tells_of_its_job_once_and_ends_as_documented(odd: str) -> None:
+    submitted = list[str]()
+    async with luma_server(odd) as server, luma_of(server) as luma:
+        done = await luma.generations.run(prompt="a chair", on_submitted=lambda job: submitted.append(job.id))
+        assert submitted == [done.id]
+        assert done.problems == ()
+
+
 @pytest.mark.parametrize("odd", GENEROR_PAID)
 @pytest.mark.parametrize("model", [37, 10003])
 @virtual
-async def test_a_creation_that_was_paid_for_is_known_whatever_else_its_answer_says(model: int, odd: str) -> None:
+async def test_a_creation_that_was_paid_for_is_known_whatever_else_its_answer_says(
+    model: int, odd: str, tmp_path: Path
+) -> None:
     async with generor_server(odd) as server, generor_of(server) as generor:
-        told = await attempt(generor.generators.generate(**{**JOKE, "model_id": model, "count": 2}))
+        asked: dict[str, Any] = {**JOKE, "model_id": model, "count": 2}
+        told = await attempt(generor.generators.generate(**asked))
         check_told(server, told, odd)
         if odd in UNNAMED:
             return
         if isinstance(told, GenerateResult) and odd != "one creation for the list":
-            assert [one.creation_id for one in told.creations] == [6144, 6145]
-        creation_id = told.creation_id if isinstance(told, GenerorAsyncError) else told.creations[0].creation_id
+            assert known_ids(told) == [6144, 6145]
+        if isinstance(told, GenerateResult) and model == 37 and "text" not in odd and odd not in OTHER_TEXTS:
+            made = [path.read_text() for path in await generor.download(told, tmp_path)]
+            assert made == ["A text about a heron"] * len(told.creations)
+        creation_id: Any = told.creation_id if isinstance(told, GenerorAsyncError) else known_ids(told)[0]
         assert str(creation_id) == server.charges[0].item
         assert (await generor.creations.get(creation_id)).creation_id == creation_id
 
@@ -113,8 +137,7 @@ async def test_a_generate_whose_answer_names_nothing_is_an_error_and_not_sent_ag
         with pytest.raises((OutcomeUnknownError, ResponseShapeError)) as caught:
             await generor.generators.generate(**JOKE)
         assert caught.value.outcome in {"unknown", "done"}
-        assert caught.value.request_id == server.charges[0].request_id
-        assert len(server.charges) == 1
+        assert [charge.request_id for charge in server.charges] == [caught.value.request_id]
 
 
 @virtual
@@ -125,7 +148,7 @@ async def test_numbers_in_strings_are_numbers_and_a_price_that_is_none_is_none()
         assert result.time_taken_seconds == 12
     async with generor_server("data.credit_cost: a word") as server, generor_of(server) as generor:
         result = await generor.generators.generate(**JOKE)
-        assert result.credit_cost is None
+        assert maybe(result.credit_cost) is None
         assert result.problems == ("$.data.credit_cost",)
 
 
@@ -192,5 +215,9 @@ async def test_a_batch_of_texts_pays_for_each_row_once(odd: str, tmp_path: Path)
         if odd in GENEROR_PAID and odd not in UNNAMED | OTHER_SHAPES:
             assert {outcome.state for outcome in outcomes.values()} == {"done"}
             check_charges(server, [id_ for outcome in outcomes.values() for id_ in outcome.remote_ids])
+            assert [outcome.cost for outcome in outcomes.values()] == [1] * 8
+            texts = [path.read_text() for outcome in outcomes.values() for path in outcome.files]
+            whole = [f"A text about heron {number}" for number in range(8)]
+            assert sorted(texts) == whole or "text" in odd or odd in OTHER_TEXTS
         status = await batch.status()
         assert status.spent + status.doubtful >= 8

@@ -32,6 +32,10 @@ def check_files(results: str, paths: Iterable[Path]) -> None:
         assert (path.suffix == ".txt") == (path.read_bytes().decode("utf-8", "ignore") in form.texts)
 
 
+def check_empty(folder: Path) -> None:
+    assert not list(folder.iterdir())
+
+
 async def result_by(way: str, generor: AsyncGeneror, made: Any) -> Any:
     """Return a result as one comes by it: from the call itself, by its number, or in a list."""
     if way == "generate":
@@ -66,7 +70,7 @@ async def test_nothing_to_download_is_an_error_that_names_the_creation(way: str,
             await generor.download(found, tmp_path)
         assert caught.value.creation_id == made.creations[0].creation_id
         assert str(caught.value.creation_id) in str(caught.value)
-        assert not list(tmp_path.iterdir())
+        check_empty(tmp_path)
 
 
 @pytest.mark.parametrize("results", RESULTS)
