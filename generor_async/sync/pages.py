@@ -55,7 +55,8 @@ class Page(Twin[AsyncPage[T]], Generic[T]):
         """Fetch the page after this one; None where there is none.
 
         Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
-        repeat a cursor, or have nothing but what was there before, or without a cursor.
+        repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
+        of which a page was empty, and which has shown less than it counts.
         """
         return None if (found := self._bridge.run(self._half.next_page())) is None else Page(self._bridge, found)
 
