@@ -74,7 +74,7 @@ class Holds:
             for scope, until, why in dumped
         ]
         news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]
-        by_scope = {hold.scope: hold for hold in holds}
+        by_scope: dict[HoldScope, Hold] = {hold.scope: hold for hold in holds}
         if by_scope != self.by_scope:
             self.by_scope.clear()
             self.by_scope.update(by_scope)

@@ -123,7 +123,7 @@ def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_pat
     run(main())
 
 
-GOOD = {"creation_id": 1, "generator": "joke", "prompt": "x", "created_at": "2026-02-20 12:00:00"}
+GOOD: dict[str, Any] = {"creation_id": 1, "generator": "joke", "prompt": "x", "created_at": "2026-02-20 12:00:00"}
 
 
 @pytest.mark.parametrize(

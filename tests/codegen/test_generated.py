@@ -37,7 +37,8 @@ def test_a_class_may_hold_itself() -> None:
     names = run(api(schemas={"Thing": obj("id", properties=properties)}), "models")
     whole = names["decode_thing"]({"id": "a", "parts": [{"id": "b"}, {"id": "c"}]})
     assert [part.id for part in whole.parts] == ["b", "c"]
-    odd: Any = {"id": "a", "parts": [{"id": "b"}, {"id": "c", "parts": [{}]}]}
+    nameless: dict[str, Any] = {}
+    odd = {"id": "a", "parts": [{"id": "b"}, {"id": "c", "parts": [nameless]}]}
     with pytest.raises(Odd):
         names["decode_thing"](odd)
     problems: list[Problem] = []

@@ -15,14 +15,14 @@ from generor_async.api.luma import operations as luma_operations
 from generor_async.errors import APIError, ResponseShapeError
 from generor_async.rules import answer, outcome
 from generor_async.rules.wire import Reply
-from generor_async.values import Headers, Model
+from generor_async.values import Headers, Model, is_array, is_object
 
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
 EXAMPLES = [
     example
     for corpus in (GENEROR, LUMA)
     for example in corpus.examples
-    if example.kind == "response" and example.operation is not None and isinstance(example.json, dict)
+    if example.kind == "response" and example.operation is not None
 ]
 PAID = frozenset({"generor.generators.generate", "luma.generations.create"})
 TIMES = 1_500
@@ -36,10 +36,10 @@ ODD: tuple[Any, ...] = (
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Return every place in a JSON value: the object or array, and the key or index in it."""
     found: list[tuple[Any, Any]] = []
-    pending = [value]
+    pending: list[Any] = [value]
     while pending:
         around = pending.pop()
-        keys: Any = around if isinstance(around, dict) else range(len(around)) if isinstance(around, list) else ()
+        keys: list[Any] = list(around) if is_object(around) else [*range(len(around))] if is_array(around) else []
         found += [(around, key) for key in keys]
         pending += [around[key] for key in keys]
     return found
@@ -52,7 +52,7 @@ def changed(body: Any, dice: Random) -> Any:
         around, key = dice.choice(places(body) or [({}, "x")])
         value = around[key] if around else None
         change = dice.randrange(6)
-        if change == 0 and isinstance(around, dict):
+        if change == 0 and is_object(around):
             around.pop(key, None)
         elif change == 1:
             around[key] = str(value)
@@ -60,23 +60,23 @@ def changed(body: Any, dice: Random) -> Any:
             around[key] = [value]
         elif change == 3:
             around[key] = {"value": value}
-        elif change == 4 and isinstance(value, list):
+        elif change == 4 and is_array(value):
             around[key] = {str(index): item for index, item in enumerate(value)}
         else:
             around[key] = copy.deepcopy(dice.choice(ODD))
     return body
 
 
-def ids_of(name: str, body: Any) -> set[str]:
+def ids_of(name: str, body: dict[str, Any]) -> set[str]:
     """Return the ids of what was paid for that stand where the documents have them."""
     if name == "luma.generations.create":
         found = [body.get("id")]
     else:
         data = body.get("data")
-        made = data.get("creations") if isinstance(data, dict) else None
-        if isinstance(made, dict) and all(key.isdecimal() for key in made):
+        made = data.get("creations") if is_object(data) else None
+        if is_object(made) and all(key.isdecimal() for key in made):
             made = list(made.values())
-        found = [one.get("creation_id") for one in made if isinstance(one, dict)] if isinstance(made, list) else []
+        found = [one.get("creation_id") for one in made if is_object(one)] if is_array(made) else []
     return {str(each) for each in found if type(each) in {int, str} and str(each).strip()}
 
 

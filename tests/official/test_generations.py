@@ -55,7 +55,7 @@ CASES: Mapping[str, Case] = {
     "image_edit, 8 references": Case(
         {"prompt": "At night", "type": "image_edit", "source": PICTURE, "image_ref": [PICTURE_DATA] * 8}, 0.0674
     ),
-    "video": Case({"prompt": "A heron", "model": "ray-3.2", "type": "video"}, 0.75),
+    "video": Case({"prompt": "A heron", "model": "ray-3.2", "type": "video"}, 0.30),
     "video, HDR": Case(
         {
             "prompt": "A heron",
@@ -64,7 +64,7 @@ CASES: Mapping[str, Case] = {
             "aspect_ratio": "21:9",
             "video": {"duration": "10s", "resolution": "1080p", "hdr": True, "exr_export": True},
         },
-        6.0,
+        10.80,
     ),
     "video, loop": Case(
         {
@@ -73,7 +73,7 @@ CASES: Mapping[str, Case] = {
             "type": "video",
             "video": {"duration": "5s", "resolution": "540p", "loop": True},
         },
-        0.5,
+        0.15,
     ),
     "video, first and last frame": Case(
         {
@@ -82,7 +82,7 @@ CASES: Mapping[str, Case] = {
             "type": "video",
             "video": {"start_frame": PICTURE, "end_frame": PICTURE_DATA, "resolution": "360p"},
         },
-        0.25,
+        0.06,
     ),
     "video, keyframes": Case(
         {
@@ -95,7 +95,7 @@ CASES: Mapping[str, Case] = {
                 "keyframe_indexes": [0, 120, 240],
             },
         },
-        1.5,
+        0.90,
     ),
     "video_edit, every control": Case(
         {
@@ -120,7 +120,7 @@ CASES: Mapping[str, Case] = {
                 },
             },
         },
-        1.5,
+        2.16,
     ),
     "video_edit, first frame": Case(
         {
@@ -130,7 +130,7 @@ CASES: Mapping[str, Case] = {
             "source": CLIP,
             "video": {"start_frame": PICTURE, "edit": {"auto_controls": True}},
         },
-        0.75,
+        1.08,
     ),
     "video_reframe, position": Case(
         {
@@ -144,7 +144,7 @@ CASES: Mapping[str, Case] = {
                 "source_position": {"x_norm": -0.5, "y_norm": 0.1, "w_norm": 2.0, "h_norm": 0.8},
             },
         },
-        0.25,
+        0.15,
     ),
 }
 SOURCES: Mapping[str, Callable[[Official], ImageRefParam]] = {

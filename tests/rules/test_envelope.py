@@ -66,31 +66,31 @@ def test_what_is_elsewhere_is_found(opener: Any, body: Any, result: Any) -> None
     assert read(opener(THING), body) == (result, [])
 
 
-@pytest.mark.parametrize(
-    ("opener", "body", "path"),
-    [
-        (envelope.plain, {"id": None}, "$.id"),
-        (envelope.plain, [], "$.id"),
-        (envelope.plain, "x", "$"),
-        (envelope.plain, None, "$"),
-        (envelope.enveloped, {"data": {"size": 1}}, "$.data.id"),
-        (envelope.enveloped, {"data": None}, "$.data"),
-        (envelope.enveloped, {"error": {"code": "a"}}, "$.id"),
-        (envelope.enveloped_map, {"data": 7}, "$.data"),
-        (envelope.enveloped_map, {"schema": "2031", "result": [{"data": {}}]}, "$"),
-        (envelope.page_of, {"data": {}, "x": 1}, None),
-        (envelope.page_of, {"data": {"things": []}}, None),
-        (envelope.page_of, {"schema": "2031", "result": [{"data": [], "has_more": False}]}, "$"),
-        (envelope.page_of, {"errors": []}, "$"),
-        (envelope.page_of, {"data": {"messages": ["none"]}}, "$.data"),
-        (envelope.page_of, {"data": 7}, "$.data"),
-        (envelope.page_of, {"data": {"what": "ever"}}, "$.data"),
-        (envelope.page_of, {"data": {"a": [{"id": "a"}], "b": [{"id": "b"}]}}, "$.data"),
-        (envelope.cursor_page_of, {}, None),
-        (envelope.cursor_page_of, {"object": "list"}, "$"),
-        (envelope.cursor_page_of, "x", "$"),
-    ],
-)
+ELSEWHERE: list[tuple[Any, Any, str | None]] = [
+    (envelope.plain, {"id": None}, "$.id"),
+    (envelope.plain, [], "$.id"),
+    (envelope.plain, "x", "$"),
+    (envelope.plain, None, "$"),
+    (envelope.enveloped, {"data": {"size": 1}}, "$.data.id"),
+    (envelope.enveloped, {"data": None}, "$.data"),
+    (envelope.enveloped, {"error": {"code": "a"}}, "$.id"),
+    (envelope.enveloped_map, {"data": 7}, "$.data"),
+    (envelope.enveloped_map, {"schema": "2031", "result": [{"data": {}}]}, "$"),
+    (envelope.page_of, {"data": {}, "x": 1}, None),
+    (envelope.page_of, {"data": {"things": []}}, None),
+    (envelope.page_of, {"schema": "2031", "result": [{"data": [], "has_more": False}]}, "$"),
+    (envelope.page_of, {"errors": []}, "$"),
+    (envelope.page_of, {"data": {"messages": ["none"]}}, "$.data"),
+    (envelope.page_of, {"data": 7}, "$.data"),
+    (envelope.page_of, {"data": {"what": "ever"}}, "$.data"),
+    (envelope.page_of, {"data": {"a": [{"id": "a"}], "b": [{"id": "b"}]}}, "$.data"),
+    (envelope.cursor_page_of, {}, None),
+    (envelope.cursor_page_of, {"object": "list"}, "$"),
+    (envelope.cursor_page_of, "x", "$"),
+]
+
+
+@pytest.mark.parametrize(("opener", "body", "path"), ELSEWHERE)
 def test_an_answer_in_which_nothing_is_found_is_told_by_its_path(opener: Any, body: Any, path: str | None) -> None:
     if path is None:
         assert read(opener(THING), body)[0].items == []

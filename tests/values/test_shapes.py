@@ -109,7 +109,8 @@ def test_a_name_that_should_be_a_number_is_kept_and_told() -> None:
 
 def test_an_object_is_read_field_by_field_and_knows_what_was_wrong_in_it() -> None:
     problems: s.Problems = [Problem("$.before", "")]
-    source: Any = {"id": 7, "size": "big", "names": ["x", {}], "more": 1}
+    nothing: dict[str, Any] = {}
+    source = {"id": 7, "size": "big", "names": ["x", nothing], "more": 1}
     thing = THING.lenient(source, "$.data[3]", problems)
     assert thing == Thing(id="7", size=None, names=["x"])
     assert thing.raw is source
