@@ -183,7 +183,7 @@ class AiohttpTransport:
                 )
                 headers = response.headers
                 echoed = headers.get("X-Request-Id")
-                ours = (echoed == request_id and echoes.settled) or echoes.is_ours(request_id, echoed)
+                ours = (echoes.settled and echoed == request_id) or echoes.is_ours(request_id, echoed)
                 if not ours:
                     attempt.end_connection(response)
                 try:

@@ -115,6 +115,9 @@ class Slots:
     _usage: Usage = field(init=False, default=Factory(lambda self: Usage(self.weights), takes_self=True))
     _marks: _Marks = field(init=False, default=Factory(lambda self: _Marks(self.ceiling or 1), takes_self=True))
 
+    def __attrs_post_init__(self) -> None:
+        self._usage.count_in_jobs(self.told is not None)
+
     @property
     def ceiling(self) -> int | None:
         """How many units of ours may be taken, so far as is known."""
@@ -123,20 +126,21 @@ class Slots:
     @property
     def used(self) -> int:
         """Count the units that are ours: of jobs that may run, and of submissions under way."""
-        return self._usage.units(in_jobs=self._in_jobs)
+        self._usage.refresh()
+        return self._usage.taken
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         usage, marks, lag, ceiling = self._usage, self._marks, self._lag, self._ceiling.value
         usage.forget(now)
-        under_way, in_jobs, weight = len(usage.own), self._in_jobs, self.weights.of(kind)
-        units = 1 if in_jobs else weight if ceiling is None else min(weight, ceiling)
+        usage.refresh()
+        under_way, units = len(usage.own), self._needed(kind)
         if now < marks.held and units >= marks.held_units:
             return Wait(marks.held, "jobs")
         # Where only an answer can say if it counts as one job or by its weight, it goes alone.
-        if under_way + 1 > marks.allowed or (under_way and in_jobs and weight != 1):
+        if under_way + 1 > marks.allowed or (under_way and usage.in_jobs and self.weights.of(kind) != 1):
             return self._full(now)
-        taken = usage.units(in_jobs=in_jobs) + units
+        taken = usage.taken + units
         if ceiling is None:
             if under_way and taken > FIRST_VIDEO_UNITS:
                 first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
@@ -154,7 +158,8 @@ class Slots:
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         self._usage.begin(lease, job_id, now)
-        marks, ran = self._marks, self._usage.ran(in_jobs=self._in_jobs)
+        self._usage.refresh()
+        marks, ran = self._marks, self._usage.running
         marks.allowed += GROWTH / marks.allowed
         marks.falling = False
         if ran >= marks.ran or now >= marks.ran_at + RAN_SECONDS:
@@ -228,15 +233,14 @@ class Slots:
         """Return our part of a ceiling: one in any case."""
         return max(1, math.floor(ceiling * self.share))
 
-    @property
-    def _in_jobs(self) -> bool:
-        """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
-        return not self.weights.seen and (self.told is not None or self._marks.in_jobs)
+    def _counts_jobs(self, marks: _Marks) -> bool:
+        """Tell whether the ceiling was told or named without a word of units."""
+        return self.told is not None or marks.in_jobs
 
     def _needed(self, kind: Kind) -> int:
         """Return how many units must be free for a submission."""
-        units = 1 if self._in_jobs else self.weights.of(kind)
-        return units if self.ceiling is None else min(units, self.ceiling)
+        units, ceiling = self._usage.needed(kind), self._ceiling.value
+        return units if ceiling is None else min(units, ceiling)
 
     def _full(self, now: float) -> Wait:
         """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
@@ -254,6 +258,7 @@ class Slots:
         if named.limit is None:
             return False
         self._marks.in_jobs = not named.in_units
+        self._usage.count_in_jobs(self._counts_jobs(self._marks))
         self._ceiling.name(self._part(named.limit), now)
         return self.used + self._needed(kind) > self._ceiling.most
 
@@ -301,6 +306,7 @@ class Slots:
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of slots: {error!r}") from None
         usage.take_over(self._usage.own)
+        usage.count_in_jobs(self._counts_jobs(marks))
         self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage
 
 

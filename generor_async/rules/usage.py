@@ -70,13 +70,16 @@ class Usage:
     _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
     """Submissions of unknown outcome, and when it became unknown, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
-    _taken: int = field(default=0, init=False)
-    """How many slots are taken: by jobs that the server counts, and by submissions whose outcome isn't known yet."""
-    _running: int = field(default=0, init=False)
-    """How many of them are taken by jobs."""
-    _taken_units: int = field(default=0, init=False)
-    _running_units: int = field(default=0, init=False)
-    """Their units, by the weights as they were after `_weighed` changes."""
+    taken: int = field(default=0, init=False)
+    """What is taken by jobs that the server counts, and by submissions whose outcome isn't known yet.
+
+    In units, by the weights as they were after `_weighed` changes; or one each, where the ceiling counts jobs.
+    """
+    running: int = field(default=0, init=False)
+    """What of it is taken by jobs."""
+    in_jobs: bool = field(default=False, init=False)
+    """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
+    _named_in_jobs: bool = field(default=False, init=False)
     _weighed: int = field(default=0, init=False)
     _numbers: int = field(default=0, init=False)
     """How many leases were given out."""
@@ -85,56 +88,31 @@ class Usage:
     _recount: float = field(default=math.inf, init=False)
     """When the server may first drop a job from its count."""
 
-    def units(self, *, in_jobs: bool) -> int:
-        """Count the units of jobs that may run and of submissions whose outcome isn't known yet.
-
-        Or one each, if that is what the ceiling counts.
-        """
-        if in_jobs:
-            return self._taken
+    def refresh(self) -> None:
+        """Have `taken`, `running` and `in_jobs` go by what is known of weights now."""
         if self._weighed != self.weights.changes:
-            self._weigh()
-        return self._taken_units
+            self.count_in_jobs(self._named_in_jobs)
 
-    def ran(self, *, in_jobs: bool) -> int:
-        """Count the units of the jobs that may run; or the jobs, if that is what the ceiling counts."""
-        if in_jobs:
-            return self._running
-        if self._weighed != self.weights.changes:
-            self._weigh()
-        return self._running_units
+    def count_in_jobs(self, named: bool) -> None:
+        """Count everything anew; `named` tells whether the ceiling was told or named without a word of units."""
+        self._named_in_jobs, self._weighed = named, self.weights.changes
+        self.in_jobs = named and not self.weights.seen
+        submitting = [*(lease.kind for lease in self._leases()), *(kind for _, kind in self._unknown)]
+        self.running = sum(self.needed(job.kind) for job in self.jobs.values() if job.counted)
+        self.taken = self.running + sum(self.needed(kind) for kind in submitting)
 
-    def _weigh(self) -> None:
-        """Count everything anew, by the weights that are known now."""
-        of = self.weights.of
-        running = [of(job.kind) for job in self.jobs.values() if job.counted]
-        kinds = [*(lease.kind for lease in self._leases()), *(kind for _, kind in self._unknown)]
-        submitting = [of(kind) for kind in kinds]
-        self._running, self._running_units = len(running), sum(running)
-        self._taken, self._taken_units = len(running) + len(submitting), sum(running) + sum(submitting)
-        self._weighed = self.weights.changes
+    def needed(self, kind: Kind) -> int:
+        """Return what a submission takes, or a job."""
+        return 1 if self.in_jobs else self.weights.of(kind)
 
     def _leases(self) -> list[Lease]:
         return [*self.others.values(), *self.own.values()]
-
-    def _take(self, kind: Kind) -> None:
-        self._taken += 1
-        self._taken_units += self.weights.of(kind)
-
-    def _free(self, kind: Kind, *, job: bool) -> None:
-        units = self.weights.of(kind)
-        self._taken -= 1
-        self._taken_units -= units
-        if job:
-            self._running -= 1
-            self._running_units -= units
 
     def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
         """Begin a submission."""
         self._numbers = number = self._numbers + 1
         lease = self.own[number] = Lease(number, now, kind, probe, early, prompt)
-        self._taken += 1
-        self._taken_units += self.weights.of(kind)
+        self.taken += self.needed(kind)
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -144,30 +122,27 @@ class Usage:
         known = self.own.get(lease.number)
         if known is lease or known == lease:
             del self.own[lease.number]
-            self._free(lease.kind, job=False)
+            self.taken -= self.needed(lease.kind)
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
         self.give_back(lease)
         self._unknown.append((now, lease.kind))
-        self._take(lease.kind)
+        self.taken += self.needed(lease.kind)
 
     def begin(self, lease: Lease, job_id: str, now: float) -> None:
         """Count a job instead of its submission."""
-        known = self.own.get(lease.number)
-        if known is lease or known == lease:
-            del self.own[lease.number]
-        else:
-            self._take(lease.kind)
+        self.give_back(lease)
         self._hold(job_id, lease.kind, lease.began, now)
 
     def _hold(self, job_id: str, kind: Kind, began: float, seen: float) -> None:
-        """Count a job, whose slot is counted already."""
+        """Count a job."""
         if job_id in self.jobs:
             self._drop(job_id)
         self.jobs[job_id] = Job(kind, began, seen)
-        self._running += 1
-        self._running_units += self.weights.of(kind)
+        units = self.needed(kind)
+        self.running += units
+        self.taken += units
         self._recount = min(self._recount, began + COUNTED_SECONDS)
 
     def see(self, job_id: str, kind: Kind, asked: float) -> None:
@@ -177,7 +152,6 @@ class Usage:
             job.seen = max(job.seen, asked)
             self.jobs.move_to_end(job_id)
         elif job_id not in self._ended:
-            self._take(kind)
             self._hold(job_id, kind, asked, asked)
 
     def end(self, job_id: str, now: float) -> Job | None:
@@ -198,11 +172,11 @@ class Usage:
             for lease in list(self.others.values()):
                 if lease.began + SUBMISSION_SECONDS <= now:
                     del self.others[lease.number]
-                    self._free(lease.kind, job=False)
+                    self.taken -= self.needed(lease.kind)
         while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
             self.give_back(oldest)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
-            self._free(self._unknown.pop(0)[1], job=False)
+            self.taken -= self.needed(self._unknown.pop(0)[1])
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
             self._ended.popitem(last=False)
         if now >= self._recount:
@@ -228,8 +202,13 @@ class Usage:
     def _drop(self, job_id: str) -> Job:
         job = self.jobs.pop(job_id)
         if job.counted:
-            self._free(job.kind, job=True)
+            self._uncount(job)
         return job
+
+    def _uncount(self, job: Job) -> None:
+        units = self.needed(job.kind)
+        self.running -= units
+        self.taken -= units
 
     def _count_again(self, now: float) -> None:
         """Take from the count what the server counts no more; its end is still waited for."""
@@ -237,7 +216,7 @@ class Usage:
         for job in counted:
             if job.began + COUNTED_SECONDS <= now:
                 job.counted = False
-                self._free(job.kind, job=True)
+                self._uncount(job)
         self._recount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
 
     def dump(self) -> dict[str, Any]:
@@ -273,7 +252,6 @@ class Usage:
             kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, Kind.of(*named))
             usage.jobs[text(job_id, now)] = Job(kind, past(began, now), past(seen, now), flag(counted, now))
         usage._ended.update((text(job_id, now), past(at, now)) for job_id, at in data["ended"])
-        usage._weigh()
         return usage
 
     def take_over(self, own: Mapping[int, Lease]) -> None:
