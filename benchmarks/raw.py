@@ -12,9 +12,10 @@ KEY = "luma-api-benchmark"
 Answer: TypeAlias = Callable[[bytes, str], bytes]
 """Answers a request by its head, and by the server's own address."""
 
+REQUEST_ID = "550e8400-e29b-41d4-a716-446655440000"
 HEAD = (
     "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-API-Version: 2026-04-01\r\n"
-    "X-Request-Id: 550e8400-e29b-41d4-a716-446655440000\r\nX-RateLimit-Limit: 1000000000\r\n"
+    "X-Request-Id: " + REQUEST_ID + "\r\nX-RateLimit-Limit: 1000000000\r\n"
     "X-RateLimit-Remaining: 999999999\r\nX-RateLimit-Reset: 1775649660\r\nContent-Length: {length}\r\n{more}\r\n"
 )
 
@@ -62,7 +63,13 @@ class _Answering(asyncio.Protocol):
             if len(self.pending) < end + 4 + length:
                 return
             self.pending = self.pending[end + 4 + length :]
-            self.transport.write(self.answer(head, self.address))
+            self.transport.write(_echoing(head, self.answer(head, self.address)))
+
+
+def _echoing(head: bytes, answer: bytes) -> bytes:
+    """Return an answer with the id in it that the request carried, if it did (documented)."""
+    at = head.lower().find(b"x-request-id:")
+    return answer if at < 0 else answer.replace(REQUEST_ID.encode(), head[at + 13 :].split(b"\r\n", 1)[0].strip(), 1)
 
 
 async def start(answer: Answer) -> tuple[asyncio.Server, str]:

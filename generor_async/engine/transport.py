@@ -23,7 +23,7 @@ from yarl import URL
 
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import TimeLimit
-from generor_async.engine.quiet import check_quiet, over_a_quiet_one
+from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
 from generor_async.rules.echo import Echoes
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
@@ -132,6 +132,11 @@ class Attempt:
         if isinstance(request, _Stamped):
             request.leaves, request.on_end = self._leaves, self._on_end
         try:
+            try:
+                return await handler(request)
+            except NotQuietError as error:
+                if not error.used:
+                    raise
             return await over_a_quiet_one(request, handler)
         except aiohttp.ClientConnectorError:
             raise

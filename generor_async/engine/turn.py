@@ -127,8 +127,10 @@ class Turn:
 
     def _leaves(self) -> None:
         """Note that the request leaves now, with a connection in hand."""
-        self._check()
-        self._sent()
+        if self._limits.holds.news != self._news:
+            self._check()
+        if self._permit is not None:
+            self._sent()
 
     def _check(self) -> None:
         if self.is_held():
