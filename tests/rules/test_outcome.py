@@ -514,5 +514,11 @@ def test_large_integers_stay_exact() -> None:
     assert outcome.read_json(b"18446744073709551617") == 2**64 + 1
 
 
+def test_a_byte_order_mark_before_json_is_passed_over() -> None:
+    assert outcome.read_json(b'\xef\xbb\xbf{"id": 7}') == {"id": 7}
+    with pytest.raises(ValueError, match="Expecting value"):
+        outcome.read_json(b"\xef\xbb\xbf")
+
+
 def test_the_text_kept_of_an_answer_is_bounded_and_always_text() -> None:
     assert len(outcome.text_of(b"\xff" * 10_000_000)) == outcome.TEXT_KEPT

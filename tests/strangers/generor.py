@@ -117,7 +117,7 @@ class Generor:
             case ("GET", ["api-keys"]):
                 return success([self._own_key()])
             case ("GET", ["generators" | "models", *_]):
-                return catalogue(parts)
+                return catalogue(parts, self.world.odd_catalogue)
             case (_, ["generators" | "models" | "creations"] | ["users", "me"] | ["credits", _]):
                 return error("METHOD_NOT_ALLOWED", "Method not allowed")
             case _:

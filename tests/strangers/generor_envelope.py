@@ -1,7 +1,7 @@
 """Generor's answers: the envelope, pages of lists, and the catalogue of generators and models."""
 
 from strangers.generor_catalogue import GENERATORS, MODELS, TYPES
-from strangers.odd_pages import ENDLESS, PAGES
+from strangers.odd_pages import CATALOGUE, ENDLESS, PAGES
 from strangers.records import Answer, Arrival, Json, whole
 
 STATUS = {
@@ -16,23 +16,27 @@ STATUS = {
 }
 
 
-def catalogue(parts: list[str]) -> Answer:
-    """Return generators or models (documented; a generator's ``parameters`` are empty here)."""
+def catalogue(parts: list[str], odd: str = "") -> Answer:
+    """Return generators or models (documented; a generator's ``parameters`` are empty here), or an odd list of them."""
+
+    def listed(items: list[Json]) -> object:
+        return CATALOGUE[odd](items) if odd else items
+
     generators: list[Json] = [
         {"slug": slug, "title": slug.title(), "description": slug, "icon": "", "similar": []} for slug in GENERATORS
     ]
     models = [model.show() for model in MODELS.values()]
     match parts:
         case ["generators"]:
-            return success(generators)
+            return success(listed(generators))
         case ["generators", slug] if slug in GENERATORS:
             return success({**next(one for one in generators if one["slug"] == slug), "parameters": []})
         case ["generators", _, "generate" | "estimate"]:
             return error("METHOD_NOT_ALLOWED", "Method not allowed")
         case ["models"]:
-            return success({kind: [one for one in models if one["type"] == kind] for kind in TYPES})
+            return success({kind: listed([one for one in models if one["type"] == kind]) for kind in TYPES})
         case ["models", kind] if kind in TYPES:
-            return success([one for one in models if one["type"] == kind])
+            return success(listed([one for one in models if one["type"] == kind]))
         case ["models", kind, number]:
             found = [one for one in models if one["type"] == kind and str(one["id"]) == number]
             return success(found[0]) if found else error("NOT_FOUND", "Model not found")

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from strangers.records import Json, as_list, as_object
 
-__all__ = ["ENDLESS", "ENDLESS_FILES", "FILES", "PAGES", "GivePage"]
+__all__ = ["CATALOGUE", "ENDLESS", "ENDLESS_FILES", "FILES", "PAGES", "GivePage"]
 
 GivePage: TypeAlias = Callable[[int], Json]
 """Returns a page by its number as it should be."""
@@ -114,6 +114,28 @@ ENDLESS: dict[str, OddPage] = {
     "nothing but words": lambda give, number: {**give(number), "data": ["x", "y"]},
 }
 """Never gives all items, and never ends by itself or says less than it announced."""
+
+OddList: TypeAlias = Callable[[list[Json]], object]
+CATALOGUE: dict[str, OddList] = {
+    "a null among items": lambda items: [None, *items],
+    "a word among items": lambda items: [*items, "x"],
+    "numbered items": lambda items: {str(number): one for number, one in enumerate(items)} if items else list[Json](),
+    "fields null": lambda items: [
+        dict.fromkeys(one) | {name: one[name] for name in KEYS if name in one} for one in items
+    ],
+    "keys alone": lambda items: [{name: one[name] for name in KEYS if name in one} for one in items],
+    "numbers in strings": lambda items: [
+        {name: str(value) if type(value) is int else value for name, value in one.items()} for one in items
+    ],
+    "floats": lambda items: [
+        {name: float(value) if type(value) is int else value for name, value in one.items()} for one in items
+    ],
+    "fields of other kinds": lambda items: [
+        {name: value if name in KEYS else {"value": [value]} for name, value in one.items()} for one in items
+    ],
+}
+"""Lists of models and generators: all are there, some of them with nothing but what names them."""
+KEYS = ("id", "slug", "type")
 
 OddFiles: TypeAlias = Callable[[Json], Json]
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from generor_async import GenerorAsyncError, ResponseShapeError
+from generor_async.values import maybe
 from strangers import GenerorWorld, LumaWorld, StrangerServer
 from strangers.clients import TRAVEL, generor_of, luma_of, ours, virtual
-from strangers.odd_pages import ENDLESS, ENDLESS_FILES, FILES, PAGES
+from strangers.odd_pages import CATALOGUE, ENDLESS, ENDLESS_FILES, FILES, PAGES
 from strangers.test_client_paid import JOKE
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -82,6 +83,23 @@ async def test_money_that_was_spent_is_listed_to_the_end(odd: str) -> None:
         spent = await generor.credits.list_transactions(per_page=1).collect()
         known = {one.description: one.amount for one in spent if one.description is not None}
         assert list(known.values()) == [-9] * 3
+
+
+@pytest.mark.parametrize("odd", CATALOGUE)
+@virtual
+async def test_one_bad_item_costs_no_catalogue(odd: str) -> None:
+    world = GenerorWorld(odd_catalogue=odd)
+    async with StrangerServer(generor=world, **TRAVEL) as server, generor_of(server) as generor:
+        slugs = [one.slug for one in await generor.generators.list() if maybe(one.slug) is not None]
+        assert [slug for slug in slugs if slug != "x"] == ["joke", "horoscope", "image", "wallart", "video"]
+        models = await generor.models.list()
+        known = {kind: [one.id for one in found if maybe(one.id) is not None] for kind, found in models.items()}
+        assert {kind: ids for kind, ids in known.items() if ids} == {
+            "text": [37],
+            "image": [10001, 10003],
+            "video": [20061],
+        }
+        assert [one.id for one in await generor.models.list_by_type("image") if maybe(one.id)] == [10001, 10003]
 
 
 def luma_server(odd: str) -> StrangerServer:

@@ -98,7 +98,8 @@ class World:
     ``hogs``: somebody takes every free place of the window, the moment it comes free.
     ``odd_paid``: paid requests that were carried out are answered in one of the ways of ``odd_paid.py``.
     ``refuses``: paid requests are answered by this, and neither carried out nor charged.
-    ``odd_pages``: lists have one of the forms of ``odd_pages.py``.
+    ``odd_pages``, ``odd_catalogue``: lists have one of the forms of ``odd_pages.py``; the latter those that have no
+    pages.
     """
 
     window_kind: Literal["sliding", "fixed"] = "sliding"
@@ -114,6 +115,7 @@ class World:
     odd_paid: str = ""
     refuses: Answer | None = None
     odd_pages: str = ""
+    odd_catalogue: str = ""
 
 
 WEIGHTS: Mapping[Kind, int] = {("uni-1-max", "image_edit"): 3}
