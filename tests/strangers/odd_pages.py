@@ -115,6 +115,8 @@ ENDLESS: dict[str, OddPage] = {
 }
 """Never gives all items, and never ends by itself or says less than it announced."""
 
+KEYS = ("id", "slug", "type")
+"""Fields that name a model or a generator."""
 OddList: TypeAlias = Callable[[list[Json]], object]
 CATALOGUE: dict[str, OddList] = {
     "a null among items": lambda items: [None, *items],
@@ -135,7 +137,6 @@ CATALOGUE: dict[str, OddList] = {
     ],
 }
 """Lists of models and generators: all are there, some of them with nothing but what names them."""
-KEYS = ("id", "slug", "type")
 
 OddFiles: TypeAlias = Callable[[Json], Json]
 
