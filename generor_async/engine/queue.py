@@ -74,6 +74,8 @@ class Queue(Generic[P]):
         self._passed: dict[Priority, int] = dict.fromkeys(PRIORITIES, 0)
         self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
+        self._last: Wait | None = None
+        """What the first in the queue were found to wait for, when that was asked last."""
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -102,8 +104,11 @@ class Queue(Generic[P]):
         began = self._clock.monotonic()
         with self._lock:
             self._crowds[loop] += 1
-            waiter = self._queues[priority].join(loop, kind, began + timeout, again=again)
-            wait = self.pump(began)
+            queue = self._queues[priority]
+            waiter = queue.join(loop, kind, began + timeout, again=again)
+            wait = self._last
+            if wait is None or began >= wait.until or loop not in self._alarms or queue.leads(waiter):
+                wait = self.pump(began)  # else it waits for what those before it wait for
         try:
             if wait is not None and not waiter.future.done():
                 waits(wait)
@@ -155,13 +160,14 @@ class Queue(Generic[P]):
         """Let go whoever may go now, in turn; set the alarms for the next. Returns what the queue waits for."""
         if not self._crowds or self._pumping:  # pumping: the collector came in between; whoever is at it goes on
             return None
-        self._pumping = True
+        self._pumping, self._last = True, None
         try:
             for loop in [loop for loop in self._crowds if loop.is_closed()]:
                 self._bury(loop)
             while turns := self._turns():
                 wait = self._let_one_go(turns, now)
                 if wait is not None:
+                    self._last = wait
                     self._ring_at(min(wait.until, wait.ask_at), now)
                     return wait
             return None

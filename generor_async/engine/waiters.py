@@ -59,6 +59,10 @@ class PriorityClass(Generic[P]):
             heads.sort(key=_place)
         return heads
 
+    def leads(self, waiter: Waiter[P]) -> bool:
+        """Tell whether a call is the first of its kind."""
+        return next(iter(self._lines[waiter.kind].values())) is waiter
+
     def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> Waiter[P]:
         """Add a call; one that was let go before and refused goes to the head."""
         if again:

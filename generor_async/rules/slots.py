@@ -132,7 +132,8 @@ class Slots:
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         usage, marks, lag, ceiling = self._usage, self._marks, self._lag, self._ceiling.value
-        usage.forget(now)
+        if now >= usage.lapses:
+            usage.forget(now)
         usage.refresh()
         under_way, units = len(usage.own), self._needed(kind)
         if now < marks.held and units >= marks.held_units:

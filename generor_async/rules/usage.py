@@ -85,6 +85,8 @@ class Usage:
     """How many leases were given out."""
     _life: float | None = field(default=None, init=False)
     """What our jobs live on average, in seconds."""
+    lapses: float = field(default=-math.inf, init=False)
+    """Until when nothing lapses, at the least."""
     _recount: float = field(default=math.inf, init=False)
     """When the server may first drop a job from its count."""
 
@@ -111,6 +113,7 @@ class Usage:
     def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
         """Begin a submission."""
         self._numbers = number = self._numbers + 1
+        self.lapses = min(self.lapses, now + UNSEEN_SECONDS)
         lease = self.own[number] = Lease(number, now, kind, probe, early, prompt)
         self.taken += self.needed(kind)
         return lease
@@ -128,6 +131,7 @@ class Usage:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
         self.give_back(lease)
         self._unknown.append((now, lease.kind))
+        self.lapses = -math.inf
         self.taken += self.needed(lease.kind)
 
     def begin(self, lease: Lease, job_id: str, now: float) -> None:
@@ -144,6 +148,7 @@ class Usage:
         self.running += units
         self.taken += units
         self._recount = min(self._recount, began + COUNTED_SECONDS)
+        self.lapses = min(self.lapses, self._recount, seen + UNSEEN_SECONDS)
 
     def see(self, job_id: str, kind: Kind, asked: float) -> None:
         """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
@@ -157,6 +162,7 @@ class Usage:
     def end(self, job_id: str, now: float) -> Job | None:
         """Note that a job has ended; return it where it was known."""
         self._ended[job_id] = now
+        self.lapses = -math.inf if self._unknown else min(self.lapses, now + ENDED_SECONDS)
         if job_id not in self.jobs:
             return None
         job = self._drop(job_id)
@@ -181,6 +187,8 @@ class Usage:
             self._ended.popitem(last=False)
         if now >= self._recount:
             self._count_again(now)
+        ended = next(iter(self._ended.values()), math.inf) + ENDED_SECONDS
+        self.lapses = min(self.next_lapse(), ended)
 
     def next_lapse(self) -> float:
         """Return when something lapses next."""
