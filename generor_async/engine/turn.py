@@ -98,8 +98,7 @@ class Turn:
         (`again`) goes to the head of its class. A slot that `take_nowait` has got is kept.
         """
         limits, quota, began = self._limits, self._operation.endpoint.quota, self._clock.monotonic()
-        if self._lease is None and self.take_nowait():
-            return
+        self._attempt, self._began = _NOT_SENT, began
         if limits.slots is not None and "jobs" in quota and self._lease is None:
             queue = limits.slots.queue
             with self._lookouts.get().posted():
