@@ -136,9 +136,13 @@ class RowRun:
                 await self._collect(taken_up=taken_up)
         except asyncio.CancelledError:
             await self._abandon()
+            await self._tell()  # its end may have been committed meanwhile
             raise
-        if row.state in ENDED:
-            await self._run.finished(row)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        if self._row.state in ENDED:
+            await self._run.finished(self._row)
 
     async def _buy(self) -> None:
         """Make the paid call."""

@@ -126,18 +126,18 @@ def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_pat
 GOOD: dict[str, Any] = {"creation_id": 1, "generator": "joke", "prompt": "x", "created_at": "2026-02-20 12:00:00"}
 
 
-@pytest.mark.parametrize(
-    ("items", "told"),
-    [
-        ([GOOD], True),
-        ([{**GOOD, "creation_id": "1", "prompt": None}], True),
-        ([GOOD, None], False),
-        ([GOOD, {**GOOD, "created_at": None}], False),
-        ([GOOD, {**GOOD, "created_at": "soon"}], False),
-        ([GOOD, {**GOOD, "creation_id": None}], False),
-        ([GOOD, {**GOOD, "generator": []}], False),
-    ],
-)
+LISTED: list[tuple[list[Any], bool]] = [
+    ([GOOD], True),
+    ([{**GOOD, "creation_id": "1", "prompt": None}], True),
+    ([GOOD, None], False),
+    ([GOOD, {**GOOD, "created_at": None}], False),
+    ([GOOD, {**GOOD, "created_at": "soon"}], False),
+    ([GOOD, {**GOOD, "creation_id": None}], False),
+    ([GOOD, {**GOOD, "generator": []}], False),
+]
+
+
+@pytest.mark.parametrize(("items", "told"), LISTED)
 async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(items: list[Any], told: bool) -> None:
     async with (
         Wire(answer(200, {"success": True, "data": items, "meta": {"has_next": False}})) as wire,

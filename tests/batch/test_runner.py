@@ -9,13 +9,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InsufficientCreditsError, InvalidRequestError
+from generor_async.batch.journal import Row
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status, report
+from generor_async.rules.rows import Fail, Finish, Step
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -348,6 +352,36 @@ def test_cancelled_twice_it_stops_and_takes_up_what_runs_later(tmp_path: Path) -
         assert status.counts["done"] == len(outcomes) == 12 - counts["unknown"]
         assert not [prompt for prompt, times in charged_by_prompt(simulator).items() if times > 1]
 
+    in_luma(test)
+
+
+def test_a_row_whose_end_is_being_written_down_when_all_stops_is_told_as_any_other(tmp_path: Path) -> None:
+    class Stopping(SqliteJournal):
+        """Has everything stopped, at once, while the end of the first row is committed."""
+
+        async def step(self, row: Row, step: Step) -> None:
+            if isinstance(step, Finish | Fail):
+                batch.stop()
+                batch.stop()
+            await super().step(row, step)
+
+    async def opened(*place: Any, **key: Any) -> SqliteJournal:
+        journal = await open_journal(*place, **key)
+        journal.__class__ = Stopping
+        return journal
+
+    told: list[RowOutcome] = []
+
+    async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
+        nonlocal batch
+        batch = run_batch(luma, pictures(3), to=tmp_path, on_row=told.append)
+        with patch("generor_async.batch.run.open_journal", opened):
+            outcomes = await ended(batch)
+        assert [outcome.state for outcome in outcomes] == ["done"]
+        assert told == outcomes
+        assert [line["id"] for line in lines(tmp_path / "results.jsonl")] == [outcomes[0].id]
+
+    batch: Batch
     in_luma(test)
 
 

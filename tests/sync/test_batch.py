@@ -1,5 +1,6 @@
 """Batches from blocking code: the same promises, with plain loops."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from support.programs import begin, finished
 
 from generor_async import ClientClosedError, Generor, InvalidRequestError, Luma
+from generor_async.batch.status import read_status
 from generor_async.simulator import Simulator
 from generor_async.sync import run_batch
 
@@ -124,4 +126,7 @@ def test_ctrl_c_loses_nothing(simulator: Simulator, tmp_path: Path, times: int) 
     assert code == 0, err
     assert len(simulator.ledger.charges) == rows
     assert not simulator.ledger.duplicates()
-    assert len((folder / "results.jsonl").read_text().splitlines()) == rows
+    counts = asyncio.run(read_status(folder)).counts
+    assert counts["done"] + counts["unknown"] == rows
+    assert counts["unknown"] == 0 or times == 2  # stopped at once, while a call was under way
+    assert len((folder / "results.jsonl").read_text().splitlines()) == counts["done"]
