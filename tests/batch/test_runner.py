@@ -19,7 +19,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status, report
-from generor_async.rules.rows import Fail, Finish, Step
+from generor_async.rules.rows import Finish, Step
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -356,32 +356,30 @@ def test_cancelled_twice_it_stops_and_takes_up_what_runs_later(tmp_path: Path) -
 
 
 def test_a_row_whose_end_is_being_written_down_when_all_stops_is_told_as_any_other(tmp_path: Path) -> None:
-    class Stopping(SqliteJournal):
-        """Has everything stopped, at once, while the end of the first row is committed."""
-
-        async def step(self, row: Row, step: Step) -> None:
-            if isinstance(step, Finish | Fail):
-                batch.stop()
-                batch.stop()
-            await super().step(row, step)
-
-    async def opened(*place: Any, **key: Any) -> SqliteJournal:
-        journal = await open_journal(*place, **key)
-        journal.__class__ = Stopping
-        return journal
-
-    told: list[RowOutcome] = []
-
     async def test(_simulator: Simulator, luma: AsyncLuma) -> None:
-        nonlocal batch
+        told: list[RowOutcome] = []
         batch = run_batch(luma, pictures(3), to=tmp_path, on_row=told.append)
+
+        class Stopping(SqliteJournal):
+            """Has everything stopped, at once, while the end of a row is committed."""
+
+            async def step(self, row: Row, step: Step) -> None:
+                if isinstance(step, Finish):
+                    batch.stop()
+                    batch.stop()
+                await super().step(row, step)
+
+        async def opened(*place: Any, **key: Any) -> SqliteJournal:
+            journal = await open_journal(*place, **key)
+            journal.__class__ = Stopping
+            return journal
+
         with patch("generor_async.batch.run.open_journal", opened):
             outcomes = await ended(batch)
         assert [outcome.state for outcome in outcomes] == ["done"]
         assert told == outcomes
         assert [line["id"] for line in lines(tmp_path / "results.jsonl")] == [outcomes[0].id]
 
-    batch: Batch
     in_luma(test)
 
 

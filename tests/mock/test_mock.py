@@ -30,7 +30,8 @@ from generor_async.values import Model
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
 VIOLATIONS = "sl-violations"
 GENERATION = "d290f1ee-6c54-4b01-90e6-d701748f0851"
-FILE = "7f3c0d9e-1c55-4d0e-9a63-0f6b1f8f7c11"
+FILE = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+"""The one that the spec shows: the mock answers with it, and an answer about another would not be believed."""
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_200_000)
 """More than a mebibyte, from which on a body is sent piece by piece."""
 
@@ -170,14 +171,15 @@ CONTROLS = luma.EditControls(
     trajectory={"enabled": True, "sparsity": 1},
 )
 VIDEO = luma.VideoOptions(
-    duration="10s",
+    duration="5s",
     resolution="1080p",
     hdr=True,
     exr_export=True,
     loop=False,
     start_frame=MediaRef.url("https://example.com/first.jpg"),
-    end_frame=MediaRef.generation(GENERATION),
+    end_frame=MediaRef.url("https://example.com/last.jpg"),
 )
+EXTENDED = luma.VideoOptions(duration="5s", resolution="540p", start_frame=MediaRef.generation(GENERATION))
 KEYFRAMES = luma.VideoOptions(keyframes=REFERENCES[:2], keyframe_indexes=[0, 119])
 EDIT = luma.VideoOptions(
     edit=luma.EditOptions(
@@ -205,7 +207,7 @@ LUMA_CASES = (
         "image",
         model="uni-1-max",
         type="image",
-        aspect_ratio="3:1",
+        aspect_ratio="1:3",
         style="manga",
         output_format="jpeg",
         web_search=True,
@@ -216,6 +218,7 @@ LUMA_CASES = (
     create("edit", type="image_edit", source=MediaRef.url("https://example.com/a.jpg"), image_ref=REFERENCES),
     create("layering", type="layering", source=MediaRef.uploaded(FILE), layering=luma.LayeringOptions(resolution="2k")),
     create("video", model="ray-3.2", type="video", aspect_ratio="21:9", video=VIDEO),
+    create("extended", model="ray-3.2", type="video", video=EXTENDED),
     create("keyframes", model="ray-3.2", type="video", video=KEYFRAMES),
     create("video-edit", model="ray-3.2", type="video_edit", source=CLIP, video=EDIT),
     create("video-reframe", model="ray-3.2", type="video_reframe", source=CLIP, video=REFRAME, aspect_ratio="9:16"),
