@@ -60,7 +60,8 @@ def _answer(types: TypeReader, name: str, node: Node, *, partial: bool) -> Schem
 def _fields(types: TypeReader, node: Node) -> Iterator[Field]:
     source, required, identity = node.get("x-source", ""), node.get("required", ()), node.get("x-identity", ())
     for wire, each in node["properties"].items():
-        yield _field(types, wire, each, within=source, required=wire in required, identity=[wire] == identity)
+        needed = wire in required or "x-promised" in each
+        yield _field(types, wire, each, within=source, required=needed, identity=[wire] == identity)
 
 
 def _field(

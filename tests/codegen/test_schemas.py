@@ -54,6 +54,11 @@ def test_a_schema_of_assumed_answers_has_a_decoder_that_needs_no_field() -> None
     assert not schema("Thing").partial
 
 
+def test_a_field_is_promised_where_it_is_required_or_where_documented_answers_alone_have_it() -> None:
+    found = schema("Thing", **thing({"id": text(), "size": text(**{"x-promised": True}), "note": text()}, "id")).fields
+    assert [each.wire for each in found if each.promised] == ["id", "size"]
+
+
 def test_an_identity_or_an_item_that_is_no_field_is_refused() -> None:
     for more in ({"x-identity": ["ido"]}, {"x-item": "url"}):
         with pytest.raises(SpecError, match="nothing is called"):
