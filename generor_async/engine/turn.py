@@ -158,6 +158,7 @@ class Turn:
 
     def succeeded(self, result: Any) -> None:
         """Note the job that a call submitted, or looked at."""
+        self._attempt = _NOT_SENT  # it calls this turn: nothing is left to the collector
         slots = self._limits.slots
         if slots is None:
             return
@@ -175,7 +176,7 @@ class Turn:
 
     def failed(self, error: BaseException) -> None:
         """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""
-        now, sent = self._clock.monotonic(), self._attempt.sent
+        now, sent, self._attempt = self._clock.monotonic(), self._attempt.sent, _NOT_SENT
         if self._permit is not None:
             if sent:
                 self._limits.sent(self._permit, now)
