@@ -169,8 +169,9 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        problem = "is a folder" if path.is_dir() else f"cannot be read ({reason})"
-        raise _refused(f"{path} {problem}") from None
+        # Path.is_dir raises what open has just raised: the name is too long, or a folder on the way is closed.
+        problem = "is a folder" if os.path.isdir(path) else f"cannot be read ({reason})"  # noqa: PTH112
+        raise _refused(f"{str(path)[:200]} {problem}") from None
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor

@@ -146,7 +146,6 @@ class _Download:
         folder = wish.target.folder
         self._part = PartFile(folder, wish.target.name(output.name), downloads.leftovers)
         self._content_type = ""
-        self._total: int | None = None
         self._furthest = 0
         """How many bytes have been here at most: a host that breaks off at the same place each time is given up."""
         self._retries = 0
@@ -245,7 +244,7 @@ class _Download:
         part = self._part
         if not answer.start:
             part.begin(answer.etag)
-        self._total, self._content_type = answer.total, response.content_type
+        part.total, self._content_type = answer.total, response.content_type
         most = self._wish.max_bytes if answer.total is None else answer.total
         tell, saving = self._teller(), Beside(part.save)
 
@@ -283,7 +282,7 @@ class _Download:
             return None
 
         def tell() -> None:
-            event = DownloadProgress(name=self._output.name, received=self._part.size, total=self._total)
+            event = DownloadProgress(name=self._output.name, received=self._part.size, total=self._part.total)
             events.emit(event, on_progress)
 
         return tell

@@ -66,13 +66,15 @@ class PartFile:
         """Bytes of it that are here."""
         self.etag: str | None = None
         """Which file they are of."""
+        self.total: int | None = None
+        """How many there are to be; None where nobody has said."""
         self.unsaved = 0
         """Bytes that the disk has not been told to save."""
 
     @property
     def have(self) -> Have:
         """How much of it is here, and of which file."""
-        return Have(self.size, self.etag)
+        return Have(self.size, self.etag, self.total)
 
     def take_up(self) -> None:
         """Go on with what an earlier process left; what nobody can go on with is removed."""
@@ -154,7 +156,7 @@ class PartFile:
         if self._path is not None:
             _remove(self._path, self._descriptor)
             self._path = None
-        self.size, self.etag = 0, None
+        self.size, self.etag, self.total = 0, None, None
 
     def _etag_in(self, name: str) -> str | None:
         """Read the ETag in a part's name."""

@@ -34,7 +34,8 @@ class Target:
         """Return the file that is there already, of whatever type; None where there is none."""
         suffixes = media_types.EXTENSIONS if self.file is None else (self.file.suffix,)
         paths = (self.folder / f"{self.name(ours)}{suffix}" for suffix in suffixes)
-        return next((path for path in paths if path.exists()), None)
+        # Path.exists raises where the name is too long, or a folder on the way is closed.
+        return next((path for path in paths if os.path.exists(path)), None)  # noqa: PTH110
 
     def suffix(self, media_type: str) -> str:
         """Return how the file's name ends; raises MisnamedError where the caller's name says something else."""
@@ -54,7 +55,8 @@ def target(to: str | os.PathLike[str], count: int) -> Target:
     """
     text = arguments.path(to, "to")
     path = Path(text)
-    if not media_types.is_suffix(path.suffix) or text.endswith(("/", os.sep)) or path.is_dir():
+    is_folder = text.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112 - as above
+    if is_folder or not media_types.is_suffix(path.suffix):
         return Target(_made(path))
     if count != 1:
         raise InvalidRequestError("to", f"to is one file, and there are {count} outputs", advice="Give a folder")

@@ -1,6 +1,7 @@
 """What to ask a host for when part of a file is here, and what its answer brings.
 
 A part is only ever added to if the host says that it is of the same file: by the strong ETag that both were sent with.
+It is whole when it has the size that was promised at first, and where nobody has said how large it is, no part is.
 """
 
 import re
@@ -14,6 +15,8 @@ __all__ = ["STALE_SECONDS", "Body", "Have", "No", "Why", "ask", "is_stale", "jud
 STALE_SECONDS = 55 * 60.0
 """Age at which a presigned URL is not used any more: they live an hour (documented)."""
 PASSING = frozenset({408, 425, 429})
+_AS_IT_IS = frozenset({"", "identity", "aws-chunked"})
+"""Content codings that change nothing: some buckets still name the one that a file was uploaded with."""
 
 Why: TypeAlias = Literal["expired", "part", "passing", "final", "large"]
 """`expired`: a fresh URL is wanted; `part`: what is here doesn't fit, ask for all of it; `passing`: ask again later;
@@ -24,10 +27,11 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASC
 
 @frozen
 class Have:
-    """What is here of a file: so many bytes, sent with this ETag."""
+    """What is here of a file: so many bytes of so many, sent with this ETag; None where nobody has said."""
 
     size: int = 0
     etag: str | None = None
+    total: int | None = None
 
 
 @frozen
@@ -56,8 +60,14 @@ def ask(have: Have) -> dict[str, str]:
 
 def judge(status: int, headers: Mapping[str, str], have: Have, *, most: int) -> Body | No:
     """Say what an answer to `ask(have)` brings. `most` is the largest file that is taken, in bytes."""
-    if status == 200:
-        found: Body | No = Body(0, _length(headers), strong(headers.get("ETag")))
+    found: Body | No
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    if status in {200, 206} and coding not in _AS_IT_IS:
+        # Its length and its ranges are those of the encoded bytes, and what is here may not be.
+        problem = f"the host sent it encoded ({coding[:40]}), which was not asked for"
+        found = No("part" if have.size else "final", problem)
+    elif status == 200:
+        found = _whole(headers, have)
     elif status == 206:
         found = _rest(headers, have)
     elif status == 416 and have.size:
@@ -81,16 +91,29 @@ def strong(etag: str | None) -> str | None:
     return etag if etag and etag.startswith('"') and etag.isascii() and etag.isprintable() else None
 
 
+def _whole(headers: Mapping[str, str], have: Have) -> Body:
+    """Read a 200: the file from its start, as long as it was before if it is the same one."""
+    etag, total = strong(headers.get("ETag")), _length(headers)
+    if total is None and etag is not None and etag == have.etag:
+        total = have.total
+    return Body(0, total, etag)
+
+
 def _rest(headers: Mapping[str, str], have: Have) -> Body | No:
     """Judge a 206: it must go on just where the part ends, to the end, and be of the same file."""
+    why: Why = "part" if have.size else "final"
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+    if found is None or int(found[1]) != have.size:
+        return No(why, "the host sent another part of it than was asked for")
     etag = strong(headers.get("ETag"))
-    if found is None or int(found[1]) != have.size or (have.size and etag not in {None, have.etag}):
-        return No("part" if have.size else "final", "the host sent another part of it than was asked for")
-    last, total = int(found[2]), None if found[3] == "*" else int(found[3])
-    if total is not None and last != total - 1:
-        return No("part" if have.size else "final", "the host sent less of it than was asked for")
-    return Body(have.size, last + 1, have.etag if have.size else etag)
+    if have.size and (etag is None or etag != have.etag):
+        return No(why, "the host sent part of what may be another file")
+    total = have.total if found[3] == "*" else int(found[3])
+    if total is None:
+        return No(why, "the host sent part of it, and not how large it is")
+    if int(found[2]) != total - 1 or have.total not in {None, total}:
+        return No(why, "the host sent less of it than was asked for, or more than was promised")
+    return Body(have.size, total, etag)
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

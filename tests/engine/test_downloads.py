@@ -1,6 +1,7 @@
 """Downloads: whole or not at all, without credentials, and never where they don't belong."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -278,6 +279,14 @@ async def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> N
             with pytest.raises(DownloadError, match=r"cannot be made.*Choose a folder"):
                 await download(wire, folder)
     assert not wire.requests
+
+
+async def test_a_name_that_is_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
+    async with Wire(served()) as wire:
+        for name in ("x" * 300, "x" * 300 + ".png"):
+            with pytest.raises(DownloadError, match="File name too long"):
+                await download(wire, tmp_path / name)
+    assert contents(tmp_path) == []
 
 
 async def test_a_folder_that_takes_no_file_says_what_to_do(tmp_path: Path) -> None:
@@ -594,6 +603,42 @@ async def test_less_than_was_promised_is_asked_for_again(tmp_path: Path) -> None
         (path,) = await download(wire, tmp_path)
     assert path.read_bytes() == PNG
     assert asked(wire)[2] == ("bytes=500-", '"v1"')
+
+
+@pytest.mark.parametrize(
+    ("body", "last", "total", "etag"),
+    [
+        (PNG[300:-100], len(PNG) - 101, "*", '"v1"'),
+        (PNG[300:-100], len(PNG) - 101, str(len(PNG) - 100), '"v1"'),
+        (b"Z" * 3_000, 3_299, "3300", '"v1"'),
+        (b"Z" * 3_000, 3_299, "3300", None),
+        (b"Z" * (len(PNG) - 300), len(PNG) - 1, str(len(PNG)), None),
+    ],
+    ids=["ends early", "smaller", "larger", "of another file", "of who knows which file"],
+)
+async def test_a_rest_that_is_not_what_was_promised_is_not_added(
+    tmp_path: Path, body: bytes, last: int, total: str, etag: str | None
+) -> None:
+    head = {"Content-Range": f"bytes 300-{last}/{total}", **({} if etag is None else {"ETag": etag})}
+    async with Wire(ranged(breaks=1), answer(206, body, headers=head, content_type="image/png"), ranged()) as wire:
+        (path,) = await download(wire, tmp_path)
+    assert path.read_bytes() == PNG
+    assert asked(wire) == [(None, None), ("bytes=300-", '"v1"'), (None, None)]
+
+
+@pytest.mark.parametrize("total", [len(PNG), "*"])
+async def test_a_part_that_nobody_asked_for_is_no_file(tmp_path: Path, total: object) -> None:
+    head = {"Content-Range": f"bytes 0-99/{total}"}
+    async with Wire(answer(206, PNG[:100], headers=head, content_type="image/png")) as wire:
+        await failing(wire, tmp_path)
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream"])
+async def test_encoded_bytes_are_not_saved_as_the_file(tmp_path: Path, content_type: str) -> None:
+    encoded = answer(200, gzip.compress(PNG), headers={"Content-Encoding": "gzip"}, content_type=content_type)
+    async with Wire(encoded) as wire:
+        error = await failing(wire, tmp_path)
+    assert "the host sent it encoded (gzip), which was not asked for" in str(error)
 
 
 async def test_a_url_with_credentials_is_not_fetched(tmp_path: Path) -> None:
