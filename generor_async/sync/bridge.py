@@ -69,7 +69,7 @@ class Bridge:
             except GeneratorExit:
                 self._leave(source)
                 raise
-            if self._lease is not lease:  # an event loop that ends takes its iterators with it
+            if self._current() is not lease:  # an event loop that ends takes its iterators with it
                 raise _closed("the client was closed in the middle of this iteration")
             self._walks.discard(source)
             found = self.run(_next(source))
@@ -96,10 +96,10 @@ class Bridge:
         for walk in (*self._walks,):
             self._leave(walk)
         with ours.lock:
-            lease, self._lease = self._lease, None
+            lease, self._lease = self._current(), None
             openings, self._closed = self._openings, True
         try:
-            if lease is not None and lease.process is ours:
+            if lease is not None:
                 lease.end(drain)
         finally:
             with ours.lock:
@@ -110,8 +110,13 @@ class Bridge:
         """Have an iteration end in good order that nobody goes on with."""
         if source in self._walks:
             self._walks.discard(source)
-            if isinstance(source, AsyncGenerator) and self._lease is not None and self._lease.process is process():
+            if isinstance(source, AsyncGenerator) and self._current() is not None:
                 self.run(source.aclose())
+
+    def _current(self) -> Lease | None:
+        """Return the lease that calls go over; None where there is none, or where it ended or was the parent's."""
+        lease = self._lease
+        return lease if lease is not None and not lease.ended and lease.process is process() else None
 
     def _admit(self, call: Call[Any]) -> Lease:
         """Let a call into the event loop, which is started for the first one."""
@@ -119,10 +124,12 @@ class Bridge:
         ours.refuse_own_thread()
         with ours.lock:
             lease = self._lease
-            if lease is not None and lease.process is ours:
+            if lease is not None and lease.process is ours and not lease.ended:
                 call.lease = lease
                 lease.calls.add(call)
                 return lease
+        if ours.over:
+            raise ClientClosedError("the interpreter is ending, and the client was closed", retryable=False)
         if self._closed:
             raise _closed("the client is closed")
         # Not in this thread: Ctrl-C might come in the middle, and leave half a loop that nobody ends.
@@ -132,8 +139,8 @@ class Bridge:
         with ours.lock:
             if call.ended:
                 raise _closed("the call was given up")  # nobody hears it
-            lease = self._lease
-            if lease is None or lease.process is not ours:
+            lease = self._current()
+            if lease is None:
                 lease = self._lease = Lease(ours, self._client)
             call.lease = lease
             lease.calls.add(call)
@@ -155,8 +162,8 @@ class Bridge:
                     lease.process.changed.notify_all()
 
     def __del__(self) -> None:
-        lease = self._lease
-        if lease is not None and lease.process is process() and not lease.ended:
+        lease = self._current()
+        if lease is not None:
             lease.drop()
             warnings.warn(f"unclosed {shown(self._client)}", ResourceWarning, stacklevel=2, source=self)
 

@@ -73,8 +73,9 @@ class Call(Generic[T]):
         while not self.ended:
             try:
                 self._cancel_and_wait(self.lease.loop)
-            except BaseException:  # noqa: BLE001, S112 - it is as good as the first one, which is raised
-                continue
+            except BaseException:  # noqa: BLE001 - it is as good as the first one, which is raised
+                if self.lease.loop.is_closed():
+                    self._lose()
         for line in self._fate():
             interruption.add_note(line)
         self._error = self._task = None
@@ -105,6 +106,13 @@ class Call(Generic[T]):
             self._work.close()
             self._error = asyncio.CancelledError()
             self._end()
+
+    def _lose(self) -> None:
+        """Note that nothing comes of it any more: its loop was closed before it got there."""
+        self.ended = True
+        if self._task is None:
+            self._work.close()
+        self._error = self._error or asyncio.CancelledError()
 
     def _fate(self) -> Iterator[str]:
         error = self._error

@@ -78,6 +78,8 @@ class Process:
         self.leases: set[Lease] = set()
         self.dropped: deque[Lease] = deque()
         """Leases that ended, and are still to be given back."""
+        self.over = False
+        """Whether the interpreter is ending: what was open has been closed, and nothing is opened any more."""
         self._portals: BlockingPortalProvider | None = None
         self._thread: int | None = None
 
@@ -154,6 +156,7 @@ if hasattr(os, "register_at_fork"):
 @atexit.register
 def _end_all() -> None:
     """As the interpreter ends: close what nobody closed, so that no thread is left in the loop."""
+    _process.over = True
     unclosed = [lease for lease in _process.leases if not lease.ended]
     for lease in unclosed:
         lease.end()

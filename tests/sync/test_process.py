@@ -42,6 +42,99 @@ def test_a_program_ends_while_a_daemon_thread_is_in_a_call(simulator: Simulator)
     assert code == 0, err
 
 
+LATE = {
+    "a handler of atexit": "",
+    "a finalizer": "late = Late()",
+    "a walk": "walk = luma.generations.submit(prompt='A heron', model='ray-3.2', type='video').updates(); next(walk)",
+    "pages": "walk = iter(luma.files.list()); next(walk, None)",
+    "a with that never ends": "context = luma.__enter__(); late = Late()",
+    "closing": "late = Late(luma.close)",
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_call_after_the_last_moment_is_refused_and_the_program_ends(simulator: Simulator, late: str) -> None:
+    program = f"""
+        import atexit
+
+        def call():
+            try:
+                luma.files.list().collect()
+            except BaseException as error:
+                print(type(error).__name__, error)
+            luma.close()
+
+        if {late == "a handler of atexit"}:
+            atexit.register(call)  # before the package's own handler: it is called after that
+        from generor_async import Luma
+
+        class Late:
+            def __init__(self, call=call):
+                self.call = call
+
+            def __del__(self):
+                self.call()
+
+        luma = Luma()
+        luma.files.upload(bytes.fromhex("89504e470d0a1a0a") + bytes(100))
+        print("began")
+        {LATE[late]}
+    """
+    code, out, err = finished(begin(simulator, program, "-Xdev"))
+    assert code == 0, err
+    refused = ["ClientClosedError the interpreter is ending, and the client was closed."]
+    assert out.splitlines() == ["began", *(refused if "Late()" in LATE[late] or not LATE[late] else [])]
+    assert "Error" not in err, err
+    assert "never awaited" not in err, err
+
+
+def test_a_finalizer_that_comes_after_the_clients_own_can_call(simulator: Simulator) -> None:
+    program = """
+        import gc, warnings
+        from generor_async import Luma
+
+        warnings.simplefilter("ignore")
+
+        class Holder:
+            def __init__(self, luma):
+                self.luma = luma
+                self.itself = self
+
+            def __del__(self):
+                print(self.luma.files.list().collect())
+
+        gc.disable()
+        luma = Luma()
+        luma.files.list().collect()
+        Holder(luma)
+        del luma
+        gc.collect()
+    """
+    code, out, err = finished(begin(simulator, program))
+    assert (code, out, err) == (0, "[]\n", "")
+
+
+def test_a_call_whose_event_loop_is_closed_on_its_way_there_ends(simulator: Simulator) -> None:
+    program = """
+        from generor_async import Luma
+        from generor_async.sync.calls import Call
+
+        luma = Luma()
+        luma.files.list().collect()
+        call = Call(luma._half.files.list().collect())
+        call.lease = luma._bridge._lease
+        luma.close()
+        try:
+            call.carry_out(call.lease)
+        except RuntimeError as error:
+            call.stop(error)
+            print(error, error.__notes__)
+    """
+    code, out, err = finished(begin(simulator, program, "-Wd"))
+    assert (code, err) == (0, "")
+    assert out == "Event loop is closed ['the call was cancelled when no request of it was under way']\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.parametrize(
     "child",
