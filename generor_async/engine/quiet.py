@@ -23,10 +23,10 @@ _ARRIVED: Final = weakref.WeakKeyDictionary["ResponseHandler", Callable[[], obje
 
 
 class NotQuietError(aiohttp.ClientError):
-    """Something came on a connection before the request left."""
+    """Something came on a connection before the request left, be it its end."""
 
     def __init__(self, *, used: bool) -> None:
-        super().__init__("the server sent something before it was asked")
+        super().__init__("the server sent something, or hung up, before it was asked")
         self.used = used
         """Whether the connection has carried another request before."""
 
@@ -34,13 +34,16 @@ class NotQuietError(aiohttp.ClientError):
 def check_quiet(protocol: "ResponseHandler") -> None:
     """Raise NotQuietError where something lies on a connection that a request is about to leave on.
 
-    On a new one, what the event loop hasn't read yet doesn't count: with TLS it is part of the handshake.
+    On a new one with TLS, what the event loop hasn't read yet doesn't count: it is part of the handshake.
     """
     arrived = _ARRIVED.get(protocol)
-    if protocol.should_close or (arrived is not None and arrived()):
-        raise NotQuietError(used=arrived is not None)
-    if arrived is None:
-        _ARRIVED[protocol] = _look_at(protocol)
+    if arrived is not None:
+        if protocol.should_close or arrived():
+            raise NotQuietError(used=True)
+        return
+    arrived = _ARRIVED[protocol] = _look_at(protocol)
+    if protocol.should_close or (not _has_tls(protocol) and arrived()):
+        raise NotQuietError(used=False)
 
 
 class QuietRequest(aiohttp.ClientRequest):
@@ -66,6 +69,10 @@ async def over_a_quiet_one(
         except NotQuietError as error:
             if not error.used:
                 raise
+
+
+def _has_tls(protocol: "ResponseHandler") -> bool:
+    return protocol.transport is not None and protocol.transport.get_extra_info("sslcontext") is not None
 
 
 def _look_at(protocol: "ResponseHandler") -> Callable[[], object]:

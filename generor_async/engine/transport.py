@@ -188,7 +188,9 @@ class AiohttpTransport:
                 )
                 headers = response.headers
                 echoed = headers.get("X-Request-Id")
-                ours = (echoes.settled and echoed == request_id) or echoes.is_ours(request_id, echoed)
+                ours = (echoes.settled and echoed == request_id) or echoes.is_ours(
+                    request_id, echoed, succeeded=_has_succeeded(response)
+                )
                 if not ours:
                     attempt.end_connection(response)
                 try:
@@ -246,6 +248,11 @@ class AiohttpTransport:
             total += len(chunk)
             if total > self._limit:
                 raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
+
+
+def _has_succeeded(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether an answer may be taken for a result; a page of HTML, as of a gateway, never is."""
+    return 200 <= response.status < 300 and response.content_type != "text/html"
 
 
 class _TooLargeError(aiohttp.ClientError):

@@ -28,8 +28,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
     deletes = endpoint.method == "DELETE"
     body, garbled = _opened(reply)
     if reply.misdirected:
-        echoed = reply.headers.get("X-Request-Id", "")
-        raise outcome.not_ours(context, reply, f"its X-Request-Id is {echoed!r}, which this request didn't carry")
+        raise outcome.not_ours(context, reply, _why_not_ours(reply.headers.get("X-Request-Id")))
     if garbled and succeeded:
         raise outcome.undecodable(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
@@ -76,6 +75,12 @@ def _opened(reply: Reply) -> tuple[JSON, str]:
         return outcome.read_json(reply.body) if reply.body else None, ""
     except ValueError as error:
         return None if reply.status < 300 else outcome.text_of(reply.body), str(error)
+
+
+def _why_not_ours(echoed: str | None) -> str:
+    if echoed is None:
+        return "it has no X-Request-Id, and this server echoes what a request carried"
+    return f"its X-Request-Id is {echoed!r}, which this request didn't carry"
 
 
 def _names(path: str, identity: str | int | None) -> bool:

@@ -1,7 +1,7 @@
 """Whose answer is it? Told from the X-Request-Id that it echoes.
 
 Luma echoes the id that a request carried (documented); other servers may name requests by ids of their own, or not at
-all. So an id that nobody here has sent means something only where the server is known to echo ours.
+all. So an id that nobody here has sent, or none, means something only where the server is known to echo ours.
 """
 
 from typing import Final
@@ -14,6 +14,10 @@ PROOF: Final = 10
 """Echoes of our ids after which a server is known to echo them."""
 CHANGED: Final = 3
 """Ids in a row that were never ours, after which it is known to do so no longer: its ways have changed."""
+RARE: Final = 3
+"""Answers without an id that aren't believed of a server that is known to echo: it may leave it out of some."""
+FORGOTTEN: Final = 1_000
+"""Echoes in a row after which answers without an id are as rare as if there had been none."""
 REMEMBERED: Final = 2_000
 """Ids of ours that are remembered at least, and twice as many at most."""
 
@@ -27,6 +31,10 @@ class Echoes:
     _echoed: int = field(default=0, init=False)
     _unknown: int = field(default=0, init=False)
     """Ids in a row that were never ours."""
+    _silent: int = field(default=0, init=False)
+    """Successes without an id that aren't forgotten."""
+    _since: int = field(default=0, init=False)
+    """Echoes of our ids since the last of them."""
     settled: bool = field(default=False, init=False)
     """Whether the right id would teach nothing more: the server is known to echo, and has just done so."""
 
@@ -36,13 +44,17 @@ class Echoes:
         if len(self._recent) >= REMEMBERED:
             self._older, self._recent = self._recent, set()
 
-    def is_ours(self, sent: str, echoed: str | None) -> bool:
-        """Tell whether an answer that carries the id `echoed` can be the answer to the request with the id `sent`."""
+    def is_ours(self, sent: str, echoed: str | None, *, succeeded: bool) -> bool:
+        """Tell whether an answer that carries the id `echoed` can be the answer to the request with the id `sent`.
+
+        An error without an id always can: a gateway's page carries none.
+        """
+        if echoed is None:
+            return not succeeded or self._may_be_silent()
         if echoed == sent:
-            self._echoed, self._unknown = self._echoed + 1, 0
-            self.settled = self._echoed >= PROOF
+            self._has_echoed()
             return True
-        if echoed is None or _same(echoed, sent):
+        if _same(echoed, sent):
             return True
         if echoed in self._recent or echoed in self._older:
             return False
@@ -51,6 +63,20 @@ class Echoes:
         if self._unknown > CHANGED:
             self._echoed = 0
         return self._echoed < PROOF
+
+    def _has_echoed(self) -> None:
+        self._echoed, self._unknown = self._echoed + 1, 0
+        if self._silent:
+            self._since += 1
+            if self._since == FORGOTTEN:
+                self._silent = 0
+        self.settled = self._echoed >= PROOF and not self._silent
+
+    def _may_be_silent(self) -> bool:
+        """Note a success without an id, and tell whether this server gives such."""
+        self._silent, self._since = self._silent + 1, 0
+        self.settled = False
+        return self._echoed < PROOF or self._silent > RARE
 
 
 def _same(echoed: str, sent: str) -> bool:

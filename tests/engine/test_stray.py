@@ -1,6 +1,10 @@
 """Answers to somebody else: none is taken for the answer to a request of ours."""
 
 import asyncio
+import contextlib
+import select
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +54,47 @@ async def test_an_answer_too_many_that_was_read_is_nobodys(extra: str) -> None:
                 for _ in range(20):
                     await asyncio.sleep(0)
     assert len(server.requests) == server.connections == 4
+
+
+class AfterIts(aiohttp.TCPConnector):
+    """Hands a connection out when something has come on it that the event loop hasn't read yet."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        assert connection.transport is not None
+        select.select([connection.transport.get_extra_info("socket")], [], [], 10)
+        return connection
+
+
+def greeting(listener: socket.socket, connections: list[socket.socket], said: bytes) -> None:
+    """Say something on whatever connects, or hang up, and read nothing."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connections.append(connection)
+            if said:
+                connection.sendall(said)
+            else:
+                connection.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}", b""], ids=["a greeting", "its end"]
+)
+async def test_what_lies_on_a_new_connection_keeps_the_request_from_leaving(said: bytes) -> None:
+    connections = list[socket.socket]()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=greeting, args=(listener, connections, said), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with BareLuma(KEY, base_url=url, max_retries=0, connector=AfterIts()) as client:
+            with pytest.raises(APIConnectionError, match="before it was asked") as caught:
+                await client.send(operation("bills"))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (caught.value.outcome, caught.value.retryable) == ("not_sent", True)
+    (connection,) = connections
+    connection.close()
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -175,6 +220,49 @@ async def test_an_unknown_id_is_believed_until_the_server_has_echoed_ours_ten_ti
         with pytest.raises(OutcomeUnknownError, match="X-Request-Id is 'theirs'"):
             await created(client)
         await created(client)
+
+
+def silent(status: int = 201, **changed: Any) -> Step:
+    return answer(status, {"id": STRAY}, **changed)
+
+
+async def test_a_success_without_an_id_is_in_doubt_where_the_server_has_echoed_ours_ten_times() -> None:
+    script = [silent(), *echoing(*[None] * 10), silent(), *echoing(None)]
+    async with Wire(*script) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        for _ in range(11):
+            assert (await created(client))["id"] == STRAY
+        with pytest.raises(OutcomeUnknownError, match="it has no X-Request-Id") as caught:
+            await created(client)
+        await created(client)
+    assert STRAY in str(caught.value), "people are told which job it names"
+    assert (caught.value.ids, caught.value.body) == ((), None), "and no program takes it for ours"
+    assert [came.connection for came in wire.requests] == [1] * 12 + [2]
+
+
+async def test_a_read_is_made_again_then_and_believes_a_server_that_has_changed() -> None:
+    script = [*echoing(*[None] * 10), silent()]
+    async with Wire(*script) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
+        for _ in range(10):
+            await created(client)
+        assert (await client.send(operation("read")))["id"] == STRAY
+        assert len(wire.requests) == 14
+        await created(client)
+    assert len(wire.requests) == 15
+
+
+async def test_the_page_of_a_gateway_needs_no_id() -> None:
+    page = answer(200, b"<html>", content_type="text/html")
+    async with (
+        Wire(*echoing(*[None] * 10), silent(400), page) as wire,
+        BareLuma(KEY, base_url=wire.url) as client,
+    ):
+        for _ in range(10):
+            await created(client)
+        with pytest.raises(APIStatusError) as refused:
+            await created(client)
+        with pytest.raises(OutcomeUnknownError, match="expected JSON, found text/html"):
+            await created(client)
+    assert refused.value.status_code == 400
 
 
 async def test_a_switch_to_another_protocol_ends_its_connection() -> None:
