@@ -45,7 +45,7 @@ def collected() -> Generator[Callable[[], Counter[str]]]:
 
     def count() -> Counter[str]:
         gc.collect()
-        types = [type(found) for found in gc.garbage]
+        types: list[type[object]] = [type(found) for found in gc.garbage]
         own = [kind for kind in types if kind.__module__.startswith(("generor_async", "aiohttp.client"))]
         return Counter(kind.__qualname__ for kind in own)
 
