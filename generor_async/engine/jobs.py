@@ -122,6 +122,12 @@ class JobWatch(Generic[S]):
         done: asyncio.Queue[asyncio.Future[S]] = asyncio.Queue()
         ended: deque[Tracked[S]] = deque()
         waiting: dict[asyncio.Future[S], Waiter[S]] = {}
+
+        def arrived(future: asyncio.Future[S]) -> None:
+            done.put_nowait(future)
+            if done.qsize() == len(waiting):  # nothing is under way any more, even if the next is not asked for yet
+                work.end()
+
         try:
             for job in jobs:
                 if job.seen is not None and self._has_ended(job.seen):
@@ -129,7 +135,9 @@ class JobWatch(Generic[S]):
                     continue
                 waiter = scheduler.join(job, self._of_looks, timeout=timeout, began=began)
                 waiting[waiter.future] = waiter
-                waiter.future.add_done_callback(done.put_nowait)
+                waiter.future.add_done_callback(arrived)
+            if not waiting:
+                work.end()
             while ended:
                 yield ended.popleft()
             while waiting:

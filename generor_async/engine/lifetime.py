@@ -46,6 +46,11 @@ class _Here(OfLoop):
             self.waiting.append(change)
             await change
 
+    async def drained(self) -> None:
+        """Wait until nothing is under way, except in the running task, which can't end while it waits."""
+        own = asyncio.current_task()
+        await self.until(lambda: all(work.task is own for work in self.work))
+
     async def cut(self) -> None:
         """Cancel all that is under way in other tasks, and wait for its end."""
         own = asyncio.current_task()
@@ -166,7 +171,7 @@ class Lifetime:
             if drain > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if drain == float("inf") else drain / self._clock.speed):
-                        await here.until(lambda: not here.work)
+                        await here.drained()
         finally:
             here.closed = True
             try:

@@ -332,6 +332,7 @@ class Scheduler(OfLoop, Generic[S]):
             self._kind.concern(error, job.id)
             job.error = error
         waiter.future.set_exception(error)
+        waiter.future.exception()  # whoever waited may be elsewhere, or cancelled: asyncio need not log it
 
     def _tell_wait(self, error: RateLimitError, operation: str, delay: float) -> None:
         """Tell the event stream that a 429 has a poll wait, and for how long."""

@@ -191,6 +191,67 @@ async def test_what_cannot_end_in_time_is_cut_off(simulator: Simulator) -> None:
     assert isinstance(looking.exception(), ClientClosedError)
 
 
+async def test_jobs_that_have_ended_are_not_waited_for_although_nobody_has_asked_for_them_yet(
+    simulator: Simulator,
+) -> None:
+    luma = open_luma(simulator)
+    ended, *quick = [await luma.generations.submit(prompt=f"Heron {number}") for number in range(3)]
+    await ended
+    for jobs in ([ended, *quick], [ended]):
+        following = luma.generations.as_completed(jobs)
+        assert await anext(following) is ended
+        async with asyncio.timeout(30):
+            await luma.close(drain=math.inf)
+        left = [job async for job in following]
+        assert sorted(left, key=jobs.index) == jobs[1:]
+        assert all(job.result is not None for job in left), "they were under way, and have ended in time"
+
+
+async def test_a_loop_over_jobs_can_close_the_client_in_its_body(simulator: Simulator) -> None:
+    luma = open_luma(simulator)
+    jobs = [await luma.generations.submit(prompt=f"Heron {number}") for number in range(3)]
+    async with asyncio.timeout(30):
+        async for job in luma.generations.as_completed(jobs):
+            await luma.close(drain=math.inf)
+            assert job.result is not None
+
+
+async def test_the_closing_task_does_not_wait_for_itself(simulator: Simulator) -> None:
+    async def close(_: Job) -> None:
+        await luma.close(drain=math.inf)
+
+    async with asyncio.timeout(30), open_luma(simulator) as luma:
+        with pytest.raises(ClientClosedError) as raised:
+            await luma.generations.run(prompt="A heron", on_submitted=close)
+    assert raised.value.job_id in simulator.luma.generations
+
+
+@pytest.mark.parametrize("left", ["suspended", "cancelled"])
+async def test_a_wait_that_a_close_ends_while_nobody_looks_is_not_logged(
+    simulator: Simulator, left: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    luma = open_luma(simulator)
+    done, job = await luma.generations.submit(prompt="A heron"), await luma.generations.submit(**WAVES)
+    await done
+    if left == "suspended":
+        following = luma.generations.as_completed([done, job])
+        assert await anext(following) is done
+        await luma.close()
+        del following
+    else:
+        waiting = asyncio.create_task(luma.generations.wait_all([job]))
+        await asyncio.sleep(0.01)
+        closing = asyncio.create_task(luma.close())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await closing
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.messages == []
+
+
 async def test_a_close_that_is_cancelled_closes_all_the_same(simulator: Simulator) -> None:
     luma = open_luma(simulator)
     running = asyncio.create_task(luma.generations.run(**WAVES))
