@@ -374,7 +374,7 @@ class Job:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
         seen = self._tracked.seen
         if seen is not None and seen.state == "failed":
-            return lifecycle.failure(seen)
+            return lifecycle.failure(self._watch.masked(seen))
         return self._tracked.error
 
     async def wait(self, *, timeout: float = math.inf) -> Generation:
@@ -386,6 +386,7 @@ class Job:
         """
         generation = await self._watch.ended(self._tracked, timeout=timeout)
         if generation.state == "failed":
+            generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
             raise lifecycle.failure(generation)
         return generation
 

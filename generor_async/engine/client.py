@@ -154,7 +154,7 @@ class Client:
         self._web = Web(evolve(reach, own=URL(address), key=key))
         self._lifetime = Lifetime(clock)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
-        self._uploads = Uploads(web=self._web, clock=clock, events=self._events)
+        self._uploads = Uploads(web=self._web, clock=clock, events=self._events, key=key)
         wanted = {503: inline_on_503, 422: inline_on_422}
         inline = frozenset(status for status in wanted if wanted[status])
         self._images = ImageFetcher(Web(reach_for_images(reach, address, inline)), clock, inline) if inline else None

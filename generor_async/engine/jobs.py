@@ -16,7 +16,7 @@ from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
 from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
 from generor_async.errors import ClientClosedError, GenerorAsyncError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, masking
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
 from generor_async.values.text import shown
@@ -68,6 +68,10 @@ class JobWatch(Generic[S]):
     async def during(self, work: Awaitable[T], what: str) -> T:
         """Do something for as long as the client is open; raises ClientClosedError."""
         return await self._session.lifetime.during(work, what)
+
+    def masked(self, seen: S) -> S:
+        """Return a copy of a job for an error: without what the server sent back of what it was sent."""
+        return masking.masked(seen, masking.secrets_of(self._session.key, self.options.extra_headers))
 
     def saw(self, job_id: str) -> None:
         """Take note that a job exists: its submission or its state was seen, here or by an earlier process."""

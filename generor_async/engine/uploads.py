@@ -26,9 +26,9 @@ from generor_async.errors import (
     RateLimitError,
     UploadError,
 )
-from generor_async.rules import ranges, retry
+from generor_async.rules import masking, ranges, retry
 from generor_async.rules.schedule import Durations
-from generor_async.values import Clock, UploadProgress, maybe
+from generor_async.values import Clock, Secret, UploadProgress, maybe
 
 __all__ = ["Calls", "UploadTold", "Uploads"]
 
@@ -89,8 +89,9 @@ class Calls(Generic[F]):
 class Uploads:
     """Uploads files for one client."""
 
-    def __init__(self, *, web: Web, clock: Clock, events: EventStream) -> None:
+    def __init__(self, *, web: Web, clock: Clock, events: EventStream, key: Secret | None) -> None:
         self._web = web
+        self._key = key
         self._clock = clock
         self._events = events
 
@@ -103,14 +104,18 @@ class Uploads:
         return await within(
             options.timeout,
             self._clock,
-            self._whole(content, calls, options.max_retries, on_progress),
+            self._whole(content, calls, options, on_progress),
             what="the upload",
             advice="Give it more with with_options(timeout=...)",
         )
 
-    async def _whole(self, content: Content, calls: Calls[F], max_retries: int, told: UploadTold | None) -> F:
-        recorded = await self._through(content, calls, max_retries, told)
-        return await self._ready(await calls.complete(recorded.id), calls.get)
+    async def _whole(self, content: Content, calls: Calls[F], options: Options, told: UploadTold | None) -> F:
+        recorded = await self._through(content, calls, options.max_retries, told)
+        file = await _settled(await calls.complete(recorded.id), calls.get, self._clock)
+        if file.state != "ready":
+            file = masking.masked(file, masking.secrets_of(self._key, options.extra_headers))
+            raise _refused(file)
+        return file
 
     async def _through(self, content: Content, calls: Calls[F], max_retries: int, told: UploadTold | None) -> Recorded:
         """Put the bytes where they belong, again if need be; return the file that has them."""
@@ -161,18 +166,6 @@ class Uploads:
                 event = UploadProgress(name=content.name, sent=sent, total=content.size)
                 self._events.emit(event, told)
 
-    async def _ready(self, file: F, get: Callable[[str], Awaitable[F]]) -> F:
-        """Wait until the API has taken the file in."""
-        file = await _settled(file, get, self._clock)
-        if file.state == "ready":
-            return file
-        reason = file.failure_reason or f"its state is {file.state}"
-        raise UploadError(
-            f"the API did not take in file {file.id}: {reason}",
-            file_id=file.id,
-            advice="Check that the file is a whole image or video, and upload it again",
-        )
-
 
 async def _settled(file: F, get: Callable[[str], Awaitable[F]], clock: Clock) -> F:
     """Look at a file until its state is terminal; a look that fails for a passing reason isn't the file failing."""
@@ -197,6 +190,15 @@ def _not_in_time(file: Ingested) -> DeadlineExceededError:
         f"file {file.id} was not taken in within {INGEST_SECONDS:g} s",
         waited_for="poll",
         advice=f"It may still become ready: look at it with files.get({file.id!r})",
+    )
+
+
+def _refused(file: Ingested) -> UploadError:
+    reason = file.failure_reason or f"its state is {file.state}"
+    return UploadError(
+        f"the API did not take in file {file.id}: {reason}",
+        file_id=file.id,
+        advice="Check that the file is a whole image or video, and upload it again",
     )
 
 

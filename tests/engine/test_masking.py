@@ -18,8 +18,8 @@ from support.calls import KEY, BareLuma, operation
 from support.clock import FakeClock
 from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, raw, reset, stall, truncated
 
-from generor_async import AsyncLuma
-from generor_async.errors import APIError, APIStatusError, DownloadError, UploadError
+from generor_async import AsyncLuma, run_batch
+from generor_async.errors import APIError, APIStatusError, DownloadError, GenerationFailedError, UploadError
 from generor_async.rules import masking
 from generor_async.values import Secret
 
@@ -170,6 +170,53 @@ async def test_the_callers_own_credentials_are_masked_as_well() -> None:
     assert not places(caught.value, own, "0123456789abcdef")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Api-Key", "sk-other-0123456789"),
+        ("X-Auth-Token", "sk-other-0123456789"),
+        ("X-Goog-Api-Key", "sk-other-0123456789"),
+        ("X-Amz-Security-Token", "sk-other-0123456789"),
+        ("X-Hub-Signature", "sha256=sk-other-0123456789"),
+        ("X-Client-Secret", "sk-other-0123456789"),
+        ("X-Password", "sk-other-0123456789"),
+        ("Cookie", "a=1; session=sk-other-0123456789; b=2"),
+    ],
+)
+async def test_a_header_that_is_named_as_a_credential_is_one(name: str, value: str) -> None:
+    async def step(peer: Peer, request: Arrived) -> None:
+        said = f"refused: {request.headers[name]}, which has sk-other-0123456789"
+        await answer(400, {"detail": said, "headers": dict(request.headers)})(peer, request)
+
+    async with Wire(step) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        with pytest.raises(APIStatusError) as caught:
+            await client.with_options(extra_headers={name: value, "X-Team": "heron-watchers"}).send(operation("bills"))
+    assert wire.requests[0].headers[name] == value
+    assert not places(caught.value, "sk-other-0123456789")
+    assert caught.value.body["headers"]["X-Team"] == "heron-watchers"
+
+
+async def test_the_names_in_a_body_are_masked_and_what_an_upload_is_sent_with() -> None:
+    url = f"https://media.example/a.png?{QUERY}"
+    body = {url: 1, f"{url}2": 2, "upload": {"url": url, "headers": {"x-amz-meta": SIGNATURE}}, KEY: 3}
+    cut = json.dumps(body).encode()
+    for step in (answer(200, body), answer(400, body), truncated(cut, promised=9_999)):
+        async with Wire(step) as wire, AsyncLuma(KEY, base_url=wire.url, max_retries=0) as client:
+            with pytest.raises(APIError) as caught:
+                await client.generations.create(prompt="a heron")
+        assert not places(caught.value, SIGNATURE, KEY)
+    masked = masking.masked(body, masking.secrets_of(Secret(KEY), {}))
+    shown = "https://media.example/a.png?***"
+    assert masked == {
+        shown: 1,
+        f"{shown}***": 2,
+        "upload": {"url": shown, "headers": {"x-amz-meta": "***"}},
+        "luma-api-***": 3,
+    }
+    assert list(masked) == [shown, f"{shown}***", "upload", "luma-api-***"]
+    assert url in body, "what is masked is a copy"
+
+
 async def test_what_is_masked_still_says_what_was_wrong() -> None:
     async with Wire(echo(422)) as wire, AsyncLuma(KEY, base_url=wire.url) as client:
         with pytest.raises(APIStatusError) as caught:
@@ -199,6 +246,83 @@ async def test_a_proxys_password_is_not_seen() -> None:
             with pytest.raises(APIError) as caught:
                 await client.generations.get("gen-1")
     assert not places(caught.value, PASSWORD, KEY)
+
+
+# What a job or a file failed for, in the server's words.
+
+
+REASON = f"could not read https://media.example/a.png?{QUERY}, sent with Bearer {KEY} and sk-other-0123456789"
+
+
+def failed_job(**known: Any) -> dict[str, Any]:
+    return {
+        "id": "gen-1",
+        "type": "image",
+        "model": "uni-1",
+        "state": "failed",
+        "created_at": "2026-04-08T12:00:00Z",
+        "output": [],
+        "failure_code": "corrupt_input",
+        "failure_reason": REASON,
+        **known,
+    }
+
+
+def answer_failed() -> Step:
+    async def step(peer: Peer, request: Arrived) -> None:
+        status = 201 if request.method == "POST" else 200
+        body = failed_job(request={"headers": {"Authorization": f"Bearer {KEY}"}})
+        await answer(status, body, headers={"X-Echo": f"Bearer {KEY}"})(peer, request)
+
+    return step
+
+
+@pytest.mark.parametrize("by", ["run", "wait", "error"])
+async def test_why_a_job_failed_shows_neither(by: str) -> None:
+    async with Wire(answer_failed()) as wire, AsyncLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
+        view = client.with_options(extra_headers={"X-Auth-Token": "sk-other-0123456789"})
+        error: Any
+        if by == "error":
+            job = await view.generations.submit(prompt="a heron")
+            error = job.error
+            assert job.generation is not None
+            assert job.generation.failure_reason == REASON, "who asks for it is told what the server said"
+        else:
+            call = view.generations.run(prompt="a heron") if by == "run" else view.generations.job("gen-1").wait()
+            with pytest.raises(GenerationFailedError) as caught:
+                await call
+            error = caught.value
+    assert not places(error, SIGNATURE, KEY, "sk-other")
+    shown = "could not read https://media.example/a.png?*** sent with Bearer luma-api-*** and ***"
+    assert error.reason == error.generation.failure_reason == shown
+    assert shown in str(error)
+    assert (error.generation.id, error.generation.raw["failure_code"]) == ("gen-1", "corrupt_input")
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def test_why_a_job_failed_is_in_no_file_of_a_batch_with_either(tmp_path: Path) -> None:
+    async with Wire(answer_failed()) as wire, AsyncLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
+        batch = run_batch(client, [{"id": "a", "prompt": "a heron"}], to=tmp_path)
+        (row,) = [row async for row in batch]
+        await batch.report()
+    assert "could not read https://media.example/a.png?***" in row.problem
+    files = written(tmp_path)
+    assert b"could not read" in files["journal.sqlite"] + files.get("journal.sqlite-wal", b"")
+    assert b"could not read" in files["report.html"]
+    assert not [name for name, data in files.items() if SIGNATURE.encode() in data or KEY.encode() in data]
+
+
+async def test_why_a_file_failed_shows_neither() -> None:
+    async with Wire() as wire:
+        failed = {**FILE, "state": "failed", "failure_reason": REASON}
+        wire.steps = (answer(201, recorded(presigned(wire))), answer(200, b""), answer(200, failed))
+        async with AsyncLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
+            with pytest.raises(UploadError, match="could not read") as caught:
+                await client.files.upload(PNG)
+    assert not places(caught.value, SIGNATURE, KEY)
 
 
 # Media, whose URLs are credentials.
