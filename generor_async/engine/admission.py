@@ -183,9 +183,9 @@ class Admission:
             return
         if self.deadline is None:
             self.deadline = now + self.timeout
-        self._latest = self.deadline
+        self._latest = self.deadline - retry.least_time(self._operation.endpoint.conduct, self.timeout)
         try:
-            self._ticket = await gate.enter(self._options.priority, self.deadline - now, self._has_to_wait)
+            self._ticket = await gate.enter(self._options.priority, self._latest - now, self._has_to_wait)
         except OutOfTurnError:
             away = last is not None and outcome.is_busy(last)
             failure = last if last is not None and away else outcome.still_away(self._context, gate.error)

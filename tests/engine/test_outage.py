@@ -162,6 +162,16 @@ async def test_the_own_time_of_a_call_ends_its_wait_with_the_last_error() -> Non
 
 
 @virtual
+async def test_whatever_time_a_call_has_it_ends_with_what_the_api_says() -> None:
+    """Also where its turn comes when it has too little time left for an attempt."""
+    site = Site(math.inf)
+    async with Wire(site.step) as wire, luma(wire, max_retries=100) as client:
+        asked = [client.with_options(timeout=5 + part / 4).generations.create(prompt="x") for part in range(300)]
+        ends = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(end) for end in ends} == {BadGatewayError}
+
+
+@virtual
 async def test_max_retries_bounds_a_calls_own_attempts() -> None:
     site = Site(math.inf, 503)
     async with Wire(site.step) as wire, luma(wire, max_retries=2) as client:
