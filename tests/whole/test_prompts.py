@@ -25,7 +25,7 @@ from generor_async.batch.journal import Row
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import read_status
 
-SPEED = 30.0
+SPEED = 20.0
 KILLS = 5
 GENERATED = 1_632
 PATIENCE = 600.0
