@@ -13,6 +13,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
+from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
@@ -41,7 +42,8 @@ def run_batch(
     Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
 
     Args:
-        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`.
+        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
+            fields no row's price would show.
         rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
             if it has one.
         to: The folder for the journal, the results and the media; it is made if need be.
@@ -83,7 +85,7 @@ def run_batch(
     return Batch(order)
 
 
-def _check(client: object, rows: object, on_row: object) -> None:
+def _check(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
     """Raise InvalidRequestError for what can't be asked for rows, are no rows, or can't be told of them."""
     arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
     if isinstance(rows, str) or arguments.is_pathlike(rows):
@@ -93,6 +95,13 @@ def _check(client: object, rows: object, on_row: object) -> None:
         raise arguments.refused("rows", "a file's path or an iterable of mappings", rows, instead)
     if on_row is not None:
         arguments.function(on_row, "on_row")
+    if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        raise InvalidRequestError(
+            "extra_body",
+            f"the client sends {', '.join(map(repr, fields))} in every body, which no row's id and price would show",
+            advice="Put the fields into the rows, or give them for all with common=, and hand in a client without"
+            " extra_body",
+        )
 
 
 class Batch:

@@ -99,6 +99,9 @@ def luma_generation(body: Mapping[str, Any]) -> None:
 def _video(video: JSON) -> None:
     if not is_object(video):
         return
+    for name in ("hdr", "exr_export", "loop"):
+        if video.get(name) is not None:
+            arguments.truth(video[name], f"video.{name}")
     for name in ("start_frame", "end_frame"):
         if video.get(name) is not None:
             _media(video[name], f"video.{name}")

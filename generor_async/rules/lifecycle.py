@@ -26,6 +26,7 @@ from typing import Final
 from attrs import frozen
 
 from generor_async.errors import (
+    APIStatusError,
     BudgetExhaustedError,
     ContentModeratedError,
     GenerationFailedError,
@@ -35,6 +36,7 @@ from generor_async.errors import (
     OutputNotFoundError,
     ResponseShapeError,
 )
+from generor_async.rules import effects
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.values import GenerationLike
 
@@ -151,8 +153,11 @@ def named_creation(error: GenerorAsyncError) -> int | None:
     if not isinstance(error, OutcomeUnknownError | ResponseShapeError):
         return None
     text = error.body if isinstance(error.body, str) else json.dumps(error.body, default=str)
-    found = _CREATION_ID.search(text)
-    return int(found[1]) if found else None
+    if found := _CREATION_ID.search(text):
+        return int(found[1])
+    cause = error.__cause__
+    name = effects.located(cause.headers) if isinstance(cause, APIStatusError) else None
+    return int(name) if name is not None and name.isdecimal() else None
 
 
 def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:

@@ -6,7 +6,7 @@ is, by the request's own `duration`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from attrs import frozen
 
@@ -67,32 +67,45 @@ _RESOLUTION: Final = "720p"
 
 def price(parameters: Mapping[str, JSON]) -> Price | None:
     """Return what a `POST /generations` with these parameters costs; None where no list has it."""
-    model, kind = parameters.get("model") or "uni-1", parameters.get("type") or "image"
+    model, kind = _given(parameters, "model", "uni-1"), _given(parameters, "type", "image")
     if model == "ray-3.2":
         return _video(kind, parameters.get("video"))
     if not isinstance(model, str) or model not in _IMAGES or kind not in ("image", "image_edit"):
         return None
-    references = parameters.get("image_ref")
-    inputs = (len(references) if is_array(references) else 0) + (parameters.get("source") is not None)
+    references = _given(parameters, "image_ref", [])
+    if not is_array(references):
+        return None
+    inputs = len(references) + (parameters.get("source") is not None)
     return Price(_IMAGES[model] + _AN_INPUT * inputs, _IMAGES_AS_OF, "documented")
 
 
 def _video(kind: JSON, options: JSON) -> Price | None:
-    given: Mapping[str, Any] = options if is_object(options) else {}
-    duration, resolution = given.get("duration"), given.get("resolution") or _RESOLUTION
-    hdr, exr = bool(given.get("hdr")), bool(given.get("exr_export"))
+    given: JSON = {} if options is None else options
+    if not is_object(given):
+        return None
+    duration = _given(given, "duration", _DURATION if kind == "video" else "")
+    resolution = _given(given, "resolution", _RESOLUTION)
+    hdr, exr = _given(given, "hdr", default=False), _given(given, "exr_export", default=False)
+    if not (isinstance(duration, str) and isinstance(resolution, str)):
+        return None
+    if not (isinstance(hdr, bool) and isinstance(exr, bool)):
+        return None  # what the server makes of a "false" is not known
     match kind:
         case "video":
             extends = any(_may_be_extended(given.get(name)) for name in ("start_frame", "end_frame"))
-            made = _Made("extend" if extends else "video", duration or _DURATION, hdr, exr)
+            made = _Made("extend" if extends else "video", duration, hdr, exr)
         case "video_edit" | "video_reframe" as edited:
-            made = _Made(edited, duration or "", hdr, exr)
+            made = _Made(edited, duration, hdr, exr)
         case _:
             return None
-    if not isinstance(duration, str | None) or made not in _VIDEOS or not isinstance(resolution, str):
-        return None
-    dollars = _VIDEOS[made].get(resolution)
+    dollars = _VIDEOS.get(made, {}).get(resolution)
     return None if dollars is None else Price(dollars, _VIDEOS_AS_OF, "page")
+
+
+def _given(parameters: Mapping[str, JSON], name: str, default: JSON) -> JSON:
+    """Return a parameter, or what the server takes where it is left out or null."""
+    value = parameters.get(name)
+    return default if value is None else value
 
 
 def _may_be_extended(frame: JSON) -> bool:

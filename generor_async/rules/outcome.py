@@ -7,7 +7,9 @@
 | the connection broke, or time ran out, after the request left        | unknown    |
 | an answer began and broke; a 2xx that isn't JSON                     | unknown    |
 | an answer to another request                                         | unknown    |
-| 429 (see `rules.refusal`) and the documented 4xx; any 3xx            | refused    |
+| 429 (see `rules.refusal`) and the documented 4xx; a 3xx              | refused    |
+| to a call that bills, any of them with a job, creations or a cost in its body, or a job's Location | unknown |
+| 303 to a call that must not be repeated: it is how what took effect is answered | unknown |
 | a 4xx that the API doesn't document                                  | unknown    |
 | Luma's 502 and 503 in its own shape                                  | refused    |
 | every other 5xx                                                      | unknown    |
@@ -41,7 +43,7 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
-from generor_async.rules import words
+from generor_async.rules import effects, words
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
 from generor_async.rules.refusal import Refusal, decide
@@ -141,9 +143,20 @@ def read_json(body: bytes) -> JSON:
         raise ValueError("it is nested too deeply") from None
 
 
-def status_outcome(vendor: Vendor, status: int, code: str | None = None, *, busy: bool) -> Outcome:
+def status_outcome(endpoint: Endpoint[Any], status: int, code: str | None = None, *, busy: bool) -> Outcome:
     """Tell from a status, an error code, and whether the API itself says that it is busy, what the attempt came to."""
-    return "refused" if busy or 300 <= status < 400 or vendor.refuses(status, code) else "unknown"
+    if 300 <= status < 400:
+        return "unknown" if status == 303 and endpoint.conduct in {"plain", "bills"} else "refused"
+    return "refused" if busy or endpoint.vendor.refuses(status, code) else "unknown"
+
+
+def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) -> bool:
+    """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
+    if endpoint.conduct != "bills":
+        return False
+    if 300 <= reply.status < 400 and effects.located(reply.headers) is not None:
+        return True
+    return effects.tells_of_result(endpoint.vendor, body, costs_count=status != 402)
 
 
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
@@ -155,19 +168,20 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     busy = vendor.is_busy(reply.status, reply.headers, body)
     advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
     message = words.cut(words.shown(message))
-    known = context.known(status_outcome(vendor, status, code, busy=busy), reply)
+    billed = _was_billed(context.endpoint, reply, body, status)
+    known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
     known.update(
         status_code=status,
         code=code,
         body=body,
-        retryable=status == 429 or busy,
+        retryable=(status == 429 or busy) and not billed,
         retry_after=retry_after(reply.headers, now) if status in {502, 503} else None,
         response=ResponseInfo(
             status=status, headers=reply.headers, request_id=known["request_id"], attempts=context.attempts
         ),
         advice=advice,
     )
-    if status == 429:
+    if status == 429 and not billed:
         said = (message, code) if own else None
         refusal = decide(context.endpoint, reply.headers, said, now, refusals=context.refusals)
         return _limited(context, refusal, message, known)
@@ -243,9 +257,16 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
         f"it may or may not have taken effect ({error.message})",
         advice=advice,
         body=body,
-        ids=ids_in(body if isinstance(body, str) else json.dumps(body, default=str)),
+        ids=_ids_of(error, body),
         **known,
     )
+
+
+def _ids_of(error: APIError, body: JSON) -> tuple[str, ...]:
+    """Return whatever looks like an id in an error's body, or in the address of a redirect to what was made."""
+    ids = ids_in(body if isinstance(body, str) else json.dumps(body, default=str))
+    found = effects.located(error.headers) if isinstance(error, APIStatusError) else None
+    return ids if found is None or found in ids else (*ids, found)
 
 
 def ids_in(text: str) -> tuple[str, ...]:

@@ -83,7 +83,8 @@ def run_batch(
     Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
 
     Args:
-        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`.
+        client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
+            fields no row's price would show.
         rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
             if it has one.
         to: The folder for the journal, the results and the media; it is made if need be.

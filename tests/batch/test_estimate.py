@@ -120,6 +120,47 @@ def test_what_has_no_price_is_counted_apart_until_one_is_given(tmp_path: Path) -
     assert (given.unpriced, given.credits) == (0, 1_000)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"model": "ray-3.2", "type": "video", "video": '{"duration": "10s"}'},
+        {"model": "ray-3.2", "type": "video", "video": {"hdr": "false"}},
+        {"image_ref": {"url": "https://x.example/a.png"}},
+        {"image_ref": "[1, 2]"},
+    ],
+)
+def test_what_can_never_be_right_is_rejected_in_an_estimate_as_in_a_run(tmp_path: Path, odd: dict[str, Any]) -> None:
+    rows = [{"prompt": "a heron", **odd}, {"prompt": "a heron"}]
+
+    async def main() -> tuple[BatchEstimate, int, int]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            batch = run_batch(luma, rows, to=tmp_path / "out")
+            told = await batch.estimate()
+            async for _ in batch:
+                pass
+            return told, (await batch.status()).rejected, len(simulator.ledger.charges)
+
+    told, rejected, charges = run(main())
+    assert (told.new, told.rejected) == (1, 1)
+    assert told.credits == pytest.approx(UNI_1)
+    assert (rejected, charges) == (1, 1)
+
+
+def test_a_cell_of_a_table_that_is_no_boolean_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        'prompt,model,type,video\na,ray-3.2,video,"{""hdr"":""false""}"\nb,ray-3.2,video,"{""hdr"":false}"\n'
+    )
+
+    async def main() -> BatchEstimate:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            return await run_batch(luma, path, to=tmp_path / "out").estimate()
+
+    told = run(main())
+    assert (told.new, told.rejected) == (1, 1)
+    assert told.dollars == pytest.approx(0.30)
+
+
 def test_lumas_credits_are_told_in_dollars_with_the_date_of_the_prices(tmp_path: Path) -> None:
     rows = [{"prompt": "a heron", "model": "ray-3.2", "type": "video"}, {"prompt": "a heron"}]
 

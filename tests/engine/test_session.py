@@ -96,7 +96,7 @@ TABLE: dict[str, Row] = {
     "a 429 in a 200": Row(generors(200, 429), "refused", errors.RateLimitError, retryable=True, vendor=BareGeneror),
     "a 500 in a 200": Row(generors(200, 500), "unknown", errors.InternalServerError, vendor=BareGeneror),
 }
-for _status in (301, 302, 303, 307, 308):
+for _status in (301, 302, 307, 308):
     TABLE[f"a {_status}"] = Row(
         answer(_status, headers={"Location": "https://elsewhere.example/v1/things?token=hush"}),
         "refused",
@@ -143,6 +143,16 @@ async def test_a_paid_call_leaves_once_and_says_what_is_known(name: str, conduct
         assert error.request_id == wire.requests[0].headers["X-Request-Id"]
     else:
         assert type(error) is row.error
+
+
+@pytest.mark.parametrize(
+    ("conduct", "outcome"), [("read", "refused"), ("idempotent", "refused"), ("plain", "unknown"), ("bills", "unknown")]
+)
+async def test_a_303_is_how_what_took_effect_is_answered(conduct: Conduct, outcome: Outcome) -> None:
+    async with Wire(answer(303, headers={"Location": "/v1/thanks"})) as wire:
+        error, _ = await call(conduct, wire, BareLuma, max_retries=4)
+    assert (error.outcome, len(wire.requests)) == (outcome, 1)
+    assert "redirect to the same host" in str(error)
 
 
 @pytest.mark.parametrize("conduct", ["read", "idempotent", "plain", "bills"])

@@ -125,3 +125,32 @@ async def test_the_simulator_charges_what_the_list_says() -> None:
                 )
                 expected.append(found.dollars)
         assert [entry.charged for entry in simulator.ledger.charges] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"video": '{"duration": "10s"}'},
+        {"video": []},
+        {"video": "10s"},
+        {"video": {"hdr": "false"}},
+        {"video": {"hdr": "true"}},
+        {"video": {"hdr": 0}},
+        {"video": {"hdr": True, "exr_export": "false"}},
+        {"video": {"resolution": ""}},
+        {"video": {"resolution": ["720p"]}},
+        {"video": {"duration": ""}},
+        {"video": {"duration": 10}},
+        {"type": ""},
+    ],
+)
+def test_what_no_request_should_hold_has_no_price_of_a_video(odd: dict[str, Any]) -> None:
+    assert price({"prompt": "x", "model": "ray-3.2", "type": "video", **odd}) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"image_ref": "[1, 2]"}, {"image_ref": {"url": "https://x.example/a.png"}}, {"model": ""}, {"type": ""}],
+)
+def test_what_no_request_should_hold_has_no_price_of_a_picture(odd: dict[str, Any]) -> None:
+    assert price({"prompt": "x", **odd}) is None

@@ -17,6 +17,8 @@ Path: TypeAlias = tuple[str | int, ...]
 
 PAGE = "<html><head><title>Please wait</title></head><body>Checking your browser</body></html>"
 JSON = {"Content-Type": "application/json"}
+ERRORS = (302, 303, 307, 400, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503)
+"""Statuses that a gateway, or a slip, puts over the answer of what was carried out."""
 GONE = object()
 """Stands for a field that isn't sent."""
 VALUES: dict[str, object] = {
@@ -97,8 +99,15 @@ def _common(mark: str) -> dict[str, Odd]:
         ),
         "in a list": lambda shown: Answer(status=201, body=[shown]),
         "numbers in strings": lambda shown: Answer(status=201, body=as_object(_strings(shown)) or {}),
+        **{f"as an error {status}": _with(status) for status in ERRORS},
         "more than documented": lambda shown: Answer(status=201, body={**shown, "trace": {"ms": [1, 2]}, "é": "\x07"}),
     }
+
+
+def _beside(code: str, status: int) -> Odd:
+    """Return what answers with an error beside what was made."""
+    said = {"success": False, "error": {"code": code, "message": "No."}}
+    return lambda shown: Answer(status=status, body={**shown, **said})
 
 
 NAMELESS: dict[str, Odd] = {
@@ -124,6 +133,10 @@ LUMA_PAID: dict[str, Odd] = {
     "created_at: a timestamp": _at(("created_at",), 1_775_649_600),
     "in an envelope": lambda shown: Answer(status=201, body={"data": shown}),
     "under its name": lambda shown: Answer(status=201, body={"generation": shown}),
+    "303 to the job": lambda shown: Answer(status=303, headers={"Location": f"/v1/generations/{shown['id']}"}),
+    "302 to the job": lambda shown: Answer(status=302, headers={"Location": f"/elsewhere/{shown['id']}"}),
+    "as an error with a detail": lambda shown: Answer(status=429, body={"detail": "Rate limit exceeded", **shown}),
+    "as an error in an envelope": lambda shown: Answer(status=400, body={"detail": "No.", "data": shown}),
     "named otherwise": lambda shown: Answer(status=201, body={"generation_id": shown["id"], "state": "queued"}),
 }
 
@@ -164,6 +177,15 @@ GENEROR_PAID: dict[str, Odd] = {
     "without envelope": lambda shown: Answer(status=201, body=as_object(shown["data"]) or {}),
     "data in a list": lambda shown: _changed(shown, ("data",), [shown["data"]]),
     "data is the list": lambda shown: _changed(shown, ("data",), _found(shown)),
+    **{
+        f"beside {code} in a {status}": _beside(code, status)
+        for code in ("RATE_LIMIT_EXCEEDED", "VALIDATION_ERROR", "INSUFFICIENT_CREDITS", "SERVER_ERROR")
+        for status in (200, 400, 429)
+    },
+    "success: false alone": lambda shown: _changed(shown, ("success",), False),
+    "303 to the creation": lambda shown: Answer(
+        status=303, headers={"Location": f"/api/v1/creations/{_id(as_object(_found(shown)[0]) or {})}"}
+    ),
 }
 
 

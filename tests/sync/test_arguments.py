@@ -203,6 +203,17 @@ def test_an_async_client_is_none_for_the_blocking_batch_nor_the_other_way_round(
         assert caught.value.field == "client"
 
 
+@pytest.mark.parametrize(("function", "kind"), [(run_batch, AsyncLuma), (blocking_run_batch, Luma)])
+def test_fields_that_no_row_shows_are_not_sent_with_a_batch(function: Any, kind: Any, tmp_path: Path) -> None:
+    client = kind(KEY, base_url=HOME)
+    view = client.with_options(extra_body={"model": "ray-3.2", "type": "video"})
+    with pytest.raises(InvalidRequestError, match=r"'model', 'type'.*Put the fields into the rows") as caught:
+        function(view, [{"prompt": "x"}], to=tmp_path / "out", max_credits=100)
+    assert caught.value.field == "extra_body"
+    assert not inside(tmp_path)
+    function(view.with_options(extra_body={}, extra_query={"a": "b"}), [{"prompt": "x"}], to=tmp_path / "out")
+
+
 GENERATION = models.decode_generation(
     {
         "id": "gen-1",

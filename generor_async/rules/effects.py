@@ -1,0 +1,85 @@
+"""Whether an answer that says no tells, all the same, of something that was made or charged.
+
+Gateways and frameworks put their own status over an API's answer, and an error may stand beside the result of the call.
+A call that bills must not be sent again then, whatever the status or the code says. Only what the answer to such a
+call consists of counts: a job with its state, creations, a cost. An id alone doesn't: errors have ids too, and they
+repeat what was asked for.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from generor_async.rules.spending import charged
+from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.values import JSON, Misshapen, is_array, is_object
+from generor_async.values.shapes import as_float
+
+__all__ = ["located", "tells_of_result"]
+
+_AROUND: Final = ("data", "generation", "result")
+"""Where a result stands in an answer, if not at its top. What is elsewhere, such as in an error, may be a request."""
+_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_JOB_IN_TEXT: Final = (
+    re.compile(rf'"id"\s*:\s*"{_UUID}"', re.IGNORECASE),
+    re.compile(r'"(?:state|output)"\s*:'),
+)
+_CREATION_IN_TEXT: Final = (re.compile(r'"creation_id"\s*:\s*"?\d'),)
+_NAME: Final = re.compile(r"(?=.*\d)[\w-]{1,64}")
+_COLLECTIONS: Final = frozenset({"generations", "creations"})
+
+
+def tells_of_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
+    """Tell whether an error's body has what the answer to a call that bills consists of.
+
+    `body` is its JSON, or its text where it isn't JSON. `costs_count` is False where the API says that the account
+    can't pay: a cost is then what it would have been.
+    """
+    if isinstance(body, str):
+        signs = _JOB_IN_TEXT if vendor is LUMA else _CREATION_IN_TEXT
+        return not body.lstrip().startswith("<") and all(sign.search(body) for sign in signs)  # pages have scripts
+    if vendor is LUMA:
+        return any(_is_job(found) for found in _objects(body))
+    return any(_has_creations(found) or (costs_count and _has_cost(found)) for found in _objects(body))
+
+
+def located(headers: Mapping[str, str]) -> str | None:
+    """Return the id of the job or the creation that a redirect's Location names; None where it names none."""
+    try:
+        *before, name = urlsplit(headers.get("Location", "")).path.rstrip("/").split("/")
+    except ValueError:
+        return None
+    is_ours = _NAME.fullmatch(name) and before[-1:] and before[-1] in _COLLECTIONS
+    return name if is_ours or re.fullmatch(_UUID, name, re.IGNORECASE) else None
+
+
+def _objects(body: JSON) -> Iterator[Mapping[str, JSON]]:
+    """Yield the objects of an answer that may be its result, or in it."""
+    around = [body.get(name) for name in _AROUND] if is_object(body) else []
+    for found in (body, *around):
+        for one in found if is_array(found) else [found]:
+            if is_object(one):
+                yield one
+
+
+def _is_job(found: Mapping[str, JSON]) -> bool:
+    """Tell a job of Luma: it has an id, and a state or outputs, which no request and no error has."""
+    return _is_id(found.get("id")) and (isinstance(found.get("state"), str) or is_array(found.get("output")))
+
+
+def _has_creations(found: Mapping[str, JSON]) -> bool:
+    creations = found.get("creations")
+    return _is_id(found.get("creation_id")) or bool((is_array(creations) or is_object(creations)) and creations)
+
+
+def _has_cost(found: Mapping[str, JSON]) -> bool:
+    """Tell whether something was charged; nobody is for 0 credits."""
+    try:
+        return bool(charged(as_float(found.get("credit_cost"), "", [])))
+    except Misshapen:
+        return False
+
+
+def _is_id(value: JSON) -> bool:
+    return type(value) is int or (isinstance(value, str) and bool(value.strip()))
