@@ -34,6 +34,8 @@ ORIGIN = """\
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # Twins know each other's halves."""
+HIDDEN = {"api_key": "as_secret", "base_url": "as_masked", "proxy": "as_masked", "extra_headers": "as_masked"}
+"""Parameters that may hold a key, and what hides it from whoever sees the frame."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""
 BLOCKING = """\
@@ -161,7 +163,8 @@ def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
         raise SpecError(f"{place}: there is no rule for {ast.unparse(node.decorator_list[0])}")
     name = {"__aiter__": "__iter__"}.get(node.name, node.name)
     head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
-    body = _init(node, module, twin, scope) if name == "__init__" else [_body(node, module, kind, scope)]
+    code = _init(node, module, twin, scope) if name == "__init__" else _body(node, module, kind, scope)
+    body = [*_hidden(node, scope), code]
     return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
 
 
@@ -173,12 +176,16 @@ def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> st
     return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
 
 
-def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> list[str]:
-    """Write how a client is made: no frame of ours shows the key, nor a password in an address."""
-    names = {"api_key": "as_secret", "base_url": "as_masked", "proxy": "as_masked"}
-    hidden = [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in names.items()]
-    given = scope.arguments(node, module)
-    return [*hidden, f"super().__init__({scope.half(twin)}({given}))"]
+def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
+    """Write how a client is made."""
+    return f"super().__init__({scope.half(twin)}({scope.arguments(node, module)}))"
+
+
+def _hidden(node: Function, scope: Scope) -> list[str]:
+    """Write what keeps a frame of ours from showing a key or a password."""
+    given = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
+    hides = {name: hide for name, hide in HIDDEN.items() if name in given}
+    return [f"{name} = {scope.take(hide, 'generor_async.engine.auth')}({name})" for name, hide in hides.items()]
 
 
 def _yields(node: ast.AsyncFunctionDef) -> bool:

@@ -2,12 +2,12 @@
 
 import ipaddress
 import os
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from generor_async.errors import InvalidRequestError, MissingAPIKeyError
 from generor_async.rules import arguments, older_api, urls
 from generor_async.rules.vendors import Vendor
-from generor_async.values import Masked, Secret
+from generor_async.values import Masked, Secret, Unseen, Unset
 
 __all__ = ["as_masked", "as_secret", "is_loopback", "missing_key", "resolve_base_url", "resolve_key"]
 
@@ -17,12 +17,26 @@ T = TypeVar("T")
 
 def as_secret(key: str | Secret | None) -> Secret | None:
     """Wrap a key at once, so that no frame of ours holds it bare: tracebacks may show locals."""
-    return Secret(key) if isinstance(key, str) else key
+    if isinstance(key, str):
+        return Secret(key)
+    if key is None or _shows_nothing(key):
+        return key
+    return cast("Secret", Unseen(key))  # which is refused later
 
 
-def as_masked(text: T) -> T | Masked:
-    """Mask a text that may hold a password in the same way."""
-    return Masked(text) if isinstance(text, str) else text
+def _shows_nothing(value: object) -> bool:
+    return isinstance(value, Secret | Unseen)
+
+
+def as_masked(text: T) -> T:
+    """Mask a text that may hold a password in the same way, and each of the texts of a mapping."""
+    if text is None or isinstance(text, Unset | Unseen):
+        return text
+    if isinstance(text, str):
+        return cast("T", Masked(text))
+    if arguments.is_mapping(text):
+        return cast("T", {name: as_masked(value) for name, value in text.items()})
+    return cast("T", Unseen(text))
 
 
 def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | None:

@@ -15,7 +15,7 @@ SOCKS = "For a SOCKS proxy, install aiohttp-socks and pass connector=ProxyConnec
 
 def given_proxy(value: str | None) -> Masked | None:
     """Return an HTTP proxy's address, which may hold a password; raises InvalidRequestError."""
-    return None if value is None else _checked(arguments.text(value, "proxy"), "proxy")
+    return None if value is None else _checked(Masked(arguments.text(value, "proxy")), "proxy")
 
 
 def env_proxy(base_url: str) -> Masked | None:
@@ -26,20 +26,20 @@ def env_proxy(base_url: str) -> Masked | None:
     url = URL(base_url)
     if url.host is None or proxy_bypass(url.host):
         return None
-    known = getproxies()
+    known = {scheme: Masked(address) for scheme, address in getproxies().items()}
     for scheme in (url.scheme, "all"):
         if found := known.get(scheme):
             # Without a scheme it is an HTTP proxy, as it is for curl.
-            return _checked(found if "://" in found else f"http://{found}", f"{scheme.upper()}_PROXY")
+            return _checked(found if "://" in found else Masked(f"http://{found}"), f"{scheme.upper()}_PROXY")
     return None
 
 
-def _checked(text: str, name: str) -> Masked:
+def _checked(text: Masked, name: str) -> Masked:
     try:
         urls.usable(text)
     except ValueError as error:
         problem = str(error)
     else:
-        return Masked(text)
+        return text
     advice = SOCKS if text.lower().startswith("socks") else "Write http://host:port"
     raise InvalidRequestError(name, f"{name}: {problem}", advice=advice)

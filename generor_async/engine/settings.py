@@ -32,10 +32,11 @@ def _clock(value: object, name: str) -> None:
 
 
 def _api_key(value: object, name: str) -> None:
-    if value is not None and not isinstance(value, Secret):
-        raise arguments.refused(name, "a string", value, "Decode it" if isinstance(value, bytes) else "")
+    if not isinstance(value, Secret):
+        _ = None if value is None else arguments.text(value, name)
+        return
     try:
-        _ = None if value is None else value.reveal()
+        value.reveal()
     except ValueError:
         problem = f"{name} was pickled, and a pickle does not carry a Secret's value"
         raise InvalidRequestError(name, problem, advice="Hand the key itself to the process") from None

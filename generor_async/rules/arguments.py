@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, Final, Protocol, TypeGuard, TypeVar, cast
 
 from generor_async.errors import InvalidRequestError
-from generor_async.values import JSON, MediaRef, is_object
+from generor_async.values import JSON, MediaRef, Unseen, is_object
 
 __all__ = [
     "at_least",
@@ -44,6 +44,7 @@ __all__ = [
     "text_or_whole",
     "texts",
     "truth",
+    "type_of",
     "unsendable",
     "whole",
 ]
@@ -70,10 +71,15 @@ _FINITE: Final = "Write a finite number"
 
 def refused(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
     """Make the error of an argument that is of another type; `instead` says what to write."""
-    kind = type(value).__name__
+    kind = type_of(value).__name__
     if not instead:
         instead = "Leave it out" if value is None else f"Give {wanted}"
     return InvalidRequestError(name, f"{name} must be {wanted}, not {_ALONE.get(kind, kind)}", advice=instead)
+
+
+def type_of(value: object) -> type[Any]:
+    """Return the type of what was given, of which what is checked may tell nothing else."""
+    return value.kind if isinstance(value, Unseen) else type(value)
 
 
 # --- what goes into a request -----------------------------------------------------------------------------------------
@@ -93,15 +99,12 @@ def text(value: object, name: str) -> str:
 
 
 def _as_text(value: object) -> str:
-    match value:
-        case bytes() | bytearray():
-            return "Decode it: value.decode()"
-        case bool() | int() | float():
-            return "Write it in quotes"
-        case _ if is_pathlike(value):
-            return "Write str(path)"
-        case _:
-            return ""
+    kind = type_of(value)
+    if issubclass(kind, bytes | bytearray):
+        return "Decode it: value.decode()"
+    if issubclass(kind, int | float):
+        return "Write it in quotes"
+    return "Write str(path)" if is_pathlike(kind) else ""
 
 
 def whole(value: object, name: str) -> int:

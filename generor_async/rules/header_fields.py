@@ -37,7 +37,7 @@ def problem(name: str, value: object) -> str:
     if not _NAME.fullmatch(name):
         return f"{name[:40]!r} is no header's name"
     if not isinstance(value, str):
-        return f"{name} must be a string, not {type(value).__name__}"
+        return f"{name} must be a string, not {arguments.type_of(value).__name__}"
     return "" if value.isprintable() else f"{name} has a value that no header can carry"
 
 

@@ -1682,6 +1682,7 @@ class Generor(Client[AsyncGeneror]):
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
+        extra_headers = as_masked(extra_headers)
         return self._view(
             self._half.with_options(
                 timeout=timeout,

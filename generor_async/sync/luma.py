@@ -677,6 +677,7 @@ class Luma(Client[AsyncLuma]):
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
+        extra_headers = as_masked(extra_headers)
         return self._view(
             self._half.with_options(
                 timeout=timeout,

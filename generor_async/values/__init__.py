@@ -32,7 +32,7 @@ from generor_async.values.model import (
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
-from generor_async.values.secret import Masked, Secret
+from generor_async.values.secret import Masked, Secret, Unseen
 from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope, ThrottleScope
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "Secret",
     "ThrottleScope",
     "Throttled",
+    "Unseen",
     "Unset",
     "UploadProgress",
     "forget_headers",

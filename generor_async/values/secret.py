@@ -3,7 +3,7 @@
 import hmac
 from typing import Any, Self
 
-__all__ = ["Masked", "Secret"]
+__all__ = ["Masked", "Secret", "Unseen"]
 
 MASK = "***"
 
@@ -28,6 +28,15 @@ class Masked(str):
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[str], tuple[Any, ...]]:
         return str, (MASK,)
+
+
+class Unseen:
+    """Stands for an argument that may hold a key and is of another type than it must be: tells its type alone."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, value: object) -> None:
+        self.kind = type(value)
 
 
 class Secret:

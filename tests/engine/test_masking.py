@@ -9,7 +9,7 @@ import copy
 import json
 import pickle
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,15 @@ from support.calls import KEY, BareLuma, operation
 from support.clock import FakeClock
 from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, raw, reset, stall, truncated
 
-from generor_async import AsyncLuma, run_batch
-from generor_async.errors import APIError, APIStatusError, DownloadError, GenerationFailedError, UploadError
+from generor_async import AsyncLuma, Luma, run_batch
+from generor_async.errors import (
+    APIError,
+    APIStatusError,
+    DownloadError,
+    GenerationFailedError,
+    InvalidRequestError,
+    UploadError,
+)
 from generor_async.rules import masking
 from generor_async.values import Secret
 
@@ -245,6 +252,69 @@ async def test_a_proxys_password_is_not_seen() -> None:
         async with AsyncLuma(KEY, base_url="https://api.example/v1", proxy=proxy, max_retries=0) as client:
             with pytest.raises(APIError) as caught:
                 await client.generations.get("gen-1")
+    assert not places(caught.value, PASSWORD, KEY)
+
+
+# What is refused before anything is sent.
+
+
+class Held:
+    """Something of another library's that shows what it holds."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+WRONG: dict[str, tuple[Callable[[str], Any], str]] = {
+    "bytes": (str.encode, r"not bytes\. Decode it"),
+    "bytearray": (lambda key: bytearray(key.encode()), r"not bytearray\. Decode it"),
+    "list": (lambda key: [key], "not list"),
+    "dict": (lambda key: {"key": key}, "not dict"),
+    "another library's": (Held, "not Held"),
+}
+
+
+@pytest.mark.parametrize("make", [AsyncLuma, Luma])
+@pytest.mark.parametrize("argument", ["api_key", "base_url", "proxy"])
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_is_no_string_is_not_seen(make: Any, argument: str, kind: str) -> None:
+    given, words = WRONG[kind]
+    arguments: Any = {"api_key": KEY, "base_url": "http://127.0.0.1:9", argument: given(PASSWORD)}
+    with pytest.raises(InvalidRequestError, match=f"{argument} must be a string, {words}") as caught:
+        make(**arguments)
+    assert not places(caught.value, PASSWORD, KEY)
+
+
+@pytest.mark.parametrize("make", [AsyncLuma, Luma])
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"Authorization": f"Bearer {PASSWORD}\n"}, "a value that no header can carry"),
+        ({"Authorization": PASSWORD.encode()}, "Authorization must be a string, not bytes"),
+        ({"Authorization": [PASSWORD]}, "Authorization must be a string, not list"),
+        ({"Authorization": None, "Cookie": PASSWORD}, "Authorization must be a string, not NoneType"),
+        ({"Proxy-Authorization": PASSWORD}, "is not an extra header"),
+        ([("Authorization", PASSWORD)], "must be a mapping, not list"),
+        (f"Authorization: {PASSWORD}", "must be a mapping, not "),
+    ],
+)
+def test_headers_that_are_refused_are_not_seen(make: Any, headers: Any, words: str) -> None:
+    client = make(KEY, base_url="http://127.0.0.1:9")
+    with pytest.raises(InvalidRequestError, match=words) as caught:
+        client.with_options(extra_headers=headers)
+    assert not places(caught.value, PASSWORD, KEY)
+
+
+@pytest.mark.parametrize(
+    "address", [f"http://me:{PASSWORD}@[bad", f"socks5://me:{PASSWORD}@host", f"me:{PASSWORD}@host:99999"]
+)
+def test_a_proxy_of_the_environment_that_is_refused_is_not_seen(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(InvalidRequestError, match="HTTPS_PROXY") as caught:
+        AsyncLuma(KEY, base_url="https://api.example/v1", trust_env=True)
     assert not places(caught.value, PASSWORD, KEY)
 
 
