@@ -34,7 +34,7 @@ ORIGIN = """\
 # Generated from the async half by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # Twins know each other's halves."""
-HIDDEN = {"api_key": "as_secret", "base_url": "as_masked", "proxy": "as_masked", "extra_headers": "as_masked"}
+HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "as_masked")
 """Parameters that may hold a key, and what hides it from whoever sees the frame."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""

@@ -187,7 +187,7 @@ class Call(Generic[T]):
 
     def _concealed(self, error: E, size: int) -> E:
         """Mask what the server sent back of what it was sent."""
-        masking.conceal(error, masking.secrets_of(self._shared.key, self._options.extra_headers), size)
+        masking.conceal(error, masking.secrets_of(self._shared.key, self._options.named), size)
         return error
 
     def closed(self) -> APIError:

@@ -198,7 +198,7 @@ class Client:
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
-        extra_headers = auth.as_masked(extra_headers)
+        extra_headers, extra_query = auth.as_masked(extra_headers), auth.as_masked(extra_query)
         changes = {
             "timeout": timeout,
             "queue_timeout": queue_timeout,

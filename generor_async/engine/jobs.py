@@ -71,7 +71,7 @@ class JobWatch(Generic[S]):
 
     def masked(self, seen: S) -> S:
         """Return a copy of a job for an error: without what the server sent back of what it was sent."""
-        return masking.masked(seen, masking.secrets_of(self._session.key, self.options.extra_headers))
+        return masking.masked(seen, masking.secrets_of(self._session.key, self.options.named))
 
     def saw(self, job_id: str) -> None:
         """Take note that a job exists: its submission or its state was seen, here or by an earlier process."""

@@ -34,6 +34,11 @@ class Options:
     on_progress: Callable[[GenerateProgress], object] | None = field(default=None, repr=False)
     """Told how far a long synchronous call is likely to have come."""
 
+    @property
+    def named(self) -> Mapping[str, str]:
+        """What is sent beside the body under a name of the caller's, which may be a credential."""
+        return {**self.extra_query, **self.extra_headers}
+
     def changed(self, **changes: Any) -> "Options":
         """Return these options with some of them changed; refuses what can never be right."""
         return evolve(self, **{name: _CHECKS[name](value, name) for name, value in changes.items()})

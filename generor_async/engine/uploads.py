@@ -113,7 +113,7 @@ class Uploads:
         recorded = await self._through(content, calls, options.max_retries, told)
         file = await _settled(await calls.complete(recorded.id), calls.get, self._clock)
         if file.state != "ready":
-            file = masking.masked(file, masking.secrets_of(self._key, options.extra_headers))
+            file = masking.masked(file, masking.secrets_of(self._key, options.named))
             raise _refused(file)
         return file
 

@@ -25,17 +25,20 @@ SHORTEST: Final = 8
 """Characters of a key that is looked for: shorter ones would be found in any text."""
 MASK: Final = "***"
 _CREDENTIAL: Final = re.compile("auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
-"""Names of the caller's own headers whose values are keys."""
+"""Names of what the caller has added whose values are keys."""
 _QUERY: Final = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?]*)\?(?:[^\s"'<>\\]|\\[/u])+""", re.IGNORECASE)
 """A URL with a query, in a text or in JSON, where slashes may be escaped."""
 _SENT_ALONG: Final = re.compile(r'("upload"\s*:\s*\{.*?"headers"\s*:\s*\{)[^{}]+', re.DOTALL)
 """The headers that an upload is to be sent with, in the text of an answer."""
 
 
-def secrets_of(key: Secret | None, headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what a request carries that may not be seen when it comes back, in any spelling, and what is shown."""
+def secrets_of(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what a request carries that may not be seen when it comes back, in any spelling, and what is shown.
+
+    `named` are the headers and the query that the caller has added.
+    """
     known = {} if key is None else {key.reveal(): str(key)}
-    for name, value in headers.items():
+    for name, value in named.items():
         if _CREDENTIAL.search(name):
             known |= dict.fromkeys(_parts(value), MASK)
     found = {text: mask for text, mask in known.items() if len(text) >= SHORTEST}
@@ -43,7 +46,7 @@ def secrets_of(key: Secret | None, headers: Mapping[str, str]) -> Mapping[str, s
 
 
 def _parts(value: str) -> Iterable[str]:
-    """Return a header's value, what follows its scheme, and what it names one by one, as a cookie does."""
+    """Return a value, what follows its scheme, and what it names one by one, as a cookie does."""
     _, _, token = value.partition(" ")
     yield from (str(value), token)
     for piece in re.split(r"[\s;,]+", value):

@@ -1683,6 +1683,7 @@ class Generor(Client[AsyncGeneror]):
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
         extra_headers = as_masked(extra_headers)
+        extra_query = as_masked(extra_query)
         return self._view(
             self._half.with_options(
                 timeout=timeout,

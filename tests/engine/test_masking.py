@@ -203,6 +203,19 @@ async def test_a_header_that_is_named_as_a_credential_is_one(name: str, value: s
     assert caught.value.body["headers"]["X-Team"] == "heron-watchers"
 
 
+async def test_a_credential_in_the_query_is_masked_as_well() -> None:
+    async def step(peer: Peer, request: Arrived) -> None:
+        await answer(400, {"detail": f"refused: {request.target}"})(peer, request)
+
+    async with Wire(step) as wire, BareLuma(KEY, base_url=wire.url) as client:
+        query = {"api_key": "sk/other 0123456789", "team": "heron-watchers"}
+        with pytest.raises(APIStatusError) as caught:
+            await client.with_options(extra_query=query).send(operation("bills"))
+    assert wire.requests[0].target.endswith("?api_key=sk%2Fother%200123456789&team=heron-watchers")
+    assert not places(caught.value, "0123456789")
+    assert "?api_key=***&team=heron-watchers" in str(caught.value)
+
+
 async def test_the_names_in_a_body_are_masked_and_what_an_upload_is_sent_with() -> None:
     url = f"https://media.example/a.png?{QUERY}"
     body = {url: 1, f"{url}2": 2, "upload": {"url": url, "headers": {"x-amz-meta": SIGNATURE}}, KEY: 3}
@@ -305,6 +318,17 @@ def test_headers_that_are_refused_are_not_seen(make: Any, headers: Any, words: s
     client = make(KEY, base_url="http://127.0.0.1:9")
     with pytest.raises(InvalidRequestError, match=words) as caught:
         client.with_options(extra_headers=headers)
+    assert not places(caught.value, PASSWORD, KEY)
+
+
+@pytest.mark.parametrize("make", [AsyncLuma, Luma])
+@pytest.mark.parametrize(
+    "query", [{"key": PASSWORD.encode()}, {"key": PASSWORD, "team": 3}, [("key", PASSWORD)], f"key={PASSWORD}"]
+)
+def test_a_query_that_is_refused_is_not_seen(make: Any, query: Any) -> None:
+    client = make(KEY, base_url="http://127.0.0.1:9")
+    with pytest.raises(InvalidRequestError, match="extra_query") as caught:
+        client.with_options(extra_query=query)
     assert not places(caught.value, PASSWORD, KEY)
 
 
