@@ -34,11 +34,12 @@ from generor_async.errors import (
     GenerorAsyncError,
     InvalidRequestError,
     NotFoundError,
+    OutcomeUnknownError,
     PermissionDeniedError,
 )
 from generor_async.rules import arguments
 from generor_async.rules.derived import longest_seconds
-from generor_async.rules.lifecycle import CREATION, concern_creation, named_creation, take_up_creation
+from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.media_urls import media_in, text_in
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.wire import Operation
@@ -109,6 +110,10 @@ class AsyncGeneror(Client):
             if not isinstance(error, InvalidRequestError):
                 self._name_creation(operation, error)
             raise
+        except asyncio.CancelledError as error:
+            if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.creation_id is not None:
+                self._watch.saw(str(cut_off.creation_id))
+            raise
         if isinstance(result, Estimate):
             self._remember(operation, result)
         elif isinstance(result, Creation | CreationStatus | GenerateResult):
@@ -116,12 +121,11 @@ class AsyncGeneror(Client):
         return result
 
     def _name_creation(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
-        """Have an error name the creation that was looked at, or that the answer to a generate call tells of."""
+        """Have an error name the creation that was looked at; take note of one that was made, as it says."""
         if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
             concern_creation(error, _id_in(operation.path))
-        elif operation.endpoint is GENERATORS_GENERATE and (creation_id := named_creation(error)) is not None:
-            self._watch.saw(str(creation_id))
-            concern_creation(error, creation_id)
+        elif operation.endpoint is GENERATORS_GENERATE and error.creation_id is not None:
+            self._watch.saw(str(error.creation_id))
 
     def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
         """Note which creations exist."""

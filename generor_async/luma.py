@@ -1,5 +1,6 @@
 """The Luma Agents client: submit a job, wait for it, download what it made."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from functools import partial
@@ -32,6 +33,7 @@ from generor_async.errors import (
     GenerorAsyncError,
     InvalidRequestError,
     NotFoundError,
+    OutcomeUnknownError,
 )
 from generor_async.rules import arguments, lifecycle
 from generor_async.rules.headers import http_date
@@ -78,19 +80,20 @@ class AsyncLuma(Client):
         except GenerorAsyncError as error:
             self._name_job(operation, error)
             raise
+        except asyncio.CancelledError as error:
+            if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.job_id is not None:
+                self._jobs.saw(cut_off.job_id)
+            raise
         if isinstance(result, Generation):
             self._jobs.saw(result.id)
         return result
 
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
-        """Have an error name the job that was looked at, or of which the answer to a submission says as much."""
-        job = lifecycle.named_job(error) if operation.endpoint is operations.GENERATIONS_CREATE else None
+        """Have an error name the job that was looked at; take note of one that was submitted, as it says."""
         if operation.endpoint is operations.GENERATIONS_GET:
-            job = unquote(operation.path.rpartition("/")[2])
-        elif job is not None:
-            self._jobs.saw(job)
-        if job is not None:
-            lifecycle.concern_job(error, job)
+            lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
+        elif operation.endpoint is operations.GENERATIONS_CREATE and error.job_id is not None:
+            self._jobs.saw(error.job_id)
 
     def _bind(self) -> None:
         if self._session.key is None:

@@ -134,8 +134,8 @@ class RowRun:
                 await self._buy()
             if row.state in OPEN:
                 await self._collect(taken_up=taken_up)
-        except asyncio.CancelledError:
-            await self._abandon()
+        except asyncio.CancelledError as error:
+            await self._abandon(error.__cause__)
             await self._tell()  # its end may have been committed meanwhile
             raise
         await self._tell()
@@ -263,14 +263,22 @@ class RowRun:
                 return
         await self._journal.step(self._row, step)
 
-    async def _abandon(self) -> None:
-        """Leave a row that was cancelled: what isn't sent is ready again, what may have been charged is unknown."""
+    async def _abandon(self, came_to: BaseException | None = None) -> None:
+        """Leave a row that was cancelled: what isn't sent is ready again, what may have been charged is unknown.
+
+        `came_to` is what the call came to, where its answer had begun to come: a job that it names is taken up later.
+        """
         row = self._row
         if not self.sent:
             if row.state in {"leased", "submitting"}:
                 await self._release("it was stopped before its call was made")
             self._let_go(free=True)
         elif row.state == "submitting":
+            if isinstance(came_to, OutcomeUnknownError):
+                verdict = judge(came_to, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+                if verdict.to == "accepted":
+                    await self._keep(Accept(remote_ids=verdict.remote_ids))
+                    return
             message = "it was stopped while its call was under way"
             problem: JSON = {"message": message, "error": OutcomeUnknownError.__name__}
             await self._keep(Doubt(at=self._clock.time(), problem=problem))

@@ -12,7 +12,14 @@ from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.tracebacks import bare
 from generor_async.engine.transport import Attempt, HeldBackError
-from generor_async.errors import APIConnectionError, APIError, APITimeoutError, DeadlineExceededError, RateLimitError
+from generor_async.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    RateLimitError,
+)
 from generor_async.rules import answer, masking, outcome, retry
 from generor_async.rules.wire import Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
@@ -122,8 +129,9 @@ class Call(Generic[T]):
             failure = self._broken(error, began)
         except asyncio.CancelledError as error:
             context.lost = context.lost or attempt.sent
-            error.add_note(outcome.cut_off(context, sent=attempt.sent))
-            raise bare(error)  # noqa: B904 - it is the same one
+            came_of = self._cut_off(attempt)
+            error.add_note(outcome.cut_off(context, came_of, sent=attempt.sent))
+            raise bare(error) from came_of
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
@@ -181,6 +189,11 @@ class Call(Generic[T]):
                 turn.answered(reply, self._context.refusal)
         raise bare(failure)  # the frames below hold the answer as it came
 
+    def _cut_off(self, attempt: Attempt) -> OutcomeUnknownError | None:
+        """Return the error that tells what has come of the answer to a call that was cancelled."""
+        failure = outcome.came_of(self._context, attempt.arrived())
+        return failure and self._concealed(failure, len(failure.body))
+
     def _broken(self, error: TransportError, began: float) -> APIConnectionError:
         failure = outcome.broken(self._context, error, self._shared.clock.monotonic() - began)
         return self._concealed(failure, len(error.partial))
@@ -192,7 +205,8 @@ class Call(Generic[T]):
 
     def closed(self) -> APIError:
         """Return the error of a call that was cut off because its client was closed."""
-        return outcome.closed(self._context, sent=self._context.lost)
+        failure = outcome.closed(self._context, sent=self._context.lost)
+        return self._concealed(failure, len(self._context.body or ""))
 
     @property
     def _least_time(self) -> float:

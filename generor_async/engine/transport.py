@@ -11,7 +11,7 @@ paid request leaves makes its outcome unknown.
 import io
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
@@ -21,10 +21,12 @@ from attrs import field, frozen
 from multidict import CIMultiDict
 from yarl import URL
 
+from generor_async.engine.arrivals import keep_arrivals
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import TimeLimit
 from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
 from generor_async.rules.echo import Echoes
+from generor_async.rules.remains import body_of
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
@@ -40,6 +42,10 @@ FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
 SWITCHING = 101
 """The status with which a server goes over to another protocol: nothing of HTTP comes on that connection any more."""
+FIELD_BYTES: Final = 64 * 1024
+"""Bytes of the longest header field that is read: gateways add cookies and policies beyond aiohttp's 8,190."""
+FIELDS: Final = 512
+"""How many header fields are read; aiohttp's own limit is 128."""
 LARGE_BODY = 1024 * 1024
 """Bytes above which aiohttp warns of a body that it is given in one piece."""
 
@@ -67,6 +73,9 @@ class _Stamped(aiohttp.ClientRequest):
     protocol: "ResponseHandler | None" = None
     leaves: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
+    keeps = False
+    """Whether what comes of its answer is kept."""
+    came: Sequence[bytes] = ()
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
@@ -75,6 +84,8 @@ class _Stamped(aiohttp.ClientRequest):
         check_quiet(protocol)
         if self.leaves is not None:
             self.leaves()
+        if self.keeps:
+            self.came = keep_arrivals(protocol)
         self.in_hand = True
         return await super().send(conn)
 
@@ -83,6 +94,12 @@ class _Stamped(aiohttp.ClientRequest):
         await super().write_bytes(writer, conn, content_length)
         if self.on_end is not None:
             self.on_end()
+
+
+class _Unrepeatable(_Stamped):
+    """One that must not be sent twice: whatever comes of its answer may name what was paid for."""
+
+    keeps = True
 
 
 class HeldBackError(Exception):
@@ -112,14 +129,18 @@ class Attempt:
         """Whether anything may have left this machine."""
         return getattr(self._request, "in_hand", False)
 
+    def arrived(self, read: Iterable[bytes] = ()) -> bytes:
+        """Return what has come of the body, for a failure: what was read of it, or of a paid success all that came."""
+        return max(b"".join(read), body_of(b"".join(getattr(self._request, "came", ()))), key=len)
+
     def end_connection(self, response: aiohttp.ClientResponse) -> None:
         """Have the connection closed that a response came on, as soon as that is read: its next one isn't ours either.
 
         It is in the pool already where the response came in one piece: then it is closed there, before others run.
         """
-        protocol: ResponseHandler | None = getattr(self._request, "protocol", None)
-        if protocol is None:
+        if not isinstance(self._request, _Stamped) or (protocol := self._request.protocol) is None:
             return
+        self._request.came = ()  # another's
         protocol.force_close()
         if response.connection is None:
             protocol.close()
@@ -174,6 +195,7 @@ class AiohttpTransport:
         """Send the request once; raise TransportError when no whole reply came."""
         body, request_id = request.body, request.headers.get("X-Request-Id", "")
         echoes, chunks = self._echoes, list[bytes]()
+        ours = True
         echoes.sent(request_id)
         try:
             with TimeLimit(max(timeout, 0.001) / self._speed):
@@ -202,7 +224,7 @@ class AiohttpTransport:
                     response.close()
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error, sent=attempt.sent)
-            failure.partial = b"".join(chunks)  # it may name what was paid for
+            failure.partial = attempt.arrived(chunks) if ours else b""  # it may name what was paid for
         else:
             return Reply(status=response.status, headers=headers, body=b"".join(chunks), misdirected=not ours)
         # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
@@ -225,10 +247,13 @@ class AiohttpTransport:
             connector=connection.connector
             or (Connector(limit=limit) if reusable else Connector(limit=limit, keepalive_timeout=FRESH_SECONDS)),
             connector_owner=own,
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=ClientTimeout(total=None),
-            request_class=_Stamped,
+            request_class=_Stamped if reusable else _Unrepeatable,
+            max_line_size=FIELD_BYTES,
+            max_field_size=FIELD_BYTES,
+            max_headers=FIELDS,
             proxy=connection.proxy,
         )
 

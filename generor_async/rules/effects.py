@@ -45,7 +45,7 @@ def tells_of_result(vendor: Vendor, body: JSON, *, costs_count: bool) -> bool:
 
 
 def located(headers: Mapping[str, str]) -> str | None:
-    """Return the id of the job or the creation that a redirect's Location names; None where it names none."""
+    """Return the id of the job or the creation that an answer's Location names; None where it names none."""
     try:
         *before, name = urlsplit(headers.get("Location", "")).path.rstrip("/").split("/")
     except ValueError:

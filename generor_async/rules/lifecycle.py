@@ -46,6 +46,7 @@ __all__ = [
     "Lifecycle",
     "concern_creation",
     "concern_job",
+    "concern_paid",
     "failure",
     "named_creation",
     "named_job",
@@ -158,6 +159,14 @@ def named_creation(error: GenerorAsyncError) -> int | None:
     cause = error.__cause__
     name = effects.located(cause.headers) if isinstance(cause, APIStatusError) else None
     return int(name) if name is not None and name.isdecimal() else None
+
+
+def concern_paid(error: GenerorAsyncError, operation: str) -> None:
+    """Have the error of a paid call name the job or creation that what came of its answer tells of."""
+    if operation == "luma.generations.create" and (job := named_job(error)) is not None:
+        concern_job(error, job)
+    elif operation == "generor.generators.generate":
+        concern_creation(error, named_creation(error))
 
 
 def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:

@@ -25,7 +25,7 @@ import copy
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -43,13 +43,14 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
-from generor_async.rules import effects, words
+from generor_async.rules import effects, lifecycle, words
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
 from generor_async.rules.refusal import Refusal, decide
+from generor_async.rules.remains import inflated
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import JSON, Headers, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
 
 if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Context",
     "broken",
+    "came_of",
     "closed",
     "cut_off",
     "failed",
@@ -82,7 +84,9 @@ TEXT_KEPT = 65_536
 IDS_TOLD = 3
 """Ids that the message about another's answer names."""
 
-_ID = re.compile(r'"(?:id|creation_id|key_id|file_id)"\s*:\s*"?([\w-]{1,64})"?')
+_ID = re.compile(
+    r'"(?:id|creation_id|generation_id|job_id|key_id|file_id)"\s*:\s*(?!null\b)"?([\w-]{1,64})"?', re.IGNORECASE
+)
 _AFTER_UNKNOWN = {
     "generor.generators.generate": "It may have been charged: look for it with creations.list() and in"
     " credits.list_transactions() before sending it again",
@@ -91,11 +95,24 @@ _AFTER_UNKNOWN = {
     " or send it again knowing that it may be charged twice",
 }
 
+_NONE: Final = Headers()
+
 
 class Context:
     """What every error of one call carries."""
 
-    __slots__ = ("attempts", "call_id", "endpoint", "lost", "problems", "refusal", "refusals", "request_id")
+    __slots__ = (
+        "attempts",
+        "body",
+        "call_id",
+        "endpoint",
+        "ids",
+        "lost",
+        "problems",
+        "refusal",
+        "refusals",
+        "request_id",
+    )
 
     def __init__(self, endpoint: Endpoint[Any], call_id: str) -> None:
         self.endpoint = endpoint
@@ -111,6 +128,17 @@ class Context:
         """How many 429s there were."""
         self.problems: Problems | None = None
         """What is wrong in an answer that was read as far as it went."""
+        self.body: str | None = None
+        """What came of an answer that could not be read, as text."""
+        self.ids: tuple[str, ...] = ()
+        """Whatever looks like an id in it, or in its Location."""
+
+    def keep(self, came: bytes, headers: Mapping[str, str] = _NONE) -> str | None:
+        """Keep what came of an answer that can't be read, and the ids in all of it; return its text, None for none."""
+        came = inflated(came)
+        self.ids = _all_ids(came, headers)
+        self.body = _masked(text_of(came), self.endpoint.secrets) if came else None
+        return self.body
 
     def known(self, outcome: Outcome, reply: Reply | None = None) -> dict[str, Any]:
         """Return the fields of APIError."""
@@ -193,10 +221,10 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
 def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
     """Make the error of an attempt that brought no whole answer; `elapsed` is in seconds."""
     known = context.known("unknown" if error.sent else "not_sent")
+    body = context.keep(error.partial)
     if error.timed_out:
-        return APITimeoutError(f"no answer within {elapsed:.3g} s", **known)
+        return APITimeoutError(f"no answer within {elapsed:.3g} s", body=body, **known)
     advice = "" if error.sent else "Nothing was sent: check base_url and the network"
-    body = _masked(text_of(error.partial), context.endpoint.secrets) if error.partial else None
     return APIConnectionError(error.problem, retryable=not error.permanent, body=body, advice=advice, **known)
 
 
@@ -209,7 +237,7 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
     found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
     return ResponseShapeError(
         f"expected JSON, found {found}",
-        body=_masked(text_of(reply.body), context.endpoint.secrets),
+        body=context.keep(reply.body, reply.headers) or "",
         retryable=may_pass,
         advice="" if may_pass else f"Check base_url: the API is at {context.endpoint.vendor.base_url}",
         **context.known("unknown", reply),
@@ -218,11 +246,11 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
 
 def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
     """Make the error of a success whose JSON doesn't say what it is about."""
-    ids = ids_in(text_of(reply.body))
+    ids = _all_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
     body = _masked(body, context.endpoint.secrets)
     said = words.said(body) if is_object(body) else ""
-    return ResponseShapeError(
+    failure = ResponseShapeError(
         f"{problem.problem}; it says: {said}" if said else problem.problem,
         path=problem.path,
         body=body,
@@ -230,6 +258,8 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
         advice=f"The call took effect; the error's body holds what came{found}",
         **context.known("done", reply),
     )
+    lifecycle.concern_paid(failure, context.endpoint.name)
+    return failure
 
 
 def not_ours(context: Context, reply: Reply, why: str) -> APIConnectionError:
@@ -249,17 +279,20 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     name = context.endpoint.name
     known = context.known("unknown")
     known["request_id"] = error.request_id
-    body = getattr(error, "body", None)
+    body = getattr(error, "body", None) or context.body
     advice = _AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again")
     if isinstance(error, ResponseShapeError) and error.advice:
         advice = f"{error.advice}. {advice}"
-    return OutcomeUnknownError(
+    failure = OutcomeUnknownError(
         f"it may or may not have taken effect ({error.message})",
         advice=advice,
         body=body,
-        ids=_ids_of(error, body),
+        ids=context.ids or _ids_of(error, body),
         **known,
     )
+    failure.__cause__ = error
+    lifecycle.concern_paid(failure, name)
+    return failure
 
 
 def _ids_of(error: APIError, body: JSON) -> tuple[str, ...]:
@@ -274,18 +307,36 @@ def ids_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_ID.findall(text)))
 
 
+def _all_ids(body: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ids in all of an answer's bytes, and the one that its Location names."""
+    ids = ids_in(body.decode("utf-8", "replace"))
+    found = effects.located(headers)
+    return ids if found is None or found in ids else (*ids, found)
+
+
 def text_of(body: bytes) -> str:
     """Return an answer that isn't JSON as text, for people."""
     return body[:TEXT_KEPT].decode("utf-8", "replace")
 
 
-def cut_off(context: Context, *, sent: bool) -> str:
-    """Say what became of a request that was cancelled."""
+def came_of(context: Context, came: bytes) -> OutcomeUnknownError | None:
+    """Make the error that tells what has come of the answer to a call that was cancelled; None where nothing has."""
+    if not came or context.endpoint.conduct in {"read", "idempotent"}:
+        return None
+    context.keep(came)
+    return unknown(context, APIConnectionError("it was cut off while its answer came", **context.known("unknown")))
+
+
+def cut_off(context: Context, failure: OutcomeUnknownError | None = None, *, sent: bool) -> str:
+    """Say what became of a request that was cancelled; `failure` tells what has come of its answer."""
     which = f"{context.endpoint.name} (request id {context.request_id})"
     if not sent:
         return f"{which} was cancelled before it was sent"
     if context.endpoint.conduct == "read":
         return f"{which} was cancelled; it changes nothing"
+    if failure is not None and failure.take_up:
+        named = f"creation {failure.creation_id}" if failure.job_id is None else f"job {failure.job_id}"
+        return f"{which} was cut off while its answer came: {named} {failure.take_up}"
     return f"{which} was cut off after it was sent: whether it took effect is unknown"
 
 
@@ -296,9 +347,7 @@ def closed(context: Context, *, sent: bool) -> APIError:
     error = ClientClosedError(f"the client was closed {when}", retryable=False, **known)
     if not sent or context.endpoint.conduct in {"read", "idempotent"}:
         return error
-    failure = unknown(context, error)
-    failure.__cause__ = error
-    return failure
+    return unknown(context, error)
 
 
 def is_busy(error: APIError) -> bool:
