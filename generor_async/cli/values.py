@@ -5,6 +5,7 @@
 
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -194,10 +195,11 @@ class Reader:
 def _file(written: str, hint: str) -> Path:
     """Return the path of a file that is there; one in the home directory may begin with `~`."""
     path = Path(written).expanduser()
-    if path.is_dir():
+    # Path.is_dir raises where the name is too long, as a text's is that begins with @.
+    if os.path.isdir(path):  # noqa: PTH112
         raise BadUseError(f"{path} is a folder", param_hint=hint)
-    if not path.exists():
-        raise BadUseError(f"there is no file {path}", param_hint=hint)
+    if not os.path.exists(path):  # noqa: PTH110 - the same
+        raise BadUseError(f"there is no file {str(path)[:200]}", param_hint=hint)
     return path
 
 

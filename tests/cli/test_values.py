@@ -148,6 +148,7 @@ def test_null_is_given_in_json_where_the_api_takes_it() -> None:
         ),
         ({"source": "@nowhere.png"}, "there is no file nowhere.png"),
         ({"source": "@."}, r"\. is a folder"),
+        ({"model": "@heron " + "x" * 10_000}, "there is no file heron x"),
         ({"video": "[1]"}, r"'\[1\]' is not an object in JSON"),
         ({"video": "{"}, r"'{' is not JSON \(Expecting"),
         ({"video": '{"hdr": NaN}'}, r"is not JSON \(it has NaN\)"),

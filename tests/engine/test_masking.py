@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.calls import KEY, BareLuma, operation
 from support.clock import FakeClock
 from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, raw, reset, stall, truncated
@@ -586,6 +588,33 @@ async def test_a_stream_that_fails_says_where() -> None:
 )
 def test_a_text_is_shown_without(text: str, shown: str) -> None:
     assert masking.hidden(text, masking.secrets_of(Secret(KEY), {})) == shown
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(VALUES, st.lists(st.sampled_from([KEY, f"https://media.example/?{QUERY}", f"x{KEY}y"]), max_size=3))
+def test_what_holds_nothing_is_the_same_and_what_does_shows_nothing(value: Any, bad: list[str]) -> None:
+    secrets = masking.secrets_of(Secret(KEY), {})
+    whole = [value, dict.fromkeys(bad, value), bad, {"upload": {"url": "", "headers": dict.fromkeys(bad, "x")}}]
+    found = masking.masked(whole, secrets)
+    if "http" not in json.dumps(value).lower():
+        assert found[0] == value
+    assert len(found[1]) == len(set(bad)), "no member is lost"
+    assert not [secret for secret in (KEY, SIGNATURE) if secret in json.dumps(found)]
+
+
+def test_what_is_deep_is_masked_as_well() -> None:
+    deep: Any = [KEY]
+    for _ in range(20_000):
+        deep = [deep]
+    found = masking.masked(deep, masking.secrets_of(Secret(KEY), {}))
+    while isinstance(found[0], list):
+        found = found[0]
+    assert found == ["luma-api-***"]
 
 
 def test_a_key_is_found_however_it_is_spelled() -> None:
