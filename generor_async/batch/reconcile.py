@@ -6,14 +6,14 @@ rows stay as they are.
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.server_clock import ServerClock
-from generor_async.engine.pages import Pages
+from generor_async.engine.pages import Page, Pages
 from generor_async.errors import (
     APIConnectionError,
     ClientClosedError,
@@ -23,7 +23,7 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.rules.envelope import lacks_items
+from generor_async.rules.envelope import unread_items
 from generor_async.rules.reconcile import (
     BETWEEN_LOOKS,
     Absent,
@@ -42,6 +42,8 @@ from generor_async.rules.spending import countable
 from generor_async.values import maybe
 
 __all__ = ["Reconciliation"]
+
+T = TypeVar("T")
 
 LAG: Final = 300.0
 """Seconds by which listings may be late (assumed)."""
@@ -140,7 +142,7 @@ class Reconciliation:
         # Times without a zone may be off by half a day, and one more half for zones of both signs.
         far = since - 86_400.0
         transactions, begun = await self._since_the_batch_began()
-        creations = await _back_to(self._client.creations.list(per_page=100), far)
+        creations, whole = await _back_to(self._client.creations.list(per_page=100), far)
         if balance is None or transactions is None or creations is None:
             return None
         offset = _offset(creations, known)
@@ -156,6 +158,7 @@ class Reconciliation:
             since=since,
             creations=[listed for one in creations if (listed := _listed(one, offset)).created_at >= since],
             spends=[when for creation_id, when in spends if creation_id is None],
+            whole=whole,
             named=[(creation_id, when) for creation_id, when in spends if creation_id is not None],
             balanced=begun is not None
             and abs(begun + sum(one.amount or 0.0 for one in transactions) - balance) < EXACT,
@@ -171,8 +174,10 @@ class Reconciliation:
         seen = set[int]()  # a list that shifts shows some of them again
         if noted["transaction"] is None:
             return transactions, None
-        async for page in self._client.credits.list_transactions(per_page=100).by_page():
-            if lacks_items(page.problems):
+        async for page in _by_page(self._client.credits.list_transactions(per_page=100)):
+            if page is None:
+                return transactions, None
+            if unread_items(page.problems):
                 return None, None
             for one in page.items:
                 if not isinstance(one.transaction_id, int):
@@ -187,20 +192,39 @@ class Reconciliation:
         return transactions, noted["balance"]
 
 
-async def _back_to(pages: Pages[Creation], since: float) -> list[Creation] | None:
-    """Return what is listed, newest first, until it is older; None where one of them can't be told from others."""
+async def _back_to(pages: Pages[Creation], since: float) -> tuple[list[Creation] | None, bool]:
+    """Return what is listed, newest first, until it is older, and whether that is all there is.
+
+    None stands for a list where one of them can't be told from others.
+    """
     found: dict[int, Creation] = {}
-    async for page in pages.by_page():
-        if lacks_items(page.problems):
-            return None
+    async for page in _by_page(pages):
+        if page is None:
+            return list(found.values()), False
+        if unread_items(page.problems):
+            return None, False
         for one in page.items:
             when = _moment(maybe(one.created_at), 0.0)
             if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
-                return None
+                return None, False
             if when < since:
-                return list(found.values())
+                return list(found.values()), True
             found[one.creation_id] = one
-    return list(found.values())
+    return list(found.values()), True
+
+
+async def _by_page(pages: Pages[T]) -> AsyncIterator[Page[T] | None]:
+    """Walk a list page by page; None comes last where it ends, and has shown less than it counts."""
+    page: Page[T] | None = await pages.first_page()
+    while page is not None:
+        yield page
+        try:
+            page = await page.next_page()
+        except ResponseShapeError:
+            if page.has_next:
+                raise
+            yield None
+            return
 
 
 def _moment(shown: datetime | None, offset: float) -> float | None:

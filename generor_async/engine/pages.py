@@ -35,9 +35,9 @@ class Page(Generic[T]):
         self._client = client
         self._operation = operation
         self._data = data
-        self._walk: Walk = Walk() if before is None else before._walk
+        self._walk: Walk = Walk(_page_number(operation)) if before is None else before._walk
         self._number: int = 0 if before is None else before._number + 1
-        self._unseen = self._walk.unseen(self._number, data.items)
+        self._unseen = self._walk.unseen(self._number, data)
         fruitless = not self._unseen or self._walk.repeats(self._number, data.items, data.meta.next_cursor)
         self._fruitless: int = (0 if before is None else before._fruitless) + 1 if fruitless else 0
 
@@ -82,11 +82,10 @@ class Page(Generic[T]):
 
         Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
         repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
-        of which a page was empty, and which has shown less than it counts.
+        that has shown less than it counts, in items (`total`) or in pages (`total_pages`).
         """
         if not self.has_next:
-            if self._walk.ends_short(self._number, self._data.meta):
-                problem = f"it counts {self._data.meta.total} items, and has pages on which there were none"
+            if problem := self._walk.what_lacks(self._number, self._data):
                 raise endless(self._operation.endpoint, self._data, problem)
             return None
         if self._fruitless >= MOST_FRUITLESS:
@@ -153,8 +152,11 @@ def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageD
     """Build the operation of the next page: by our own count, because not every server tells its pages right."""
     if meta.next_cursor is not None:
         return evolve(operation, query={**operation.query, "cursor": meta.next_cursor})
-    page = int(operation.query.get("page", "1"))
-    return evolve(operation, query={**operation.query, "page": str(page + 1)})
+    return evolve(operation, query={**operation.query, "page": str(_page_number(operation) + 1)})
+
+
+def _page_number(operation: Operation[Any]) -> int:
+    return int(operation.query.get("page", "1"))
 
 
 async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:

@@ -23,10 +23,10 @@ __all__ = [
     "enveloped",
     "enveloped_list",
     "enveloped_map",
-    "lacks_items",
     "nothing",
     "page_of",
     "plain",
+    "unread_items",
 ]
 
 T = TypeVar("T")
@@ -150,12 +150,14 @@ def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
 
     def strict(body: JSON) -> dict[str, list[M]]:
         data = _data(body)
-        if not is_object(data):
+        if not body or not is_object(data):
             raise Odd
         return {kind: read_list(shape.strict, items) for kind, items in data.items()}
 
     def lenient(body: JSON, problems: Problems) -> dict[str, list[M]]:
         data, path = _data(body), _where(body)
+        if body == {}:
+            raise misfit(body, "lists by type", path)
         if is_object(data) and not any(is_array(items) for items in data.values()):
             inner = [key for key, value in data.items() if is_object(value)]
             if len(inner) == 1 and inner[0] != "0":
@@ -207,9 +209,9 @@ def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
     return Decoder(strict, lenient)
 
 
-def lacks_items(problems: Iterable[str]) -> bool:
-    """Tell from the problems of a page whether an item of it could not be read, and is not there."""
-    return any(path.endswith("]") for path in problems)
+def unread_items(problems: Iterable[str]) -> int:
+    """Count, by the problems of a page, its items that could not be read, and are not there."""
+    return sum(path.endswith("]") and path.count("[") == 1 for path in problems)
 
 
 def _page(shape: Shape[M], items: list[JSON], path: str, meta: Meta, body: JSON, problems: Problems) -> PageData[M]:
@@ -232,11 +234,12 @@ def _where(body: JSON) -> str:
 def _items(shape: Shape[M], body: JSON) -> tuple[list[JSON], str]:
     """Return the items of a list, and where they stand: as the data of an answer, or as the one array of them inside.
 
-    Raises `Misshapen` where there is no such array: that the list is empty is more than such an answer says.
+    Raises `Misshapen` where there is no such array: that the list is empty is more than such an answer says, be it null
+    or an object without anything.
     """
     data, path = _data(body), _where(body)
-    if data is None and path != "$":
-        return [], path
+    if body == {}:
+        raise misfit(body, "a list", path)
     try:
         return as_items(data, path), path
     except Misshapen:

@@ -1,8 +1,8 @@
 """A walk over the pages of a list: what is new on each page, and that the walk ends.
 
 A list may shift under its reader, so that a page shows again what the one before has shown. A list may also never end:
-it announces more, and gives nothing. Then the walk is an error, and not a short list: whoever takes that for the whole
-would look for something in vain, and buy it again.
+it announces more, and gives nothing. Or it ends, and has shown less than it counts. Then the walk is an error, and not
+a short list: whoever takes that for the whole would look for something in vain, and buy it again.
 """
 
 from typing import Any, Final, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 
 from generor_async.errors import ResponseShapeError
-from generor_async.rules.envelope import Meta, PageData
+from generor_async.rules.envelope import PageData, unread_items
 from generor_async.rules.wire import Endpoint
 
 __all__ = ["MOST_FRUITLESS", "Walk", "endless"]
@@ -27,15 +27,26 @@ MOST_FRUITLESS: Final = 3
 class Walk:
     """What one walk has come by. Its pages are counted from 0; one that is fetched again is the same page."""
 
+    start: int = 1
+    """Which page of the list the walk begins with."""
     _recent: dict[int, set[object]] = field(factory=dict[int, set[object]], init=False)
     """The ids on the last few pages."""
     _first: dict[object, int] = field(factory=dict[object, int], init=False)
     """Where each page, by what is on it, and each cursor was met first."""
-    _new: dict[int, int] = field(factory=dict[int, int], init=False)
-    """How many items of each page were new."""
+    _shown: dict[int, int] = field(factory=dict[int, int], init=False)
+    """How many items there are on each page that has something new."""
+    _total: int | None = field(default=None, init=False)
+    """The least that the list has counted: it may become shorter or longer meanwhile."""
 
-    def unseen(self, number: int, items: list[T]) -> list[T]:
-        """Return the items of a page that the last pages, and this one before them, haven't shown."""
+    def unseen(self, number: int, data: PageData[T]) -> list[T]:
+        """Note a page; return its items that the last pages, and this one before them, haven't shown."""
+        unseen = self._unseen(number, data.items)
+        self._shown[number] = len(data.items) + unread_items(data.problems) if unseen else 0
+        totals = [total for total in (self._total, data.meta.total) if total is not None]
+        self._total = min(totals, default=None)
+        return unseen
+
+    def _unseen(self, number: int, items: list[T]) -> list[T]:
         recent = [self._recent.get(number - back, set[object]()) for back in range(1, REMEMBERED + 1)]
         here: set[object] = set()
         unseen: list[T] = []
@@ -47,20 +58,22 @@ class Walk:
                 if seen:
                     continue
             unseen.append(item)
-        self._new[number] = len(unseen)
         self._recent[number] = here
         self._recent.pop(number - REMEMBERED - 1, None)
         return unseen
 
-    def ends_short(self, number: int, meta: Meta) -> bool:
-        """Tell whether a walk whose last page this is lacks items: a page had nothing, and the count says otherwise.
+    def what_lacks(self, number: int, data: PageData[T]) -> str:
+        """Say what a walk lacks whose last page this is; nothing where it has shown what the list announced.
 
-        Without such a page it is the list that has become shorter meanwhile.
+        What a page shows again counts, unless the whole page is nothing new: the list has shifted by it.
         """
-        if meta.total is None or meta.page is None or meta.per_page is None or all(self._new.values()):
-            return False
-        before = max(0, meta.page - 1 - number) * meta.per_page
-        return sum(self._new.values()) < meta.total - before
+        meta, page, shown = data.meta, self.start + number, sum(self._shown.values())
+        if meta.total_pages is not None and page < meta.total_pages:
+            return f"it has {meta.total_pages} pages, and ends after page {page}"
+        before = 0 if self.start == 1 else None if meta.per_page is None else (self.start - 1) * meta.per_page
+        if self._total is not None and before is not None and before + shown < self._total:
+            return f"it counts {self._total} items, and ends after {before + shown}"
+        return ""
 
     def repeats(self, number: int, items: list[Any], cursor: str | None) -> bool:
         """Tell whether the walk goes in circles: a page just like an earlier one, or a cursor that came before."""

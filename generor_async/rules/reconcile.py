@@ -91,6 +91,8 @@ class Look:
     since: float
     """How far back creations and transactions were read; best to before the batch began."""
     creations: Sequence[Listed]
+    whole: bool = True
+    """Whether these are all of them: a list may end, and have shown less than it counts."""
     spends: Sequence[float]
     """When credits were spent, where the transaction doesn't say on what."""
     named: Sequence[tuple[int, float]] = ()
@@ -316,6 +318,8 @@ def _problem(row: Doubtful, judged: _Judged) -> str:
     begin, end = row.submitted_at - SLACK, _last_moment(row) + SLACK
     if judged.look.since > begin:
         return "the account was not looked at as far back as its call"
+    if not judged.look.whole:
+        return "the account shows fewer creations than it counts"
     if not judged.look.balanced:
         return "the transactions don't add up to the balance"
     if judged.unexplained is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.wire import Wire, answer
 
-from generor_async import AsyncGeneror
+from generor_async import AsyncGeneror, ResponseShapeError
 from generor_async.batch.reconcile import _back_to  # pyright: ignore[reportPrivateUsage] # what it leaves out matters
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
@@ -143,6 +143,27 @@ async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(
         Wire(answer(200, {"success": True, "data": items, "meta": {"has_next": False}})) as wire,
         AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
     ):
-        found = await _back_to(generor.creations.list(), 0.0)
-    assert (found is not None) is told
+        found, whole = await _back_to(generor.creations.list(), 0.0)
+    assert whole is (found is not None) is told
     assert found is None or [creation.creation_id for creation in found] == [1]
+
+
+@pytest.mark.parametrize(("total", "whole"), [(1, True), (2, False)])
+async def test_a_listing_that_shows_less_than_it_counts_is_not_whole(total: int, whole: bool) -> None:
+    listed = answer(200, {"success": True, "data": [GOOD], "meta": {"has_next": False, "total": total}})
+    async with (
+        Wire(listed) as wire,
+        AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
+    ):
+        assert (await _back_to(generor.creations.list(), 0.0))[1] is whole
+        assert (await _back_to(generor.creations.list(), 4e9))[1], "what is older doesn't count"
+
+
+async def test_a_listing_that_announces_more_and_gives_none_is_no_look_at_all() -> None:
+    listed = answer(200, {"success": True, "data": [GOOD], "meta": {"has_next": True}})
+    async with (
+        Wire(listed) as wire,
+        AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
+    ):
+        with pytest.raises(ResponseShapeError):
+            await _back_to(generor.creations.list(), 0.0)

@@ -316,6 +316,33 @@ async def test_a_list_of_nothing_that_goes_on_for_ever_is_an_error_on_the_wire()
     assert len(wire.requests) == 3
 
 
+SHORT: dict[str, list[Step]] = {
+    "a count, and a first page without anything": [told(page=1, total=20)],
+    "a count, and an empty page": [told(1, page=1, total=3), told(page=2, total=3)],
+    "a count, and one page again and again": [told(1, total=2)],
+    "a count, and an end before": [told(1, total=2, has_next=False)],
+    "more pages, and an end before": [told(1, page=1, total_pages=2, has_next=False)],
+    "nothing": [answer(200, {"success": True, "data": None})],
+    "nothing on its second page": [told(1, has_next=True), answer(200, {"success": True, "data": None})],
+    "not even that": [answer(200, {})],
+}
+
+
+@pytest.mark.parametrize("how", SHORT)
+async def test_a_list_that_shows_less_than_it_announces_is_an_error_on_the_wire(how: str) -> None:
+    async with Wire(*SHORT[how]) as wire, AsyncGeneror("gnr_live_x", base_url=wire.url) as client:
+        with pytest.raises(ResponseShapeError):
+            await client.creations.list().collect()
+        assert len(wire.requests) <= 4
+
+
+async def test_a_list_that_is_entered_in_the_middle_or_behind_its_end_is_whole() -> None:
+    meta = {"per_page": 2, "total": 5, "total_pages": 3, "has_next": False}
+    async with Wire(told(5, **meta), told(**meta)) as wire, AsyncGeneror("gnr_live_x", base_url=wire.url) as client:
+        assert len(await client.creations.list(page=3).collect()) == 1
+        assert await client.creations.list(page=9).collect() == []
+
+
 async def test_so_is_a_cursor_that_comes_again() -> None:
     page = answer(200, {"data": [], "has_more": True, "next_cursor": "c"})
     async with Wire(page) as wire, AsyncLuma(KEY, base_url=wire.url) as client:

@@ -267,6 +267,15 @@ def test_transactions_that_do_not_add_up_hold_every_row() -> None:
     assert finding.why == "the transactions don't add up to the balance"
 
 
+def test_a_listing_that_is_not_whole_proves_no_absence_and_shows_what_it_shows() -> None:
+    world = World([evolve(NOTHING, prompt="another"), ONE], [])
+    looks = [evolve(world.look(at), whole=False) for at in (END, END + BETWEEN_LOOKS)]
+    findings = reconcile(world.rows, looks=looks, charges=(), taken=(), lag=LAG)
+    assert isinstance(findings[0], Held)
+    assert findings[0].why == "the account shows fewer creations than it counts"
+    assert findings[1] == Found((1,))
+
+
 @pytest.mark.parametrize("spends", [[], [1_500.0], [-400.0]])
 def test_a_charge_without_a_spend_of_its_own_holds_every_row(spends: list[float]) -> None:
     looks = [Look(at=at, since=SINCE, creations=[], spends=spends, balanced=True) for at in (END, END + 60)]

@@ -91,7 +91,6 @@ PAGES: dict[str, OddPage] = {
     "a null among items": _items(lambda items: [None, *items]),
     "a word among items": _items(lambda items: [*items, "x"]),
     "a list among items": _items(lambda items: [*items[:1], list[object](), *items[1:]]),
-    "a total that is too high": lambda give, number: _meta(give(number), total=99),
     "an empty page between": _gap,
     "a page twice": _overlap,
 }
@@ -109,6 +108,9 @@ ENDLESS: dict[str, OddPage] = {
     "null, of one page": lambda give, _: {**give(1), "data": None, "meta": _one_page(give)},
     "null in between": lambda give, number: {**give(number), "data": None} if number == 2 else give(number),
     "null at the end": lambda give, number: {**give(number), "data": None} if number == 3 else give(number),
+    "a total that is too high": lambda give, number: _meta(give(number), total=99),
+    "more pages than it has": lambda give, number: _meta(give(number), total=None, total_pages=9),
+    "an object without anything": lambda give, number: give(1) if number == 1 else {},
     "words in between": lambda give, number: {**give(number), "data": ["x"]} if number == 2 else give(number),
     "a word for the list": lambda give, number: {**give(number), "data": "none"},
     "nothing but words": lambda give, number: {**give(number), "data": ["x", "y"]},
