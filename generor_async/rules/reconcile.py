@@ -148,12 +148,13 @@ def reconcile(
     to be another call's.
     """
     findings: dict[int, Finding] = {}
+    known = list(charges)
     free = [creation for creation in looks[-1].creations if creation.creation_id not in taken]
     for group in _alike(rows):
         for component in _components(group, [creation for creation in free if _looks_like(group[0], creation)]):
-            findings |= _matched(*component)
-    found = {row.number: row for row in rows if isinstance(findings.get(row.number), Found)}
-    known = [*charges, *(_charge(row, looks[-1].at - lag) for row in found.values())]
+            matched = _matched(*component)
+            findings |= matched
+            known += _charges(*component, matched, seen_by=looks[-1].at - lag)
     named = set(taken)
     for finding in findings.values():
         named.update(finding.creation_ids if isinstance(finding, Found) else ())
@@ -185,11 +186,6 @@ def _looks_like(row: Doubtful, creation: Listed) -> bool:
 
 def _last_moment(row: Doubtful) -> float:
     return row.submitted_at + PATIENCE + row.longest
-
-
-def _charge(row: Doubtful, seen_by: float) -> Charge:
-    """Return the charge of a row that was found."""
-    return Charge(began=row.submitted_at, ended=min(_last_moment(row), seen_by))
 
 
 def _fits(row: Doubtful, creation: Listed) -> bool:
@@ -235,6 +231,24 @@ def _matched(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding
         mine[slots[slot].number].append(creations[index].creation_id)
     whole = [row for row in rows if len(mine[row.number]) == row.count]
     return {row.number: Found(tuple(sorted(mine[row.number]))) for row in whole}
+
+
+def _charges(
+    rows: Sequence[Doubtful], creations: Sequence[Listed], matched: Mapping[int, Finding], *, seen_by: float
+) -> list[Charge]:
+    """Return the charges of the rows that were found.
+
+    Where rows like them were not, each charge may just as well be that of any other row that the creations fit.
+    """
+    charges: list[Charge] = []
+    for row in rows:
+        if isinstance(finding := matched.get(row.number), Found):
+            made = [creation for creation in creations if creation.creation_id in finding.creation_ids]
+            able = [other for other in rows if any(_fits(other, creation) for creation in made)]
+            payers = [row] if len(matched) == len(rows) else able
+            ended = max(_last_moment(payer) for payer in payers)
+            charges.append(Charge(began=min(payer.submitted_at for payer in payers), ended=min(ended, seen_by)))
+    return charges
 
 
 def _largest_match(slots: Sequence[Doubtful], creations: Sequence[Listed]) -> dict[int, int]:

@@ -291,6 +291,15 @@ def test_of_rows_that_ask_for_the_same_the_oldest_gets_the_only_creation() -> No
     assert findings == {0: Absent(), 1: Found((1,)), 2: Absent()}
 
 
+def test_what_is_found_explains_no_spend_that_another_row_like_it_leaves_to_be_explained() -> None:
+    """The oldest gets the creation of the last one, and was not charged: the spend at its time is somebody else's."""
+    alike = [evolve(NOTHING, prompt="a", submitted=0), Call(prompt="a", submitted=121, takes=960)]
+    hidden = Call(prompt="b", submitted=0, takes=0, listed=False)
+    findings = World([alike[0], hidden, alike[1]]).told(END, END + BETWEEN_LOOKS)
+    assert findings[0] == Found((2,))
+    assert isinstance(findings[1], Held)
+
+
 def test_while_calls_are_under_way_nothing_is_let_go() -> None:
     world = World([NOTHING], [evolve(ONE, prompt="d", submitted=1_000, takes=900)])
     assert isinstance(world.told(DUE + 30, DUE + 90)[0], Held)
