@@ -56,7 +56,7 @@ class Page(Twin[AsyncPage[T]], Generic[T]):
 
         Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
         repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
-        of which a page was empty, and which has shown less than it counts.
+        that has shown less than it counts, in items (`total`) or in pages (`total_pages`).
         """
         return None if (found := self._bridge.run(self._half.next_page())) is None else Page(self._bridge, found)
 
