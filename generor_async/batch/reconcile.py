@@ -218,10 +218,11 @@ async def _by_page(pages: Pages[T]) -> AsyncIterator[Page[T] | None]:
     page: Page[T] | None = await pages.first_page()
     while page is not None:
         yield page
+        announced = page.has_next
         try:
             page = await page.next_page()
         except ResponseShapeError:
-            if page.has_next:
+            if announced:
                 raise
             yield None
             return
