@@ -26,7 +26,6 @@ from typing import Final
 from attrs import frozen
 
 from generor_async.errors import (
-    APIStatusError,
     BudgetExhaustedError,
     ContentModeratedError,
     GenerationFailedError,
@@ -36,7 +35,6 @@ from generor_async.errors import (
     OutputNotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules import effects
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.values import GenerationLike
 
@@ -156,9 +154,8 @@ def named_creation(error: GenerorAsyncError) -> int | None:
     text = error.body if isinstance(error.body, str) else json.dumps(error.body, default=str)
     if found := _CREATION_ID.search(text):
         return int(found[1])
-    cause = error.__cause__
-    name = effects.located(cause.headers) if isinstance(cause, APIStatusError) else None
-    return int(name) if name is not None and name.isdecimal() else None
+    located = (name for name in error.ids if name.isdecimal() and name not in text)  # what its Location names
+    return next(map(int, located), None)
 
 
 def concern_paid(error: GenerorAsyncError, operation: str) -> None:

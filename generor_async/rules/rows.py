@@ -33,6 +33,7 @@ from generor_async.errors import (
     DownloadError,
     GenerationFailedError,
     NotFoundError,
+    ResponseShapeError,
 )
 from generor_async.rules.lifecycle import named_job
 from generor_async.rules.outcome import ids_in
@@ -237,7 +238,7 @@ def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int, refun
         case "unknown":
             return _unknown(error, vendor)
         case "done":
-            ids = _whole_ids(getattr(error, "body", None), vendor)
+            ids = _whole_ids(error, vendor)
             return Verdict(to="accepted" if ids else "unknown", charged=True, remote_ids=ids)
         case _:
             return _without_effect(error, attempt)
@@ -267,8 +268,10 @@ def _unknown(error: APIError, vendor: Vendor) -> Verdict:
     return Verdict(to="unknown", charged=None)
 
 
-def _whole_ids(body: JSON, vendor: Vendor) -> tuple[str, ...]:
-    ids = ids_in(json.dumps(body))
+def _whole_ids(error: APIError, vendor: Vendor) -> tuple[str, ...]:
+    """Return the ids in the JSON of an answer, or in its Location, where they can be what was made."""
+    located = error.ids if isinstance(error, ResponseShapeError) else ()
+    ids = tuple(dict.fromkeys((*ids_in(json.dumps(getattr(error, "body", None))), *located)))
     return ids if vendor is not LUMA or len(ids) == 1 else ()
 
 

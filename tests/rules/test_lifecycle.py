@@ -118,3 +118,10 @@ def test_the_creation_that_the_rubble_of_an_answer_names_is_known_if_its_number_
     assert named_creation(OutcomeUnknownError("cut", body=body)) == named
     assert named_creation(ResponseShapeError("odd", body=body)) == named
     assert named_creation(APIConnectionError("gone", body=body)) is None
+
+
+def test_a_creation_that_only_the_address_of_an_answer_names_is_known() -> None:
+    for cls in (OutcomeUnknownError, ResponseShapeError):
+        assert named_creation(cls("", body={"message": "Accepted"}, ids=("6147",))) == 6147
+        assert named_creation(cls("", body='{"id": 12, "messa', ids=("12",))) is None, "of what, it doesn't say"
+        assert named_creation(cls("", body=None, ids=("gen-12",))) is None

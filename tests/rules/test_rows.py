@@ -183,6 +183,14 @@ SUBMITTING: dict[str, tuple[Exception, Verdict]] = {
         ResponseShapeError("", outcome="done", body={"id": JOB, "state": 7}),
         Verdict(to="accepted", charged=True, remote_ids=(JOB,)),
     ),
+    "another shape with the job's address": (
+        ResponseShapeError("", outcome="done", body={"message": "Accepted"}, ids=(JOB,)),
+        Verdict(to="accepted", charged=True, remote_ids=(JOB,)),
+    ),
+    "another shape with the address of another job": (
+        ResponseShapeError("", outcome="done", body={"id": JOB}, ids=(JOB, "another")),
+        Verdict(to="unknown", charged=True),
+    ),
     "another shape": (ResponseShapeError("", outcome="done", body=[]), Verdict(to="unknown", charged=True)),
 }
 

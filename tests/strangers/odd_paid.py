@@ -134,6 +134,12 @@ LUMA_PAID: dict[str, Odd] = {
     "in an envelope": lambda shown: Answer(status=201, body={"data": shown}),
     "under its name": lambda shown: Answer(status=201, body={"generation": shown}),
     "303 to the job": lambda shown: Answer(status=303, headers={"Location": f"/v1/generations/{shown['id']}"}),
+    "201 with its address alone": lambda shown: Answer(
+        status=201, body=b"", headers={**JSON, "Location": f"/v1/generations/{shown['id']}"}
+    ),
+    "201 with an address beside": lambda shown: Answer(
+        status=201, body={"message": "Accepted"}, headers={"Location": f"/v1/generations/{shown['id']}"}
+    ),
     "302 to the job": lambda shown: Answer(status=302, headers={"Location": f"/elsewhere/{shown['id']}"}),
     "as an error with a detail": lambda shown: Answer(status=429, body={"detail": "Rate limit exceeded", **shown}),
     "as an error in an envelope": lambda shown: Answer(status=400, body={"detail": "No.", "data": shown}),
@@ -183,6 +189,11 @@ GENEROR_PAID: dict[str, Odd] = {
         for status in (200, 400, 429)
     },
     "success: false alone": lambda shown: _changed(shown, ("success",), False),
+    "201 with its address alone": lambda shown: Answer(
+        status=201,
+        body=b"",
+        headers={**JSON, "Location": f"/api/v1/creations/{_id(as_object(_found(shown)[0]) or {})}"},
+    ),
     "303 to the creation": lambda shown: Answer(
         status=303, headers={"Location": f"/api/v1/creations/{_id(as_object(_found(shown)[0]) or {})}"}
     ),

@@ -29,7 +29,7 @@ OTHER_SHAPES = {
     *(
         odd
         for odd in LUMA_PAID | GENEROR_PAID
-        if odd.startswith(("as an error", "beside ", "302 ", "303 ", "success: f"))
+        if odd.startswith(("as an error", "beside ", "201 ", "302 ", "303 ", "success: f"))
     ),
 }
 """Answers with an id that stands where nobody looks for it, or in an error: an error that says it will do."""
