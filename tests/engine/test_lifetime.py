@@ -169,6 +169,31 @@ async def test_the_closing_task_itself_is_not_cut_off(simulator: Simulator) -> N
     assert raised.value.job_id in simulator.luma.generations
 
 
+@pytest.mark.parametrize("end", ["close", "cancel", "time out"])
+def test_nothing_of_the_queue_is_left_in_a_loop_that_is_closed_by_hand(end: str) -> None:
+    async def leave(luma: AsyncLuma) -> None:
+        await luma.generations.create(**WAVES)
+        waiting = asyncio.create_task(luma.generations.create(prompt="A heron"))
+        await until(lambda: luma.rate_limits.queued)
+        if end == "close":
+            await luma.close()
+        elif end == "cancel":
+            waiting.cancel()
+        await asyncio.wait([waiting])
+        assert not waiting.cancelled() or end == "cancel"
+
+    loop = asyncio.new_event_loop()
+    with Simulator(luma_rpm=10_000) as simulator:
+        luma = open_luma(simulator, limits=Limits(jobs=1), timeout=0.5 if end == "time out" else 60.0)
+        loop.run_until_complete(leave(luma))
+        left = asyncio.all_tasks(loop)
+        loop.run_until_complete(luma.close())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    gc.collect()
+    assert not left
+
+
 # close(drain=...).
 
 
