@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.calls import KEY
@@ -14,7 +15,7 @@ from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 
 JOB = "11111111-2222-4333-8444-555555555555"
-GENERATION = {
+GENERATION: dict[str, Any] = {
     "id": JOB,
     "type": "image",
     "state": "failed",

@@ -103,7 +103,7 @@ async def by_cancel(client: AsyncLuma, told: asyncio.Event) -> BaseException:
 
 
 async def by_asyncio_timeout(client: AsyncLuma, told: asyncio.Event) -> BaseException:
-    limit = asyncio.timeout(None)
+    limit, cause = asyncio.timeout(None), None
     expiring = asyncio.create_task(_expire(limit, told))
     try:
         async with limit:
