@@ -292,6 +292,8 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     )
     failure.__cause__ = error
     lifecycle.concern_paid(failure, name)
+    if failure.take_up:
+        failure.advice = "What came of its answer names what it made: look at that before sending it again"
     return failure
 
 

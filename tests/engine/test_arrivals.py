@@ -160,6 +160,7 @@ async def test_a_job_whose_id_has_arrived_is_named_whatever_ends_the_call(
         assert (error.job_id, error.ids) == (JOB, (JOB,))
         assert JOB in error.body
         assert TAKE_UP in str(error).replace("Job", "job")
+        assert "may be charged twice" not in str(error)
         assert JOB in SeenJobs(wire.url)
     assert [came.method for came in wire.requests] == ["POST"]
 
@@ -282,6 +283,14 @@ async def test_a_creation_whose_number_has_arrived_is_named() -> None:
     assert "creation 6147 can be waited for with creations.wait(6147)" in caught.value.__notes__[0]
     assert isinstance(caught.value.__cause__, OutcomeUnknownError)
     assert caught.value.__cause__.creation_id == 6147
+
+
+async def test_a_creation_that_nothing_but_a_location_names_is_named() -> None:
+    data = whole(b"", b"Location: /api/v1/creations/6147")
+    async with Wire(raw(data)) as wire, AsyncGeneror(KEY, base_url=wire.url) as client:
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await client.generators.generate(slug="joke", prompt="a heron", model_id=37)
+    assert caught.value.creation_id == 6147
 
 
 async def test_a_read_that_is_cut_off_keeps_nothing() -> None:
