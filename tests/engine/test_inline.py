@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from generor_async import (
     DeadlineExceededError,
     DownloadError,
     InvalidRequestError,
+    Luma,
     MediaRef,
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
+from generor_async.batch.runner import run_batch
 from generor_async.engine.media import reach_for_images
 from generor_async.engine.web import Reach
 
@@ -28,17 +31,15 @@ KEY = "luma-api-0123456789"
 PNG, JPEG = b"\x89PNG\r\n\x1a\n" + bytes(500), b"\xff\xd8\xff\xe0" + bytes(500)
 SIGNED = "X-Amz-Signature=hush-hush"
 UNAVAILABLE = answer(503, {"detail": "Image URL ingestion unavailable"})
-CREATED = answer(
-    201,
-    {
-        "id": "d290f1ee-6c54-4b01-90e6-d701748f0851",
-        "type": "image",
-        "state": "queued",
-        "model": "uni-1",
-        "created_at": "2026-04-08T12:00:00Z",
-        "output": [],
-    },
-)
+GENERATION: dict[str, Any] = {
+    "id": "d290f1ee-6c54-4b01-90e6-d701748f0851",
+    "type": "image",
+    "state": "queued",
+    "model": "uni-1",
+    "created_at": "2026-04-08T12:00:00Z",
+    "output": [],
+}
+CREATED = answer(201, GENERATION)
 
 
 def client(api: Wire, **options: Any) -> AsyncLuma:
@@ -330,3 +331,27 @@ async def test_one_of_the_two_does_not_stand_for_the_other() -> None:
         with pytest.raises(ServiceUnavailableError):
             await luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
     assert host.requests == []
+
+
+async def test_the_blocking_half_fetches_it_as_well() -> None:
+    async with Wire(served()) as host, Wire(REFUSED, CREATED) as api:
+
+        def create() -> None:
+            with Luma(KEY, base_url=api.url, inline_on_422=True) as luma:
+                luma.generations.create(prompt="a heron", image_ref=[MediaRef.url(f"{host.url}/a.png")])
+
+        await asyncio.to_thread(create)
+    assert sent(api.requests[1])["image_ref"] == [inline(PNG, "image/png")]
+
+
+async def test_a_batchs_rows_are_fetched_for_as_well(tmp_path: Path) -> None:
+    failed = {**GENERATION, "state": "failed", "failure_code": "generation_failed", "failure_reason": "it broke"}
+    async with (
+        Wire(served()) as host,
+        Wire(REFUSED, answer(201, failed)) as api,
+        AsyncLuma(KEY, base_url=api.url, inline_on_422=True) as luma,
+    ):
+        rows: list[dict[str, Any]] = [{"prompt": "a heron", "image_ref": [{"url": f"{host.url}/a.png"}], "id": "a"}]
+        outcomes = [outcome async for outcome in run_batch(luma, rows, to=tmp_path)]
+    assert [outcome.remote_ids for outcome in outcomes] == [(GENERATION["id"],)]
+    assert [sent(request)["image_ref"] for request in api.requests[:2]][1] == [inline(PNG, "image/png")]
