@@ -73,8 +73,6 @@ class Admission:
         self, shared: ClientParts, operation: Operation[Any], options: Options, context: outcome.Context, now: float
     ) -> None:
         endpoint, given = operation.endpoint, options.timeout
-        if now >= shared.limits.look_at:
-            shared.limits.look(now)
         self._shared = shared
         self._operation = operation
         self._options = options
@@ -107,9 +105,11 @@ class Admission:
 
     # --- before an attempt ------------------------------------------------------------------------------------------
 
-    def admit_nowait(self) -> bool:
+    def admit_nowait(self, now: float) -> bool:
         """Let the call go for the first time if nothing keeps it; return whether that is so. Else `wait` does."""
         limits = self._shared.limits
+        if now >= limits.look_at:
+            limits.look(now)
         if "abuse" in limits.holds.by_scope or limits.gates.away:
             return False
         return self.turn is None or self.turn.take_nowait()

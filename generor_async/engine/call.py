@@ -75,7 +75,7 @@ class Call(Generic[T]):
     async def admitted(self) -> None:
         """Wait until nothing keeps the call from being sent; what this raises ends the call."""
         try:
-            if self._context.attempts or self._admission.again or not self._admission.admit_nowait():
+            if self._context.attempts or self._admission.again or not self._admission.admit_nowait(self._started):
                 await self._admission.wait(self._error)
             if self._before is not None and not self._context.attempts:
                 await self._before()

@@ -212,8 +212,7 @@ def test_from_the_start_without_headers_nothing_is_waited_for() -> None:
 @pytest.mark.parametrize("kind", KINDS[:3])
 def test_beside_others_at_a_quarter_of_the_limit(start: float, kind: dict[str, Any]) -> None:
     switches: dict[str, Any] = {"others": (Others(start=start, every=4.0),), **kind}
-    # Two on a quiet machine; on a busy one it is the system that says which of two requests comes first.
-    assert luma_last(270, most_refused=3, **switches) <= 1.1 * naive_last(270, **switches)
+    assert luma_last(270, most_refused=2, **switches) <= 1.1 * naive_last(270, **switches)
 
 
 @pytest.mark.parametrize("start", [0.0, 20.0])
