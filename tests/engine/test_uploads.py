@@ -183,8 +183,8 @@ def fifo(folder: Path) -> Path:
 
 
 def listening(folder: Path) -> Path:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(str(folder / "s.png"))
+    with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as sock:
+        sock.bind("s.png")  # a path of over 107 bytes can't be bound, and the folder's may be as long as it likes
     return folder / "s.png"
 
 
