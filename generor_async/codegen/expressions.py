@@ -196,6 +196,8 @@ def checked_value(parameter: Parameter) -> str:
     if parameter.where in {"filename", "media_type"}:
         return f"arguments.{'file_name' if parameter.where == 'filename' else 'media_type'}({given})"
     match parameter.type:
+        case Scalar("str") | ListOf(Scalar("str")) if parameter.is_url:
+            function = "url" if parameter.type == Scalar("str") else "urls"
         case Scalar(kind) if kind in KINDS:
             function = KINDS[kind]
         case Choice():
@@ -209,7 +211,7 @@ def checked_value(parameter: Parameter) -> str:
         case Ref("MediaRef"):
             function = "medium"
         case Ref(name):
-            return f"arguments.instance({given}, models.{name})"
+            return f"members.instance({given}, models.{name})"
         case ListOf():
             function = "items"
         case MapOf():

@@ -207,6 +207,8 @@ class Parameter:
     required: bool
     positional: bool
     doc: str
+    is_url: bool = False
+    """Whether it is a URL, or a list of some."""
     checks: tuple[Check, ...] = ()
 
 

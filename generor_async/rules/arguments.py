@@ -24,7 +24,6 @@ __all__ = [
     "duration",
     "file_name",
     "function",
-    "instance",
     "is_mapping",
     "is_pathlike",
     "items",
@@ -46,6 +45,8 @@ __all__ = [
     "truth",
     "type_of",
     "unsendable",
+    "url",
+    "urls",
     "whole",
 ]
 
@@ -65,6 +66,8 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCI
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
 """How a URL begins, whole or as `Path` shortens it; a drive's one letter is none."""
+_URL: Final = re.compile(r"https?://[^/\s]|data:[^\s,]*,", re.IGNORECASE)
+"""How a URL begins that an API fetches, or that carries the data itself."""
 _ALONE: Final = {"NoneType": "None"}
 _FINITE: Final = "Write a finite number"
 
@@ -166,6 +169,22 @@ def texts(value: object, name: str) -> Sequence[str]:
     return value  # type: ignore[return-value] # it was looked through
 
 
+def url(value: object, name: str) -> str:
+    """Return a URL that a server can fetch, or that holds what is meant; a path of this machine is none."""
+    found = text(value, name)
+    if not _URL.match(found):
+        advice = "The API takes no file of this machine: put it where the API can fetch it, and give that address"
+        raise InvalidRequestError(name, f"{name} must be a URL that begins with https://", advice=advice)
+    return found
+
+
+def urls(value: object, name: str) -> Sequence[str]:
+    """Return a list of URLs."""
+    for index, item in enumerate(items(value, name, "URLs")):
+        url(item, f"{name}[{index}]")
+    return value  # type: ignore[return-value] # it was looked through
+
+
 def mapping(value: object, name: str) -> Mapping[str, Any]:
     """Return a mapping whose keys are strings."""
     if not is_mapping(value):
@@ -230,15 +249,6 @@ def media(value: object, name: str) -> Sequence["MediaRef | Mapping[str, Any]"]:
     for index, item in enumerate(items(value, name, "MediaRefs")):
         medium(item, f"{name}[{index}]")
     return value  # type: ignore[return-value] # it was looked through
-
-
-def instance(value: object, name: str, cls: type[T]) -> T | Mapping[str, Any]:
-    """Return an object of a class, or a mapping of the same keys."""
-    if isinstance(value, cls):
-        return value
-    if is_mapping(value):
-        return mapping(value, name)
-    raise refused(name, f"{cls.__name__} or a mapping", value, f"Write {cls.__name__}(...)")
 
 
 def moment(value: object, name: str) -> datetime:

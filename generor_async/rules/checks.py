@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments, older_api
+from generor_async.rules import arguments
 from generor_async.values import JSON, MediaRef, Unset, is_object
 
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
@@ -99,9 +99,6 @@ def luma_generation(body: Mapping[str, Any]) -> None:
 def _video(video: JSON) -> None:
     if not is_object(video):
         return
-    for name in ("hdr", "exr_export", "loop"):
-        if video.get(name) is not None:
-            arguments.truth(video[name], f"video.{name}")
     for name in ("start_frame", "end_frame"):
         if video.get(name) is not None:
             _media(video[name], f"video.{name}")
@@ -111,10 +108,6 @@ def _video(video: JSON) -> None:
 
 def _keyframes(owner: JSON, name: str) -> None:
     if is_object(owner):
-        frames = owner.get("keyframes") or ()
-        if not isinstance(frames, Sequence):
-            advice = older_api.ADVICE_ON_KEYFRAMES if is_object(frames) and "frame0" in frames else ""
-            raise InvalidRequestError(f"{name}.keyframes", f"{name}.keyframes must be a list", advice=advice)
         for index, frame in enumerate(owner.get("keyframes") or ()):
             _media(frame, f"{name}.keyframes[{index}]")
 

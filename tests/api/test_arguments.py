@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from generor_async.api.generor import operations as generor
+from generor_async.api.luma import models as luma_models
 from generor_async.api.luma import operations as luma
 from generor_async.errors import InvalidRequestError
 from generor_async.values import UNSET, MediaRef
@@ -119,6 +120,16 @@ REFUSED: list[tuple[str, str, Any]] = [
     ("prompt", r"not bytes. Decode it: value\.decode\(\)", {"prompt": b"a heron"}),
     ("style", "not None. Leave it out", {"style": None}),
     ("web_search", "must be True or False, not str", {"web_search": "false"}),
+    ("video.duration", "must be a string, not int. Write it in quotes", {"video": {"duration": 5}}),
+    ("video.resolution", "must be a string, not list", {"video": {"resolution": ["720p"]}}),
+    ("video.duration", "must be a string, not int", {"video": luma_models.VideoOptions(duration=5)}),  # type: ignore[arg-type] # on purpose
+    ("video.start_frame", r"not str. Write MediaRef\.url", {"video": {"start_frame": "https://x.example/a.png"}}),
+    ("video.keyframes", r"must be a list, not int. Write \[int\]", {"video": {"keyframes": 5}}),
+    ("video.keyframes", "are of Dream Machine", {"video": {"keyframes": {"frame0": {"url": "https://x.example"}}}}),
+    ("video.keyframe_indexes[1]", "must be a whole number, not str", {"video": {"keyframe_indexes": [0, "24"]}}),
+    ("video.edit.controls.depth.blur", "must be a number", {"video": {"edit": {"controls": {"depth": {"blur": "a"}}}}}),
+    ("video.source_position", "SourcePosition or a mapping, not list", {"video": {"source_position": [0, 0, 1, 1]}}),
+    ("layering.resolution", "must be a string, not None. Leave it out", {"layering": {"resolution": None}}),
 ]
 
 
@@ -157,3 +168,34 @@ def test_a_part_of_a_form_is_named_as_its_headers_can(name: str, value: str) -> 
     with pytest.raises(InvalidRequestError) as refused:
         luma.files_create_inline(b"x", **known)
     assert refused.value.field == name
+
+
+@pytest.mark.parametrize("name", ["hdr", "exr_export", "loop"])
+@pytest.mark.parametrize("value", ["false", "true", "", 0, 1, [], {}])
+def test_what_only_counts_as_true_or_false_is_no_switch_of_a_video(name: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        luma.generations_create(prompt="a heron", type="video", video={name: value})
+    assert refused.value.field == f"video.{name}"
+    for right in (True, False, None):
+        luma.generations_create(prompt="a heron", type="video", video={name: right})
+
+
+def test_options_that_no_class_names_yet_are_left_to_the_server() -> None:
+    body = luma.generations_create(prompt="a heron", type="video", video={"fps": [24], "duration": "20s"}).body
+    assert body == {"prompt": "a heron", "type": "video", "video": {"fps": [24], "duration": "20s"}}
+
+
+@pytest.mark.parametrize("value", ["cat.png", "/tmp/cat.png", "C:\\cat.png", "file:///tmp/cat.png", "https://", ""])
+def test_a_file_of_this_machine_is_no_url(value: str) -> None:
+    for name in ("image_url", "ending_frame_url", "reference_audio", "video_url"):
+        given: dict[str, Any] = {name: value}
+        with pytest.raises(InvalidRequestError, match="takes no file of this machine") as refused:
+            generor.generators_generate("video", model_id=1, **given)
+        assert refused.value.field == name
+    with pytest.raises(InvalidRequestError, match=r"reference_images\[1\] must be a URL"):
+        generor.generators_generate("video", model_id=1, reference_images=["https://x.example/a.png", value])
+
+
+@pytest.mark.parametrize("value", ["https://x.example/a b.png", "HTTP://x.example", "data:image/png;base64,iVBORw0K"])
+def test_a_url_is_sent_as_it_is(value: str) -> None:
+    assert generor.generators_generate("video", model_id=1, image_url=value).body == {"model_id": 1, "image_url": value}

@@ -108,12 +108,12 @@ REFUSED: list[tuple[str, str, Callable[[], Operation[Any]]]] = [
     (
         "reference_images",
         "at most 9",
-        lambda: generor.generators_generate("video", model_id=1, reference_images=["u"] * 10),
+        lambda: generor.generators_generate("video", model_id=1, reference_images=["https://u.example"] * 10),
     ),
     (
         "reference_videos",
         "at most 3",
-        lambda: generor.generators_generate("video", model_id=1, reference_videos=["u"] * 4),
+        lambda: generor.generators_generate("video", model_id=1, reference_videos=["https://u.example"] * 4),
     ),
 ]
 

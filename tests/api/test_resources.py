@@ -16,14 +16,19 @@ from generor_async.values import UNSET
 
 T = TypeVar("T")
 
+URL = "https://x.example/1"
 VALUES: dict[str, Any] = {
     "type": "image",
     "mime_type": "image/png",
     "content": b"bytes",
     "image_ref": [],
     "parameters": {},
-    "reference_images": ["a"],
-    "reference_videos": ["a"],
+    "image_url": URL,
+    "ending_frame_url": URL,
+    "reference_images": [URL],
+    "reference_videos": [URL],
+    "reference_audio": URL,
+    "video_url": URL,
     "scopes": ["read"],
     "sort": "oldest",
     "expires_at": UNSET,

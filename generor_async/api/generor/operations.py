@@ -345,21 +345,21 @@ def generators_estimate(
     if aspect_ratio is not UNSET:
         body["aspect_ratio"] = arguments.text_or_whole(aspect_ratio, "aspect_ratio")
     if image_url is not UNSET:
-        body["image_url"] = arguments.text(image_url, "image_url")
+        body["image_url"] = arguments.url(image_url, "image_url")
     if seconds is not UNSET:
         body["seconds"] = arguments.whole(seconds, "seconds")
     if generate_audio is not UNSET:
         body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
     if ending_frame_url is not UNSET:
-        body["ending_frame_url"] = arguments.text(ending_frame_url, "ending_frame_url")
+        body["ending_frame_url"] = arguments.url(ending_frame_url, "ending_frame_url")
     if reference_images is not UNSET:
-        body["reference_images"] = to_json(arguments.texts(reference_images, "reference_images"))
+        body["reference_images"] = to_json(arguments.urls(reference_images, "reference_images"))
     if reference_videos is not UNSET:
-        body["reference_videos"] = to_json(arguments.texts(reference_videos, "reference_videos"))
+        body["reference_videos"] = to_json(arguments.urls(reference_videos, "reference_videos"))
     if reference_audio is not UNSET:
-        body["reference_audio"] = arguments.text(reference_audio, "reference_audio")
+        body["reference_audio"] = arguments.url(reference_audio, "reference_audio")
     if video_url is not UNSET:
-        body["video_url"] = arguments.text(video_url, "video_url")
+        body["video_url"] = arguments.url(video_url, "video_url")
     if parameters is not UNSET:
         body["parameters"] = to_json(arguments.mapping(parameters, "parameters"))
     if user_text is not UNSET:
@@ -527,21 +527,21 @@ def generators_generate(
     if aspect_ratio is not UNSET:
         body["aspect_ratio"] = arguments.text_or_whole(aspect_ratio, "aspect_ratio")
     if image_url is not UNSET:
-        body["image_url"] = arguments.text(image_url, "image_url")
+        body["image_url"] = arguments.url(image_url, "image_url")
     if seconds is not UNSET:
         body["seconds"] = arguments.whole(seconds, "seconds")
     if generate_audio is not UNSET:
         body["generate_audio"] = arguments.truth(generate_audio, "generate_audio")
     if ending_frame_url is not UNSET:
-        body["ending_frame_url"] = arguments.text(ending_frame_url, "ending_frame_url")
+        body["ending_frame_url"] = arguments.url(ending_frame_url, "ending_frame_url")
     if reference_images is not UNSET:
-        body["reference_images"] = to_json(arguments.texts(reference_images, "reference_images"))
+        body["reference_images"] = to_json(arguments.urls(reference_images, "reference_images"))
     if reference_videos is not UNSET:
-        body["reference_videos"] = to_json(arguments.texts(reference_videos, "reference_videos"))
+        body["reference_videos"] = to_json(arguments.urls(reference_videos, "reference_videos"))
     if reference_audio is not UNSET:
-        body["reference_audio"] = arguments.text(reference_audio, "reference_audio")
+        body["reference_audio"] = arguments.url(reference_audio, "reference_audio")
     if video_url is not UNSET:
-        body["video_url"] = arguments.text(video_url, "video_url")
+        body["video_url"] = arguments.url(video_url, "video_url")
     if parameters is not UNSET:
         body["parameters"] = to_json(arguments.mapping(parameters, "parameters"))
     if user_text is not UNSET:
