@@ -35,7 +35,7 @@ from generor_async.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from generor_async.rules import arguments, lifecycle
+from generor_async.rules import arguments, lifecycle, older_api
 from generor_async.rules.headers import http_date
 from generor_async.rules.schedule import LUMA_PRIORS
 from generor_async.rules.vendors import LUMA, Vendor
@@ -436,11 +436,12 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
 
 def _without_outputs(generation: Generation | None) -> DownloadError:
     state = "not known yet" if generation is None else generation.state
+    older = [] if generation is None else older_api.odd_in(generation.raw)
     return DownloadError(
         f"there is nothing to download: the generation has no outputs (its state is {state})",
         url="",
         retryable=state != "completed",
-        advice="Wait until it is completed",
+        advice=older[0].problem if older else "Wait until it is completed",
     )
 
 

@@ -1,5 +1,6 @@
 """Is this key good? Asked at no cost; and what is of Luma's older API is told apart."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from generor_async import (
     AsyncGeneror,
     AsyncLuma,
     AuthenticationError,
+    DownloadError,
     Generor,
     InvalidRequestError,
     KeyCheck,
@@ -152,3 +154,35 @@ async def test_fields_of_the_older_api_are_told_apart() -> None:
         with pytest.raises(AttributeError, match=r"'Generation' object has no attribute 'asset'$"):
             generation.asset  # type: ignore[attr-defined] # noqa: B018
         assert not hasattr(await luma.files.list().first_page(), "assets")
+
+
+@pytest.mark.parametrize("method", ["create", "submit", "run"])
+async def test_fields_of_the_older_api_are_refused_before_anything_is_sent(method: str) -> None:
+    given: Any = {"prompt": "a heron", "keyframes": {"frame0": {"type": "image", "url": "https://x.example/a.png"}}}
+    async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        with pytest.raises(InvalidRequestError, match=OLDER) as caught:
+            await getattr(luma.generations, method)(**given)
+        assert caught.value.field == "keyframes"
+        assert not simulator.ledger.requests
+
+
+@pytest.mark.parametrize("method", ["create", "submit", "run"])
+def test_nor_does_the_blocking_half_send_them(method: str, simulator: Simulator) -> None:
+    given: Any = {"prompt": "a heron", "callback_url": "https://x.example"}
+    with Luma(**simulator.luma_options) as luma, pytest.raises(InvalidRequestError, match=OLDER) as caught:
+        getattr(luma.generations, method)(**given)
+    assert caught.value.field == "callback_url"
+    assert not simulator.ledger.requests
+
+
+async def test_answers_of_the_older_api_are_told_in_the_log(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    job = "5f0e8b1c-0000-4c57-9f60-000000000000"
+    made = {"id": job, "created_at": "2026-04-08T12:00:00Z", "model": "ray-2", "generation_type": "video"}
+    dreaming = {**made, "state": "dreaming", "assets": None}
+    done = {**made, "state": "completed", "assets": {"video": "https://cdn.example/a.mp4"}}
+    async with Wire(answer(201, dreaming), answer(200, done)) as api, AsyncLuma(KEY, base_url=api.url) as luma:
+        generation = await luma.generations.create(prompt="a heron")
+        assert (generation.id, generation.state) == (job, "dreaming")
+        assert f"odd at $.state: this is an answer of {OLDER}" in caplog.text
+        with pytest.raises(DownloadError, match=f"an answer of {OLDER}: check base_url"):
+            await luma.download(await luma.generations.get(job), tmp_path)

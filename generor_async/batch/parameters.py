@@ -21,7 +21,7 @@ from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
 from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.older_api import ADVICE_ON_KEYFRAMES
+from generor_async.rules.older_api import advice_on_field
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
@@ -120,8 +120,8 @@ class Parameters:
     def _check_names(self, parameters: Mapping[str, JSON]) -> None:
         if unknown := sorted(parameters.keys() - self.names):
             known = ", ".join(sorted(self.names))
-            is_older = "keyframes" in unknown and self.operation == OPERATIONS["luma"]
-            advice = f". {ADVICE_ON_KEYFRAMES}" if is_older else ""
+            told = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
+            advice = "".join(f". {each}" for each in told if each)
             raise BadRowError(f"{_listed(unknown)} is no parameter of {self.operation}; those are: {known}{advice}")
         if missing := [name for name in self._required if name not in parameters]:
             raise BadRowError(f"{_listed(missing)} is missing: add it to the row, or give it for all rows")

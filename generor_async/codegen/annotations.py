@@ -99,13 +99,16 @@ def signature(operation: Operation, list_name: str = "list", *, method: bool = F
     ]
     if method and operation.result.kind == "pages":
         named.append("max_items: int | None = None")
+    if operation.others:
+        named.append("**others: Unpack[NoOthers]")
     return ", ".join([*before, "*", *named] if named else before)
 
 
 def call_arguments(operation: Operation) -> str:
     """Return the arguments with which a method calls the function that builds its operation."""
     given = [each.name for each in operation.positional]
-    return ", ".join([*given, *(f"{each.name}={each.name}" for each in operation.keywords)])
+    named = [f"{each.name}={each.name}" for each in operation.keywords]
+    return ", ".join([*given, *named, *(["**others"] if operation.others else [])])
 
 
 def result_annotation(operation: Operation, *, list_name: str = "list", sent: bool = False) -> str:

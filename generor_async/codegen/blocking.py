@@ -38,6 +38,8 @@ HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_h
 """Parameters that may hold a key, and what hides it from whoever sees the frame."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
 """Methods that a twin has from its base class, or has no use for."""
+KEPT = frozenset({"without_others"})
+"""Decorators that a twin's method has as well."""
 BLOCKING = """\
 Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
 all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
@@ -159,12 +161,16 @@ def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
     returns = scope.annotation(kind)
     if is_property(node):
         return _property(node.name, returns, doc, scope.result(kind, f"self._half.{node.name}"))
-    if node.decorator_list:
-        raise SpecError(f"{place}: there is no rule for {ast.unparse(node.decorator_list[0])}")
+    decorators = [ast.unparse(each) for each in node.decorator_list]
+    for each in decorators:
+        if each not in KEPT:
+            raise SpecError(f"{place}: there is no rule for {each}")
+        scope.use(each, module)
     name = {"__aiter__": "__iter__"}.get(node.name, node.name)
     head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
     code = _init(node, module, twin, scope) if name == "__init__" else _body(node, module, kind, scope)
     body = [*_hidden(node, scope), code]
+    head = "".join(f"    @{each}\n" for each in decorators) + head
     return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
 
 

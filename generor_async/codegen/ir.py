@@ -265,6 +265,8 @@ class Operation:
     body: Literal["none", "json", "form"]
     check: str
     """The function of `rules.checks` that looks at the finished body; empty for none."""
+    others: str
+    """The module of `rules` that says what arguments are which it doesn't have; empty where Python does."""
     derive: str
     """The function of `rules.derived` that completes the result; empty for none."""
     result: Result

@@ -37,7 +37,7 @@ Body = Literal["none", "json", "form"]
 BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}
 PART_ARGUMENTS: Mapping[str, Place] = {"filename": "filename", "mime_type": "media_type"}
 """What travels as headers of the file's part."""
-TAKEN = frozenset({"self", "body", "query", "fields", "max_items"})
+TAKEN = frozenset({"self", "body", "query", "fields", "max_items", "others"})
 """Names that the generated functions use themselves."""
 
 
@@ -118,6 +118,7 @@ class OperationReader:
             parameters=parameters,
             body=body,
             check=schema.get("x-check", ""),
+            others=schema.get("x-others", ""),
             derive=node.get("x-derive", ""),
             result=result,
             secrets=self._secrets(result.schema),

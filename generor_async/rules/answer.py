@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from generor_async.errors import NotFoundError
-from generor_async.rules import outcome
+from generor_async.rules import older_api, outcome
 from generor_async.rules.envelope import PageData
+from generor_async.rules.vendors import LUMA
 from generor_async.rules.wire import Endpoint, Reply
 from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
 from generor_async.values.decoding import Odd
@@ -65,7 +66,7 @@ def _as_far_as_it_goes(endpoint: Endpoint[T], context: outcome.Context, reply: R
         result = endpoint.decode.lenient(body, problems)
     except Misshapen as problem:
         raise outcome.misread(context, reply, body, problem) from None
-    context.problems = problems
+    context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.odd_in(body)]
     return result
 
 

@@ -130,7 +130,8 @@ def _media(reference: JSON, field: str) -> None:
         if reference.get(name) is not None:
             arguments.text(reference[name], f"{field}.{name}")
     if len(named) != 1:
-        raise InvalidRequestError(field, f"{field}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'")
+        problem = f"{field}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'"
+        raise InvalidRequestError(field, problem, advice=older_api.advice_on_reference(reference))
     if "data" in named and not reference.get("media_type"):
         raise InvalidRequestError(
             field,

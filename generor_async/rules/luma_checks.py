@@ -11,7 +11,7 @@ from attrs import frozen
 
 from generor_async.rules import addresses
 from generor_async.rules.luma_limits import at, media_in
-from generor_async.rules.older_api import ADVICE_ON_KEYFRAMES
+from generor_async.rules.older_api import advice_on_field
 from generor_async.values import JSON, is_object
 
 __all__ = ["Remark", "remarks"]
@@ -214,7 +214,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
         "keyframes",
         "measured",
         lambda it: "keyframes" in it.body,
-        ADVICE_ON_KEYFRAMES,
+        advice_on_field("keyframes"),
     ),
 )
 

@@ -13,7 +13,7 @@ import attrs
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.rules.older_api import ADVICE_ON_KEYFRAMES
+from generor_async.rules.older_api import advice_on_field
 from generor_async.values import UNSET, MediaRef
 
 __all__ = ["instance"]
@@ -58,7 +58,7 @@ def _check(value: object, name: str, hint: Any) -> None:
 
 def _check_items(value: object, name: str, hint: Any) -> None:
     if arguments.is_mapping(value) and "frame0" in value:
-        raise InvalidRequestError(name, f"{name} must be a list", advice=ADVICE_ON_KEYFRAMES)
+        raise InvalidRequestError(name, f"{name} must be a list", advice=advice_on_field("keyframes"))
     for index, item in enumerate(arguments.items(value, name)):
         _check(item, f"{name}[{index}]", hint)
 

@@ -27,6 +27,7 @@ from generor_async.luma import AsyncLuma
 from generor_async.luma import Files as AsyncFiles
 from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
+from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, Twin, halves, streamed, wrapped
 from generor_async.sync.pages import Pages
@@ -184,6 +185,7 @@ class Generations(Twin[AsyncGenerations]):
             for each in self._bridge.iterate(self._half.as_completed(halves(jobs, "jobs", Job), timeout=timeout))
         )
 
+    @without_others
     def create(
         self,
         *,
@@ -199,6 +201,7 @@ class Generations(Twin[AsyncGenerations]):
         layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
         video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
         user_id: str | Unset | None = UNSET,
+        **others: Unpack[NoOthers],
     ) -> models.Generation:
         """Submit one generation and return it queued.
 
@@ -257,6 +260,7 @@ class Generations(Twin[AsyncGenerations]):
                 layering=layering,
                 video=video,
                 user_id=user_id,
+                **others,
             )
         )
 

@@ -87,9 +87,10 @@ class Model:
 
 
 _OTHERWISE: Final = {
-    ("Generation", "assets"): ": that is a field of Dream Machine, the vendor's older API; here it is output[0].url",
+    ("Generation", name): f": that is a field of Dream Machine, the vendor's older API; here it is {here}"
+    for name, here in {"assets": "output[0].url", "generation_type": "type", "request": "what you asked for"}.items()
 }
-"""Fields that are mistaken for others (measured, by public repositories), by model and name."""
+"""Fields that are mistaken for others (measured, by public repositories; client), by model and name."""
 
 
 def maybe(value: T) -> T | None:

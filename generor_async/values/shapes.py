@@ -170,7 +170,10 @@ def as_one_of(*readers: Reader[Any]) -> Reader[Any]:
 
 
 def list_of(read: Reader[T]) -> Reader[list[T]]:
-    """Return what reads an array: all items that can be read. One object that is in no array is an item by itself."""
+    """Return what reads an array: all items that can be read.
+
+    One object that is in no array is an item by itself, and an array among the items holds more of them.
+    """
     shape: Shape[Any] | None = getattr(read, "__self__", None)
 
     def read_list(value: JSON, path: str, problems: Problems) -> list[T]:
@@ -186,6 +189,8 @@ def list_of(read: Reader[T]) -> Reader[list[T]]:
                 found.append(read(item, f"{path}[{index}]", problems))
             except Misshapen as error:
                 problems.append(error.noted())
+                if shape is not None and is_array(item) and any(map(shape.knows, item)):
+                    found += read_list(item, error.path, problems)
         return found
 
     return read_list

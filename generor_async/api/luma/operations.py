@@ -4,17 +4,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from generor_async.api.luma import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import arguments, checks, members
+from generor_async.rules import arguments, checks, members, older_api
 from generor_async.rules.envelope import (
     PageData,
     cursor_page_of,
     nothing,
     plain,
 )
+from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.vendors import LUMA
 from generor_async.rules.weights import Weighing
 from generor_async.rules.wire import Endpoint, Form, Operation, segment
@@ -57,6 +58,7 @@ GENERATIONS_CREATE: Final = Endpoint(
 )
 
 
+@without_others
 def generations_create(
     *,
     prompt: str,
@@ -71,6 +73,7 @@ def generations_create(
     layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
     video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
     user_id: str | Unset | None = UNSET,
+    **others: Unpack[NoOthers],
 ) -> Operation[models.Generation]:
     """Submit one generation and return it queued.
 
@@ -101,6 +104,8 @@ def generations_create(
     Raises:
         InvalidRequestError: An argument can never be right; nothing was sent.
     """
+    if others:
+        older_api.refuse(others)
     body: dict[str, Any] = {"prompt": arguments.text(prompt, "prompt")}
     if model is not UNSET:
         body["model"] = arguments.text(model, "model")

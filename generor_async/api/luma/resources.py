@@ -3,10 +3,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, Unpack
 
 from generor_async.api.luma import models, operations
 from generor_async.engine.pages import Pages, Sender
+from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.values import UNSET, MediaRef, Unset
 
 __all__ = [
@@ -41,6 +42,7 @@ class GenerationsResource:
     def __init__(self, client: Sender) -> None:
         self._client = client
 
+    @without_others
     async def create(
         self,
         *,
@@ -56,6 +58,7 @@ class GenerationsResource:
         layering: models.LayeringOptions | Mapping[str, Any] | Unset | None = UNSET,
         video: models.VideoOptions | Mapping[str, Any] | Unset | None = UNSET,
         user_id: str | Unset | None = UNSET,
+        **others: Unpack[NoOthers],
     ) -> models.Generation:
         """Submit one generation and return it queued.
 
@@ -114,6 +117,7 @@ class GenerationsResource:
                 layering=layering,
                 video=video,
                 user_id=user_id,
+                **others,
             )
         )
 
