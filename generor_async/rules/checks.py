@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
+from generor_async.rules import arguments, older_api
 from generor_async.values import JSON, MediaRef, Unset, is_object
 
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]

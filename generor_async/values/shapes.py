@@ -10,7 +10,8 @@ what it means. An item that can't be read costs that item, never its list.
 import json
 import math
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -189,11 +190,23 @@ def list_of(read: Reader[T]) -> Reader[list[T]]:
                 found.append(read(item, f"{path}[{index}]", problems))
             except Misshapen as error:
                 problems.append(error.noted())
-                if shape is not None and is_array(item) and any(map(shape.knows, item)):
-                    found += read_list(item, error.path, problems)
+                if shape is not None:
+                    known = filter(shape.knows, _in_arrays(item))
+                    found += [read(inside, error.path, problems) for inside in known]
         return found
 
     return read_list
+
+
+def _in_arrays(value: JSON) -> Iterator[JSON]:
+    """Yield what arrays hold that lie in one another, however deep."""
+    pending = deque(value if is_array(value) else ())
+    while pending:
+        item = pending.popleft()
+        if is_array(item):
+            pending.extendleft(reversed(item))
+        else:
+            yield item
 
 
 def map_of(read: Reader[T]) -> Reader[dict[str, T]]:

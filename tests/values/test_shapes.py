@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from datetime import UTC, datetime
+from json import loads as json_of
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import THING, Thing
 
-from generor_async.values import JSON, Misshapen, Problem, Secret
+from generor_async.values import JSON, Misshapen, Problem, Secret, maybe
 from generor_async.values import shapes as s
 
 json = st.recursive(
@@ -93,6 +94,17 @@ def test_an_item_or_an_entry_that_cannot_be_read_costs_itself_alone() -> None:
     assert s.list_of(s.as_int)([1, None, "2", "x"], "$.sizes", problems) == [1, 2]
     assert s.map_of(s.as_int)({"a": 1, "b": None}, "$.ids", problems) == {"a": 1}
     assert [problem.path for problem in problems] == ["$.sizes[1]", "$.sizes[3]", "$.ids.b"]
+
+
+def test_an_array_among_the_items_holds_more_of_them() -> None:
+    problems: s.Problems = []
+    one, two, three, four = ({"id": name} for name in "abcd")
+    given: JSON = [[one, two], [5], [[three]], {}, [{}], four]
+    found = s.list_of(THING.lenient)(given, "$", problems)
+    assert [maybe(thing.id) for thing in found] == ["a", "b", "c", None, "d"]
+    assert [problem.path for problem in problems] == ["$[0]", "$[1]", "$[2]", "$[3].id", "$[4]"]
+    deep: JSON = json_of("[" * 500 + "5" + "]" * 500)
+    assert s.list_of(THING.lenient)(deep, "$", problems) == []
 
 
 def test_one_object_that_is_in_no_list_is_an_item_by_itself() -> None:
