@@ -447,11 +447,15 @@ class DeadlineExceededError(GenerorAsyncError, TimeoutError):
 class DownloadError(GenerorAsyncError):
     """An output or an image could not be downloaded; `url` is shown without its query or other credentials."""
 
-    def __init__(self, message: str, *, url: str, retryable: bool = True, advice: str = "") -> None:
+    def __init__(
+        self, message: str, *, url: str, retryable: bool = True, advice: str = "", local: bool = False
+    ) -> None:
         super().__init__(message, advice=advice)
         self.url = _bare(url)
         self.retryable = retryable
         """False where there is no such file: the host, or the API, has said so."""
+        self.local = local
+        """True where it is this machine's disk, or folder, that doesn't take the file."""
 
 
 def _bare(url: str) -> str:

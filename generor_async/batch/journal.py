@@ -124,6 +124,10 @@ class Reader(Protocol):
         """Return the last row's number, and the names of the parameters that any row up to it has."""
         ...
 
+    async def answered(self, most: int) -> int:
+        """Count the rows whose call was answered well, up to so many: those found by other means are none."""
+        ...
+
     def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         ...

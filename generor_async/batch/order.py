@@ -38,6 +38,8 @@ class Order:
     prompt_column: str | None
     common: Mapping[str, JSON]
     allow_duplicates: bool
+    drain: float
+    """For how many seconds a cancelled run waits for answers, at the most."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
     work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""

@@ -12,7 +12,7 @@ from attrs import asdict, frozen
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import DIGITS, in_dollars
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import DownloadError, GenerorAsyncError, JournalError
+from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
 
@@ -20,6 +20,7 @@ __all__ = [
     "REJECTED",
     "Results",
     "RowOutcome",
+    "in_doubt",
     "outcome_of",
     "unfetched",
     "write_failed",
@@ -87,10 +88,23 @@ def unfetched(count: int, last: Exception) -> DownloadError:
         f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
         url=getattr(last, "url", ""),
         advice="Nothing is lost: mend that, and run it again; they are fetched then, at no cost",
+        local=isinstance(last, DownloadError) and last.local,
     )
     if count == 1 and isinstance(last, GenerorAsyncError):
         error.job_id, error.creation_id, error.take_up = last.job_id, last.creation_id, last.take_up
     return error
+
+
+def in_doubt(whose: str, last: Exception) -> OutcomeUnknownError:
+    """Make the error of calls of which so many came to nothing that is known; `last` is what the last one came to."""
+    why = getattr(last, "message", last)
+    return OutcomeUnknownError(
+        f"the outcome of {whose} is unknown, and each may have been charged; the last: {why}",
+        operation=getattr(last, "operation", ""),
+        outcome="unknown",
+        advice="Their rows are listed with what they may have cost, and are not run again by themselves; find out"
+        " what is wrong, then run the same again, into the same folder, for the others",
+    )
 
 
 class Results:

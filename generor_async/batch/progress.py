@@ -15,9 +15,13 @@ from generor_async.rules.window import SPANS
 
 __all__ = ["Phase", "Progress", "Tally", "rates_of"]
 
-Phase: TypeAlias = Literal["running", "settling", "stopping", "capped"]
-"""`settling`: unknown rows are looked for in the account; `stopping`: nothing more is submitted; `capped`: likewise, as
-the cap on credits allows no more."""
+Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", "halted", "draining"]
+"""`held`: no new call is made until outputs can be had again; `settling`: unknown rows are looked for in the account.
+
+Nothing more is submitted, and what is paid for is waited for: `stopping`, as somebody wants it; `capped`, as the cap on
+credits allows no more; `halted`, because of an error. `draining`: only the answers of calls that have left are.
+"""
+_SUBMITTING: Final[tuple[Phase, ...]] = "running", "settling"
 
 ENDS_KEPT: Final = 200
 """Of how many rows that ended last the rate is taken."""
@@ -31,6 +35,8 @@ class Progress:
     """How a run stands. Times are seconds of the client's clock."""
 
     phase: Phase
+    why: str
+    """What is wrong, where it is `held` or `halted`; else empty."""
     done: int
     running: int
     """Rows whose call has left, and that have not ended."""
@@ -99,17 +105,21 @@ class Tally:
         if state in ENDED:
             self._ends.append(now)
 
-    def progress(self, now: float, *, client: Client, purse: Purse, sent: int, unsent: int, **known: Any) -> Progress:
+    def progress(
+        self, now: float, *, client: Client, purse: Purse, sent: int, unsent: int, phase: Phase, **known: Any
+    ) -> Progress:
         """Return how it stands, with so many rows in work whose call has left, and has not."""
         states, budget, limits = self.states, purse.budget, client.rate_limits
         waiting = states["ready"] + unsent
         running = sent + sum(states[state] for state in OPEN)
         rate = (len(self._ends) - 1) / (now - self._ends[0]) if self._ends and now > self._ends[0] else 0.0
         rates = rates_of(limits)
-        left = [seconds_for(waiting, rates)] if rates else []
-        if len(self._ends) >= ENDS_NEEDED and rate:
-            left.append((waiting + running) / rate)
+        coming = waiting if phase in _SUBMITTING else 0
+        left = [seconds_for(coming, rates)] if rates and coming else []
+        if len(self._ends) >= ENDS_NEEDED and rate and phase != "held":
+            left.append((coming + running) / rate)
         return Progress(
+            phase=phase,
             done=states["done"],
             running=running,
             waiting=waiting,

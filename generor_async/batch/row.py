@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.batch.purse import Purse
+from generor_async.batch.stopping import Stage, Stopping
+from generor_async.batch.watch import Watch
 from generor_async.batch.work import Accepted, Work
 from generor_async.engine.ids import random_uuid
 from generor_async.errors import (
@@ -32,11 +34,14 @@ from generor_async.rules.rows import (
     Step,
     Submit,
     Verdict,
+    is_legal,
     judge,
 )
+from generor_async.rules.stops import CameTo
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
+    from generor_async.engine.call import Call
     from generor_async.rules.spending import Hold
 
 __all__ = ["AGAIN_AFTER", "RowRun"]
@@ -57,11 +62,8 @@ class Run(Protocol):
     folder: Path
     refunds: bool
     """Whether to believe the vendor where it says that a failed job is refunded."""
-
-    @property
-    def stopping(self) -> bool:
-        """Whether nothing more is to begin."""
-        ...
+    stopping: Stopping
+    watch: Watch
 
     async def finished(self, row: Row) -> None:
         """Tell of a row that has ended."""
@@ -69,14 +71,6 @@ class Run(Protocol):
 
     def heed(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
-        ...
-
-    def left(self, error: Exception, *, taken_up: bool) -> None:
-        """Note a row whose outputs can't be had now; `taken_up` if it was paid for by an earlier run."""
-        ...
-
-    def over(self) -> None:
-        """Note that the cap allows no more."""
         ...
 
     def halt(self, error: BaseException) -> None:
@@ -88,15 +82,18 @@ class RowRun:
     """One row in work."""
 
     __slots__ = (
+        "_call",
         "_clock",
         "_folder",
         "_hold",
         "_journal",
         "_made",
+        "_owed",
         "_purse",
         "_row",
         "_run",
         "_work",
+        "answered",
         "begun",
         "sent",
     )
@@ -111,28 +108,45 @@ class RowRun:
         self._folder = run.folder
         self._hold: Hold | None = None
         self._made: Any = None
+        self._call: Call[Any] | None = None
+        """The paid call, until it has come to something."""
+        self._owed: Step | None = None
+        """What is known of it, and not written down yet."""
         self.sent = row.state in OPEN
         """Whether its call may have left."""
+        self.answered = self.sent
+        """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
         self.begun = False
         """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
+
+    @property
+    def number(self) -> int:
+        """Its row's number."""
+        return self._row.number
 
     @property
     def state(self) -> State:
         """Where it stands."""
         return self._row.state
 
+    def is_cut_short(self, stage: Stage) -> bool:
+        """Tell whether it is not waited for when the run stops so far."""
+        if self.answered:
+            return stage >= Stage.DRAINING
+        return stage is Stage.ENDING or not self.sent or (self._call is not None and not self._call.is_under_way)
+
     async def perform(self) -> None:
         """Take the row as far as it goes."""
         row, self.begun = self._row, True
         try:
-            if self._run.stopping:
+            if self._run.stopping.stage:
                 await self._abandon()
                 return
             if taken_up := row.state in OPEN:
                 self._hold = self._purse.take_up(row)
             else:
                 await self._buy()
-            if row.state in OPEN:
+            if row.state in OPEN and self._run.stopping.stage < Stage.DRAINING:
                 await self._collect(taken_up=taken_up)
         except asyncio.CancelledError as error:
             await self._abandon(error.__cause__)
@@ -152,20 +166,33 @@ class RowRun:
             self._hold = hold = await self._purse.reserve(quote)
             if hold is None:
                 await self._release("the cap on credits allows no more")
-                self._run.over()
+                self._run.stopping.over()
                 return
             call_id = random_uuid()
             accepted = await self._work.submit(row, call_id, partial(self._leave, call_id, quote, hold))
+            self._call = None
         except GenerorAsyncError as error:
-            verdict = judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+            self._call = None
+            left, verdict = self.sent, judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
                 verdict = Verdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
             await self._close(verdict, error)
+            if left and verdict.to != "ready":
+                self._called("unknown" if verdict.to == "unknown" else "known", error)
             return
         await self._accept(accepted, alone=hold.alone)
+        self._called("answered")
 
-    async def _leave(self, call_id: str, quote: Quote, hold: "Hold") -> None:
-        """Write down the intent, when it is the call's turn."""
+    def _called(self, came_to: CameTo, error: Exception | None = None) -> None:
+        self.answered = True
+        self._run.watch.called(came_to, error)
+
+    async def _leave(self, call_id: str, quote: Quote, hold: "Hold", call: "Call[Any]") -> None:
+        """Write down the intent, when it is the call's turn; a run that stops makes no call again that was refused."""
+        if self._run.stopping.stage:
+            raise asyncio.CancelledError
+        if self.sent:
+            return
         intent = Submit(
             at=self._clock.time(),
             call_id=call_id,
@@ -175,7 +202,7 @@ class RowRun:
             longest=quote.longest,
         )
         await self._journal.step(self._row, intent)
-        self.sent = True
+        self.sent, self._call = True, call
         self._purse.leaves(hold)
 
     async def _accept(self, accepted: Accepted, *, alone: bool) -> None:
@@ -205,10 +232,14 @@ class RowRun:
                 patient = isinstance(error, DownloadError) and (tries < len(AGAIN_AFTER) or not taken_up)
                 if verdict.stops or (verdict.to is not None and not patient):
                     await self._close(verdict, error)
+                    if verdict.to == "unknown" and not taken_up:
+                        self._run.watch.gone(error)
                     return
                 if tries == len(AGAIN_AFTER):
-                    self._run.left(error, taken_up=taken_up)
+                    self._run.watch.left(error, taken_up=taken_up)
                     return
+                if not taken_up:
+                    self._run.watch.fails(row.number, error)
                 await self._clock.sleep(AGAIN_AFTER[tries])
                 tries += 1
             else:
@@ -250,7 +281,11 @@ class RowRun:
             self._hold = None
 
     async def _keep(self, step: Step) -> None:
-        """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again."""
+        """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again.
+
+        Where everything is to end it is not: what has left and is not written down is unknown.
+        """
+        self._owed = step
         for pause in (0.0, *[1.0] * KEEP_TRYING):
             try:
                 await self._journal.step(self._row, step)
@@ -258,8 +293,11 @@ class RowRun:
                 raise
             except JournalError as error:
                 self._run.halt(error)
+                if self._run.stopping.stage is Stage.ENDING:
+                    raise
                 await self._clock.sleep(pause)
             else:
+                self._owed = None
                 return
         await self._journal.step(self._row, step)
 
@@ -268,8 +306,10 @@ class RowRun:
 
         `came_to` is what the call came to, where its answer had begun to come: a job that it names is taken up later.
         """
-        row = self._row
-        if not self.sent:
+        row, call = self._row, self._call
+        if self._owed is not None and is_legal(row.state, self._owed):
+            await self._keep(self._owed)
+        elif not self.sent or (row.state == "submitting" and call is not None and not call.is_lost):
             if row.state in {"leased", "submitting"}:
                 await self._release("it was stopped before its call was made")
             self._let_go(free=True)
@@ -282,6 +322,7 @@ class RowRun:
             message = "it was stopped while its call was under way"
             problem: JSON = {"message": message, "error": OutcomeUnknownError.__name__}
             await self._keep(Doubt(at=self._clock.time(), problem=problem))
+            self._let_go(free=False)
 
     async def _release(self, message: str) -> None:
         await self._keep(Release(at=self._clock.time(), problem={"message": message}))

@@ -1,5 +1,6 @@
 """One run of a batch: keeps so many rows in work, hands out how each ended, and stops when it must.
 
+It begins with few paid calls at a time, and has more under way as more are answered.
 Calls go through the client's own queue, as bulk; nothing here paces or repeats them. A row's intent is committed when
 it is the call's turn: of the rows that wait for theirs, none is in doubt after a crash.
 """
@@ -7,34 +8,41 @@ it is the call's turn: of the rows that wait for theirs, none is in doubt after 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeVar
 
 from generor_async.batch.account import Account
 from generor_async.batch.intake import Intake
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.order import Order
-from generor_async.batch.outcomes import Results, RowOutcome, outcome_of, unfetched, write_failed, write_rejected
+from generor_async.batch.outcomes import (
+    Results,
+    RowOutcome,
+    outcome_of,
+    write_failed,
+    write_rejected,
+)
 from generor_async.batch.progress import Phase, Progress, Tally
 from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
+from generor_async.batch.stopping import Stage, Stopping
+from generor_async.batch.watch import Watch
 from generor_async.errors import JournalError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
-from generor_async.rules.stops import how_to_go_on
+from generor_async.rules.stops import Reason
 
 if TYPE_CHECKING:
     from generor_async.values import Clock
 
 __all__ = ["BatchRun"]
 
-LEFT_IN_A_ROW: Final = 3
-"""Rows whose outputs can't be had, one after the other, before the run stops: it is not the rows that are at fault."""
+T = TypeVar("T")
 
 
 class BatchRun:
@@ -56,13 +64,10 @@ class BatchRun:
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
-        self._stops = 0
-        self._error: BaseException | None = None
+        self.stopping = Stopping(order.work.vendor, self._obey)
+        self.watch = Watch(self.stopping, self._changed.set)
         self._pause_until = -math.inf
-        self._left = 0
-        """Rows in a row whose outputs couldn't be had."""
-        self._unfetched = 0
-        """Rows, in all, whose outputs couldn't be had."""
+        self._complete = False
         self._outcomes: deque[RowOutcome] = deque()
         """Of rows that have ended, and that nobody has taken yet."""
         self._delivered = asyncio.Event()
@@ -96,7 +101,9 @@ class BatchRun:
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
+        await self.journal.remember("ending", None)
         self._tally.states.update(await self.journal.counts())
+        self.watch.record.answered = await self.journal.answered(self._order.most)
         await self._reserve.take()
         try:
             await self._results.open(self.journal)
@@ -120,6 +127,10 @@ class BatchRun:
                         break
                     self._delivered.clear()
                     await self._delivered.wait()
+            except asyncio.CancelledError:
+                if not driving.done():
+                    self._cancelled()
+                raise
             finally:
                 self._heard = False
                 self._outcomes.clear()
@@ -127,21 +138,21 @@ class BatchRun:
         except asyncio.CancelledError as error:
             error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
             raise
-        if self._error is not None:
-            raise self._error
+        if self.stopping.error is not None:
+            raise self.stopping.error
 
     async def _end(self, driving: "asyncio.Task[None]") -> None:
-        """Wait for what is paid for; whoever cancels this too stops it at once."""
-        if not driving.done():
-            self._stops = self._stops or 1
-            self._obey()
+        """Wait until it has stopped, as soon as it is to."""
+        if not driving.done() and not self.stopping.stage:
+            self.stopping.stop()
         cancelled: asyncio.CancelledError | None = None
         while not driving.done():
             try:
                 await asyncio.wait([driving])
             except asyncio.CancelledError as error:
                 cancelled = error
-                self.stop()
+                self._cancelled()
+        self.stopping.end()
         self._results.close()
         self._reserve.give_up()
         await self.journal.close()
@@ -149,10 +160,14 @@ class BatchRun:
             raise cancelled
         driving.result()
 
-    def stop(self) -> None:
-        """Submit nothing more; called again, stop at once."""
-        self._stops += 1
-        self._obey()
+    def _cancelled(self) -> None:
+        """Wait for the answers of paid calls, so long as may be; whoever cancels that too stops it at once."""
+        self.stopping.drain(0.0 if self.stopping.stage >= Stage.DRAINING else self._order.drain)
+
+    @property
+    def reason(self) -> Reason:
+        """Why it has ended."""
+        return self.stopping.reason or ("done" if self._complete else "failed")
 
     def progress(self) -> Progress:
         """Return how it stands."""
@@ -163,24 +178,30 @@ class BatchRun:
             purse=self.purse,
             sent=sent,
             unsent=len(self._tasks) - sent,
-            phase="stopping" if self._stops and self._phase != "capped" else self._phase,
+            phase=self._shown(),
+            why=str(self.stopping.error or self.watch.record.held_by),
             is_reading=self._reading is None or not self._reading.done(),
         )
 
+    def _shown(self) -> Phase:
+        """Return what is shown of where it stands."""
+        if self.stopping.stage is Stage.DRAINING:
+            return "draining"
+        if self.stopping.stage:
+            stopped: Phase = "capped" if self.stopping.reason == "cap" else "stopping"
+            return "halted" if self.stopping.error is not None else stopped
+        return "held" if self.watch.record.held_by else self._phase
+
     def halt(self, error: BaseException) -> None:
-        """Stop, and raise this at the end; the first error is the one."""
+        """Submit nothing more, and raise this at the end."""
         if isinstance(error, JournalError):
             self._reserve.give_up()
-        if self._error is None:
-            self._error = error
-            error.add_note(how_to_go_on(error, self.work.vendor))
-        self._stops = self._stops or 1
-        self._obey()
+        self.stopping.halt(error)
 
     def _obey(self) -> None:
-        """Cancel what isn't sent; told twice, everything."""
+        """Cancel what is not to be waited for."""
         for task, row in self._tasks.items():
-            if row.begun and (self._stops > 1 or not row.sent):
+            if row.begun and row.is_cut_short(self.stopping.stage):
                 task.cancel()
         self._changed.set()
 
@@ -193,16 +214,16 @@ class BatchRun:
         looking = asyncio.create_task(self.purse.keep_looking(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
-                await self._until(lambda: self._room() > 0)
-                if self._stops:
+                await self._until(lambda: self._places() > 0 or self.stopping.stage > 0)
+                if self.stopping.stage:
                     break
                 self._start(row, since=row.state)
             reconciliation = self.work.reconciliation(self.journal)
             while True:
-                while not self._stops and await self._claim(reading):
+                while not self.stopping.stage and await self._claim(reading):
                     pass
                 await self._until(lambda: not self._tasks)
-                if self._stops or reconciliation is None or not await self._reconcile(reconciliation):
+                if self.stopping.stage or reconciliation is None or not await self._reconcile(reconciliation):
                     break
         except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
             self.halt(error)
@@ -212,20 +233,22 @@ class BatchRun:
             looking.cancel()
             await asyncio.wait([reading, looking])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
-            self._error = self._error or problem
-        if self._unfetched:
-            self._error = self._error or unfetched(self._unfetched, self._why_unfetched)
+            self.stopping.halt(problem)
+        self.watch.sum_up()
         try:
             await self._sum_up()
         except JournalError as error:
-            self._error = self._error or error
+            self.stopping.halt(error)
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
+        counts = await self.journal.counts()
+        self._complete = counts["done"] == sum(counts.values()) and not self._tally.rejected
+        await self.journal.remember("ending", self.reason)
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
-        await self._account.sum_up()
+        await self._unless(Stage.DRAINING, self._account.sum_up())
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():
@@ -235,11 +258,11 @@ class BatchRun:
     async def _claim(self, reading: "asyncio.Task[None]") -> bool:
         """Start as many rows as there is room for; tell whether there may be more."""
         if (pause := self._pause_until - self.clock.monotonic()) > 0:
-            await self.clock.sleep(pause)
+            await self._unless(Stage.FINISHING, self.clock.sleep(pause))
             return True
         self._changed.clear()
         ended = reading.done()
-        room = self._room()
+        room = min(self._places(), self.watch.room)
         rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
         self._intake.taken(len(rows))
         for row in rows:
@@ -253,9 +276,9 @@ class BatchRun:
     async def _reconcile(self, found: Reconciliation) -> bool:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
         self._phase = "settling"
-        while not self._stops:
+        while not self.stopping.stage:
             held = {row.number: row.held async for row in self.journal.rows("unknown")}
-            settled = await found.settle()
+            settled = await self._unless(Stage.FINISHING, found.settle()) or ()
             for row in settled:
                 if row.state == "ready":
                     row.held = held[row.number]
@@ -268,34 +291,36 @@ class BatchRun:
                 return True
             if found.look_at is None:
                 break
-            self._changed.clear()
-            await self._sleep(max(1.0, found.look_at - self.clock.time()))
+            await self._unless(Stage.FINISHING, self.clock.sleep(max(1.0, found.look_at - self.clock.time())))
         return False
 
-    async def _sleep(self, seconds: float) -> None:
-        """Wait so many seconds, or until it is to stop."""
-        stop = asyncio.create_task(self._changed.wait())
-        sleep = asyncio.create_task(self.clock.sleep(seconds))
-        try:
-            await asyncio.wait([stop, sleep], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
-            sleep.cancel()
+    async def _unless(self, stage: Stage, work: Awaitable[T]) -> T | None:
+        """Do what is given up when the run stops so far; None where it was."""
+        doing = asyncio.ensure_future(work)
+        doing.add_done_callback(lambda _: self._changed.set())
+        await self._until(lambda: doing.done() or self.stopping.stage >= stage)
+        if not doing.done():
+            doing.cancel()
+            await asyncio.wait([doing])
+        return None if doing.cancelled() else doing.result()
 
     def _start(self, row: Row, *, since: State) -> None:
         self._tally.states[since] -= 1
         run = RowRun(row, self)
+        self.watch.starts(answered=run.answered)
         task = asyncio.create_task(run.perform())
         self._tasks[task] = run
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tally.ended(self._tasks.pop(task).state, self.clock.monotonic())
+        row = self._tasks.pop(task)
+        self.watch.ended(row.number, answered=row.answered)
+        self._tally.ended(row.state, self.clock.monotonic())
         if not task.cancelled() and (error := task.exception()) is not None:
             self.halt(error)
         self._changed.set()
 
-    def _room(self) -> int:
+    def _places(self) -> int:
         """Return how many rows may begin; one whose outcome waits to be taken has not left."""
         return self._order.most - len(self._tasks) - len(self._outcomes)
 
@@ -305,7 +330,7 @@ class BatchRun:
         """Tell of a row that has ended."""
         outcome = outcome_of(row, self.folder, self.work.vendor.credit_dollars)
         if row.state == "done":
-            self._left = 0
+            self.watch.stored()
             try:
                 self._results.add(row)
             except JournalError as error:
@@ -324,25 +349,3 @@ class BatchRun:
             self.halt(error)
         if verdict.wait:
             self._pause_until = max(self._pause_until, self.clock.monotonic() + verdict.wait)
-
-    def left(self, error: Exception, *, taken_up: bool) -> None:
-        """Note a row whose outputs can't be had now: it is taken up again by the next run.
-
-        Those that an earlier run has paid for don't stop this one by themselves, or they would each time.
-        """
-        self._left += 1
-        self._unfetched += 1
-        self._why_unfetched = error
-        if self._left >= LEFT_IN_A_ROW and not taken_up:
-            self.halt(unfetched(self._unfetched, error))
-
-    @property
-    def stopping(self) -> bool:
-        """Whether nothing more is to begin."""
-        return self._stops > 0
-
-    def over(self) -> None:
-        """Note that the cap allows no more."""
-        if not self._stops:
-            self._phase, self._stops = "capped", 1
-        self._obey()

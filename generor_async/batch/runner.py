@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 from generor_async.batch.estimate import BatchEstimate, estimate
@@ -13,11 +14,13 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
+from generor_async.batch.stopping import reason_of
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
 from generor_async.rules.spending import NO_CAP
+from generor_async.rules.stops import Reason
 from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]
@@ -36,6 +39,7 @@ def run_batch(
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
+    drain: float = 8.0,
 ) -> "Batch":
     """Run rows through the API of a client, each charged at most once, into the folder `to`.
 
@@ -56,6 +60,8 @@ def run_batch(
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
+        drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
+            `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
@@ -81,6 +87,7 @@ def run_batch(
         prompt_column=prompt_column,
         common={} if common is None else arguments.mapping(common, "common"),
         allow_duplicates=arguments.truth(allow_duplicates, "allow_duplicates"),
+        drain=arguments.duration(drain, "drain"),
     )
     return Batch(order)
 
@@ -107,15 +114,19 @@ def _check(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> No
 class Batch:
     """A batch; `async for outcome in batch` runs it, and yields each row as it ends.
 
-    Rows that nobody takes hold up those after them. Who leaves the loop, or is cancelled, waits for what is paid for;
-    cancelled again, it stops at once. Either way the same call goes on later. An error of the account stops the run,
-    and is raised when what was under way has ended.
+    Rows that nobody takes hold up those after them. Who leaves the loop waits for what is paid for; who is cancelled,
+    by a timeout or by Ctrl-C, waits `drain` seconds at the most for the answers of calls under way, and cancelled again
+    for nothing. Either way the same call goes on later. What is wrong with the account, or with all rows alike, stops
+    the run, and is raised when what was under way has ended.
     """
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._run: BatchRun | None = None
         self._progress: Progress | None = None
+        self._reason: Reason | None = None
+        self._begun = False
+        self._opening: asyncio.Task[BatchRun] | None = None
 
     async def estimate(self) -> BatchEstimate:
         """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
@@ -129,17 +140,40 @@ class Batch:
         """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
         return self._progress if self._run is None else self._run.progress()
 
-    def stop(self) -> None:
-        """Submit nothing more, and end when what runs has ended; called again, stop at once.
+    @property
+    def reason(self) -> Reason | None:
+        """Why the run has ended, also where it raised an error; None before the end.
 
-        Any thread may call this.
+        `done`: every row is, and none was set aside. `failed`: it ran to its end, and some rows failed, are unknown or
+        were set aside; or an error without another name stopped it. What stopped it else: `cap`, the account's
+        `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`; and
+        `interrupted`, by `stop` or by whoever left or cancelled the loop.
         """
-        run = self._run
-        if run is not None:
-            if _running_loop() is run.loop:
-                run.stop()
-            else:
-                run.loop.call_soon_threadsafe(run.stop)
+        return self._reason
+
+    @property
+    def begun(self) -> bool:
+        """Whether any paid call of the run came to anything, or one of an earlier run was taken up."""
+        return self._begun if self._run is None else self._run.watch.begun
+
+    def stop(self, *, drain: float | None = None) -> None:
+        """Submit nothing more, and end when what is paid for is stored; called again, stop at once.
+
+        With `drain`, wait so many seconds, at the most, for the answers of calls under way, and for nothing else: jobs
+        go on, and the next run takes them up by their ids. A call that takes longer leaves its row unknown. It is what
+        a signal to end should call: `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
+
+        Any thread may call this; it does nothing where nothing runs.
+        """
+        if drain is not None:
+            arguments.duration(drain, "drain")
+        opening, run = self._opening, self._run
+        if opening is not None:
+            self._reason = "interrupted"
+            _in_loop(opening.get_loop(), opening.cancel)
+        elif run is not None:
+            stop = run.stopping.stop if drain is None else partial(run.stopping.drain, drain)
+            _in_loop(run.loop, stop)
 
     async def status(self) -> Status:
         """Return how the rows stand."""
@@ -150,20 +184,44 @@ class Batch:
         return await report(self._order.folder)
 
     async def __aiter__(self) -> AsyncGenerator[RowOutcome, None]:
-        if self._run is not None:
+        if self._run is not None or self._opening is not None:
             raise RuntimeError("this batch runs already: make another with run_batch(...)")
-        self._run = run = await BatchRun.open(self._order)
+        self._reason, self._begun = None, False
+        if (run := await self._opened()) is None:
+            return
         try:
             async with aclosing(run.outcomes()) as outcomes:
                 async for outcome in outcomes:
                     yield outcome
         finally:
-            self._progress = run.progress()
+            self._progress, self._reason, self._begun = run.progress(), run.reason, run.watch.begun
             self._run = None
 
+    async def _opened(self) -> BatchRun | None:
+        """Open the folder, and begin; None where it was stopped meanwhile."""
+        self._opening = opening = asyncio.ensure_future(BatchRun.open(self._order))
+        try:
+            self._run = await opening
+        except asyncio.CancelledError:
+            if self._reason is None:
+                self._reason = "interrupted"
+                raise
+            return None
+        except BaseException as error:
+            self._reason = reason_of(error)
+            raise
+        finally:
+            self._opening = None
+        return self._run
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Have a function called in an event loop: at once, where that is the one that runs here."""
     try:
-        return asyncio.get_running_loop()
+        here = asyncio.get_running_loop() is loop
     except RuntimeError:
-        return None
+        here = False
+    if here:
+        call()
+    else:
+        loop.call_soon_threadsafe(call)

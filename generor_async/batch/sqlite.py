@@ -21,7 +21,7 @@ from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import JournalError, StaleRowError
-from generor_async.rules.rows import STATES, State, Step, is_legal
+from generor_async.rules.rows import OPEN, STATES, State, Step, is_legal
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
@@ -124,6 +124,14 @@ class SqliteReader(Reader):
         ((last,),) = await self._ask("SELECT coalesce(max(number), 0) FROM inputs")
         names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
         return last, [name for (name,) in await self._ask(names, last)]
+
+    async def answered(self, most: int) -> int:
+        """Count the rows whose call was answered well, up to so many: those found by other means are none."""
+        states = (*OPEN, "done")
+        among = ", ".join("?" * len(states))
+        query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
+        ((answered,),) = await self._ask(query, *states, most)
+        return int(answered)
 
     async def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""

@@ -19,6 +19,7 @@ from generor_async.engine.threads import to_the_end
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import Release, State
 from generor_async.rules.spending import likely
+from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
@@ -35,6 +36,8 @@ class Status:
     """How the rows of a batch stand."""
 
     operation: str
+    reason: Reason | None
+    """Why the last run ended; None while one goes on, or where the last one did not come to its end."""
     counts: Mapping[State, int]
     """Rows by state."""
     rejected: int
@@ -75,6 +78,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
     try:
         key: Any = await reader.recall("key")
         cap: Any = await reader.recall("cap")
+        reason: Any = await reader.recall("ending")
         sums = await reader.spent()
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
@@ -83,6 +87,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
                 set_aside.append(reject)
         return Status(
             operation=key["operation"],
+            reason=reason,
             counts=await reader.counts(),
             rejected=rejects,
             set_aside=set_aside,

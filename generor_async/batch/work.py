@@ -1,6 +1,6 @@
 """What the two APIs do differently for a row: how it is priced, submitted, waited for and stored."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -15,6 +15,7 @@ from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote,
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.batch.server_clock import ServerClock
+from generor_async.engine.call import Before
 from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES
 from generor_async.engine.targets import safe_name
@@ -37,8 +38,6 @@ KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
 
 AGAIN_AFTER_ODD: Final = 5.0
 """Seconds after which a creation is asked for again whose answer was odd."""
-
-BeforeSending = Callable[[], Awaitable[None]]
 
 
 @frozen(kw_only=True)
@@ -73,8 +72,8 @@ class Work(Protocol):
         """Return what a row will cost."""
         ...
 
-    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
-        """Make the paid call, once; `before` is awaited when it is its turn."""
+    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
+        """Make the paid call, once; `before` is awaited when it is its turn, and again before it is sent again."""
         ...
 
     async def complete(self, row: Row, made: Any) -> Any:
@@ -142,7 +141,7 @@ class LumaWork:
             quote = Quote(model=luma_model(row.parameters), credits=0.0, longest=0.0, fixed=True)
         return quote
 
-    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
+    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
         """Submit the job."""
         if names_file(row.parameters):
             await to_the_end(lambda: check_files(row.parameters))
@@ -219,7 +218,7 @@ class GenerorWork:
         """Return what the API's estimate says; asked once for each shape."""
         return await self._estimates.quote(row.parameters)
 
-    async def submit(self, row: Row, call_id: str, before: BeforeSending) -> Accepted:
+    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
         """Generate."""
         operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
@@ -299,4 +298,5 @@ def _write(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace")
         beside.replace(path)
     except OSError as error:
-        raise DownloadError(f"{path} cannot be written ({error.strerror})", url="", advice="Free some space") from None
+        problem = f"{path} cannot be written ({error.strerror})"
+        raise DownloadError(problem, url="", advice="Free some space", local=True) from None

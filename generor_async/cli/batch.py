@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import aclosing
@@ -12,20 +11,20 @@ from typing import Annotated, Any, Literal
 from zlib import crc32
 
 import typer
-from rich.console import Console
 
 from generor_async.batch.export import exported
 from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.money import shown
 from generor_async.batch.outcomes import write_whole
-from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.parameters import OPERATIONS
+from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
-from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, printable, say, stop
-from generor_async.cli.progress import tell
+from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, say, stop, told
 from generor_async.cli.question import ask
+from generor_async.cli.running import carry_out, refuse
 from generor_async.cli.standing import show
 from generor_async.errors import GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
@@ -62,20 +61,31 @@ def run(
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Run a row as often as it comes, instead of once.")
     ] = False,
+    drain: Annotated[
+        float, typer.Option(min=0.0, help="Seconds for which SIGTERM and SIGHUP wait for answers of calls under way.")
+    ] = 8.0,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the built-in simulator: free, and fast.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Spend without being asked first.")] = False,
 ) -> None:
     """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on.
 
-    Exits with 0 where all rows are done, with 3 where some failed, are unknown, wait or were set aside, with 2 where
-    nothing could be begun, and with 130 where it was interrupted.
+    SIGTERM and SIGHUP submit nothing more either, and wait for the answers of calls under way alone, for --drain
+    seconds at the most: what was taken on goes on, and is fetched by the next run.
+
+    Elsewhere than on a terminal, stdout is JSON, whose `reason` is done, failed, cap, credits, key, unknown, downloads,
+    disk, folder or interrupted. Exits with 0 where all rows are done; 1 after an error that nobody foresaw; 2 where
+    nothing was begun, as for bad use or a bad key; 3 where it ran to its end, and some rows failed, are unknown or were
+    set aside; 4 where the cap or the credits stopped it; 5 where it stopped as something is wrong with the key, the
+    answers, the downloads, the disk, the folder or the network; 129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM.
     """
     if not (simulate or yes or sys.stdin.isatty()):
         worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
         most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits{worth}"
         raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
 
-    async def main() -> int:
+    operation = OPERATIONS[api]
+
+    async def begun() -> int:
         if simulate:
             ResultsFolder(out).let_go()  # says who uses it, before somebody else's simulator is met at its port
         async with opened(api, simulated=simulate, port=_port(out)) as client:
@@ -90,10 +100,18 @@ def run(
                 prompt_column=prompt_column,
                 common=dict(map(_parameter, param or ())),
                 allow_duplicates=allow_duplicates,
+                drain=drain,
             )
             if not (simulate or yes):
                 await ask(batch, api=api, cap=max_credits)
-            return await _run(batch, out, note=SIMULATED if simulate else "")
+            note = SIMULATED if simulate else ""
+            return await carry_out(batch, out, operation=operation, note=note, drain=drain)
+
+    async def main() -> int:
+        try:
+            return await begun()
+        except GenerorAsyncError as error:
+            return refuse(error, operation)
 
     _finish(main())
 
@@ -184,7 +202,7 @@ def _finish(main: Coroutine[Any, Any, int]) -> None:
     except KeyboardInterrupt:
         raise stop("interrupted", INTERRUPTED) from None
     except GenerorAsyncError as error:
-        _complain(error)
+        say(told(error))
         raise typer.Exit(BAD_USE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -192,66 +210,8 @@ def _finish(main: Coroutine[Any, Any, int]) -> None:
     raise typer.Exit(code)
 
 
-def _complain(error: GenerorAsyncError) -> None:
-    """Say what an error says, with its notes on how to go on."""
-    say(str(error))
-    for note in getattr(error, "__notes__", ()):
-        typer.echo(printable(note), err=True)
-
-
 def _port(out: Path) -> int:
     return PORTS[crc32(os.fsencode(out.resolve())) % len(PORTS)]
-
-
-async def _run(batch: Batch, out: Path, *, note: str) -> int:
-    """Run it, say what came of it, and return how to exit."""
-    problem: GenerorAsyncError | None = None
-    stopped = False
-    try:
-        stopped = await _follow(batch, note)
-    except GenerorAsyncError as error:
-        if batch.progress is None or not batch.progress.total:
-            raise
-        problem = error
-    standing = await read_status(out)
-    show(standing, out)
-    if problem is not None:
-        _complain(problem)
-    elif stopped:
-        say("stopped; nothing is lost: run the same again to go on")
-    elif batch.progress is not None and batch.progress.phase == "capped":
-        say("the cap allows no more; run the same with a higher --max-credits to go on")
-    page = await batch.report()
-    if sys.stdout.isatty():
-        typer.echo(f"see {page}")
-    if stopped:
-        return INTERRUPTED
-    return 0 if standing.is_complete else SOME_MISSING
-
-
-async def _follow(batch: Batch, note: str) -> bool:
-    """Run it, telling how it goes; return whether Ctrl-C stopped it."""
-    console, stops = Console(stderr=True), list[int]()
-
-    def stop() -> None:
-        stops.append(1)
-        if len(stops) == 1 and not console.is_terminal:
-            console.print("stopping: what is paid for is waited for; Ctrl-C again stops at once", soft_wrap=True)
-        batch.stop()
-
-    loop = asyncio.get_running_loop()
-    if sys.platform != "win32":
-        loop.add_signal_handler(signal.SIGINT, stop)
-    telling = asyncio.create_task(tell(batch, console, note=note))
-    try:
-        async for _ in batch:
-            pass
-    finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-        if sys.platform != "win32":
-            loop.remove_signal_handler(signal.SIGINT)
-    return bool(stops)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

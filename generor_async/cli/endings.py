@@ -1,16 +1,53 @@
 """How commands end: exit codes, and one line on stderr for everything that a person can mend."""
 
+import os
+import sys
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 import typer
 
-__all__ = ["BAD_USE", "FAILED", "INTERRUPTED", "SOME_MISSING", "BadUseError", "printable", "say", "stop"]
+from generor_async.errors import GenerorAsyncError
+from generor_async.rules.stops import Reason
+
+__all__ = [
+    "BAD_USE",
+    "BY_SIGNAL",
+    "FAILED",
+    "INTERRUPTED",
+    "SOME_MISSING",
+    "BadUseError",
+    "exit_code",
+    "printable",
+    "say",
+    "stop",
+    "told",
+    "unread",
+]
 
 FAILED: Final = 1
 BAD_USE: Final = 2
 SOME_MISSING: Final = 3
+NO_MONEY: Final = 4
+WRONG: Final = 5
+BY_SIGNAL: Final = 128
+"""And the number of the signal."""
 INTERRUPTED: Final = 130
+
+BY_REASON: Final[Mapping[Reason, int]] = {
+    "done": 0,
+    "failed": SOME_MISSING,
+    "cap": NO_MONEY,
+    "credits": NO_MONEY,
+    "key": WRONG,
+    "unknown": WRONG,
+    "downloads": WRONG,
+    "disk": WRONG,
+    "folder": WRONG,
+    "interrupted": INTERRUPTED,
+}
+"""How a batch exits that has come to its end, or was stopped."""
 
 TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """What turns the direction of writing."""
@@ -28,6 +65,30 @@ def stop(message: str, code: int) -> typer.Exit:
     """Say on stderr why a command ends, and return what to raise."""
     say(message)
     return typer.Exit(code)
+
+
+def exit_code(reason: Reason, *, begun: bool, error: bool) -> int:
+    """Return how a batch exits; `begun` if any call of it came to anything, `error` if an error has ended it.
+
+    What stopped it before anything was begun is bad use, but for money, which is told apart in any case.
+    """
+    if error and not begun and BY_REASON[reason] != NO_MONEY:
+        return BAD_USE
+    return WRONG if error and reason == "failed" else BY_REASON[reason]
+
+
+def told(error: GenerorAsyncError) -> str:
+    """Return what an error says, with its notes on how to go on."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def unread() -> None:
+    """Let streams that nobody reads any more, such as those of a terminal that was closed, take what is left."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(message: str) -> None:

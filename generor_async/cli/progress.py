@@ -13,6 +13,7 @@ from rich.text import Text
 from generor_async.batch.money import shown
 from generor_async.batch.progress import Phase, Progress
 from generor_async.batch.runner import Batch
+from generor_async.cli.endings import printable
 
 __all__ = ["duration", "tell"]
 
@@ -20,9 +21,12 @@ LIVE_EVERY, LINE_EVERY = 0.25, 10.0
 """Seconds between two pictures, and two lines."""
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 PHASES: Mapping[Phase, str] = {
+    "held": "nothing new is submitted until outputs can be had again: {why}",
     "settling": "looking in the account for what became of the unknown rows",
     "stopping": "stopping: what is paid for is waited for; Ctrl-C again stops at once",
-    "capped": "the cap allows no more: what is paid for is waited for",
+    "capped": "the cap allows no more: what is paid for is waited for; Ctrl-C stops at once",
+    "halted": "stopping, as something is wrong: what is paid for is waited for; Ctrl-C stops at once: {why}",
+    "draining": "stopping: answers under way are waited for; Ctrl-C stops at once",
 }
 
 
@@ -47,7 +51,7 @@ async def _lines(batch: Batch, console: Console) -> None:
     while True:
         await asyncio.sleep(LINE_EVERY)
         if (progress := batch.progress) is not None:
-            facts = [*_facts(progress).values(), *filter(None, [PHASES.get(progress.phase)])]
+            facts = [*_facts(progress).values(), *filter(None, [_phase(progress)])]
             console.print("; ".join(facts), soft_wrap=True, highlight=False, markup=False)
 
 
@@ -55,12 +59,17 @@ def _picture(progress: Progress, note: str) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, text in _facts(progress).items():
         table.add_row(Text(name, style="dim"), Text(text))
-    below = [Text(PHASES[progress.phase], style="yellow")] if progress.phase in PHASES else []
+    below = [Text(phase, style="yellow")] if (phase := _phase(progress)) else []
     if note:
         below.append(Text(note, style="dim"))
     bar = Table.grid(expand=True)
     bar.add_row(ProgressBar(total=max(1, progress.total), completed=progress.ended))
     return Group(bar, table, *below)
+
+
+def _phase(progress: Progress) -> str:
+    """Say what is to be known beside, if anything."""
+    return PHASES.get(progress.phase, "").format(why=printable(progress.why))
 
 
 def _facts(progress: Progress) -> dict[str, str]:

@@ -35,6 +35,7 @@ def _told(standing: Status) -> dict[str, object]:
         amounts["refundable"] = standing.refundable
     told: dict[str, object] = {
         "operation": standing.operation,
+        "reason": standing.reason,
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from generor_async.engine.admission import Admission, ClientParts
 from generor_async.engine.deadline import within
@@ -24,7 +24,10 @@ from generor_async.rules import answer, masking, outcome, retry
 from generor_async.rules.wire import Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 
-__all__ = ["Call"]
+__all__ = ["Before", "Call"]
+
+Before: TypeAlias = Callable[["Call[Any]"], Awaitable[None]]
+"""What is awaited when it is a call's turn, before each of its attempts."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound=APIError)
@@ -54,7 +57,7 @@ class Call(Generic[T]):
         operation: Operation[T],
         options: Options,
         call_id: str,
-        before: Callable[[], Awaitable[None]] | None,
+        before: "Before | None",
     ) -> None:
         self._shared = shared
         self._operation = operation
@@ -72,13 +75,24 @@ class Call(Generic[T]):
         self._inlined = False
         shared.budget.count(self._started)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an attempt has left, and has not ended."""
+        turn = self._admission.turn
+        return turn is None or turn.has_sent
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether an attempt was broken off that may have taken effect."""
+        return self._context.lost
+
     async def admitted(self) -> None:
         """Wait until nothing keeps the call from being sent; what this raises ends the call."""
         try:
             if self._context.attempts or self._admission.again or not self._admission.admit_nowait(self._started):
                 await self._admission.wait(self._error)
-            if self._before is not None and not self._context.attempts:
-                await self._before()
+            if self._before is not None:
+                await self._before(self)
         except BaseException as error:
             self._admission.given_up(error)
             raise

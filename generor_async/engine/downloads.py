@@ -176,6 +176,7 @@ class _Download:
             failure = self._failure(
                 f"{self._wish.target.folder} cannot be written to ({error.strerror or error})",
                 "Choose a folder with room that you may write to, and download again",
+                local=True,
             )
         except asyncio.CancelledError as error:
             self._part.leave()
@@ -290,5 +291,5 @@ class _Download:
     def _exists(self, path: str | Path) -> DownloadError:
         return self._failure(f"{path} exists already", "Pass overwrite=True, or choose another folder")
 
-    def _failure(self, problem: str, advice: str, *, retryable: bool = True) -> DownloadError:
-        return DownloadError(problem, url=self._output.url, retryable=retryable, advice=advice)
+    def _failure(self, problem: str, advice: str, *, retryable: bool = True, local: bool = False) -> DownloadError:
+        return DownloadError(problem, url=self._output.url, retryable=retryable, advice=advice, local=local)

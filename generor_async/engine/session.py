@@ -6,7 +6,7 @@ when to go again. `engine.admission` keeps the one deadline of a call, and waits
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from generor_async.engine import auth, media
 from generor_async.engine.admission import ClientParts
-from generor_async.engine.call import Call
+from generor_async.engine.call import Before, Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.lifetime import Lifetime, Work
@@ -87,11 +87,11 @@ class Session:
         options: Options,
         *,
         call_id: str | None = None,
-        before: Callable[[], Awaitable[None]] | None = None,
+        before: Before | None = None,
     ) -> T:
         """Send an operation until it is answered, refused for good, or out of time.
 
-        `before` is awaited when it is the call's turn, before its first attempt: what it raises is raised, and nothing
+        `before` is awaited when it is the call's turn, before each attempt: what it raises is raised, and nothing more
         is sent. The call is known by its `call_id`, which is also the request id of its first attempt; by default that
         is the options' `request_id`, or a new one.
         """

@@ -71,6 +71,7 @@ def _made(folder: Path) -> Path:
             f"the folder {folder} cannot be made ({error.strerror})",
             url="",
             advice="Choose a folder that you may write to",
+            local=True,
         ) from None
     return folder
 

@@ -15,6 +15,7 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.status import Status
+from generor_async.rules.stops import Reason
 from generor_async.sync.bridge import Twin, half_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma
@@ -26,9 +27,10 @@ __all__ = ["Batch", "run_batch"]
 class Batch(Twin[AsyncBatch]):
     """A batch; `for outcome in batch` runs it, and yields each row as it ends.
 
-    Rows that nobody takes hold up those after them. Who leaves the loop, or is cancelled, waits for what is paid for;
-    cancelled again, it stops at once. Either way the same call goes on later. An error of the account stops the run,
-    and is raised when what was under way has ended.
+    Rows that nobody takes hold up those after them. Who leaves the loop waits for what is paid for; who is cancelled,
+    by a timeout or by Ctrl-C, waits `drain` seconds at the most for the answers of calls under way, and cancelled again
+    for nothing. Either way the same call goes on later. What is wrong with the account, or with all rows alike, stops
+    the run, and is raised when what was under way has ended.
     """
 
     __slots__ = ()
@@ -45,12 +47,32 @@ class Batch(Twin[AsyncBatch]):
         """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
         return self._half.progress
 
-    def stop(self) -> None:
-        """Submit nothing more, and end when what runs has ended; called again, stop at once.
+    @property
+    def reason(self) -> Reason | None:
+        """Why the run has ended, also where it raised an error; None before the end.
 
-        Any thread may call this.
+        `done`: every row is, and none was set aside. `failed`: it ran to its end, and some rows failed, are unknown or
+        were set aside; or an error without another name stopped it. What stopped it else: `cap`, the account's
+        `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`; and
+        `interrupted`, by `stop` or by whoever left or cancelled the loop.
         """
-        self._half.stop()
+        return self._half.reason
+
+    @property
+    def begun(self) -> bool:
+        """Whether any paid call of the run came to anything, or one of an earlier run was taken up."""
+        return self._half.begun
+
+    def stop(self, *, drain: float | None = None) -> None:
+        """Submit nothing more, and end when what is paid for is stored; called again, stop at once.
+
+        With `drain`, wait so many seconds, at the most, for the answers of calls under way, and for nothing else: jobs
+        go on, and the next run takes them up by their ids. A call that takes longer leaves its row unknown. It is what
+        a signal to end should call: `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
+
+        Any thread may call this; it does nothing where nothing runs.
+        """
+        self._half.stop(drain=drain)
 
     def status(self) -> Status:
         """Return how the rows stand."""
@@ -77,6 +99,7 @@ def run_batch(
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
+    drain: float = 8.0,
 ) -> Batch:
     """Run rows through the API of a client, each charged at most once, into the folder `to`.
 
@@ -97,6 +120,8 @@ def run_batch(
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
+        drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
+            `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
@@ -113,5 +138,6 @@ def run_batch(
         prompt_column=prompt_column,
         common=common,
         allow_duplicates=allow_duplicates,
+        drain=drain,
     )
     return Batch(client._bridge, half)

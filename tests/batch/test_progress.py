@@ -73,7 +73,9 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
     tally.states["ready"] = 120
 
     def at(now: float) -> Progress:
-        return tally.progress(now, client=client, purse=purse, sent=0, unsent=0, phase="running", is_reading=False)
+        return tally.progress(
+            now, client=client, purse=purse, sent=0, unsent=0, phase="running", why="", is_reading=False
+        )
 
     assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
     for number in range(20):  # one in four seconds, where the limit allows one in two

@@ -260,7 +260,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     with Terminal(commands, *command, environment=environment) as terminal:
         terminal.until("[y/N]")
         terminal.press(b"y\r")
-        assert terminal.ended() == 3
+        assert terminal.ended() == 4
         assert "a higher --max-credits" in " ".join(terminal.text.split())
     assert len(simulator.ledger.charges) == 3
     command[-1] = "70"
@@ -297,8 +297,9 @@ def test_an_empty_account_stops_it_with_what_to_do(run: Run, tmp_path: Path, ser
     _, environment = serve(speed=60, luma_balance=0.1)
     rows, out = prompts(tmp_path, *herons(5)), tmp_path / "out"
     ended = run("run", rows, "--out", str(out), "--yes", environment=environment)
-    assert ended.returncode == 3
-    assert json.loads(ended.stdout)["rows"] == {"ready": 3, "done": 2}
+    assert ended.returncode == 4
+    told = json.loads(ended.stdout)
+    assert (told["rows"], told["reason"]) == ({"ready": 3, "done": 2}, "credits")
     assert "402" in ended.stderr
     assert "Nothing is lost" in ended.stderr
     assert "Add credits, then run the same again" in ended.stderr
@@ -319,8 +320,10 @@ def test_a_key_that_is_not_good_is_told_before_anything(
     _, environment = serve()
     rows, out = prompts(tmp_path, row), tmp_path / "out"
     ended = run("run", rows, "--out", str(out), "--api", api, "--yes", environment=environment | change)
-    assert (ended.returncode, ended.stdout) == (2, "")
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["reason"], told["rows"]) == (2, "key", {})
     assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
     assert not out.exists()
 
 

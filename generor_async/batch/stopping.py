@@ -1,0 +1,120 @@
+"""Whether a run of a batch is to stop, how soon, and why."""
+
+import asyncio
+import errno
+import sqlite3
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from generor_async.errors import (
+    APIStatusError,
+    BudgetExhaustedError,
+    DownloadError,
+    InvalidRequestError,
+    JournalError,
+    OutcomeUnknownError,
+    StaleRowError,
+)
+from generor_async.rules.stops import Reason, how_to_go_on
+from generor_async.rules.vendors import Vendor
+
+__all__ = ["Stage", "Stopping", "reason_of"]
+
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What the operating system says of a disk that takes no more."""
+
+
+class Stage(IntEnum):
+    """How far a run has been stopped."""
+
+    RUNNING = 0
+    FINISHING = 1
+    """No new call is made; what is paid for is waited for, and stored."""
+    DRAINING = 2
+    """Only the answers of calls that have left are waited for: what is accepted is taken up by the next run."""
+    ENDING = 3
+    """Nothing is waited for."""
+
+
+class Stopping:
+    """How soon a run stops, and why; belongs to the event loop that it is made in."""
+
+    def __init__(self, vendor: Vendor, changed: Callable[[], None]) -> None:
+        self._vendor = vendor
+        self._changed = changed
+        """Told whenever it is to stop sooner."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.stage = Stage.RUNNING
+        self.reason: Reason | None = None
+        """Why; None where nothing has stopped it."""
+        self.error: BaseException | None = None
+        """What is raised at the end."""
+
+    def stop(self) -> None:
+        """Submit nothing more, by somebody's wish; called again, stop at once."""
+        self.reason = self.reason or "interrupted"
+        self.hasten(Stage.ENDING if self.stage else Stage.FINISHING)
+
+    def drain(self, seconds: float) -> None:
+        """Wait so many seconds, at the most, for the answers of calls that have left, by somebody's wish."""
+        self.reason = self.reason or "interrupted"
+        self.hasten(Stage.DRAINING)
+        loop = asyncio.get_running_loop()
+        if self._timer is None or loop.time() + seconds < self._timer.when():
+            self.end()
+            self._timer = loop.call_later(seconds, self.hasten, Stage.ENDING)
+
+    def halt(self, error: BaseException) -> None:
+        """Submit nothing more, and raise this at the end; the first error is the one."""
+        if self.error is None:
+            self.error = error
+            if self.reason in {None, "interrupted"}:
+                self.reason = reason_of(error)
+            if note := how_to_go_on(error, self._vendor):
+                error.add_note(note)
+        self.hasten(Stage.FINISHING)
+
+    def over(self) -> None:
+        """Submit nothing more, as the cap doesn't allow it."""
+        self.reason = self.reason or "cap"
+        self.hasten(Stage.FINISHING)
+
+    def hasten(self, stage: Stage) -> None:
+        """Stop as soon as this stage says, or sooner."""
+        self.stage = max(self.stage, stage)
+        self._changed()
+
+    def end(self) -> None:
+        """Forget the end of a drain."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Return why a run ended that an error has stopped, or kept from beginning."""
+    match error:
+        case DownloadError():
+            return "disk" if error.local else "downloads"
+        case StaleRowError():
+            return "folder"
+        case JournalError():
+            return "disk"
+        case OutcomeUnknownError():
+            return "unknown"
+        case BudgetExhaustedError():
+            return "credits"
+        case InvalidRequestError(field="to"):
+            return "disk" if _is_of_disk(error.__context__) else "folder"
+        case APIStatusError(status_code=402):
+            return "credits"
+        case APIStatusError(status_code=401 | 403):
+            return "key"
+        case _:
+            return "failed"
+
+
+def _is_of_disk(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+    return isinstance(error, OSError) and error.errno in _DISK

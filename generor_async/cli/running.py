@@ -1,0 +1,208 @@
+"""How the command runs a batch: what signals do, what is said at its end, and how it exits."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+import typer
+from attrs import evolve
+from rich.console import Console
+
+from generor_async.batch.runner import Batch
+from generor_async.batch.status import Status, read_status
+from generor_async.batch.stopping import reason_of
+from generor_async.cli.endings import BY_SIGNAL, exit_code, say, told, unread
+from generor_async.cli.progress import tell
+from generor_async.cli.standing import show
+from generor_async.errors import GenerorAsyncError, InvalidRequestError
+from generor_async.rules.stops import Reason
+from generor_async.rules.vendors import vendor_of
+
+__all__ = ["carry_out", "refuse"]
+
+GO_ON: Final = "run the same again to go on"
+SOON: Final[tuple[int, ...]] = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals after which a process is killed before long."""
+
+
+class Signals:
+    """Stops a batch when the process is told to end: by Ctrl-C when what is paid for is stored, else as soon as may be.
+
+    Signals that the process was started to ignore, as by nohup, stay ignored.
+    """
+
+    def __init__(self, batch: Batch, console: Console, drain: float) -> None:
+        self._batch = batch
+        self._console = console
+        self._drain = drain
+        self._heeded: list[int] = []
+        self.first: int | None = None
+        """The signal that came first."""
+        self.hurried = False
+        """Whether nothing but what must be is to be done."""
+
+    def __enter__(self) -> Self:
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, *SOON):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    loop.add_signal_handler(number, self._heed, number)
+                    self._heeded.append(number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in self._heeded:
+            loop.remove_signal_handler(number)
+
+    def _heed(self, number: int) -> None:
+        again, self.first = self.first is not None, self.first or number
+        if number == signal.SIGINT:
+            self.hurried = again
+            self._say("what is paid for is waited for; Ctrl-C again stops at once", said=again)
+            self._batch.stop()
+        else:
+            self._say(f"answers under way are waited for, for {self._drain:g} s at the most", said=self.hurried)
+            self.hurried = True
+            self._batch.stop(drain=self._drain)
+
+    def _say(self, what: str, *, said: bool) -> None:
+        if not said and not self._console.is_terminal:
+            with suppress(OSError):
+                self._console.print(f"stopping: {what}", soft_wrap=True, highlight=False)
+
+
+async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain: float) -> int:
+    """Run a batch, say what came of it, and return how to exit.
+
+    Raises InvalidRequestError for what can't be asked for.
+    """
+    console, problem = Console(stderr=True), None
+    with Signals(batch, console, drain) as signals:
+        try:
+            await _follow(batch, console, note)
+        except GenerorAsyncError as error:
+            problem = error
+    reason = batch.reason or "failed"
+    if problem is not None and not batch.begun and batch.progress is None:
+        return refuse(problem, operation)
+    if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
+        raise problem
+    standing = evolve(await _standing(batch, out, operation), reason=reason)
+    try:
+        show(standing, out)
+        if sentence := _sentence(reason, problem, standing, out):
+            say(sentence)
+        if not signals.hurried:
+            await _report(batch)
+    except OSError:  # nobody is there any more
+        pass
+    unread()
+    if reason == "interrupted" and signals.first is not None:
+        return BY_SIGNAL + signals.first
+    return exit_code(reason, begun=batch.begun, error=problem is not None)
+
+
+def refuse(error: GenerorAsyncError, operation: str) -> int:
+    """Say why nothing was begun, and return how to exit; raises again what is bad use of the command."""
+    reason = reason_of(error)
+    if isinstance(error, InvalidRequestError) and reason == "failed":
+        raise error
+    if not sys.stdout.isatty():
+        show(_nothing(operation, reason), Path())
+    say(told(error))
+    return exit_code(reason, begun=False, error=True)
+
+
+async def _follow(batch: Batch, console: Console, note: str) -> None:
+    """Run it, telling how it goes."""
+    telling = asyncio.create_task(tell(batch, console, note=note))
+    try:
+        async for _ in batch:
+            pass
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+        if not telling.cancelled():
+            telling.exception()  # of a terminal that is gone
+
+
+async def _standing(batch: Batch, out: Path, operation: str) -> Status:
+    """Return how the rows stand; from memory, where the folder doesn't tell any more."""
+    try:
+        return await read_status(out)
+    except GenerorAsyncError:
+        progress, nothing = batch.progress, _nothing(operation, None)
+        if progress is None:
+            return nothing
+        return evolve(
+            nothing,
+            counts={
+                "ready": progress.waiting,
+                "accepted": progress.running,
+                "done": progress.done,
+                "failed": progress.failed,
+                "unknown": progress.unknown,
+            },
+            rejected=progress.rejected,
+            spent=progress.spent,
+            doubtful=progress.doubtful,
+            cap=progress.cap,
+        )
+
+
+def _nothing(operation: str, reason: Reason | None) -> Status:
+    return Status(
+        operation=operation,
+        reason=reason,
+        counts={},
+        rejected=0,
+        set_aside=(),
+        spent=0.0,
+        estimated=0.0,
+        doubtful=0.0,
+        refundable=0.0,
+        cap=None,
+        credit_dollars=vendor_of(operation).credit_dollars,
+    )
+
+
+def _sentence(reason: Reason, problem: GenerorAsyncError | None, standing: Status, out: Path) -> str:
+    """Say why it has ended, and what to do; nothing where all is well."""
+    if problem is not None:
+        return told(problem)
+    match reason:
+        case "interrupted":
+            return f"stopped; nothing is lost: {GO_ON}"
+        case "cap":
+            return "the cap allows no more; run the same with a higher --max-credits to go on"
+        case "failed":
+            return _what_is_missing(standing, out)
+        case _:
+            return ""
+
+
+def _what_is_missing(standing: Status, out: Path) -> str:
+    counts = standing.counts
+    missing = (
+        (counts.get("failed", 0), "failed", f"`generor batch retry {out} --failed` has them run again"),
+        (counts.get("unknown", 0), "unknown", f"`generor batch retry {out} --unknown` may have them charged again"),
+        (standing.rejected, "set aside", "mend those lines, and run it again"),
+    )
+    parts = [f"{rows:,} {what} ({how})" for rows, what, how in missing if rows]
+    return f"not all rows are done: {', '.join(parts)}"
+
+
+async def _report(batch: Batch) -> None:
+    """Write the page, and say where it is; a folder that takes no page was told of before."""
+    try:
+        page = await batch.report()
+    except GenerorAsyncError as error:
+        if batch.reason not in {"disk", "folder"}:
+            say(str(error))
+        return
+    if sys.stdout.isatty():
+        typer.echo(f"see {page}")
