@@ -65,6 +65,8 @@ OUT_OF_REACH: Final = 10_000
 """Requests a minute that no client of either API sends: such a limit is not worth counting for."""
 KINDS_KEPT: Final = 1_000
 """Of how many requests the kinds are remembered."""
+LONGEST_PAUSE: Final = 8.0
+"""Seconds to which the wait after one refusal upon another grows where Retry-After asks for less: others insist."""
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
 
@@ -318,7 +320,7 @@ class Pace:
         if sent is None or sent >= self._refused:
             self._refusals += 1
             self._refused = now
-        self.hold(now + retry_after, scope)
+        self.hold(now + max(retry_after, min(LONGEST_PAUSE, 2.0 ** (self._refusals - 1))), scope)
         for window in self.windows:
             if window.scope == scope:
                 window.refused(sent, now, now + retry_after, self._pending_units)

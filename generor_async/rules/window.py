@@ -57,9 +57,13 @@ CROWDED_PART: Final = 100
 """The part of the limit that may be under way at once where answers come soon and others were seen."""
 SLOW_FLIGHT: Final = 4
 """How many may be where answers take long, and others were seen."""
-GAP: Final = 0.012
+STEADY: Final = 100.0
+"""Seconds for which others are seen without a break when they are taken for steady: a burst is over by then."""
+BREAK: Final = 65.0
+"""Seconds without a sight of others after which they come anew: a span, as answers may come once in one."""
+GAP: Final = 0.018
 """Seconds between two requests: time for the refusal of one to stop the next, if others have taken the places."""
-GAP_PART: Final = 0.05
+GAP_PART: Final = 0.08
 """The part of an even interval that this may be: where very much is allowed, it must not be what limits."""
 PLENTY: Final = 1_000
 """Units that may leave where no limit is known, until it is asked for again."""
@@ -125,6 +129,8 @@ class Window:
     """When the request was sent whose answer showed last that the window doesn't slide."""
     _refused: float = field(default=-math.inf, init=False)
     """When a request was refused last."""
+    _seen_since: float = field(default=-math.inf, init=False)
+    """Since when many others are seen without a break."""
     _due: float = field(default=math.inf, init=False)
     """When the server says that the next place becomes free."""
     _ask_from: float = field(default=-math.inf, init=False)
@@ -152,10 +158,21 @@ class Window:
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_end  # the rest is left to others, even where it is free
         if left >= spare:
-            return -math.inf
+            if left or not foreign.units or not self._is_contested(now):
+                return -math.inf
+            return min(own.next_end, foreign.next_end)
         if self._asked is not None:
             return min(own.next_end, foreign.next_end, self._asked + JITTER)
         return min(own.next_end, foreign.next_end, self._ask_at(units, own.units + pending))
+
+    def _is_contested(self, now: float) -> bool:
+        """Tell whether the window's last place is better left to others.
+
+        Where they send steadily beside us, one of theirs often takes it while a request of ours is on its way.
+        """
+        assert self.limit is not None
+        steady = now < self.foreign.seen + BREAK and self.foreign.seen > self._seen_since + STEADY
+        return steady and now < self._refused + REMEMBERED and self.own.units * 2 >= self.limit
 
     def room(self, now: float, units: int) -> int:
         """Return how many units may leave beside so many, whatever becomes of others; 0 where that is not sure."""
@@ -301,6 +318,8 @@ class Window:
     def _notice(self, now: float) -> None:
         """Note it where there are many others: few take a place now and then, and no care is worth its time."""
         if self.limit is not None and self.foreign.units >= MANY * self.limit:
+            if now > self.foreign.seen + BREAK:
+                self._seen_since = now
             self.foreign.seen = now
 
     def asked_in_vain(self, now: float, *, guessed: bool, again: bool) -> None:
@@ -351,6 +370,7 @@ _KEPT: Final[dict[str, Reader]] = {
     "_heard": past_or_never,
     "_begun": past_or_never,
     "_refused": past_or_never,
+    "_seen_since": past_or_never,
     "_due": moment(LONGEST, never=math.inf),
     "_ask_from": moment(ASK_SELDOM, never=-math.inf),
     "_guess_from": moment(ASK_EVERY, never=-math.inf),

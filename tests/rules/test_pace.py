@@ -744,6 +744,34 @@ def test_others_are_remembered_for_five_minutes_and_few_requests_are_under_way_u
     assert used(window, 5.0 + MINUTE) == 0
 
 
+@pytest.mark.parametrize("steady", [True, False])
+def test_the_last_place_is_left_to_others_who_send_steadily_beside_us_and_to_nobody_else(steady: bool) -> None:
+    pace = luma(10)
+    for moment in (0.0, 50.0):
+        answered(pace, moment, 1 + (moment > 0) + 2 * steady)
+    for number in range(5):
+        answered(pace, 101.0 + number * 0.5, 4 + number)
+    pace.refused(send(pace, 103.5), 103.6, 1.0, "minute", said(10, 10))
+    assert own(pace.windows[0], 110.5) == 5  # one has left, and others have four places
+    if steady:
+        assert wait(pace, 110.5).until > 111.0
+    else:
+        grant(pace, 110.5)
+
+
+def test_the_wait_grows_from_one_refusal_to_the_next_and_is_no_shorter_than_the_server_says() -> None:
+    pace, now, waits = luma(60), 60.2, list[float]()
+    for moment in range(40):
+        answered(pace, moment, moment + 21, 60)  # our places become free one by one, and others take them
+    for retry_after in (1.0, 1.0, 1.0, 1.0, 1.0, 30.0):
+        while isinstance(permit := pace.reserve(now), Wait):
+            now = permit.until
+        pace.sent(permit, now)
+        pace.refused(permit, now, retry_after, "minute", said(60, 60))
+        waits.append(round(wait(pace, now).until - now, 6))
+    assert waits == [1.0, 2.0, 4.0, 8.0, 8.0, 30.0]
+
+
 # the first answer
 
 
