@@ -15,6 +15,7 @@ from stage import RESULT, LoopClock, converse
 from worlds import MINUTE, START, STORED, Limit, Others, World, cast, travel
 
 from generor_async import AsyncGeneror, AsyncLuma, GenerorAsyncError, Limits
+from generor_async.rules.window import GAP, GAP_PART
 from generor_async.testing.loop import run
 
 __all__ = ["GENERATION", "KEYS", "Played", "Server", "failures", "play", "reply"]
@@ -126,7 +127,7 @@ async def _play(world: World, seed: int) -> Played:
 async def _first_process(world: World, url: str, store: Path | None) -> None:
     """Use the window's share before the restart; the last of it so many seconds before our start."""
     count = round(world.share * world.limit)
-    takes = 0.3 + count * min(0.012, 0.05 * MINUTE / world.limit)
+    takes = 0.3 + count * min(GAP, GAP_PART * MINUTE / world.limit)
     await _until(START - world.seconds_ago - takes)
     if await _calls(world, url, Limits(store=store), count):
         raise RuntimeError("a call failed before the restart")
