@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from generor_async.batch.folder import JOURNAL
 from generor_async.batch.inputs import read
@@ -11,6 +12,7 @@ from generor_async.batch.journal import NewRow, Reader, Reject
 from generor_async.batch.money import in_dollars
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
+from generor_async.batch.parameters import are_same
 from generor_async.batch.progress import rates_of
 from generor_async.batch.sqlite import open_reader
 from generor_async.errors import InvalidRequestError
@@ -34,6 +36,8 @@ class BatchEstimate:
     """Rows that are paid for, and are only to be waited for and stored."""
     rejected: int
     """Lines that can't be run."""
+    duplicates: int
+    """Rows that come again, and are made once."""
     unpriced: int
     """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
     credits: float
@@ -81,21 +85,22 @@ async def estimate(order: Order) -> BatchEstimate:
             async for row in reader.rows("ready", "leased"):
                 ready += 1
                 await prices.add(row.parameters)
-        new, rejected = await _count_new(order, reader, prices)
+        found = await _read(order, reader, prices)
     finally:
         if reader is not None:
             await reader.close()
     balance = await order.work.balance()
     return BatchEstimate(
-        new=new,
+        new=found.new,
         ready=ready,
         under_way=under_way,
-        rejected=rejected,
+        rejected=found.rejected,
+        duplicates=found.duplicates,
         unpriced=prices.unknown,
         credits=prices.credits,
         credit_dollars=order.work.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
-        seconds=_seconds(order, new + ready, prices.seconds),
+        seconds=_seconds(order, found.new + ready, prices.seconds),
         counted=counted,
         balance=balance,
     )
@@ -105,20 +110,36 @@ def _is_spent_by_reading(rows: object) -> bool:
     return (aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)) is rows  # type: ignore[call-overload]
 
 
-async def _count_new(order: Order, reader: Reader | None, prices: "_Prices") -> tuple[int, int]:
-    """Count the rows that are to be added, and the lines that can't be."""
-    new = rejected = 0
-    with closing(Occurrences(allowed=order.allow_duplicates)) as occurrences:
-        async for page in read(order.rows, order.parameters, prompt_column=order.prompt_column):
+@define
+class _Found:
+    """What reading all rows has found."""
+
+    new: int = 0
+    """Rows that are to be added."""
+    rejected: int = 0
+    """Lines that can't be run."""
+    duplicates: int = 0
+
+
+async def _read(order: Order, reader: Reader | None, prices: "_Prices") -> _Found:
+    """Read all rows, and count."""
+    found = _Found()
+    version: Any = 2 if reader is None else await reader.recall("fingerprint")
+    parameters = evolve(order.parameters, version=version or 1)
+    with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
+        async for page in read(order.rows, parameters, prompt_column=order.prompt_column):
             entries = await occurrences.told_apart(page)
             known = await _known(reader, entries)
             for entry in entries:
-                if isinstance(entry, Reject) or known.get(entry.id, entry.parameters) != entry.parameters:
-                    rejected += 1
+                if isinstance(entry, Reject):
+                    found.rejected += 1
                 elif entry.id not in known:
-                    new += 1
+                    found.new += 1
                     await prices.add(entry.parameters)
-    return new, rejected
+                elif not are_same(order.operation, entry.parameters, known[entry.id]):
+                    found.rejected += 1
+        found.duplicates = occurrences.left_out
+    return found
 
 
 async def _known(reader: Reader | None, entries: Sequence[NewRow | Reject]) -> Mapping[str, Mapping[str, JSON]]:

@@ -1,14 +1,17 @@
-"""All rows of a batch as other programs take them: JSON lines, or a table.
+"""All rows of a batch as other programs take them: JSON lines, or a table; those that came again are at the end.
 
-Both are read from the journal a page at a time, beside whoever writes it. No address of an output is in it.
+Each has what it had beside its parameters, so that nothing has to be joined with what was read. Both are read from the
+journal a page at a time, beside whoever writes it. No address of an output is in it.
 """
 
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
+
+from attrs import evolve
 
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import DIGITS, in_dollars
@@ -22,7 +25,7 @@ FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv")
 
 FIELDS: Final = (
     "id", "place", "state", "files", "remote_ids", "credits", "dollars", "attempts", "call_id", "problem",
-    "submitted_at", "ended_at",
+    "submitted_at", "ended_at", "duplicate_of",
 )  # fmt: skip
 """The columns of a table before those of the parameters."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
@@ -38,14 +41,19 @@ def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
 
 async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
     worth = await _credit_dollars(reader)
-    async for row in reader.rows():
-        yield f"{_dump({**_told(row, worth), 'parameters': row.parameters})}\n"
+    async for row, first in _rows(reader):
+        beside = {"columns": row.columns} if row.columns else {}
+        yield f"{_dump({**_told(row, worth, first), 'parameters': row.parameters, **beside})}\n"
 
 
 async def _table(reader: Reader) -> AsyncGenerator[str, None]:
-    """Yield RFC 4180, with a column for each parameter that any row has; rows read later than the first look wait."""
+    """Yield RFC 4180, with a column for each parameter that any row has, and for each that any had beside.
+
+    Rows that are read later than the first look wait for the next export.
+    """
     worth = await _credit_dollars(reader)
     last, names = await reader.parameter_names()
+    columns = await reader.column_names()
     text = io.StringIO()
     writer = csv.writer(text)
 
@@ -55,12 +63,27 @@ async def _table(reader: Reader) -> AsyncGenerator[str, None]:
         writer.writerow(cells)
         return text.getvalue()
 
-    yield record([*FIELDS, *names])
+    yield record([*FIELDS, *names, *(_column(name, {*FIELDS, *names}) for name in columns)])
+    async for row, first in _rows(reader):
+        if row.number <= last:
+            told, beside = _told(row, worth, first), row.columns
+            cells = [_cell(told[name]) for name in FIELDS]
+            cells += [_given(row.parameters, name) for name in names]
+            yield record([*cells, *(_given(beside, name) for name in columns)])
+
+
+async def _rows(reader: Reader) -> AsyncGenerator[tuple[Row, str], None]:
+    """Yield every row, then those that came again, each as the one that it is, with the place of that one."""
     async for row in reader.rows():
-        if row.number > last:
-            break
-        told = _told(row, worth)
-        yield record([*(_cell(told[name]) for name in FIELDS), *(_given(row.parameters, name) for name in names)])
+        yield row, ""
+    async for again in reader.duplicates():
+        row = await reader.row(again.number)
+        yield evolve(row, place=again.place, columns=again.columns), again.first
+
+
+def _column(name: str, taken: Collection[str]) -> str:
+    """Return what a column is called that rows had beside their parameters; one of ours may be called the same."""
+    return f"input_{name}" if name in taken else name
 
 
 async def _credit_dollars(reader: Reader) -> float | None:
@@ -68,8 +91,10 @@ async def _credit_dollars(reader: Reader) -> float | None:
     return vendor_of(key["operation"]).credit_dollars
 
 
-def _told(row: Row, credit_dollars: float | None) -> Mapping[str, JSON]:
-    dollars = in_dollars(row.held + row.charged_before, credit_dollars)
+def _told(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
+    """Return what came of a row; one that came again, as the one at the place `first`, cost nothing more."""
+    cost = 0.0 if first else row.held + row.charged_before
+    dollars = in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
     return {
@@ -78,13 +103,14 @@ def _told(row: Row, credit_dollars: float | None) -> Mapping[str, JSON]:
         "state": row.state,
         "files": result["files"],
         "remote_ids": list(row.remote_ids),
-        "credits": row.held + row.charged_before,
+        "credits": cost,
         "dollars": None if dollars is None else round(dollars, DIGITS),
         "attempts": row.attempt,
         "call_id": row.call_id,
         "problem": problem["message"] if row.state != "done" else "",
         "submitted_at": _time(row.submitted_at),
         "ended_at": _time(row.ended_at),
+        "duplicate_of": first,
     }
 
 

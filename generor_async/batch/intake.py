@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
+
+from attrs import evolve
 
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import Journal, NewRow, Reject
@@ -31,7 +33,7 @@ class Intake:
 
     async def read(self) -> None:
         """Write down all rows; tells of each page that has arrived."""
-        await self._journal.forget_rejects()
+        await self._journal.begin_reading()
         async for page in self._pages():
             added = await self._journal.add(entry for entry in page if isinstance(entry, NewRow))
             rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]
@@ -52,11 +54,13 @@ class Intake:
 
     async def _pages(self) -> AsyncIterator[Sequence[NewRow | Reject]]:
         order = self._order
-        pages = read(order.rows, order.parameters, prompt_column=order.prompt_column)
+        version: Any = await self._journal.recall("fingerprint")
+        parameters = evolve(order.parameters, version=version or 1)
+        pages = read(order.rows, parameters, prompt_column=order.prompt_column)
         if not order.allow_duplicates:  # the journal knows what it has
             async for page in pages:
                 yield page
             return
-        with closing(Occurrences(allowed=True)) as occurrences:
+        with closing(Occurrences(parameters, allowed=True)) as occurrences:
             async for page in pages:
                 yield await occurrences.told_apart(page)

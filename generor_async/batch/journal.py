@@ -16,7 +16,7 @@ from generor_async.rules.rows import State, Step
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
-__all__ = ["Added", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
+__all__ = ["Added", "Duplicate", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
 
 as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 """Writes a row's parameters so that equal ones are equal texts."""
@@ -45,6 +45,22 @@ class NewRow:
     """Where it was read, such as `prompts.jsonl:17`."""
     text: str = field(default=Factory(lambda self: as_text(self.parameters), takes_self=True), repr=False)
     """The parameters, as they are kept."""
+    columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
+    """What its row has beside them, by column."""
+
+
+@frozen(kw_only=True)
+class Duplicate:
+    """A row that came again, and is run once."""
+
+    place: str
+    """Where it was read."""
+    number: int
+    """The number of the row that it is."""
+    first: str
+    """Where that one was read first."""
+    columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
+    """What this one has beside the parameters."""
 
 
 @frozen(kw_only=True)
@@ -92,6 +108,8 @@ class Row:
     ended_at: float | None = None
     result: JSON = None
     problem: JSON = None
+    columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
+    """What it has beside its parameters, by column."""
 
 
 @frozen(kw_only=True)
@@ -100,9 +118,11 @@ class Added:
 
     new: int
     known: int
-    """The same id with the same parameters was there."""
+    """The same id, with parameters that mean the same, was there from an earlier reading."""
     rejects: Sequence[Reject] = ()
-    """The same id was there with other parameters."""
+    """The same id was there with parameters that mean something else."""
+    duplicates: Sequence[Duplicate] = ()
+    """The same row was there from this reading."""
 
 
 class Reader(Protocol):
@@ -114,6 +134,10 @@ class Reader(Protocol):
 
     def rows(self, *states: State) -> AsyncIterator[Row]:
         """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        ...
+
+    async def row(self, number: int) -> Row:
+        """Return the row of this number, which must be there."""
         ...
 
     async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
@@ -130,6 +154,14 @@ class Reader(Protocol):
 
     def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
+        ...
+
+    def duplicates(self) -> AsyncIterator[Duplicate]:
+        """Yield the rows that came again, in the order of reading."""
+        ...
+
+    async def column_names(self) -> Sequence[str]:
+        """Return the names of the columns that any row has beside its parameters."""
         ...
 
     async def spent(self) -> Sequence[Spent]:
@@ -167,8 +199,8 @@ class Journal(Reader, Protocol):
         """Write down lines that can't be run; one that is there is replaced."""
         ...
 
-    async def forget_rejects(self) -> None:
-        """Forget the lines that can't be run: they are read again, and may have been mended."""
+    async def begin_reading(self) -> None:
+        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
         ...
 
     async def claim(self, most: int) -> Sequence[Row]:

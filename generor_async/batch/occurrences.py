@@ -4,8 +4,10 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import fingerprint
+from generor_async.batch.parameters import Parameters
 from generor_async.engine.threads import to_the_end
 
 __all__ = ["Occurrences"]
@@ -20,8 +22,11 @@ class Occurrences:
     but the rows and their order: a run that goes on finds each under the id that it had.
     """
 
-    def __init__(self, *, allowed: bool) -> None:
+    def __init__(self, parameters: Parameters, *, allowed: bool) -> None:
+        self._parameters = parameters
         self._allowed = allowed
+        self.left_out = 0
+        """Rows that came again, and were left out."""
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._seen.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLE}")
 
@@ -42,7 +47,7 @@ class Occurrences:
         self._seen.close()
 
     def _placed(self, row: NewRow) -> NewRow | Reject | None:
-        print_ = fingerprint(row.parameters, row.text)
+        print_ = self._parameters.fingerprint(row.parameters, row.text)
         found = self._seen.execute("SELECT times, fingerprint, place FROM seen WHERE id = ?", (row.id,)).fetchone()
         if found is None:
             self._seen.execute("INSERT INTO seen VALUES (?, 1, ?, ?)", (row.id, print_, row.place))
@@ -51,7 +56,10 @@ class Occurrences:
         if times and known != print_:
             reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
-        return self._numbered(row, max(times, 1), print_) if self._allowed else None
+        if self._allowed:
+            return self._numbered(row, max(times, 1), print_)
+        self.left_out += 1
+        return None
 
     def _numbered(self, row: NewRow, times: int, print_: str) -> NewRow:
         while True:
@@ -63,4 +71,4 @@ class Occurrences:
             "UPDATE seen SET times = ?, fingerprint = ?, place = coalesce(place, ?) WHERE id = ?",
             (times, print_, row.place, row.id),
         )
-        return NewRow(id=id_, parameters=row.parameters, place=row.place, text=row.text)
+        return evolve(row, id=id_)

@@ -60,6 +60,8 @@ class RowOutcome:
     problem: str
     """Why there is no result; empty where there is one."""
     attempts: int
+    columns: Mapping[str, JSON]
+    """What its row has beside parameters, by column."""
 
 
 def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
@@ -78,6 +80,7 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
         dollars=None if cost is None else in_dollars(cost, credit_dollars),
         problem=problem["message"],
         attempts=row.attempt,
+        columns=row.columns,
     )
 
 
@@ -160,7 +163,8 @@ class Results:
         told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": row.held}
         if self._credit_dollars is not None:
             told["dollars"] = round(row.held * self._credit_dollars, DIGITS)
-        return f"{_dump({**told, **result})}\n"
+        columns = {"columns": row.columns} if row.columns else {}
+        return f"{_dump({**told, **result, **columns})}\n"
 
 
 async def write_failed(folder: Path, journal: Reader) -> None:

@@ -12,26 +12,31 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from attrs import define, field
 
-from generor_async.api.generor.operations import BUILDERS as GENEROR_BUILDERS
-from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
+from generor_async.api.generor import operations as generor
+from generor_async.api.luma import operations as luma
 from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.older_api import advice_on_field
+from generor_async.rules.sameness import meaning
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "check_files", "fingerprint", "names_file"]
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "are_same", "check_files", "fingerprint", "names_file"]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
+DEFAULTS: Final = {**generor.DEFAULTS, **luma.DEFAULTS}
+"""What the server takes parameters for that are left out, by operation."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
-PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
+PLAIN: Final = frozenset({str, int, bool, type(None)})
 """What is JSON as it is, and holds nothing."""
 YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -49,28 +54,34 @@ class Parameters:
     """What the paths in rows are relative to."""
     common: Mapping[str, JSON] = field(factory=dict[str, JSON], kw_only=True)
     """Parameters of every row that doesn't give them itself."""
+    keep: frozenset[str] = field(default=frozenset[str](), kw_only=True)
+    """What rows may have beside parameters, and comes out again with what came of them."""
+    version: int = field(default=2, kw_only=True)
+    """How the id of a row without one is made: 2 by what it means, 1 by how it is written down."""
     names: frozenset[str] = field(init=False)
     _build: Callable[..., Operation[Any]] = field(init=False)
     _required: tuple[str, ...] = field(init=False)
     _kinds: Mapping[str, frozenset[Any]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._build = {**GENEROR_BUILDERS, **LUMA_BUILDERS}[self.operation]
+        self._build = {**generor.BUILDERS, **luma.BUILDERS}[self.operation]
         found = inspect.signature(self._build).parameters
         self.names = frozenset(found)
         self._required = tuple(name for name, one in found.items() if one.default is inspect.Parameter.empty)
         hints = typing.get_type_hints(self._build)
         self._kinds = {name: frozenset(_kinds(hints[name])) for name in found}
 
-    def row(self, given: Mapping[str, JSON], place: str) -> NewRow:
-        """Check what was read as a row; raises BadRowError."""
+    def row(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NOTHING) -> NewRow:
+        """Check what was read as a row, with what it has beside its parameters; raises BadRowError."""
         parameters = {**self.common, **given}
         id_ = parameters.pop("id", None)
+        if self.keep and not self.keep.isdisjoint(parameters):
+            columns = {**columns, **{name: parameters.pop(name) for name in given if name in self.keep}}
         self._check_names(parameters)
         try:
             kept = parameters
             if not _are_plain(parameters.values()):
-                kept = {name: self._kept(to_json(value), name) for name, value in parameters.items()}
+                kept = {name: self._kept(self._typed(to_json(value), name), name) for name, value in parameters.items()}
             text = as_text(kept)
             text.encode()
             self.build(kept)
@@ -80,8 +91,15 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
-        id_ = _checked_id(id_) if id_ is not None else fingerprint(kept, text)
-        return NewRow(id=id_, parameters=kept, place=place, text=text)
+        own = self.fingerprint(kept, text) if id_ is None else _checked_id(id_)
+        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns)
+
+    def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
+        """Return the id of a row that has none; `text` is how its parameters are kept."""
+        if self.version == 1:
+            return fingerprint(kept, text)
+        meant = meaning(kept, DEFAULTS[self.operation])
+        return fingerprint(meant, text if meant is kept else as_text(meant))
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
@@ -126,6 +144,12 @@ class Parameters:
         if missing := [name for name in self._required if name not in parameters]:
             raise BadRowError(f"{_listed(missing)} is missing: add it to the row, or give it for all rows")
 
+    def _typed(self, value: JSON, name: str) -> JSON:
+        """Return a whole number as one where the parameter is one: JSON and tables also write 37.0."""
+        kinds = self._kinds[name]
+        whole = int in kinds and float not in kinds and isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
+
     def _kept(self, value: JSON, name: str) -> JSON:
         """Return a value as it is kept: every file with its absolute path and its hash."""
         if isinstance(value, MediaRef):
@@ -138,6 +162,12 @@ class Parameters:
         if is_array(value):
             return [self._kept(item, name) for item in value]
         return value
+
+
+def are_same(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
+    """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
+    first, second = (as_text(_without_paths(dict(meaning(row, DEFAULTS[operation])))) for row in (one, other))
+    return first == second
 
 
 def names_file(kept: Mapping[str, JSON]) -> bool:
@@ -199,8 +229,14 @@ def _revived(value: JSON) -> JSON:
 
 
 def _checked_id(value: JSON) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= LONGEST_ID:
         raise BadRowError(f"its id must be text of 1 to {LONGEST_ID} characters, or a whole number: correct it")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise BadRowError("its id holds half of a surrogate pair, which is no text: correct it") from None
     return str(value)
 
 

@@ -17,7 +17,7 @@ __all__ = ["SCHEMA", "connect", "open_to_read", "open_to_write"]
 
 APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 BUSY_SECONDS: Final = 10.0
 """How long a reader may keep the file to itself, as when it opens it."""
 
@@ -63,6 +63,14 @@ CREATE TABLE rejects (place TEXT PRIMARY KEY, text TEXT NOT NULL, reason TEXT NO
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE owners (owner INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL);
 """
+"""Those of the first version."""
+SINCE_2: Final = """
+CREATE TABLE beside (number INTEGER PRIMARY KEY, columns TEXT NOT NULL);
+CREATE TABLE duplicates (place TEXT PRIMARY KEY, number INTEGER NOT NULL, columns TEXT NOT NULL);
+"""
+"""What rows have beside their parameters, and which came again."""
+FINGERPRINT: Final = 2
+"""How the id of a row without one is made in folders that begin now; a folder that says nothing began with 1."""
 
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
@@ -90,6 +98,8 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
             begun = _check_version(connection, path)
             if begun and key is not None:
                 _is_of(connection, path, key)
+            if begun and begun < SCHEMA:  # who only reads has what is missing for itself, empty
+                connection.executescript(SINCE_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         except BaseException:
             connection.close()
             raise
@@ -129,6 +139,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not version:
             _create(connection, key)
+        elif version < SCHEMA:
+            _make(connection, SINCE_2)
         _check_key(connection, path, key)
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
         for state, becomes in ON_RESTART.items():
@@ -143,10 +155,15 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
 
 
 def _create(connection: sqlite3.Connection, key: RunKey) -> None:
-    for statement in TABLES.split(";"):
-        connection.execute(statement)
+    _make(connection, TABLES + SINCE_2)
     _name(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
+
+
+def _make(connection: sqlite3.Connection, tables: str) -> None:
+    """Make the tables that bring a journal to this version."""
+    for statement in tables.split(";"):
+        connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
@@ -195,3 +212,4 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
 
 def _name(connection: sqlite3.Connection, key: RunKey) -> None:
     connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
+    connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(FINGERPRINT),))

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from generor_async.batch.additions import Numbers, add
 from generor_async.batch.folder import JOURNAL, Folder
-from generor_async.batch.journal import Added, Journal, NewRow, Reader, Reject, Row, RunKey
+from generor_async.batch.journal import Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
@@ -34,7 +35,7 @@ PAGE: Final = 500
 COLUMNS: Final = """
     rows.number, id, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
     held, (SELECT total(held) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
-    ended_at, result, problem
+    ended_at, result, problem, (SELECT columns FROM beside WHERE beside.number = rows.number)
 """
 """In the order of Row's fields."""
 FRESH: Final = """
@@ -74,7 +75,7 @@ async def open_journal(folder: str | os.PathLike[str], *, key: RunKey) -> "Sqlit
         InvalidRequestError: The folder is in use by a living process, is another run's, was made by a newer version of
             this package, or can't be written to.
     """
-    return SqliteJournal(*await to_the_end(lambda: open_to_write(folder, key)))
+    return SqliteJournal(*await to_the_end(lambda: open_to_write(folder, key)), operation=key.operation)
 
 
 async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
@@ -113,6 +114,11 @@ class SqliteReader(Reader):
                 yield row
             last = page[-1].number
 
+    async def row(self, number: int) -> Row:
+        """Return the row of this number, which must be there."""
+        (found,) = await self._ask(f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?", number)
+        return _row(found)
+
     async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
         """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
         among = ", ".join("?" * len(ids))
@@ -140,6 +146,24 @@ class SqliteReader(Reader):
         while page := await self._ask(query, last):
             for last, place, text, reason in page:  # noqa: B007 - the page's end is where the next begins
                 yield Reject(place=place, text=text, reason=reason)
+
+    async def duplicates(self) -> AsyncIterator[Duplicate]:
+        """Yield the rows that came again, in the order of reading."""
+        query = f"""
+            SELECT duplicates.rowid, duplicates.place, number, inputs.place, columns
+            FROM duplicates JOIN inputs USING (number)
+            WHERE duplicates.rowid > ? ORDER BY duplicates.rowid LIMIT {PAGE}
+        """
+        last = 0
+        while page := await self._ask(query, last):
+            for last, place, number, first, columns in page:  # noqa: B007 - the page's end is where the next begins
+                yield Duplicate(place=place, number=number, first=first, columns=json.loads(columns))
+
+    async def column_names(self) -> Sequence[str]:
+        """Return the names of the columns that any row has beside its parameters."""
+        names = "SELECT DISTINCT key FROM (SELECT columns FROM {0}), json_each(columns)"
+        found = await self._ask(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
+        return [name for (name,) in found]
 
     async def spent(self) -> Sequence[Spent]:
         """Sum up what every model's attempts cost."""
@@ -185,29 +209,36 @@ class SqliteReader(Reader):
 class SqliteJournal(SqliteReader, Journal):
     """A journal of one's own; belongs to the event loop that opens it."""
 
-    def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int) -> None:
+    def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int, *, operation: str) -> None:
         path = folder.path / JOURNAL
         super().__init__(connect(path), path)
         self._folder = folder
         self._writing = writing
         self._writer = Writer(writing, str(path))
         self._owner = owner
+        self._operation = operation
+        self._met = Numbers()
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
     async def add(self, rows: Iterable[NewRow]) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
-        given = [(row.id, row.text, row.place) for row in rows]
-        return await self._write(partial(_add, given=given))
+        return await self._write(partial(add, rows=list(rows), met=self._met, operation=self._operation))
 
     async def reject(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
         given = [(reject.place, reject.text, reject.reason) for reject in rejects]
         await self._write(lambda connection: connection.executemany("REPLACE INTO rejects VALUES (?, ?, ?)", given))
 
-    async def forget_rejects(self) -> None:
-        """Forget the lines that can't be run: they are read again, and may have been mended."""
-        await self._write(lambda connection: connection.execute("DELETE FROM rejects"))
+    async def begin_reading(self) -> None:
+        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            for table in ("rejects", "duplicates"):
+                connection.execute(f"DELETE FROM {table}")
+
+        self._met = Numbers()
+        await self._write(forget)
 
     async def claim(self, most: int) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
@@ -265,15 +296,18 @@ class SqliteJournal(SqliteReader, Journal):
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
     found = connection.execute(
-        "SELECT rows.number, id, parameters, place, attempt FROM rows JOIN inputs USING (number)"
+        "SELECT rows.number, id, parameters, place, attempt, columns"
+        " FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)"
         " WHERE state = 'ready' ORDER BY rows.number LIMIT ?",
         (most,),
     ).fetchall()
     rows = [
         Row(number, id_, parameters, place, "leased", attempt + 1, owner)
-        for (number, id_, _, place, attempt), parameters in zip(found, _load_all(found, 2), strict=True)
+        for (number, id_, _, place, attempt, _), parameters in zip(found, _load_all(found, 2), strict=True)
     ]
-    for row in rows:
+    for row, found_ in zip(rows, found, strict=True):
+        if found_[5]:
+            row.columns = json.loads(found_[5])
         if row.attempt > 1:
             row.charged_before = _put_away(connection, row.number)
     if rows:
@@ -292,34 +326,10 @@ def _put_away(connection: sqlite3.Connection, number: int) -> float:
     return float(held)
 
 
-def _add(connection: sqlite3.Connection, given: Sequence[tuple[str, str, str]]) -> Added:
-    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
-    cursor = connection.executemany(
-        "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", given
-    )
-    new = cursor.rowcount
-    connection.execute(
-        "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?", (last,)
-    )
-    rejects: tuple[Reject, ...] = ()
-    if new < len(given):
-        rejects = tuple(reject for row in given if (reject := _conflict(connection, *row)))
-    return Added(new=new, known=len(given) - new - len(rejects), rejects=rejects)
-
-
-def _conflict(connection: sqlite3.Connection, id_: str, parameters: str, place: str) -> Reject | None:
-    query = "SELECT place FROM inputs WHERE id = ? AND parameters <> ?"
-    found = connection.execute(query, (id_, parameters)).fetchone()
-    if found is None:
-        return None
-    reason = f"the id {id_!r} belongs to another row, at {found[0]}: give each row an id of its own, or none"
-    return Reject(place=place, text=parameters, reason=reason)
-
-
 def _row(found: tuple[Any, ...]) -> Row:
     (
         number, id_, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-        held, charged_before, cost, alone, remote_ids, ended_at, result, problem,
+        held, charged_before, cost, alone, remote_ids, ended_at, result, problem, columns,
     ) = found  # fmt: skip
     return Row(
         number=number,
@@ -342,6 +352,7 @@ def _row(found: tuple[Any, ...]) -> Row:
         ended_at=ended_at,
         result=json.loads(result) if result else None,
         problem=json.loads(problem) if problem else None,
+        columns=json.loads(columns) if columns else {},
     )
 
 

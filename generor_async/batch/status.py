@@ -1,6 +1,7 @@
 """How a batch stands, told from its folder alone: by whoever runs it, or beside them."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from mimetypes import guess_type
@@ -10,7 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from generor_async.batch.folder import refused
-from generor_async.batch.journal import Reject, Row, RunKey
+from generor_async.batch.journal import Duplicate, Reject, Row, RunKey
 from generor_async.batch.money import in_dollars
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
@@ -43,6 +44,10 @@ class Status:
     rejected: int
     """Lines that can't be run."""
     set_aside: Sequence[Reject]
+    """The first of these."""
+    duplicates: int = 0
+    """Rows that came again, and are run once."""
+    came_again: Sequence[Duplicate] = ()
     """The first of these."""
     spent: float
     """What is known to have been charged, in credits."""
@@ -85,12 +90,19 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             rejects += 1
             if len(set_aside) < SET_ASIDE_SHOWN:
                 set_aside.append(reject)
+        duplicates, came_again = 0, list[Duplicate]()
+        async for duplicate in reader.duplicates():
+            duplicates += 1
+            if len(came_again) < SET_ASIDE_SHOWN:
+                came_again.append(duplicate)
         return Status(
             operation=key["operation"],
             reason=reason,
             counts=await reader.counts(),
             rejected=rejects,
             set_aside=set_aside,
+            duplicates=duplicates,
+            came_again=came_again,
             spent=await _spent(reader),
             estimated=sum(one.estimated for one in sums),
             doubtful=sum(one.open for one in sums),
@@ -217,9 +229,9 @@ def _shown(row: Row, part: float | None) -> ReportRow:
     return ReportRow(
         id=row.id,
         state=SHOWN.get(row.state, "other"),
-        prompt=given.get("prompt", ""),
-        type=given.get("slug") or given.get("type", "image"),
-        model=str(given.get("model_id") or given.get("model", "uni-1")),
+        prompt=_text(given.get("prompt")),
+        type=_text(given.get("slug") or given.get("type") or "image"),
+        model=_text(given.get("model_id") or given.get("model") or "uni-1"),
         cost=None if row.model is None else row.held if part is None or not _overlapped(row) else row.estimated * part,
         started=row.submitted_at,
         ended=row.ended_at if row.state in SHOWN else None,
@@ -232,3 +244,8 @@ def _shown(row: Row, part: float | None) -> ReportRow:
         remote_id=", ".join(row.remote_ids),
         attempts=row.attempt,
     )
+
+
+def _text(value: JSON) -> str:
+    """Return a parameter as text, whatever it is: an earlier version may have taken what this one refuses."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

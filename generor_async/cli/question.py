@@ -70,6 +70,8 @@ def _rows(estimate: BatchEstimate) -> str:
         parts.append(f"{estimate.under_way:,} under way and paid for")
     if estimate.rejected:
         parts.append(f"{estimate.rejected:,} set aside")
+    if estimate.duplicates:
+        parts.append(f"{estimate.duplicates:,} that come again, made once")
     return ", ".join(parts)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from generor_async.batch.money import DIGITS, shown
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import Status
+from generor_async.cli.endings import printable
 
 __all__ = ["show"]
 
@@ -27,6 +28,10 @@ def show(standing: Status, folder: Path) -> None:
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := standing.rejected - len(standing.set_aside):
         typer.echo(f"and {more:,} more: see {folder / REJECTED}", err=True)
+    for again in standing.came_again:
+        typer.echo(f"{printable(again.place)} is the same row as {printable(again.first)}: it is run once", err=True)
+    if more := standing.duplicates - len(standing.came_again):
+        typer.echo(f"and {more:,} more came again: `export` has each of them, with the result of the first", err=True)
 
 
 def _told(standing: Status) -> dict[str, object]:
@@ -39,6 +44,7 @@ def _told(standing: Status) -> dict[str, object]:
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
+        "duplicates": standing.duplicates,
         "credits": {name: round(amount, DIGITS) for name, amount in amounts.items()} | {"cap": standing.cap},
     }
     if (worth := standing.credit_dollars) is not None:
@@ -55,6 +61,8 @@ def _table(standing: Status) -> Table:
             table.add_row(state, f"{rows:,}")
     if standing.rejected:
         table.add_row("set aside", f"{standing.rejected:,}")
+    if standing.duplicates:
+        table.add_row("came again", f"{standing.duplicates:,}, each run once")
     spent = f"{standing.spent:,.2f} credits{shown(standing.spent, standing.credit_dollars)}"
     if abs(standing.estimated - standing.spent) >= CENT:
         spent += f", estimated at {standing.estimated:,.2f}"

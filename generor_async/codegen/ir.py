@@ -1,5 +1,6 @@
 """What the templates see of a spec: plain values, without a trace of YAML."""
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
@@ -209,6 +210,8 @@ class Parameter:
     doc: str
     is_url: bool = False
     """Whether it is a URL, or a list of some."""
+    default: str | int | None = None
+    """What the server takes it for where it is left out; None where no document says."""
     checks: tuple[Check, ...] = ()
 
 
@@ -300,6 +303,11 @@ class Operation:
         if self.conduct != "bills":
             return ""
         return "".join(part.capitalize() for part in self.function.split("_")) + "Params"
+
+    @property
+    def defaults(self) -> Mapping[str, str | int]:
+        """What the server takes arguments for that are left out of the body."""
+        return {each.wire: each.default for each in self.sent_in("body") if each.default is not None}
 
     @property
     def positional(self) -> tuple[Parameter, ...]:

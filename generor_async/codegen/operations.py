@@ -151,6 +151,7 @@ class OperationReader:
             required=required,
             positional=where == "path" or node.get("x-positional", False),
             doc=sourced(node, within=around),
+            default=schema.get("default"),
             is_url="uri" in {schema.get("format"), schema.get("items", {}).get("format")},
             checks=_checks(node, schema),
         )

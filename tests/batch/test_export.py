@@ -77,6 +77,7 @@ async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path
         "problem": "",
         "submitted_at": "2023-11-14T22:13:20.250Z",
         "ended_at": "2023-11-14T22:13:29.000Z",
+        "duplicate_of": "",
     }
     assert (second["state"], second["problem"], second["credits"]) == ("failed", "no herons", 0.0)
     assert (third["state"], third["attempts"], third["submitted_at"]) == ("ready", 0, None)
@@ -94,6 +95,32 @@ async def test_a_table_has_a_column_for_each_parameter_that_is_used(tmp_path: Pa
     first, second = await table(tmp_path)
     assert (first["prompt"], first["web_search"]) == ('one, "two"\nthree', "")
     assert (second["image_ref"], second["web_search"]) == ('[{"url":"u"}]', "true")
+
+
+async def test_what_a_row_had_beside_its_parameters_comes_out_again_and_a_duplicate_has_its_own(tmp_path: Path) -> None:
+    def row(id_: str, place: str, **columns: Any) -> NewRow:
+        return NewRow(id=id_, parameters={"prompt": id_}, place=place, columns=columns)
+
+    rows = row("a", "x:2", Note="=1", state="new"), row("b", "x:3"), row("a", "x:4", Note="other", Price=7.5)
+    journal = await begun(tmp_path, *rows)
+    done, _ = await journal.claim(2)
+    assert done.columns == {"Note": "=1", "state": "new"}
+    for step in (SUBMIT, Accept(remote_ids=("j1",)), Download(), Finish(at=1.0, result={"files": ["a.png"]})):
+        await journal.step(done, step)
+    await journal.close()
+    told = [json.loads(line) for line in await lines(tmp_path, "jsonl")]
+    assert [(one["place"], one["duplicate_of"], one.get("columns")) for one in told] == [
+        ("x:2", "", {"Note": "=1", "state": "new"}),
+        ("x:3", "", None),
+        ("x:4", "x:2", {"Note": "other", "Price": 7.5}),
+    ]
+    assert [(one["files"], one["credits"], one["dollars"]) for one in told[::2]] == [
+        (["a.png"], 6.0, 0.018),
+        (["a.png"], 0.0, 0.0),
+    ]
+    first, second, third = await table(tmp_path)
+    assert (first["Note"], first["input_state"], first["state"], first["Price"]) == ("'=1", "new", "done", "")
+    assert (second["Note"], third["Note"], third["Price"], third["files"]) == ("", "other", "7.5", '["a.png"]')
 
 
 @pytest.mark.parametrize("operation", ["luma.generations.create", "generor.generators.generate"])
@@ -115,6 +142,13 @@ async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> 
         async def rows(self) -> AsyncIterator[Any]:
             for number, row in enumerate(rows):
                 yield _row(number, row)
+
+        async def column_names(self) -> list[str]:
+            return []
+
+        async def duplicates(self) -> AsyncIterator[Any]:
+            for _ in ():
+                yield
 
     text = "".join([line async for line in exported(Kept(), "csv")])  # type: ignore[arg-type] # all that is asked of it
     *_, header = next(csv.reader([text.partition("\r\n")[0]]))

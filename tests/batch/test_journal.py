@@ -345,6 +345,7 @@ async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and
 
 async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal: SqliteJournal) -> None:
     assert await journal.add(new_rows("a", "b")) == Added(new=2, known=0)
+    await journal.begin_reading()
     assert await journal.add([*new_rows("c", "a"), *new_rows("b", style="manga")]) == Added(
         new=1,
         known=1,

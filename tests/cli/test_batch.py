@@ -250,7 +250,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command = ["batch", "run", rows, "--out", str(out), "--max-credits", "50"]
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 5 new price 67.33 credits ($0.20), prices of mid-2026 cap 50 credits ($0.15)" in shown
+        assert "rows 5 new, 1 that come again, made once price 67.33 credits ($0.20), prices of mid-2026 cap" in shown
         assert "cap 50 credits ($0.15); not all rows fit" in shown
         terminal.press(b"n\r")
         assert terminal.ended() == 130

@@ -31,6 +31,7 @@ __all__ = [
     "CREATIONS_UPDATE",
     "CREDITS_BALANCE",
     "CREDITS_LIST_TRANSACTIONS",
+    "DEFAULTS",
     "ENDPOINTS",
     "FEED_LIST",
     "GENERATORS_ESTIMATE",
@@ -2016,3 +2017,10 @@ BUILDERS: Final[Mapping[str, Callable[..., Operation[Any]]]] = MappingProxyType(
     }
 )
 """The function that builds each operation, by the operation's name."""
+
+DEFAULTS: Final[Mapping[str, Mapping[str, str | int]]] = MappingProxyType(
+    {
+        "generor.generators.generate": {"privacy_mode": 0, "count": 1, "language": "auto"},
+    }
+)
+"""What the server takes parameters for that are left out, for each operation that is paid for."""

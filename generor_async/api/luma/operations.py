@@ -23,6 +23,7 @@ from generor_async.values import UNSET, MediaRef, Unset
 
 __all__ = [
     "BUILDERS",
+    "DEFAULTS",
     "ENDPOINTS",
     "FILES_COMPLETE",
     "FILES_CREATE",
@@ -456,3 +457,10 @@ BUILDERS: Final[Mapping[str, Callable[..., Operation[Any]]]] = MappingProxyType(
     }
 )
 """The function that builds each operation, by the operation's name."""
+
+DEFAULTS: Final[Mapping[str, Mapping[str, str | int]]] = MappingProxyType(
+    {
+        "luma.generations.create": {"model": "uni-1", "type": "image", "style": "auto"},
+    }
+)
+"""What the server takes parameters for that are left out, for each operation that is paid for."""

@@ -1,0 +1,95 @@
+"""When two calls ask for the same, however they are written down; and when one would buy what another has bought.
+
+A parameter that is left out, null, or spelt as the server's default is one and the same; so are 1 and 1.0, and members
+of an object in any order. Which defaults there are is documented, and stands in the spec.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from generor_async.values import JSON, is_array, is_object
+
+__all__ = ["meaning", "wanted"]
+
+LARGEST_EXACT: Final = 2.0**53
+"""Up to here a float is the whole number that it looks like."""
+FREE: Final = frozenset({"parameters"})
+"""Objects whose members no document names: null in one of them may mean something."""
+SETTINGS: Final = frozenset(
+    {
+        "aspect_ratio",
+        "avoid_duplicates",
+        "count",
+        "generate_audio",
+        "item_index",
+        "language",
+        "layering",
+        "mode",
+        "model",
+        "model_id",
+        "model_speech",
+        "output_format",
+        "privacy_mode",
+        "seconds",
+        "style",
+        "support_for",
+        "team_id",
+        "temperature",
+        "thinking_mode",
+        "total_count",
+        "type",
+        "user_id",
+        "web_search",
+    }
+)
+"""Parameters of either API that say how something is made, not what."""
+FRAMES: Final = ("start_frame", "end_frame", "keyframes", "edit")
+"""Of the options of a video, those that say what is in it."""
+
+
+def meaning(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """Return the one form of a call's parameters that all have which ask for the same.
+
+    `defaults` are the server's, by parameter. Parameters that are in that form already are returned as they are.
+    """
+    if all(_is_plain(name, value, defaults) for name, value in parameters.items()):
+        return parameters
+    return {
+        name: found
+        for name, value in parameters.items()
+        if (found := _form(value, free=name in FREE)) is not None and not _equal(found, defaults.get(name))
+    }
+
+
+def wanted(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """Return what a call asks for, without how it is to be made: prompts, references and other texts.
+
+    Calls that have that in common make the same thing again, in another size, style or model.
+    """
+    found = dict[str, JSON]()
+    for name, value in meaning(parameters, defaults).items():
+        if name == "video" and is_object(value):
+            found |= {frame: value[frame] for frame in FRAMES if frame in value}
+        elif name not in SETTINGS:
+            found[name] = value
+    return found
+
+
+def _is_plain(name: str, value: JSON, defaults: Mapping[str, JSON]) -> bool:
+    kind = type(value)
+    return (kind is str or kind is int or kind is bool) and not (name in defaults and _equal(value, defaults[name]))
+
+
+def _form(value: JSON, *, free: bool = False) -> JSON:
+    """Return the one form of a value; None stands for what is left out."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_EXACT:
+        return int(value)
+    if is_object(value):
+        members = {name: _form(item, free=free) for name, item in value.items()}
+        return members if free else {name: item for name, item in members.items() if item is not None}
+    return [_form(item, free=free) for item in value] if is_array(value) else value
+
+
+def _equal(value: JSON, default: JSON) -> bool:
+    """Tell whether two values are one; true is not 1."""
+    return value == default and isinstance(value, bool) == isinstance(default, bool)
