@@ -24,7 +24,7 @@ class Account:
             return await self.spent()
         balance = await self._work.balance()
         added = await self._work.added(None)
-        latest = None if added is None else added[1]
+        latest = None if added is None else added[1] or 0  # where there is none, every one is new
         await self._journal.remember("account", {"balance": balance, "transaction": latest})
         return None
 

@@ -1,19 +1,20 @@
 """Finds out what became of Generor's unknown rows, by looking at what the account shows.
 
-`rules.reconcile` judges; here the looks are taken and what was found is written down. Luma lists no jobs: its unknown
-rows stay as they are.
+`rules.reconcile` judges; here the looks are taken, and what was found is written down: of rows that stay unknown, what
+is waited for. Luma lists no jobs: its unknown rows stay as they are.
 """
 
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from generor_async.api.generor.models import Creation, Transaction
+from generor_async.batch.clock import BatchClock
+from generor_async.batch.doubts import LAG, due, note_doubts
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.server_clock import ServerClock
-from generor_async.engine.pages import Page, Pages
+from generor_async.batch.looks import AccountView, Balance, look_at_account
+from generor_async.batch.witnesses import witnesses
 from generor_async.errors import (
     APIConnectionError,
     ClientClosedError,
@@ -23,30 +24,14 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.rules.envelope import unread_items
-from generor_async.rules.reconcile import (
-    BETWEEN_LOOKS,
-    Absent,
-    Charge,
-    Doubtful,
-    Found,
-    Held,
-    Listed,
-    Look,
-    absent_after,
-    learned_offset,
-    reconcile,
-)
+from generor_async.rules.matching import Absent, Charge, Doubtful, Finding, Found, Held
+from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
 from generor_async.rules.rows import OPEN, Accept, Release, as_sent
-from generor_async.rules.spending import countable
-from generor_async.values import maybe
+from generor_async.rules.zones import possible_zones
+from generor_async.values import JSON
 
 __all__ = ["Reconciliation"]
 
-T = TypeVar("T")
-
-LAG: Final = 300.0
-"""Seconds by which listings may be late (assumed)."""
 BEFORE: Final = 3_600.0
 """Seconds before the oldest doubtful call from which on the account is looked at."""
 LOOKS_KEPT: Final = 3
@@ -56,15 +41,14 @@ _MAY_PASS: Final = (APIConnectionError, DeadlineExceededError, InternalServerErr
 """What a look may come to that says nothing of the next one; a list that doesn't end is among it."""
 ENOUGH: Final = 1_800.0
 """Seconds after which an account that still contradicts itself is looked at no more."""
-EXACT: Final = 1e-6
+NOTICE: Final = 300.0
+"""Seconds before a batch is noted to have begun in which its first look at the account may have been taken."""
 
 
 class Reconciliation:
     """Looks at the account as often as it takes, and settles what can be settled."""
 
-    def __init__(
-        self, client: AsyncGeneror, journal: Journal, clock: ServerClock, balance: Callable[[], Awaitable[float | None]]
-    ) -> None:
+    def __init__(self, client: AsyncGeneror, journal: Journal, clock: BatchClock, balance: Balance) -> None:
         self._client = client
         self._balance = balance
         self._journal = journal
@@ -73,7 +57,7 @@ class Reconciliation:
         """When the first look was taken."""
         self._failed = 0
         """Looks in succession that came to nothing."""
-        self._looks: list[Look] = []
+        self._views: list[AccountView] = []
         self.look_at: float | None = None
         """When the next look may tell more, in Unix seconds; None where none will."""
 
@@ -85,41 +69,65 @@ class Reconciliation:
         ]
         if not unknown:
             return ()
-        if self._looks and (earliest := self._looks[-1].at + BETWEEN_LOOKS) > self._clock.time():
+        if self._views and (earliest := self._views[-1].taken_at + BETWEEN_LOOKS) > self._clock.time():
             # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
             self.look_at = earliest
             return ()
-        since = min(row.submitted_at or 0.0 for row in unknown) - BEFORE
+        oldest = min(row.submitted_at or 0.0 for row in unknown)
         known = [
             row
             async for row in self._journal.rows(*OPEN, "done", "unknown")
-            if (row.submitted_at or 0.0) >= since - BEFORE and (row.remote_ids or row.state != "unknown")
+            if (row.submitted_at or 0.0) >= oldest - 2 * BEFORE and (row.remote_ids or row.state != "unknown")
         ]
         try:
-            look = await self._look(since, known)
+            view = await look_at_account(
+                self._client,
+                self._journal,
+                self._clock,
+                self._balance,
+                since=self._clock.server(oldest) - BEFORE,
+                known=known,
+            )
         except ClientClosedError:
             raise
-        except _MAY_PASS:
+        except _MAY_PASS as error:
             self._failed += 1
-            if self._failed == FAILED_LOOKS:
+            again = None if self._failed == FAILED_LOOKS else self._clock.time() + BETWEEN_LOOKS
+            held = Held(why=f"the account could not be looked at ({error})", look_at=again)
+            await self._note(unknown, dict.fromkeys(_numbers(unknown), held))
+            if again is None:
                 raise
-            self.look_at = self._clock.time() + BETWEEN_LOOKS
+            self.look_at = again
             return ()
         self._failed = 0
-        if look is None:
+        await self._clock.keep(self._journal)
+        if isinstance(view, str):
+            await self._note(unknown, dict.fromkeys(_numbers(unknown), Held(why=view)))
             return ()
-        self._first = min(self._first, look.at)
-        self._looks = [*self._looks[1 - LOOKS_KEPT :], look]
-        findings = reconcile(
-            [_doubtful(row) for row in unknown],
-            looks=self._looks,
-            charges=[_charge(row) for row in known],
-            taken={as_sent(id_) for row in known for id_ in row.remote_ids},
-            lag=LAG,
+        self._first = min(self._first, view.taken_at)
+        self._views = [*self._views[1 - LOOKS_KEPT :], view]
+        return await self._write(unknown, await self._told(unknown, known))
+
+    async def _told(self, unknown: Sequence[Row], known: Sequence[Row]) -> dict[int, Finding]:
+        """Return what the looks say of each row, however the account's times may be read."""
+        server, latest = self._clock.server, self._views[-1]
+        own = _own_username(latest, known)
+        rows = [self._doubtful(row, own) for row in unknown]
+        noted: Any = await self._journal.recall("began")
+        began = server(noted) - NOTICE
+        charges = [self._charge(row) for row in known]
+        taken = {as_sent(id_) for row in known for id_ in row.remote_ids}
+        zones = possible_zones(witnesses(latest, known=known, rows=rows, began=began, server=server))
+        readings = (
+            reconcile(rows, looks=[view.read(zone) for view in self._views], charges=charges, taken=taken, lag=LAG)
+            for zone in zones
         )
+        return agreed(readings, again=latest.taken_at + BETWEEN_LOOKS)
+
+    async def _write(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
+        """Write down what was found; return the rows that are settled."""
         settled: list[Row] = []
-        due = max(absent_after(row, lag=LAG) for row in map(_doubtful, unknown))
-        last = max(due, self._first) + ENOUGH
+        last = max(*map(due, unknown), self._first) + ENOUGH
         for row in unknown:
             match findings[row.number]:
                 case Found(ids):
@@ -133,145 +141,52 @@ class Reconciliation:
                     self.look_at = again if self.look_at is None else min(self.look_at, again)
                 case _:
                     pass
+        await self._note([row for row in unknown if row.state == "unknown"], findings, last=last)
         return settled
 
-    async def _look(self, since: float, known: Sequence[Row]) -> Look | None:
-        """Read what the account shows; None where nobody can say when anything was."""
-        balance = await self._balance()
-        at = self._clock.time()  # by the answer that has just come
-        # Times without a zone may be off by half a day, and one more half for zones of both signs.
-        far = since - 86_400.0
-        transactions, begun = await self._since_the_batch_began()
-        creations, whole = await _back_to(self._client.creations.list(per_page=100), far)
-        if balance is None or transactions is None or creations is None:
-            return None
-        offset = _offset(creations, known)
-        if offset is None:
-            return None
-        spends = [
-            (one.creation_id, when)
-            for one in transactions
-            if one.type == "spend" and (when := _moment(one.created_at, offset)) is not None and when >= since
-        ]
-        return Look(
-            at=at,
-            since=since,
-            creations=[listed for one in creations if (listed := _listed(one, offset)).created_at >= since],
-            spends=[when for creation_id, when in spends if creation_id is None],
-            whole=whole,
-            named=[(creation_id, when) for creation_id, when in spends if creation_id is not None],
-            balanced=begun is not None
-            and abs(begun + sum(one.amount or 0.0 for one in transactions) - balance) < EXACT,
+    async def _note(self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf) -> None:
+        """Write down why rows stay unknown, and until when; no look is taken after the last one."""
+        held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], Held)]
+        await note_doubts(
+            self._journal,
+            (
+                (
+                    row,
+                    finding.why,
+                    None if finding.look_at is None or finding.look_at >= last else max(finding.look_at, due(row)),
+                )
+                for row, finding in held
+            ),
         )
 
-    async def _since_the_batch_began(self) -> tuple[list[Transaction] | None, float | None]:
-        """Return the changes of the balance since the batch began, and what it was then, where that is known.
+    def _doubtful(self, row: Row, own: Mapping[str, JSON]) -> Doubtful:
+        given: Any = row.parameters
+        traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
+        sent = row.submitted_at or 0.0
+        return Doubtful(
+            number=row.number,
+            generator=given["slug"],
+            prompt=given.get("prompt", ""),
+            shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
+            sent_at=sent,
+            submitted_at=self._clock.server(sent),
+            longest=row.longest,
+            count=given.get("count", 1),
+            traits=traits,
+        )
 
-        The changes are None where one of them can't be read: it may be the spend that is looked for.
-        """
-        noted: Any = await self._journal.recall("account")
-        transactions: list[Transaction] = []
-        seen = set[int]()  # a list that shifts shows some of them again
-        if noted["transaction"] is None:
-            return transactions, None
-        async for page in _by_page(self._client.credits.list_transactions(per_page=100)):
-            if page is None:
-                return transactions, None
-            if unread_items(page.problems):
-                return None, None
-            for one in page.items:
-                if not isinstance(one.transaction_id, int):
-                    return transactions, None
-                if one.transaction_id <= noted["transaction"]:
-                    return transactions, noted["balance"]
-                if one.type is None or one.created_at is None or countable(one.amount) is None:
-                    return None, None
-                if one.transaction_id not in seen:
-                    seen.add(one.transaction_id)
-                    transactions.append(one)
-        return transactions, noted["balance"]
+    def _charge(self, row: Row) -> Charge:
+        # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
+        ended = math.inf if row.ended_at is None else self._clock.server(row.ended_at)
+        return Charge(began=self._clock.server(row.submitted_at or 0.0), ended=ended)
 
 
-async def _back_to(pages: Pages[Creation], since: float) -> tuple[list[Creation] | None, bool]:
-    """Return what is listed, newest first, until it is older, and whether that is all there is.
-
-    None stands for a list where one of them can't be told from others.
-    """
-    found: dict[int, Creation] = {}
-    async for page in _by_page(pages):
-        if page is None:
-            return list(found.values()), False
-        if unread_items(page.problems):
-            return None, False
-        for one in page.items:
-            when = _moment(maybe(one.created_at), 0.0)
-            if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
-                return None, False
-            if when < since:
-                return list(found.values()), True
-            found[one.creation_id] = one
-    return list(found.values()), True
+def _numbers(rows: Sequence[Row]) -> list[int]:
+    return [row.number for row in rows]
 
 
-async def _by_page(pages: Pages[T]) -> AsyncIterator[Page[T] | None]:
-    """Walk a list page by page; None comes last where it ends, and has shown less than it counts."""
-    page: Page[T] | None = await pages.first_page()
-    while page is not None:
-        yield page
-        announced = page.has_next
-        try:
-            page = await page.next_page()
-        except ResponseShapeError:
-            if announced:
-                raise
-            yield None
-            return
-
-
-def _moment(shown: datetime | None, offset: float) -> float | None:
-    """Return a time in Unix seconds; `offset` is how far the server's are ahead of UTC where they name no zone."""
-    if shown is None:
-        return None
-    return shown.timestamp() if shown.tzinfo is not None else shown.replace(tzinfo=UTC).timestamp() - offset
-
-
-def _offset(creations: Sequence[Creation], known: Sequence[Row]) -> float | None:
-    if all(one.created_at.tzinfo is not None for one in creations):
-        return 0.0
-    made = {id_: row.submitted_at for row in known for id_ in row.remote_ids}
-    return learned_offset(
-        (_moment(one.created_at, 0.0) or 0.0, when)
-        for one in creations
-        if (when := made.get(str(one.creation_id))) is not None
-    )
-
-
-def _listed(creation: Creation, offset: float) -> Listed:
-    privacy_mode = maybe(creation.privacy_mode)
-    return Listed(
-        creation_id=creation.creation_id,
-        generator=creation.generator,
-        prompt=creation.prompt or "",
-        created_at=_moment(creation.created_at, offset) or 0.0,
-        traits={} if privacy_mode is None else {"privacy_mode": privacy_mode},
-    )
-
-
-def _doubtful(row: Row) -> Doubtful:
-    given: Any = row.parameters
-    traits = {name: given[name] for name in ("privacy_mode",) if name in given}
-    return Doubtful(
-        number=row.number,
-        generator=given["slug"],
-        prompt=given.get("prompt", ""),
-        shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
-        submitted_at=row.submitted_at or 0.0,
-        longest=row.longest,
-        count=given.get("count", 1),
-        traits=traits,
-    )
-
-
-def _charge(row: Row) -> Charge:
-    # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
-    return Charge(began=row.submitted_at or 0.0, ended=math.inf if row.ended_at is None else row.ended_at)
+def _own_username(view: AccountView, known: Iterable[Row]) -> Mapping[str, JSON]:
+    """Return the trait that creations of one's own have: the name that most of those show that are known to be."""
+    own = {id_ for row in known for id_ in row.remote_ids}
+    names = Counter(one.traits.get("username") for one in view.creations.listed if str(one.creation_id) in own)
+    return {"username": name} if (name := max(names, key=names.__getitem__, default=None)) is not None else {}

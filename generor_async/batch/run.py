@@ -96,8 +96,10 @@ class BatchRun:
 
     async def _begin(self) -> None:
         """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
+        await self.work.clock.resume(self.journal)
         if (spent := await self._account.begin()) is not None:
             self.purse.budget.observe(spent)
+        await self.work.clock.keep(self.journal)
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
@@ -248,6 +250,7 @@ class BatchRun:
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
+        await self.work.clock.keep(self.journal)
         await self._unless(Stage.DRAINING, self._account.sum_up())
 
     async def _until(self, true: Callable[[], bool]) -> None:

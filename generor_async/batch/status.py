@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from generor_async.batch.doubts import Doubt, doubts
 from generor_async.batch.folder import refused
 from generor_async.batch.journal import Duplicate, Reject, Row, RunKey
 from generor_async.batch.money import in_dollars
@@ -55,6 +56,8 @@ class Status:
     """What the same was estimated at, in credits."""
     doubtful: float
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
+    doubts: Sequence[Doubt]
+    """The unknown rows, each with what is waited for, and until when."""
     refundable: float
     """What of it the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes that."""
     cap: float | None
@@ -84,7 +87,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         key: Any = await reader.recall("key")
         cap: Any = await reader.recall("cap")
         reason: Any = await reader.recall("ending")
-        sums = await reader.spent()
+        vendor, sums = vendor_of(key["operation"]), await reader.spent()
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
             rejects += 1
@@ -106,9 +109,10 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             spent=await _spent(reader),
             estimated=sum(one.estimated for one in sums),
             doubtful=sum(one.open for one in sums),
+            doubts=await doubts(reader, vendor),
             refundable=await reader.refundable(REFUNDED),
             cap=cap,
-            credit_dollars=vendor_of(key["operation"]).credit_dollars,
+            credit_dollars=vendor.credit_dollars,
         )
     finally:
         await reader.close()

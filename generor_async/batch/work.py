@@ -9,12 +9,12 @@ from attrs import evolve, frozen
 
 from generor_async.api.generor.models import GENERATED_CREATION, Creation, GeneratedCreation, GenerateResult
 from generor_async.api.luma.models import Generation
+from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files, names_file
 from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
-from generor_async.batch.server_clock import ServerClock
 from generor_async.engine.call import Before
 from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES
@@ -27,7 +27,7 @@ from generor_async.rules.polls import OddPolls, read_failure
 from generor_async.rules.rows import as_sent
 from generor_async.rules.spending import charged, countable
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import JSON, maybe
+from generor_async.values import JSON, maybe, response_to
 
 __all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
 
@@ -55,8 +55,8 @@ class Work(Protocol):
     """One API's way with a row."""
 
     vendor: Vendor
-    clock: ServerClock
-    """Learns from the answers that come back."""
+    clock: BatchClock
+    """Dates the rows; learns from Generor's answers."""
     most: int
     """How many rows are in work at once unless the caller says otherwise."""
 
@@ -119,7 +119,7 @@ class LumaWork:
     most = 250
 
     def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
-        self.clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
         self._parameters = parameters
         self._capped = capped
@@ -149,7 +149,6 @@ class LumaWork:
         # By the session itself: no view of the client is made for every row.
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         generation: Generation = await session.send(operation, options, call_id=call_id, before=before)
-        self.clock.learn(generation)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, made=job)
 
@@ -183,7 +182,7 @@ class GenerorWork:
     """As many as a client has connections for by default: who waits for one has had its turn."""
 
     def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
-        self.clock = ServerClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
         self._asking = client.with_options(priority="normal")
         """For the few calls that the rows wait for, or that tell how they stand."""
@@ -192,7 +191,7 @@ class GenerorWork:
 
     async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
         estimate = await self._asking.generators.estimate(**parameters)
-        self.clock.learn(estimate)
+        self.clock.learn(response_to(estimate))
         return estimate
 
     async def check_key(self) -> None:
@@ -223,7 +222,7 @@ class GenerorWork:
         operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         result: GenerateResult = await session.send(operation, options, call_id=call_id, before=before)
-        self.clock.learn(result)
+        self.clock.learn(response_to(result))
         ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
         return Accepted(remote_ids=ids, cost=charged(maybe(result.credit_cost)), made=result.creations)
 
@@ -271,7 +270,7 @@ class GenerorWork:
     async def balance(self) -> float | None:
         """Return the account's credits, where the answer says how many."""
         balance = await self._asking.credits.balance()
-        self.clock.learn(balance)
+        self.clock.learn(response_to(balance))
         return countable(maybe(balance.total))
 
     async def added(self, since: int | None) -> tuple[float, int | None] | None:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -19,11 +21,17 @@ CENT = 0.005
 
 
 def show(standing: Status, folder: Path) -> None:
-    """Print how the rows stand, and name the first of the lines that were set aside, with what to do about them."""
+    """Print how the rows stand, and name the first of the lines that were set aside, with what to do about them.
+
+    Of unknown rows it is said what is waited for, and until when: in JSON of each, else of all that have it in common.
+    """
     if sys.stdout.isatty():
         Console().print(_table(standing))
     else:
         typer.echo(json.dumps(_told(standing)))
+    for why, rows in Counter(doubt.why for doubt in standing.doubts).items():
+        until = max((doubt.until for doubt in standing.doubts if doubt.why == why and doubt.until), default=None)
+        typer.echo(f"{rows:,} unknown: {printable(why)}{_until(until)}", err=True)
     for reject in standing.set_aside:
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := standing.rejected - len(standing.set_aside):
@@ -42,6 +50,15 @@ def _told(standing: Status) -> dict[str, object]:
         "operation": standing.operation,
         "reason": standing.reason,
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
+        "unknown": [
+            {
+                "id": doubt.id,
+                "place": doubt.place,
+                "why": doubt.why,
+                "until": None if doubt.until is None else doubt.until.isoformat(timespec="seconds"),
+            }
+            for doubt in standing.doubts
+        ],
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
         "duplicates": standing.duplicates,
@@ -52,6 +69,11 @@ def _told(standing: Status) -> dict[str, object]:
             "cap": None if standing.cap is None else round(standing.cap * worth, DIGITS)
         }
     return told
+
+
+def _until(when: datetime | None) -> str:
+    """Say until when is waited, by the time of this machine's zone."""
+    return "" if when is None else f" (until {when.astimezone():%Y-%m-%d %H:%M:%S %Z})"
 
 
 def _table(standing: Status) -> Table:

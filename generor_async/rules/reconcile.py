@@ -1,93 +1,54 @@
 """What became of calls whose outcome is unknown, told from what the account shows: its creations, spends and balance.
 
 A row is found where creations that nobody else claims fit it, and it alone. It is surely absent where, after all the
-time that its call can have taken, two looks a minute apart show neither a creation like it nor a spend that nothing
-else explains. Everything else stays unknown: a row that is held costs a look, one that is wrongly let go costs money.
+time that its call can have taken, by the server's clock and by our own, two looks a minute apart show neither a
+creation like it nor a spend that nothing else explains. Everything else stays unknown: a row that is held costs a look,
+one that is wrongly let go costs money.
 
-So what fits is judged twice. To be found, a creation must agree in generator, prompt, time, and every trait that both
-sides show. To stand in the way of absence, a creation need only look alike. And a spend is explained only where every
-call known to have been charged has a spend of its own, the sums agree with the balance, and none is left over that may
-be this row's.
+So what fits is judged twice. To be found, a creation must agree in all that both sides show. To stand in the way of
+absence, it need only look alike. And a spend is explained only where every call known to have been charged has a spend
+of its own, the sums agree with the balance, and none is left over that may be this row's.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Final, TypeAlias
+from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from generor_async.values import JSON
+from generor_async.rules.matching import (
+    PATIENCE,
+    Absent,
+    Charge,
+    Doubtful,
+    Finding,
+    Found,
+    Held,
+    Listed,
+    alike,
+    charges_of,
+    components,
+    last_moment,
+    likeness,
+    match,
+)
+from generor_async.rules.zones import HOUR, SLACK
 
-__all__ = [
-    "BETWEEN_LOOKS",
-    "PATIENCE",
-    "Absent",
-    "Charge",
-    "Doubtful",
-    "Finding",
-    "Found",
-    "Held",
-    "Listed",
-    "Look",
-    "absent_after",
-    "learned_offset",
-    "reconcile",
-]
+__all__ = ["BETWEEN_LOOKS", "Look", "absent_after", "agreed", "reconcile"]
 
-PATIENCE: Final = 900.0
-"""Seconds after its intent for which a call may be under way: what `generate` is given."""
 BETWEEN_LOOKS: Final = 60.0
 """Seconds between the two looks that must agree."""
-SLACK: Final = 120.0
-"""Seconds by which clocks may differ, and times be rounded."""
-QUARTER_HOUR: Final = 900.0
-"""What time zones differ by."""
-
-
-@frozen(kw_only=True)
-class Doubtful:
-    """A row whose call may have been charged."""
-
-    number: int
-    generator: str
-    prompt: str
-    shape: str
-    """Equal for rows that ask for the same: whose result is whose makes no difference between them."""
-    submitted_at: float
-    longest: float
-    """Seconds that its generation may take, as estimated."""
-    count: int = 1
-    """How many creations it makes."""
-    traits: Mapping[str, JSON] = field(factory=dict[str, JSON])
-    """What else of it a listing may show, such as `privacy_mode`."""
-
-
-@frozen(kw_only=True)
-class Listed:
-    """A creation in a listing of one's own."""
-
-    creation_id: int
-    generator: str
-    prompt: str
-    created_at: float
-    """Seconds since the epoch, its zone taken into account."""
-    traits: Mapping[str, JSON] = field(factory=dict[str, JSON])
-
-
-@frozen(kw_only=True)
-class Charge:
-    """A call that is known to have been charged."""
-
-    began: float
-    ended: float
-    """Infinity while it is under way."""
+IN_DISPUTE: Final = "its call's time can't be told: nothing says enough of the account's time zone"
 
 
 @frozen(kw_only=True)
 class Look:
     """What the account showed at one moment."""
 
+    taken_at: float
+    """By our own clock."""
     at: float
+    """By the server's."""
     since: float
     """How far back creations and transactions were read; best to before the batch began."""
     creations: Sequence[Listed]
@@ -101,42 +62,12 @@ class Look:
     """Whether the transactions add up to the balance: only then are they all there."""
 
 
-@frozen
-class Found:
-    """These are the row's creations."""
+def absent_after(sent_at: float, *, longest: float, lag: float) -> float:
+    """Return from when on what a listing doesn't show isn't there.
 
-    creation_ids: tuple[int, ...]
-
-
-@frozen
-class Absent:
-    """The call had no effect: the row may be run."""
-
-
-@frozen(kw_only=True)
-class Held:
-    """Nobody can say."""
-
-    why: str
-    look_at: float | None = None
-    """When another look may tell; None where none will."""
-
-
-Finding: TypeAlias = Found | Absent | Held
-
-
-def learned_offset(samples: Iterable[tuple[float, float]]) -> float | None:
-    """Return by how many seconds the server's times without a zone are ahead of UTC; None where that isn't known.
-
-    Each sample is an own creation's time, read as if it were UTC, and when it was really made.
+    `longest` is how long the generation may take, and `lag` how late listings may be, in seconds.
     """
-    offsets = {round((shown - made) / QUARTER_HOUR) * QUARTER_HOUR for shown, made in samples}
-    return offsets.pop() if len(offsets) == 1 else None
-
-
-def absent_after(row: Doubtful, *, lag: float) -> float:
-    """Return from when on what a listing doesn't show isn't there; `lag` is how late listings may be, in seconds."""
-    return row.submitted_at + PATIENCE + row.longest + lag
+    return sent_at + PATIENCE + longest + lag
 
 
 def reconcile(
@@ -149,147 +80,46 @@ def reconcile(
     """
     findings: dict[int, Finding] = {}
     known = list(charges)
-    free = [creation for creation in looks[-1].creations if creation.creation_id not in taken]
-    for group in _alike(rows):
-        for component in _components(group, [creation for creation in free if _looks_like(group[0], creation)]):
-            matched = _matched(*component)
+    free = _free(looks[-1], taken)
+    for group in alike(rows):
+        for component in components(group, free.get(likeness(group[0]), [])):
+            matched = match(*component)
             findings |= matched
-            known += _charges(*component, matched, seen_by=looks[-1].at - lag)
+            known += charges_of(*component, matched, seen_by=looks[-1].at - lag)
     named = set(taken)
     for finding in findings.values():
         named.update(finding.creation_ids if isinstance(finding, Found) else ())
-    judged = [_Judged(look, _unexplained(look, _spends(look, rows, named), known, lag)) for look in looks]
+    judged = [
+        _Judged(look, _unexplained(look, _spends(look, rows, named), known, lag), _free(look, named)) for look in looks
+    ]
     for row in rows:
         if row.number not in findings:
-            findings[row.number] = _absence(row, judged, named, lag)
+            findings[row.number] = _absence(row, judged, lag)
     return findings
 
 
-# --- found ------------------------------------------------------------------------------------------------------------
+def _free(look: Look, taken: Collection[int]) -> dict[tuple[str, str], list[Listed]]:
+    """Return the creations that are not known to be another call's, by what they look like."""
+    free: dict[tuple[str, str], list[Listed]] = {}
+    for creation in look.creations:
+        if creation.creation_id not in taken:
+            free.setdefault(likeness(creation), []).append(creation)
+    return free
 
 
-def _alike(rows: Sequence[Doubtful]) -> list[list[Doubtful]]:
-    """Group the rows that may be taken for one another, each group from the oldest on."""
-    groups: dict[tuple[str, str], list[Doubtful]] = {}
-    for row in sorted(rows, key=lambda row: row.submitted_at):
-        groups.setdefault((row.generator, _plain(row.prompt)), []).append(row)
-    return list(groups.values())
+def agreed(findings: Iterable[Mapping[int, Finding]], *, again: float) -> dict[int, Finding]:
+    """Return what holds however the account's times are read; `again` is when another look may tell more."""
+    told: dict[int, Finding] = {}
+    for reading in findings:
+        for number, finding in reading.items():
+            told[number] = _both(told.get(number, finding), finding, again)
+    return told
 
 
-def _plain(prompt: str) -> str:
-    return " ".join(prompt.split()).casefold()
-
-
-def _looks_like(row: Doubtful, creation: Listed) -> bool:
-    return row.generator == creation.generator and _plain(row.prompt) == _plain(creation.prompt)
-
-
-def _last_moment(row: Doubtful) -> float:
-    return row.submitted_at + PATIENCE + row.longest
-
-
-def _fits(row: Doubtful, creation: Listed) -> bool:
-    return (
-        row.submitted_at - SLACK <= creation.created_at <= _last_moment(row) + SLACK
-        and row.prompt == creation.prompt
-        and all(row.traits[name] == creation.traits[name] for name in row.traits.keys() & creation.traits.keys())
-    )
-
-
-_Component: TypeAlias = tuple[list[Doubtful], list[Listed]]
-
-
-def _components(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> list[_Component]:
-    """Part rows and creations into those that have to do with each other; what fits nothing is left out."""
-    parts: list[_Component] = []
-    for creation in creations:
-        fitting = [row for row in rows if _fits(row, creation)]
-        if not fitting:
-            continue
-        joined = [part for part in parts if any(row in part[0] for row in fitting)]
-        members = [row for row in rows if row in fitting or any(row in part[0] for part in joined)]
-        others = [one for part in joined for one in part[1]]
-        parts = [part for part in parts if part not in joined] + [(members, [*others, creation])]
-    return parts
-
-
-def _matched(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding]:
-    """Match each row with as many creations as it makes; where another match is as good, nobody can say.
-
-    Rows of one shape may swap their creations; where there are too few for all of them, the oldest get theirs.
-    """
-    slots = [row for row in rows for _ in range(row.count)]
-    match = _largest_match(slots, creations)
-    if len(creations) > len(match):
-        held = Held(why="there are more creations like it than calls that can have made them")
-        return {row.number: held for row in rows}
-    if len({row.shape for row in rows}) > 1 and (len(match) < len(slots) or _is_ambiguous(slots, creations, match)):
-        held = Held(why="its creation could be that of another row with the same prompt")
-        return {row.number: held for row in rows}
-    mine: dict[int, list[int]] = {row.number: [] for row in rows}
-    for slot, index in match.items():
-        mine[slots[slot].number].append(creations[index].creation_id)
-    whole = [row for row in rows if len(mine[row.number]) == row.count]
-    return {row.number: Found(tuple(sorted(mine[row.number]))) for row in whole}
-
-
-def _charges(
-    rows: Sequence[Doubtful], creations: Sequence[Listed], matched: Mapping[int, Finding], *, seen_by: float
-) -> list[Charge]:
-    """Return the charges of the rows that were found.
-
-    Where rows like them were not, each charge may just as well be that of any other row that the creations fit.
-    """
-    charges: list[Charge] = []
-    for row in rows:
-        if isinstance(finding := matched.get(row.number), Found):
-            made = [creation for creation in creations if creation.creation_id in finding.creation_ids]
-            able = [other for other in rows if any(_fits(other, creation) for creation in made)]
-            payers = [row] if len(matched) == len(rows) else able
-            ended = max(_last_moment(payer) for payer in payers)
-            charges.append(Charge(began=min(payer.submitted_at for payer in payers), ended=min(ended, seen_by)))
-    return charges
-
-
-def _largest_match(slots: Sequence[Doubtful], creations: Sequence[Listed]) -> dict[int, int]:
-    """Match slots with creations, by their indices; a slot that comes first goes without only if it fits nothing."""
-    holder: dict[int, int] = {}
-
-    def give(slot: int, tried: set[int]) -> bool:
-        for index, creation in enumerate(creations):
-            if index not in tried and _fits(slots[slot], creation):
-                tried.add(index)
-                if index not in holder or give(holder[index], tried):
-                    holder[index] = slot
-                    return True
-        return False
-
-    for slot in range(len(slots)):
-        give(slot, set())
-    return {slot: index for index, slot in holder.items()}
-
-
-def _is_ambiguous(slots: Sequence[Doubtful], creations: Sequence[Listed], match: Mapping[int, int]) -> bool:
-    """Tell whether slots of different shapes could swap what they were matched with, in a circle of any length."""
-    could_take = [[other for other, index in match.items() if _fits(slot, creations[index])] for slot in slots]
-    reach = [_reached(could_take, slot) for slot in range(len(slots))]
-    return any(
-        slots[other].shape != slots[slot].shape and slot in reach[other]
-        for slot in range(len(slots))
-        for other in reach[slot]
-    )
-
-
-def _reached(edges: Sequence[Sequence[int]], start: int) -> set[int]:
-    reached, pending = {start}, [start]
-    while pending:
-        fresh = set(edges[pending.pop()]) - reached
-        reached |= fresh
-        pending += fresh
-    return reached
-
-
-# --- absent -----------------------------------------------------------------------------------------------------------
+def _both(one: Finding, other: Finding, again: float) -> Finding:
+    if isinstance(one, Held) and isinstance(other, Held):
+        return max(one, other, key=lambda held: held.look_at or 0.0)
+    return one if one == other else Held(why=IN_DISPUTE, look_at=again)
 
 
 @frozen
@@ -299,41 +129,48 @@ class _Judged:
     look: Look
     unexplained: Sequence[float] | None
     """None where nobody can say: a call is under way, or has no spend."""
+    free: Mapping[tuple[str, str], Sequence[Listed]]
+    """The creations that are not known to be another call's, by what they look like."""
 
 
-def _absence(row: Doubtful, looks: Sequence[_Judged], taken: Collection[int], lag: float) -> Finding:
-    due = absent_after(row, lag=lag)
-    latest = looks[-1].look.at
-    if any(_stands_for(row, creation, taken) for judged in looks for creation in judged.look.creations):
+def _absence(row: Doubtful, looks: Sequence[_Judged], lag: float) -> Finding:
+    latest = looks[-1].look
+    if any(_stands_for(row, creation) for judged in looks for creation in judged.free.get(likeness(row), ())):
         return Held(why="there is a creation like it that may be another call's")
-    if latest < due:
-        return Held(why="its call may still be under way", look_at=due)
+    if (wait := _time_left(row, latest, lag)) > 0:
+        return Held(why="its call may still be under way", look_at=latest.taken_at + wait)
     since: float | None = None
     for judged in looks:
-        problem = _problem(row, judged)
-        if problem or judged.look.at < due:
+        if _problem(row, judged) or _time_left(row, judged.look, lag) > 0:
             since = None
         elif since is None:
-            since = judged.look.at
+            since = judged.look.taken_at
     if since is None:
-        return Held(why=_problem(row, looks[-1]), look_at=latest + BETWEEN_LOOKS)
-    if latest < since + BETWEEN_LOOKS:
+        return Held(why=_problem(row, looks[-1]), look_at=latest.taken_at + BETWEEN_LOOKS)
+    if latest.taken_at < since + BETWEEN_LOOKS:
         return Held(why="it is not there, and another look must agree", look_at=since + BETWEEN_LOOKS)
     return Absent()
 
 
-def _stands_for(row: Doubtful, creation: Listed, taken: Collection[int]) -> bool:
-    late_enough = creation.created_at >= row.submitted_at - SLACK
-    return late_enough and creation.creation_id not in taken and _looks_like(row, creation)
+def _time_left(row: Doubtful, look: Look, lag: float) -> float:
+    """Return for how many seconds after a look a call may yet be under way, or not be shown, by one of the clocks."""
+    theirs = absent_after(row.submitted_at, longest=row.longest, lag=lag) - look.at
+    ours = absent_after(row.sent_at, longest=row.longest, lag=lag) - look.taken_at
+    return max(theirs, ours)
+
+
+def _stands_for(row: Doubtful, creation: Listed) -> bool:
+    """Tell whether what looks alike may be a row's; it is dated an hour wrong where a clock was changed since."""
+    return creation.created_at >= row.submitted_at - SLACK - HOUR
 
 
 def _problem(row: Doubtful, judged: _Judged) -> str:
     """Return why a look that shows no creation like the row's is no proof of its absence; empty where it is."""
-    begin, end = row.submitted_at - SLACK, _last_moment(row) + SLACK
+    begin, end = row.submitted_at - SLACK, last_moment(row) + SLACK
     if judged.look.since > begin:
         return "the account was not looked at as far back as its call"
     if not judged.look.whole:
-        return "the account shows fewer creations than it counts"
+        return "the list of the account's creations ends short"
     if not judged.look.balanced:
         return "the transactions don't add up to the balance"
     if judged.unexplained is None:
@@ -348,11 +185,11 @@ def _spends(look: Look, rows: Sequence[Doubtful], taken: Collection[int]) -> lis
 
     A creation that looks like a row's could be that row's.
     """
-    ours = {(row.generator, _plain(row.prompt)) for row in rows}
+    ours = {likeness(row) for row in rows}
     others = {
         creation.creation_id
         for creation in look.creations
-        if creation.creation_id not in taken and (creation.generator, _plain(creation.prompt)) not in ours
+        if creation.creation_id not in taken and likeness(creation) not in ours
     }
     return sorted([*look.spends, *(moment for creation_id, moment in look.named if creation_id not in others)])
 

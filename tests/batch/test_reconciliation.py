@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import FakeClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, ResponseShapeError
-from generor_async.batch.reconcile import _back_to  # pyright: ignore[reportPrivateUsage] # what it leaves out matters
+from generor_async.batch.clock import BatchClock
+from generor_async.batch.journal import Row
+from generor_async.batch.looks import Creations, back_to
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.reconcile import BETWEEN_LOOKS
@@ -129,6 +133,7 @@ GOOD: dict[str, Any] = {"creation_id": 1, "generator": "joke", "prompt": "x", "c
 LISTED: list[tuple[list[Any], bool]] = [
     ([GOOD], True),
     ([{**GOOD, "creation_id": "1", "prompt": None}], True),
+    ([GOOD, {**GOOD, "username": None}], True),
     ([GOOD, None], False),
     ([GOOD, {**GOOD, "created_at": None}], False),
     ([GOOD, {**GOOD, "created_at": "soon"}], False),
@@ -137,33 +142,45 @@ LISTED: list[tuple[list[Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("items", "told"), LISTED)
-async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(items: list[Any], told: bool) -> None:
+async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[str] = ()) -> Creations | None:
+    """Read a list of creations that has one page, beside rows whose creations are known."""
+    rows = [Row(number, "row", {}, "", "done", 1, remote_ids=(id_,)) for number, id_ in enumerate(known)]
     async with (
-        Wire(answer(200, {"success": True, "data": items, "meta": {"has_next": False}})) as wire,
+        Wire(answer(200, {"success": True, **page})) as wire,
         AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
     ):
-        found, whole = await _back_to(generor.creations.list(), 0.0)
-    assert whole is (found is not None) is told
-    assert found is None or [creation.creation_id for creation in found] == [1]
+        return await back_to(generor.creations.list(), since, BatchClock(FakeClock()), rows)
+
+
+@pytest.mark.parametrize(("items", "told"), LISTED)
+async def test_a_listed_creation_that_cannot_be_told_from_others_proves_nothing(items: list[Any], told: bool) -> None:
+    found = await listed({"data": items, "meta": {"has_next": False}})
+    assert (found is not None) is told
+    assert found is None or (found.whole and [creation.creation_id for creation in found.listed] == [1])
 
 
 @pytest.mark.parametrize(("total", "whole"), [(1, True), (2, False)])
 async def test_a_listing_that_shows_less_than_it_counts_is_not_whole(total: int, whole: bool) -> None:
-    listed = answer(200, {"success": True, "data": [GOOD], "meta": {"has_next": False, "total": total}})
-    async with (
-        Wire(listed) as wire,
-        AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
-    ):
-        assert (await _back_to(generor.creations.list(), 0.0))[1] is whole
-        assert (await _back_to(generor.creations.list(), 4e9))[1], "what is older doesn't count"
+    page = {"data": [GOOD], "meta": {"has_next": False, "total": total}}
+    found, nothing = await listed(page), await listed(page, since=4e9)
+    assert found is not None
+    assert found.whole is whole
+    assert nothing is not None
+    assert nothing.whole, "what is older doesn't count"
+
+
+@pytest.mark.parametrize(
+    ("known", "whole"), [((), True), (("1",), True), (("2", "1"), True), (("0", "1"), False), (("x",), True)]
+)
+async def test_a_listing_that_ends_before_what_must_be_in_it_is_not_whole(known: tuple[str, ...], whole: bool) -> None:
+    page = {"data": [GOOD], "meta": {"has_next": False}}
+    found, older = await listed(page, known=known), await listed(page, since=4e9, known=known)
+    assert found is not None
+    assert found.whole is whole
+    assert older is not None
+    assert older.whole, "it was read as far as was asked"
 
 
 async def test_a_listing_that_announces_more_and_gives_none_is_no_look_at_all() -> None:
-    listed = answer(200, {"success": True, "data": [GOOD], "meta": {"has_next": True}})
-    async with (
-        Wire(listed) as wire,
-        AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
-    ):
-        with pytest.raises(ResponseShapeError):
-            await _back_to(generor.creations.list(), 0.0)
+    with pytest.raises(ResponseShapeError):
+        await listed({"data": [GOOD], "meta": {"has_next": True}})

@@ -8,22 +8,9 @@ from attrs import evolve, field, frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generor_async.rules.reconcile import (
-    BETWEEN_LOOKS,
-    PATIENCE,
-    SLACK,
-    Absent,
-    Charge,
-    Doubtful,
-    Finding,
-    Found,
-    Held,
-    Listed,
-    Look,
-    absent_after,
-    learned_offset,
-    reconcile,
-)
+from generor_async.rules.matching import PATIENCE, Absent, Charge, Doubtful, Finding, Found, Held, Listed
+from generor_async.rules.reconcile import BETWEEN_LOOKS, Look, absent_after, agreed, reconcile
+from generor_async.rules.zones import SLACK
 
 LONGEST, LAG, SINCE = 60.0, 30.0, -10_000.0
 
@@ -71,6 +58,7 @@ class World:
                 generator="image",
                 prompt=call.prompt,
                 shape=call.shape,
+                sent_at=float(call.submitted),
                 submitted_at=float(call.submitted),
                 longest=LONGEST,
             )
@@ -85,6 +73,7 @@ class World:
         spent = [call for call in self.calls if call.charged and call.ends <= at]
         billed = [(number, call) for number, call in there if call.billed]
         return Look(
+            taken_at=at,
             at=at,
             since=SINCE,
             creations=[
@@ -211,13 +200,31 @@ DUE = PATIENCE + LONGEST + LAG
 
 def test_a_row_is_let_go_after_the_wait_and_two_looks_a_minute_apart() -> None:
     world = World([NOTHING])
-    assert absent_after(world.rows[0], lag=LAG) == DUE
+    assert absent_after(world.rows[0].sent_at, longest=LONGEST, lag=LAG) == DUE
     assert world.told(DUE - 1) == {0: Held(why="its call may still be under way", look_at=DUE)}
     once = Held(why="it is not there, and another look must agree", look_at=DUE + BETWEEN_LOOKS)
     assert world.told(DUE) == {0: once}
     assert world.told(DUE, DUE + BETWEEN_LOOKS - 1) == {0: once}
     assert world.told(DUE, DUE + BETWEEN_LOOKS) == {0: Absent()}
     assert world.told(DUE - 1, DUE + BETWEEN_LOOKS) != {0: Absent()}, "the first look came too early to count"
+
+
+@given(ahead=st.floats(-10_000, 10_000), apart=st.floats(0, 3_600))
+def test_no_row_is_let_go_before_the_wait_is_over_by_either_clock(ahead: float, apart: float) -> None:
+    """Whatever an answer is dated, and however far our own clock was set."""
+    row = evolve(World([NOTHING]).rows[0], submitted_at=ahead)
+    looks = [
+        Look(taken_at=at, at=at + apart, since=-20_000, creations=[], spends=[], balanced=True)
+        for at in (DUE - 1, DUE - 1 + BETWEEN_LOOKS, DUE + 2 * BETWEEN_LOOKS)
+    ]
+    for count in range(1, 4):
+        finding = reconcile([row], looks=looks[:count], charges=[], taken=(), lag=LAG)[0]
+        waited = [look for look in looks[:count] if min(look.taken_at, look.at - ahead) >= DUE]
+        over = bool(waited) and waited[-1].taken_at - waited[0].taken_at >= BETWEEN_LOOKS
+        assert isinstance(finding, Absent) is over
+        if isinstance(finding, Held):
+            assert finding.look_at is not None
+            assert finding.look_at > looks[count - 1].taken_at
 
 
 def test_a_call_that_ends_ten_minutes_after_the_reset_is_found_then() -> None:
@@ -272,13 +279,15 @@ def test_a_listing_that_is_not_whole_proves_no_absence_and_shows_what_it_shows()
     looks = [evolve(world.look(at), whole=False) for at in (END, END + BETWEEN_LOOKS)]
     findings = reconcile(world.rows, looks=looks, charges=(), taken=(), lag=LAG)
     assert isinstance(findings[0], Held)
-    assert findings[0].why == "the account shows fewer creations than it counts"
+    assert findings[0].why == "the list of the account's creations ends short"
     assert findings[1] == Found((1,))
 
 
 @pytest.mark.parametrize("spends", [[], [1_500.0], [-400.0]])
 def test_a_charge_without_a_spend_of_its_own_holds_every_row(spends: list[float]) -> None:
-    looks = [Look(at=at, since=SINCE, creations=[], spends=spends, balanced=True) for at in (END, END + 60)]
+    looks = [
+        Look(taken_at=at, at=at, since=SINCE, creations=[], spends=spends, balanced=True) for at in (END, END + 60)
+    ]
     charge = Charge(began=500.0, ended=520.0)
     finding = reconcile(World([NOTHING]).rows, looks=looks, charges=[charge], taken=(), lag=LAG)[0]
     assert isinstance(finding, Held)
@@ -320,7 +329,10 @@ def test_a_creation_that_only_looks_alike_is_not_the_rows_and_holds_it() -> None
         listed = Listed(
             creation_id=1, generator="image", prompt=prompt, created_at=5.0, traits={"privacy_mode": privacy}
         )
-        looks = [Look(at=at, since=SINCE, creations=[listed], spends=[], balanced=True) for at in (DUE, DUE + 60)]
+        looks = [
+            Look(taken_at=at, at=at, since=SINCE, creations=[listed], spends=[], balanced=True)
+            for at in (DUE, DUE + 60)
+        ]
         finding = reconcile([row], looks=looks, charges=[], taken=(), lag=LAG)[0]
         assert finding == Held(why="there is a creation like it that may be another call's")
 
@@ -342,18 +354,26 @@ def test_two_rows_of_one_prompt_and_different_shapes_are_told_apart_by_time_or_n
 def test_a_call_of_several_creations_is_found_when_all_of_them_are() -> None:
     row = evolve(World([ONE]).rows[0], count=3)
     creations = [Listed(creation_id=id_, generator="image", prompt="a", created_at=3.0) for id_ in (9, 8, 7)]
-    look = Look(at=DUE, since=SINCE, creations=creations, spends=[20.0], balanced=True)
+    look = Look(taken_at=DUE, at=DUE, since=SINCE, creations=creations, spends=[20.0], balanced=True)
     assert reconcile([row], looks=[look], charges=[], taken=(), lag=LAG) == {0: Found((7, 8, 9))}
     few = evolve(look, creations=creations[:2])
     assert isinstance(reconcile([row], looks=[few], charges=[], taken=(), lag=LAG)[0], Held)
 
 
-@pytest.mark.parametrize("hours", [-11.0, -4.5, 0.0, 2.0, 5.75])
-def test_the_zone_is_learned_from_own_creations(hours: float) -> None:
-    samples = [(made + hours * 3_600 + drift, made) for made, drift in ((0.0, 80.0), (5_000.0, -100.0))]
-    assert learned_offset(samples) == hours * 3_600
+HELD = Held(why="its call may still be under way", look_at=5.0)
 
 
-def test_a_zone_that_is_not_seen_or_seen_twice_is_not_known() -> None:
-    assert learned_offset([]) is None
-    assert learned_offset([(0.0, 0.0), (3_600.0, 0.0)]) is None
+def test_what_is_found_holds_only_if_the_times_are_read_alike() -> None:
+    readings: list[dict[int, Finding]] = [
+        {0: Found((1,)), 1: Absent(), 2: Found((2,)), 3: HELD, 4: HELD, 5: Absent()},
+        {0: Found((1,)), 1: Absent(), 2: Absent(), 3: evolve(HELD, look_at=9.0), 4: Held(why="no"), 5: HELD},
+    ]
+    told = agreed(readings, again=7.0)
+    assert (told[0], told[1]) == (Found((1,)), Absent())
+    assert (told[3], told[4]) == (evolve(HELD, look_at=9.0), HELD)
+    for number in (2, 5):
+        finding = told[number]
+        assert isinstance(finding, Held)
+        assert "time zone" in finding.why
+        assert finding.look_at == 7.0
+    assert agreed([*readings, readings[1]], again=7.0) == told

@@ -18,6 +18,8 @@ from strangers.worlds import TIERS, GenerorWorld, Others, draw
 
 ANONYMOUS = 15
 """Requests a minute without a key (documented)."""
+FIRST = 6144
+"""The id of the first creation."""
 KEY = "gnr_live_57a96e57a96e57a96e57a96e57a96e57a96e57a9"
 
 
@@ -37,7 +39,7 @@ class Generor:
             make_window(world, clock, limit, seconds) for limit, seconds in ((minute, 60), (hour, 3600), (day, 86_400))
         ]
         self._anonymous = [make_window(world, clock, ANONYMOUS)]
-        self._numbers = count(6144)
+        self._numbers = count(FIRST)
         self._creations: dict[int, Json] = {}
         self._transactions: list[Json] = []
         self._crowd = Crowd(world, self.send_other, self._fill)
@@ -57,6 +59,11 @@ class Generor:
             answer = self._forbidden(seen) or await self._route(seen)
         is_page = isinstance(answer.body, str)
         return answer if is_page else attrs.evolve(answer, headers={**headers, **answer.headers})
+
+    @property
+    def creations(self) -> list[Json]:
+        """All that was made, oldest first."""
+        return list(self._creations.values())
 
     def settle(self, now: float) -> None:
         """Let the other users do what was due by now."""
@@ -151,7 +158,7 @@ class Generor:
         if rest in ([], ["public"]):
             shown = [one for one in self._creations.values() if not rest or not one["privacy_mode"]]
             wanted = seen.query.get("generator")
-            items = [visible(one) for one in shown if wanted in {None, one["generator"]}]
+            items = [self._listed(one) for one in shown if wanted in {None, one["generator"]}]
             return page(seen, items, self.world.odd_pages)
         found = self._creations.get(whole(rest[0], -1))
         if found is None or (found["privacy_mode"] and not self._known(seen)):
@@ -159,6 +166,9 @@ class Generor:
         if rest[1:] == ["status"]:
             return success({"creation_id": found["creation_id"], "status": found["status"]})
         return error("NOT_FOUND", "Endpoint not found") if rest[1:] else success(visible(found))
+
+    def _listed(self, creation: Json) -> Json:
+        return {name: value for name, value in visible(creation).items() if name not in self.world.unlisted}
 
     async def _generation_call(self, seen: Arrival, slug: str, call: str) -> Answer:
         body = seen.json()
@@ -219,7 +229,8 @@ class Generor:
         number = next(self._numbers)
         kind = {"image": "img", "video": "vid"}.get(found.model.type, "txt")
         shown: Json = {"creation_id": number, "generator": slug, "user_id": 42, "username": "stranger"}
-        shown |= {"prompt": body["prompt"], "created_at": self._stamp(self._clock.now())}
+        wrong = self.world.misdated.get(number - FIRST, 0.0)
+        shown |= {"prompt": body["prompt"], "created_at": self._stamp(self._clock.now() + wrong)}
         shown |= {
             "privacy_mode": whole(body.get("privacy_mode"), 0),
             "type": kind,
@@ -273,7 +284,8 @@ class Generor:
         return {"creation_id": name, "image_url": f"{self.base}/users/42/img/image-{name}.png"}
 
     def _stamp(self, now: float) -> str:
-        return self._clock.stamp(now, "%Y-%m-%d %H:%M:%S")
+        more = sum(by for since, by in self.world.zone_changes.items() if now >= since)
+        return self._clock.stamp(now + self.world.zone + more, "%Y-%m-%d %H:%M:%S")
 
     def send_other(self, now: float, _others: Others) -> float | None:
         """Let another user of the key send one request; return the wait that a refusal asks for."""

@@ -206,6 +206,10 @@ class GenerorWorld(World):
     ``gateway_timeout``: a longer call is answered 504 in HTML, goes on and is charged (assumed); None: never.
     ``results``: what creations hold, as in ``results.py``; empty: what is documented.
     ``urls``: whether those of results are whole, or begin with the path (both documented).
+    ``zone``: seconds by which times, which name no zone, are ahead of UTC (assumed); ``zone_changes``: when they are by
+    how many more.
+    ``misdated``: by how many seconds the dates of these creations are wrong, counted from 0.
+    ``unlisted``: fields that lists leave out.
     """
 
     window_kind: Literal["sliding", "fixed"] = "fixed"
@@ -223,3 +227,7 @@ class GenerorWorld(World):
     gateway_timeout: float | None = None
     results: str = ""
     urls: Literal["whole", "path"] = "whole"
+    zone: float = 0.0
+    zone_changes: Mapping[float, float] = attrs.field(factory=dict[float, float])
+    misdated: Mapping[int, float] = attrs.field(factory=dict[int, float])
+    unlisted: frozenset[str] = frozenset()

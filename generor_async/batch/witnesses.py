@@ -1,0 +1,67 @@
+"""What tells of the account's time zone: own creations and spends, and what was spent since the batch began."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import ceil, inf
+
+from generor_async.batch.journal import Row
+from generor_async.batch.looks import AccountView, Spend
+from generor_async.rules.matching import Doubtful, Listed, last_moment
+from generor_async.rules.zones import Witness
+
+__all__ = ["witnesses"]
+
+ENOUGH = 300
+"""Own rows that are asked, spread over the batch."""
+
+
+def witnesses(
+    view: AccountView, *, known: Sequence[Row], rows: Sequence[Doubtful], began: float, server: Callable[[float], float]
+) -> Iterator[Witness]:
+    """Yield what witnesses the zone of the account's times.
+
+    `known` are rows whose creations are known, and `rows` those in doubt; the batch `began` then, by the server's
+    clock, which shows `server(moment)` at a moment of ours.
+    """
+    made = dict(_calls(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
+    others = {id_ for row in known for id_ in row.remote_ids} - made.keys()
+    for creation in view.creations.listed:
+        if creation.creation_id not in view.creations.zoned and (call := made.get(str(creation.creation_id))):
+            yield Witness(creation.created_at, *call)
+    spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in others]
+    for spend in spends:
+        yield Witness(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
+    free = [one for one in view.creations.listed if str(one.creation_id) not in made.keys() | others]
+    yield from _alike(free, view, spends=spends, rows=rows)
+
+
+def _calls(
+    known: Iterable[Row], *, until: float, server: Callable[[float], float]
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Yield by a creation's id when its call began and ended; until now, where it hasn't."""
+    for row in known:
+        ended = until if row.ended_at is None else server(row.ended_at)
+        for id_ in row.remote_ids:
+            yield id_, (server(row.submitted_at or 0.0), ended)
+
+
+def _alike(
+    free: Iterable[Listed], view: AccountView, *, spends: Sequence[Spend], rows: Sequence[Doubtful]
+) -> list[Witness]:
+    """Return what creations with the prompts of rows in doubt tell; none where they may be older than the batch.
+
+    That they are its own shows in what was spent since it began: each is named there, or there is one for each.
+    """
+    calls: dict[tuple[str, str], tuple[float, float]] = {}
+    for row in rows:
+        first, last = calls.get((row.generator, row.prompt), (inf, -inf))
+        calls[row.generator, row.prompt] = min(first, row.submitted_at), max(last, last_moment(row))
+    named = {spend.creation_id for spend in spends} - {None}
+    told = [
+        Witness(one.created_at, *call)
+        for one in free
+        if one.creation_id not in view.creations.zoned
+        and (call := calls.get((one.generator, one.prompt)))
+        and (not named or one.creation_id in named)
+    ]
+    most = max((row.count for row in rows), default=0) * len(spends)
+    return told if len(told) <= most else []

@@ -1,0 +1,156 @@
+"""Which time zone an account's times are in, as the documents say of none: a vote among all that can witness it.
+
+A witness is a time that was shown, and between which two moments it must really have been: an own creation lies between
+its call and the answer, a change of the balance between the batch's begin and now. Each speaks for some zones. One
+that clearly more of them speak for than for another outvotes it; those that are not outvoted stay possible, and what is
+concluded must hold in all of them. So one wrong date among many does nothing, and a single one is not believed.
+
+A server's clock may be changed for summer or winter meanwhile. That is taken for what happened where it explains
+clearly more of the witnesses than one zone for all of them does.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil, floor, inf
+from statistics import median
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+__all__ = ["SLACK", "Witness", "Zone", "in_order", "possible_zones"]
+
+SLACK: Final = 120.0
+"""Seconds by which clocks may differ, and times be rounded."""
+QUARTER_HOUR: Final = 900
+"""What time zones differ by, in seconds."""
+OFFSETS: Final = tuple(range(-12 * 3_600, 14 * 3_600 + 1, QUARTER_HOUR))
+"""How far zones can be ahead of UTC, in seconds."""
+CHANGES: Final = (-3_600, 3_600, -1_800, 1_800)
+"""By how many seconds clocks are changed for summer and winter."""
+CLEARLY: Final = 2
+"""By how many witnesses one zone must have more than another to outvote it, and how many times as many."""
+NEIGHBOURS: Final = 5
+"""How many entries before and after one in a list, by id, tell whether its date can be right."""
+CONTRARY: Final = 3
+"""How many of them must contradict it."""
+HOUR: Final = 3_600.0
+"""Seconds by which dates may be out of the order of ids."""
+
+
+@frozen
+class Witness:
+    """A time that was shown, and the moments between which it was."""
+
+    shown: float
+    """Unix seconds, read as if it were UTC."""
+    earliest: float
+    latest: float
+
+    def offsets(self) -> range:
+        """Return the offsets from UTC that it speaks for."""
+        least = ceil((self.shown - self.latest - SLACK) / QUARTER_HOUR) * QUARTER_HOUR
+        most = floor((self.shown - self.earliest + SLACK) / QUARTER_HOUR) * QUARTER_HOUR
+        return range(max(least, OFFSETS[0]), min(most, OFFSETS[-1]) + 1, QUARTER_HOUR)
+
+
+@frozen
+class Zone:
+    """How times without a zone are read: by one offset, or by another from some moment on."""
+
+    before: float
+    """Seconds ahead of UTC."""
+    after: float
+    changed: float = inf
+    """When the one gave way to the other, in Unix seconds."""
+    earlier: bool = True
+    """Which of the two moments is meant where a clock that was set back showed the same time twice."""
+
+    def read(self, shown: float) -> float:
+        """Return in Unix seconds what was shown, given as if it were UTC."""
+        sooner, later = shown - self.before, shown - self.after
+        may_be_later = later >= self.changed
+        return later if may_be_later and not (self.earlier and sooner < self.changed) else sooner
+
+
+_Voters: TypeAlias = int
+"""A set of witnesses: the bits of their places."""
+
+
+def possible_zones(witnesses: Iterable[Witness]) -> Sequence[Zone]:
+    """Return the zones that are not outvoted; all there are where nothing tells."""
+    voting = list(witnesses)
+    voters: dict[int, _Voters] = dict.fromkeys(OFFSETS, 0)
+    for place, witness in enumerate(voting):
+        for offset in witness.offsets():
+            voters[offset] |= 1 << place
+    unchanged = {Zone(offset, offset): by for offset, by in voters.items()}
+    best = max(unchanged.values(), key=int.bit_count)
+    changed = dict(_changes(voting, voters, least=best.bit_count() + CLEARLY))
+    most = max(changed.values(), key=int.bit_count, default=0)
+    if _outvotes(most, best):
+        return [zone for zone, by in changed.items() if not _outvotes(most, by)]
+    return [zone for zone, by in unchanged.items() if not _outvotes(best, by)]
+
+
+def _outvotes(some: _Voters, others: _Voters) -> bool:
+    more, less = (some & ~others).bit_count(), (others & ~some).bit_count()
+    return more >= less + CLEARLY and more >= less * CLEARLY
+
+
+def _changes(voting: Sequence[Witness], voters: Mapping[int, _Voters], *, least: int) -> Iterator[tuple[Zone, _Voters]]:
+    """Yield, for every pair of offsets, the changes that most, and `least`, speak for."""
+    for before, by_before in voters.items():
+        for after in (before + change for change in CHANGES):
+            by_after = voters.get(after, 0)
+            if by_before and by_after and (by_before | by_after).bit_count() >= least:
+                yield from _best_changes(voting, before, by_before, after, by_after)
+
+
+def _best_changes(
+    voting: Sequence[Witness], before: int, by_before: _Voters, after: int, by_after: _Voters
+) -> Iterator[tuple[Zone, _Voters]]:
+    """Yield the first and the last change that most witnesses speak for, each with both ways to read what came twice.
+
+    At which of the moments between the two it really was makes no difference to them.
+    """
+    since = {place: one.shown - before + 1 for place, one in enumerate(voting) if by_before >> place & 1}
+    until = {place: one.shown - after for place, one in enumerate(voting) if by_after >> place & 1}
+    counts = _counts(since, until)
+    most = max(counts.values())
+    best = [moment for moment, count in counts.items() if count == most]
+    for moment in (min(best), max(best)):
+        voters = sum(1 << place for place, first in since.items() if first <= moment)
+        voters |= sum(1 << place for place, last in until.items() if moment <= last)
+        for earlier in (True, False):
+            yield Zone(before, after, moment, earlier), voters
+
+
+def _counts(since: Mapping[int, float], until: Mapping[int, float]) -> dict[float, int]:
+    """Return for each moment of a change that tells some apart how many it is not too early for, or not too late."""
+    both = [place for place in since.keys() & until.keys() if since[place] <= until[place]]
+    firsts, lasts = sorted(since.values()), sorted(until.values())
+    both_firsts, both_lasts = sorted(since[place] for place in both), sorted(until[place] for place in both)
+    return {
+        moment: bisect_right(firsts, moment)
+        + len(lasts)
+        - bisect_left(lasts, moment)
+        - (bisect_right(both_firsts, moment) - bisect_left(both_lasts, moment))
+        for moment in {*firsts, *lasts}
+    }
+
+
+def in_order(dated: Mapping[int, float]) -> dict[int, float]:
+    """Return the dates of a list's entries by id, but of those that contradict their neighbours' what these tell.
+
+    That ids grow with time is assumed. One or two wrong dates never make a right one look wrong.
+    """
+    ids = sorted(dated)
+    dates = [dated[id_] for id_ in ids]
+    mended: dict[int, float] = {}
+    for place, id_ in enumerate(ids):
+        sooner, later = dates[max(0, place - NEIGHBOURS) : place], dates[place + 1 : place + 1 + NEIGHBOURS]
+        contrary = max(
+            sum(other > dates[place] + HOUR for other in sooner), sum(other < dates[place] - HOUR for other in later)
+        )
+        mended[id_] = median([*sooner, *later]) if contrary >= CONTRARY else dates[place]
+    return mended
