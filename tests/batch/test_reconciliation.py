@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from support.clock import FakeClock
 from support.wire import Wire, answer
 
-from generor_async import AsyncGeneror, ResponseShapeError
+from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Row
 from generor_async.batch.looks import Creations, back_to
@@ -26,6 +27,18 @@ CREATIONS, TRANSACTIONS = "generor.creations.list", "generor.credits.list_transa
 JOKE, ROWS = 37, 24
 
 
+async def run_to_the_end(
+    generor: AsyncGeneror, rows: list[dict[str, Any]], folder: Path, concurrency: int | None = None
+) -> list[RowOutcome]:
+    """Run a batch, and again where calls in doubt have stopped it; return what it told of rows, each time."""
+    told: list[RowOutcome] = []
+    while True:
+        with suppress(OutcomeUnknownError):
+            async for _ in run_batch(generor, rows, to=folder, concurrency=concurrency, on_row=told.append):
+                pass
+            return told
+
+
 def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[int, int]:
     """Run a batch under faults; give how many rows were in doubt, and how many were held. None may be charged twice."""
     rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(ROWS)]
@@ -34,8 +47,7 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
         async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             for spec in specs:
                 simulator.faults.add_spec(spec)
-            batch = run_batch(generor, rows, to=folder, concurrency=concurrency)
-            states = [outcome.state async for outcome in batch]
+            states = [outcome.state for outcome in await run_to_the_end(generor, rows, folder, concurrency)]
         counts = (await read_status(folder)).counts
         held = counts["unknown"]
         assert counts["done"] + held == ROWS
