@@ -164,6 +164,7 @@ def _nothing(operation: str, reason: Reason | None) -> Status:
         spent=0.0,
         estimated=0.0,
         doubtful=0.0,
+        doubts=(),
         refundable=0.0,
         cap=None,
         credit_dollars=vendor_of(operation).credit_dollars,
@@ -187,9 +188,12 @@ def _sentence(reason: Reason, problem: GenerorAsyncError | None, standing: Statu
 
 def _what_is_missing(standing: Status, out: Path) -> str:
     counts = standing.counts
+    waiting = sum(doubt.until is not None for doubt in standing.doubts)
+    given_up = counts.get("unknown", 0) - waiting
     missing = (
         (counts.get("failed", 0), "failed", f"`generor batch retry {out} --failed` has them run again"),
-        (counts.get("unknown", 0), "unknown", f"`generor batch retry {out} --unknown` may have them charged again"),
+        (waiting, "unknown for now", "the same run again looks for them in the account"),
+        (given_up, "unknown", f"`generor batch retry {out} --unknown` may have them charged again"),
         (standing.rejected, "set aside", "mend those lines, and run it again"),
     )
     parts = [f"{rows:,} {what} ({how})" for rows, what, how in missing if rows]
