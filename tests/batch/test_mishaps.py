@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import SetClock
 from support.small_disk import full, run_on_small_disk
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError
@@ -23,7 +24,6 @@ from generor_async.batch.status import make_ready, read_status
 from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.rules.polls import ODD_SECONDS
 from generor_async.simulator import Simulator
-from generor_async.simulator.clock import SimulatedClock
 from generor_async.testing import run
 
 UNI_1 = 0.0404 / 0.003
@@ -340,27 +340,6 @@ def test_a_job_that_the_money_ran_out_under_is_run_again_and_that_it_may_be_char
 
 
 # --- a clock that is set ----------------------------------------------------------------------------------------------
-
-
-class SetClock:
-    """A clock whose time of day can be set, as a machine's can; how long something takes it tells all the same."""
-
-    def __init__(self, clock: SimulatedClock) -> None:
-        self._clock = clock
-        self.ahead = 0.0
-
-    @property
-    def speed(self) -> float:
-        return self._clock.speed
-
-    def monotonic(self) -> float:
-        return self._clock.monotonic()
-
-    def time(self) -> float:
-        return self._clock.time() + self.ahead
-
-    async def sleep(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
 
 
 @pytest.mark.parametrize("hours", [-1.0, 1.0])

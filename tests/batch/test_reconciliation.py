@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import FakeClock
+from support.clock import FakeClock, SetClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
 from generor_async.batch.clock import BatchClock
+from generor_async.batch.doubts import LAG, Doubt
 from generor_async.batch.journal import Row
 from generor_async.batch.looks import Creations, back_to
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
+from generor_async.rules.matching import PATIENCE
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
 GENERATE = "generor.generators.generate"
+BALANCE = "generor.credits.balance"
 CREATIONS, TRANSACTIONS = "generor.creations.list", "generor.credits.list_transactions"
 JOKE, ROWS = 37, 24
 
@@ -75,8 +78,19 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
             f"{TRANSACTIONS}=stale_listing:seconds=250",
         ),
         (f"{GENERATE}=reset:after_charge:4x", f"{GENERATE}=reset:before_charge:4x", f"{CREATIONS}=wrong_type:3x"),
+        (f"{GENERATE}=early_reset:seconds=1100:8x",),
+        (f"{GENERATE}=early_reset:seconds=300:8x", f"{BALANCE}=skewed_clock:seconds=7200"),
+        (f"{GENERATE}=early_reset:seconds=300:8x", f"{BALANCE}=skewed_clock:seconds=-7200"),
     ],
-    ids=["truthful", "done ten minutes after the reset", "late by less than is waited", "unreadable for a while"],
+    ids=[
+        "truthful",
+        "done ten minutes after the reset",
+        "late by less than is waited",
+        "unreadable for a while",
+        "done just before nobody waits any more",
+        "the balance dated two hours ahead",
+        "the balance dated two hours back",
+    ],
 )
 def test_every_call_in_doubt_is_settled_where_the_account_shows_what_there_is(
     tmp_path: Path, specs: tuple[str, ...]
@@ -106,6 +120,79 @@ def test_where_the_account_hides_something_rows_are_held_and_none_is_charged_twi
 def test_calls_in_doubt_that_fall_due_one_after_the_other_are_settled_too(tmp_path: Path) -> None:
     doubtful, held = settled(tmp_path, f"{GENERATE}=reset:before_charge:0.5:10x:seed=1", concurrency=1)
     assert (doubtful, held) == (10, 0)
+
+
+@pytest.mark.parametrize("lying", [("generor.*",), (BALANCE, TRANSACTIONS, CREATIONS)], ids=["all", "all looks"])
+@pytest.mark.parametrize("ahead", [7_200, -7_200])
+def test_whatever_the_answers_are_dated_no_call_that_is_late_is_made_again(
+    tmp_path: Path, lying: tuple[str, ...], ahead: int
+) -> None:
+    dated = (f"{name}=skewed_clock:seconds={ahead}" for name in lying)
+    doubtful, _ = settled(tmp_path, f"{GENERATE}=early_reset:seconds=600:8x", *dated)
+    assert doubtful == 8
+
+
+@pytest.mark.parametrize("hours", [-3.0, 0.0, 3.0])
+@pytest.mark.parametrize("dated", [None, 7_200], ids=["dated right", "the balance dated ahead"])
+def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_between_two_runs(
+    tmp_path: Path, hours: float, dated: int | None
+) -> None:
+    """The call has its effect ten minutes after its connection broke; the machine starts again at once."""
+    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(6)]
+
+    async def main() -> None:
+        async with Simulator(tier="enterprise") as simulator:
+            clock = SetClock(simulator.clock)
+            options: dict[str, Any] = simulator.generor_options | {"clock": clock}
+            async with AsyncGeneror(**options) as generor:
+                simulator.faults.add_spec(f"{GENERATE}=early_reset:seconds=600:1x")
+                batch = run_batch(generor, rows, to=tmp_path, concurrency=1, on_row=lambda _: batch.stop())
+                assert [outcome.state async for outcome in batch] == ["unknown"]
+                before = await read_status(tmp_path)
+                clock.ahead = hours * 3_600
+                if dated is not None:
+                    simulator.faults.add_spec(f"{BALANCE}=skewed_clock:seconds={dated}")
+                states = [outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)]
+            assert states == ["done"] * 6
+            made = Counter(creation.prompt for creation in simulator.generor.account.creations)
+            assert [made[row["prompt"]] for row in rows] == [1] * 6
+        (doubt,) = before.doubts
+        assert "the next run" in doubt.why
+        assert doubt.until is not None
+
+    run(main())
+
+
+def test_of_a_row_in_doubt_is_said_what_is_waited_for_and_until_when(tmp_path: Path) -> None:
+    rows = [{"id": f"row {number}", "slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in (1, 2)]
+
+    async def main() -> None:
+        async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:1x")
+            sent, told = simulator.clock.time(), list[Doubt]()
+
+            async def watch() -> None:
+                while True:
+                    await asyncio.sleep(100)
+                    told.extend((await read_status(tmp_path)).doubts)
+
+            watching = asyncio.create_task(watch())
+            async for outcome in run_batch(generor, rows, to=tmp_path):
+                if outcome.state == "unknown":
+                    simulator.faults.add_spec(f"{TRANSACTIONS}=lossy_listing:share=0.9:seed=2")
+            watching.cancel()
+            waited_for = list(dict.fromkeys(doubt.why for doubt in told))
+            assert waited_for[:2] == ["its call may still be under way", "the transactions don't add up to the balance"]
+            assert {(doubt.id, doubt.place) for doubt in told} == {("row 1", "rows:1")}
+            due = [doubt.until.timestamp() for doubt in told if doubt.why == waited_for[0] and doubt.until]
+            assert due
+            assert all(sent + PATIENCE + LAG <= moment <= sent + PATIENCE + LAG + 60 for moment in due)
+            (last,) = (await read_status(tmp_path)).doubts
+            assert last.why.startswith(waited_for[1])
+            assert "retry --unknown" in last.why
+            assert last.until is None, "nothing more is waited for"
+
+    run(main())
 
 
 def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import time
 
 from attrs import define, field
 
-__all__ = ["FakeClock", "FastClock", "LoopClock"]
+from generor_async.values import Clock
+
+__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock"]
 
 
 @define
@@ -65,3 +67,25 @@ class FastClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
+
+
+@define
+class SetClock:
+    """A clock whose time of day can be set, as a machine's can; how long something takes it tells all the same."""
+
+    clock: Clock
+    ahead: float = 0.0
+    """Seconds by which it was set ahead."""
+
+    @property
+    def speed(self) -> float:
+        return self.clock.speed
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def time(self) -> float:
+        return self.clock.time() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
