@@ -138,7 +138,7 @@ def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_b
     tmp_path: Path, hours: float, dated: int | None
 ) -> None:
     """The call has its effect ten minutes after its connection broke; the machine starts again at once."""
-    rows = [{"slug": "joke", "prompt": f"heron {number}", "model_id": JOKE} for number in range(6)]
+    rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(6)]
 
     async def main() -> None:
         async with Simulator(tier="enterprise") as simulator:
