@@ -24,6 +24,7 @@
     ├── DownloadError
     ├── UploadError
     └── JournalError                          a batch's journal can't be written
+        ├── FolderError                       a batch's folder was moved, deleted or replaced
         └── StaleRowError
 
 `str(error)` is one line that a person can act on; where a job or a creation is known, it names it and says how to take
@@ -52,6 +53,7 @@ __all__ = [
     "ContentModeratedError",
     "DeadlineExceededError",
     "DownloadError",
+    "FolderError",
     "GatewayTimeoutError",
     "GenerationFailedError",
     "GenerorAsyncError",
@@ -475,6 +477,10 @@ class UploadError(GenerorAsyncError):
 
 class JournalError(GenerorAsyncError):
     """A batch's journal could not be written or read; what it was asked to write may be tried again."""
+
+
+class FolderError(JournalError):
+    """The folder of a batch was moved, deleted or replaced while it ran: no call was made since that was noticed."""
 
 
 class StaleRowError(JournalError):

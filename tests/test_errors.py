@@ -64,6 +64,7 @@ TREE: dict[str, set[str]] = {
     "DownloadError": {"GenerorAsyncError"},
     "UploadError": {"GenerorAsyncError"},
     "JournalError": {"GenerorAsyncError"},
+    "FolderError": {"JournalError"},
     "StaleRowError": {"JournalError"},
 }
 

@@ -394,6 +394,7 @@ ERRORS = {
     "DownloadError": "GenerorAsyncError",
     "UploadError": "GenerorAsyncError",
     "JournalError": "GenerorAsyncError",
+    "FolderError": "JournalError",
     "StaleRowError": "JournalError",
 }
 """Each error's bases."""

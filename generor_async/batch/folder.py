@@ -1,64 +1,81 @@
-"""A results folder belongs to one process at a time, and to one run.
-
-The lock is the operating system's, on a file of its own: it ends with the process, however that ends.
-"""
+"""A results folder belongs to one process at a time, and to one run; and is where it was, as long as that runs."""
 
 import os
-import sys
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from generor_async.errors import InvalidRequestError
+from generor_async.batch.lock import Lock, LockedError, SystemLock, system_lock
+from generor_async.errors import FolderError, InvalidRequestError
 
 __all__ = ["JOURNAL", "Folder", "refused"]
 
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"
 
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        file.seek(LOCKED_AT)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-LOCKED_AT: Final = 4096
-"""Which byte is locked where a lock hides bytes from others: behind the process's id, for them to read."""
-
 
 class Folder:
     """A folder, made if need be, and held by this process until it is let go."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, take_over: bool = False, lock: SystemLock = system_lock
+    ) -> None:
         self.path = Path(path)
+        self.journal = self.path / JOURNAL
+        self._journal_is: os.stat_result | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / LOCK).open("a+")
+            self._lock = Lock(self.path / LOCK, take_over=take_over, lock=lock)
+        except LockedError as error:
+            raise refused(f"{self.path} {error.problem}", error.advice) from None
         except OSError as error:
             advice = "Give a folder that can be written to, or one that does not exist yet"
             raise refused(f"{self.path} cannot be used ({error.strerror})", advice) from None
+
+    def has_journal(self) -> None:
+        """Note which file the journal is, once there is one."""
+        self._journal_is = self.journal.stat()
+
+    def problem(self) -> FolderError | None:
+        """Return what is wrong if the folder or its journal is no longer at its path; any thread may ask."""
+        if not self._lock.is_there:
+            return self._gone()
+        if self._has_journal:
+            return None
+        return FolderError(
+            f"{self.journal} was deleted or replaced while the batch ran: nothing more is bought",
+            advice="Put it back, or rebuild it with `generor batch recover`, before you go on: another folder, or an"
+            " empty one, buys every row again",
+        )
+
+    @property
+    def _has_journal(self) -> bool:
         try:
-            _lock(self._lock)
+            return self._journal_is is not None and os.path.samestat(self.journal.stat(), self._journal_is)
         except OSError:
-            self._lock.seek(0)
-            pid = self._lock.read().strip()
-            self._lock.close()
-            advice = "Wait until it ends, or end it; `status` and `report` work meanwhile"
-            raise refused(f"{self.path} is in use by process {pid}", advice) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+            return False
+
+    def _gone(self) -> FolderError:
+        """Say where the folder went."""
+        if self._has_journal:
+            return FolderError(
+                f"{self.path} was taken over by another process: nothing more is bought by this one",
+                advice="Leave the batch to that one: two at once would buy the same rows",
+            )
+        if self._lock.is_deleted:
+            return FolderError(
+                f"{self.path} was deleted while the batch ran: nothing more is bought",
+                advice="Restore it before you go on: in an empty folder the same run buys every row again",
+            )
+        now = self._lock.moved_to
+        where = "" if now is None else f" to {now.parent}"
+        return FolderError(
+            f"{self.path} was moved{where} while the batch ran: nothing more is bought",
+            advice="Go on with that folder: it has what was paid for, and another one buys every row again",
+        )
 
     def let_go(self) -> None:
         """Let others have it."""
-        self._lock.close()
+        self._lock.let_go()
 
 
 def refused(problem: str, advice: str) -> InvalidRequestError:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from attrs import Factory, define, field, frozen
 
+from generor_async.errors import FolderError
 from generor_async.rules.rows import State, Step
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
@@ -214,8 +215,13 @@ class Journal(Reader, Protocol):
 
         Raises:
             StaleRowError: Somebody else has moved the row; nothing was written.
+            FolderError: A call was to be made, and what keeps the journal was moved, deleted or replaced; likewise.
             JournalError: It could not be written, as on a full disk; the step may be taken again.
         """
+        ...
+
+    def problem(self) -> FolderError | None:
+        """Return what is wrong if what keeps it was moved, deleted or replaced; then nothing more may be bought."""
         ...
 
     async def refund(self, codes: Collection[str]) -> None:

@@ -40,6 +40,8 @@ class Order:
     allow_duplicates: bool
     drain: float
     """For how many seconds a cancelled run waits for answers, at the most."""
+    take_over: bool
+    """Whether to believe that the process which the folder names has ended, where nothing tells."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
     work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""

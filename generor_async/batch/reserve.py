@@ -1,6 +1,7 @@
 """Room that is kept for the journal: when the disk is full, what was paid for must still be written down."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,16 +20,24 @@ class Reserve:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / RESERVE
+        self._file: os.stat_result | None = None
 
     async def take(self) -> None:
         """Take the room; raises InvalidRequestError where there is none."""
         try:
-            await to_the_end(lambda: self._path.write_bytes(os.urandom(SIZE)))  # a disk may compress what repeats
+            await to_the_end(self._write)
         except OSError as error:
             self.give_up()
             advice = "Free some space, or give another folder; nothing was begun"
             raise refused(f"{self._path.parent} has no room for a batch ({error.strerror})", advice) from None
 
     def give_up(self) -> None:
-        """Leave the room to the journal."""
-        self._path.unlink(missing_ok=True)
+        """Leave the room to the journal; a file that another run has put in its place since is left alone."""
+        with suppress(OSError):
+            if self._file is not None and os.path.samestat(self._path.stat(), self._file):
+                self._path.unlink()
+
+    def _write(self) -> None:
+        with self._path.open("wb") as file:
+            self._file = os.fstat(file.fileno())
+            file.write(os.urandom(SIZE))  # a disk may compress what repeats

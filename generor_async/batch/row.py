@@ -252,6 +252,8 @@ class RowRun:
     async def _fetched(self) -> JSON:
         row = self._row
         self._made = await self._work.complete(row, self._made)
+        if (gone := self._journal.problem()) is not None:
+            raise gone
         if row.state != "downloading":
             await self._journal.step(row, Download())
         return await self._work.store(row, self._made, self._folder)

@@ -82,7 +82,7 @@ class BatchRun:
     async def open(cls, order: Order) -> "BatchRun":
         """Open the folder, or begin one."""
         await order.work.check_key()
-        journal = await open_journal(order.folder, key=order.key)
+        journal = await open_journal(order.folder, key=order.key, take_over=order.take_over)
         try:
             if order.refunds:
                 await journal.refund(REFUNDED)
@@ -244,6 +244,8 @@ class BatchRun:
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
+        if self.journal.problem() is not None:
+            return
         counts = await self.journal.counts()
         self._complete = counts["done"] == sum(counts.values()) and not self._tally.rejected
         await self.journal.remember("ending", self.reason)

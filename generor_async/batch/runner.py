@@ -40,6 +40,7 @@ def run_batch(
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
     drain: float = 8.0,
+    take_over: bool = False,
 ) -> "Batch":
     """Run rows through the API of a client, each charged at most once, into the folder `to`.
 
@@ -62,6 +63,8 @@ def run_batch(
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
         drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
             `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
+        take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
+            named in: one on a file system without locks, or a copy of one in use.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
@@ -88,6 +91,7 @@ def run_batch(
         common={} if common is None else arguments.mapping(common, "common"),
         allow_duplicates=arguments.truth(allow_duplicates, "allow_duplicates"),
         drain=arguments.duration(drain, "drain"),
+        take_over=arguments.truth(take_over, "take_over"),
     )
     return Batch(order)
 

@@ -4,22 +4,29 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
+from struct import Struct
+from typing import Final, cast
 
 from attrs import asdict
 
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import RunKey
+from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import OutcomeUnknownError
 from generor_async.rules.rows import ON_RESTART, OPEN
 
-__all__ = ["SCHEMA", "connect", "open_to_read", "open_to_write"]
+__all__ = ["SCHEMA", "check_journal", "connect", "open_to_read", "open_to_write"]
 
 APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
 SCHEMA: Final = 2
-BUSY_SECONDS: Final = 10.0
-"""How long a reader may keep the file to itself, as when it opens it."""
+
+LEFT_BEHIND: Final = ("results.jsonl", "media")
+"""What a batch makes after its journal."""
+HEAD: Final = Struct(">16sH6xII60xI")
+"""How a file of SQLite begins: its mark, the size of a page, how often it was changed, how many pages it has, and at
+which change those were counted (https://www.sqlite.org/fileformat.html)."""
+MAGIC: Final = b"SQLite format 3\0"
 
 ENDED_EARLY: Final = json.dumps(
     {
@@ -88,6 +95,7 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
 def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
     """Open a journal beside whoever writes it; with a key, only that run's."""
     nothing = refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
+    check_journal(path.parent)
     if not path.exists():
         raise nothing
     # Where nothing can be written nobody writes, and SQLite could not make the files that readers and writer share.
@@ -104,27 +112,63 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise refused(f"{path} cannot be read ({error})", "Name the folder of a batch that can be read") from None
+        problem, advice = explained(error, path)
+        raise refused(f"{path} cannot be read ({problem})", advice) from None
     if not begun:  # whoever made it was killed at once
         connection.close()
         raise nothing
     return connection
 
 
-def open_to_write(path: str | os.PathLike[str], key: RunKey) -> tuple[Folder, sqlite3.Connection, int]:
-    """Take a folder, open or begin its journal, and return both and the owner's number."""
-    folder = Folder(path)
+def check_journal(folder: Path) -> None:
+    """Raise InvalidRequestError for a folder with results whose journal is missing, empty or cut short."""
+    journal, log = folder / JOURNAL, folder / f"{JOURNAL}-wal"
+    size = _size(journal)
+    if not size and (_size(log) or any((folder / name).exists() for name in LEFT_BEHIND)):
+        missing = "is empty" if journal.exists() else "is missing"
+        raise refused(
+            f"{folder} has results of a batch, and {journal.name}, which says what was paid for, {missing}", RECOVER
+        )
+    if size and not _size(log) and size < _whole_size(journal):
+        raise refused(f"{journal} is cut short", RECOVER)
+
+
+def _size(path: Path) -> int:
     try:
-        connection = connect(folder.path / JOURNAL, mode="rwc")
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _whole_size(journal: Path) -> int:
+    """Return how many bytes the file has by what SQLite wrote at its beginning; 0 where it says nothing of that."""
+    with journal.open("rb") as file:
+        head = file.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return HEAD.size
+    magic, page, changes, pages, counted = cast("tuple[bytes, int, int, int, int]", HEAD.unpack(head))
+    if magic != MAGIC or changes != counted:
+        return 0
+    return pages * (65_536 if page == 1 else page)
+
+
+def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int]:
+    """Open the journal of a folder, or begin one, and return it and its owner's number; where it can't, let it go."""
+    try:
+        check_journal(folder.path)
+        connection = connect(folder.journal, mode="rwc")
         try:
-            return folder, connection, _prepare(connection, folder.path / JOURNAL, key)
+            owner = _prepare(connection, folder.journal, key)
+            folder.has_journal()
         except BaseException:
             connection.close()
             raise
+        else:
+            return connection, owner
     except sqlite3.Error as error:
         folder.let_go()
-        advice = "Give a folder that can be written to and has space, or one that does not exist yet"
-        raise refused(f"{folder.path} cannot be used ({error})", advice) from None
+        problem, advice = explained(error, folder.journal)
+        raise refused(f"{folder.journal} cannot be used ({problem})", advice) from None
     except BaseException:
         folder.let_go()
         raise

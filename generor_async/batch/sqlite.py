@@ -17,12 +17,14 @@ from typing import Any, Final, TypeVar
 from generor_async.batch.additions import Numbers, add
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
+from generor_async.batch.lock import SystemLock, system_lock
 from generor_async.batch.schema import connect, open_to_read, open_to_write
+from generor_async.batch.sqlite_errors import failed_to
 from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import JournalError, StaleRowError
-from generor_async.rules.rows import OPEN, STATES, State, Step, is_legal
+from generor_async.errors import FolderError, StaleRowError
+from generor_async.rules.rows import OPEN, STATES, State, Step, Submit, is_legal
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
@@ -68,14 +70,21 @@ WHERE model IS NOT NULL GROUP BY model ORDER BY model
 """
 
 
-async def open_journal(folder: str | os.PathLike[str], *, key: RunKey) -> "SqliteJournal":
+async def open_journal(
+    folder: str | os.PathLike[str], *, key: RunKey, take_over: bool = False, lock: SystemLock = system_lock
+) -> "SqliteJournal":
     """Open the journal in a folder, or begin one, and do what a restart does.
 
     Raises:
         InvalidRequestError: The folder is in use by a living process, is another run's, was made by a newer version of
-            this package, or can't be written to.
+            this package, has results and no journal that can be read, or can't be written to.
     """
-    return SqliteJournal(*await to_the_end(lambda: open_to_write(folder, key)), operation=key.operation)
+
+    def take() -> tuple[Folder, sqlite3.Connection, int]:
+        held = Folder(folder, take_over=take_over, lock=lock)
+        return held, *open_to_write(held, key)
+
+    return SqliteJournal(*await to_the_end(take), operation=key.operation)
 
 
 async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
@@ -203,18 +212,18 @@ class SqliteReader(Reader):
         try:
             return await to_the_end(ask)
         except sqlite3.Error as error:
-            raise JournalError(f"{self._path} cannot be read ({error})") from None
+            raise failed_to("read", self._path, error) from None
 
 
 class SqliteJournal(SqliteReader, Journal):
     """A journal of one's own; belongs to the event loop that opens it."""
 
     def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int, *, operation: str) -> None:
-        path = folder.path / JOURNAL
+        path = folder.journal
         super().__init__(connect(path), path)
         self._folder = folder
         self._writing = writing
-        self._writer = Writer(writing, str(path))
+        self._writer = Writer(writing, path)
         self._owner = owner
         self._operation = operation
         self._met = Numbers()
@@ -255,13 +264,20 @@ class SqliteJournal(SqliteReader, Journal):
         alike = type(step), len(values), row.state, row.owner
         steps = commit.parts.get(alike)
         if not isinstance(steps, Steps):  # the first of them
-            steps = commit.parts[alike] = Steps(*alike, self._owner)
+            forbidden = self._folder.problem if isinstance(step, Submit) else None
+            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden)
         number = steps.add(row, step, values)
         await commit
         if commit.error is not None:
             raise commit.failure()
+        if steps.problem is not None:
+            raise steps.problem
         if number in steps.refused:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
+
+    def problem(self) -> FolderError | None:
+        """Return what is wrong if the folder or its journal is no longer at its path."""
+        return self._folder.problem()
 
     async def refund(self, codes: Collection[str]) -> None:
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
@@ -282,16 +298,27 @@ class SqliteJournal(SqliteReader, Journal):
 
         def close() -> None:
             self._writer.close()
-            self._writing.close()
+            if self._folder.problem() is None:
+                self._reading.close()
+                self._writing.close()
+            else:
+                _leave_open(self._reading, self._writing)
             self._folder.let_go()
 
-        await super().close()
         await to_the_end(close)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         results: list[T] = []
         await self._writer.run(work, results.append)
         return results[0]
+
+
+def _leave_open(*connections: sqlite3.Connection) -> None:
+    """Keep connections from ever being closed: SQLite would delete the log at their path, which is another journal's.
+
+    What they have is in the file, wherever that is now, or in its log beside it.
+    """
+    threading.Thread(target=lambda _: threading.Event().wait(), args=(connections,), daemon=True).start()
 
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:

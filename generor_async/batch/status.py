@@ -118,7 +118,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         await reader.close()
 
 
-async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool) -> int:
+async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool, take_over: bool = False) -> int:
     """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
     chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
     states: list[State] = [state for state, wanted in chosen.items() if wanted]
@@ -127,7 +127,7 @@ async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: b
         key: Any = await reader.recall("key")
     finally:
         await reader.close()
-    journal = await open_journal(folder, key=RunKey(**key))
+    journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
     try:
         rows = 0
         async for row in journal.rows(*states):

@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
+from generor_async.errors import JournalError
 from generor_async.rules.rows import (
     ENDED,
     LEADS_TO,
@@ -53,7 +54,16 @@ class Steps:
     They are added in the event loop's thread, and done in another.
     """
 
-    def __init__(self, kind: type[Step], columns: int, state: State, owner: int | None, taker: int) -> None:
+    def __init__(
+        self,
+        kind: type[Step],
+        columns: int,
+        state: State,
+        owner: int | None,
+        taker: int,
+        *,
+        forbidden: Callable[[], JournalError | None] | None,
+    ) -> None:
         after = LEADS_TO[kind]
         self._before = state, owner
         self._after = after, None if after in _NOBODYS else taker
@@ -61,6 +71,9 @@ class Steps:
         self._steps: list[tuple[Row, Step]] = []
         self._values: list[Any] = []
         """For each step what it writes, in the order of its columns, and then the row's number and attempt."""
+        self._forbidden = forbidden
+        self.problem: JournalError | None = None
+        """Why none of them may be taken, by what `forbidden` said just before: nothing was written."""
         self.refused: set[int] = set()
         """Which of them, by what `add` returned, met a row that is not as its holder knows it: nothing was written of
         these, while the others were."""
@@ -78,6 +91,9 @@ class Steps:
         After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
         milliseconds: so many rows go into one.
         """
+        self.problem = None if self._forbidden is None else self._forbidden()
+        if self.problem is not None:
+            return
         count = len(self._steps)
         for start in range(0, count, MOST):
             end = min(start + MOST, count)
@@ -87,6 +103,8 @@ class Steps:
     def done(self) -> None:
         """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""
         state, owner = self._after
+        if self.problem is not None:
+            return
         steps, refused = self._steps, self.refused
         while steps:
             row, step = steps.pop()

@@ -11,6 +11,7 @@ from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
     DownloadError,
+    FolderError,
     InvalidRequestError,
     JournalError,
     OutcomeUnknownError,
@@ -73,7 +74,8 @@ class Stopping:
                 self.reason = reason_of(error)
             if note := how_to_go_on(error, self._vendor):
                 error.add_note(note)
-        self.hasten(Stage.FINISHING)
+        # Nothing can be stored in a folder that is gone; what is accepted is taken up from wherever it is.
+        self.hasten(Stage.DRAINING if isinstance(error, FolderError) else Stage.FINISHING)
 
     def over(self) -> None:
         """Submit nothing more, as the cap doesn't allow it."""
@@ -96,7 +98,7 @@ def reason_of(error: BaseException) -> Reason:
     match error:
         case DownloadError():
             return "disk" if error.local else "downloads"
-        case StaleRowError():
+        case StaleRowError() | FolderError():
             return "folder"
         case JournalError():
             return "disk"

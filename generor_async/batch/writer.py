@@ -12,15 +12,14 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import Any, Final, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
-from generor_async.errors import JournalError
+from generor_async.batch.sqlite_errors import failed_to
 
 __all__ = ["Commit", "Part", "Writer"]
 
 T = TypeVar("T")
-
-ADVICE: Final = "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
 class Part(Protocol):
@@ -44,7 +43,7 @@ class Writer:
     One transaction is under way at a time.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
@@ -104,7 +103,7 @@ class Commit(asyncio.Future[None]):
     Whoever awaits it looks for an `error` afterwards: it raises nothing by itself.
     """
 
-    def __init__(self, path: str, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._path = path
         self.parts: dict[Hashable, Part] = {}
@@ -118,7 +117,7 @@ class Commit(asyncio.Future[None]):
         """Return what to raise where there is an `error`."""
         assert self.error is not None
         if isinstance(self.error, sqlite3.Error):
-            return JournalError(f"{self._path} cannot be written to ({self.error})", advice=ADVICE)
+            return failed_to("written to", self._path, self.error)
         return self.error
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:

@@ -36,6 +36,9 @@ PORTS = range(18_000, 28_000)
 SIMULATED = f"simulated, {SPEED:g} times as fast: nothing is paid"
 
 Folder = Annotated[Path, typer.Argument(help="The folder that was given to `run`.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Go on in a folder that may be in use, once the process it names has ended.")
+]
 Lines = Literal["jsonl", "csv"]
 
 commands = typer.Typer(no_args_is_help=True, help="Run many prompts, each charged at most once.")
@@ -64,6 +67,7 @@ def run(
     drain: Annotated[
         float, typer.Option(min=0.0, help="Seconds for which SIGTERM and SIGHUP wait for answers of calls under way.")
     ] = 8.0,
+    take_over: TakeOver = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the built-in simulator: free, and fast.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Spend without being asked first.")] = False,
 ) -> None:
@@ -87,7 +91,9 @@ def run(
 
     async def begun() -> int:
         if simulate:
-            ResultsFolder(out).let_go()  # says who uses it, before somebody else's simulator is met at its port
+            ResultsFolder(
+                out, take_over=take_over
+            ).let_go()  # says who uses it, before somebody else's simulator is met at its port
         async with opened(api, simulated=simulate, port=_port(out)) as client:
             batch = run_batch(
                 client,
@@ -101,6 +107,7 @@ def run(
                 common=dict(map(_parameter, param or ())),
                 allow_duplicates=allow_duplicates,
                 drain=drain,
+                take_over=take_over,
             )
             if not (simulate or yes):
                 await ask(batch, api=api, cap=max_credits)
@@ -135,13 +142,15 @@ def retry(
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Rows that may have been charged: they may be charged again.")
     ] = False,
+    take_over: TakeOver = False,
 ) -> None:
     """Make rows ready again, for the next `run`."""
     if not failed and not unknown:
         raise typer.BadParameter("say which rows: --failed, --unknown or both")
 
     async def main() -> int:
-        typer.echo(f"{await make_ready(folder, failed=failed, unknown=unknown)} rows are ready to be run again")
+        ready = await make_ready(folder, failed=failed, unknown=unknown, take_over=take_over)
+        typer.echo(f"{ready} rows are ready to be run again")
         return 0
 
     _finish(main())

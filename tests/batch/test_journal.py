@@ -241,7 +241,7 @@ async def test_what_many_coroutines_ask_for_while_a_commit_is_under_way_shares_t
     connection.execute("CREATE TABLE t (x)")
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
-    writer, gathered, done = Writer(connection, "a file"), threading.Event(), list[None]()
+    writer, gathered, done = Writer(connection, Path("a file")), threading.Event(), list[None]()
 
     def insert(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO t VALUES (1)")
@@ -314,7 +314,7 @@ def test_an_interruption_while_a_commit_is_taken_note_of_leaves_none_untold() ->
 
     async def main() -> None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        writer = Writer(connection, "a file")
+        writer = Writer(connection, Path("a file"))
         try:
             await asyncio.gather(writer.run(lambda _: "one", interrupted), writer.run(lambda _: "other", told.append))
         finally:
@@ -329,7 +329,7 @@ def test_an_interruption_while_a_commit_is_taken_note_of_leaves_none_untold() ->
 async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and_not_the_writer() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (x)")
-    writer = Writer(connection, "a file")
+    writer = Writer(connection, Path("a file"))
     with pytest.raises(OverflowError):
         await writer.run(lambda it: it.execute("INSERT INTO t VALUES (?)", (2**70,)), lambda _: None)
     with pytest.raises(JournalError, match="a file cannot be written to"):
@@ -582,7 +582,9 @@ async def test_a_folder_in_use_is_refused_with_the_pid_until_its_process_is_kill
     with python(OPENS, tmp_path) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(InvalidRequestError, match=f"is in use by process {other.pid}. Wait until it ends"):
+        with pytest.raises(
+            InvalidRequestError, match=rf"is in use by process {other.pid} \(since .*\)\. Wait until it"
+        ):
             await open_journal(tmp_path, key=KEY)
         reader = await open_reader(tmp_path)
         assert (await reader.counts())["ready"] == 0, "reading goes on meanwhile"

@@ -1,0 +1,227 @@
+"""Who works in a results folder: one process at a time.
+
+The operating system's lock on a file of its own decides. It ends with the process, however that ends. (One on the
+SQLite file would be lost when any second descriptor of that file is closed.) The file also names the process that has
+it: for the message; to notice a folder that was copied while it was in use; and to decide where the file system has no
+such locks, as some NFS.
+"""
+
+import errno
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final, Self, TypeAlias
+
+from attrs import asdict, frozen
+
+__all__ = ["Holder", "Lock", "LockedError", "SystemLock", "system_lock"]
+
+SystemLock: TypeAlias = Callable[[IO[str]], None]
+"""Locks an open file until it is closed; raises OSError where another process has it, or the file system has no locks.
+"""
+TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What an operating system answers where another process has the lock; anything else: there are no locks."""
+LOCKED_AT: Final = 4096
+"""Which byte is locked where a lock hides bytes from others: behind what is written there, for them to read."""
+
+if sys.platform == "win32":  # pragma: no cover
+    import msvcrt
+
+    def system_lock(file: IO[str]) -> None:
+        """Lock a file."""
+        file.seek(LOCKED_AT)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def system_lock(file: IO[str]) -> None:
+        """Lock a file."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class LockedError(Exception):
+    """A folder that may not be used; `problem` goes on after its name, `advice` is what to do."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem, advice)
+        self.problem = problem
+        self.advice = advice
+
+
+@frozen(kw_only=True)
+class Holder:
+    """The process that has a folder, as its lock file names it."""
+
+    pid: int
+    host: str
+    boot: str | None
+    """What tells this start of the machine, and this container, from others; None where the system doesn't say."""
+    started: str | None
+    """When the process started, as the system counts; a number of a process is given out again."""
+    at: float
+    """When it took the folder, in seconds since the epoch."""
+    inode: int
+    """The lock file's own: a copy has another."""
+
+    @classmethod
+    def this(cls, inode: int) -> Self:
+        """Describe this process."""
+        return cls(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            boot=_boot(),
+            started=_started(os.getpid()),
+            at=time.time(),
+            inode=inode,
+        )
+
+    @property
+    def lives(self) -> bool | None:
+        """Whether the process still runs; None where that can't be told from here."""
+        if self.boot is None or self.boot != _boot():
+            return None
+        return self.started is not None and self.started == _started(self.pid)
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.at))
+        elsewhere = "" if self.host == socket.gethostname() else f"on {self.host}, "
+        return f"process {self.pid} ({elsewhere}since {since})"
+
+
+class Lock:
+    """A lock file, held by this process until it is let go.
+
+    `take_over` believes that the process that the file names has ended, where nobody can tell.
+
+    Raises:
+        LockedError: Another process has it, or may have it.
+        OSError: The file can't be written to.
+    """
+
+    def __init__(self, path: Path, *, take_over: bool = False, lock: SystemLock = system_lock) -> None:
+        self._path = path
+        while True:
+            self._file = path.open("a+")
+            try:
+                self._take(take_over=take_over, lock=lock)
+                if self.is_there:  # or it was replaced since it was opened
+                    return
+            except BaseException:
+                self._file.close()
+                raise
+            self._file.close()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file at its path is the one that is held."""
+        try:
+            there = self._path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(there, os.fstat(self._file.fileno()))
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the file that is held has no name any more."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    @property
+    def moved_to(self) -> Path | None:
+        """Where the file that is held is now; None where the system doesn't say."""
+        with suppress(OSError):
+            return Path(f"/proc/self/fd/{self._file.fileno()}").readlink()
+        return None
+
+    def let_go(self) -> None:
+        """Let others have it; it names nobody then."""
+        with suppress(OSError):  # a disk that fails keeps nobody from ending
+            self._file.truncate(0)
+        self._file.close()
+
+    def _take(self, *, take_over: bool, lock: SystemLock) -> None:
+        holder = _named_in(self._file)
+        try:
+            lock(self._file)
+        except OSError as error:
+            if error.errno in TAKEN:
+                raise _in_use(holder) from None
+            if not take_over:
+                _decide_without_locks(holder, error)
+            self._replace()
+        else:
+            if not take_over:
+                _notice_a_copy(holder, os.fstat(self._file.fileno()).st_ino)
+        self._file.truncate(0)
+        self._file.write(f"{json.dumps(asdict(Holder.this(os.fstat(self._file.fileno()).st_ino)))}\n")
+        self._file.flush()
+
+    def _replace(self) -> None:
+        """Put another file in its place: whoever held it, and runs all the same, finds that it is no longer there."""
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        self._file.close()
+        self._file = beside.open("a+")
+        beside.replace(self._path)
+
+
+def _named_in(file: IO[str]) -> Holder | None:
+    """Return whom a lock file names; None where it names nobody."""
+    file.seek(0)
+    try:
+        return Holder(**json.loads(file.read(LOCKED_AT)))
+    except (ValueError, TypeError):
+        return None
+
+
+def _in_use(holder: Holder | None) -> LockedError:
+    who = "another process" if holder is None else str(holder)
+    return LockedError(f"is in use by {who}", "Wait until it ends, or end it; `status` and `report` work meanwhile")
+
+
+def _decide_without_locks(holder: Holder | None, error: OSError) -> None:
+    """Raise LockedError where the process that the file names may be alive; nothing else tells."""
+    if holder is None or holder.lives is False:
+        return
+    if holder.lives:
+        raise _in_use(holder)
+    raise LockedError(
+        f"may be in use by {holder}, and its file system has no locks that would tell ({error.strerror})",
+        "Two at once would buy the same rows. Once that process has ended, say --take-over (take_over=True); new runs"
+        " are better begun in a folder on a disk of this machine",
+    )
+
+
+def _notice_a_copy(holder: Holder | None, inode: int) -> None:
+    """Raise LockedError for a copy of a folder that was in use when it was copied, and may be in use still."""
+    if holder is None or holder.inode == inode or holder.lives is False:
+        return
+    now = "is in use" if holder.lives else "was in use when it was copied"
+    raise LockedError(
+        f"is a copy of a folder that {now}, by {holder}",
+        "Two that go on from there would buy the same rows. Go on with the folder that it was copied from, or copy"
+        " that again when its run has ended; if nobody goes on with that one, say --take-over (take_over=True)",
+    )
+
+
+def _boot() -> str | None:
+    """Return what tells this start of the machine, and this container's processes, from others; None for no Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # pragma: no cover
+        return None
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process started, in the kernel's ticks since the machine did; None where there is none."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *others = told.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if state == "Z" else others[18]

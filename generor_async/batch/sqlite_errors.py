@@ -1,0 +1,53 @@
+"""What an error of SQLite says to whoever runs a batch: what is the matter with the journal, and what to do."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from generor_async.errors import JournalError
+
+__all__ = ["BUSY_SECONDS", "RECOVER", "explained", "failed_to"]
+
+BUSY_SECONDS: Final = 60.0
+"""How long is waited for another program that has locked the journal, as a backup or a database browser may."""
+RECOVER: Final = (
+    "Rebuild it with `generor batch recover`, or put a copy of it back that is no older than the results: another"
+    " folder, or an empty one, buys every row again"
+)
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_HARMED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCKLESS: Final = frozenset(
+    {
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+    }
+)
+
+
+def explained(error: sqlite3.Error, path: Path) -> tuple[str, str]:
+    """Return what goes on after "cannot be read" or the like, in brackets, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF in _LOCKED:
+        return (
+            f"another program has locked it, for {BUSY_SECONDS:g} s",
+            f"Nothing is lost: end what has {path.name} open, such as a backup or a database browser, and run it again",
+        )
+    if code & 0xFF in _HARMED:
+        return f"{error}", RECOVER
+    if code in _LOCKLESS:
+        return (
+            f"{error}: the file system has no locks",
+            "Move the whole folder to a disk of this machine, and go on with it there",
+        )
+    return f"{error}", "Free some space or mend the disk, and run it again: what was committed is not lost"
+
+
+def failed_to(do: str, path: Path, error: sqlite3.Error) -> JournalError:
+    """Make the error of a journal that can't be read, or written to, while a batch runs."""
+    problem, advice = explained(error, path)
+    return JournalError(f"{path} cannot be {do} ({problem})", advice=advice)

@@ -1,0 +1,201 @@
+"""Folders that are moved, deleted, replaced or copied while a batch runs in them, or whose journal is lost.
+
+The command in a process of its own, against a simulator that knows what was charged.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import Commands, Running
+
+from generor_async.simulator import Simulator
+
+ROWS, JOBS = 24, 4
+SPEED = 100.0
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(speed=SPEED, luma_rpm=6_000, luma_jobs=JOBS, generor_credits=1_000_000) as simulator:
+        yield simulator
+
+
+class Shell:
+    """The command, as a user of Luma's API that the simulator serves."""
+
+    def __init__(self, commands: Commands, simulator: Simulator, tmp_path: Path) -> None:
+        self._commands = commands
+        self.rows, self.out = tmp_path / "prompts.jsonl", tmp_path / "results"
+        self.rows.write_text("".join(f"{json.dumps({'prompt': f'heron {n}'})}\n" for n in range(ROWS)))
+        self._environment = {
+            **os.environ,
+            "LUMA_BASE_URL": simulator.luma_url,
+            "LUMA_AGENTS_API_KEY": simulator.luma_key,
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        }
+
+    def begin(self, out: Path | None = None) -> Running:
+        """Begin a run."""
+        return self._commands.begin(*self._run(out), env=self._environment)
+
+    def run(self, *arguments: str, out: Path | None = None) -> tuple[int, str, str]:
+        """Run the batch, or another command, to the end; return its code and what it said."""
+        given = ("batch", *arguments) if arguments else self._run(out)
+        ended = self._commands.run(*given, env=self._environment)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    def _run(self, out: Path | None) -> tuple[str, ...]:
+        return "batch", "run", str(self.rows), "--out", str(out or self.out), "--yes"
+
+
+@pytest.fixture
+def shell(commands: Commands, simulator: Simulator, tmp_path: Path) -> Shell:
+    return Shell(commands, simulator, tmp_path)
+
+
+def until(true: Callable[[], object]) -> None:
+    while not true():
+        time.sleep(0.01)
+
+
+def done(out: Path) -> int:
+    results = out / "results.jsonl"
+    return results.read_text().count("\n") if results.exists() else 0
+
+
+def charged(simulator: Simulator) -> Counter[str]:
+    """Count the charges of each prompt."""
+    return Counter(job.request.prompt for job in simulator.luma.generations.values())
+
+
+def states(out: Path) -> Counter[str]:
+    connection = sqlite3.connect(out / "journal.sqlite")
+    found = Counter(state for (state,) in connection.execute("SELECT state FROM rows"))
+    connection.close()
+    return found
+
+
+def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    shutil.rmtree(shell.out)
+    bought = len(simulator.luma.generations)
+    code, _, said = running.end()
+    assert code not in {0, 3}
+    assert f"{shell.out} was deleted while the batch ran: nothing more is bought" in said
+    assert "Restore it before you go on" in said
+    assert len(simulator.luma.generations) <= bought + JOBS, "but for what was being sent"
+    assert not shell.out.exists(), "nothing is stored where nobody would look for it"
+
+
+def test_a_folder_that_is_moved_in_the_midst_is_gone_on_with_where_it_is(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    moved = shell.out.rename(shell.out.with_name("moved"))
+    code, _, said = running.end()
+    assert code not in {0, 3}
+    assert f"{shell.out} was moved to {moved} while the batch ran: nothing more is bought" in said
+    assert not shell.out.exists()
+    assert len(simulator.luma.generations) < ROWS
+    code, told, said = shell.run(out=moved)
+    assert code == 0, said
+    assert json.loads(told)["rows"] == {"done": ROWS}
+    assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
+    assert all((moved / name).exists() for line in _results(moved) for name in line["files"])
+
+
+def _results(out: Path) -> list[dict[str, list[str]]]:
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def test_a_folder_that_was_replaced_is_left_to_the_other_run(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    shutil.rmtree(shell.out)
+    before = len(simulator.luma.generations)
+    second = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    code, _, said = running.end()
+    assert code not in {0, 3}
+    assert "was deleted while the batch ran" in said
+    code, told, said = second.end()
+    assert code == 0, said
+    assert json.loads(told)["rows"] == {"done": ROWS}
+    assert states(shell.out) == {"done": ROWS}
+    assert len(simulator.luma.generations) <= before + JOBS + ROWS
+
+
+def test_a_second_run_beside_the_first_is_refused_and_changes_nothing(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    code, _, said = shell.run()
+    assert code == 2
+    assert f"is in use by process {running.pid} (since " in said
+    code, _, said = running.end()
+    assert code == 0, said
+    assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
+
+
+def test_a_copy_that_was_made_while_it_ran_is_not_gone_on_with(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    copy = shutil.copytree(shell.out, shell.out.with_name("copy"), ignore=lambda *_: {"journal.reserve", "media"})
+    code, _, said = shell.run(out=Path(copy))
+    assert code == 2
+    assert f"is a copy of a folder that is in use, by process {running.pid}" in said
+    running.interrupt()
+    running.end()
+    assert max(charged(simulator).values()) == 1
+
+
+def test_a_copy_of_a_folder_whose_run_has_ended_is_gone_on_with(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    os.kill(running.pid, signal.SIGKILL)
+    running.end()
+    copy = shutil.copytree(shell.out, shell.out.with_name("copy"))
+    shutil.rmtree(shell.out)
+    code, told, said = shell.run(out=Path(copy))
+    assert json.loads(told)["rows"].get("done", 0) + json.loads(told)["rows"].get("unknown", 0) == ROWS, said
+    assert code in {0, 3}
+    assert max(charged(simulator).values()) == 1
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty", "truncated"])
+def test_results_without_a_journal_that_can_be_read_buy_nothing(shell: Shell, simulator: Simulator, harm: str) -> None:
+    assert shell.run()[0] == 0
+    journal = shell.out / "journal.sqlite"
+    if harm == "missing":
+        journal.unlink()
+    else:
+        os.truncate(journal, 0 if harm == "empty" else journal.stat().st_size // 2)
+    for command in ((), ("status", str(shell.out)), ("retry", str(shell.out), "--failed")):
+        code, _, said = shell.run(*command)
+        assert code == 2
+        assert {"missing": "is missing", "empty": "is empty", "truncated": "is cut short"}[harm] in said
+        assert "generor batch recover" in said
+        assert "does not exist yet" not in said
+    assert len(simulator.luma.generations) == ROWS
+
+
+def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    other = sqlite3.connect(shell.out / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    before = len(simulator.luma.generations)
+    time.sleep(0.5)
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(simulator.luma.generations) <= before + JOBS, "nothing is bought whose intent can't be written down"
+    code, _, said = running.end()
+    assert code == 0, said
+    assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
