@@ -17,7 +17,10 @@ from generor_async.rules.rows import State, Step
 from generor_async.rules.spending import Spent
 from generor_async.values import JSON
 
-__all__ = ["Added", "Duplicate", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
+__all__ = ["SIMULATED", "Added", "Duplicate", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
+
+SIMULATED: Final = "simulated"
+"""The address of every simulator: its port may be another each time."""
 
 as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 """Writes a row's parameters so that equal ones are equal texts."""
@@ -30,7 +33,7 @@ class RunKey:
     operation: str
     """Its name, such as `luma.generations.create`."""
     address: str
-    """The API's base URL."""
+    """The API's base URL, or SIMULATED."""
     source: str
     """Where the rows come from: a file's name, or `rows` where Python hands them in."""
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import RunKey
+from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.work import Work, work_for
@@ -56,7 +56,7 @@ class Order:
         """What its folder is for."""
         return RunKey(
             operation=self.operation,
-            address=self.client._session.base_url,  # pyright: ignore[reportPrivateUsage]
+            address=SIMULATED if self._is_simulated else self.client._session.base_url,  # pyright: ignore[reportPrivateUsage]
             source="rows" if self.file is None else self.file.name,
         )
 
@@ -64,6 +64,11 @@ class Order:
     def file(self) -> Path | None:
         """The file that the rows are in; None where Python hands them in."""
         return Path(self.rows) if isinstance(self.rows, str | os.PathLike) else None
+
+    @property
+    def _is_simulated(self) -> bool:
+        """Whether the client goes by a simulator's clock, and so asks a simulator."""
+        return bool(getattr(self.client._clock, "is_simulated", False))  # pyright: ignore[reportPrivateUsage]
 
     @property
     def most(self) -> int:

@@ -10,12 +10,12 @@ from typing import Final, cast
 from attrs import asdict
 
 from generor_async.batch.folder import JOURNAL, Folder, refused
-from generor_async.batch.journal import RunKey
+from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
-from generor_async.errors import OutcomeUnknownError
+from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import ON_RESTART, OPEN
 
-__all__ = ["SCHEMA", "check_journal", "connect", "open_to_read", "open_to_write"]
+__all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
 
 APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
@@ -239,6 +239,8 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
         return True
     if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
         return False
+    if SIMULATED in {key.address, found.address}:
+        raise of_the_other_kind(path.parent, simulated=key.address == SIMULATED)
     what, here, there = next(
         (what, here, there)
         for what, here, there in (
@@ -252,6 +254,12 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
         f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
         "Give another folder, or go on with that run",
     )
+
+
+def of_the_other_kind(folder: Path, *, simulated: bool) -> InvalidRequestError:
+    """Make the error of a folder in which a simulated run, or a real one, may not go on: it holds one of the other."""
+    holds, wanted = ("real", "simulated") if simulated else ("simulated", "real")
+    return refused(f"{folder} holds a {holds} run", f"Give another folder for the {wanted} one")
 
 
 def _name(connection: sqlite3.Connection, key: RunKey) -> None:

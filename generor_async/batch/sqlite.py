@@ -318,7 +318,11 @@ def _leave_open(*connections: sqlite3.Connection) -> None:
 
     What they have is in the file, wherever that is now, or in its log beside it.
     """
-    threading.Thread(target=lambda _: threading.Event().wait(), args=(connections,), daemon=True).start()
+
+    def keep(_: tuple[sqlite3.Connection, ...]) -> None:
+        threading.Event().wait()
+
+    threading.Thread(target=keep, args=(connections,), daemon=True).start()
 
 
 def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:

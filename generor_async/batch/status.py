@@ -11,11 +11,12 @@ from typing import Any, Final
 from attrs import frozen
 
 from generor_async.batch.doubts import Doubt, doubts
-from generor_async.batch.folder import refused
-from generor_async.batch.journal import Duplicate, Reject, Row, RunKey
+from generor_async.batch.folder import JOURNAL, refused
+from generor_async.batch.journal import SIMULATED, Duplicate, Reject, Row, RunKey
 from generor_async.batch.money import in_dollars
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
+from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.luma_prices import REFUNDED
@@ -25,9 +26,10 @@ from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
-__all__ = ["Status", "make_ready", "read_status", "report"]
+__all__ = ["NOTHING_PAID", "Status", "check_kind", "make_ready", "read_status", "report"]
 
 REPORT: Final = "report.html"
+NOTHING_PAID: Final = "simulated: nothing was paid"
 ROWS_AT_ONCE: Final = 200
 SET_ASIDE_SHOWN: Final = 5
 SHOWN: Final[Mapping[State, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
@@ -40,6 +42,8 @@ class Status:
     operation: str
     reason: Reason | None
     """Why the last run ended; None while one goes on, or where the last one did not come to its end."""
+    simulated: bool
+    """Whether a simulator was asked: nothing was paid."""
     counts: Mapping[State, int]
     """Rows by state."""
     rejected: int
@@ -101,6 +105,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         return Status(
             operation=key["operation"],
             reason=reason,
+            simulated=_is_simulated(key),
             counts=await reader.counts(),
             rejected=rejects,
             set_aside=set_aside,
@@ -114,6 +119,20 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             cap=cap,
             credit_dollars=vendor.credit_dollars,
         )
+    finally:
+        await reader.close()
+
+
+async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None:
+    """Raise InvalidRequestError where a folder holds a real run a simulated one is asked for, or the reverse."""
+    path = Path(folder)
+    if not await to_the_end((path / JOURNAL).exists):
+        return
+    reader = await open_reader(folder)
+    try:
+        key: Any = await reader.recall("key")
+        if _is_simulated(key) is not simulated and any((await reader.counts()).values()):
+            raise of_the_other_kind(path, simulated=simulated)
     finally:
         await reader.close()
 
@@ -138,6 +157,10 @@ async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: b
         return rows
     finally:
         await journal.close()
+
+
+def _is_simulated(key: Mapping[str, Any]) -> bool:
+    return bool(key["address"] == SIMULATED)
 
 
 def _run_again(row: Row) -> JSON:
@@ -176,7 +199,7 @@ async def _summary(reader: SqliteReader, title: str) -> Summary:
     cap: Any = await reader.recall("cap")
     return Summary(
         title=title,
-        api=key["operation"].partition(".")[0].capitalize(),
+        api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if _is_simulated(key) else ""),
         unit="credits",
         credit_dollars=vendor_of(key["operation"]).credit_dollars,
         spent=await _spent(reader),

@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zlib import crc32
 
 import typer
 
@@ -19,7 +18,7 @@ from generor_async.batch.outcomes import write_whole
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_reader
-from generor_async.batch.status import make_ready, read_status
+from generor_async.batch.status import check_kind, make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
 from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, say, stop, told
@@ -31,8 +30,8 @@ from generor_async.rules.vendors import vendor_of
 
 __all__ = ["commands"]
 
-PORTS = range(18_000, 28_000)
-"""Where the simulator listens: a folder goes on at the address where it began."""
+SIMULATOR = "simulator.jsonl"
+"""Where a folder keeps what the simulator was asked to do: it goes on with that."""
 SIMULATED = f"simulated, {SPEED:g} times as fast: nothing is paid"
 
 Folder = Annotated[Path, typer.Argument(help="The folder that was given to `run`.")]
@@ -90,11 +89,10 @@ def run(
     operation = OPERATIONS[api]
 
     async def begun() -> int:
+        await check_kind(out, simulated=simulate)
         if simulate:
-            ResultsFolder(
-                out, take_over=take_over
-            ).let_go()  # says who uses it, before somebody else's simulator is met at its port
-        async with opened(api, simulated=simulate, port=_port(out)) as client:
+            ResultsFolder(out, take_over=take_over).let_go()  # one simulator at a time goes on with its file
+        async with opened(api, simulated=simulate, kept_in=out / SIMULATOR) as client:
             batch = run_batch(
                 client,
                 rows,
@@ -217,10 +215,6 @@ def _finish(main: Coroutine[Any, Any, int]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
     raise typer.Exit(code)
-
-
-def _port(out: Path) -> int:
-    return PORTS[crc32(os.fsencode(out.resolve())) % len(PORTS)]
 
 
 def _parameter(text: str) -> tuple[str, Any]:

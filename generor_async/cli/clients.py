@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
@@ -19,13 +20,13 @@ logger = logging.getLogger("generor_async")
 
 @asynccontextmanager
 async def opened(
-    api: str, *, simulated: bool = False, port: int = 0, **options: Any
+    api: str, *, simulated: bool = False, kept_in: Path | None = None, **options: Any
 ) -> AsyncGenerator[AsyncGeneror | AsyncLuma, None]:
     """Open a client of `luma` or `generor`, made with `options`; one that is simulated has an API of its own.
 
     A real API's limits are kept in the user's cache folder: commands side by side share them, and one that is started
-    again knows what the windows still hold. The simulator listens on `port`, any that is free for 0, and begins empty
-    of what earlier ones held.
+    again knows what the windows still hold. The simulator goes on with what is `kept_in` a file; without one it
+    begins empty, and gives out ids that no other did.
     """
     kind = AsyncLuma if api == "luma" else AsyncGeneror
     if not simulated:
@@ -34,7 +35,7 @@ async def opened(
         return
     from generor_async.simulator import Simulator  # noqa: PLC0415 - it is large, and real calls do without it
 
-    async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, port=port) as simulator:
+    async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, seed=None, kept_in=kept_in) as simulator:
         known = simulator.luma_options if api == "luma" else simulator.generor_options
         async with kind(**known, **options) as client:
             yield client

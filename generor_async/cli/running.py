@@ -158,6 +158,7 @@ def _nothing(operation: str, reason: Reason | None) -> Status:
     return Status(
         operation=operation,
         reason=reason,
+        simulated=False,
         counts={},
         rejected=0,
         set_aside=(),

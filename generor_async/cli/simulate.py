@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer
@@ -27,6 +28,7 @@ HELP: Mapping[str, str] = {
     "seed": "What pictures, times and failures are drawn from.",
     "failure_rate": "How often a generation fails by chance, from 0 to 1.",
     "moderation_rate": "How often moderation refuses a generation by chance, from 0 to 1.",
+    "kept_in": "A file in which to keep what happens; one that is there is gone on with.",
     "control": "Who may use the endpoints under `/__sim__/`, this machine alone or whoever reaches the port:",
 }
 SWITCHES: Mapping[str, str] = {
@@ -58,7 +60,7 @@ SWITCHES: Mapping[str, str] = {
 SWITCHES_PANEL = "What the documents leave open"
 DEFAULTS: Mapping[str, Any] = {"port": 8080}
 """Where the command's own default is another than the simulator's."""
-COMMAND_LINE_TYPES: Mapping[str, Any] = {"luma_weights": str, "others": list[str]}
+COMMAND_LINE_TYPES: Mapping[str, Any] = {"luma_weights": str, "others": list[str], "kept_in": Path | None}
 """Where an option can't be of the argument's own type."""
 
 FAULT: Any = typer.Option(

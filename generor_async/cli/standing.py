@@ -12,7 +12,7 @@ from rich.table import Table
 
 from generor_async.batch.money import DIGITS, shown
 from generor_async.batch.outcomes import REJECTED
-from generor_async.batch.status import Status
+from generor_async.batch.status import NOTHING_PAID, Status
 from generor_async.cli.endings import printable
 
 __all__ = ["show"]
@@ -49,6 +49,7 @@ def _told(standing: Status) -> dict[str, object]:
     told: dict[str, object] = {
         "operation": standing.operation,
         "reason": standing.reason,
+        **({"simulated": True} if standing.simulated else {}),
         "rows": {state: rows for state, rows in standing.counts.items() if rows},
         "unknown": [
             {
@@ -78,6 +79,8 @@ def _until(when: datetime | None) -> str:
 
 def _table(standing: Status) -> Table:
     table = Table.grid(padding=(0, 2))
+    if standing.simulated:
+        table.add_row("", NOTHING_PAID)
     for state, rows in standing.counts.items():
         if rows:
             table.add_row(state, f"{rows:,}")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import ClassVar
 
 __all__ = ["SimulatedClock"]
 
@@ -23,6 +24,9 @@ class SimulatedClock:
     Unix time at which the simulated clock begins (None: the machine's own). `follow` puts another clock underneath:
     the simulator follows the event loop that it serves in, whose time need not be the machine's.
     """
+
+    is_simulated: ClassVar = True
+    """Whoever is given this clock deals with a simulator, and may say so."""
 
     __slots__ = ("_advanced", "_epoch", "_lock", "_sleepers", "_source", "_started", "speed")
 

@@ -13,6 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import HttpVersion10, web
+from attrs import define
+from multidict import CIMultiDict
+from yarl import URL
 
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
@@ -23,6 +26,7 @@ from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
 from generor_async.simulator.others import Others
+from generor_async.simulator.recording import Begun, Ended, Recording
 from generor_async.simulator.routing import Handler, Match, Mount, Router
 
 __all__ = ["Server"]
@@ -50,8 +54,13 @@ class Server:
         faults: Faults,
         others: Others,
         seed: int,
+        recording: Recording | None,
     ) -> None:
         self._clock = clock
+        self._recording = recording
+        self._unfinished: list[_Unfinished] = []
+        """What was being answered when the simulator before this one was killed or stopped."""
+        self._finishing: list[asyncio.Task[None]] = []
         self._ledger = ledger
         self._faults = faults
         self._others = others
@@ -61,6 +70,8 @@ class Server:
         """The connection of each request that is being answered, by the task that does it."""
         self._refusing: dict[Fault, asyncio.Task[None]] = {}
         self.mount(mounts)
+        if recording is not None:
+            self._replay(recording)
 
     def mount(self, mounts: Sequence[Mount]) -> None:
         """Serve these APIs from now on, as if from the start."""
@@ -77,6 +88,9 @@ class Server:
         port = await self._listener.open(host, port)
         self._faults.port = self
         self.follow()
+        if self._recording is not None:
+            self._recording.open()
+            self._finishing = [self._loop.create_task(self._finish(one)) for one in self._unfinished]
         return port
 
     async def stop(self) -> None:
@@ -85,12 +99,14 @@ class Server:
         await _turn()  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
         await self._listener.close()
         self._protocol.pre_shutdown()
-        tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._refusing.values()]
+        tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._refusing.values(), *self._finishing]
         self._refusing.clear()
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if self._recording is not None:
+            self._recording.close()
         await self._protocol.shutdown(SHUTDOWN_SECONDS)
         self._protocol.abort()
         await self._listener.wait_closed()
@@ -127,15 +143,7 @@ class Server:
             assert isinstance(answer, Answer)  # the control endpoints take no time
             await self._send(request, call, match, answer)
             return SENT[request.keep_alive]
-        entry = self._ledger.open(
-            at=call.now,
-            api=match.mount.api,
-            operation=call.operation,
-            method=call.method,
-            path=path,
-            request_id=call.request_id,
-            content=(call.headers.get("Authorization"), request.rel_url.raw_query_string, body),
-        )
+        entry = self._open(call, match.mount.api, request.rel_url.raw_query_string)
         if self._faults.armed:
             fault = self._faults.strike(call.operation)
             if fault is not None:
@@ -152,12 +160,76 @@ class Server:
     async def _decide(self, handle: Handler, call: Call, entry: Entry, request: web.BaseRequest) -> Answer:
         """Let the operation do its work, and write down what came of it."""
         answer = handle(call)
+        recorded = None
+        if self._recording is not None:
+            recorded = self._recording.began(call, request.raw_path, answer)
         if isinstance(answer, Later):
             with self._protocol.told_of_departure(request.protocol, entry.abandon):
                 await self._clock.sleep(answer.seconds)
-            answer = answer.finish(self._clock.time())
+            now = self._clock.time()
+            answer = answer.finish(now)
+            if self._recording is not None and recorded is not None:
+                self._recording.ended(recorded, now)
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
         return answer
+
+    def _replay(self, recording: Recording) -> None:
+        """Do again what was asked for before; ValueError where another version did it."""
+        begun = list[_Unfinished]()
+        for record in recording.records():
+            if isinstance(record, Ended):
+                one = begun[record.number - 1]
+                one.end(record.at)
+                self._unfinished.remove(one)
+                continue
+            one, answer = self._ask_again(record, len(begun) + 1)
+            begun.append(one)
+            if isinstance(answer, Later):
+                self._unfinished.append(one)
+            elif answer.status != record.status:
+                raise ValueError("what was recorded can't be gone on with: another version of the simulator did it")
+
+    def _ask_again(self, record: Begun, number: int) -> "tuple[_Unfinished, Answer | Later]":
+        url = URL(record.url, encoded=True)
+        match = self._router.find(record.method, url.raw_path)
+        call = Call(
+            operation=match.operation,
+            method=record.method,
+            path=url.raw_path,
+            params=match.params,
+            query=url.query,
+            headers=CIMultiDict(record.headers),
+            body=record.body,
+            request_id=record.request_id,
+            now=record.at,
+            origin=record.origin,
+        )
+        entry = self._open(call, match.mount.api, url.raw_query_string)
+        answer = match.handle(call)
+        one = _Unfinished(number=number, entry=entry, later=answer if isinstance(answer, Later) else None)
+        if isinstance(answer, Answer):
+            one.note(answer)
+        return one, answer
+
+    async def _finish(self, one: "_Unfinished") -> None:
+        """Finish what was being answered: nobody waits for it any more, but it is made and charged all the same."""
+        await self._clock.sleep(one.due - self._clock.time())
+        assert self._recording is not None
+        now = self._clock.time()
+        one.end(now)
+        self._unfinished.remove(one)
+        self._recording.ended(one.number, now)
+
+    def _open(self, call: Call, api: str, query: str) -> Entry:
+        return self._ledger.open(
+            at=call.now,
+            api=api,
+            operation=call.operation,
+            method=call.method,
+            path=call.path,
+            request_id=call.request_id,
+            content=(call.headers.get("Authorization"), query, call.body),
+        )
 
     async def _strike(
         self, fault: Fault, request: web.BaseRequest, match: Match, handle: Handler, call: Call, entry: Entry
@@ -314,6 +386,32 @@ class Server:
         await self._clock.sleep(fault.details["seconds"])
         del self._refusing[fault]  # this very task needs no cancelling
         self._faults.remove(fault)
+
+
+@define(kw_only=True, eq=False)
+class _Unfinished:
+    """A request that was being answered when the simulator before this one ended."""
+
+    number: int
+    """Which of those that are recorded, from 1."""
+    entry: Entry
+    later: Later | None
+
+    @property
+    def due(self) -> float:
+        """When it ends, in simulated seconds since the epoch."""
+        assert self.later is not None
+        return self.entry.at + self.later.seconds
+
+    def end(self, now: float) -> None:
+        """Do what it does at its end; whoever asked is gone, or has had the answer then."""
+        assert self.later is not None
+        self.note(self.later.finish(now))
+
+    def note(self, answer: Answer) -> None:
+        """Write down what came of it."""
+        entry = self.entry
+        entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
 
 
 async def _turn() -> None:

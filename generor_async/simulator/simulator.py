@@ -2,9 +2,12 @@
 
 import asyncio
 import math
+import os
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from random import SystemRandom
 from typing import Any, Self, get_args
 
 from generor_async.simulator.clock import SimulatedClock
@@ -20,6 +23,7 @@ from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.slots import ReleaseAt, SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
 from generor_async.simulator.others import Others, Shared
+from generor_async.simulator.recording import Recording
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.storage import Storage
@@ -27,6 +31,8 @@ from generor_async.simulator.thread import ServerThread
 
 __all__ = ["Simulator"]
 
+FREE = frozenset({"self", "kept_in", "seed", "speed", "epoch", "host", "port", "control"})
+"""Arguments that may be others where a simulator goes on with what another one did."""
 LATEST_EPOCH = 1e11
 """Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
 
@@ -38,9 +44,13 @@ class Simulator:
     its own, and by the machine's time. A blocking client needs `with`: it would keep the event loop from serving it.
 
     `speed` is how many simulated seconds pass in a real one, `epoch` the Unix time at which they begin
-    (None: now). `tier` and `generor_credits` are those of the Generor account, `luma_rpm` and `luma_jobs`
-    the limits of the Luma client and `luma_balance` its US dollars. `port` 0 takes any that is free.
-    `failure_rate` and `moderation_rate` (0 to 1) are how often things go wrong.
+    (None: now). `seed` None is drawn by chance: ids are others each time. `tier` and `generor_credits` are those of
+    the Generor account, `luma_rpm` and `luma_jobs` the limits of the Luma client and `luma_balance` its US dollars.
+    `port` 0 takes any that is free. `failure_rate` and `moderation_rate` (0 to 1) are how often things go wrong.
+
+    `kept_in` is a file in which it keeps what it was asked to do. A simulator that is started with it again goes on
+    with the jobs, creations, credits and ids of the one before, however that ended; faults and what Python changed
+    are not kept.
 
     Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
     `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
@@ -54,7 +64,7 @@ class Simulator:
     def __init__(
         self,
         *,
-        seed: int = 7,
+        seed: int | None = 7,
         tier: str = "pro",
         luma_rpm: int = 30,
         luma_jobs: int = 10,
@@ -88,7 +98,9 @@ class Simulator:
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
         control: ControlFrom = "loopback",
+        kept_in: str | os.PathLike[str] | None = None,
     ) -> None:
+        options = {name: repr(value) for name, value in locals().items() if name not in FREE}
         _check_range("speed", speed, above=0)
         _check_range("luma_rpm", luma_rpm, above=0)
         _check_range("luma_jobs", luma_jobs, above=0)
@@ -113,7 +125,12 @@ class Simulator:
         _check_choice("luma_durations", luma_durations, get_args(Durations))
         _check_choice("luma_charge_at", luma_charge_at, get_args(ChargeAt))
         _check_choice("control", control, get_args(ControlFrom))
-        self.clock = SimulatedClock(speed=speed, epoch=epoch, source=_not_yet)
+        recording = (
+            None if kept_in is None else Recording(Path(kept_in), options=options, seed=seed, epoch=_begin(epoch))
+        )
+        if seed is None:
+            seed = SystemRandom().getrandbits(32) if recording is None else recording.seed
+        self.clock = SimulatedClock(speed=speed, epoch=epoch if recording is None else recording.epoch, source=_not_yet)
         """The server's clock, to be given to the client as well; it starts when the simulator does."""
         self.ledger = Ledger()
         """Every request that arrived, and what it cost."""
@@ -175,7 +192,11 @@ class Simulator:
             faults=self.faults,
             others=self.others,
             seed=seed,
+            recording=recording,
         )
+        self._recording = recording
+        if recording is not None:
+            self.clock.advance(max(recording.latest, _begin(epoch)) - self.clock.time())
         self._origin: str | None = None
         self._thread: ServerThread | None = None
 
@@ -230,6 +251,8 @@ class Simulator:
         self._furnish()
         self.faults.clear()
         self.ledger.clear()
+        if self._recording is not None:
+            self._recording.begin_anew(self.clock.time())
         self._server.mount([*self._mounts(), self._control])
 
     def state(self, origin: str | None = None) -> dict[str, Any]:
@@ -317,6 +340,10 @@ class Simulator:
 
     def _mounts(self) -> list[Mount]:
         return mounts(self.generor, self.luma, self.storage)
+
+
+def _begin(epoch: float | None) -> float:
+    return time.time() if epoch is None else epoch
 
 
 def _not_yet() -> float:

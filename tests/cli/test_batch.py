@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -333,3 +334,40 @@ def test_columns_that_are_no_parameters_are_bad_use(run: Run, tmp_path: Path) ->
     ended = run("run", str(rows), "--out", str(tmp_path / "out"), "--simulate")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "'promt'" in ended.stderr
+
+
+def test_a_simulated_run_that_is_killed_goes_on_with_the_same_account(
+    commands: Commands, run: Run, tmp_path: Path
+) -> None:
+    rows, out = prompts(tmp_path, *herons(24)), tmp_path / "out"
+    running = commands.begin("batch", "run", rows, "--out", str(out), "--simulate", "--concurrency", "6")
+    results = out / "results.jsonl"
+    while not (results.exists() and results.read_text()):
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGKILL)
+    running.end()
+    moved = out.rename(tmp_path / "moved")
+    ended = run("run", rows, "--out", str(moved), "--simulate")
+    assert ended.returncode in {0, 3}, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["simulated"] is True
+    lines = [json.loads(line) for line in (moved / "results.jsonl").read_text().splitlines()]
+    assert told["rows"].get("unknown", 0) == 24 - len(lines)
+    assert len({id_ for line in lines for id_ in line["remote_ids"]}) == len(lines)
+    assert len({(moved / name).read_bytes() for line in lines for name in line["files"]}) == len(lines)
+    assert "Luma, simulated: nothing was paid" in (moved / "report.html").read_text()
+
+
+def test_a_folder_of_a_simulated_run_takes_no_real_one_and_the_reverse(run: Run, tmp_path: Path, serve: Serve) -> None:
+    _, real = serve()
+    rows = prompts(tmp_path, GOOD)
+    simulated, paid = tmp_path / "simulated", tmp_path / "paid"
+    assert run("run", rows, "--out", str(simulated), "--simulate").returncode == 0
+    assert run("run", rows, "--out", str(paid), "--yes", environment=real).returncode == 0
+    for out, asked, sentence in (
+        (simulated, "--yes", "holds a simulated run. Give another folder for the real one."),
+        (paid, "--simulate", "holds a real run. Give another folder for the simulated one."),
+    ):
+        refused = run("run", rows, "--out", str(out), asked)
+        assert refused.returncode == 2
+        assert refused.stderr == f"generor: to: {out} {sentence}\n"

@@ -366,6 +366,14 @@ def test_the_simulator_costs_nothing_and_needs_no_key(shell: Shell) -> None:
     assert shell.simulator.ledger.requests == ()
 
 
+@pytest.mark.parametrize("arguments", [(CREATE, "--prompt", "a heron"), GENERATE])
+def test_the_simulator_never_gives_an_id_twice(shell: Shell, arguments: tuple[str, ...]) -> None:
+    for _ in range(2):
+        ended = shell.call(*arguments, "--simulate", "--out", "pictures")
+        assert ended.returncode == 0, ended.stderr
+    assert len(list((shell.folder / "pictures").iterdir())) == 2
+
+
 def test_what_nobody_can_be_sure_of_is_told_whole(shell: Shell) -> None:
     shell.simulator.faults.add_spec(f"{CREATE}=reset:after_charge:1x")
     ended = shell.call(CREATE, "--prompt", "a heron", "--yes")

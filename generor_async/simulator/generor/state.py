@@ -9,6 +9,8 @@ from generor_async.simulator.generor.wire import Refusal, no_such
 __all__ = ["World"]
 
 FIRST_CREATION_ID = 6001
+USUAL_SEED, SEEDS, IDS_A_SEED = 7, 1 << 32, 10_000
+"""Creations that were made with different seeds have different ids, as those of one account have."""
 
 
 class World:
@@ -22,7 +24,7 @@ class World:
         self.creations: dict[int, Creation] = {}
         self.comments: dict[int, Comment] = {}
         self.teams: dict[int, Team] = {}
-        self.next_creation_id = FIRST_CREATION_ID
+        self.next_creation_id = FIRST_CREATION_ID + (seed - USUAL_SEED) % SEEDS * IDS_A_SEED
         self._last_id = 0
 
     def new_id(self) -> int:

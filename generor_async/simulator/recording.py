@@ -1,0 +1,183 @@
+"""What a simulator was asked to do, in a file: one that is started with the same file goes on where that one was.
+
+Written down are the requests that may change something, with the time of each, before they are answered. Everything
+else follows from them and from the seed, so that a process may be killed at any moment. Requests that only look are
+left out, and so are those that a rate limit refuses; they count against no window afterwards.
+"""
+
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import SystemRandom
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from generor_async.simulator.exchange import Answer, Call, Later
+
+__all__ = ["Begun", "Ended", "Recording"]
+
+VERSION: Final = 1
+KEPT_HEADERS: Final = ("Authorization", "Content-Type")
+"""The only ones that a request which changes something is judged by."""
+LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+TOO_MANY: Final = 429
+TIME_KEPT: Final = 10.0
+"""Seconds of simulated time after which the time is written down anew."""
+
+
+@frozen(kw_only=True)
+class Begun:
+    """A request that arrived."""
+
+    at: float
+    method: str
+    url: str
+    """Path and query, as they were sent."""
+    origin: str
+    request_id: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    status: int | None
+    """What it was answered with; None where the answer takes a while."""
+
+
+@frozen(kw_only=True)
+class Ended:
+    """The end of a request whose answer took a while."""
+
+    number: int
+    """Which of those that arrived, from 1."""
+    at: float
+
+
+class Recording:
+    """A file of what was asked for; read when it is opened, and then appended to.
+
+    Raises ValueError where the file was begun with other options, or is something else.
+    """
+
+    def __init__(self, path: Path, *, options: Mapping[str, str], seed: int | None, epoch: float) -> None:
+        self._path = path
+        self._options = dict(options)
+        self.seed = SystemRandom().getrandbits(32) if seed is None else seed
+        """What everything is drawn from: the file's own where none was asked for."""
+        self.epoch = epoch
+        """When it began, in simulated seconds since the epoch."""
+        self.latest = epoch
+        """The latest simulated time that is known."""
+        self._calls = 0
+        self._records: list[Begun | Ended] = []
+        if path.exists() and path.stat().st_size:
+            self._read(seed)
+        self._file: int | None = None
+
+    def records(self) -> Iterator[Begun | Ended]:
+        """Hand out what was asked for before, once."""
+        records, self._records = self._records, []
+        yield from records
+
+    def open(self) -> None:
+        """Begin to append."""
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        if not self._path.stat().st_size:
+            self._write_head()
+
+    def close(self) -> None:
+        """Stop appending."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def begin_anew(self, epoch: float) -> None:
+        """Forget what was asked for."""
+        self.epoch = self.latest = epoch
+        self._calls = 0
+        self._records.clear()
+        if self._path.exists():
+            os.truncate(self._path, 0)
+        if self._file is not None:
+            self._write_head()
+
+    def began(self, call: Call, url: str, answer: Answer | Later) -> int | None:
+        """Write down a request; return its number, or None for one that changes nothing."""
+        if call.method in LOOKS or (isinstance(answer, Answer) and answer.status == TOO_MANY):
+            self._saw(call.now)
+            return None
+        self._calls += 1
+        self.latest = max(self.latest, call.now)
+        body = call.body
+        self._write(
+            {
+                "call": self._calls,
+                "at": call.now,
+                "method": call.method,
+                "url": url,
+                "origin": call.origin,
+                "request_id": call.request_id,
+                "headers": {name: call.headers[name] for name in KEPT_HEADERS if name in call.headers},
+                "status": answer.status if isinstance(answer, Answer) else None,
+                **({"text": body.decode()} if body.isascii() else {"base64": b64encode(body).decode()}),
+            }
+        )
+        return self._calls
+
+    def ended(self, number: int, at: float) -> None:
+        """Write down that a request has ended whose answer took a while."""
+        self.latest = max(self.latest, at)
+        self._write({"end": number, "at": at})
+
+    def _saw(self, now: float) -> None:
+        if now > self.latest + TIME_KEPT:
+            self.latest = now
+            self._write({"time": now})
+
+    def _write_head(self) -> None:
+        self._write({"simulator": VERSION, "epoch": self.epoch, "seed": self.seed, "options": self._options})
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        assert self._file is not None, "it is open while the simulator runs"
+        os.write(self._file, f"{json.dumps(record, separators=(',', ':'))}\n".encode())
+
+    def _read(self, seed: int | None) -> None:
+        with self._path.open("rb") as file:
+            whole = 0
+            for number, line in enumerate(file):
+                if not line.endswith(b"\n"):  # the machine died as it was written
+                    break
+                whole += len(line)
+                record = self._parsed(line)
+                if number:
+                    self._note(record)
+                else:
+                    self._check_head(record, seed)
+        os.truncate(self._path, whole)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError):
+            raise ValueError(f"{self._path} is no file of the simulator's") from None
+
+    def _check_head(self, head: Mapping[str, Any], seed: int | None) -> None:
+        if head.get("simulator") != VERSION:
+            raise ValueError(f"{self._path} is no file of this version of the simulator")
+        found = {**head["options"], **({} if seed is None else {"seed": repr(head["seed"])})}
+        asked = {**self._options, **({} if seed is None else {"seed": repr(seed)})}
+        for name, value in asked.items():
+            if found.get(name) != value:
+                raise ValueError(f"{self._path} was begun with {name}={found.get(name)}, not {value}")
+        self.seed, self.epoch = head["seed"], head["epoch"]
+        self.latest = self.epoch
+
+    def _note(self, record: Mapping[str, Any]) -> None:
+        self.latest = max(self.latest, record.get("at", record.get("time", 0.0)))
+        if "end" in record:
+            self._records.append(Ended(number=record["end"], at=record["at"]))
+        elif "call" in record:
+            self._calls = record["call"]
+            names = ("at", "method", "url", "origin", "request_id", "headers", "status")
+            body = record["text"].encode() if "text" in record else b64decode(record["base64"])
+            self._records.append(Begun(**{name: record[name] for name in names}, body=body))
