@@ -88,8 +88,8 @@ def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: She
     until(lambda: done(shell.out) > 1)
     shutil.rmtree(shell.out)
     bought = len(simulator.luma.generations)
-    code, _, said = running.end()
-    assert code not in {0, 3}
+    code, told, said = running.end()
+    assert (code, json.loads(told)["reason"]) == (5, "folder")
     assert f"{shell.out} was deleted while the batch ran: nothing more is bought" in said
     assert "Restore it before you go on" in said
     assert len(simulator.luma.generations) <= bought + JOBS, "but for what was being sent"
@@ -100,8 +100,8 @@ def test_a_folder_that_is_moved_in_the_midst_is_gone_on_with_where_it_is(shell: 
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     moved = shell.out.rename(shell.out.with_name("moved"))
-    code, _, said = running.end()
-    assert code not in {0, 3}
+    code, told, said = running.end()
+    assert (code, json.loads(told)["reason"]) == (5, "folder")
     assert f"{shell.out} was moved to {moved} while the batch ran: nothing more is bought" in said
     assert not shell.out.exists()
     assert len(simulator.luma.generations) < ROWS
@@ -123,8 +123,8 @@ def test_a_folder_that_was_replaced_is_left_to_the_other_run(shell: Shell, simul
     before = len(simulator.luma.generations)
     second = shell.begin()
     until(lambda: done(shell.out) > 1)
-    code, _, said = running.end()
-    assert code not in {0, 3}
+    code, told, said = running.end()
+    assert (code, json.loads(told)["reason"]) == (5, "folder")
     assert "was deleted while the batch ran" in said
     code, told, said = second.end()
     assert code == 0, said
