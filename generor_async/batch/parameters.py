@@ -22,6 +22,7 @@ from generor_async.api.luma import operations as luma
 from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.older_api import advice_on_field
 from generor_async.rules.sameness import meaning
 from generor_async.rules.wire import Operation
@@ -153,6 +154,7 @@ class Parameters:
     def _kept(self, value: JSON, name: str) -> JSON:
         """Return a value as it is kept: every file with its absolute path and its hash."""
         if isinstance(value, MediaRef):
+            arguments.medium(value, name)
             value = {"path": value.value, **({"media_type": value.media_type} if value.media_type else {})}
         if is_object(value):
             if isinstance(path := value.get("path"), str) and self.operation == OPERATIONS["luma"]:

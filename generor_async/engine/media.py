@@ -43,7 +43,7 @@ async def inlined(body: JSON, operation: str) -> JSON:
 
 
 def _read(reference: MediaRef, operation: str) -> dict[str, str]:
-    path = Path(reference.value)
+    path = Path(str(reference.value))
 
     def refused(problem: str, advice: str = "") -> InvalidRequestError:
         return InvalidRequestError("file", f"{path}{problem}", operation=operation, advice=advice)

@@ -224,10 +224,21 @@ def media_type(value: object, name: str) -> str:
 def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
     """Return a reference to an image or a video."""
     if isinstance(value, MediaRef):
-        return value
+        return _reference(value, name)
     if is_mapping(value):
         return mapping(value, name)
     raise refused(name, "a MediaRef or a mapping", value, _as_medium(value))
+
+
+def _reference(value: MediaRef, name: str) -> MediaRef:
+    """Return a reference whose kind is made of what was given; the names of others are checked as they are sent."""
+    if value.kind == "path":
+        path(value.value, name, "a file")
+    elif value.kind == "data":
+        data(value.value, f"{name}.data")
+    if value.media_type is not None:
+        text(value.media_type, f"{name}.media_type")
+    return value
 
 
 def _as_medium(value: object) -> str:

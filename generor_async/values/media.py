@@ -1,14 +1,13 @@
 """A reference to an image or a video that goes into a generation."""
 
 import base64
-from pathlib import PurePath
-from typing import Any, Literal, Self
+from os import PathLike, fspath
+from typing import Any, Literal, Self, cast
 
 from attrs import field, frozen
 
 __all__ = ["MediaRef"]
 
-_BYTES = (bytes, bytearray, memoryview)
 Kind = Literal["url", "data", "generation_id", "file_id", "path"]
 
 
@@ -16,11 +15,13 @@ Kind = Literal["url", "data", "generation_id", "file_id", "path"]
 class MediaRef:
     """Names an image or a video by URL, bytes, file, earlier generation or uploaded file.
 
-    Make one with the class methods; wherever one goes in, a plain mapping of the API's own keys is taken as well.
+    Make one with the class methods; wherever one goes in, a plain mapping of the API's own keys is taken as well. What
+    it is made of is checked where it goes in: the InvalidRequestError has the name of that argument.
     """
 
     kind: Kind
-    value: str = field(repr=False)
+    value: str | bytes = field(repr=False)
+    """The bytes of `data`; the text of anything else."""
     media_type: str | None = None
 
     @classmethod
@@ -30,18 +31,16 @@ class MediaRef:
 
     @classmethod
     def bytes(cls, data: bytes, media_type: str) -> Self:
-        """Carry media inside the request, as base64; at most 50 MB (documented). TypeError for what is no bytes."""
-        _check("MediaRef.bytes takes bytes", data, _BYTES, "MediaRef.file(...) or MediaRef.url(...)")
-        return cls("data", base64.b64encode(data).decode(), media_type)
+        """Carry media inside the request, as base64; at most 50 MB (documented)."""
+        return cls("data", _copied(data), media_type)
 
     @classmethod
-    def file(cls, path: str | PurePath, *, media_type: str | None = None) -> Self:
+    def file(cls, path: str | PathLike[str], *, media_type: str | None = None) -> Self:
         """Name a file on this machine, read and inlined just before sending; at most 50 MB (documented).
 
-        The media type is told from the file's first bytes unless it is given. TypeError for what is no path.
+        The media type is told from the file's first bytes unless it is given.
         """
-        _check("MediaRef.file takes a path", path, (str, PurePath), "a string or a Path")
-        return cls("path", str(path), media_type)
+        return cls("path", fspath(path) if isinstance(path, PathLike) else path, media_type)
 
     @classmethod
     def generation(cls, generation_id: str) -> Self:
@@ -54,15 +53,19 @@ class MediaRef:
         return cls("file_id", file_id)
 
     def to_json(self) -> "dict[str, Any] | MediaRef":
-        """Return the API's form of it; a file on this machine stays itself until it is sent."""
-        if self.kind == "path":
+        """Return the API's form of it; a file on this machine stays itself until it is sent.
+
+        So does what was given for bytes and is none, until it is refused.
+        """
+        value = self.value
+        if self.kind == "path" or (self.kind == "data" and not isinstance(value, bytes)):
             return self
-        known: dict[str, Any] = {self.kind: self.value}
+        known: dict[str, Any] = {self.kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value}
         if self.media_type is not None:
             known["media_type"] = self.media_type
         return known
 
 
-def _check(what: str, value: object, classes: tuple[type, ...], instead: str) -> None:
-    if not isinstance(value, classes):
-        raise TypeError(f"{what}, not {type(value).__name__}: write {instead}")
+def _copied(data: Any) -> Any:
+    """Return bytes that nobody changes; what is none stays as it is, to be refused where it goes in."""
+    return bytes(cast("bytearray", data)) if isinstance(data, bytearray | memoryview) else data

@@ -103,7 +103,21 @@ def test_whatever_text_is_given_is_sent(value: str) -> None:
     assert generor.comments_create(1, text=value).body == {"text": value}
 
 
+def bytes_of(data: Any) -> MediaRef:
+    return MediaRef.bytes(data, "image/png")
+
+
+def file_of(path: Any, *, media_type: Any = None) -> MediaRef:
+    return MediaRef.file(path, media_type=media_type)
+
+
 REFUSED: list[tuple[str, str, Any]] = [
+    ("source.data", r"not str. Encode it: value\.encode\(\)", {"type": "image_edit", "source": bytes_of("data")}),
+    ("source.data", r"not PosixPath. Read it", {"type": "image_edit", "source": bytes_of(Path("a.png"))}),
+    ("video.start_frame.data", "must be bytes, not None", {"type": "video", "video": {"start_frame": bytes_of(None)}}),
+    ("image_ref[0]", "a file's path, not None. Give a string", {"image_ref": [file_of(None)]}),
+    ("image_ref[0]", "a file's path, not bytes", {"image_ref": [file_of(b"a.png")]}),
+    ("image_ref[0].media_type", "a string, not int", {"image_ref": [file_of("a.png", media_type=5)]}),
     ("image_ref[0].url", "must be a string, not int", {"image_ref": [MediaRef("url", 5)]}),  # type: ignore[arg-type] # on purpose
     ("image_ref[0].data", "must be a string, not bytes", {"image_ref": [{"data": b"x", "media_type": "image/png"}]}),
     ("image_ref[0].media_type", "must be a string", {"image_ref": [{"url": "https://x.example", "media_type": 5}]}),

@@ -25,7 +25,7 @@ from generor_async.errors import DownloadError
 from generor_async.rules.vendors import GENEROR
 from generor_async.simulator import Simulator
 from generor_async.sync import run_batch as blocking_run_batch
-from generor_async.values import UNSET, MediaRef, Secret
+from generor_async.values import UNSET, Secret
 
 HOME = "http://127.0.0.1:1"
 
@@ -444,16 +444,3 @@ def test_no_frame_of_ours_shows_a_password_in_an_address(kind: Any, name: str) -
         kind(KEY, **{name: address})
     assert not leaks(caught.value, "hushhushhush")
     assert not leaks(caught.value, KEY)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: MediaRef.bytes("data", "image/png"), "MediaRef.bytes takes bytes, not str"),  # type: ignore[arg-type] # on purpose
-        (lambda: MediaRef.file(b"a.png"), "MediaRef.file takes a path, not bytes"),  # type: ignore[arg-type] # on purpose
-        (lambda: MediaRef.file(None), "MediaRef.file takes a path, not NoneType"),  # type: ignore[arg-type] # on purpose
-    ],
-)
-def test_a_reference_says_what_it_is_made_of(make: Callable[[], MediaRef], words: str) -> None:
-    with pytest.raises(TypeError, match=words):
-        make()

@@ -2,6 +2,9 @@
 
 import base64
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from generor_async.values import MediaRef
 
@@ -22,6 +25,20 @@ def test_bytes_are_carried_as_base64() -> None:
     assert isinstance(form, dict)
     assert base64.b64decode(form["data"]) == data
     assert form["media_type"] == "image/png"
+
+
+@pytest.mark.parametrize("data", [b"heron", bytearray(b"heron"), memoryview(b"xheron")[1:]])
+def test_bytes_are_what_they_were_when_they_were_given(data: Any) -> None:
+    reference = MediaRef.bytes(data, "image/png")
+    if isinstance(data, bytearray):
+        data[:] = b"other"
+    assert reference == MediaRef.bytes(b"heron", "image/png")
+
+
+def test_what_is_no_bytes_stays_itself_until_it_is_refused() -> None:
+    given: Any = "aGVyb24="
+    reference = MediaRef.bytes(given, "image/png")
+    assert reference.to_json() is reference
 
 
 def test_a_file_stays_itself_until_it_is_sent() -> None:
