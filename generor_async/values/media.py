@@ -1,7 +1,7 @@
 """A reference to an image or a video that goes into a generation."""
 
 import base64
-from os import PathLike, fspath
+from pathlib import PurePath
 from typing import Any, Literal, Self, cast
 
 from attrs import field, frozen
@@ -35,12 +35,12 @@ class MediaRef:
         return cls("data", _copied(data), media_type)
 
     @classmethod
-    def file(cls, path: str | PathLike[str], *, media_type: str | None = None) -> Self:
+    def file(cls, path: str | PurePath, *, media_type: str | None = None) -> Self:
         """Name a file on this machine, read and inlined just before sending; at most 50 MB (documented).
 
         The media type is told from the file's first bytes unless it is given.
         """
-        return cls("path", fspath(path) if isinstance(path, PathLike) else path, media_type)
+        return cls("path", str(path) if isinstance(path, PurePath) else path, media_type)
 
     @classmethod
     def generation(cls, generation_id: str) -> Self:
