@@ -1,0 +1,120 @@
+"""Rows as Python hands them in: mappings, prompts, and tables of any library that gives its rows as mappings.
+
+No such library is imported: what its numbers and its missing values are is told by how they behave.
+"""
+
+import io
+import json
+from collections.abc import AsyncIterable, Iterable, Mapping
+from datetime import date, time
+from numbers import Integral, Real
+from typing import Any, Final, Protocol, TypeGuard
+
+from generor_async.engine.convert import to_json
+from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
+from generor_async.values import JSON
+
+__all__ = ["Frame", "as_json", "check_rows", "given_in", "is_frame", "records_of"]
+
+MISSING: Final = frozenset({"NAType", "NaTType"})
+"""What pandas calls the types of its values that are not there."""
+PLAIN: Final = frozenset({str, int, bool, type(None)})
+A_PROMPT: Final = "Write [row], with brackets around it"
+
+
+class Frame(Protocol):
+    """A table whose rows can be had as mappings, such as a DataFrame of pandas."""
+
+    def to_dict(self, orient: Any, /) -> Any:
+        """Return its rows, for `records`."""
+        ...
+
+
+def is_frame(rows: object) -> TypeGuard[Frame]:
+    """Tell whether it is such a table."""
+    return not isinstance(rows, Mapping) and hasattr(rows, "to_dict")
+
+
+def check_rows(rows: object) -> None:
+    """Raise InvalidRequestError for what is neither a file's path nor rows."""
+    if isinstance(rows, str) or arguments.is_pathlike(rows):
+        arguments.path(rows, "rows", "a file")
+    elif isinstance(rows, io.IOBase):
+        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, "Give the path of the file")
+    elif is_frame(rows):
+        records_of(rows)
+    elif isinstance(rows, bytes | bytearray | memoryview) or arguments.is_mapping(rows):
+        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, A_PROMPT)
+    elif not isinstance(rows, Iterable | AsyncIterable):
+        raise arguments.refused("rows", "a file's path or an iterable of rows", rows)
+
+
+def records_of(frame: Frame) -> list[Mapping[Any, Any]]:
+    """Return the rows of a table, without what is missing in them."""
+    try:
+        found: object = frame.to_dict("records")
+    except (TypeError, ValueError):
+        found = None
+    if not isinstance(found, list) or not all(arguments.is_mapping(record) for record in found):
+        raise arguments.refused(
+            "rows", "a table that has to_dict('records')", frame, "Give its rows as a list of mappings, or of prompts"
+        )
+    return [{name: value for name, value in record.items() if value is not None} for record in found]
+
+
+def given_in(row: object) -> Mapping[str, JSON]:
+    """Return the parameters in what was handed in as a row: a mapping, or a string, which is a prompt.
+
+    What is missing in it (NaN, pandas' NA and NaT) is left out; numbers are those of Python, whoever made them.
+
+    Raises InvalidRequestError for anything else.
+    """
+    if isinstance(row, str):
+        return {"prompt": _plain(row)}
+    if not arguments.is_mapping(row):
+        kind = "None" if row is None else type(row).__name__
+        advice = "Hand in a mapping of parameters, or a string, which is a prompt"
+        raise InvalidRequestError("row", f"it is of the type {kind}, and no row", advice=advice)
+    given = arguments.mapping(row, "the row")
+    if PLAIN.issuperset(map(type, given.values())):
+        return given
+    return {name: _plain(value) for name, value in given.items() if not _is_missing(value)}
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: it is not a number, or what pandas has instead of one."""
+    if isinstance(value, Real):
+        return bool(value != value)  # noqa: PLR0124 - which holds for NaN alone
+    return type(value).__name__ in MISSING
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as one of Python's own, as far as it is one; what is missing in a mapping is left out."""
+    if type(value) in PLAIN or isinstance(value, bool):
+        return value
+    if isinstance(value, str):  # such as numpy's, or a member of an enumeration
+        return str.__str__(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items() if not _is_missing(item)}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(dimensions := getattr(value, "ndim", None), int):  # an array, or one of its values
+        return _plain(value.tolist() if dimensions else value.item())
+    return value
+
+
+def as_json(value: Any) -> JSON:
+    """Return anything as JSON, to be kept and shown: what has no form there is written as text."""
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, date | time):
+        return value.isoformat()
+    try:
+        return json.loads(json.dumps(to_json(value), allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
