@@ -13,17 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
+from generor_async.batch.handed_in import Frame, given_in, is_frame, records_of
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import BadRowError, Parameters
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read"]
 
-Rows: TypeAlias = str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
-"""A file's path, or parameters of the operation, each row's with its `id` if it has one."""
+Rows: TypeAlias = (
+    str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | Frame
+)
+"""A file's path; parameters of the operation, each row's with its `id` if it has one; prompts; or a DataFrame."""
 
 FILE_AT_ONCE: Final = 500
 ITERATOR_AT_ONCE: Final = 100
@@ -56,23 +58,33 @@ async def read(
         found = _from_file(Path(rows), parameters, prompt_column)
         while page := await to_the_end(lambda: list(islice(found, FILE_AT_ONCE))):
             yield page
+    elif is_frame(rows):
+        records = records_of(rows)
+        names = dict.fromkeys(name for record in records for name in record)
+        own = parameters.with_columns([name for name in names if isinstance(name, str)], "the table")
+        for start in range(0, len(records), ITERATOR_AT_ONCE):
+            some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
+            yield [_from_python(record, own, number) for number, record in some]
     elif isinstance(rows, AsyncIterable):
         number = 0
         async for given in rows:
             number += 1
             yield [_from_python(given, parameters, number)]
     else:
+        assert isinstance(rows, Iterable)
         checked = (_from_python(given, parameters, number) for number, given in enumerate(rows, 1))
         while page := list(islice(checked, ITERATOR_AT_ONCE)):
             yield page
 
 
-def _from_python(given: Mapping[str, Any], parameters: Parameters, number: int) -> NewRow | Reject:
+def _from_python(given: object, parameters: Parameters, number: int) -> NewRow | Reject:
     place = f"rows:{number}"
     try:
-        return parameters.row(arguments.mapping(given, "the row"), place)
-    except (BadRowError, InvalidRequestError) as error:
+        return parameters.row(given_in(given), place)
+    except BadRowError as error:
         return _reject(place, _shown(given), str(error))
+    except InvalidRequestError as error:
+        return _reject(place, _shown(given), f"{error.problem}. {error.advice}")
 
 
 def _shown(given: object) -> str:

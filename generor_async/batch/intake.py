@@ -15,6 +15,8 @@ from generor_async.batch.progress import Tally
 
 __all__ = ["Intake"]
 
+SET_ASIDE_KEPT: Final = 1_000
+"""How many of the rows that were set aside are kept in memory; the journal has them all."""
 READ_AHEAD: Final = 1_000
 """Rows from Python that may be ready and waiting before more are asked for."""
 
@@ -34,10 +36,12 @@ class Intake:
     async def read(self) -> None:
         """Write down all rows; tells of each page that has arrived."""
         await self._journal.begin_reading()
+        self._order.set_aside.clear()
         async for page in self._pages():
             added = await self._journal.add(entry for entry in page if isinstance(entry, NewRow))
             rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]
             if rejects:
+                self._order.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self._order.set_aside)])
                 await self._journal.reject(rejects)
             self._unclaimed += added.new
             self._tally.states["ready"] += added.new

@@ -9,6 +9,7 @@ from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import SIMULATED, RunKey
+from generor_async.batch.journal import Reject, RunKey
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.work import Work, work_for
@@ -38,10 +39,14 @@ class Order:
     prompt_column: str | None
     common: Mapping[str, JSON]
     allow_duplicates: bool
+    keep: frozenset[str]
+    """What rows may have beside parameters, and comes out again with what came of them."""
     drain: float
     """For how many seconds a cancelled run waits for answers, at the most."""
     take_over: bool
     """Whether to believe that the process which the folder names has ended, where nothing tells."""
+    set_aside: list[Reject] = field(init=False, factory=list[Reject])
+    """The first of what the latest reading could not make rows of."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
     work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""
@@ -77,7 +82,7 @@ class Order:
 
     def _parameters(self) -> Parameters:
         folder = Path.cwd() if self.file is None else self.file.parent
-        return Parameters(self.operation, folder=folder, common=self.common)
+        return Parameters(self.operation, folder=folder, common=self.common, keep=self.keep)
 
     def _work(self) -> Work:
         return work_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)

@@ -9,20 +9,23 @@ import hashlib
 import inspect
 import json
 import re
+import shlex
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
+from generor_async.batch.handed_in import as_json
 from generor_async.batch.journal import NewRow, as_text
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.names import meant
 from generor_async.rules.older_api import advice_on_field
 from generor_async.rules.sameness import meaning
 from generor_async.rules.wire import Operation
@@ -77,7 +80,7 @@ class Parameters:
         parameters = {**self.common, **given}
         id_ = parameters.pop("id", None)
         if self.keep and not self.keep.isdisjoint(parameters):
-            columns = {**columns, **{name: parameters.pop(name) for name in given if name in self.keep}}
+            columns = {**columns, **{name: as_json(parameters.pop(name)) for name in given if name in self.keep}}
         self._check_names(parameters)
         try:
             kept = parameters
@@ -136,12 +139,43 @@ class Parameters:
         except ValueError as error:
             raise BadRowError(f"{name} is not JSON ({error}): write an object or a list as JSON") from None
 
+    def with_columns(self, names: Collection[str], table: str) -> "Parameters":
+        """Return the parameters of a table's rows: its columns that are none are kept beside them.
+
+        Raises InvalidRequestError for a column that may be a misspelt parameter, and where one is missing that every
+        row must have.
+        """
+        known = self.names | {"id"}
+        others = [name for name in names if name not in known and name not in self.keep]
+        if near := {name: one for name in others if (one := meant(name, known)) is not None}:
+            told = ", ".join(f"{name!r} (is it {one!r}?)" for name, one in near.items())
+            raise InvalidRequestError(
+                "rows",
+                f"{table} has columns that may be misspelt parameters of {self.operation}: {told}",
+                advice=f"Rename them, name the prompt's column (prompt_column, --prompt-column), or {_to_keep(near)}",
+            )
+        if missing := [name for name in self._required if name not in names and name not in self.common]:
+            raise InvalidRequestError(
+                "rows",
+                f"{table} has no column {_listed(missing)}; its columns are {_listed(names)}",
+                advice="Name the prompt's column (prompt_column, --prompt-column), or give what is missing for all rows"
+                " (common, --param)",
+            )
+        return evolve(self, keep=self.keep.union(others))
+
+    def beside(self, names: Iterable[str]) -> list[str]:
+        """Return which of these names are no parameters, and are kept beside them."""
+        return [name for name in names if name in self.keep]
+
     def _check_names(self, parameters: Mapping[str, JSON]) -> None:
         if unknown := sorted(parameters.keys() - self.names):
             known = ", ".join(sorted(self.names))
             told = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
             advice = "".join(f". {each}" for each in told if each)
-            raise BadRowError(f"{_listed(unknown)} is no parameter of {self.operation}; those are: {known}{advice}")
+            raise BadRowError(
+                f"{_listed(unknown)} is no parameter of {self.operation}; those are: {known}{advice}."
+                f" Correct it, or {_to_keep(unknown)}"
+            )
         if missing := [name for name in self._required if name not in parameters]:
             raise BadRowError(f"{_listed(missing)} is missing: add it to the row, or give it for all rows")
 
@@ -270,5 +304,11 @@ def _kinds(hint: Any) -> "list[type | Literal['list', 'list of media']]":
     return [kind for argument in arguments for kind in _kinds(argument)] if arguments else [hint]
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def _to_keep(names: Iterable[str]) -> str:
+    """Say how to have names that are no parameters kept."""
+    options = " ".join(f"--keep {shlex.quote(name)}" for name in names)
+    return f"keep it beside the parameters (keep={list(names)!r}, {options})"

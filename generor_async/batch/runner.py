@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
 from generor_async.batch.estimate import BatchEstimate, estimate
+from generor_async.batch.handed_in import check_rows
 from generor_async.batch.inputs import Rows
+from generor_async.batch.journal import Reject
 from generor_async.batch.order import OnRow, Order
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
@@ -39,6 +41,7 @@ def run_batch(
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
+    keep: Iterable[str] = (),
     drain: float = 8.0,
     take_over: bool = False,
 ) -> "Batch":
@@ -49,8 +52,9 @@ def run_batch(
     Args:
         client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
             fields no row's price would show.
-        rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
-            if it has one.
+        rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with its
+            `id` if it has one, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a
+            DataFrame. What is missing in a row (NaN, NA) is not given; a row of another type is set aside.
         to: The folder for the journal, the results and the media; it is made if need be.
         max_credits: What may be spent, in the API's own credits.
         price: What one generation costs, in US dollars, where Luma's price lists have none.
@@ -61,6 +65,8 @@ def run_batch(
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
+        keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
+            be named, but for those whose names are within two letters of a parameter's.
         drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
             `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
         take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
@@ -90,20 +96,26 @@ def run_batch(
         prompt_column=prompt_column,
         common={} if common is None else arguments.mapping(common, "common"),
         allow_duplicates=arguments.truth(allow_duplicates, "allow_duplicates"),
+        keep=_kept(keep),
         drain=arguments.duration(drain, "drain"),
         take_over=arguments.truth(take_over, "take_over"),
     )
+    if taken := order.keep & order.parameters.names:
+        advice = "Leave it out of keep, or give the column another name"
+        raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {order.operation}", advice=advice)
     return Batch(order)
+
+
+def _kept(keep: Iterable[str]) -> frozenset[str]:
+    if isinstance(keep, str) or not isinstance(keep, Iterable):
+        raise arguments.refused("keep", "a list of names", keep, f"Write [{type(keep).__name__}]")
+    return frozenset(arguments.texts(list(keep), "keep"))
 
 
 def _check(client: AsyncGeneror | AsyncLuma, rows: object, on_row: object) -> None:
     """Raise InvalidRequestError for what can't be asked for rows, are no rows, or can't be told of them."""
     arguments.one_of(client, "client", (AsyncGeneror, AsyncLuma), "Make one with AsyncGeneror() or AsyncLuma()")
-    if isinstance(rows, str) or arguments.is_pathlike(rows):
-        arguments.path(rows, "rows", "a file")
-    elif isinstance(rows, bytes) or arguments.is_mapping(rows) or not isinstance(rows, Iterable | AsyncIterable):
-        instead = "Write [row], with brackets around it" if arguments.is_mapping(rows) else ""
-        raise arguments.refused("rows", "a file's path or an iterable of mappings", rows, instead)
+    check_rows(rows)
     if on_row is not None:
         arguments.function(on_row, "on_row")
     if fields := client._options.extra_body:  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
@@ -138,6 +150,14 @@ class Batch:
         Raises InvalidRequestError for rows that can be read only once.
         """
         return await estimate(self._order)
+
+    @property
+    def set_aside(self) -> Sequence[Reject]:
+        """What could not be run, each with its place and reason, in the order of reading; of very many, the first.
+
+        rejected.jsonl in the folder has them all.
+        """
+        return tuple(self._order.set_aside)
 
     @property
     def progress(self) -> Progress | None:

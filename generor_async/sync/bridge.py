@@ -5,9 +5,10 @@ and `on_progress` run in that thread.
 """
 
 import asyncio
+import io
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Final, Generic, Self, TypeVar, cast, overload
 
 from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
@@ -251,10 +252,14 @@ def wrapped(function: object, name: str, wrapper: T) -> T:
     return wrapper
 
 
+_WHOLE: Final = (str, bytes, bytearray, memoryview, Mapping, io.TextIOBase)
+"""What is taken as it is, though it can be iterated; so is a table of another library, which has `to_dict`."""
+
+
 def streamed(source: T | Iterable[Item]) -> T | AsyncIterable[Item]:
     """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
     given: object = source
-    if isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | memoryview | Mapping):
+    if isinstance(given, Iterable) and not (isinstance(given, _WHOLE) or hasattr(given, "to_dict")):
         items = cast("Iterable[Item]", given)
         return _drawn(items) if isinstance(items, Iterator) else _Again(items)
     return cast("T", source)
@@ -271,8 +276,9 @@ class _Again(AsyncIterable[Item]):
 
 
 async def _drawn(items: Iterator[Item]) -> AsyncIterator[Item]:
-    while (item := await asyncio.to_thread(next, items, None)) is not None:
-        yield item
+    end = object()
+    while (item := await asyncio.to_thread(next, items, end)) is not end:
+        yield cast("Item", item)
 
 
 async def _next(source: AsyncIterator[T]) -> tuple[T] | None:

@@ -27,7 +27,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-class Style(str, enum.Enum):
+class Style(str, enum.Enum):  # noqa: UP042 - unlike a StrEnum's, its str() is not its value
     MANGA = "manga"
 
 

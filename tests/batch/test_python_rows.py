@@ -1,0 +1,183 @@
+"""Batches of rows from Python, run: what is bought, what is set aside, and what comes out again."""
+
+import json
+import math
+from collections.abc import AsyncIterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError
+from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.runner import Batch, run_batch
+from generor_async.simulator import Simulator
+from generor_async.sync import Luma
+from generor_async.sync import run_batch as run_batch_blocking
+from generor_async.testing import run
+
+numpy: Any = import_module("numpy")
+pandas: Any = import_module("pandas")
+
+
+def ended(rows: Any, to: Path, *, api: str = "luma", **options: Any) -> tuple[Batch, list[RowOutcome], int]:
+    """Run rows; give the batch, its outcomes in the order of the rows, and how many calls were charged."""
+
+    async def main() -> tuple[Batch, list[RowOutcome], int]:
+        async with Simulator() as simulator:
+            client = AsyncLuma(**simulator.luma_options) if api == "luma" else AsyncGeneror(**simulator.generor_options)
+            async with client:
+                batch = run_batch(client, rows, to=to, **options)
+                outcomes = [outcome async for outcome in batch]
+            found = sorted(outcomes, key=lambda outcome: int(outcome.place.split(":")[1]))
+            return batch, found, len(simulator.ledger.charges)
+
+    return run(main())
+
+
+def told(folder: Path) -> dict[str, dict[str, Any]]:
+    return {line["id"]: line for line in map(json.loads, (folder / "results.jsonl").read_text().splitlines())}
+
+
+def test_strings_are_prompts(tmp_path: Path) -> None:
+    _, outcomes, charged = ended(["a heron", numpy.str_("a gull"), "a heron"], tmp_path)
+    assert [outcome.parameters for outcome in outcomes] == [{"prompt": "a heron"}, {"prompt": "a gull"}]
+    assert charged == 2
+
+
+def test_what_is_no_row_is_set_aside_by_its_type_and_nothing_of_it_is_bought(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "a"},
+        ("a tuple", "of texts"),
+        None,
+        {"prompt": "b", "aspect_ratio": math.nan},
+        {"promt": "c"},
+        7,
+    ]
+    batch, outcomes, charged = ended(rows, tmp_path)
+    assert [outcome.parameters for outcome in outcomes] == [{"prompt": "a"}, {"prompt": "b"}]
+    assert charged == 2
+    assert [reject.place for reject in batch.set_aside] == ["rows:2", "rows:3", "rows:5", "rows:6"]
+    reasons = [reject.reason for reject in batch.set_aside]
+    assert [reason.partition(", and")[0] for reason in reasons] == [
+        "it is of the type tuple",
+        "it is of the type None",
+        reasons[2],
+        "it is of the type int",
+    ]
+    assert reasons[2].startswith("'promt' is no parameter of luma.generations.create")
+    assert reasons[2].endswith("Correct it, or keep it beside the parameters (keep=['promt'], --keep promt)")
+    assert len((tmp_path / "rejected.jsonl").read_text().splitlines()) == 4
+
+
+def test_what_was_set_aside_is_that_of_the_latest_run(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            rows: list[Any] = ["a", None]
+            batch = run_batch(luma, rows, to=tmp_path)
+            assert [outcome.parameters["prompt"] async for outcome in batch] == ["a"]
+            assert len(batch.set_aside) == 1
+            rows[1] = "b"
+            assert [outcome.parameters["prompt"] async for outcome in batch] == ["b"]
+            assert not batch.set_aside
+
+    run(main())
+
+
+def test_a_table_is_run_with_its_ids_and_its_other_columns_come_out_again(tmp_path: Path) -> None:
+    frame = pandas.DataFrame(
+        {
+            "id": [1.0, 2.0, math.nan],
+            "prompt": ["a", "b", "c"],
+            "style": ["manga", None, pandas.NA],
+            "Category": ["x", None, "z"],
+            "When": [pandas.Timestamp("2026-04-08"), pandas.NaT, pandas.NaT],
+            "Rank": numpy.array([3, 1, 2], dtype="int64"),
+        }
+    )
+    _, outcomes, charged = ended(frame, tmp_path)
+    assert charged == 3
+    assert [outcome.id for outcome in outcomes[:2]] == ["1", "2"]
+    assert [outcome.parameters for outcome in outcomes] == [
+        {"prompt": "a", "style": "manga"},
+        {"prompt": "b"},
+        {"prompt": "c"},
+    ]
+    columns = [
+        {"Category": "x", "When": "2026-04-08T00:00:00", "Rank": 3},
+        {"Rank": 1},
+        {"Category": "z", "Rank": 2},
+    ]
+    assert [outcome.columns for outcome in outcomes] == columns
+    assert [told(tmp_path)[outcome.id].get("columns") for outcome in outcomes] == columns
+
+
+def test_whole_numbers_that_pandas_made_fractions_of_are_whole_again(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"prompt": ["a", "b"], "model_id": [37.0, 37.0], "count": [2.0, math.nan]})
+    _, outcomes, _ = ended(frame, tmp_path, api="generor", common={"slug": "joke"})
+    assert [(one.parameters["model_id"], one.parameters.get("count")) for one in outcomes] == [(37, 2), (37, None)]
+    assert {type(one.parameters["model_id"]) for one in outcomes} == {int}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["promt"], r"the table has columns that may be misspelt .*: 'promt' \(is it 'prompt'\?\)"),
+        (["prompt", "Aspect Ratio"], r"'Aspect Ratio' \(is it 'aspect_ratio'\?\)\. .*keep=\['Aspect Ratio'\], --keep"),
+        (
+            ["text", "Category"],
+            r"the table has no column 'prompt'; its columns are 'text', 'Category'\. Name the prompt's",
+        ),
+    ],
+)
+def test_a_table_whose_columns_may_be_misspelt_is_refused_before_anything_is_bought(
+    tmp_path: Path, columns: list[str], words: str
+) -> None:
+    frame = pandas.DataFrame([["a"] * len(columns)], columns=columns)
+    with pytest.raises(InvalidRequestError, match=words):
+        ended(frame, tmp_path)
+
+
+def test_what_is_to_be_kept_is_named_and_no_parameter(tmp_path: Path) -> None:
+    _, (outcome,), _ = ended([{"prompt": "a", "tyle": "x", "note": {"a": 1}}], tmp_path, keep=["tyle", "note"])
+    assert outcome.parameters == {"prompt": "a"}
+    assert outcome.columns == {"tyle": "x", "note": {"a": 1}}
+    for keep, words in (("note", "a list of names, not str"), ([1], "must be a string"), (["style"], "is a parameter")):
+        with pytest.raises(InvalidRequestError, match=words) as refused:
+            ended([{"prompt": "a"}], tmp_path, keep=keep)
+        assert "keep" in refused.value.field
+
+
+@pytest.mark.parametrize("rows", [{"prompt": "a"}, b"a", None, 7, pandas.Series(["a"])])
+def test_what_is_no_rows_is_an_error_when_it_is_handed_in(tmp_path: Path, rows: Any) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        ended(rows, tmp_path)
+    assert refused.value.field == "rows"
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_an_async_iterator_are_taken_the_same_way(tmp_path: Path) -> None:
+    async def rows() -> AsyncIterator[Any]:
+        for row in ("a", None, {"prompt": "b"}):
+            yield row
+
+    batch, outcomes, charged = ended(rows(), tmp_path)
+    assert [outcome.parameters["prompt"] for outcome in outcomes] == ["a", "b"]
+    assert (charged, [reject.place for reject in batch.set_aside]) == (2, ["rows:2"])
+
+
+def test_the_blocking_half_takes_them_too(tmp_path: Path) -> None:
+    with Simulator() as simulator, Luma(**simulator.luma_options) as luma:
+        batch = run_batch_blocking(luma, ["a", None, "b"], to=tmp_path / "a")  # type: ignore[list-item] # on purpose
+        assert sorted(outcome.parameters["prompt"] for outcome in batch) == ["a", "b"]
+        assert [reject.place for reject in batch.set_aside] == ["rows:2"]
+        frame = pandas.DataFrame({"prompt": ["c"], "Category": ["x"]})
+        (outcome,) = run_batch_blocking(luma, frame, to=tmp_path / "b")
+        assert outcome.columns == {"Category": "x"}
+        with (
+            (tmp_path / "prompts.txt").open("w+") as file,
+            pytest.raises(InvalidRequestError, match="path of the file"),
+        ):
+            run_batch_blocking(luma, file, to=tmp_path / "c")
+        assert len(simulator.ledger.charges) == 3
