@@ -8,8 +8,7 @@ from typing import TypeAlias
 from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import SIMULATED, RunKey
-from generor_async.batch.journal import Reject, RunKey
+from generor_async.batch.journal import SIMULATED, Reject, RunKey
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.work import Work, work_for
