@@ -31,6 +31,7 @@ from generor_async.batch.folder import JOURNAL
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.schema import connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal
+from generor_async.rules.charges import Charges
 from generor_async.rules.rows import OPEN, Accept, Download, Finish, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
@@ -223,7 +224,7 @@ async def take_up(folder: str) -> None:
     began = time.perf_counter()
     journal = await open_journal(folder, key=KEY)
     counts = await journal.counts()
-    spent = await journal.spent()
+    charges, doubtful = await journal.charges(), await journal.doubtful()
     under_way = [row.id async for row in journal.rows(*OPEN)]
     claimed = await journal.claim(200)
     seconds = time.perf_counter() - began
@@ -235,7 +236,7 @@ async def take_up(folder: str) -> None:
     assert seen == sum(counts.values())
     await journal.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "MB": peak, "held": sum(found.settled + found.open for found in spent)}))
+    print(json.dumps({"seconds": seconds, "MB": peak, "held": Charges(charges).spent + doubtful}))
 
 
 def main() -> None:

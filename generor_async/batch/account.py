@@ -1,46 +1,68 @@
-"""What the account has spent since a batch began, as far as the API says."""
+"""What the account shows of what a batch has spent: its transactions, and its balance."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from generor_async.batch.journal import Journal
 from generor_async.batch.work import Work
-from generor_async.errors import APIError, DeadlineExceededError
-from generor_async.rules.spending import likely
+from generor_async.errors import APIError, DeadlineExceededError, InternalServerError, ResponseShapeError
+from generor_async.rules.statement import Spend
 
 __all__ = ["Account"]
 
+KEPT: Final = 300
+"""Of how many transactions that were read last the ids are kept: one that is listed late may come before them."""
+
 
 class Account:
-    """The account, held against what the journal knows of it."""
+    """The account, asked for what is new since it was asked before."""
 
     def __init__(self, work: Work, journal: Journal) -> None:
         self._work = work
         self._journal = journal
+        self._floor: int | None = None
+        """The transaction after which what was spent is read; None where nobody can say."""
+        self._seen: list[int] = []
+        """The latest transactions after it that were read, in order."""
 
-    async def begin(self) -> float | None:
-        """Note where it stands before the batch's first call; later, return what it has spent since."""
-        if await self._journal.recall("account") is not None:
-            return await self.spent()
-        balance = await self._work.balance()
-        added = await self._work.added(None)
-        latest = None if added is None else added[1] or 0  # where there is none, every one is new
-        await self._journal.remember("account", {"balance": balance, "transaction": latest})
+    @property
+    def lists(self) -> bool:
+        """Whether the API lists transactions."""
+        return self._work.lists
+
+    async def begin(self) -> None:
+        """Note where it stands before the batch's first call; asking proves the key, and tells the API's time."""
+        balance: float | None = None
+        with suppress(InternalServerError, ResponseShapeError):  # it is one of several witnesses
+            balance = await self._work.balance()
+        noted: Any = await self._journal.recall("account")
+        if noted is None:
+            noted = {"balance": balance, "transaction": await self._work.latest_transaction()}
+            await self._journal.remember("account", noted)
+        self._floor = noted["transaction"]
+        if self._floor is not None:
+            listed: Any = await self._journal.recall("listed")
+            self._floor = max(self._floor, listed or 0)
+
+    async def spends(self) -> Sequence[Spend] | None:
+        """Return what was spent, and was not listed when this was asked before; None where nobody can say."""
+        found = None if self._floor is None else await self._work.spends(self._floor)
+        if found is None:
+            return None
+        fresh = {id_: spend for id_, spend in found.items() if id_ not in self._seen}
+        self._seen = sorted([*self._seen, *fresh])
+        if dropped := self._seen[:-KEPT]:
+            self._floor, self._seen = dropped[-1], self._seen[-KEPT:]
+        return list(fresh.values())
+
+    async def balance(self) -> float | None:
+        """Return the account's credits; None where nobody can say."""
+        with suppress(APIError, DeadlineExceededError):
+            return await self._work.balance()
         return None
 
-    async def spent(self) -> float | None:
-        """Return what it has spent since, at the most; None where nobody can say."""
-        noted: Any = await self._journal.recall("account")
-        if noted["transaction"] is None or noted["balance"] is None:
-            return None
-        balance, added = await self._work.balance(), await self._work.added(noted["transaction"])
-        return None if balance is None or added is None else noted["balance"] + added[0] - balance
-
-    async def sum_up(self) -> None:
-        """Note what it has spent, beside what the calls have likely cost."""
-        sums = await self._journal.spent()
-        with suppress(APIError, DeadlineExceededError):
-            spent = await self.spent()
-            if spent is not None:
-                most = sum(one.settled for one in sums)  # what is spent beyond is somebody else's
-                await self._journal.remember("spent", {"told": likely(sums), "spent": min(spent, most)})
+    async def all_told(self) -> None:
+        """Note that what was read so far has told of every call: what comes later is read from here on."""
+        if self._seen:
+            await self._journal.remember("listed", self._seen[-1])

@@ -6,10 +6,11 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from generor_async.batch.costs import charges_of
 from generor_async.batch.folder import JOURNAL
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
-from generor_async.batch.money import in_dollars
+from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
 from generor_async.batch.parameters import are_same
@@ -79,7 +80,7 @@ async def estimate(order: Order) -> BatchEstimate:
         ready, under_way, counted = 0, 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
-            counted = sum([one.settled + one.open for one in await reader.spent()])
+            counted = (await charges_of(reader)).counted + await reader.doubtful()
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
             async for row in reader.rows("ready", "leased"):
@@ -97,11 +98,11 @@ async def estimate(order: Order) -> BatchEstimate:
         rejected=found.rejected,
         duplicates=found.duplicates,
         unpriced=prices.unknown,
-        credits=prices.credits,
+        credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
         seconds=_seconds(order, found.new + ready, prices.seconds),
-        counted=counted,
+        counted=rounded(counted),
         balance=balance,
     )
 

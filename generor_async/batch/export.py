@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import evolve
 
 from generor_async.batch.journal import Reader, Row
-from generor_async.batch.money import DIGITS, in_dollars
+from generor_async.batch.money import in_dollars, rounded
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
@@ -93,7 +93,7 @@ async def _credit_dollars(reader: Reader) -> float | None:
 
 def _told(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
     """Return what came of a row; one that came again, as the one at the place `first`, cost nothing more."""
-    cost = 0.0 if first else row.held + row.charged_before
+    cost = 0.0 if first else rounded(row.held + row.charged_before)
     dollars = in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
@@ -104,7 +104,7 @@ def _told(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JS
         "files": result["files"],
         "remote_ids": list(row.remote_ids),
         "credits": cost,
-        "dollars": None if dollars is None else round(dollars, DIGITS),
+        "dollars": None if dollars is None else rounded(dollars),
         "attempts": row.attempt,
         "call_id": row.call_id,
         "problem": problem["message"] if row.state != "done" else "",

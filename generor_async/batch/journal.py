@@ -8,22 +8,39 @@ StaleRowError. A step has been committed, and survives the machine, when the cal
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
+from generor_async.rules.charges import Settled, Witness
 from generor_async.rules.rows import State, Step
-from generor_async.rules.spending import Spent
+from generor_async.rules.statement import Call
 from generor_async.values import JSON
 
-__all__ = ["SIMULATED", "Added", "Duplicate", "Journal", "NewRow", "Reader", "Reject", "Row", "RunKey", "as_text"]
+__all__ = [
+    "SIMULATED",
+    "WITNESSES",
+    "Added",
+    "Duplicate",
+    "Journal",
+    "NewRow",
+    "Reader",
+    "Reject",
+    "Row",
+    "RunKey",
+    "as_text",
+]
 
 SIMULATED: Final = "simulated"
 """The address of every simulator: its port may be another each time."""
 
 as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 """Writes a row's parameters so that equal ones are equal texts."""
+
+
+WITNESSES: Final[tuple[Witness, ...]] = get_args(Witness)
+"""Who may have told a cost; a journal keeps the place in this."""
 
 
 @frozen(kw_only=True)
@@ -104,10 +121,11 @@ class Row:
     """What counts against the cap for this attempt, in credits: what is set aside, and later what it cost."""
     charged_before: float = 0.0
     """What its earlier attempts still count, in credits."""
+    doubted_before: float = 0.0
+    """How much of that may not have been charged."""
     cost: float | None = None
-    """What it cost, in credits; None where the API hasn't said."""
-    alone: bool = False
-    """Whether no other call was under way meanwhile."""
+    """What it cost, in credits, as `witness` has it; None where nobody has said."""
+    witness: Witness = "overlapped"
     remote_ids: tuple[str, ...] = ()
     ended_at: float | None = None
     result: JSON = None
@@ -168,8 +186,16 @@ class Reader(Protocol):
         """Return the names of the columns that any row has beside its parameters."""
         ...
 
-    async def spent(self) -> Sequence[Spent]:
-        """Sum up what every model's attempts cost."""
+    async def charges(self) -> Sequence[Settled]:
+        """Sum up the attempts that were charged, those that are alike together."""
+        ...
+
+    async def doubtful(self) -> float:
+        """Return what is kept, in credits, for attempts that may have been charged."""
+        ...
+
+    async def unlisted(self, most: int) -> Sequence[Call]:
+        """Return the charged calls of which no transaction has told, so many of the latest rows."""
         ...
 
     async def refundable(self, codes: Collection[str]) -> float:
@@ -229,6 +255,10 @@ class Journal(Reader, Protocol):
 
     async def refund(self, codes: Collection[str]) -> None:
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
+        ...
+
+    async def tell_costs(self, told: Mapping[int, float], witness: Witness) -> None:
+        """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         ...
 
     async def remember(self, name: str, value: JSON) -> None:

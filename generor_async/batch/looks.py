@@ -12,10 +12,10 @@ from generor_async.batch.journal import Reader, Row
 from generor_async.engine.pages import Page, Pages
 from generor_async.errors import ResponseShapeError
 from generor_async.generor import AsyncGeneror
+from generor_async.rules.charges import countable
 from generor_async.rules.envelope import unread_items
 from generor_async.rules.matching import Listed
 from generor_async.rules.reconcile import Look
-from generor_async.rules.spending import countable
 from generor_async.rules.zones import Zone, in_order
 from generor_async.values import maybe
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-__all__ = ["DIGITS", "in_dollars", "shown"]
+__all__ = ["DIGITS", "in_dollars", "rounded", "shown"]
 
 DIGITS: Final = 6
-"""Of an amount in JSON: what is beyond comes from adding up and multiplying."""
+"""Of an amount: what is beyond comes from adding up and multiplying."""
 DIME: Final = 0.1
 """US dollars below which cents are too coarse."""
 
@@ -13,6 +13,11 @@ DIME: Final = 0.1
 def in_dollars(credits_: float, credit_dollars: float | None) -> float | None:
     """Return credits in US dollars; None where nobody says what a credit is worth."""
     return None if credit_dollars is None else credits_ * credit_dollars
+
+
+def rounded(amount: float) -> float:
+    """Return an amount of money without what comes from adding up and multiplying."""
+    return round(amount, DIGITS)
 
 
 def shown(credits_: float, credit_dollars: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import asdict, frozen
 
 from generor_async.batch.journal import Reader, Row
-from generor_async.batch.money import DIGITS, in_dollars
+from generor_async.batch.money import in_dollars, rounded
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
 from generor_async.rules.rows import State
@@ -50,10 +50,10 @@ class RowOutcome:
     remote_ids: tuple[str, ...]
     """What the API calls it: a job, or creations."""
     cost: float | None
-    """What it cost, in credits; of an unknown row, what it may have cost; None where nobody can say.
+    """What it has likely cost, in credits; of an unknown row, what it may have cost; None where nobody can say.
 
-    Generor tells by how much the balance fell meanwhile: calls that overlapped count one another, and their sum is more
-    than what was spent. `Batch.status` has what was spent.
+    Generor tells by how much the balance fell meanwhile, other calls and all: so a price is learned from calls that ran
+    alone and from the account's transactions, which may come later. `Batch.status` has what was spent.
     """
     dollars: float | None
     """The same in US dollars, about; None where the API doesn't say what a credit is worth."""
@@ -66,7 +66,8 @@ class RowOutcome:
 
 def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
     """Return how a row ended whose files are in the batch's folder; `credit_dollars` is what a credit is worth."""
-    cost = row.cost if row.state == "failed" else row.held
+    cost = None if row.state == "failed" and row.cost is None else row.held
+    dollars = None if cost is None else in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
     return RowOutcome(
@@ -76,8 +77,8 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
         parameters=row.parameters,
         files=tuple(folder / name for name in result["files"]),
         remote_ids=row.remote_ids,
-        cost=cost,
-        dollars=None if cost is None else in_dollars(cost, credit_dollars),
+        cost=None if cost is None else rounded(cost),
+        dollars=None if dollars is None else rounded(dollars),
         problem=problem["message"],
         attempts=row.attempt,
         columns=row.columns,
@@ -160,9 +161,9 @@ class Results:
     def _line(self, row: Row) -> str:
         """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
         result: Any = row.result
-        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": row.held}
+        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.held)}
         if self._credit_dollars is not None:
-            told["dollars"] = round(row.held * self._credit_dollars, DIGITS)
+            told["dollars"] = rounded(row.held * self._credit_dollars)
         columns = {"columns": row.columns} if row.columns else {}
         return f"{_dump({**told, **result, **columns})}\n"
 

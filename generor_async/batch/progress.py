@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from generor_async.batch.money import rounded
 from generor_async.batch.purse import Purse
 from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
@@ -49,8 +50,8 @@ class Progress:
     is_reading: bool
     """Whether there may be more rows than were read so far."""
     spent: float
-    """What was charged, in credits, about: Generor's calls that overlap tell of each other's costs, so that these are
-    taken from the estimates, and from what the account has spent, which is asked for every ten minutes."""
+    """What was charged, in credits: of Generor's calls what its transactions name, which are read every ten minutes,
+    and until then what witnesses agree on (`generor_async.rules.charges`)."""
     doubtful: float
     """What may have been charged beside, for rows of which nobody knows the end."""
     to_come: float | None
@@ -126,8 +127,8 @@ class Tally:
             failed=states["failed"],
             unknown=states["unknown"],
             rejected=self.rejected,
-            spent=purse.spent,
-            doubtful=max(0.0, budget.doubtful),
+            spent=rounded(purse.spent),
+            doubtful=rounded(max(0.0, budget.doubtful)),
             to_come=None if purse.mean is None else purse.mean * states["ready"] + budget.held,
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here

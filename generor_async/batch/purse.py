@@ -1,60 +1,83 @@
 """Credits for the calls of a batch: who asks first gets them first, and waits where waiting is of use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
-from generor_async.batch.journal import Row
+from attrs import evolve
+
+from generor_async.batch.account import Account
+from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
-from generor_async.errors import GenerorAsyncError
-from generor_async.rules.spending import Budget, Hold
+from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
+from generor_async.rules.charges import charged
+from generor_async.rules.spending import NO_CAP, ROUNDING, Budget, Hold
+from generor_async.rules.statement import Call, Spend, named
 from generor_async.values import Clock
 
 __all__ = ["Purse"]
 
 FIRST_LOOK: Final = 60.0
 LOOK_EVERY: Final = 600.0
-"""Seconds between two looks at what the account has spent: each costs two calls of the key's limits."""
+"""Seconds between two looks at the account: each costs a call of the key's limits, and one more for 100 rows."""
+FEW: Final = 10
+"""Calls settled since the last look for which no other is worth it."""
+KEPT: Final = 10_000
+"""Calls that no transaction has told of, and spends that are nobody's so far, that are remembered."""
 
 
 class Purse:
-    """A budget that many coroutines draw on."""
+    """A budget that many coroutines draw on, corrected by what the account shows."""
 
-    def __init__(self, budget: Budget, spent: Callable[[], Awaitable[float | None]]) -> None:
+    def __init__(self, budget: Budget, account: Account, journal: Journal) -> None:
         self.budget = budget
-        self._spent = spent
-        """Says what the account has spent since the batch began, at the most; None where it doesn't."""
+        self._account = account
+        self._journal = journal
         self._turn = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._overlap = 0.0
-        """What calls that overlapped told beyond what was set aside for them."""
-        self._drift = 1.0
-        """By how much calls that overlapped cost more than what was set aside for them, as the account had it."""
-        self._left: set[Hold] = set()
-        """What is set aside for calls that have left."""
         self._priced, self._prices = 0, 0.0
-        self._corrected_at: float | None = None
-        """What was settled when the account was last asked."""
+        self._unlisted: dict[int, Call] = {}
+        """Calls that were charged, and that no transaction has told of yet, by row."""
+        self._others: list[Spend] = []
+        """Spends that are none of theirs: another user's, or those of calls that are still under way."""
+        self._settled = 0
+        """Calls that this run has settled."""
+        self._settled_then = -1
+        """How many it had when the account was last asked."""
+        self._silent: Call | None = None
+        """The latest call that ran alone to teach a price, and told none."""
+        self._balance: float | None = None
+        """What the account had before the call that is to teach a price next; None until one has told nothing."""
+
+    async def begin(self) -> None:
+        """Note where the account stands, and take up the calls that it has not told of."""
+        await self._account.begin()
+        if self._account.lists:
+            self._unlisted = {call.number: call for call in await self._journal.unlisted(KEPT)}
 
     @property
     def spent(self) -> float:
-        """What was charged, as far as it can be told: `budget.settled` counts costs that overlap more than once."""
-        return self.budget.settled - self._overlap
+        """What was charged, as far as witnesses agree."""
+        return self.budget.charges.spent
 
     @property
     def mean(self) -> float | None:
         """What a call is likely to cost, on average; None before the first."""
-        return self._drift * self._prices / self._priced if self._priced else None
+        if not self._priced:
+            return None
+        charges = self.budget.charges
+        drift = charges.spent / charges.estimated if charges.estimated else 1.0
+        return drift * self._prices / self._priced
 
     async def keep_looking(self, clock: Clock) -> None:
-        """Ask the account now and then, where calls that overlapped leave open what they cost; until cancelled."""
+        """Ask the account now and then what calls were charged; until cancelled."""
         pause = FIRST_LOOK
         while True:
             await clock.sleep(pause)
-            if self._overlap:
-                with suppress(GenerorAsyncError):
-                    await self._correct()
+            with suppress(GenerorAsyncError):
+                await self.look()
             pause = LOOK_EVERY
 
     async def reserve(self, quote: Quote) -> Hold | None:
@@ -62,13 +85,18 @@ class Purse:
         async with self._turn:
             while True:
                 self._changed.clear()
+                if self._is_learning(quote):
+                    await self._look_if_new()
+                    await self._read_balance()
+                elif self._is_near_the_cap(quote):
+                    await self._look_if_new()
                 given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
                 if isinstance(given, Hold):
-                    self._priced, self._prices = self._priced + 1, self._prices + given.credits
+                    self._priced, self._prices = self._priced + 1, self._prices + quote.credits
                     return given
                 if given == "wait":
                     await self._changed.wait()
-                elif not await self._correct():
+                elif not await self._look_if_new():
                     return None
 
     def take_up(self, row: Row) -> Hold | None:
@@ -81,43 +109,83 @@ class Purse:
         """Give back what was set aside for a row that was in doubt, and had no effect."""
         self.free(self.budget.take_up(row.model or "", row.estimated, row.held))
 
-    def leaves(self, hold: Hold) -> None:
-        """Note that the call is made: from now on the account may show it."""
-        self._left.add(hold)
-
-    def settle(self, hold: Hold, cost: float | None) -> None:
-        """Count what a call cost."""
-        self._left.discard(hold)
-        if cost is not None and not hold.alone:
-            self._overlap += max(0.0, cost - self._drift * hold.credits)
-        self.budget.settle(hold, cost)
+    def settle(self, hold: Hold, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
+        """Count what the call of a row cost by its own account; return what it has likely cost."""
+        settled = self.budget.settle(hold, cost)
+        self._settled += 1
+        call = Call(number=number, remote_ids=remote_ids, settled=settled)
+        if hold.teaches and cost is None:
+            self._silent = call
+        if self._account.lists and remote_ids:
+            self._unlisted[number] = call
+            for oldest in list(islice(self._unlisted, max(0, len(self._unlisted) - KEPT))):
+                del self._unlisted[oldest]
         self._changed.set()
+        return self.budget.charges.likely(settled)
 
     def free(self, hold: Hold) -> None:
         """Give back what was set aside."""
-        self._left.discard(hold)
         self.budget.free(hold)
         self._changed.set()
 
     def doubt(self, hold: Hold) -> None:
         """Keep what was set aside as a worst cost."""
-        self._left.discard(hold)
         self.budget.doubt(hold)
         self._changed.set()
 
-    async def _correct(self) -> bool:
-        """Ask the account, where anything was settled since it was asked; tell whether less was spent than thought."""
-        before, overlap = self.budget.settled, self._overlap
-        if before in {0.0, self._corrected_at}:
+    async def look(self) -> None:
+        """Ask the account what the calls were charged, where it has not told of all of them."""
+        async with self._looking:
+            if not self._unlisted:
+                return
+            self._settled_then = self._settled
+            spends = await self._account.spends()
+            if spends is not None:
+                await self._hear_transactions([*self._others, *spends])
+        self._changed.set()
+
+    def _is_learning(self, quote: Quote) -> bool:
+        return not (quote.fixed or self.budget.cap == NO_CAP or self.budget.charges.is_known(quote.model))
+
+    def _is_near_the_cap(self, quote: Quote) -> bool:
+        """Tell whether as much was settled since the last look as is left under the cap."""
+        since = self._settled - max(0, self._settled_then)
+        return since >= FEW and since * quote.credits >= self.budget.cap - self.budget.committed
+
+    async def _read_balance(self) -> None:
+        """Read the balance where the call before told no cost, which is then what it has fallen by meanwhile."""
+        silent, before, self._silent = self._silent, self._balance, None
+        if silent is None:
+            return
+        self._balance = await self._account.balance()
+        if before is None or self._balance is None:
+            return
+        cost = charged(before - self._balance)
+        if cost:
+            better = silent.settled.told(cost, "alone")
+            await self._journal.tell_costs({silent.number: cost}, "alone")
+            self.budget.charges.correct(silent.settled, better)
+            if silent.number in self._unlisted:
+                self._unlisted[silent.number] = evolve(silent, settled=better)
+
+    async def _look_if_new(self) -> bool:
+        """Look, where anything was settled since the last look; tell whether that leaves more under the cap."""
+        if self._settled == self._settled_then:
             return False
-        spent = await self._spent()
-        if spent is not None:
-            # Of those under way nobody knows whether they are charged yet: so this is the least that it can be.
-            likely = (before - overlap) / self._drift + sum([hold.credits for hold in self._left])
-            self._drift = max(1.0, spent / likely) if likely > 0 else self._drift
-            # What was settled meanwhile may not be in what the account says.
-            self.budget.observe(spent + self.budget.settled - before)
-            if spent < before:
-                self._overlap -= overlap
-        self._corrected_at = self.budget.settled
-        return self.budget.settled < before
+        before = self.budget.committed
+        with suppress(APIError, DeadlineExceededError):
+            await self.look()
+        return self.budget.committed < before - ROUNDING
+
+    async def _hear_transactions(self, spends: list[Spend]) -> None:
+        calls = list(self._unlisted.values())
+        told, others = named(calls, spends, self.budget.charges.likely)
+        self._others = others[-KEPT:]
+        await self._journal.tell_costs(told, "listed")
+        if self._silent is not None and self._silent.number in told:
+            self._silent = None
+        for number, cost in told.items():
+            settled = self._unlisted.pop(number).settled
+            self.budget.charges.correct(settled, settled.told(cost, "listed"))
+        if not (self._unlisted or self.budget.held or self.budget.doubtful > ROUNDING):
+            await self._account.all_told()

@@ -180,7 +180,7 @@ class RowRun:
             if left and verdict.to != "ready":
                 self._called("unknown" if verdict.to == "unknown" else "known", error)
             return
-        await self._accept(accepted, alone=hold.alone)
+        await self._accept(accepted, hold)
         self._called("answered")
 
     def _called(self, came_to: CameTo, error: Exception | None = None) -> None:
@@ -203,14 +203,16 @@ class RowRun:
         )
         await self._journal.step(self._row, intent)
         self.sent, self._call = True, call
-        self._purse.leaves(hold)
 
-    async def _accept(self, accepted: Accepted, *, alone: bool) -> None:
-        self._made = accepted.made
-        await self._keep(Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, alone=alone))
-        if accepted.cost is not None and self._hold is not None:
-            self._purse.settle(self._hold, accepted.cost)
-            self._hold = None
+    async def _accept(self, accepted: Accepted, hold: "Hold") -> None:
+        self._made, likely = accepted.made, None
+        if accepted.is_over:
+            likely = self._settle(hold, accepted.cost, accepted.remote_ids)
+        await self._keep(Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, likely=likely, alone=hold.alone))
+
+    def _settle(self, hold: "Hold", cost: float | None, remote_ids: tuple[str, ...]) -> float:
+        self._hold = None
+        return self._purse.settle(hold, cost, number=self._row.number, remote_ids=remote_ids)
 
     async def _collect(self, *, taken_up: bool) -> None:
         """Wait until it is complete, and store the outputs."""
@@ -246,8 +248,7 @@ class RowRun:
                 break
         await self._journal.step(row, Finish(at=self._clock.time(), result=result))
         if self._hold is not None:
-            self._purse.settle(self._hold, None)
-            self._hold = None
+            self._settle(self._hold, None, row.remote_ids)
 
     async def _fetched(self) -> JSON:
         row = self._row

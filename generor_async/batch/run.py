@@ -9,10 +9,12 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar
 
 from generor_async.batch.account import Account
+from generor_async.batch.costs import charges_of
 from generor_async.batch.intake import Intake
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.order import Order
@@ -31,7 +33,7 @@ from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
 from generor_async.batch.watch import Watch
-from generor_async.errors import JournalError
+from generor_async.errors import APIError, DeadlineExceededError, JournalError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
@@ -57,8 +59,7 @@ class BatchRun:
         self._reserve = Reserve(order.folder)
         self.work = order.work
         self.refunds = order.refunds
-        self._account = Account(order.work, journal)
-        self.purse = Purse(budget, self._account.spent)
+        self.purse = Purse(budget, Account(order.work, journal), journal)
         self.loop = asyncio.get_running_loop()
         self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
@@ -86,7 +87,7 @@ class BatchRun:
         try:
             if order.refunds:
                 await journal.refund(REFUNDED)
-            budget = Budget.resumed(await journal.spent(), cap=order.cap)
+            budget = Budget(order.cap, await charges_of(journal), await journal.doubtful())
             run = cls(order, journal, budget)
             await run._begin()
         except BaseException:
@@ -97,8 +98,7 @@ class BatchRun:
     async def _begin(self) -> None:
         """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
         await self.work.clock.resume(self.journal)
-        if (spent := await self._account.begin()) is not None:
-            self.purse.budget.observe(spent)
+        await self.purse.begin()
         await self.work.clock.keep(self.journal)
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
@@ -253,7 +253,8 @@ class BatchRun:
         await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
         await self.work.clock.keep(self.journal)
-        await self._unless(Stage.DRAINING, self._account.sum_up())
+        with suppress(APIError, DeadlineExceededError):
+            await self._unless(Stage.DRAINING, self.purse.look())
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

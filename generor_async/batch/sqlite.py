@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from generor_async.batch.additions import Numbers, add
 from generor_async.batch.folder import JOURNAL, Folder
-from generor_async.batch.journal import Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
+from generor_async.batch.journal import WITNESSES, Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.lock import SystemLock, system_lock
 from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.sqlite_errors import failed_to
@@ -24,8 +24,9 @@ from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import FolderError, StaleRowError
+from generor_async.rules.charges import Settled, Witness
 from generor_async.rules.rows import OPEN, STATES, State, Step, Submit, is_legal
-from generor_async.rules.spending import Spent
+from generor_async.rules.statement import Call
 from generor_async.values import JSON
 
 __all__ = ["SqliteJournal", "SqliteReader", "open_journal", "open_reader"]
@@ -36,7 +37,8 @@ PAGE: Final = 500
 """Rows that are read at a time."""
 COLUMNS: Final = """
     rows.number, id, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-    held, (SELECT total(held) FROM earlier WHERE earlier.number = rows.number), cost, alone, remote_ids,
+    held, (SELECT total(held) FROM earlier WHERE earlier.number = rows.number),
+    (SELECT total(held) FROM earlier WHERE earlier.number = rows.number AND cost IS NULL), cost, alone, remote_ids,
     ended_at, result, problem, (SELECT columns FROM beside WHERE beside.number = rows.number)
 """
 """In the order of Row's fields."""
@@ -54,20 +56,30 @@ FAILED_SO: Final = """
 """
 """Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
 
-SPENT: Final = """
+CHARGED: Final = """
 SELECT
-    model,
-    sum(iif(settled, held, 0)),
-    sum(iif(settled AND (held > 0 OR state = 'done'), estimated, 0)),
-    sum(iif(settled, 0, held)),
-    max(iif(alone AND estimated > 0, cost / estimated, NULL))
+    model, estimated, alone, count(*),
+    iif(alone, max(cost), min(nullif(cost, 0)))
 FROM (
-    SELECT model, state, held, estimated, cost, alone, cost IS NOT NULL OR state = 'done' AS settled FROM rows
+    SELECT model, estimated, alone, cost, state FROM rows WHERE cost IS NOT NULL OR state = 'done'
     UNION ALL
-    SELECT model, state, held, estimated, cost, alone, cost IS NOT NULL AS settled FROM earlier
+    SELECT model, estimated, alone, cost, state FROM earlier WHERE cost IS NOT NULL
 )
-WHERE model IS NOT NULL GROUP BY model ORDER BY model
+WHERE model IS NOT NULL AND NOT (state IN ('ready', 'failed') AND cost = 0)
+GROUP BY model, estimated, alone, iif(alone, cost, NULL)
 """
+"""Attempts that were charged, in groups; `alone` is the place of whoever told the cost among the WITNESSES."""
+DOUBTFUL: Final = """
+SELECT
+    (SELECT total(held) FROM rows WHERE model IS NOT NULL AND cost IS NULL AND state <> 'done')
+    + (SELECT total(held) FROM earlier WHERE model IS NOT NULL AND cost IS NULL)
+"""
+UNLISTED: Final = f"""
+SELECT number, model, estimated, cost, alone, remote_ids FROM rows
+WHERE (cost IS NOT NULL OR state = 'done') AND remote_ids IS NOT NULL AND alone < {WITNESSES.index("listed")}
+ORDER BY number DESC LIMIT ?
+"""
+TELL_COST: Final = "UPDATE rows SET cost = ?, held = ?, alone = ? WHERE number = ?"
 
 
 async def open_journal(
@@ -174,12 +186,27 @@ class SqliteReader(Reader):
         found = await self._ask(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
         return [name for (name,) in found]
 
-    async def spent(self) -> Sequence[Spent]:
-        """Sum up what every model's attempts cost."""
-        found = await self._ask(SPENT)
+    async def charges(self) -> Sequence[Settled]:
+        """Sum up the attempts that were charged, those that are alike together."""
         return [
-            Spent(model=model, settled=settled, estimated=estimated, open=open_, ratio=ratio)
-            for model, settled, estimated, open_, ratio in found
+            Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness], calls=calls)
+            for model, estimated, witness, calls, cost in await self._ask(CHARGED)
+        ]
+
+    async def doubtful(self) -> float:
+        """Return what is kept, in credits, for attempts that may have been charged."""
+        ((held,),) = await self._ask(DOUBTFUL)
+        return float(held)
+
+    async def unlisted(self, most: int) -> Sequence[Call]:
+        """Return the charged calls of which no transaction has told, so many of the latest rows."""
+        return [
+            Call(
+                number=number,
+                remote_ids=tuple(json.loads(ids)),
+                settled=Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness]),
+            )
+            for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, most))
         ]
 
     async def refundable(self, codes: Collection[str]) -> float:
@@ -288,6 +315,11 @@ class SqliteJournal(SqliteReader, Journal):
 
         await self._write(refund)
 
+    async def tell_costs(self, told: Mapping[int, float], witness: Witness) -> None:
+        """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
+        given = [(cost, cost, WITNESSES.index(witness), number) for number, cost in told.items()]
+        await self._write(lambda connection: connection.executemany(TELL_COST, given))
+
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
         given = (name, dump(value))
@@ -360,7 +392,7 @@ def _put_away(connection: sqlite3.Connection, number: int) -> float:
 def _row(found: tuple[Any, ...]) -> Row:
     (
         number, id_, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-        held, charged_before, cost, alone, remote_ids, ended_at, result, problem, columns,
+        held, charged_before, doubted_before, cost, witness, remote_ids, ended_at, result, problem, columns,
     ) = found  # fmt: skip
     return Row(
         number=number,
@@ -377,8 +409,9 @@ def _row(found: tuple[Any, ...]) -> Row:
         estimated=estimated,
         held=held,
         charged_before=charged_before,
+        doubted_before=doubted_before,
         cost=cost,
-        alone=bool(alone),
+        witness=WITNESSES[witness],
         remote_ids=tuple(json.loads(remote_ids)) if remote_ids else (),
         ended_at=ended_at,
         result=json.loads(result) if result else None,

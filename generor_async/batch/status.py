@@ -10,18 +10,19 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.doubts import Doubt, doubts
 from generor_async.batch.folder import JOURNAL, refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Reject, Row, RunKey
-from generor_async.batch.money import in_dollars
+from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
+from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import Release, State
-from generor_async.rules.spending import likely
 from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
@@ -55,7 +56,7 @@ class Status:
     came_again: Sequence[Duplicate] = ()
     """The first of these."""
     spent: float
-    """What is known to have been charged, in credits."""
+    """What was charged, in credits: what Generor's transactions name, else what witnesses agree on."""
     estimated: float
     """What the same was estimated at, in credits."""
     doubtful: float
@@ -91,7 +92,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         key: Any = await reader.recall("key")
         cap: Any = await reader.recall("cap")
         reason: Any = await reader.recall("ending")
-        vendor, sums = vendor_of(key["operation"]), await reader.spent()
+        vendor, charges = vendor_of(key["operation"]), await charges_of(reader)
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
             rejects += 1
@@ -111,11 +112,11 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             set_aside=set_aside,
             duplicates=duplicates,
             came_again=came_again,
-            spent=await _spent(reader),
-            estimated=sum(one.estimated for one in sums),
-            doubtful=sum(one.open for one in sums),
+            spent=rounded(charges.spent),
+            estimated=rounded(charges.estimated),
+            doubtful=rounded(await reader.doubtful()),
             doubts=await doubts(reader, vendor),
-            refundable=await reader.refundable(REFUNDED),
+            refundable=rounded(await reader.refundable(REFUNDED)),
             cap=cap,
             credit_dollars=vendor.credit_dollars,
         )
@@ -175,9 +176,10 @@ async def report(to: str | os.PathLike[str]) -> Path:
     title = await to_the_end(lambda: folder.resolve().name)
     reader = await open_reader(folder)
     try:
-        summary = await _summary(reader, title)
+        charges = await charges_of(reader)
+        summary = await _summary(reader, title, charges)
         loop = asyncio.get_running_loop()
-        pages, no_rows = _pages(reader, await _part(reader, summary.spent)), list[ReportRow]()
+        pages, no_rows = _pages(reader, charges), list[ReportRow]()
 
         def rows() -> Iterator[ReportRow]:
             while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
@@ -192,7 +194,7 @@ async def report(to: str | os.PathLike[str]) -> Path:
     return folder / REPORT
 
 
-async def _summary(reader: SqliteReader, title: str) -> Summary:
+async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summary:
     key: Any = await reader.recall("key")
     began: Any = await reader.recall("began")
     ended: Any = await reader.recall("ended")
@@ -202,46 +204,17 @@ async def _summary(reader: SqliteReader, title: str) -> Summary:
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if _is_simulated(key) else ""),
         unit="credits",
         credit_dollars=vendor_of(key["operation"]).credit_dollars,
-        spent=await _spent(reader),
+        spent=rounded(charges.spent),
         cap=cap,
         began=began or 0.0,
         ended=max(began or 0.0, ended or 0.0),
     )
 
 
-async def _spent(reader: SqliteReader) -> float:
-    """Return what was charged: by the account at the end of the last run, since then by what calls have likely cost."""
-    told = likely(await reader.spent())
-    noted: Any = await reader.recall("spent")
-    return told if noted is None else noted["spent"] + told - noted["told"]
-
-
-async def _part(reader: SqliteReader, spent: float) -> float | None:
-    """Return how much more calls cost than they were estimated at, if they overlapped, and so count one another.
-
-    None where what they tell adds up to what was spent.
-    """
-    if spent >= sum(one.settled for one in await reader.spent()):
-        return None
-    alone, estimated = 0.0, 0.0
-    async for row in reader.rows():
-        alone += row.charged_before
-        if _overlapped(row):
-            estimated += row.estimated
-        elif row.state == "done" or row.cost is not None:
-            alone += row.held
-    return max(0.0, spent - alone) / estimated if estimated else None
-
-
-def _overlapped(row: Row) -> bool:
-    """Tell whether a row was charged, and nobody knows how much by itself: nor of one that was found in the account."""
-    return not row.alone and (row.state == "done" if row.cost is None else row.cost > 0)
-
-
-async def _pages(reader: SqliteReader, part: float | None) -> AsyncIterator[list[ReportRow]]:
+async def _pages(reader: SqliteReader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
     async for row in reader.rows():
-        page.append(_shown(row, part))
+        page.append(_shown(row, charges))
         if len(page) == ROWS_AT_ONCE:
             yield page
             page = []
@@ -249,17 +222,19 @@ async def _pages(reader: SqliteReader, part: float | None) -> AsyncIterator[list
         yield page
 
 
-def _shown(row: Row, part: float | None) -> ReportRow:
+def _shown(row: Row, charges: Charges) -> ReportRow:
     result: Any = row.result or {"files": []}
     problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
     given: Mapping[str, Any] = row.parameters
+    cost = cost_of(row, charges)
     return ReportRow(
         id=row.id,
         state=SHOWN.get(row.state, "other"),
         prompt=_text(given.get("prompt")),
         type=_text(given.get("slug") or given.get("type") or "image"),
         model=_text(given.get("model_id") or given.get("model") or "uni-1"),
-        cost=None if row.model is None else row.held if part is None or not _overlapped(row) else row.estimated * part,
+        cost=None if cost is None else rounded(cost.spent),
+        doubtful=0.0 if cost is None else rounded(cost.doubtful),
         started=row.submitted_at,
         ended=row.ended_at if row.state in SHOWN else None,
         files=tuple(

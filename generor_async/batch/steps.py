@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from generor_async.batch.journal import Row
+from generor_async.batch.journal import WITNESSES, Row
 from generor_async.errors import JournalError
 from generor_async.rules.rows import (
     ENDED,
@@ -160,7 +160,9 @@ def written(step: Step) -> tuple[Any, ...]:
         case Accept():
             ids = f"[{','.join([dump(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
             alone = int(step.alone)  # for a bool, or a None, sqlite3 looks for an adapter each time
-            return alone, ids, *_costs(step.cost)
+            if step.cost is None:
+                return alone, ids
+            return alone, ids, step.cost, step.cost if step.likely is None else step.likely
         case Run() | Download():
             return ()
         case Finish():
@@ -183,7 +185,10 @@ def _note(row: Row, step: Step) -> None:
             row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
             return
         case Accept():
-            row.alone, row.remote_ids = step.alone, step.remote_ids
+            row.witness, row.remote_ids = WITNESSES[step.alone], step.remote_ids
+            if step.cost is not None:
+                row.cost, row.held = step.cost, step.cost if step.likely is None else step.likely
+            return
         case Run() | Download():
             return
         case Finish():

@@ -1,6 +1,7 @@
 """What the two APIs do differently for a row: how it is priced, submitted, waited for and stored."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,12 +21,19 @@ from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.threads import to_the_end
-from generor_async.errors import DownloadError, GenerorAsyncError, PermissionDeniedError
+from generor_async.errors import (
+    DownloadError,
+    GenerorAsyncError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResponseShapeError,
+)
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma, Job
+from generor_async.rules.charges import charged, countable
 from generor_async.rules.polls import OddPolls, read_failure
 from generor_async.rules.rows import as_sent
-from generor_async.rules.spending import charged, countable
+from generor_async.rules.statement import Spend
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, maybe, response_to
 
@@ -39,6 +47,9 @@ KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
 AGAIN_AFTER_ODD: Final = 5.0
 """Seconds after which a creation is asked for again whose answer was odd."""
 
+_UNREADABLE: Final = (NotFoundError, PermissionDeniedError, ResponseShapeError)
+"""What says that transactions can't be read, at whatever time."""
+
 
 @frozen(kw_only=True)
 class Accepted:
@@ -46,7 +57,9 @@ class Accepted:
 
     remote_ids: tuple[str, ...]
     cost: float | None
-    """What it cost, where the API says so."""
+    """What it cost by its own account, in credits, where that can be."""
+    is_over: bool
+    """Whether the call has ended, and with it all that it costs."""
     made: Any
     """What came back; the same API's `complete` knows what it is."""
 
@@ -57,6 +70,8 @@ class Work(Protocol):
     vendor: Vendor
     clock: BatchClock
     """Dates the rows; learns from Generor's answers."""
+    lists: bool
+    """Whether the API lists the account's transactions."""
     most: int
     """How many rows are in work at once unless the caller says otherwise."""
 
@@ -92,8 +107,12 @@ class Work(Protocol):
         """Return the account's credits; None where the API doesn't say."""
         ...
 
-    async def added(self, since: int | None) -> tuple[float, int | None] | None:
-        """Return the credits that came in after a transaction, and the latest one's id; None where nobody can say."""
+    async def latest_transaction(self) -> int | None:
+        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        ...
+
+    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+        """Return what was spent after a transaction, by the transactions' ids; None where nobody can say."""
         ...
 
 
@@ -116,6 +135,7 @@ class LumaWork:
     """A job: submitted, waited for, downloaded."""
 
     vendor = LUMA
+    lists = False
     most = 250
 
     def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
@@ -150,7 +170,7 @@ class LumaWork:
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         generation: Generation = await session.send(operation, options, call_id=call_id, before=before)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
-        return Accepted(remote_ids=(generation.id,), cost=None, made=job)
+        return Accepted(remote_ids=(generation.id,), cost=None, is_over=False, made=job)
 
     async def complete(self, row: Row, made: Any) -> Generation:
         """Wait for the job."""
@@ -170,7 +190,10 @@ class LumaWork:
     async def balance(self) -> None:
         """Return nothing: Luma shows no balance."""
 
-    async def added(self, since: int | None) -> None:
+    async def latest_transaction(self) -> None:
+        """Return nothing: Luma shows no transactions."""
+
+    async def spends(self, since: int) -> None:
         """Return nothing: Luma shows no transactions."""
 
 
@@ -178,6 +201,7 @@ class GenerorWork:
     """One long call, and a download."""
 
     vendor = GENEROR
+    lists = True
     most = 100
     """As many as a client has connections for by default: who waits for one has had its turn."""
 
@@ -224,7 +248,8 @@ class GenerorWork:
         result: GenerateResult = await session.send(operation, options, call_id=call_id, before=before)
         self.clock.learn(response_to(result))
         ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
-        return Accepted(remote_ids=ids, cost=charged(maybe(result.credit_cost)), made=result.creations)
+        cost = charged(maybe(result.credit_cost))
+        return Accepted(remote_ids=ids, cost=cost, is_over=True, made=result.creations)
 
     async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
         """Return the creations; after a restart they are fetched."""
@@ -273,18 +298,28 @@ class GenerorWork:
         self.clock.learn(response_to(balance))
         return countable(maybe(balance.total))
 
-    async def added(self, since: int | None) -> tuple[float, int | None] | None:
-        """Add up what came in after a transaction; reads no further than it must."""
-        latest, total = None, 0.0
-        async for one in self._asking.credits.list_transactions(sort="newest", per_page=100):
-            amount = countable(one.amount)
-            if not isinstance(one.transaction_id, int) or amount is None:
-                return None
-            latest = one.transaction_id if latest is None else latest
-            if since is None or one.transaction_id <= since:
-                break
-            total += max(0.0, amount)
-        return total, latest
+    async def latest_transaction(self) -> int | None:
+        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        with suppress(*_UNREADABLE):
+            async for one in self._asking.credits.list_transactions(sort="newest", per_page=1):
+                return one.transaction_id if isinstance(one.transaction_id, int) else None
+            return 0
+        return None
+
+    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+        """Return what was spent after a transaction, by the transactions' ids; reads no further than it must."""
+        found: dict[int, Spend] = {}
+        with suppress(*_UNREADABLE):
+            async for one in self._asking.credits.list_transactions(type="spend", sort="newest", per_page=100):
+                if not isinstance(one.transaction_id, int):
+                    return None
+                if one.transaction_id <= since:
+                    break
+                amount, creation_id = countable(maybe(one.amount)), maybe(one.creation_id)
+                if amount and maybe(one.type) in {None, "spend"}:
+                    found[one.transaction_id] = Spend(abs(amount), None if creation_id is None else str(creation_id))
+            return found
+        return None
 
 
 def _is_kept(name: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from generor_async.batch.money import DIGITS, shown
+from generor_async.batch.money import rounded, shown
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import NOTHING_PAID, Status
 from generor_async.cli.endings import printable
@@ -63,11 +63,11 @@ def _told(standing: Status) -> dict[str, object]:
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
         "duplicates": standing.duplicates,
-        "credits": {name: round(amount, DIGITS) for name, amount in amounts.items()} | {"cap": standing.cap},
+        "credits": amounts | {"cap": standing.cap},
     }
     if (worth := standing.credit_dollars) is not None:
-        told["dollars"] = {name: round(amount * worth, DIGITS) for name, amount in amounts.items()} | {
-            "cap": None if standing.cap is None else round(standing.cap * worth, DIGITS)
+        told["dollars"] = {name: rounded(amount * worth) for name, amount in amounts.items()} | {
+            "cap": None if standing.cap is None else rounded(standing.cap * worth)
         }
     return told
 

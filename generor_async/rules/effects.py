@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from generor_async.rules.spending import charged
+from generor_async.rules.charges import charged
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON, Misshapen, is_array, is_object
 from generor_async.values.shapes import as_float

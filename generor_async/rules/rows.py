@@ -120,7 +120,9 @@ class Accept:
     remote_ids: tuple[str, ...]
     """What the API calls it: a job, or the creations of one call."""
     cost: float | None = None
-    """What it cost, in credits; None keeps what is set aside."""
+    """What it cost by its own account, in credits; None keeps what is set aside."""
+    likely: float | None = None
+    """What it has likely cost, in credits, where that is something else."""
     alone: bool = False
     """Whether no other call was under way meanwhile: only then is the API's `credit_cost` of this call alone."""
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextvars import Context, ContextVar
 from pathlib import Path
@@ -22,8 +23,9 @@ from generor_async.batch.schema import SCHEMA, connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.batch.writer import Writer
 from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
+from generor_async.rules.charges import Settled
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
-from generor_async.rules.spending import Spent
+from generor_async.rules.statement import Call
 from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
@@ -86,7 +88,8 @@ async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None
         assert shown(found) == shown(row)
     assert (row.held, row.cost, row.remote_ids, row.ended_at) == (24.0, 24.0, ("1", "2"), 99.0)
     assert row.result == {"files": ["é.png"]}
-    assert await journal.spent() == [Spent(model="uni-1", settled=24.0, estimated=6.0, open=0.0, ratio=4.0)]
+    assert await journal.charges() == [Settled(model="uni-1", estimated=6.0, cost=24.0, witness="alone")]
+    assert await journal.doubtful() == 0.0
 
 
 @pytest.mark.parametrize("lost", ["state", "attempt", "owner"])
@@ -163,7 +166,8 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
     assert retried.call_id is None
     await journal.step(retried, SUBMIT)
     await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
-    assert await journal.spent() == [Spent(model="uni-1", settled=6.0, estimated=6.0, open=7.0, ratio=None)]
+    assert await journal.charges() == [Settled(model="uni-1", estimated=6.0, cost=6.0, witness="overlapped")]
+    assert await journal.doubtful() == 7.0
     row.state = "submitting"
     with pytest.raises(StaleRowError):  # its former holder can't go on where it was
         await journal.step(row, ACCEPT)
@@ -172,13 +176,13 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
 async def test_what_cost_nothing_counts_nothing(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, Fail(at=20.0, problem=PROBLEM, cost=0.0), id_="b")
-    assert await journal.spent() == [Spent(model="uni-1", settled=0.0, estimated=0.0, open=0.0, ratio=None)]
+    assert (await journal.charges(), await journal.doubtful()) == ([], 0.0)
 
 
 async def test_what_nobody_knows_counts_its_worst_cost(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, Doubt(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
-    assert await journal.spent() == [Spent(model="uni-1", settled=0.0, estimated=0.0, open=14.0, ratio=None)]
+    assert (await journal.charges(), await journal.doubtful()) == ([], 14.0)
 
 
 async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) -> None:
@@ -391,24 +395,43 @@ async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: SqliteJour
 
 
 async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> None:
-    """Brute force: random rows, added up beside."""
-    dice, sums = random.Random(7), dict[str, list[float]]()
+    """Brute force: random rows, counted beside."""
+    dice, charged, doubtful = random.Random(7), Counter[tuple[str, float, float | None]](), 0.0
     await journal.add(new_rows(*map(str, range(60))))
     for _ in range(90):
         for row in await journal.claim(1):
-            model, held, cost = dice.choice("ab"), float(dice.randint(1, 9)), float(dice.randint(0, 9))
+            model, held, cost, alone = (
+                dice.choice("ab"),
+                float(dice.randint(1, 9)),
+                dice.choice([None, 2.0, 3.0]),
+                dice.random() < 0.5,
+            )
             await journal.step(row, Submit(at=1.0, call_id="r", model=model, estimated=held, reserved=held))
-            settled, open_ = dice.choice([(cost, 0.0), (0.0, held)])
-            known = None if open_ else cost
-            outcomes: list[Step] = [
-                Release(at=1.0, problem=PROBLEM, cost=known),
-                Fail(at=1.0, problem=PROBLEM, cost=known),
-            ]
-            step = dice.choice(outcomes)
-            await journal.step(row, step)
-            sums[model] = [a + b for a, b in zip(sums.get(model, [0.0, 0.0]), (settled, open_), strict=True)]
-    found = {spent.model: [spent.settled, spent.open] for spent in await journal.spent()}
-    assert found == sums
+            await journal.step(row, Accept(remote_ids=("1",), cost=cost, alone=alone))
+            outcomes: list[Step] = [Release(at=1.0, problem=PROBLEM, cost=None), Fail(at=1.0, problem=PROBLEM)]
+            await journal.step(row, dice.choice(outcomes))
+            if cost is None:
+                doubtful += held
+            else:
+                charged[model, held, cost if alone else None] += 1
+    found = Counter[tuple[str, float, float | None]]()
+    for one in await journal.charges():
+        assert one.witness == "alone" or one.cost in {2.0, 3.0}, "the least of those that overlapped"
+        found[one.model, one.estimated, one.cost if one.witness == "alone" else None] += one.calls
+    assert found == charged
+    assert await journal.doubtful() == doubtful
+
+
+async def test_what_a_better_witness_tells_replaces_what_was_told(journal: SqliteJournal) -> None:
+    row = await claimed(journal, SUBMIT, Accept(remote_ids=("1", "2"), cost=99.0, likely=6.0))
+    assert (row.cost, row.held, row.witness) == (99.0, 6.0, "overlapped")
+    told = Settled(model="uni-1", estimated=6.0, cost=99.0, witness="overlapped")
+    assert await journal.unlisted(10) == [Call(number=row.number, remote_ids=("1", "2"), settled=told)]
+    await journal.tell_costs({row.number: 24.0}, "listed")
+    assert await journal.unlisted(10) == []
+    assert await journal.charges() == [told.told(24.0, "listed")]
+    (found,) = await all_rows(journal)
+    assert (found.cost, found.held, found.witness) == (24.0, 24.0, "listed")
 
 
 # --- restarts ---------------------------------------------------------------------------------------------------------

@@ -65,11 +65,9 @@ def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> Non
 
 
 async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late() -> None:
-    async def nothing() -> None:
-        return None
-
+    unasked: Any = None
     client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
-    tally, purse = Tally(100.0), Purse(Budget(), nothing)
+    tally, purse = Tally(100.0), Purse(Budget(), unasked, unasked)
     tally.states["ready"] = 120
 
     def at(now: float) -> Progress:

@@ -156,10 +156,13 @@ def test_dollars_are_shown_as_such(tmp_path: Path) -> None:
 
 
 def test_an_unknown_row_shows_what_it_may_have_cost(tmp_path: Path) -> None:
-    lost = evolve(ROW, state="unknown", cost=24.0, error="OutcomeUnknownError", reason="the connection broke")
+    lost = evolve(
+        ROW, state="unknown", cost=0.0, doubtful=24.0, error="OutcomeUnknownError", reason="the connection broke"
+    )
     page = written(tmp_path, ROW, lost)
     assert "up to 24 credits" in facts(page.all("li", "row")[1])
-    assert page.one("dl", "stats").one("div", "unknown").text == "Unknown1up to 24 credits"
+    assert page.one("dl", "stats").one("div", "unknown").text == "Unknown1"
+    assert page.one("dl", "stats").one("div", "spent").text.endswith("up to 24 credits more in doubt")
 
 
 def test_failures_are_shown_with_their_reasons_and_counted_by_kind(tmp_path: Path) -> None:

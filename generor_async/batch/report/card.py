@@ -81,8 +81,8 @@ class Cards:
     def _facts(self, row: ReportRow) -> str:
         facts = [("Made by", "kind", row.kind)]
         if row.cost is not None:
-            price = amount(row.cost, self.unit)
-            facts.append(("Cost", "cost", f"up to {price}" if row.state == "unknown" else price))
+            price = amount(row.cost + row.doubtful, self.unit)
+            facts.append(("Cost", "cost", f"up to {price}" if row.doubtful else price))
         if row.seconds is not None:
             facts.append(("Took", "took", span(row.seconds)))
         if row.attempts > 1:
@@ -95,7 +95,8 @@ class Cards:
 
 def _data(row: ReportRow) -> str:
     """What the page's script filters and sorts by."""
-    numbers = {"cost": row.cost, "seconds": row.seconds, "ended": row.ended, "attempts": row.attempts}
+    cost = None if row.cost is None else row.cost + row.doubtful
+    numbers = {"cost": cost, "seconds": row.seconds, "ended": row.ended, "attempts": row.attempts}
     known = "".join(f' data-{name}="{value}"' for name, value in numbers.items() if value is not None)
     return f'data-state="{row.state}" data-kind="{escape(row.kind)}"{known}'
 

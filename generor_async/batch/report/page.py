@@ -113,16 +113,13 @@ def _stats(summary: Summary, tally: Tally) -> str:
         return amount(value, unit) + shown(value, summary.credit_dollars)
 
     each = f"{money(summary.spent / states['done'])} a result" if states["done"] else ""
+    beside = [each] if summary.cap is None else [f"cap {money(summary.cap)}"]
+    beside += [f"up to {money(tally.at_risk)} more in doubt"] if tally.at_risk else []
     figures = [
         ("done", "Done", f"{states['done']:,}", f"of {tally.rows:,}"),
         ("failed", "Failed", f"{states['failed']:,}", ""),
-        ("unknown", "Unknown", f"{states['unknown']:,}", f"up to {money(tally.at_risk)}" * bool(tally.at_risk)),
-        (
-            "spent",
-            "Spent",
-            money(summary.spent),
-            each if summary.cap is None else f"cap {money(summary.cap)}",
-        ),
+        ("unknown", "Unknown", f"{states['unknown']:,}", ""),
+        ("spent", "Spent", money(summary.spent), ", ".join(filter(None, beside))),
         ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]

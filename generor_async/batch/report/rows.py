@@ -31,7 +31,9 @@ class ReportRow:
     """What makes it: a generator's slug, or a type of generation."""
     model: str = ""
     cost: float | None = None
-    """In the run's unit: what was charged; for an unknown row, what may have been."""
+    """In the run's unit: what was charged; None where no call was made."""
+    doubtful: float = 0.0
+    """In the run's unit: what may have been charged beside."""
     started: float | None = None
     ended: float | None = None
     """Unix seconds."""
@@ -62,7 +64,7 @@ class Summary:
     api: str
     unit: Unit
     spent: float
-    """By the account's balance where it is known: it may differ from the sum over the rows."""
+    """What the rows have cost."""
     cap: float | None = None
     credit_dollars: float | None = None
     """What a credit is worth in US dollars, where that is known."""

@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
+from typing import Final, get_args
 
 from attrs import Factory, define, frozen
 
@@ -11,6 +12,8 @@ from generor_async.batch.report.rows import ReportRow, State, Summary
 from generor_async.batch.report.words import excerpt
 
 __all__ = ["Bin", "Failure", "Tally"]
+
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 
 @define
@@ -31,7 +34,7 @@ class Bin:
     done: int
     failed: int
     spent: float
-    """By all rows that had ended until then."""
+    """By all rows until then; what those cost that have not ended is in the last piece."""
 
 
 @define
@@ -42,13 +45,15 @@ class Tally:
     kinds: Counter[str] = Factory(Counter[str])
     failures: dict[tuple[State, str], Failure] = Factory(dict[tuple[State, str], Failure])
     at_risk: float = 0.0
-    """What the unknown rows may have cost."""
+    """What may have been charged beside what was spent."""
     ratios: Counter[float] = Factory(Counter[float])
     """Width by height of the pictures."""
     _seconds: "array[float]" = Factory(lambda: array("d"))
     _ended: "array[float]" = Factory(lambda: array("d"))
     _costs: "array[float]" = Factory(lambda: array("d"))
-    _done: "array[int]" = Factory(lambda: array("b"))
+    _endings: "array[int]" = Factory(lambda: array("b"))
+    _not_ended: float = 0.0
+    """What the rows have cost that have not ended."""
 
     @property
     def rows(self) -> int:
@@ -62,12 +67,13 @@ class Tally:
         self.ratios.update(ratios)
         if row.error:
             self.failures.setdefault((row.state, row.error), Failure(excerpt(row.reason))).rows += 1
-        if row.state == "unknown":
-            self.at_risk += row.cost or 0.0
-        elif row.ended is not None:
+        self.at_risk += row.doubtful
+        if row.ended is None:
+            self._not_ended += row.cost or 0.0
+        else:
             self._ended.append(row.ended)
             self._costs.append(row.cost or 0.0)
-            self._done.append(row.state == "done")
+            self._endings.append(STATES.index(row.state))
             if row.state == "done" and row.seconds is not None:
                 self._seconds.append(row.seconds)
 
@@ -78,13 +84,16 @@ class Tally:
     def bins(self, summary: Summary) -> list[Bin]:
         """Cut the run's time into equal pieces, more of them the more rows have ended."""
         count = min(48, max(12, len(self._ended) // 5))
+        is_done, is_failed = STATES.index("done"), STATES.index("failed")
         width = max(1.0, summary.ended - summary.began) / count
         done, failed, costs = [0] * count, [0] * count, [0.0] * count
-        for ended, cost, is_done in zip(self._ended, self._costs, self._done, strict=True):
+        for ended, cost, state in zip(self._ended, self._costs, self._endings, strict=True):
             # Clocks are set back: a row that ended out of the run's time counts at its edge.
             place = min(count - 1, max(0, int((ended - summary.began) / width)))
-            (done if is_done else failed)[place] += 1
+            done[place] += state == is_done
+            failed[place] += state == is_failed
             costs[place] += cost
+        costs[-1] += self._not_ended
         spent, bins = 0.0, list[Bin]()
         for place in range(count):
             spent += costs[place]

@@ -1,0 +1,318 @@
+"""What a model's calls have cost, told by witnesses that may each be wrong.
+
+- The estimate: "often differs" from the charge, says the documentation, whose own example is 6 estimated, 24 charged.
+- The call's own `credit_cost`: a difference of balances (documented). Calls that overlap count each other; a bonus, a
+  purchase or a refund that comes in meanwhile lowers it, below zero if need be; what another user of the account
+  spends raises it.
+- The account's transactions: one that names a creation of the call is the charge itself. They may come late, name
+  nothing, or not be readable (their form is assumed).
+- The balance, read before and after a call that runs alone: where the call itself tells nothing, this is the same.
+
+A price is a ratio of charge to estimate. It is learned from transactions where there are any, else from calls that ran
+alone, among which the estimate has a vote: what two agree on is the price, and one that stands by itself is not. So an
+event on the account that no call explains changes neither what is set aside nor what is told as spent, and a price
+that was learned wrongly is unlearned as soon as others outvote it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+__all__ = [
+    "LESSONS",
+    "MARGIN",
+    "PLAUSIBLE",
+    "Charges",
+    "Settled",
+    "Witness",
+    "agree",
+    "charged",
+    "countable",
+    "most_agree",
+]
+
+MOST_CREDITS: Final = 1e15
+"""More than any account has: sums of floats are exact up to here."""
+AGREE: Final = 1.3
+"""The factor within which two amounts are the same price, which drifts, as that of video does (assumed)."""
+PLAUSIBLE: Final = 10.0
+"""The factor by which a charge may be above its estimate and be believed of few witnesses (assumed)."""
+MARGIN: Final = 1.25
+"""The most by which calls whose charge nobody names count more under a cap than they have likely cost: so at least 0.8
+of the cap can be used."""
+LESSONS: Final = 8
+"""How many calls run alone to learn a price, at the most; where no two witnesses agree by then, the likeliest price
+it is."""
+
+Witness: TypeAlias = Literal["overlapped", "alone", "listed"]
+"""Who told a cost: the call itself, while others were under way; the call itself, or the balance, while it ran alone;
+the account's transactions."""
+
+
+def charged(told: float | None) -> float | None:
+    """Return what a call has cost by its own account; None where that is no price.
+
+    A difference of balances may be negative, where something came in meanwhile: it tells nothing of the cost then.
+    """
+    known = countable(told)
+    return None if known is None or known < 0 else known
+
+
+def countable(told: float | None) -> float | None:
+    """Return an amount of credits that can be added up; None for one that no account can have."""
+    return told if told is not None and abs(told) <= MOST_CREDITS else None
+
+
+@frozen(kw_only=True)
+class Settled:
+    """Calls that were charged, of one estimate and one cost."""
+
+    model: str
+    estimated: float
+    """Credits, for each of them."""
+    cost: float | None
+    """Credits that each of them cost, as it was told; None where nobody said. Of calls that overlapped, the least."""
+    witness: Witness
+    calls: int = 1
+
+    def told(self, cost: float, witness: Witness) -> "Settled":
+        """Return one such call as another witness tells of it."""
+        return evolve(self, cost=cost, witness=witness, calls=1)
+
+
+@frozen(kw_only=True)
+class _Learned:
+    """What is known of a price, as ratios of charge to estimate."""
+
+    typical: float
+    highest: float
+    known: bool
+    """Whether two witnesses agree on it, or no more are heard."""
+
+
+@define
+class _Price:
+    """What one model's calls have cost."""
+
+    _alone: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
+    """Calls that ran alone and told a cost, by estimate and cost."""
+    _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
+    """Calls whose charge the transactions tell, likewise."""
+    _untold: float = field(default=0.0, init=False)
+    """What all others were estimated at."""
+    _unpriced: float = field(default=0.0, init=False)
+    """What calls without an estimate say that they cost."""
+    _least: float | None = field(default=None, init=False)
+    """The lowest ratio that a call told which others overlapped: nearest to its own cost."""
+    _lessons: int = field(default=0, init=False)
+    """Calls that ran alone, whatever they told."""
+    _learned: _Learned | None = field(default=None, init=False)
+
+    def add(self, settled: Settled) -> None:
+        """Count calls that were charged."""
+        self._count(settled, settled.calls)
+        if settled.witness == "alone":
+            self._lessons += settled.calls
+            self._learned = None
+
+    def correct(self, settled: Settled, better: Settled) -> None:
+        """Count a call as a better witness tells of it."""
+        self._count(settled, -1)
+        self._count(better, 1)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether calls may overlap: two witnesses agree on the price, or no more are heard."""
+        return self._judged().known
+
+    @property
+    def highest(self) -> float:
+        """The highest ratio of charge to estimate that witnesses agree on."""
+        return self._judged().highest
+
+    @property
+    def estimated(self) -> float:
+        """What all calls were estimated at."""
+        return self._untold + _sum(self._alone, 0) + _sum(self._listed, 0)
+
+    @property
+    def spent(self) -> float:
+        """What the calls have likely cost."""
+        return self._total(self._judged().typical)
+
+    @property
+    def counted(self) -> float:
+        """What the calls count under a cap: somewhat more, where nobody names their charge."""
+        learned = self._judged()
+        return self._total(min(learned.highest, MARGIN * learned.typical))
+
+    def likely(self, settled: Settled) -> float:
+        """Return what one of such calls has likely cost."""
+        cost, estimated = settled.cost, settled.estimated
+        if cost is not None and (settled.witness == "listed" or not estimated):
+            return cost
+        typical = self._judged().typical
+        if cost is not None and settled.witness == "alone" and self._believes(cost / estimated):
+            return cost
+        return estimated * typical
+
+    def _count(self, settled: Settled, calls: int) -> None:
+        cost, estimated = settled.cost, settled.estimated
+        if not estimated:
+            self._unpriced += calls * (cost or 0.0)
+            return
+        if cost is None or settled.witness == "overlapped":
+            self._untold += calls * estimated
+            if cost and calls > 0 and (self._least is None or cost / estimated < self._least):
+                self._least, self._learned = cost / estimated, None
+            return
+        samples = self._listed if settled.witness == "listed" else self._alone
+        samples[estimated, cost] += calls
+        if not samples[estimated, cost]:
+            del samples[estimated, cost]
+        self._learned = None
+
+    def _total(self, ratio: float) -> float:
+        """Add up, calls whose charge nobody tells at this ratio."""
+        total = self._unpriced + self._untold * ratio + _sum(self._listed, 1)
+        for (estimated, cost), calls in self._alone.items():
+            total += calls * (cost if self._believes(cost / estimated) else estimated * ratio)
+        return total
+
+    def _believes(self, ratio: float) -> bool:
+        """Tell whether a call which ran alone may have cost what it told."""
+        learned = self._judged()
+        return agree(ratio, learned.typical) if learned.known else _is_plausible(ratio)
+
+    def _judged(self) -> _Learned:
+        if self._learned is None:
+            self._learned = self._judge()
+        return self._learned
+
+    def _judge(self) -> _Learned:
+        if self._listed:
+            return _by_the_account(self._listed)
+        if self._alone:
+            return _by_votes(self._alone, self._lessons)
+        least = self._least
+        ratio = 1.0 if least is None or not agree(least, 1.0, PLAUSIBLE) else least
+        return _Learned(typical=ratio, highest=ratio, known=self._lessons >= LESSONS)
+
+
+def _sum(samples: Mapping[tuple[float, float], int], which: int) -> float:
+    return sum(calls * sample[which] for sample, calls in samples.items())
+
+
+def agree(one: float, other: float, factor: float = AGREE) -> bool:
+    """Tell whether two amounts may be the same price."""
+    return one <= factor * other and other <= factor * one
+
+
+def _by_the_account(listed: Mapping[tuple[float, float], int]) -> _Learned:
+    """Learn from what the transactions tell; of what is far from the rest, the cost counts, but not as the price."""
+    ratios = sorted((cost / estimated, calls) for (estimated, cost), calls in listed.items())
+    middle = _middle(ratios)
+    same = {sample: calls for sample, calls in listed.items() if agree(sample[1] / sample[0], middle)}
+    highest = max(cost / estimated for estimated, cost in same)
+    return _Learned(typical=_sum(same, 1) / _sum(same, 0), highest=highest, known=True)
+
+
+def _by_votes(alone: Mapping[tuple[float, float], int], lessons: int) -> _Learned:
+    """Learn from calls that ran alone: what most of them, and the estimate, agree on; of two, the higher."""
+    told = Counter[float]()
+    for (estimated, cost), calls in alone.items():
+        told[cost / estimated] += calls
+    found = most_agree(sorted((told + Counter({1.0: 1})).items()), _enough)
+    if found is None:
+        return _Learned(typical=1.0, highest=1.0, known=lessons >= LESSONS)
+    low, high = found
+    same = {sample: calls for sample, calls in alone.items() if low <= sample[1] / sample[0] <= high}
+    return _Learned(typical=_sum(same, 1) / _sum(same, 0), highest=high, known=True)
+
+
+def _enough(ratio: float) -> int:
+    return 2 if _is_plausible(ratio) else 3
+
+
+def _is_plausible(ratio: float) -> bool:
+    """Tell whether a ratio may be believed of few witnesses: what comes in lowers it, what others spend raises it."""
+    return 1.0 / AGREE <= ratio <= PLAUSIBLE
+
+
+def most_agree(amounts: Sequence[tuple[float, int]], enough: Callable[[float], float]) -> tuple[float, float] | None:
+    """Return the span in which most amounts may be the same price; None where none has enough of them.
+
+    Amounts come in order, each with how often it was seen, and `enough` says for the highest how many it takes; of two
+    spans, the higher one.
+    """
+    best: tuple[float, float] | None = None
+    begin, count, most = 0, 0, 0
+    for highest, times in amounts:
+        count += times
+        while not agree(amounts[begin][0], highest):
+            count -= amounts[begin][1]
+            begin += 1
+        if count >= max(enough(highest), most):
+            best, most = (amounts[begin][0], highest), count
+    return best
+
+
+def _middle(ratios: Sequence[tuple[float, int]]) -> float:
+    """Return the median of ratios, each so many times, that are in order; the lower one of two."""
+    left = (sum(calls for _, calls in ratios) + 1) // 2
+    for ratio, calls in ratios:
+        left -= calls
+        if left <= 0:
+            return ratio
+    raise AssertionError
+
+
+class Charges:
+    """What all calls of a batch have cost, in credits."""
+
+    def __init__(self, settled: Iterable[Settled] = ()) -> None:
+        self._prices: dict[str, _Price] = {}
+        for calls in settled:
+            self._price(calls.model).add(calls)
+
+    @property
+    def spent(self) -> float:
+        """What they have likely cost."""
+        return sum([price.spent for price in self._prices.values()])
+
+    @property
+    def counted(self) -> float:
+        """What they count under a cap."""
+        return sum([price.counted for price in self._prices.values()])
+
+    @property
+    def estimated(self) -> float:
+        """What they were estimated at."""
+        return sum([price.estimated for price in self._prices.values()])
+
+    def add(self, settled: Settled) -> None:
+        """Count calls that were charged."""
+        self._price(settled.model).add(settled)
+
+    def correct(self, settled: Settled, better: Settled) -> None:
+        """Count a call as a better witness tells of it."""
+        self._price(settled.model).correct(settled, better)
+
+    def is_known(self, model: str) -> bool:
+        """Tell whether calls of a model may overlap: two witnesses agree on its price, or no more are heard."""
+        return self._price(model).is_known
+
+    def price(self, model: str, estimated: float) -> float:
+        """Return what to set aside for a call of this estimate, never less than that."""
+        return estimated * max(1.0, self._price(model).highest)
+
+    def likely(self, settled: Settled) -> float:
+        """Return what one of such calls has likely cost."""
+        return self._price(settled.model).likely(settled)
+
+    def _price(self, model: str) -> _Price:
+        if model not in self._prices:
+            self._prices[model] = _Price()
+        return self._prices[model]
