@@ -42,6 +42,8 @@ class Purse:
         """Calls that were charged, and that no transaction has told of yet, by row."""
         self._others: list[Spend] = []
         """Spends that are none of theirs: another user's, or those of calls that are still under way."""
+        self._names = False
+        """Whether a transaction has named a creation of this batch."""
         self._settled = 0
         """Calls that this run has settled."""
         self._settled_then = -1
@@ -179,8 +181,9 @@ class Purse:
 
     async def _hear_transactions(self, spends: list[Spend]) -> None:
         calls = list(self._unlisted.values())
-        told, others = named(calls, spends, self.budget.charges.likely)
+        told, others = named(calls, spends, self.budget.charges.likely, names=self._names)
         self._others = others[-KEPT:]
+        self._names = self._names or bool(told and any(spend.creation_id is not None for spend in spends))
         await self._journal.tell_costs(told, "listed")
         if self._silent is not None and self._silent.number in told:
             self._silent = None

@@ -37,13 +37,14 @@ class Call:
 
 
 def named(
-    calls: Collection[Call], spends: Sequence[Spend], likely: Callable[[Settled], float]
+    calls: Collection[Call], spends: Sequence[Spend], likely: Callable[[Settled], float], *, names: bool
 ) -> tuple[dict[int, float], list[Spend]]:
     """Return what the transactions tell of these calls, by number, and the spends that are none of theirs.
 
-    `likely` says what a call has cost as far as is known. What names a creation is told by that. Of what names nothing,
-    each call has the nearest amount that agrees with what it has likely cost, and where most calls of a kind have none,
-    one of the amounts that are as many: who has which makes no difference to the sum.
+    `likely` says what a call has cost as far as is known. What names a creation is told by that; where the account
+    `names` those of this batch, or does so here, what names nothing is somebody else's. Elsewhere each call has the
+    nearest amount that agrees with what it has likely cost, and where most calls of a kind have none, one of the
+    amounts that are as many: who has which makes no difference to the sum.
     """
     told: dict[int, float] = {}
     owner = {id_: call.number for call in calls for id_ in call.remote_ids}
@@ -56,7 +57,7 @@ def named(
             told[number] = told.get(number, 0.0) + spend.credits
         else:
             others.append(spend)
-    if unnamed:
+    if unnamed and not (names or told):
         left = sorted(unnamed)
         told |= _nearest([call for call in calls if call.number not in told], left, likely)
         told |= _many([call for call in calls if call.number not in told], left)

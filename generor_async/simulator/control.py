@@ -9,6 +9,8 @@
     GET    /__sim__/others    the other users of the keys, and how they fared
     POST   /__sim__/others    add one: {"api": ..., "kind": ..., <details>}, or {"spec": "luma=bursts:size=30"}
     DELETE /__sim__/others    let them all leave
+    POST   /__sim__/credits   change Generor's account: {"type": "daily_bonus", "amount": 250}, or any other type of
+                              transaction, such as the "spend" of another user
     POST   /__sim__/clock     {"advance": seconds}
     POST   /__sim__/reset     begin anew: both APIs, ledger and faults; time goes on
 
@@ -58,6 +60,10 @@ class Subject(Protocol):
         """The other users of the keys."""
         ...
 
+    def change_credits(self, kind: str, amount: int) -> int:
+        """Change Generor's account; ValueError where it can't be."""
+        ...
+
     def advance(self, seconds: float) -> None:
         """Move the clock on; ValueError where it can't be."""
         ...
@@ -95,6 +101,7 @@ class Control:
             self._route("GET", "/others", self._list_others),
             self._route("POST", "/others", self._add_other),
             self._route("DELETE", "/others", self._clear_others),
+            self._route("POST", "/credits", self._change_credits),
             self._route("POST", "/clock", self._move_clock),
             self._route("POST", "/reset", self._reset),
         ]
@@ -181,6 +188,16 @@ class Control:
     def _clear_others(self, _: Call) -> Answer:
         self._subject.others.clear()
         return Answer(status=204)
+
+    def _change_credits(self, call: Call) -> Answer:
+        given = _json_object(call)
+        if given.keys() != {"type", "amount"}:
+            raise _Refusal(400, 'The body must be {"type": "daily_bonus", "amount": credits}.')
+        try:
+            change = self._subject.change_credits(given["type"], given["amount"])
+        except ValueError as error:
+            raise _Refusal(400, f"{error}.") from None
+        return Answer(status=201, json={"change": change, "credits": self._subject.state()["generor"]["credits"]})
 
     def _move_clock(self, call: Call) -> Answer:
         given = _json_object(call)

@@ -242,6 +242,14 @@ class Simulator:
         _check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
         self.clock.advance(seconds)
 
+    def change_credits(self, kind: str, amount: int) -> int:
+        """Change Generor's account by something else than a call of its key; return by how much its balance changed.
+
+        `kind` is a type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user; `amount` is
+        in credits. The ledger, which is of calls, doesn't have it. Raises ValueError for what can't be.
+        """
+        return self.generor.change_credits(kind, amount, now=self.clock.time()).amount
+
     def reset(self) -> None:
         """Begin anew, with empty APIs, the same keys and first others, no faults and an empty ledger; time goes on.
 

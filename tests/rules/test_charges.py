@@ -166,7 +166,9 @@ class Batch:
             return
         fresh = [spend for listed, spend in self.account.spends[self.read :] if listed <= self.now]
         self.read += len(fresh)
-        told, self.others = named(list(self.unlisted.values()), [*self.others, *fresh], self.budget.charges.likely)
+        told, self.others = named(
+            list(self.unlisted.values()), [*self.others, *fresh], self.budget.charges.likely, names=False
+        )
         for number, cost in told.items():
             settled = self.unlisted.pop(number).settled
             self.budget.charges.correct(settled, settled.told(cost, "listed"))
@@ -335,14 +337,14 @@ def call(number: int, settled: Settled, *ids: str) -> Call:
 def test_a_spend_that_names_a_creation_is_that_calls_and_of_several_the_sum() -> None:
     calls = [call(1, of("overlapped", 99.0), "a", "b"), call(2, of("alone", 6.0), "c")]
     spends = [Spend(5.0, "a"), Spend(7.0, "b"), Spend(6.0, "x"), Spend(500.0, None)]
-    told, others = named(calls, spends, Charges().likely)
+    told, others = named(calls, spends, Charges().likely, names=False)
     assert (told, others) == ({1: 12.0}, [Spend(6.0, "x"), Spend(500.0, None)])
 
 
 def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() -> None:
     calls = [call(1, of("alone", 506.0)), call(2, of("overlapped", 99.0)), call(3, of("alone", 24.0))]
     spends = [Spend(amount, None) for amount in (500.0, 24.0, 6.0, 6.5)]
-    told, others = named(calls, spends, Charges().likely)
+    told, others = named(calls, spends, Charges().likely, names=False)
     assert told == {1: 6.0, 2: 6.5, 3: 24.0}
     assert others == [Spend(500.0, None)]
 
@@ -350,6 +352,6 @@ def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() 
 def test_as_many_equal_amounts_as_calls_are_theirs_whatever_the_estimate_was() -> None:
     calls = [call(number, of("overlapped", None)) for number in range(4)]
     spends = [Spend(amount, None) for amount in (24.0, 24.0, 23.0, 24.0, 900.0, 901.0, 902.0)]
-    told, others = named(calls, spends, Charges().likely)
+    told, others = named(calls, spends, Charges().likely, names=False)
     assert sum(told.values()) == 95.0
     assert others == [Spend(900.0, None), Spend(901.0, None), Spend(902.0, None)]

@@ -56,6 +56,27 @@ async def test_the_state_says_how_things_stand(control: Controller) -> None:
     assert state["faults"] == state["others"] == []
 
 
+async def test_the_account_is_changed_by_what_is_no_call(control: Controller) -> None:
+    changed = await control.call("POST", "/credits", {"type": "daily_bonus", "amount": 250})
+    assert changed == (201, {"change": 250, "credits": 100_250})
+    assert (await control.call("POST", "/credits", {"type": "spend", "amount": 500}))[1]["credits"] == 99_750
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"amount": 5}, 'The body must be {"type": "daily_bonus", "amount": credits}.'),
+        ({"type": "spend", "amount": 0}, "amount must be a whole number of credits, 1 at the least, not 0."),
+        ({"type": "spend", "amount": "5"}, "amount must be a whole number of credits, 1 at the least, not '5'."),
+    ],
+)
+async def test_a_change_that_can_not_be_is_a_sentence(control: Controller, change: Any, sentence: str) -> None:
+    assert await control.call("POST", "/credits", change) == (400, {"error": sentence})
+    status, told = await control.call("POST", "/credits", {"type": ["theft"], "amount": 5})
+    assert status == 400
+    assert "not ['theft']" in told["error"]
+
+
 async def test_they_leave_no_trace(control: Controller) -> None:
     for _ in range(3):
         await control.call("GET", "/state")

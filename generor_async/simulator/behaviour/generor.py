@@ -258,6 +258,12 @@ MONEY = (
         "generor/test_account.py::test_the_history_has_every_type_and_comes_to_the_balance",
     ),
     assumed(
+        "generor.money.others",
+        "What else happens on the account, such as a bonus or another user's spend, is in the history by its type",
+        "generor/test_account.py::test_what_else_happens_on_the_account_is_in_its_history",
+        unswitched="nothing happens unless `change_credits` says so",
+    ),
+    assumed(
         "generor.money.order",
         "Free credits are spent first, then earned ones, and `max` is what free ones can add up to",
         "generor/test_account.py::test_free_credits_are_spent_first",

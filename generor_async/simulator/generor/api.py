@@ -12,6 +12,7 @@ from generor_async.simulator.generor.creations import Creations
 from generor_async.simulator.generor.files import Files
 from generor_async.simulator.generor.gate import SCOPES, TIERS, Ask, Gate, GateRules, Handler, Scope
 from generor_async.simulator.generor.generate import Chances, Generation
+from generor_async.simulator.generor.records import GOING_OUT, TRANSACTION_TYPES, Transaction
 from generor_async.simulator.generor.seed import OWN_USERNAME, populate
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.teams import Teams
@@ -79,6 +80,24 @@ class GenerorApi:
         """Give a user one more key, and return it; no scopes means all."""
         user = self.world.user_named(username)
         return self._gate.new_key(user, name=name, scopes=scopes, now=self._started).key
+
+    def change_credits(self, kind: str, amount: int, *, now: float) -> Transaction:
+        """Let credits come to the account, or leave it, by something else than a call of this key; return how much.
+
+        Raises ValueError for what is no type of transaction, or no amount.
+        """
+        if kind not in TRANSACTION_TYPES:
+            raise ValueError(f"type must be one of {', '.join(TRANSACTION_TYPES)}, not {kind!r}")
+        if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:  # pyright: ignore[reportUnnecessaryIsInstance] # it may come by HTTP
+            raise ValueError(f"amount must be a whole number of credits, 1 at the least, not {amount!r}")
+        wallet = self.account.wallet
+        if kind in GOING_OUT:
+            change = -wallet.spend(amount)
+        else:
+            wallet.receive(amount, free=kind.endswith("bonus"))
+            change = amount
+        self.world.record(self.account, kind, change, at=now, description="Of another origin than this key")
+        return self.account.transactions[-1]
 
     def refuse(self, code: Code, message: str) -> Callable[[Call], Answer | Later]:
         """Make a handler for a request that has none: it passes the gate, and is refused behind it."""

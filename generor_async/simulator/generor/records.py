@@ -11,6 +11,7 @@ from generor_async.simulator.generor.wire import Json, timestamp
 from generor_async.simulator.limits import Window
 
 __all__ = [
+    "GOING_OUT",
     "TRANSACTION_TYPES",
     "ApiKey",
     "Comment",
@@ -24,6 +25,8 @@ __all__ = [
 
 SHOWN_PREFIX_LENGTH = len("gnr_live_a1b2c3d4")
 MAX_FREE_CREDITS = 250
+GOING_OUT = ("spend", "gift_sent")
+"""The types of transactions that take credits from an account."""
 TRANSACTION_TYPES = (
     "spend",
     "purchase",
@@ -67,6 +70,13 @@ class Wallet:
         self.earned -= earned
         self.paid -= spent - free - earned
         return spent
+
+    def receive(self, credits_: int, *, free: bool) -> None:
+        """Add credits: free ones, or paid ones."""
+        if free:
+            self.free += credits_
+        else:
+            self.paid += credits_
 
     def to_json(self) -> Json:
         """Show the balance; `max` is taken for what free credits can add up to (assumed)."""

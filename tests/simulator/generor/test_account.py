@@ -32,6 +32,22 @@ async def test_the_history_has_every_type_and_comes_to_the_balance(credits_: int
         assert sum(item["amount"] for item in listed) == listed[-1]["balance"] == credits_
 
 
+async def test_what_else_happens_on_the_account_is_in_its_history() -> None:
+    async with generor(generor_credits=1_000) as caller:
+        simulator = caller.simulator
+        changes = {"daily_bonus": 250, "spend": 500, "purchase": 10_000, "gift_sent": 100_000}
+        assert [simulator.change_credits(*change) for change in changes.items()] == [250, -500, 10_000, -10_750]
+        listed = (await caller.get("/credits/transactions?per_page=4")).data
+        assert {item["type"]: item["amount"] for item in reversed(listed)} == {
+            **changes,
+            "spend": -500,
+            "gift_sent": -10_750,
+        }
+        assert [item["balance"] for item in listed] == [0, 10_750, 750, 1_250]
+        assert (await caller.get("/credits/balance")).data["total"] == 0
+        assert not simulator.ledger.charges
+
+
 async def test_transactions_are_filtered_by_type() -> None:
     async with generor() as caller:
         await caller.make()

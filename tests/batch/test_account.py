@@ -1,0 +1,127 @@
+"""Batches on an account on which other things happen: what they spend, what they may spend, and what they tell."""
+
+import asyncio
+import re
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from generor_async import AsyncGeneror
+from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.status import Status, read_status, report
+from generor_async.simulator import Simulator
+from generor_async.testing import run
+
+PRICE = 24
+"""Of a picture that is estimated at 6, as in the documents' example."""
+KINDS = ("spend", "daily_bonus", "purchase", "refund", "gift_sent", "gift_received")
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"slug": "image", "prompt": f"heron {number}", "model_id": 10003} for number in range(count)]
+
+
+@frozen(kw_only=True)
+class Told:
+    """What a batch came to."""
+
+    charged: int
+    """By the server's own books."""
+    spent: list[float]
+    """What was told while it ran, as each row ended, and last when it had ended."""
+    outcomes: list[RowOutcome]
+    status: Status
+
+
+def play(folder: Path, events: list[tuple[float, str, int]], *, rows: int = 60, **options: Any) -> Told:
+    """Run a batch while these events happen, so many seconds after it began."""
+    simulated = {name: options.pop(name) for name in ("listing_lag", "exact_cost", "seed") if name in options}
+
+    async def happen(simulator: Simulator) -> None:
+        now = 0.0
+        for when, kind, amount in sorted(events):
+            await asyncio.sleep(when - now)
+            now = when
+            simulator.change_credits(kind, amount)
+
+    async def main() -> Told:
+        async with (
+            Simulator(tier="pro", **simulated) as simulator,
+            AsyncGeneror(**simulator.generor_options) as generor,
+        ):
+            happening = asyncio.create_task(happen(simulator))
+            batch = run_batch(generor, pictures(rows), to=folder, **options)
+            outcomes, spent = await watched(batch)
+            happening.cancel()
+            charged = sum(entry.charged for entry in simulator.ledger.charges)
+            return Told(charged=int(charged), spent=spent, outcomes=outcomes, status=await read_status(folder))
+
+    return run(main())
+
+
+async def watched(batch: Batch) -> tuple[list[RowOutcome], list[float]]:
+    outcomes, spent = list[RowOutcome](), list[float]()
+    async for outcome in batch:
+        outcomes.append(outcome)
+        assert batch.progress is not None
+        spent.append(batch.progress.spent)
+    assert batch.progress is not None
+    return outcomes, [*spent, batch.progress.spent]
+
+
+def check(told: Told, folder: Path, *, cap: int, concurrency: int) -> None:
+    """Hold the server's books against the cap, and against every figure that is told."""
+    assert told.charged <= cap + concurrency * PRICE
+    assert told.charged >= 0.8 * cap - PRICE
+    assert min(told.spent) >= 0
+    assert told.spent[-1] == told.status.spent == pytest.approx(told.charged, rel=0.05)
+    page = asyncio.run(report(folder)).read_text()
+    costs = [float(cost) for cost in re.findall(r'data-cost="([^"]*)"', page)]
+    assert sum(costs) == pytest.approx(told.status.spent + told.status.doubtful)
+
+
+@pytest.mark.parametrize("bonus", [250, 10_000])
+def test_a_bonus_in_the_midst_allows_no_more(tmp_path: Path, bonus: int) -> None:
+    told = play(tmp_path, [(120.0, "daily_bonus", bonus)], max_credits=600, concurrency=4)
+    check(told, tmp_path, cap=600, concurrency=4)
+    assert told.charged <= 600
+
+
+@pytest.mark.parametrize("lag", [0.0, 300.0])
+def test_what_another_user_spends_in_the_first_call_is_no_price(tmp_path: Path, lag: float) -> None:
+    told = play(tmp_path, [(5.0, "spend", 500)], max_credits=600, concurrency=4, listing_lag=lag)
+    check(told, tmp_path, cap=600, concurrency=4)
+    assert told.charged <= 600
+
+
+def test_without_a_cap_the_figures_are_as_true(tmp_path: Path) -> None:
+    events = [(20.0, "spend", 500), (60.0, "purchase", 10_000), (61.0, "refund", 24)]
+    told = play(tmp_path, events, rows=30)
+    assert told.spent[-1] == told.status.spent == told.charged == 30 * PRICE
+    assert told.status.estimated == 30 * 6
+
+
+def drawn(seed: int) -> dict[str, Any]:
+    """Draw what happens on an account, and how late it is listed."""
+    dice = Random(seed)  # to be repeated
+    return {
+        "seed": seed,
+        "events": [
+            (dice.uniform(0.0, 400.0), dice.choice(KINDS), round(10 ** dice.uniform(0, 4)))
+            for _ in range(dice.randrange(1, 13))
+        ],
+        "max_credits": dice.randint(500, 1_300),
+        "concurrency": dice.randint(1, 8),
+        "listing_lag": dice.choice([0.0, 0.0, 5.0, 60.0]),
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_meanwhile_the_cap_holds_and_the_figures_are_true(tmp_path: Path, seed: int) -> None:
+    world = drawn(seed)
+    told = play(tmp_path, **world)
+    check(told, tmp_path, cap=world["max_credits"], concurrency=world["concurrency"])
