@@ -9,6 +9,7 @@
     │   ├── OutcomeUnknownError               a plain or billing call that may or may not have taken effect
     │   └── APIStatusError                    the API said no
     │       ├── BadRequestError 400               InvalidRequestError (also ValueError): refused here
+    │       │                                     └── BuysAgainError: of a batch
     │       ├── AuthenticationError 401           MissingAPIKeyError: refused here
     │       ├── InsufficientCreditsError 402
     │       ├── PermissionDeniedError 403, NotFoundError 404, MethodNotAllowedError 405, ConflictError 409
@@ -47,6 +48,7 @@ __all__ = [
     "BadGatewayError",
     "BadRequestError",
     "BudgetExhaustedError",
+    "BuysAgainError",
     "ClientClosedError",
     "ConcurrentJobsError",
     "ConflictError",
@@ -286,6 +288,10 @@ class InvalidRequestError(BadRequestError, ValueError):
 
     def _what(self) -> str:
         return self.problem if self.field in self.problem else f"{self.field}: {self.problem}"
+
+
+class BuysAgainError(InvalidRequestError):
+    """Refused here: rows of a batch would buy again, under another id or made another way, what its folder has."""
 
 
 class AuthenticationError(APIStatusError):

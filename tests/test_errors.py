@@ -40,6 +40,7 @@ TREE: dict[str, set[str]] = {
     "BadRequestError": {"APIStatusError"},
     "ClientClosedError": {"APIConnectionError"},
     "InvalidRequestError": {"BadRequestError", "ValueError"},
+    "BuysAgainError": {"InvalidRequestError"},
     "AuthenticationError": {"APIStatusError"},
     "MissingAPIKeyError": {"AuthenticationError"},
     "InsufficientCreditsError": {"APIStatusError"},

@@ -369,6 +369,7 @@ ERRORS = {
     "APIStatusError": "APIError",
     "BadRequestError": "APIStatusError",
     "InvalidRequestError": "BadRequestError ValueError",
+    "BuysAgainError": "InvalidRequestError",
     "AuthenticationError": "APIStatusError",
     "MissingAPIKeyError": "AuthenticationError",
     "InsufficientCreditsError": "APIStatusError",

@@ -2,23 +2,28 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
-from generor_async.batch.parameters import are_same
+from attrs import define, field
 
-__all__ = ["NOT_KNOWN", "Numbers", "add"]
+from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
+from generor_async.batch.parameters import are_same, wish
+
+__all__ = ["Numbers", "Reading", "add"]
 
 NEW: Final = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 READY: Final = "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?"
-NOT_KNOWN: Final = "{}"
-"""The parameters of a row whose journal was rebuilt from its result alone; they are what is read now."""
 COLUMNS: Final = """
     INSERT INTO beside VALUES (?, ?)
     ON CONFLICT DO UPDATE SET columns = excluded.columns WHERE columns <> excluded.columns
 """
 """A row's other columns, as they were last read."""
+WISHES: Final = """
+    INSERT INTO temp.wishes SELECT wish(parameters), number FROM inputs JOIN rows USING (number)
+    WHERE number <= ? AND state <> 'failed'
+"""
+"""What rows of before ask for; those that failed may be run again another way."""
 
 
 class Numbers:
@@ -36,10 +41,66 @@ class Numbers:
         self._met[at] |= bit
         return is_new
 
+    def __contains__(self, number: int) -> bool:
+        at = number >> 3
+        return at < len(self._met) and bool(self._met[at] & 1 << (number & 7))
 
-def add(connection: sqlite3.Connection, rows: Sequence[NewRow], met: Numbers, operation: str) -> Added:
-    """Write down rows of an operation, as ready; those that are there are known, or come again in this reading."""
-    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
+
+@define
+class Reading:
+    """One reading of all rows of an operation into a journal."""
+
+    operation: str
+    before: int = 0
+    """The number of the last row that the journal had when it began."""
+    met: Numbers = field(init=False, factory=Numbers)
+    _has_wishes: bool = field(init=False, default=False)
+
+    @classmethod
+    def begun(cls, connection: sqlite3.Connection, operation: str) -> "Reading":
+        """Begin one: what could not be read before, and what came again, is forgotten."""
+        for table in ("rejects", "duplicates"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("DROP TABLE IF EXISTS temp.wishes")
+        return cls(operation, _last(connection))
+
+    def buys_again(self, connection: sqlite3.Connection, row: NewRow, arriving: Collection[int]) -> bool:
+        """Tell whether the journal has from before what a new row asks for, as a row that this reading hasn't met.
+
+        `arriving` are the numbers of those that are met just now.
+        """
+        if not self._has_wishes:
+            self._has_wishes = True
+            self._note_wishes(connection)
+        wanted = wish(self.operation, row.parameters)
+        found = connection.execute("SELECT number FROM temp.wishes WHERE wish = ?", (wanted,))
+        return any(number not in self.met and number not in arriving for (number,) in found)
+
+    def take_back(self, connection: sqlite3.Connection) -> int:
+        """Forget the rows that were written down since it began and that nobody has claimed; return how many."""
+        new = "number > ? AND number IN (SELECT number FROM rows WHERE state = 'ready' AND attempt = 0)"
+        for table in ("duplicates", "beside", "inputs"):
+            connection.execute(f"DELETE FROM {table} WHERE {new}", (self.before,))
+        return connection.execute(f"DELETE FROM rows WHERE {new}", (self.before,)).rowcount
+
+    def _note_wishes(self, connection: sqlite3.Connection) -> None:
+        """Write down what every row from before asks for, but of those that failed; in a table that vanishes."""
+        connection.create_function("wish", 1, lambda text: wish(self.operation, json.loads(text)), deterministic=True)
+        connection.execute("CREATE TEMP TABLE wishes (wish INTEGER, number INTEGER)")
+        connection.execute(WISHES, (self.before,))
+        connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")
+
+
+def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading, *, again: bool = True) -> Added:
+    """Write down rows, as ready; those that are there are known, or come again in this reading.
+
+    Unless rows may be bought `again`, those that would be are told apart, and not written down.
+    """
+    last, met = _last(connection), reading.met
+    held = () if again or not reading.before else _held(connection, rows, reading)
+    if held:
+        ids = {row.id for row in held}
+        rows = [row for row in rows if row.id not in ids]
     new = connection.executemany(NEW, [(row.id, row.text, row.place) for row in rows]).rowcount
     connection.execute(READY, (last,))
     rejects, duplicates = list[Reject](), list[Duplicate]()
@@ -52,10 +113,7 @@ def add(connection: sqlite3.Connection, rows: Sequence[NewRow], met: Numbers, op
         found = _found(connection, [row.id for row in rows])
         for row in rows:
             number, text, place = found[row.id]
-            if text == NOT_KNOWN:
-                connection.execute("UPDATE inputs SET parameters = ? WHERE number = ?", (row.text, number))
-                text = row.text
-            if text != row.text and not are_same(operation, json.loads(text), row.parameters):
+            if text != row.text and not are_same(reading.operation, json.loads(text), row.parameters):
                 rejects.append(_taken(row, place))
             elif met.add(number):
                 numbered.append((number, row))
@@ -65,7 +123,21 @@ def add(connection: sqlite3.Connection, rows: Sequence[NewRow], met: Numbers, op
         connection.executemany(COLUMNS, beside)
     _keep(connection, duplicates)
     known = len(rows) - new - len(rejects) - len(duplicates)
-    return Added(new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates))
+    return Added(new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates), held=tuple(held))
+
+
+def _held(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading) -> Sequence[NewRow]:
+    """Return the new ones of these rows that would buy again what the journal has."""
+    among = ", ".join("?" * len(rows))
+    found = connection.execute(f"SELECT id, number FROM inputs WHERE id IN ({among})", [row.id for row in rows])
+    there = dict[str, int](found)
+    arriving = frozenset(there.values())
+    return [row for row in rows if row.id not in there and reading.buys_again(connection, row, arriving)]
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
+    return int(last)
 
 
 def _keep(connection: sqlite3.Connection, duplicates: Sequence[Duplicate]) -> None:

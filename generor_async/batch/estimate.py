@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
@@ -13,16 +13,19 @@ from generor_async.batch.journal import NewRow, Reader, Reject
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
-from generor_async.batch.parameters import are_same
+from generor_async.batch.parameters import are_same, wish
 from generor_async.batch.progress import rates_of
 from generor_async.batch.sqlite import open_reader
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
-from generor_async.rules.rows import OPEN
+from generor_async.rules.rows import OPEN, STATES, State
 from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]
+
+BOUGHT: Final[tuple[State, ...]] = tuple(state for state in STATES if state != "failed")
+"""Where a row is that was bought, or is to be."""
 
 
 @frozen(kw_only=True)
@@ -39,6 +42,8 @@ class BatchEstimate:
     """Lines that can't be run."""
     duplicates: int
     """Rows that come again, and are made once."""
+    again: int
+    """Rows among the new ones that ask for what the folder has, under another id or made another way."""
     unpriced: int
     """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
     credits: float
@@ -97,6 +102,7 @@ async def estimate(order: Order) -> BatchEstimate:
         under_way=under_way,
         rejected=found.rejected,
         duplicates=found.duplicates,
+        again=found.again,
         unpriced=prices.unknown,
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,
@@ -120,6 +126,7 @@ class _Found:
     rejected: int = 0
     """Lines that can't be run."""
     duplicates: int = 0
+    again: int = 0
 
 
 async def _read(order: Order, reader: Reader | None, prices: "_Prices") -> _Found:
@@ -137,9 +144,14 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices") -> _Foun
                 elif entry.id not in known:
                     found.new += 1
                     await prices.add(entry.parameters)
+                    if reader is not None:
+                        occurrences.note(wish(order.operation, entry.parameters))
                 elif not are_same(order.operation, entry.parameters, known[entry.id]):
                     found.rejected += 1
         found.duplicates = occurrences.left_out
+        if reader is not None and found.new:
+            async for row in reader.rows(*BOUGHT):
+                found.again += occurrences.again(row.id, wish(order.operation, row.parameters))
     return found
 
 

@@ -1,8 +1,9 @@
 """Reads the rows of a batch into its journal: those of a file at once, those from Python as they are needed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import evolve
@@ -12,11 +13,16 @@ from generor_async.batch.journal import Journal, NewRow, Reject
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
 from generor_async.batch.progress import Tally
+from generor_async.errors import BuysAgainError
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "buys_again"]
 
 SET_ASIDE_KEPT: Final = 1_000
 """How many of the rows that were set aside are kept in memory; the journal has them all."""
+HELD_MOST: Final = 1_000
+"""Rows that would buy again what the folder has, after which no more are read."""
+FIRST: Final = 1_000
+"""Rows of a folder that is gone on with, after which it is the same order as before, as far as anybody can tell."""
 READ_AHEAD: Final = 1_000
 """Rows from Python that may be ready and waiting before more are asked for."""
 
@@ -32,24 +38,53 @@ class Intake:
         self._unclaimed = 0
         """Rows that were read, and not claimed yet."""
         self._taken = asyncio.Event()
+        self._held: list[NewRow] = []
+        """Rows that would buy again what the folder has, unless the input has that, too, further on."""
+        self._rows_read = 0
+        self.settled = False
+        """Whether so much was read that rows may be bought: not before it is known whether that would be again."""
 
     async def read(self) -> None:
         """Write down all rows; tells of each page that has arrived."""
         await self._journal.begin_reading()
         self._order.set_aside.clear()
         async for page in self._pages():
-            added = await self._journal.add(entry for entry in page if isinstance(entry, NewRow))
-            rejects = [*(entry for entry in page if isinstance(entry, Reject)), *added.rejects]
-            if rejects:
-                self._order.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self._order.set_aside)])
-                await self._journal.reject(rejects)
-            self._unclaimed += added.new
-            self._tally.states["ready"] += added.new
-            self._tally.rejected += len(rejects)
+            await self._take([entry for entry in page if isinstance(entry, NewRow)])
+            await self._set_aside([entry for entry in page if isinstance(entry, Reject)])
+            if len(self._held) >= (1 if isinstance(self._order.rows, AsyncIterable) else HELD_MOST):
+                raise await self._refused()
+            self._rows_read += len(page)
+            self.settled = self.settled or self._rows_read >= FIRST
             self._arrived()
             while self._order.file is None and self._unclaimed >= READ_AHEAD:
                 self._taken.clear()
                 await self._taken.wait()
+        if self._held:
+            held, self._held = self._held, []
+            await self._take(held)
+            if self._held:
+                raise await self._refused()
+        self.settled = True
+
+    async def _take(self, rows: Sequence[NewRow]) -> None:
+        """Write down rows, and what was found of them."""
+        added = await self._journal.add(rows, again=self._order.again)
+        self._held += added.held
+        self._unclaimed += added.new
+        self._tally.states["ready"] += added.new
+        await self._set_aside(added.rejects)
+
+    async def _set_aside(self, rejects: Sequence[Reject]) -> None:
+        """Write down what can't be run."""
+        if rejects:
+            self._order.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self._order.set_aside)])
+            self._tally.rejected += len(rejects)
+            await self._journal.reject(rejects)
+
+    async def _refused(self) -> BuysAgainError:
+        """Forget what was written down of this reading, and make the error of rows that would buy again."""
+        self._tally.states["ready"] -= await self._journal.take_back()
+        return buys_again(self._order.folder, len(self._held), self._held[0].place)
 
     def taken(self, rows: int) -> None:
         """Note that so many rows have been claimed, so that more may be read."""
@@ -68,3 +103,14 @@ class Intake:
         with closing(Occurrences(parameters, allowed=True)) as occurrences:
             async for page in pages:
                 yield await occurrences.told_apart(page)
+
+
+def buys_again(folder: Path, rows: int, first: str) -> BuysAgainError:
+    """Make the error of rows that ask for what a folder has; `first` is the place of the first of them."""
+    return BuysAgainError(
+        "rows",
+        f"{folder} has already what {'a row asks' if rows == 1 else f'{rows:,} rows ask'} for, under another id or to"
+        f" be made another way, such as {first}: running them would buy it again",
+        advice="Run the same rows with the same parameters to go on with that run, give another folder for another run,"
+        " or say that they are to be bought again (again=True, --again)",
+    )

@@ -145,6 +145,8 @@ class Added:
     """The same id was there with parameters that mean something else."""
     duplicates: Sequence[Duplicate] = ()
     """The same row was there from this reading."""
+    held: Sequence[NewRow] = ()
+    """What these ask for was there from an earlier reading, as other rows: they were not written down."""
 
 
 class Reader(Protocol):
@@ -218,11 +220,16 @@ class Journal(Reader, Protocol):
     accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
     """
 
-    async def add(self, rows: Iterable[NewRow]) -> Added:
+    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds.
 
-        A row whose id is there is known, and not run again.
+        A row whose id is there is known, and not run again. Unless rows may be bought `again`, a row is held back that
+        asks for what is there under another id, where this reading has not met that one.
         """
+        ...
+
+    async def take_back(self) -> int:
+        """Forget the rows that this reading has written down and nobody has claimed; return how many."""
         ...
 
     async def reject(self, rejects: Iterable[Reject]) -> None:

@@ -13,6 +13,7 @@ from generor_async.engine.threads import to_the_end
 __all__ = ["Occurrences"]
 
 TABLE = "CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT) WITHOUT ROWID"
+WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
 
 
 class Occurrences:
@@ -28,7 +29,7 @@ class Occurrences:
         self.left_out = 0
         """Rows that came again, and were left out."""
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._seen.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLE}")
+        self._seen.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLE}; {WISHES}")
 
     async def told_apart(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
         """Return what was read with an id of its own for each row; without those that come again, unless they may.
@@ -41,6 +42,17 @@ class Occurrences:
             return [entry for entry in found if entry is not None]
 
         return await to_the_end(work)
+
+    def note(self, wish: int) -> None:
+        """Note what a new row asks for."""
+        self._seen.execute("INSERT INTO wishes VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (wish,))
+
+    def again(self, id_: str, wish: int) -> int:
+        """Return how many of the new rows ask for what a row of the folder has that was not read; each once."""
+        if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (id_,)).fetchone():
+            return 0
+        found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (wish,)).fetchone()
+        return found[0] if found else 0
 
     def close(self) -> None:
         """Forget it all."""

@@ -40,6 +40,8 @@ class Order:
     allow_duplicates: bool
     keep: frozenset[str]
     """What rows may have beside parameters, and comes out again with what came of them."""
+    again: bool
+    """Whether rows may ask for what the folder has under other ids, or made another way."""
     drain: float
     """For how many seconds a cancelled run waits for answers, at the most."""
     take_over: bool

@@ -27,11 +27,11 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.names import meant
 from generor_async.rules.older_api import advice_on_field
-from generor_async.rules.sameness import meaning
+from generor_async.rules.sameness import meaning, wanted
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "are_same", "check_files", "fingerprint", "names_file"]
+__all__ = ["OPERATIONS", "BadRowError", "Parameters", "are_same", "check_files", "fingerprint", "names_file", "wish"]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
@@ -204,6 +204,12 @@ def are_same(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON])
     """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
     first, second = (as_text(_without_paths(dict(meaning(row, DEFAULTS[operation])))) for row in (one, other))
     return first == second
+
+
+def wish(operation: str, kept: Mapping[str, JSON]) -> int:
+    """Return what is equal for rows of an operation that want the same, made in whatever way."""
+    text = as_text(_without_paths(dict(wanted(kept, DEFAULTS[operation]))))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 
 def names_file(kept: Mapping[str, JSON]) -> bool:

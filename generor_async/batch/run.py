@@ -8,7 +8,7 @@ it is the call's turn: of the rows that wait for theirs, none is in doubt after 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import suppress
 from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar
@@ -33,7 +33,7 @@ from generor_async.batch.row import RowRun
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
 from generor_async.batch.watch import Watch
-from generor_async.errors import APIError, DeadlineExceededError, JournalError
+from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
@@ -211,8 +211,9 @@ class BatchRun:
 
     async def _drive(self) -> None:
         """Keep so many rows in work until none is left."""
+        goes_on = any(self._tally.states.values())
         self._reading = reading = asyncio.create_task(self._intake.read())
-        reading.add_done_callback(lambda _: self._changed.set())
+        reading.add_done_callback(self._was_read)
         looking = asyncio.create_task(self.purse.keep_looking(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
@@ -221,6 +222,8 @@ class BatchRun:
                     break
                 self._start(row, since=row.state)
             reconciliation = self.work.reconciliation(self.journal)
+            if goes_on and not isinstance(self._order.rows, AsyncIterable):  # which may wait for rows to end
+                await self._until(lambda: self._intake.settled or reading.done() or self.stopping.stage > 0)
             while True:
                 while not self.stopping.stage and await self._claim(reading):
                     pass
@@ -241,6 +244,12 @@ class BatchRun:
             await self._sum_up()
         except JournalError as error:
             self.stopping.halt(error)
+
+    def _was_read(self, reading: "asyncio.Task[None]") -> None:
+        """Note that no more is read; where it was refused, what was written down before is not bought either."""
+        if not reading.cancelled() and isinstance(problem := reading.exception(), BuysAgainError):
+            self.halt(problem)
+        self._changed.set()
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""

@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from generor_async.batch.additions import Numbers, add
-from generor_async.batch.calls import CallLog
+from generor_async.batch.additions import Reading, add
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import WITNESSES, Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.lock import SystemLock, system_lock
@@ -93,7 +92,7 @@ async def open_journal(
             this package, has results and no journal that can be read, or can't be written to.
     """
 
-    def take() -> tuple[Folder, sqlite3.Connection, int, CallLog]:
+    def take() -> tuple[Folder, sqlite3.Connection, int]:
         held = Folder(folder, take_over=take_over, lock=lock)
         return held, *open_to_write(held, key)
 
@@ -246,9 +245,7 @@ class SqliteReader(Reader):
 class SqliteJournal(SqliteReader, Journal):
     """A journal of one's own; belongs to the event loop that opens it."""
 
-    def __init__(
-        self, folder: Folder, writing: sqlite3.Connection, owner: int, log: CallLog, *, operation: str
-    ) -> None:
+    def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int, *, operation: str) -> None:
         path = folder.journal
         super().__init__(connect(path), path)
         self._folder = folder
@@ -256,14 +253,17 @@ class SqliteJournal(SqliteReader, Journal):
         self._writer = Writer(writing, path)
         self._owner = owner
         self._operation = operation
-        self._log = log
-        self._met = Numbers()
+        self._rows_read = Reading(operation)
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
-    async def add(self, rows: Iterable[NewRow]) -> Added:
+    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> Added:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
-        return await self._write(partial(add, rows=list(rows), met=self._met, operation=self._operation))
+        return await self._write(partial(add, rows=list(rows), reading=self._rows_read, again=again))
+
+    async def take_back(self) -> int:
+        """Forget the rows that this reading has written down and nobody has claimed; return how many."""
+        return await self._write(self._rows_read.take_back)
 
     async def reject(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
@@ -272,13 +272,7 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def begin_reading(self) -> None:
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
-
-        def forget(connection: sqlite3.Connection) -> None:
-            for table in ("rejects", "duplicates"):
-                connection.execute(f"DELETE FROM {table}")
-
-        self._met = Numbers()
-        await self._write(forget)
+        self._rows_read = await self._write(partial(Reading.begun, operation=self._operation))
 
     async def claim(self, most: int) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready."""
@@ -296,7 +290,7 @@ class SqliteJournal(SqliteReader, Journal):
         steps = commit.parts.get(alike)
         if not isinstance(steps, Steps):  # the first of them
             forbidden = self._folder.problem if isinstance(step, Submit) else None
-            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden, log=self._log)
+            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden)
         number = steps.add(row, step, values)
         await commit
         if commit.error is not None:
@@ -323,20 +317,17 @@ class SqliteJournal(SqliteReader, Journal):
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         given = [(cost, cost, WITNESSES.index(witness), number) for number, cost in told.items()]
         await self._write(lambda connection: connection.executemany(TELL_COST, given))
-        self._log.tell_costs(told, WITNESSES.index(witness))
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
         given = (name, dump(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
-        self._log.remember(name, value)
 
     async def close(self) -> None:
         """Commit what is under way, close it, and let others have the folder."""
 
         def close() -> None:
             self._writer.close()
-            self._log.close()
             if self._folder.problem() is None:
                 self._reading.close()
                 self._writing.close()
