@@ -134,9 +134,10 @@ def test_only_a_call_that_bills_is_in_doubt_for_it(vendor: Vendor, body: Any) ->
 )
 def test_a_redirect_to_a_job_or_a_creation_names_it(location: str, name: str | None) -> None:
     assert located({"Location": location}) == name
-    error = outcome.failed(context("bills"), reply(307, Location=location), "", NOW)
+    call = context("bills")
+    error = outcome.failed(call, reply(307, Location=location), "", NOW)
     assert error.outcome == ("refused" if name is None else "unknown")
-    told = outcome.unknown(context("bills"), error)
+    told = outcome.unknown(call, error)
     assert told.ids == (() if name is None else (name,))
 
 
