@@ -96,7 +96,7 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
         show(standing, out)
         if sentence := _sentence(reason, problem, standing, out):
             say(sentence)
-        if not signals.hurried:
+        if batch.progress is not None and not signals.hurried:
             await _report(batch)
     except OSError:  # nobody is there any more
         pass

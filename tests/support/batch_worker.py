@@ -24,7 +24,7 @@ from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status
-from generor_async.errors import DeadlineExceededError, InvalidRequestError
+from generor_async.errors import DeadlineExceededError, InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import ENDED
 
 __all__ = ["Order"]
@@ -124,7 +124,8 @@ def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
             try:
                 asyncio.run(main())
                 break
-            except DeadlineExceededError:  # on a busy machine, time that runs so fast is up soon: it is gone on with
+            except (DeadlineExceededError, OutcomeUnknownError):
+                # Time that runs so fast is soon up on a busy machine; of answers that are lost some are so in a row.
                 if not left:
                     raise
 

@@ -88,7 +88,11 @@ class Running:
 
     def interrupt(self) -> None:
         """Send what Ctrl-C sends."""
-        os.kill(self.pid, signal.SIGINT)
+        self.send(signal.SIGINT)
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end; return the exit code, and what was not read yet of either stream."""

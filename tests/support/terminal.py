@@ -67,6 +67,10 @@ class Terminal:
         """Type something."""
         os.write(self._end, keys)
 
+    def left(self) -> int:
+        """Wait until it has ended whose terminal was closed, and return how."""
+        return self._commands.wait(self._process)
+
     def ended(self) -> int:
         """Wait until it has ended, and return how."""
         while self._take():
