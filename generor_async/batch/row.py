@@ -188,8 +188,11 @@ class RowRun:
         self._run.watch.called(came_to, error)
 
     async def _leave(self, call_id: str, quote: Quote, hold: "Hold", call: "Call[Any]") -> None:
-        """Write down the intent, when it is the call's turn; a run that stops makes no call again that was refused."""
-        if self._run.stopping.stage:
+        """Write down the intent, when it is the call's turn.
+
+        In a run that stops, or holds back new calls, it is not made; nor is one made again that was refused.
+        """
+        if self._run.stopping.stage or self._run.watch.record.held_by:
             raise asyncio.CancelledError
         if self.sent:
             return
