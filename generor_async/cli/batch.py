@@ -116,7 +116,7 @@ def run(
         try:
             return await begun()
         except GenerorAsyncError as error:
-            return refuse(error, operation)
+            return await refuse(error, out, operation)
 
     _finish(main())
 

@@ -11,6 +11,7 @@ import typer
 from attrs import evolve
 from rich.console import Console
 
+from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status
 from generor_async.batch.stopping import reason_of
@@ -88,10 +89,10 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
             problem = error
     reason = batch.reason or "failed"
     if problem is not None and not batch.begun and batch.progress is None:
-        return refuse(problem, operation)
+        return await refuse(problem, out, operation)
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
-    standing = evolve(await _standing(batch, out, operation), reason=reason)
+    standing = evolve(await _standing(batch.progress, out, operation), reason=reason)
     try:
         show(standing, out)
         if sentence := _sentence(reason, problem, standing, out):
@@ -106,13 +107,13 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     return exit_code(reason, begun=batch.begun, error=problem is not None)
 
 
-def refuse(error: GenerorAsyncError, operation: str) -> int:
+async def refuse(error: GenerorAsyncError, out: Path, operation: str) -> int:
     """Say why nothing was begun, and return how to exit; raises again what is bad use of the command."""
     reason = reason_of(error)
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
     if not sys.stdout.isatty():
-        show(_nothing(operation, reason), Path())
+        show(evolve(await _standing(None, out, operation), reason=reason), out)
     say(told(error))
     return exit_code(reason, begun=False, error=True)
 
@@ -130,12 +131,12 @@ async def _follow(batch: Batch, console: Console, note: str) -> None:
             telling.exception()  # of a terminal that is gone
 
 
-async def _standing(batch: Batch, out: Path, operation: str) -> Status:
-    """Return how the rows stand; from memory, where the folder doesn't tell any more."""
+async def _standing(progress: Progress | None, out: Path, operation: str) -> Status:
+    """Return how the rows stand; from memory, where the folder doesn't tell, or not any more."""
     try:
         return await read_status(out)
     except GenerorAsyncError:
-        progress, nothing = batch.progress, _nothing(operation, None)
+        nothing = _nothing(operation)
         if progress is None:
             return nothing
         return evolve(
@@ -154,10 +155,10 @@ async def _standing(batch: Batch, out: Path, operation: str) -> Status:
         )
 
 
-def _nothing(operation: str, reason: Reason | None) -> Status:
+def _nothing(operation: str) -> Status:
     return Status(
         operation=operation,
-        reason=reason,
+        reason=None,
         simulated=False,
         counts={},
         rejected=0,

@@ -267,7 +267,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command[-1] = "70"
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 0 new, 2 from before price 26.93 credits" in shown
+        assert "rows 0 new, 2 from before, 1 that come again, made once price 26.93 credits" in shown
         assert "cap 70 credits ($0.21), 40.40 ($0.12) of it used" in shown
         terminal.press(b"\x03")
         assert terminal.ended() == 130

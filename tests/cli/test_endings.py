@@ -32,7 +32,7 @@ PATIENCE: Final = 60.0
 
 
 def rows_of(api: API, count: int, **more: Any) -> list[dict[str, Any]]:
-    common = {} if api == "luma" else {"slug": "image", "model_id": 10003}
+    common = {} if api == "luma" else {"slug": "joke", "model_id": 37}
     return [{"id": f"row-{number}", "prompt": f"heron {number}", **common, **more} for number in range(count)]
 
 
@@ -188,14 +188,15 @@ def test_a_run_to_its_end_with_few_unknown_rows_is_failed(stage: Callable[..., S
 @pytest.mark.parametrize("api", BOTH)
 def test_a_cap_that_allows_no_more_is_cap(stage: Callable[..., Stage], api: API) -> None:
     at = stage(api)
-    rows = check(at.run(rows_of(api, 12), "--max-credits", "60"), "cap", 4, "a higher --max-credits")
+    cap = {"luma": "60", "generor": "5"}[api]
+    rows = check(at.run(rows_of(api, 12), "--max-credits", cap), "cap", 4, "a higher --max-credits")
     assert rows["ready"] > 0
     assert rows["done"] == at.charges > 0
 
 
 @pytest.mark.parametrize("api", BOTH)
 def test_an_account_without_credits_is_credits_also_at_the_start(stage: Callable[..., Stage], api: API) -> None:
-    at = stage(api, luma_balance=0.1, generor_credits=60)
+    at = stage(api, luma_balance=0.1, generor_credits=5)
     rows = check(at.run(rows_of(api, 12)), "credits", 4, "Add credits")
     assert rows["done"] == at.charges > 0
     assert check(at.run(rows_of(api, 12)), "credits", 4, "Add credits") == rows
@@ -265,7 +266,7 @@ def test_a_folder_in_use_begins_nothing(stage: Callable[..., Stage]) -> None:
     at = stage("luma")
     with at.running(rows_of("luma", 200)) as running:
         until(lambda: at.done > 0)
-        assert check(at.run(rows_of("luma", 200)), "folder", 2, "is in use by process") == {}
+        assert check(at.run(rows_of("luma", 200)), "folder", 2, "is in use by process")["done"] > 0
         running.interrupt()
         check(finished(running), "interrupted", 130)
 
