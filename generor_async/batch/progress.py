@@ -129,7 +129,7 @@ class Tally:
             rejected=self.rejected,
             spent=rounded(purse.spent),
             doubtful=rounded(max(0.0, budget.doubtful)),
-            to_come=None if purse.mean is None else purse.mean * states["ready"] + budget.held,
+            to_come=None if purse.mean is None else rounded(purse.mean * states["ready"] + budget.held),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
             rate=rate * MINUTE,

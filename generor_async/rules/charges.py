@@ -100,6 +100,8 @@ class _Price:
     """Calls that ran alone and told a cost, by estimate and cost."""
     _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
     """Calls whose charge the transactions tell, likewise."""
+    _listed_cost: float = field(default=0.0, init=False)
+    """What these cost, kept beside as there may be many kinds of them."""
     _untold: float = field(default=0.0, init=False)
     """What all others were estimated at."""
     _unpriced: float = field(default=0.0, init=False)
@@ -168,6 +170,8 @@ class _Price:
             if cost and calls > 0 and (self._least is None or cost / estimated < self._least):
                 self._least, self._learned = cost / estimated, None
             return
+        if settled.witness == "listed":
+            self._listed_cost += calls * cost
         samples = self._listed if settled.witness == "listed" else self._alone
         samples[estimated, cost] += calls
         if not samples[estimated, cost]:
@@ -176,7 +180,7 @@ class _Price:
 
     def _total(self, ratio: float) -> float:
         """Add up, calls whose charge nobody tells at this ratio."""
-        total = self._unpriced + self._untold * ratio + _sum(self._listed, 1)
+        total = self._unpriced + self._untold * ratio + self._listed_cost
         for (estimated, cost), calls in self._alone.items():
             total += calls * (cost if self._believes(cost / estimated) else estimated * ratio)
         return total

@@ -20,6 +20,7 @@ ANONYMOUS = 15
 """Requests a minute without a key (documented)."""
 FIRST = 6144
 """The id of the first creation."""
+GOING_OUT = ("spend", "gift_sent")
 KEY = "gnr_live_57a96e57a96e57a96e57a96e57a96e57a96e57a9"
 
 
@@ -43,6 +44,7 @@ class Generor:
         self._creations: dict[int, Json] = {}
         self._transactions: list[Json] = []
         self._crowd = Crowd(world, self.send_other, self._fill)
+        self._events = sorted(world.events, key=lambda event: event.at)
 
     async def handle(self, seen: Arrival) -> Answer:
         """Answer a call; it is counted before anything else is looked at (assumed)."""
@@ -66,8 +68,11 @@ class Generor:
         return list(self._creations.values())
 
     def settle(self, now: float) -> None:
-        """Let the other users do what was due by now."""
+        """Let the other users do what was due by now, and the account change."""
         self._crowd.settle(now)
+        while self._events and self._events[0].at <= now:
+            event = self._events.pop(0)
+            self._change(event.kind, -event.amount if event.kind in GOING_OUT else event.amount, "", event.at)
 
     def plain_error(self, seen: Arrival, status: int) -> Answer:
         """Return an error in the envelope; only 500 is documented."""
@@ -204,7 +209,7 @@ class Generor:
     async def _generate(self, seen: Arrival, slug: str, body: Json, found: Estimate, seconds: float) -> Answer:
         """Run a generation to its end (documented: synchronous); a failed one costs nothing (assumed)."""
         created = [self._new_creation(slug, body, found) for _ in range(found.count)]
-        fails, cost = "[fails]" in str(body["prompt"]), self._cost(found)
+        fails, cost, before = "[fails]" in str(body["prompt"]), self._cost(found), self.balance
         if self.world.listed_from == "start":
             self._list(created)
         if self.world.charged_at == "start" and not fails:
@@ -219,7 +224,8 @@ class Generor:
             self._charge(seen, cost, created)
         shown: Json = {"generator": slug, "model_id": found.model.id, "model_type": found.model.type}
         shown |= {"model_name": found.model.name, "creations": [self._result(one, found) for one in created]}
-        shown |= {"credit_cost": cost, "credit_cost_estimated": found.total, "credits_remaining": self.balance}
+        told = {"own": cost, "difference": before - self.balance, "nothing": None}[self.world.cost_told]
+        shown |= {"credit_cost": told, "credit_cost_estimated": found.total, "credits_remaining": self.balance}
         shown["time_taken_seconds"] = round(seconds, 2)
         answer = success(shown | ({"adjustments": found.adjustments} if found.adjustments else {}), status=201)
         odd = self.world.odd_paid
@@ -266,10 +272,14 @@ class Generor:
 
     def _charge(self, seen: Arrival, cost: int, created: list[Json]) -> None:
         now, item = self._clock.now(), str(created[0]["creation_id"])
-        self.balance -= cost
         seen.charged = True
         self._books.charges.append(Charge(at=now, api="generor", request_id=seen.request_id, credits=cost, item=item))
-        transaction: Json = {"transaction_id": len(self._transactions) + 1, "type": "spend", "amount": -cost}
+        self._change("spend", -cost, item, now)
+
+    def _change(self, kind: str, amount: int, item: str, now: float) -> None:
+        """Change the balance, and list it (a transaction's fields are assumed)."""
+        self.balance += amount
+        transaction: Json = {"transaction_id": len(self._transactions) + 1, "type": kind, "amount": amount}
         self._transactions.append(transaction | {"description": item, "created_at": self._stamp(now)})
 
     def _result(self, creation: Json, found: Estimate) -> Json:

@@ -190,6 +190,15 @@ TIERS: Mapping[str, tuple[int, int, int]] = {
 """Requests a minute, an hour and a day (documented)."""
 
 
+@attrs.frozen
+class Event:
+    """A change of the balance that is no call of the key's: ``kind`` is a type of transaction (documented)."""
+
+    at: float
+    kind: str
+    amount: int
+
+
 @attrs.frozen(kw_only=True)
 class GenerorWorld(World):
     """Switches of the Generor API.
@@ -202,6 +211,9 @@ class GenerorWorld(World):
     ``refusal_shows``: which window the headers of a 429 describe (assumed).
     ``durations``: seconds of /generate by the model's type (documented: 5-30, 10-60, several minutes).
     ``cost_factor``: what is charged for each credit of the estimate (documented: they may differ).
+    ``cost_told``: what ``credit_cost`` is: the balance before the call less the one after (documented), what the call
+    itself cost, or nothing.
+    ``events``: what else happens on the account.
     ``charged_at``, ``listed_from``: whether a creation costs, and shows up, at the start or at the end (assumed).
     ``gateway_timeout``: a longer call is answered 504 in HTML, goes on and is charged (assumed); None: never.
     ``results``: what creations hold, as in ``results.py``; empty: what is documented.
@@ -222,6 +234,8 @@ class GenerorWorld(World):
     durations: Mapping[str, Duration] = attrs.field(factory=lambda: {"text": 12.0, "image": 24.0, "video": 120.0})
     balance: int = 1250
     cost_factor: float = 1.0
+    cost_told: Literal["difference", "own", "nothing"] = "own"
+    events: tuple[Event, ...] = ()
     charged_at: Literal["start", "end"] = "end"
     listed_from: Literal["start", "end"] = "start"
     gateway_timeout: float | None = None
