@@ -1,14 +1,17 @@
 """Why rows are unknown, what is waited for and until when, as the journal remembers it from one look to the next."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
 from generor_async.batch.journal import Journal, Reader, Row
 from generor_async.rules.reconcile import absent_after
 from generor_async.rules.vendors import GENEROR, Vendor
+
+if TYPE_CHECKING:
+    from generor_async.values import JSON
 
 __all__ = ["LAG", "Doubt", "doubts", "due", "note_doubts"]
 
@@ -42,11 +45,13 @@ def due(row: Row) -> float:
 
 
 async def note_doubts(journal: Journal, held: Iterable[tuple[Row, str, float | None]]) -> None:
-    """Write down of rows that stay unknown why, and until when."""
-    groups: dict[tuple[str, float | None], list[Sequence[int]]] = {}
+    """Write down of rows that stay unknown why, and until when, where that has changed."""
+    groups: dict[tuple[str, float | None], list[list[int]]] = {}
     for row, why, until in held:
-        groups.setdefault((why, until), []).append((row.number, row.attempt))
-    await journal.remember(NOTE, [[why, until, rows] for (why, until), rows in groups.items()])
+        groups.setdefault((why, until), []).append([row.number, row.attempt])
+    told: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
+    if told != await journal.recall(NOTE):
+        await journal.remember(NOTE, told)
 
 
 async def doubts(reader: Reader, vendor: Vendor) -> list[Doubt]:

@@ -328,6 +328,19 @@ def test_a_key_that_is_not_good_is_told_before_anything(
     assert not out.exists()
 
 
+def test_of_a_row_in_doubt_is_said_why_and_that_nothing_is_waited_for(run: Run, tmp_path: Path, serve: Serve) -> None:
+    simulator, environment = serve()
+    simulator.faults.add_spec("luma.generations.create=reset:after_charge:1x")
+    out = str(tmp_path / "out")
+    ended = run("run", prompts(tmp_path, {**GOOD, "id": "first"}), "--out", out, "--yes", environment=environment)
+    shown = run("status", out)
+    for told in (ended, shown):
+        (doubt,) = json.loads(told.stdout)["unknown"]
+        assert (doubt["id"], doubt["place"], doubt["until"]) == ("first", "prompts.jsonl:1", None)
+        assert doubt["why"].startswith("Luma lists no jobs")
+        assert f"1 unknown: {doubt['why']}" in told.stderr
+
+
 def test_columns_that_are_no_parameters_are_bad_use(run: Run, tmp_path: Path) -> None:
     rows = tmp_path / "prompts.csv"
     rows.write_text("promt\na heron\n")
