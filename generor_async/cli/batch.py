@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,10 +23,10 @@ from generor_async.batch.status import check_kind, make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
 from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, say, stop, told
-from generor_async.cli.question import ask
+from generor_async.cli.question import ask, confirmed
 from generor_async.cli.running import carry_out, refuse
 from generor_async.cli.standing import show
-from generor_async.errors import GenerorAsyncError
+from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
 
 __all__ = ["commands"]
@@ -63,6 +64,13 @@ def run(
     allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="Run a row as often as it comes, instead of once.")
     ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What rows have beside parameters, to come out again in results and export."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Buy once more what the folder has under another id, or made another way.")
+    ] = False,
     drain: Annotated[
         float, typer.Option(min=0.0, help="Seconds for which SIGTERM and SIGHUP wait for answers of calls under way.")
     ] = 8.0,
@@ -93,7 +101,8 @@ def run(
         if simulate:
             ResultsFolder(out, take_over=take_over).let_go()  # one simulator at a time goes on with its file
         async with opened(api, simulated=simulate, kept_in=out / SIMULATOR) as client:
-            batch = run_batch(
+            made = partial(
+                run_batch,
                 client,
                 rows,
                 to=out,
@@ -104,13 +113,22 @@ def run(
                 prompt_column=prompt_column,
                 common=dict(map(_parameter, param or ())),
                 allow_duplicates=allow_duplicates,
+                keep=keep or (),
                 drain=drain,
                 take_over=take_over,
             )
+            batch = made(again=again)
             if not (simulate or yes):
                 await ask(batch, api=api, cap=max_credits)
-            note = SIMULATED if simulate else ""
-            return await carry_out(batch, out, operation=operation, note=note, drain=drain)
+            ended = partial(carry_out, out=out, operation=operation, note=SIMULATED if simulate else "", drain=drain)
+            try:
+                return await ended(batch)
+            except BuysAgainError as error:  # which --yes is no answer to
+                if not sys.stdin.isatty():
+                    raise
+                if not confirmed(f"{error.problem}. Buy it again?"):
+                    raise stop("nothing was spent", INTERRUPTED) from None
+            return await ended(made(again=True))
 
     async def main() -> int:
         try:

@@ -13,7 +13,7 @@ from generor_async.batch.runner import Batch
 from generor_async.cli.endings import INTERRUPTED, say
 from generor_async.cli.progress import duration
 
-__all__ = ["ask"]
+__all__ = ["ask", "confirmed"]
 
 
 async def ask(batch: Batch, *, api: str, cap: float | None) -> None:
@@ -27,12 +27,13 @@ async def ask(batch: Batch, *, api: str, cap: float | None) -> None:
     for name, text in _facts(estimate, api=api, cap=cap).items():
         table.add_row(Text(name, style="dim"), Text(text))
     console.print(table)
-    if not _confirmed(f"Spend this through the real API of {api.capitalize()}?"):
+    if not confirmed(f"Spend this through the real API of {api.capitalize()}?"):
         say("nothing was spent")
         raise typer.Exit(INTERRUPTED)
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
+    """Ask a person; Ctrl-C is a no."""
     # asyncio's own handler would only cancel the task: the terminal would be waited for all the same.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -47,6 +48,8 @@ def _confirmed(question: str) -> bool:
 def _facts(estimate: BatchEstimate, *, api: str, cap: float | None) -> dict[str, str]:
     """Say what a run would come to, by subject."""
     facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
+    if estimate.again:
+        facts["again"] = f"{estimate.again:,} of the new ones are in the folder already, called or made another way"
     if estimate.unpriced:
         fate = "they are run at whatever they cost" if cap is None else "under a cap they are not run"
         if api == "generor":
@@ -71,7 +74,7 @@ def _rows(estimate: BatchEstimate) -> str:
     if estimate.rejected:
         parts.append(f"{estimate.rejected:,} set aside")
     if estimate.duplicates:
-        parts.append(f"{estimate.duplicates:,} that come again, made once")
+        parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, made once")
     return ", ".join(parts)
 
 

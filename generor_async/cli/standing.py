@@ -87,7 +87,7 @@ def _table(standing: Status) -> Table:
     if standing.rejected:
         table.add_row("set aside", f"{standing.rejected:,}")
     if standing.duplicates:
-        table.add_row("came again", f"{standing.duplicates:,}, each run once")
+        table.add_row("duplicates", f"{standing.duplicates:,}, each run once with the first")
     spent = f"{standing.spent:,.2f} credits{shown(standing.spent, standing.credit_dollars)}"
     if abs(standing.estimated - standing.spent) >= CENT:
         spent += f", estimated at {standing.estimated:,.2f}"

@@ -144,6 +144,53 @@ def test_a_row_that_comes_again_is_run_once_unless_it_may(run: Run, tmp_path: Pa
     assert json.loads(ended.stdout)["rows"] == {"done": 3}
 
 
+def test_what_the_folder_has_is_not_bought_again_by_yes(run: Run, tmp_path: Path, serve: Serve) -> None:
+    simulator, environment = serve(speed=60)
+    rows, out = prompts(tmp_path, *herons(3)), str(tmp_path / "out")
+    command = ["run", rows, "--out", out, "--yes"]
+    assert run(*command, environment=environment).returncode == 0
+    for same in (["--param", "model=uni-1"], ["--param", "aspect_ratio=null"]):
+        assert run(*command, *same, environment=environment).returncode == 0
+    ended = run(*command, "--param", "model=uni-1-max", environment=environment)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"generor: {out} has already what 3 rows ask for")
+    assert "bought again (again=True, --again)." in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert len(simulator.ledger.charges) == 3
+    ended = run(*command, "--param", "model=uni-1-max", "--again", environment=environment)
+    assert (ended.returncode, json.loads(ended.stdout)["rows"]) == (0, {"done": 6})
+    assert len(simulator.ledger.charges) == 6
+
+
+def test_a_person_is_asked_whether_to_buy_again(commands: Commands, run: Run, tmp_path: Path, serve: Serve) -> None:
+    simulator, environment = serve(speed=60)
+    rows, out = prompts(tmp_path, *herons(2)), str(tmp_path / "out")
+    assert run("run", rows, "--out", out, "--yes", environment=environment).returncode == 0
+    command = ["batch", "run", rows, "--out", out, "--yes", "--param", "model=uni-1-max"]
+    for key, code, charges in ((b"n\r", 130, 2), (b"y\r", 0, 4)):
+        with Terminal(commands, *command, environment=environment) as terminal:
+            shown = " ".join(terminal.until("[y/N]").split())
+            assert "running them would buy it again. Buy it again?" in shown
+            terminal.press(key)
+            assert terminal.ended() == code
+        assert len(simulator.ledger.charges) == charges
+
+
+def test_what_is_kept_comes_out_again_with_those_that_come_again(run: Run, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    rows = prompts(tmp_path, {**GOOD, "sku": "a-1", "promt": "x"}, {**GOOD, "sku": "a-2", "promt": "y"})
+    ended = run("run", rows, "--out", out, "--simulate", "--keep", "sku", "--keep", "promt")
+    assert ended.returncode == 0
+    assert "prompts.jsonl:2 is the same row as prompts.jsonl:1: it is run once" in ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["rows"], told["duplicates"]) == ({"done": 1}, 1)
+    first, second = [json.loads(line) for line in run("export", out).stdout.splitlines()]
+    assert (first["columns"], second["columns"]) == ({"sku": "a-1", "promt": "x"}, {"sku": "a-2", "promt": "y"})
+    assert (second["duplicate_of"], second["files"]) == ("prompts.jsonl:1", first["files"])
+    lines = run("export", out, "--format", "csv").stdout
+    assert [row["sku"] for row in csv.DictReader(io.StringIO(lines, newline=""))] == ["a-1", "a-2"]
+
+
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
@@ -251,7 +298,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command = ["batch", "run", rows, "--out", str(out), "--max-credits", "50"]
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 5 new, 1 that come again, made once price 67.33 credits ($0.20), prices of mid-2026 cap" in shown
+        assert "rows 5 new, 1 duplicate, made once price 67.33 credits ($0.20), prices of mid-2026 cap" in shown
         assert "cap 50 credits ($0.15); not all rows fit" in shown
         terminal.press(b"n\r")
         assert terminal.ended() == 130
@@ -267,7 +314,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command[-1] = "70"
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 0 new, 2 from before, 1 that come again, made once price 26.93 credits" in shown
+        assert "rows 0 new, 2 from before, 1 duplicate, made once price 26.93 credits" in shown
         assert "cap 70 credits ($0.21), 40.40 ($0.12) of it used" in shown
         terminal.press(b"\x03")
         assert terminal.ended() == 130
