@@ -10,10 +10,12 @@ from attrs import define, field
 from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, wish
 
-__all__ = ["Numbers", "Reading", "add"]
+__all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
 
 NEW: Final = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 READY: Final = "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?"
+NOT_KNOWN: Final = "{}"
+"""The parameters of a row whose journal was rebuilt from its result alone; they are what is read now."""
 COLUMNS: Final = """
     INSERT INTO beside VALUES (?, ?)
     ON CONFLICT DO UPDATE SET columns = excluded.columns WHERE columns <> excluded.columns
@@ -113,6 +115,9 @@ def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading
         found = _found(connection, [row.id for row in rows])
         for row in rows:
             number, text, place = found[row.id]
+            if text == NOT_KNOWN:
+                connection.execute("UPDATE inputs SET parameters = ? WHERE number = ?", (row.text, number))
+                text = row.text
             if text != row.text and not are_same(reading.operation, json.loads(text), row.parameters):
                 rejects.append(_taken(row, place))
             elif met.add(number):

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from attrs import asdict
 
+from generor_async.batch.calls import CALLS, CallLog, last_call
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
@@ -21,7 +22,7 @@ APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
 SCHEMA: Final = 2
 
-LEFT_BEHIND: Final = ("results.jsonl", "media")
+LEFT_BEHIND: Final = ("results.jsonl", CALLS, "media")
 """What a batch makes after its journal."""
 HEAD: Final = Struct(">16sH6xII60xI")
 """How a file of SQLite begins: its mark, the size of a page, how often it was changed, how many pages it has, and at
@@ -152,19 +153,24 @@ def _whole_size(journal: Path) -> int:
     return pages * (65_536 if page == 1 else page)
 
 
-def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int]:
-    """Open the journal of a folder, or begin one, and return it and its owner's number; where it can't, let it go."""
+def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int, CallLog]:
+    """Open the journal of a folder, or begin one; return it, its owner's number and the log of its calls.
+
+    Where that can't be, let the folder go.
+    """
+    log = CallLog(folder.path)
     try:
         check_journal(folder.path)
         connection = connect(folder.journal, mode="rwc")
         try:
             owner = _prepare(connection, folder.journal, key)
+            log.open(connection)
             folder.has_journal()
         except BaseException:
             connection.close()
             raise
         else:
-            return connection, owner
+            return connection, owner, log
     except sqlite3.Error as error:
         folder.let_go()
         problem, advice = explained(error, folder.journal)
@@ -182,9 +188,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not version:
-            _create(connection, key)
+            create(connection, key)
         elif version < SCHEMA:
             _make(connection, SINCE_2)
+        check_is_current(connection, path.parent)
         _check_key(connection, path, key)
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
         for state, becomes in ON_RESTART.items():
@@ -198,7 +205,19 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
     return int(owner)
 
 
-def _create(connection: sqlite3.Connection, key: RunKey) -> None:
+def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
+    """Raise InvalidRequestError for a journal that doesn't know the last call: it is older than that."""
+    if (call := last_call(folder)) is None:
+        return
+    tables = (f"SELECT 1 FROM {table} WHERE number = ?1 AND call_id = ?2" for table in ("rows", "earlier"))
+    if connection.execute(" UNION ALL ".join(tables), call).fetchone() is None:
+        raise refused(
+            f"{folder / JOURNAL} is older than {CALLS} beside it, which has calls that were paid for", RECOVER
+        )
+
+
+def create(connection: sqlite3.Connection, key: RunKey) -> None:
+    """Make the tables of a journal."""
     _make(connection, TABLES + SINCE_2)
     _name(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from generor_async.batch.additions import Reading, add
+from generor_async.batch.calls import CallLog
 from generor_async.batch.folder import JOURNAL, Folder
 from generor_async.batch.journal import WITNESSES, Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
 from generor_async.batch.lock import SystemLock, system_lock
@@ -92,7 +93,7 @@ async def open_journal(
             this package, has results and no journal that can be read, or can't be written to.
     """
 
-    def take() -> tuple[Folder, sqlite3.Connection, int]:
+    def take() -> tuple[Folder, sqlite3.Connection, int, CallLog]:
         held = Folder(folder, take_over=take_over, lock=lock)
         return held, *open_to_write(held, key)
 
@@ -245,7 +246,9 @@ class SqliteReader(Reader):
 class SqliteJournal(SqliteReader, Journal):
     """A journal of one's own; belongs to the event loop that opens it."""
 
-    def __init__(self, folder: Folder, writing: sqlite3.Connection, owner: int, *, operation: str) -> None:
+    def __init__(
+        self, folder: Folder, writing: sqlite3.Connection, owner: int, log: CallLog, *, operation: str
+    ) -> None:
         path = folder.journal
         super().__init__(connect(path), path)
         self._folder = folder
@@ -254,6 +257,7 @@ class SqliteJournal(SqliteReader, Journal):
         self._owner = owner
         self._operation = operation
         self._rows_read = Reading(operation)
+        self._log = log
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
@@ -290,7 +294,7 @@ class SqliteJournal(SqliteReader, Journal):
         steps = commit.parts.get(alike)
         if not isinstance(steps, Steps):  # the first of them
             forbidden = self._folder.problem if isinstance(step, Submit) else None
-            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden)
+            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden, log=self._log)
         number = steps.add(row, step, values)
         await commit
         if commit.error is not None:
@@ -328,6 +332,7 @@ class SqliteJournal(SqliteReader, Journal):
 
         def close() -> None:
             self._writer.close()
+            self._log.close()
             if self._folder.problem() is None:
                 self._reading.close()
                 self._writing.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from generor_async.batch.calls import CallLog
 from generor_async.batch.journal import WITNESSES, Row
 from generor_async.errors import JournalError
 from generor_async.rules.rows import (
@@ -63,6 +64,7 @@ class Steps:
         taker: int,
         *,
         forbidden: Callable[[], JournalError | None] | None,
+        log: CallLog,
     ) -> None:
         after = LEADS_TO[kind]
         self._before = state, owner
@@ -72,6 +74,7 @@ class Steps:
         self._values: list[Any] = []
         """For each step what it writes, in the order of its columns, and then the row's number and attempt."""
         self._forbidden = forbidden
+        self._log = log
         self.problem: JournalError | None = None
         """Why none of them may be taken, by what `forbidden` said just before: nothing was written."""
         self.refused: set[int] = set()
@@ -99,6 +102,11 @@ class Steps:
             end = min(start + MOST, count)
             if not self._are_taken(connection, start, end):
                 self.refused.update(at for at in range(start, end) if not self._are_taken(connection, at, at + 1))
+
+    def committed(self) -> None:
+        """Write down beside the journal what was asked of the API, and what came of it."""
+        if self.problem is None:
+            self._log.note(taken for at, taken in enumerate(self._steps) if at not in self.refused)
 
     def done(self) -> None:
         """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""

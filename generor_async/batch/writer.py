@@ -29,6 +29,10 @@ class Part(Protocol):
         """Do it, in the writer's thread; an error fails the whole transaction."""
         ...
 
+    def committed(self) -> None:
+        """Follow the commit, in the writer's thread, before anybody is told; raises nothing."""
+        ...
+
     def done(self) -> None:
         """Take note that it is committed, in the event loop's thread.
 
@@ -90,6 +94,8 @@ class Writer:
             for part in commit.parts.values():
                 part.do(connection)
             connection.execute("COMMIT")
+            for part in commit.parts.values():
+                part.committed()
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             commit.error = error
             if connection.in_transaction:
@@ -158,6 +164,9 @@ class _Once(Generic[T]):
 
     def do(self, connection: sqlite3.Connection) -> None:
         self._results.append(self._work(connection))
+
+    def committed(self) -> None:
+        pass
 
     def done(self) -> None:
         while self._results:

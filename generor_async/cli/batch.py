@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from generor_async.batch.calls import CALLS
 from generor_async.batch.export import exported
 from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.money import shown
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.parameters import OPERATIONS
+from generor_async.batch.recover import recover as rebuild
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import check_kind, make_ready, read_status
@@ -167,6 +169,29 @@ def retry(
     async def main() -> int:
         ready = await make_ready(folder, failed=failed, unknown=unknown, take_over=take_over)
         typer.echo(f"{ready} rows are ready to be run again")
+        return 0
+
+    _finish(main())
+
+
+@commands.command()
+def recover(folder: Folder, take_over: TakeOver = False) -> None:
+    """Rebuild a journal that was lost, from what is beside it: calls.jsonl, results.jsonl and the media.
+
+    Buys nothing. Rows of which nobody knows what came of them are unknown; what there was of the journal is kept.
+    """
+
+    async def main() -> int:
+        found = await rebuild(folder, take_over=take_over)
+        rows = ", ".join(f"{count:,} {state}" for state, count in found.counts.items()) or "no row"
+        typer.echo(f"the journal is rebuilt, with {rows}; the same run goes on with it")
+        if not found.knows_calls:
+            say(
+                f"{CALLS} is missing: rows that were bought and have no result yet are not known, and the next run buys"
+                " them again. Look into the account first"
+            )
+        if found.strays:
+            say(f"{found.strays:,} files in {folder / 'media'} belong to no row that is known")
         return 0
 
     _finish(main())

@@ -1,0 +1,134 @@
+"""The file calls.jsonl: each paid call before it is made, and what came of it, for the day when the journal is lost.
+
+The journal is the truth, and knows all that is written here: a line follows once its step is committed. A journal that
+doesn't know the last call is older than the file, as one that was put back from a backup is, or one without its log.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from generor_async.batch.journal import Row
+from generor_async.rules.rows import Accept, Fail, Release, Step, Submit
+
+__all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
+
+CALLS: Final = "calls.jsonl"
+TAIL: Final = 1 << 16
+"""Bytes at the end among which the last call is looked for first."""
+SUBMITTED: Final = """
+    SELECT number, id, parameters, place, columns, call_id, submitted_at, longest, model, estimated, held, state,
+        remote_ids, cost
+    FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)
+    WHERE call_id IS NOT NULL ORDER BY number
+"""
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class CallLog:
+    """Appends to the file, from the journal's own thread; a disk that takes nothing keeps no call from being made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / CALLS
+        self._file: int | None = None
+        self._torn = False
+
+    def open(self, connection: sqlite3.Connection) -> None:
+        """Begin to append; a file that isn't there, or is another run's, is written from the journal."""
+        notes = connection.execute("SELECT name, value FROM notes WHERE name IN ('key', 'fingerprint')")
+        head = {name: json.loads(value) for name, value in notes}
+        (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
+        is_new = not begun or not self._path.exists()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
+        self._file = os.open(self._path, flags, 0o666)
+        if is_new:
+            self._write([head, *_known(connection)])
+
+    def note(self, taken: Iterable[tuple[Row, Step]]) -> None:
+        """Write down steps that have been taken."""
+        if lines := [line for row, step in taken if (line := _line(row, step)) is not None]:
+            self._write(lines)
+
+    def close(self) -> None:
+        """Stop appending."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        assert self._file is not None
+        text = "".join(f"{_encode(line)}\n" for line in lines)
+        data = f"\n{text}".encode() if self._torn else text.encode()
+        self._torn = True
+        with suppress(OSError):
+            self._torn = os.write(self._file, data) < len(data)
+
+
+def lines_in(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a file of JSON objects; what was cut short is left out, as is a file that isn't there."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):
+                found = json.loads(line)
+                if isinstance(found, dict):
+                    yield found
+
+
+def last_call(folder: Path) -> tuple[int, str] | None:
+    """Return the row's number and the id of the last call that is written down whole; None where none is."""
+    with suppress(OSError), (folder / CALLS).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for tail in (TAIL, size):
+            file.seek(max(0, size - tail))
+            for line in reversed(file.read().splitlines()):
+                with suppress(ValueError, TypeError, KeyError):
+                    call = json.loads(line)
+                    return int(call["number"]), str(call["call_id"])
+    return None
+
+
+def _line(row: Row, step: Step) -> dict[str, Any] | None:
+    match step:
+        case Submit():
+            return {
+                "id": row.id,
+                "number": row.number,
+                "place": row.place,
+                "parameters": row.parameters,
+                **({"columns": dict(row.columns)} if row.columns else {}),
+                "call_id": step.call_id,
+                "at": step.at,
+                "longest": step.longest,
+                "model": step.model,
+                "estimated": step.estimated,
+                "held": step.reserved,
+            }
+        case Accept():
+            return {"id": row.id, "to": "accepted", "remote_ids": step.remote_ids, "cost": step.cost}
+        case Release() if row.state != "leased":
+            return {"id": row.id, "to": "ready", "cost": step.cost, "problem": step.problem}
+        case Fail() if row.state != "leased":
+            return {"id": row.id, "to": "failed", "cost": step.cost, "problem": step.problem}
+        case _:
+            return None
+
+
+def _known(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """Yield the lines for the calls that a journal knows which was begun without the file."""
+    names = ("number", "id", "parameters", "place", "columns", "call_id", "at", "longest", "model", "estimated", "held")
+    for *call, state, remote_ids, cost in connection.execute(SUBMITTED):
+        line = dict(zip(names, call, strict=True))
+        line["parameters"] = json.loads(line["parameters"])
+        columns = line.pop("columns")
+        yield {**line, **({"columns": json.loads(columns)} if columns else {})}
+        if remote_ids:
+            yield {"id": line["id"], "to": "accepted", "remote_ids": json.loads(remote_ids), "cost": cost}
+        if state in {"ready", "failed"}:
+            yield {"id": line["id"], "to": state, "cost": cost, "problem": {"message": "it came to nothing before"}}

@@ -1,0 +1,206 @@
+"""Rebuilds a journal that was lost: from calls.jsonl, results.jsonl and the media beside them."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from generor_async.batch.additions import NOT_KNOWN
+from generor_async.batch.calls import CALLS, lines_in
+from generor_async.batch.folder import JOURNAL, Folder, refused
+from generor_async.batch.journal import SIMULATED, RunKey, as_text
+from generor_async.batch.outcomes import RESULTS
+from generor_async.batch.parameters import OPERATIONS
+from generor_async.batch.schema import check_is_current, check_journal, connect, create
+from generor_async.batch.steps import dump
+from generor_async.engine.threads import to_the_end
+from generor_async.errors import InvalidRequestError, OutcomeUnknownError
+from generor_async.rules.rows import STATES, State
+from generor_async.rules.vendors import GENEROR, LUMA
+
+__all__ = ["Recovered", "recover"]
+
+LOST: Final = dump(
+    {
+        "message": "the journal was lost, and nothing that is left says what came of its call",
+        "error": OutcomeUnknownError.__name__,
+    }
+)
+RECOVERED: Final = "recovered"
+"""The model of a row of which only the result is left."""
+NOT_IN_RESULT: Final = frozenset({"id", "place", "remote_ids", "credits", "dollars", "columns"})
+"""What a line of results.jsonl has beside the row's result."""
+BESIDE: Final = ("", "-wal", "-shm")
+"""The files of a journal, by what follows its name."""
+
+CALL: Final = """
+    INSERT INTO rows (number, state, attempt, call_id, submitted_at, longest, model, estimated, held, problem)
+    VALUES (:number, 'unknown', 1, :call_id, :at, :longest, :model, :estimated, :held, :lost)
+    ON CONFLICT (number) DO UPDATE SET state = 'unknown', attempt = attempt + 1, call_id = excluded.call_id,
+        submitted_at = excluded.submitted_at, longest = excluded.longest, model = excluded.model,
+        estimated = excluded.estimated, held = excluded.held, cost = NULL, remote_ids = NULL, problem = excluded.problem
+"""
+CAME_TO: Final = """
+    UPDATE rows SET state = :to, cost = coalesce(:cost, cost), held = coalesce(:cost, held),
+        remote_ids = coalesce(:remote_ids, remote_ids), problem = :problem
+    WHERE number = (SELECT number FROM inputs WHERE id = :id)
+"""
+DONE: Final = """
+    INSERT INTO rows (number, state, attempt, model, estimated, held, remote_ids, result)
+    SELECT number, 'done', 1, :model, :credits, :credits, :remote_ids, :result FROM inputs WHERE id = :id
+    ON CONFLICT (number) DO UPDATE SET state = 'done', held = excluded.held, remote_ids = excluded.remote_ids,
+        result = excluded.result, problem = NULL
+"""
+
+
+@frozen(kw_only=True)
+class Recovered:
+    """What a rebuilt journal knows."""
+
+    counts: Mapping[State, int]
+    """Rows by state. Those that have no place here, since none of their calls is written down, wait in the input."""
+    strays: int
+    """Files in media/ that belong to no row which is known."""
+    knows_calls: bool
+    """Whether the calls were written down: if not, rows that were under way are not known to have been."""
+
+
+async def recover(folder: str | os.PathLike[str], *, take_over: bool = False) -> Recovered:
+    """Rebuild the journal of a batch; what there was of it is kept beside, as journal.sqlite.broken.
+
+    Raises:
+        InvalidRequestError: The folder is in use, its journal is whole, or nothing is left to rebuild one from.
+    """
+    return await to_the_end(lambda: _recover(Path(folder), take_over=take_over))
+
+
+def _recover(path: Path, *, take_over: bool) -> Recovered:
+    if not path.is_dir():
+        raise refused(f"{path} is no folder", "Name the folder that was given to `run`")
+    folder = Folder(path, take_over=take_over)
+    try:
+        _check_is_lost(path)
+        rebuilt = path / f"{JOURNAL}.new"
+        rebuilt.unlink(missing_ok=True)
+        with closing(connect(rebuilt, mode="rwc")) as connection:
+            recovered = _rebuild(connection, path)
+        for suffix in BESIDE:
+            with suppress(FileNotFoundError):
+                (path / f"{JOURNAL}{suffix}").replace(path / f"{JOURNAL}.broken{suffix}")
+        rebuilt.replace(path / JOURNAL)
+        return recovered
+    finally:
+        folder.let_go()
+
+
+def _check_is_lost(path: Path) -> None:
+    """Raise InvalidRequestError for a journal that is whole, and knows the last call."""
+    journal = path / JOURNAL
+    try:
+        check_journal(path)
+        with closing(connect(journal)) as connection:
+            check_is_current(connection, path)
+            ((found,), *_) = connection.execute("PRAGMA integrity_check").fetchall()
+            connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
+    except (InvalidRequestError, sqlite3.DatabaseError):
+        return
+    if found == "ok":
+        raise refused(f"{journal} is whole: there is nothing to rebuild", "Run the batch again to go on")
+
+
+def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
+    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), None)
+    knows_calls = head is not None and "key" in head
+    with connection:
+        connection.execute("BEGIN")
+        create(connection, _key(path, head if knows_calls else None))
+        fingerprint = head.get("fingerprint", 1) if head is not None and knows_calls else 1
+        connection.execute("REPLACE INTO notes VALUES ('fingerprint', ?)", (dump(fingerprint),))
+        for line in calls:
+            _take_call(connection, line)
+        for line in lines_in(path / RESULTS):
+            _take_result(connection, line)
+        (began,) = connection.execute("SELECT min(submitted_at) FROM rows").fetchone()
+        connection.execute("INSERT INTO notes VALUES ('began', ?)", (dump(began),))
+        strays = _strays(connection, path)
+        found = dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
+    counts: dict[State, int] = {state: found[state] for state in STATES if state in found}
+    return Recovered(counts=counts, strays=strays, knows_calls=knows_calls)
+
+
+def _take_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+    if "call_id" in line:
+        given = (line["number"], line["id"], as_text(line["parameters"]), line["place"])
+        connection.execute("INSERT INTO inputs VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", given)
+        if "columns" in line:
+            connection.execute("REPLACE INTO beside VALUES (?, ?)", (line["number"], json.dumps(line["columns"])))
+        connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ?", (line["number"],))
+        connection.execute(CALL, {**_plain(line), "lost": LOST})
+    elif "to" in line:
+        ids, problem = line.get("remote_ids"), line.get("problem")
+        given_ = {
+            "id": line["id"],
+            "to": line["to"],
+            "cost": line["cost"],
+            "remote_ids": None if ids is None else dump(ids),
+            "problem": None if problem is None else dump(problem),
+        }
+        connection.execute(CAME_TO, given_)
+
+
+def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name not in {"parameters", "columns"}}
+
+
+def _take_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+    if not {"id", "place", "remote_ids", "credits", "files"} <= line.keys():
+        return
+    new = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.execute(new, (line["id"], NOT_KNOWN, line["place"]))
+    given = {
+        "id": line["id"],
+        "model": RECOVERED,
+        "credits": line["credits"],
+        "remote_ids": dump(line["remote_ids"]),
+        "result": dump({name: value for name, value in line.items() if name not in NOT_IN_RESULT}),
+    }
+    connection.execute(DONE, given)
+
+
+def _key(path: Path, head: Mapping[str, Any] | None) -> RunKey:
+    """Return what the folder is for: by calls.jsonl, else by what the results look like."""
+    if head is not None:
+        return RunKey(**head["key"])
+    first = next((line for line in lines_in(path / RESULTS) if line.get("remote_ids")), None)
+    if first is None:
+        raise refused(
+            f"{path} has neither {CALLS} nor results, from which a journal could be rebuilt",
+            "Look into the account: only if none of its rows was bought may they be run into an empty folder",
+        )
+    vendor = GENEROR if str(first["remote_ids"][0]).isdecimal() else LUMA
+    simulated = (path / "simulator.jsonl").exists()
+    return RunKey(
+        operation=OPERATIONS[vendor.name],
+        address=SIMULATED if simulated else os.environ.get(vendor.url_variable) or vendor.base_url,
+        source=str(first["place"]).rpartition(":")[0],
+    )
+
+
+def _strays(connection: sqlite3.Connection, path: Path) -> int:
+    """Count the files that no result has, and whose name is nothing that the API calls a row which is known."""
+    connection.execute("CREATE TEMP TABLE known (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    for values in ("result, '$.files'", "remote_ids"):
+        connection.execute(f"INSERT OR IGNORE INTO known SELECT value FROM rows, json_each({values})")
+    strays = 0
+    for place, _, names in os.walk(path / "media"):
+        for name in names:
+            stem = name.partition(".")[0]
+            may_be = ((Path(place) / name).relative_to(path).as_posix(), stem, stem.rpartition("-")[0])
+            known = connection.execute("SELECT 1 FROM known WHERE name IN (?, ?, ?)", may_be).fetchone()
+            strays += bool(stem) and known is None
+    return strays
