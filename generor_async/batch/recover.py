@@ -194,8 +194,11 @@ def _key(path: Path, head: Mapping[str, Any] | None) -> RunKey:
 def _strays(connection: sqlite3.Connection, path: Path) -> int:
     """Count the files that no result has, and whose name is nothing that the API calls a row which is known."""
     connection.execute("CREATE TEMP TABLE known (name TEXT PRIMARY KEY) WITHOUT ROWID")
-    for values in ("result, '$.files'", "remote_ids"):
-        connection.execute(f"INSERT OR IGNORE INTO known SELECT value FROM rows, json_each({values})")
+    for kept in (
+        "SELECT value FROM rows, json_each(rows.result, '$.files')",
+        "SELECT value FROM rows, json_each(rows.remote_ids)",
+    ):
+        connection.execute(f"INSERT OR IGNORE INTO known {kept}")
     strays = 0
     for place, _, names in os.walk(path / "media"):
         for name in names:
