@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
-from generor_async.rules.rows import Accept, Fail, Release, Step, Submit
+from generor_async.rules.rows import Accept, Fail, Release, State, Step, Submit
+from generor_async.values import JSON
 
 __all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
 
@@ -22,7 +23,7 @@ TAIL: Final = 1 << 16
 """Bytes at the end among which the last call is looked for first."""
 SUBMITTED: Final = """
     SELECT number, id, parameters, place, columns, call_id, submitted_at, longest, model, estimated, held, state,
-        remote_ids, cost
+        remote_ids, cost, alone
     FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)
     WHERE call_id IS NOT NULL ORDER BY number
 """
@@ -40,19 +41,26 @@ class CallLog:
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Begin to append; a file that isn't there, or is another run's, is written from the journal."""
-        notes = connection.execute("SELECT name, value FROM notes WHERE name IN ('key', 'fingerprint')")
-        head = {name: json.loads(value) for name, value in notes}
+        head = {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM notes")}
         (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
         is_new = not begun or not self._path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         self._file = os.open(self._path, flags, 0o666)
         if is_new:
-            self._write([head, *_known(connection)])
+            self._write([{"notes": head}, *_known(connection)])
 
     def note(self, taken: Iterable[tuple[Row, Step]]) -> None:
         """Write down steps that have been taken."""
         if lines := [line for row, step in taken if (line := _line(row, step)) is not None]:
             self._write(lines)
+
+    def remember(self, name: str, value: JSON) -> None:
+        """Write down a fact about the run."""
+        self._write([{"notes": {name: value}}])
+
+    def tell_costs(self, told: Mapping[int, float], witness: int) -> None:
+        """Write down what a better witness says that calls cost, by the number of their row."""
+        self._write([{"number": number, "cost": cost, "held": cost, "alone": witness} for number, cost in told.items()])
 
     def close(self) -> None:
         """Stop appending."""
@@ -111,24 +119,30 @@ def _line(row: Row, step: Step) -> dict[str, Any] | None:
                 "held": step.reserved,
             }
         case Accept():
-            return {"id": row.id, "to": "accepted", "remote_ids": step.remote_ids, "cost": step.cost}
+            held = step.cost if step.likely is None else step.likely
+            return _end(row, "accepted", cost=step.cost, held=held, alone=int(step.alone), remote_ids=step.remote_ids)
         case Release() if row.state != "leased":
-            return {"id": row.id, "to": "ready", "cost": step.cost, "problem": step.problem}
+            return _end(row, "ready", cost=step.cost, held=step.cost, problem=step.problem)
         case Fail() if row.state != "leased":
-            return {"id": row.id, "to": "failed", "cost": step.cost, "problem": step.problem}
+            return _end(row, "failed", cost=step.cost, held=step.cost, problem=step.problem)
         case _:
             return None
+
+
+def _end(row: Row, to: State, **known: Any) -> dict[str, Any]:
+    return {"number": row.number, "to": to, **known}
 
 
 def _known(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """Yield the lines for the calls that a journal knows which was begun without the file."""
     names = ("number", "id", "parameters", "place", "columns", "call_id", "at", "longest", "model", "estimated", "held")
-    for *call, state, remote_ids, cost in connection.execute(SUBMITTED):
+    for *call, state, remote_ids, cost, alone in connection.execute(SUBMITTED):
         line = dict(zip(names, call, strict=True))
         line["parameters"] = json.loads(line["parameters"])
         columns = line.pop("columns")
         yield {**line, **({"columns": json.loads(columns)} if columns else {})}
+        end = {"number": line["number"], "cost": cost, "held": line["held"], "alone": alone}
         if remote_ids:
-            yield {"id": line["id"], "to": "accepted", "remote_ids": json.loads(remote_ids), "cost": cost}
+            yield {**end, "to": "accepted", "remote_ids": json.loads(remote_ids)}
         if state in {"ready", "failed"}:
-            yield {"id": line["id"], "to": state, "cost": cost, "problem": {"message": "it came to nothing before"}}
+            yield {**end, "to": state, "problem": {"message": "it came to nothing"}}

@@ -46,13 +46,13 @@ CALL: Final = """
         estimated = excluded.estimated, held = excluded.held, cost = NULL, remote_ids = NULL, problem = excluded.problem
 """
 CAME_TO: Final = """
-    UPDATE rows SET state = :to, cost = coalesce(:cost, cost), held = coalesce(:cost, held),
-        remote_ids = coalesce(:remote_ids, remote_ids), problem = :problem
-    WHERE number = (SELECT number FROM inputs WHERE id = :id)
+    UPDATE rows SET state = coalesce(:to, state), cost = coalesce(:cost, cost), held = coalesce(:held, held),
+        alone = coalesce(:alone, alone), remote_ids = coalesce(:remote_ids, remote_ids), problem = :problem
+    WHERE number = :number
 """
 DONE: Final = """
-    INSERT INTO rows (number, state, attempt, model, estimated, held, remote_ids, result)
-    SELECT number, 'done', 1, :model, :credits, :credits, :remote_ids, :result FROM inputs WHERE id = :id
+    INSERT INTO rows (number, state, attempt, model, estimated, held, cost, alone, remote_ids, result)
+    SELECT number, 'done', 1, :model, :credits, :credits, :credits, 1, :remote_ids, :result FROM inputs WHERE id = :id
     ON CONFLICT (number) DO UPDATE SET state = 'done', held = excluded.held, remote_ids = excluded.remote_ids,
         result = excluded.result, problem = NULL
 """
@@ -114,19 +114,18 @@ def _check_is_lost(path: Path) -> None:
 
 
 def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
-    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), None)
-    knows_calls = head is not None and "key" in head
+    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), {})
+    notes = head.get("notes", {})
+    knows_calls = "key" in notes
     with connection:
         connection.execute("BEGIN")
-        create(connection, _key(path, head if knows_calls else None))
-        fingerprint = head.get("fingerprint", 1) if head is not None and knows_calls else 1
-        connection.execute("REPLACE INTO notes VALUES ('fingerprint', ?)", (dump(fingerprint),))
+        create(connection, RunKey(**notes["key"]) if knows_calls else _guessed(path))
+        if not knows_calls:
+            _remember(connection, {"fingerprint": 1})
         for line in calls:
             _take_call(connection, line)
         for line in lines_in(path / RESULTS):
             _take_result(connection, line)
-        (began,) = connection.execute("SELECT min(submitted_at) FROM rows").fetchone()
-        connection.execute("INSERT INTO notes VALUES ('began', ?)", (dump(began),))
         strays = _strays(connection, path)
         found = dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
     counts: dict[State, int] = {state: found[state] for state in STATES if state in found}
@@ -141,16 +140,16 @@ def _take_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
             connection.execute("REPLACE INTO beside VALUES (?, ?)", (line["number"], json.dumps(line["columns"])))
         connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ?", (line["number"],))
         connection.execute(CALL, {**_plain(line), "lost": LOST})
-    elif "to" in line:
-        ids, problem = line.get("remote_ids"), line.get("problem")
-        given_ = {
-            "id": line["id"],
-            "to": line["to"],
-            "cost": line["cost"],
-            "remote_ids": None if ids is None else dump(ids),
-            "problem": None if problem is None else dump(problem),
-        }
-        connection.execute(CAME_TO, given_)
+    elif "number" in line:
+        known = {name: line.get(name) for name in ("number", "to", "cost", "held", "alone")}
+        texts = {name: dump(line[name]) if name in line else None for name in ("remote_ids", "problem")}
+        connection.execute(CAME_TO, {**known, **texts})
+    elif "notes" in line:
+        _remember(connection, line["notes"])
+
+
+def _remember(connection: sqlite3.Connection, notes: Mapping[str, Any]) -> None:
+    connection.executemany("REPLACE INTO notes VALUES (?, ?)", [(name, dump(value)) for name, value in notes.items()])
 
 
 def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,10 +171,8 @@ def _take_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> Non
     connection.execute(DONE, given)
 
 
-def _key(path: Path, head: Mapping[str, Any] | None) -> RunKey:
-    """Return what the folder is for: by calls.jsonl, else by what the results look like."""
-    if head is not None:
-        return RunKey(**head["key"])
+def _guessed(path: Path) -> RunKey:
+    """Return what a folder is for, by what its results look like."""
     first = next((line for line in lines_in(path / RESULTS) if line.get("remote_ids")), None)
     if first is None:
         raise refused(

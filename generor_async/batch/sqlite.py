@@ -321,11 +321,13 @@ class SqliteJournal(SqliteReader, Journal):
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         given = [(cost, cost, WITNESSES.index(witness), number) for number, cost in told.items()]
         await self._write(lambda connection: connection.executemany(TELL_COST, given))
+        self._log.tell_costs(told, WITNESSES.index(witness))
 
     async def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
         given = (name, dump(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
+        self._log.remember(name, value)
 
     async def close(self) -> None:
         """Commit what is under way, close it, and let others have the folder."""
