@@ -1,6 +1,7 @@
 """A results folder belongs to one process at a time, and to one run; and is where it was, as long as that runs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,14 @@ class Folder:
             raise refused(f"{self.path} {error.problem}", error.advice) from None
         except OSError as error:
             advice = "Give a folder that can be written to, or one that does not exist yet"
+            if self._holds_a_batch():
+                advice = "Let it be written to, and go on: another folder buys every row again"
             raise refused(f"{self.path} cannot be used ({error.strerror})", advice) from None
+
+    def _holds_a_batch(self) -> bool:
+        with suppress(OSError):
+            return self.journal.exists()
+        return False
 
     def has_journal(self) -> None:
         """Note which file the journal is, once there is one."""

@@ -29,6 +29,7 @@ __all__ = [
     "Reject",
     "Row",
     "RunKey",
+    "Stored",
     "as_text",
 ]
 
@@ -134,6 +135,18 @@ class Row:
     """What it has beside its parameters, by column."""
 
 
+@frozen
+class Stored:
+    """A row that is done."""
+
+    number: int
+    id: str
+    remote_ids: tuple[str, ...]
+    """What the API calls it: a job, or creations."""
+    files: tuple[str, ...]
+    """Its outputs, relative to the folder."""
+
+
 @frozen(kw_only=True)
 class Added:
     """What became of rows that were handed in."""
@@ -162,6 +175,10 @@ class Reader(Protocol):
 
     async def row(self, number: int) -> Row:
         """Return the row of this number, which must be there."""
+        ...
+
+    def stored(self) -> AsyncIterator[Stored]:
+        """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
         ...
 
     async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:

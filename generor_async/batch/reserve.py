@@ -28,7 +28,7 @@ class Reserve:
             await to_the_end(self._write)
         except OSError as error:
             self.give_up()
-            advice = "Free some space, or give another folder; nothing was begun"
+            advice = "Free some space; another folder is for what has bought nothing yet"
             raise refused(f"{self._path.parent} has no room for a batch ({error.strerror})", advice) from None
 
     def give_up(self) -> None:

@@ -125,13 +125,17 @@ def check_journal(folder: Path) -> None:
     """Raise InvalidRequestError for a folder with results whose journal is missing, empty or cut short."""
     journal, log = folder / JOURNAL, folder / f"{JOURNAL}-wal"
     size = _size(journal)
-    if not size and (_size(log) or any((folder / name).exists() for name in LEFT_BEHIND)):
+    if not size and (_size(log) or _has_results(folder)):
         missing = "is empty" if journal.exists() else "is missing"
         raise refused(
             f"{folder} has results of a batch, and {journal.name}, which says what was paid for, {missing}", RECOVER
         )
     if size and not _size(log) and size < _whole_size(journal):
         raise refused(f"{journal} is cut short", RECOVER)
+
+
+def _has_results(folder: Path) -> bool:
+    return any((folder / name).exists() for name in LEFT_BEHIND)
 
 
 def _size(path: Path) -> int:
@@ -236,9 +240,12 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION and tables:
-        raise refused(f"{path} is not a journal of this package", "Give another folder")
+        advice = RECOVER if _has_results(path.parent) else "Give another folder"
+        raise refused(f"{path} is not a journal of this package", advice)
     if version > SCHEMA:
-        raise refused(f"{path} was made by a newer version of this package", "Upgrade it, or give another folder")
+        raise refused(
+            f"{path} was made by a newer version of this package", "Upgrade it: another folder buys every row again"
+        )
     return int(version)
 
 
@@ -271,7 +278,7 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
     )
     raise refused(
         f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
-        "Give another folder, or go on with that run",
+        "Go on with that run, or give another folder for this one: what both have is bought twice",
     )
 
 

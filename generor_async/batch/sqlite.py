@@ -17,7 +17,18 @@ from typing import Any, Final, TypeVar
 from generor_async.batch.additions import Reading, add
 from generor_async.batch.calls import CallLog
 from generor_async.batch.folder import JOURNAL, Folder
-from generor_async.batch.journal import WITNESSES, Added, Duplicate, Journal, NewRow, Reader, Reject, Row, RunKey
+from generor_async.batch.journal import (
+    WITNESSES,
+    Added,
+    Duplicate,
+    Journal,
+    NewRow,
+    Reader,
+    Reject,
+    Row,
+    RunKey,
+    Stored,
+)
 from generor_async.batch.lock import SystemLock, system_lock
 from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.sqlite_errors import failed_to
@@ -57,6 +68,10 @@ FAILED_SO: Final = """
 """
 """Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
 
+STORED: Final = f"""
+SELECT number, id, remote_ids, json_extract(result, '$.files') FROM rows JOIN inputs USING (number)
+WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
+"""
 CHARGED: Final = """
 SELECT
     model, estimated, alone, count(*),
@@ -140,6 +155,13 @@ class SqliteReader(Reader):
         """Return the row of this number, which must be there."""
         (found,) = await self._ask(f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?", number)
         return _row(found)
+
+    async def stored(self) -> AsyncIterator[Stored]:
+        """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
+        last = 0
+        while page := await self._ask(STORED, last):
+            for last, id_, ids, files in page:
+                yield Stored(last, id_, tuple(json.loads(ids or "[]")), tuple(json.loads(files or "[]")))
 
     async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
         """Return the parameters of those of these rows that are there, by id; some hundred at a time."""

@@ -14,6 +14,7 @@ from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.doubts import Doubt, doubts
 from generor_async.batch.folder import JOURNAL, refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Reject, Row, RunKey
+from generor_async.batch.missing import count_missing
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
@@ -63,6 +64,8 @@ class Status:
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
     doubts: Sequence[Doubt]
     """The unknown rows, each with what is waited for, and until when."""
+    missing: int = 0
+    """Rows that are done, and whose files are no longer in the folder; their ids are in results.jsonl."""
     refundable: float
     """What of it the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes that."""
     cap: float | None
@@ -116,6 +119,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             estimated=rounded(charges.estimated),
             doubtful=rounded(await reader.doubtful()),
             doubts=await doubts(reader, vendor),
+            missing=await count_missing(reader, Path(folder)),
             refundable=rounded(await reader.refundable(REFUNDED)),
             cap=cap,
             credit_dollars=vendor.credit_dollars,

@@ -32,6 +32,12 @@ def show(standing: Status, folder: Path) -> None:
     for why, rows in Counter(doubt.why for doubt in standing.doubts).items():
         until = max((doubt.until for doubt in standing.doubts if doubt.why == why and doubt.until), default=None)
         typer.echo(f"{rows:,} unknown: {printable(why)}{_until(until)}", err=True)
+    if standing.missing:
+        typer.echo(
+            f"{standing.missing:,} of the rows that are done were stored, and their files are no longer in {folder}:"
+            f" results.jsonl has their ids",
+            err=True,
+        )
     for reject in standing.set_aside:
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := standing.rejected - len(standing.set_aside):
@@ -60,6 +66,7 @@ def _told(standing: Status) -> dict[str, object]:
             }
             for doubt in standing.doubts
         ],
+        **({"missing": standing.missing} if standing.missing else {}),
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
         "duplicates": standing.duplicates,

@@ -185,6 +185,42 @@ def test_results_without_a_journal_that_can_be_read_buy_nothing(shell: Shell, si
             assert harm in said
             assert "generor batch recover" in said
             assert "does not exist yet" not in said
+    code, told, said = shell.run("recover", str(shell.out))
+    assert (code, told) == (0, f"the journal is rebuilt, with {ROWS} done; the same run goes on with it\n"), said
+    code, told, said = shell.run()
+    assert code == 0, said
+    assert json.loads(told)["rows"] == {"done": ROWS}
+    assert len(simulator.luma.generations) == ROWS
+
+
+def test_a_journal_that_is_lost_in_the_midst_is_rebuilt_and_nothing_is_bought_twice(
+    shell: Shell, simulator: Simulator
+) -> None:
+    running = shell.begin()
+    until(lambda: done(shell.out) > 1)
+    os.kill(running.pid, signal.SIGKILL)
+    running.end()
+    for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
+        (shell.out / name).unlink()
+    assert shell.run()[0] == 2
+    assert shell.run("recover", str(shell.out))[0] == 0
+    code, told, said = shell.run()
+    assert code in {0, 3}, said
+    rows = json.loads(told)["rows"]
+    assert rows["done"] + rows.get("unknown", 0) == ROWS
+    assert max(charged(simulator).values()) == 1
+
+
+def test_media_that_were_deleted_are_told(shell: Shell, simulator: Simulator) -> None:
+    assert shell.run()[0] == 0
+    for line in _results(shell.out)[:3]:
+        (shell.out / line["files"][0]).unlink()
+    code, told, said = shell.run("status", str(shell.out))
+    assert (code, json.loads(told)["missing"]) == (0, 3)
+    assert f"3 of the rows that are done were stored, and their files are no longer in {shell.out}" in said
+    shutil.rmtree(shell.out / "media")
+    code, told, said = shell.run()
+    assert (code, json.loads(told)["missing"]) == (0, ROWS), said
     assert len(simulator.luma.generations) == ROWS
 
 

@@ -1,6 +1,7 @@
 """The journal: steps and restarts, killed processes, full disks, and folders that can't be used."""
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextvars import Context, ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from attrs import asdict, evolve
@@ -22,7 +23,7 @@ from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
 from generor_async.batch.schema import SCHEMA, connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.batch.writer import Writer
-from generor_async.errors import InvalidRequestError, JournalError, StaleRowError
+from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.charges import Settled
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
 from generor_async.rules.statement import Call
@@ -626,6 +627,60 @@ async def begun(folder: Path) -> None:
     journal = await open_journal(folder, key=KEY)
     await journal.add([NewRow(id="a", parameters={"prompt": "a"}, place="prompts.jsonl:1")])
     await journal.close()
+
+
+def locked(folder: Path) -> sqlite3.Connection:
+    """Lock a journal, as another program does that has it open."""
+    other = sqlite3.connect(folder / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+async def test_another_program_s_lock_is_waited_for_and_then_named(journal: SqliteJournal, tmp_path: Path) -> None:
+    other = locked(tmp_path)
+    adding = asyncio.create_task(journal.remember("began", 1.0))
+    assert (await asyncio.wait([adding], timeout=0.1))[1] == {adding}, "it waits"
+    other.execute("ROLLBACK")
+    await adding
+    journal._writing.execute("PRAGMA busy_timeout = 1")  # pyright: ignore[reportPrivateUsage] # a minute is long
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError) as caught:
+        await journal.remember("began", 2.0)
+    assert "cannot be written to (another program has locked it, for 60 s)" in str(caught.value)
+    assert "end what has journal.sqlite open, such as a backup or a database browser" in str(caught.value)
+    other.execute("ROLLBACK")
+    other.close()
+    await journal.remember("began", 3.0)
+    assert await journal.recall("began") == 3.0
+
+
+async def test_where_nothing_tells_who_has_a_folder_one_says_that_it_is_free(tmp_path: Path) -> None:
+    def no_locks(_: IO[str]) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    journal = await open_journal(tmp_path, key=KEY, lock=no_locks)
+    there = json.loads((tmp_path / "journal.lock").read_text())
+    await journal.close()
+    (tmp_path / "journal.lock").write_text(json.dumps({**there, "host": "elsewhere", "boot": "another"}))
+    with pytest.raises(InvalidRequestError, match=r"may be in use by process \d+ .on elsewhere.*No locks.*--take-over"):
+        await open_journal(tmp_path, key=KEY, lock=no_locks)
+    await (await open_journal(tmp_path, key=KEY, lock=no_locks, take_over=True)).close()
+
+
+async def test_who_is_taken_over_makes_no_call_any_more(tmp_path: Path) -> None:
+    def no_locks(_: IO[str]) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    first = await open_journal(tmp_path, key=KEY, lock=no_locks)
+    await first.add([NewRow(id="a", parameters={"prompt": "a"}, place="prompts.jsonl:1")])
+    (row,) = await first.claim(1)
+    second = await open_journal(tmp_path, key=KEY, lock=no_locks, take_over=True)
+    with pytest.raises(FolderError, match="was taken over by another process: nothing more is bought by this one"):
+        await first.step(row, SUBMIT)
+    (row,) = await second.claim(1)
+    await second.step(row, SUBMIT)
+    await second.close()
+    await first.close()
 
 
 async def test_a_journal_that_could_not_be_opened_leaves_the_folder_free(tmp_path: Path) -> None:
