@@ -488,6 +488,9 @@ class JournalError(GenerorAsyncError):
 class FolderError(JournalError):
     """The folder of a batch was moved, deleted or replaced while it ran: no call was made since that was noticed."""
 
+    is_deleted: bool = False
+    """Whether it was deleted, with the journal that knows what was paid for."""
+
 
 class StaleRowError(JournalError):
     """Somebody else has moved a row of a batch since it was claimed; nothing was written."""

@@ -64,16 +64,23 @@ class Folder:
 
     def _gone(self) -> FolderError:
         """Say where the folder went."""
+        if self._has_journal and not self._lock.is_replaced:
+            return FolderError(
+                f"{self.path / LOCK} was deleted while the batch ran, and keeps nobody off: nothing more is bought",
+                advice="Run the same again to go on",
+            )
         if self._has_journal:
             return FolderError(
                 f"{self.path} was taken over by another process: nothing more is bought by this one",
                 advice="Leave the batch to that one: two at once would buy the same rows",
             )
         if self._lock.is_deleted:
-            return FolderError(
+            error = FolderError(
                 f"{self.path} was deleted while the batch ran: nothing more is bought",
                 advice="Restore it before you go on: in an empty folder the same run buys every row again",
             )
+            error.is_deleted = True
+            return error
         now = self._lock.moved_to
         where = "" if now is None else f" to {now.parent}"
         return FolderError(

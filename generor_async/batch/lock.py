@@ -127,6 +127,11 @@ class Lock:
         return os.path.samestat(there, os.fstat(self._file.fileno()))
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether another file is at its path."""
+        return not self.is_there and self._path.exists()
+
+    @property
     def is_deleted(self) -> bool:
         """Whether the file that is held has no name any more."""
         return os.fstat(self._file.fileno()).st_nlink == 0

@@ -226,6 +226,8 @@ class RowRun:
             except JournalError:
                 raise
             except GenerorAsyncError as error:
+                if (gone := self._journal.problem()) is not None:
+                    raise gone from error
                 verdict = judge(
                     error,
                     vendor=self._work.vendor,

@@ -253,7 +253,9 @@ class BatchRun:
 
     async def _sum_up(self) -> None:
         """Leave behind what the whole run came to."""
-        if self.journal.problem() is not None:
+        if (gone := self.journal.problem()) is not None:
+            if gone.is_deleted:
+                await self._name_what_is_lost()
             return
         counts = await self.journal.counts()
         self._complete = counts["done"] == sum(counts.values()) and not self._tally.rejected
@@ -264,6 +266,12 @@ class BatchRun:
         await self.work.clock.keep(self.journal)
         with suppress(APIError, DeadlineExceededError):
             await self._unless(Stage.DRAINING, self.purse.look())
+
+    async def _name_what_is_lost(self) -> None:
+        """Name the jobs and creations that were paid for and are not stored, as no journal does any more."""
+        ids = [id_ async for row in self.journal.rows(*OPEN) for id_ in row.remote_ids]
+        if self.stopping.error is not None and ids:
+            self.stopping.error.add_note(f"Paid for and not stored: {', '.join(ids)}.")
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

@@ -35,7 +35,12 @@ async def opened(
         return
     from generor_async.simulator import Simulator  # noqa: PLC0415 - it is large, and real calls do without it
 
-    async with Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, seed=None, kept_in=kept_in) as simulator:
+    try:
+        made = Simulator(speed=SPEED, tier="pro", generor_credits=1_000_000, seed=None, kept_in=kept_in)
+    except ValueError as error:
+        advice = "Nothing of it was paid for: give another folder"
+        raise InvalidRequestError("--simulate", str(error), advice=advice) from None
+    async with made as simulator:
         known = simulator.luma_options if api == "luma" else simulator.generor_options
         async with kind(**known, **options) as client:
             yield client

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 from support.commands import Commands, Running
 
+from generor_async import AsyncLuma, FolderError
+from generor_async.batch.runner import run_batch
 from generor_async.simulator import Simulator
+from generor_async.testing import run
 
 ROWS, JOBS = 16, 4
 SPEED = 100.0
@@ -94,6 +97,27 @@ def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: She
     assert "Restore it before you go on" in said
     assert len(simulator.luma.generations) <= bought + JOBS, "but for what was being sent"
     assert not shell.out.exists(), "nothing is stored where nobody would look for it"
+
+
+def test_jobs_that_no_journal_knows_any_more_are_named(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            done = list[str]()
+            rows = [{"prompt": f"heron {n}"} for n in range(ROWS)]
+
+            async def delete_in_the_midst() -> None:
+                async for row in run_batch(luma, rows, to=tmp_path / "out"):
+                    done.extend(row.remote_ids)
+                    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+
+            with pytest.raises(FolderError, match="was deleted while the batch ran") as caught:
+                await delete_in_the_midst()
+            (note,) = (note for note in caught.value.__notes__ if note.startswith("Paid for and not stored: "))
+            named = note.removeprefix("Paid for and not stored: ").removesuffix(".").split(", ")
+            assert sorted(named + done) == sorted(simulator.luma.generations)
+            assert 0 < len(named) < ROWS
+
+    run(main())
 
 
 def test_a_folder_that_is_moved_in_the_midst_is_gone_on_with_where_it_is(shell: Shell, simulator: Simulator) -> None:
