@@ -7,7 +7,7 @@ is waited for. Luma lists no jobs: its unknown rows stay as they are.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from generor_async.batch.clock import BatchClock
@@ -30,7 +30,7 @@ from generor_async.rules.rows import OPEN, Accept, Release, as_sent
 from generor_async.rules.zones import possible_zones
 from generor_async.values import JSON
 
-__all__ = ["Reconciliation"]
+__all__ = ["Reconciliation", "judged"]
 
 BEFORE: Final = 3_600.0
 """Seconds before the oldest doubtful call from which on the account is looked at."""
@@ -106,23 +106,10 @@ class Reconciliation:
             return ()
         self._first = min(self._first, view.taken_at)
         self._views = [*self._views[1 - LOOKS_KEPT :], view]
-        return await self._write(unknown, await self._told(unknown, known))
-
-    async def _told(self, unknown: Sequence[Row], known: Sequence[Row]) -> dict[int, Finding]:
-        """Return what the looks say of each row, however the account's times may be read."""
-        server, latest = self._clock.server, self._views[-1]
-        own = _own_username(latest, known)
-        rows = [self._doubtful(row, own) for row in unknown]
         noted: Any = await self._journal.recall("began")
-        began = server(noted) - NOTICE
-        charges = [self._charge(row) for row in known]
-        taken = {as_sent(id_) for row in known for id_ in row.remote_ids}
-        zones = possible_zones(witnesses(latest, known=known, rows=rows, began=began, server=server))
-        readings = (
-            reconcile(rows, looks=[view.read(zone) for view in self._views], charges=charges, taken=taken, lag=LAG)
-            for zone in zones
-        )
-        return agreed(readings, again=latest.taken_at + BETWEEN_LOOKS)
+        server = self._clock.server
+        findings = judged(unknown, known, self._views, began=server(noted) - NOTICE, server=server)
+        return await self._write(unknown, findings)
 
     async def _write(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
         """Write down what was found; return the rows that are settled."""
@@ -159,26 +146,53 @@ class Reconciliation:
             ),
         )
 
-    def _doubtful(self, row: Row, own: Mapping[str, JSON]) -> Doubtful:
-        given: Any = row.parameters
-        traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
-        sent = row.submitted_at or 0.0
-        return Doubtful(
-            number=row.number,
-            generator=given["slug"],
-            prompt=given.get("prompt", ""),
-            shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
-            sent_at=sent,
-            submitted_at=self._clock.server(sent),
-            longest=row.longest,
-            count=given.get("count", 1),
-            traits=traits,
-        )
 
-    def _charge(self, row: Row) -> Charge:
-        # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
-        ended = math.inf if row.ended_at is None else self._clock.server(row.ended_at)
-        return Charge(began=self._clock.server(row.submitted_at or 0.0), ended=ended)
+def judged(
+    unknown: Sequence[Row],
+    known: Sequence[Row],
+    views: Sequence[AccountView],
+    *,
+    began: float,
+    server: Callable[[float], float],
+) -> dict[int, Finding]:
+    """Return what becomes of each unknown row, however the times in the views, of which the latest is last, are read.
+
+    The creations of `known` rows are known. The batch `began` then, by the server's clock, which shows
+    `server(moment)` at a moment of ours.
+    """
+    own = _own_username(views[-1], known)
+    rows = [_doubtful(row, own, server) for row in unknown]
+    charges = [_charge(row, server) for row in known]
+    taken = {as_sent(id_) for row in known for id_ in row.remote_ids}
+    zones = possible_zones(witnesses(views[-1], known=known, rows=rows, began=began, server=server))
+    readings = (
+        reconcile(rows, looks=[view.read(zone) for view in views], charges=charges, taken=taken, lag=LAG)
+        for zone in zones
+    )
+    return agreed(readings, again=views[-1].taken_at + BETWEEN_LOOKS)
+
+
+def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> Doubtful:
+    given: Any = row.parameters
+    traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
+    sent = row.submitted_at or 0.0
+    return Doubtful(
+        number=row.number,
+        generator=given["slug"],
+        prompt=given.get("prompt", ""),
+        shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
+        sent_at=sent,
+        submitted_at=server(sent),
+        longest=row.longest,
+        count=given.get("count", 1),
+        traits=traits,
+    )
+
+
+def _charge(row: Row, server: Callable[[float], float]) -> Charge:
+    # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
+    ended = math.inf if row.ended_at is None else server(row.ended_at)
+    return Charge(began=server(row.submitted_at or 0.0), ended=ended)
 
 
 def _numbers(rows: Sequence[Row]) -> list[int]:

@@ -22,10 +22,10 @@ _AROUND: Final = ("data", "generation", "result")
 """Where a result stands in an answer, if not at its top. What is elsewhere, such as in an error, may be a request."""
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOB_IN_TEXT: Final = (
-    re.compile(rf'"id"\s*:\s*"{_UUID}"', re.IGNORECASE),
-    re.compile(r'"(?:state|output)"\s*:'),
+    re.compile(rf"""["']id["']\s*:\s*["']{_UUID}["']""", re.IGNORECASE),
+    re.compile(r"""["'](?:state|output)["']\s*:"""),
 )
-_CREATION_IN_TEXT: Final = (re.compile(r'"creation_id"\s*:\s*"?\d'),)
+_CREATION_IN_TEXT: Final = (re.compile(r"""["']creation_id["']\s*:\s*["']?\d"""),)
 _NAME: Final = re.compile(r"(?=.*\d)[\w-]{1,64}")
 _COLLECTIONS: Final = frozenset({"generations", "creations"})
 

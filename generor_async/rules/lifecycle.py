@@ -97,7 +97,7 @@ CREATION: Final = Lifecycle(
 )
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_CREATION_ID: Final = re.compile(r'"creation_id"\s*:\s*"?(\d{1,18})["\s,}]')
+_CREATION_ID: Final = re.compile(r"""["']creation_id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""")
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",

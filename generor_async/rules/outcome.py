@@ -24,7 +24,6 @@
 import copy
 import json
 import re
-from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -47,7 +46,7 @@ from generor_async.rules import effects, lifecycle, words
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
 from generor_async.rules.refusal import Refusal, decide
-from generor_async.rules.remains import inflated
+from generor_async.rules.remains import plain
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
 from generor_async.values import JSON, Headers, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
@@ -84,9 +83,10 @@ TEXT_KEPT = 65_536
 IDS_TOLD = 3
 """Ids that the message about another's answer names."""
 
-_ID = re.compile(
-    r'"(?:id|creation_id|generation_id|job_id|key_id|file_id)"\s*:\s*(?!null\b)"?([\w-]{1,64})"?', re.IGNORECASE
-)
+_VALUE = r"""\\?["']\s*:\s*(?!null\b|None\b)\\?["']?([\w-]{1,64})"""
+"""What follows the name of a member, in JSON, in a string that holds JSON, and as Python writes it."""
+_ID = re.compile(r"""["'](?:id|creation_id|generation_id|job_id|key_id|file_id)""" + _VALUE, re.IGNORECASE)
+_CREATION = re.compile(r"""["']creation_id""" + _VALUE, re.IGNORECASE)
 _AFTER_UNKNOWN = {
     "generor.generators.generate": "It may have been charged: look for it with creations.list() and in"
     " credits.list_transactions() before sending it again",
@@ -135,7 +135,6 @@ class Context:
 
     def keep(self, came: bytes, headers: Mapping[str, str] = _NONE) -> str | None:
         """Keep what came of an answer that can't be read, and the ids in all of it; return its text, None for none."""
-        came = inflated(came)
         self.ids = _all_ids(came, headers)
         self.body = _masked(text_of(came), self.endpoint.secrets) if came else None
         return self.body
@@ -160,12 +159,12 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def read_json(body: bytes) -> JSON:
-    """Decode strict JSON, after a byte order mark or without one; ValueError for anything else, however deep it is."""
+    """Decode strict JSON, in whatever encoding JSON may have; ValueError for anything else, however deep it is."""
     try:
         return _decoder.decode(body.decode())
     except ValueError:
-        if body.startswith(BOM_UTF8):
-            return read_json(body.removeprefix(BOM_UTF8))
+        if (written := plain(body)) != body:
+            return read_json(written)
         raise
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -184,7 +183,8 @@ def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) 
         return False
     if 300 <= reply.status < 400 and effects.located(reply.headers) is not None:
         return True
-    return effects.tells_of_result(endpoint.vendor, body, costs_count=status != 402)
+    bodies = [body, plain(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
+    return any(effects.tells_of_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
 
 
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:
@@ -198,6 +198,8 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     message = words.cut(words.shown(message))
     billed = _was_billed(context.endpoint, reply, body, status)
     known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
+    if known["outcome"] == "unknown":
+        context.ids = _all_ids(reply.body, reply.headers)
     known.update(
         status_code=status,
         code=code,
@@ -287,7 +289,7 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
         f"it may or may not have taken effect ({error.message})",
         advice=advice,
         body=body,
-        ids=context.ids or _ids_of(error, body),
+        ids=context.ids,
         **known,
     )
     failure.__cause__ = error
@@ -297,28 +299,21 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     return failure
 
 
-def _ids_of(error: APIError, body: JSON) -> tuple[str, ...]:
-    """Return whatever looks like an id in an error's body, or in the address of a redirect to what was made."""
-    ids = ids_in(body if isinstance(body, str) else json.dumps(body, default=str))
-    found = effects.located(error.headers) if isinstance(error, APIStatusError) else None
-    return ids if found is None or found in ids else (*ids, found)
-
-
 def ids_in(text: str) -> tuple[str, ...]:
-    """Return whatever looks like an id in the text of a broken answer, in order, each once."""
-    return tuple(dict.fromkeys(_ID.findall(text)))
+    """Return whatever looks like an id in the text of a broken answer, each once: creations first, then in order."""
+    return tuple(dict.fromkeys([*_CREATION.findall(text), *_ID.findall(text)]))
 
 
 def _all_ids(body: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ids in all of an answer's bytes, and the one that its Location names."""
-    ids = ids_in(body.decode("utf-8", "replace"))
+    ids = ids_in(plain(body).decode("utf-8", "replace"))
     found = effects.located(headers)
     return ids if found is None or found in ids else (*ids, found)
 
 
 def text_of(body: bytes) -> str:
     """Return an answer that isn't JSON as text, for people."""
-    return body[:TEXT_KEPT].decode("utf-8", "replace")
+    return plain(body)[:TEXT_KEPT].decode("utf-8", "replace")
 
 
 def came_of(context: Context, came: bytes) -> OutcomeUnknownError | None:

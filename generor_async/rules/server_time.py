@@ -52,8 +52,9 @@ class ServerTime:
     @classmethod
     def noted(cls, runs: JSON) -> "ServerTime":
         """Go on with what `to_json` wrote."""
-        told: Any = runs
-        return cls([_Run(began, [_Stretch(*each) for each in stretches]) for began, stretches in told or []])
+        noted: Any = runs or []
+        told: list[tuple[float, list[tuple[float, float, float, int]]]] = noted
+        return cls([_Run(began, [_Stretch(*each) for each in stretches]) for began, stretches in told])
 
     def to_json(self) -> JSON:
         """Write down what is known."""

@@ -454,8 +454,9 @@ def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
 
 
 def test_an_unknown_outcome_keeps_the_body_and_the_ids_in_it() -> None:
-    cause = outcome.undecodable(context("bills"), reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
-    error = outcome.unknown(context("bills", name="luma.generations.create"), cause)
+    call = context("bills", name="luma.generations.create")
+    cause = outcome.undecodable(call, reply(200, b'{"id": "gen-42", "state": "que'), "cut off")
+    error = outcome.unknown(call, cause)
     assert isinstance(error, OutcomeUnknownError)
     assert (error.outcome, error.ids, error.body) == ("unknown", ("gen-42",), cause.body)
     assert "may or may not have taken effect" in str(error)

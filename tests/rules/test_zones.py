@@ -50,7 +50,7 @@ def local(zone: Zone | int, moment: float) -> float:
     return moment + (zone.after if moment >= zone.changed else zone.before)
 
 
-calls = st.builds(Call, st.floats(FAR, FAR + 20_000), st.floats(0, 600), st.floats(0, 600))
+calls: st.SearchStrategy[Call] = st.builds(Call, st.floats(FAR, FAR + 20_000), st.floats(0, 600), st.floats(0, 600))
 
 
 def speak_for(witness: Witness, offset: float) -> bool:
@@ -119,9 +119,9 @@ def test_a_clock_that_is_changed_in_the_midst_is_read_right_before_and_after(
     after = before + change
     assume(OFFSETS[0] <= after <= OFFSETS[-1])
     honest = [Call(FAR + 600 * minute, 60, 30) for minute in minutes]
-    split = data.draw(st.integers(3, len(honest) - 3))
+    split: int = data.draw(st.integers(3, len(honest) - 3))
     truth = Zone(before, after, honest[split].sent - 1)
-    liar = data.draw(st.sampled_from([None, *honest]))
+    liar: Call | None = data.draw(st.sampled_from([None, *honest]))
     lies = [] if liar is None else [liar.witness(truth, lie=-20_000)]
     zones = possible_zones([*(call.witness(truth) for call in honest), *lies])
     for call in honest:
@@ -138,7 +138,7 @@ def test_a_single_wrong_date_is_mended_by_its_neighbours_and_right_ones_stay(
     dates = sorted(local(zone, call.made) for call in given)
     dated = dict(enumerate(dates))
     assert in_order(dated) == dated
-    liar = data.draw(st.integers(3, len(dates) - 4), label="one with neighbours on both sides")
+    liar: int = data.draw(st.integers(3, len(dates) - 4), label="one with neighbours on both sides")
     mended = in_order({**dated, liar: dates[liar] + lie})
     assert mended | {liar: dates[liar]} == dated
     if abs(lie) > 30_000:
