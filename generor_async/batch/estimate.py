@@ -1,7 +1,8 @@
 """What a run would do and cost, told before anything is spent."""
 
+import sys
 from collections.abc import AsyncIterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
@@ -44,6 +45,8 @@ class BatchEstimate:
     """Rows that come again, and are made once."""
     again: int
     """Rows among the new ones that ask for what the folder has, under another id or made another way."""
+    whole: bool
+    """Whether all rows were read."""
     unpriced: int
     """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
     credits: float
@@ -70,9 +73,9 @@ class BatchEstimate:
         return in_dollars(self.credits, self.credit_dollars)
 
 
-async def estimate(order: Order) -> BatchEstimate:
-    """Read the rows, ask for what they cost, and count; changes nothing, and asks for each price once."""
-    if order.file is None and _is_spent_by_reading(order.rows):
+async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
+    """Read the rows, or so many, ask for what they cost, and count; changes nothing, and asks for each price once."""
+    if order.source is None and _is_spent_by_reading(order.rows):
         raise InvalidRequestError(
             "rows",
             "an iterator can be read only once",
@@ -91,7 +94,7 @@ async def estimate(order: Order) -> BatchEstimate:
             async for row in reader.rows("ready", "leased"):
                 ready += 1
                 await prices.add(row.parameters)
-        found = await _read(order, reader, prices)
+        found = await _read(order, reader, prices, sys.maxsize if first is None else first)
     finally:
         if reader is not None:
             await reader.close()
@@ -103,6 +106,7 @@ async def estimate(order: Order) -> BatchEstimate:
         rejected=found.rejected,
         duplicates=found.duplicates,
         again=found.again,
+        whole=found.whole,
         unpriced=prices.unknown,
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,
@@ -127,32 +131,53 @@ class _Found:
     """Lines that can't be run."""
     duplicates: int = 0
     again: int = 0
+    whole: bool = True
+    """Whether these are all."""
 
 
-async def _read(order: Order, reader: Reader | None, prices: "_Prices") -> _Found:
-    """Read all rows, and count."""
-    found = _Found()
+async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
+    """Read all rows, or about so many, and count."""
+    found, read_so_far = _Found(), 0
     version: Any = 2 if reader is None else await reader.recall("fingerprint")
     parameters = evolve(order.parameters, version=version or 1)
     with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
-        async for page in read(order.rows, parameters, prompt_column=order.prompt_column):
-            entries = await occurrences.told_apart(page)
-            known = await _known(reader, entries)
-            for entry in entries:
-                if isinstance(entry, Reject):
-                    found.rejected += 1
-                elif entry.id not in known:
-                    found.new += 1
-                    await prices.add(entry.parameters)
-                    if reader is not None:
-                        occurrences.note(wish(order.operation, entry.parameters))
-                elif not are_same(order.operation, entry.parameters, known[entry.id]):
-                    found.rejected += 1
+        rows = order.source or order.rows
+        reading = read(rows, parameters, prompt_column=order.prompt_column, notes=order.notes, keep=True)
+        async with aclosing(reading) as pages:
+            async for page in pages:
+                if read_so_far >= most:
+                    found.whole = False
+                    break
+                read_so_far += len(page)
+                await _count(found, page, order, reader, prices, occurrences)
         found.duplicates = occurrences.left_out
         if reader is not None and found.new:
             async for row in reader.rows(*BOUGHT):
                 found.again += occurrences.again(row.id, wish(order.operation, row.parameters))
     return found
+
+
+async def _count(
+    found: _Found,
+    page: Sequence[NewRow | Reject],
+    order: Order,
+    reader: Reader | None,
+    prices: "_Prices",
+    occurrences: Occurrences,
+) -> None:
+    entries = await occurrences.told_apart(page)
+    known = await _known(reader, entries)
+    for entry in entries:
+        if isinstance(entry, Reject):
+            found.rejected += 1
+            order.notes.set_aside(entry.place, entry.reason)
+        elif entry.id not in known:
+            found.new += 1
+            await prices.add(entry.parameters)
+            if reader is not None:
+                occurrences.note(wish(order.operation, entry.parameters))
+        elif not are_same(order.operation, entry.parameters, known[entry.id]):
+            found.rejected += 1
 
 
 async def _known(reader: Reader | None, entries: Sequence[NewRow | Reject]) -> Mapping[str, Mapping[str, JSON]]:

@@ -1,23 +1,27 @@
-"""The rows of a batch, read from JSON lines, a table, or Python, a few hundred at a time.
+"""The rows of a batch, read from JSON, a table, or Python, a few hundred at a time.
 
-A line that can't be run is named by its file and line, and set aside with its reason; the rest goes on. What concerns
-every line, such as a column that is no parameter, is refused at once.
+What can't be run is named by its file and lines, and set aside with its reason; the rest goes on. What concerns every
+row, such as a column that is no parameter, is refused at once.
 """
 
-import codecs
-import csv
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
 from generor_async.batch.handed_in import Frame, given_in, is_frame, records_of
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import BadRowError, Parameters
+from generor_async.batch.source import Notes, Source, lines_of, refused
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.json_texts import Element, in_array, in_lines, is_array_text
+from generor_async.rules.separators import NAMES, named_separator, separator_of
+from generor_async.rules.tables import TEXT_KEPT, Line, SetAside, Table
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read"]
@@ -29,42 +33,41 @@ Rows: TypeAlias = (
 
 FILE_AT_ONCE: Final = 500
 ITERATOR_AT_ONCE: Final = 100
-LONGEST_LINE: Final = 16 * 1024 * 1024
-"""Characters of one line."""
-TEXT_KEPT: Final = 65_536
-"""Characters kept of a line that can't be run."""
-HEAD: Final = 64
-JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+CHARACTERS_AT_ONCE: Final = 1 << 16
+JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 TABLES: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-ESCAPED: Final = range(0xDC80, 0xDD00)
-"""What stands for bytes that aren't UTF-8."""
 
 
 async def read(
-    rows: Rows, parameters: Parameters, *, prompt_column: str | None = None
-) -> AsyncIterator[Sequence[NewRow | Reject]]:
-    """Yield what is read, checked; from an async iterator each row as it comes, else some hundred at a time.
+    rows: Rows | Source,
+    parameters: Parameters,
+    *,
+    prompt_column: str | None = None,
+    notes: Notes | None = None,
+    keep: bool = False,
+) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
+    """Yield what is read, checked; from an async iterator each row as it comes, else up to some hundred at a time.
 
     Args:
         rows: Where the rows come from.
         parameters: The operation that they are for.
-        prompt_column: The column of a table that holds the prompt, where it has another name. The table is foreign
-            then, and its columns that are no parameters are left out.
+        prompt_column: The column of a table that holds the prompt, where it has another name.
+        notes: Hears how a file is read, where its name doesn't say so.
+        keep: Whether what is read of a pipe will be read again.
 
     Raises:
         InvalidRequestError: The source can't be read, or none of its rows can be right.
     """
     if isinstance(rows, str | os.PathLike):
-        found = _from_file(Path(rows), parameters, prompt_column)
-        while page := await to_the_end(lambda: list(islice(found, FILE_AT_ONCE))):
-            yield page
+        rows = Source(Path(rows))
+    if isinstance(rows, Source):
+        found = _from_source(rows, parameters, prompt_column, notes or Notes(), keep=keep)
+        async with aclosing(_pages(rows, found)) as pages:
+            async for page in pages:
+                yield page
     elif is_frame(rows):
-        records = records_of(rows)
-        names = dict.fromkeys(name for record in records for name in record)
-        own = parameters.with_columns([name for name in names if isinstance(name, str)], "the table")
-        for start in range(0, len(records), ITERATOR_AT_ONCE):
-            some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
-            yield [_from_python(record, own, number) for number, record in some]
+        for page in _from_frame(rows, parameters):
+            yield page
     elif isinstance(rows, AsyncIterable):
         number = 0
         async for given in rows:
@@ -75,6 +78,44 @@ async def read(
         checked = (_from_python(given, parameters, number) for number, given in enumerate(rows, 1))
         while page := list(islice(checked, ITERATOR_AT_ONCE)):
             yield page
+
+
+async def _pages(
+    source: Source, found: Generator[NewRow | Reject, None, None]
+) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
+    """Read in a thread, a page at a time."""
+    with closing(found):
+        while True:
+            reading = asyncio.ensure_future(to_the_end(lambda: _page(source, found)))
+            try:
+                page = await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                source.stop()
+                await asyncio.wait([reading])
+                reading.exception()  # nobody else will ask for it
+                raise
+            if not page:
+                return
+            yield page
+
+
+def _page(source: Source, found: Iterator[NewRow | Reject]) -> list[NewRow | Reject]:
+    """Read some hundred; fewer where a pipe has no more for now, so that none waits for those to come."""
+    page = list[NewRow | Reject]()
+    for entry in found:
+        page.append(entry)
+        if len(page) == FILE_AT_ONCE or source.is_idle:
+            break
+    return page
+
+
+def _from_frame(rows: Frame, parameters: Parameters) -> Iterator[list[NewRow | Reject]]:
+    records = records_of(rows)
+    names = dict.fromkeys(name for record in records for name in record)
+    own = parameters.with_columns([name for name in names if isinstance(name, str)], "the table")
+    for start in range(0, len(records), ITERATOR_AT_ONCE):
+        some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
+        yield [_from_python(record, own, number) for number, record in some]
 
 
 def _from_python(given: object, parameters: Parameters, number: int) -> NewRow | Reject:
@@ -95,34 +136,6 @@ def _shown(given: object) -> str:
         return repr(given)
 
 
-def _from_file(path: Path, parameters: Parameters, prompt_column: str | None) -> Iterator[NewRow | Reject]:
-    kind = path.suffix.lower()
-    if kind not in JSON_LINES | TABLES.keys():
-        raise _refused(f"{path} is of no known kind", "Name it .jsonl, .csv or .tsv, as what it holds")
-    empty = True
-    try:
-        with _opened(path) as file:
-            lines = _lines(file, path.name)
-            found = (
-                _from_table(lines, TABLES[kind], parameters, prompt_column, path)
-                if kind in TABLES
-                else (_from_json(line, place, parameters) for place, line in lines if line.strip())
-            )
-            for entry in found:
-                empty = False
-                yield entry
-    except OSError as error:
-        raise _refused(f"{path} cannot be read ({error.strerror})", "Give a file that can be read") from None
-    except UnicodeError as error:
-        raise _refused(f"{path} breaks off or is not UTF-16 ({error})", "Write it again, as UTF-8") from None
-    if empty:
-        raise _refused(f"{path} has no rows", "Write a row on each line" + (" below the header" * (kind in TABLES)))
-
-
-def _refused(problem: str, advice: str) -> InvalidRequestError:
-    return InvalidRequestError("rows", problem, advice=advice)
-
-
 def _reject(place: str, text: str, reason: str) -> Reject:
     return Reject(place=place, text=_printable(text)[:TEXT_KEPT], reason=_printable(reason))
 
@@ -131,57 +144,58 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-# --- lines ------------------------------------------------------------------------------------------------------------
+# --- files and pipes --------------------------------------------------------------------------------------------------
 
 
-def _opened(path: Path) -> IO[str]:
-    """Open a text in UTF-8 or UTF-16, as its first bytes tell; bytes that aren't UTF-8 come as surrogates."""
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    encoding = "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif b"\0" in head:
-        encoding = "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
-    errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
-    return path.open(encoding=encoding, errors=errors, newline="")
+def _from_source(
+    source: Source, parameters: Parameters, prompt_column: str | None, notes: Notes, *, keep: bool
+) -> Generator[NewRow | Reject, None, None]:
+    if not source.is_stream and source.suffix not in JSON_SUFFIXES | TABLES.keys() and not source.is_pipe:
+        raise refused(f"{source.shown} is of no known kind", "Name it .jsonl, .csv or .tsv, as what it holds")
+    name, empty = _printable(source.name), True
+    with source.opened(keep=keep) as text:
+        is_table = source.suffix in TABLES
+        lines = lines_of(text)
+        first = next((line for line in lines if line[1].strip()), None)
+        if first is not None and not source.suffix:
+            is_table = not first[1].lstrip().startswith(("{", "["))
+            notes.add(f"{name} is read as {'a table' if is_table else 'JSON'}, which it begins like")
+        found: Iterator[NewRow | Reject] = iter(())
+        if first is not None and is_table:
+            own = TABLES.get(source.suffix, ",")
+            found = _Table(first, lines, own, parameters, prompt_column, source, notes).rows()
+        elif first is not None:
+            found = _from_json(first, lines, text, name, parameters)
+        for entry in found:
+            empty = False
+            yield entry
+    if empty:
+        below = " below the header" if is_table else ""
+        raise refused(f"{source.shown} has no rows", f"Write a row on each line{below}")
 
 
-def _lines(file: IO[str], name: str) -> Iterator[tuple[str, str]]:
-    """Yield each line with its place; what is longer than a line may be comes cut, and its rest is left out."""
-    number = 0
-    while line := file.readline(LONGEST_LINE):
-        number += 1
-        rest = line
-        while len(rest) == LONGEST_LINE and not rest.endswith(("\n", "\r")):
-            rest = file.readline(LONGEST_LINE)
-        yield _printable(f"{name}:{number}"), line
+def _place(name: str, first: int, last: int) -> str:
+    return f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
 
 
-def _problem(line: str) -> str:
-    """Return why a line is none to read on; empty where it is one."""
-    if len(line) == LONGEST_LINE:
-        return "it is longer than 16 MiB: name media by URL or path instead of carrying them"
-    if any(ord(character) in ESCAPED for character in line):
-        return "it is not UTF-8: write the file as UTF-8"
-    return ""
+def _from_json(
+    first: Line, lines: Iterator[Line], text: IO[str], name: str, parameters: Parameters
+) -> Iterator[NewRow | Reject]:
+    if is_array_text(first[1]):
+        pieces = iter(lambda: text.read(CHARACTERS_AT_ONCE), "")
+        found = in_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
+    else:
+        found = in_lines(chain([first], lines))
+    for one in found:
+        if isinstance(one, SetAside):
+            yield _reject(_place(name, one.first, one.last), one.text, one.reason)
+        else:
+            yield _from_element(one, name, parameters)
 
 
-def _constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decode = json.JSONDecoder(parse_constant=_constant).decode
-
-
-def _from_json(line: str, place: str, parameters: Parameters) -> NewRow | Reject:
-    text = line.strip()
-    if problem := _problem(line):
-        return _reject(place, text, problem)
-    try:
-        given = _decode(text)
-    except (ValueError, RecursionError) as error:
-        return _reject(place, text, f"it is not JSON ({error}): write one object on each line")
+def _from_element(element: Element, name: str, parameters: Parameters) -> NewRow | Reject:
+    first, last, given, text = element
+    place = f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
     if not is_object(given):
         return _reject(place, text, "it is not a JSON object: write one object on each line")
     try:
@@ -193,99 +207,76 @@ def _from_json(line: str, place: str, parameters: Parameters) -> NewRow | Reject
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _from_table(
-    lines: Iterator[tuple[str, str]], separator: str, parameters: Parameters, prompt_column: str | None, path: Path
-) -> Iterator[NewRow | Reject]:
-    records = _tabbed(lines) if separator == "\t" else _quoted(lines)
-    names: list[str] | None = None
-    for place, cells, problem in records:
-        if names is None:
-            if problem:
-                raise _refused(
-                    f"the header of {path} cannot be read: {problem}", "Begin with a line that names the columns"
-                )
-            names = _columns(cells, parameters, prompt_column, path)
-        elif problem or len(cells) != len(names):
-            miscounted = f"it has {len(cells)} cells, and the header {len(names)}: give it as many"
-            yield _reject(place, separator.join(cells), problem or miscounted)
-        else:
-            yield _from_cells(dict(zip(names, cells, strict=True)), place, parameters)
+class _Table:
+    """Reads the rows of a table, from its first line that isn't blank."""
+
+    def __init__(
+        self,
+        first: Line,
+        lines: Iterator[Line],
+        own: str,
+        parameters: Parameters,
+        prompt_column: str | None,
+        source: Source,
+        notes: Notes,
+    ) -> None:
+        self._name = name = _printable(source.name)
+        self._shown = source.shown
+        self._parameters = parameters
+        self._prompt_column = prompt_column
+        self._notes = notes
+        separator = named_separator(first[1])
+        why = "as its first line says"
+        if separator is None:
+            known = parameters.names | {"id", prompt_column or "prompt"}
+            separator, why = separator_of(first[1].rstrip("\r\n"), own, known), "as its header shows"
+            lines = chain([first], lines)
+        if separator != own:
+            notes.add(f"the cells of {name} are separated by {NAMES.get(separator, repr(separator))}, {why}")
+        self._table = Table(lines, separator)
+
+    def rows(self) -> Iterator[NewRow | Reject]:
+        """Yield the rows, and what is set aside."""
+        name, table = self._name, self._table
+        if table.problem:
+            raise refused(
+                f"the header of {self._shown} cannot be read: {table.problem}", "Begin with the columns' names"
+            )
+        columns = _columns(table.header, self._prompt_column, self._shown)
+        parameters = self._parameters.with_columns(list(filter(None, columns)), self._shown)
+        if others := parameters.beside(columns):
+            self._notes.add(f"{name} has columns that are kept beside what comes of its rows: {_listed(others)}")
+        for one in table.records():
+            if isinstance(one, SetAside):
+                yield _reject(_place(name, one.first, one.last), one.text, one.reason)
+            else:
+                first, last, cells = one
+                given = dict(zip(columns, cells, strict=True))
+                place = f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
+                yield _from_cells(given, place, parameters)
 
 
-def _columns(cells: Sequence[str], parameters: Parameters, prompt_column: str | None, path: Path) -> list[str]:
-    """Return the names of a table's columns as the operation has them."""
+def _columns(cells: Sequence[str], prompt_column: str | None, name: str) -> list[str]:
+    """Return the names of a table's columns as the operation has them; what has none is left out."""
     if prompt_column is not None and prompt_column not in cells:
-        raise _refused(f"{path} has no column {prompt_column!r}", f"Its columns are {', '.join(map(repr, cells))}")
+        raise refused(f"{name} has no column {prompt_column!r}", f"Its columns are {_listed(cells)}")
     names = ["prompt" if cell == prompt_column else cell for cell in cells]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise _refused(f"{path} has the column {twice[0]!r} twice", "Give each column a name of its own")
-    known = parameters.names | {"id"}
-    if prompt_column is None and (unknown := [name for name in names if name not in known]):
-        raise _refused(
-            f"{path} has columns that are no parameters of {parameters.operation}: {', '.join(map(repr, unknown))}",
-            "Rename or remove them, or name the prompt's column (prompt_column, --prompt-column) to leave others out",
-        )
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise refused(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
     return names
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
 
 
 def _from_cells(cells: Mapping[str, str], place: str, parameters: Parameters) -> NewRow | Reject:
     """Read a record; an empty cell is a parameter that isn't given."""
-    known = {name: cell for name, cell in cells.items() if cell and name in parameters.names | {"id"}}
+    known = {name: cell for name, cell in cells.items() if cell and name}
     try:
         given: dict[str, JSON] = {
-            name: cell if name == "id" else parameters.cell(name, cell) for name, cell in known.items()
+            name: parameters.cell(name, cell) if name in parameters.names else cell for name, cell in known.items()
         }
         return parameters.row(given, place)
     except BadRowError as error:
         return _reject(place, json.dumps(known, ensure_ascii=False), str(error))
-
-
-_Record: TypeAlias = tuple[str, list[str], str]
-"""Where it is, its cells, and what is wrong with it."""
-
-
-def _tabbed(lines: Iterator[tuple[str, str]]) -> Iterator[_Record]:
-    """Part lines at tabs. A cell is quoted only if the whole of it is: some prompts begin with a quotation."""
-    for place, line in lines:
-        if text := line.rstrip("\r\n"):
-            yield place, [_unquoted(cell) for cell in text.split("\t")], _problem(line)
-
-
-def _unquoted(cell: str) -> str:
-    inner = cell[1:-1]
-    whole = len(cell) >= 2 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
-    return inner.replace('""', '"') if whole else cell
-
-
-def _quoted(lines: Iterator[tuple[str, str]]) -> Iterator[_Record]:
-    """Part lines at commas, as RFC 4180 has it: a quoted cell may hold commas, quotes twice, and line ends."""
-    places: list[str] = []
-    bad: list[str] = []
-
-    def texts() -> Iterator[str]:
-        for place, line in lines:
-            places.append(place)
-            bad.append(_problem(line))
-            yield line
-
-    reader = csv.reader(texts(), strict=True)
-    while True:
-        places.clear()
-        bad.clear()
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = (
-                f"it is not CSV ({error}): put cells that hold quotes or commas in quotes, and double those quotes"
-            )
-            yield _span(places), [], problem
-        else:
-            if cells:
-                yield _span(places), cells, "".join(bad)
-
-
-def _span(places: Sequence[str]) -> str:
-    """Name the lines of a record."""
-    return places[0] if len(places) == 1 else f"{places[0]}-{places[-1].rpartition(':')[2]}"

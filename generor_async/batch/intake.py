@@ -49,14 +49,15 @@ class Intake:
         await self._journal.begin_reading()
         self._order.set_aside.clear()
         async for page in self._pages():
-            await self._take([entry for entry in page if isinstance(entry, NewRow)])
+            # Told before what was read later is there to be claimed.
             await self._set_aside([entry for entry in page if isinstance(entry, Reject)])
+            await self._take([entry for entry in page if isinstance(entry, NewRow)])
             if len(self._held) >= (1 if isinstance(self._order.rows, AsyncIterable) else HELD_MOST):
                 raise await self._refused()
             self._rows_read += len(page)
             self.settled = self.settled or self._rows_read >= FIRST
             self._arrived()
-            while self._order.file is None and self._unclaimed >= READ_AHEAD:
+            while self._order.source is None and self._unclaimed >= READ_AHEAD:
                 self._taken.clear()
                 await self._taken.wait()
         if self._held:
@@ -75,7 +76,9 @@ class Intake:
         await self._set_aside(added.rejects)
 
     async def _set_aside(self, rejects: Sequence[Reject]) -> None:
-        """Write down what can't be run."""
+        """Say and write down what can't be run."""
+        for reject in rejects:
+            self._order.notes.set_aside(reject.place, reject.reason)
         if rejects:
             self._order.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self._order.set_aside)])
             self._tally.rejected += len(rejects)
@@ -95,7 +98,7 @@ class Intake:
         order = self._order
         version: Any = await self._journal.recall("fingerprint")
         parameters = evolve(order.parameters, version=version or 1)
-        pages = read(order.rows, parameters, prompt_column=order.prompt_column)
+        pages = read(order.source or order.rows, parameters, prompt_column=order.prompt_column, notes=order.notes)
         if not order.allow_duplicates:  # the journal knows what it has
             async for page in pages:
                 yield page

@@ -11,6 +11,7 @@ from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import SIMULATED, Reject, RunKey
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
+from generor_async.batch.source import Notes, Source
 from generor_async.batch.work import Work, work_for
 from generor_async.engine.client import Client
 from generor_async.rules.spending import NO_CAP
@@ -48,6 +49,10 @@ class Order:
     """Whether to believe that the process which the folder names has ended, where nothing tells."""
     set_aside: list[Reject] = field(init=False, factory=list[Reject])
     """The first of what the latest reading could not make rows of."""
+    notes: Notes = field(init=False, factory=Notes)
+    """What is said of how the rows are read."""
+    source: Source | None = field(init=False, default=Factory(lambda self: self._source(), takes_self=True))
+    """The file or pipe that the rows are in; None where Python hands them in."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
     work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""
@@ -63,13 +68,8 @@ class Order:
         return RunKey(
             operation=self.operation,
             address=SIMULATED if self._is_simulated else self.client._session.base_url,  # pyright: ignore[reportPrivateUsage]
-            source="rows" if self.file is None else self.file.name,
+            source="rows" if self.source is None else self.source.name,
         )
-
-    @property
-    def file(self) -> Path | None:
-        """The file that the rows are in; None where Python hands them in."""
-        return Path(self.rows) if isinstance(self.rows, str | os.PathLike) else None
 
     @property
     def _is_simulated(self) -> bool:
@@ -81,8 +81,11 @@ class Order:
         """How many rows may be in work at once."""
         return self.concurrency or self.work.most
 
+    def _source(self) -> Source | None:
+        return Source(Path(self.rows)) if isinstance(self.rows, str | os.PathLike) else None
+
     def _parameters(self) -> Parameters:
-        folder = Path.cwd() if self.file is None else self.file.parent
+        folder = Path.cwd() if self.source is None else self.source.folder
         return Parameters(self.operation, folder=folder, common=self.common, keep=self.keep)
 
     def _work(self) -> Work:

@@ -148,12 +148,19 @@ class Batch:
         self._begun = False
         self._opening: asyncio.Task[BatchRun] | None = None
 
-    async def estimate(self) -> BatchEstimate:
+    async def estimate(self, *, first: int | None = None) -> BatchEstimate:
         """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
 
-        Raises InvalidRequestError for rows that can be read only once.
+        `first` reads so many rows and no more. Raises InvalidRequestError for an iterator, which can be read only once.
         """
-        return await estimate(self._order)
+        return await estimate(self._order, first=first)
+
+    def tell(self, tell: Callable[[str], object]) -> None:
+        """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
+
+        It is called before any row is charged that is read later, perhaps in another thread.
+        """
+        self._order.notes.tell(tell)
 
     @property
     def set_aside(self) -> Sequence[Reject]:

@@ -19,6 +19,7 @@ from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.schema import of_the_other_kind
+from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.charges import Charges
@@ -33,7 +34,6 @@ __all__ = ["NOTHING_PAID", "Status", "check_kind", "make_ready", "read_status", 
 REPORT: Final = "report.html"
 NOTHING_PAID: Final = "simulated: nothing was paid"
 ROWS_AT_ONCE: Final = 200
-SET_ASIDE_SHOWN: Final = 5
 SHOWN: Final[Mapping[State, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
 
 

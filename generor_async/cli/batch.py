@@ -24,7 +24,7 @@ from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import check_kind, make_ready, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
-from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, say, stop, told
+from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, printable, say, stop, told
 from generor_async.cli.question import ask, confirmed
 from generor_async.cli.running import carry_out, refuse
 from generor_async.cli.standing import show
@@ -48,7 +48,12 @@ commands = typer.Typer(no_args_is_help=True, help="Run many prompts, each charge
 
 @commands.command()
 def run(
-    rows: Annotated[Path, typer.Argument(help="A .jsonl, .csv or .tsv file: the parameters of one call a line.")],
+    rows: Annotated[
+        Path,
+        typer.Argument(
+            help="A .jsonl, .json, .csv or .tsv file, also .gz, or - for stdin: the parameters of one call a row."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The folder for the journal, results and media; goes on where it was.")],
     api: Annotated[Literal["luma", "generor"], typer.Option(help="The API to use.")] = "luma",
     max_credits: Annotated[float | None, typer.Option(help="What may be spent, in the API's credits.")] = None,
@@ -91,7 +96,7 @@ def run(
     set aside; 4 where the cap or the credits stopped it; 5 where it stopped as something is wrong with the key, the
     answers, the downloads, the disk, the folder or the network; 129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM.
     """
-    if not (simulate or yes or sys.stdin.isatty()):
+    if not (simulate or yes or (sys.stdin.isatty() and str(rows) != "-")):
         worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
         most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits{worth}"
         raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
@@ -120,8 +125,9 @@ def run(
                 take_over=take_over,
             )
             batch = made(again=again)
-            if not (simulate or yes):
-                await ask(batch, api=api, cap=max_credits)
+            batch.tell(lambda sentence: typer.echo(printable(sentence), err=True))
+            if not simulate:
+                await ask(batch, api=api, cap=max_credits, agreed=yes)
             ended = partial(carry_out, out=out, operation=operation, note=SIMULATED if simulate else "", drain=drain)
             try:
                 return await ended(batch)

@@ -1,6 +1,7 @@
 """The question before anything is spent: what would be made, what it costs, how long it takes."""
 
 import signal
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -16,18 +17,25 @@ from generor_async.cli.progress import duration
 __all__ = ["ask", "confirmed"]
 
 
-async def ask(batch: Batch, *, api: str, cap: float | None) -> None:
-    """Show what a run would come to, and ask; raises typer.Exit where it is not wanted."""
+FIRST: Final = 10_000
+"""Rows that are read before a run that nobody is asked about."""
+
+
+async def ask(batch: Batch, *, api: str, cap: float | None, agreed: bool) -> None:
+    """Show what a run would come to, and ask; raises typer.Exit where it is not wanted.
+
+    What was `agreed` to isn't asked, and shown of the first rows alone, as the run is not to wait for the others.
+    """
     console = Console(stderr=True)
     with console.status("Reading the rows, and asking for their prices"):
-        estimate = await batch.estimate()
+        estimate = await batch.estimate(first=FIRST if agreed else None)
     if not estimate.rows:
         return
     table = Table.grid(padding=(0, 2))
     for name, text in _facts(estimate, api=api, cap=cap).items():
         table.add_row(Text(name, style="dim"), Text(text))
     console.print(table)
-    if not confirmed(f"Spend this through the real API of {api.capitalize()}?"):
+    if not agreed and not confirmed(f"Spend this through the real API of {api.capitalize()}?"):
         say("nothing was spent")
         raise typer.Exit(INTERRUPTED)
 
@@ -75,7 +83,8 @@ def _rows(estimate: BatchEstimate) -> str:
         parts.append(f"{estimate.rejected:,} set aside")
     if estimate.duplicates:
         parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, made once")
-    return ", ".join(parts)
+    told = ", ".join(parts)
+    return told if estimate.whole else f"{told}, of the first {FIRST:,}; the price and the time are theirs"
 
 
 def _price(estimate: BatchEstimate, *, api: str) -> str:

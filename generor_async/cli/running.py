@@ -94,7 +94,7 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
         raise problem
     standing = evolve(await _standing(batch.progress, out, operation), reason=reason)
     try:
-        show(standing, out)
+        show(standing, out, named=True)
         if sentence := _sentence(reason, problem, standing, out):
             say(sentence)
         if batch.progress is not None and not signals.hurried:

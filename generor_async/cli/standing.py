@@ -20,8 +20,8 @@ __all__ = ["show"]
 CENT = 0.005
 
 
-def show(standing: Status, folder: Path) -> None:
-    """Print how the rows stand, and name the first of the lines that were set aside, with what to do about them.
+def show(standing: Status, folder: Path, *, named: bool = False) -> None:
+    """Print how the rows stand, and name the first lines that were set aside, unless they were `named` before.
 
     Of unknown rows it is said what is waited for, and until when: in JSON of each, else of all that have it in common.
     """
@@ -38,7 +38,7 @@ def show(standing: Status, folder: Path) -> None:
             f" results.jsonl has their ids",
             err=True,
         )
-    for reject in standing.set_aside:
+    for reject in standing.set_aside if not named else ():
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := standing.rejected - len(standing.set_aside):
         typer.echo(f"and {more:,} more: see {folder / REJECTED}", err=True)

@@ -4,13 +4,11 @@
 """The blocking half of `generor_async.batch.runner`."""
 
 import os
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate
-from generor_async.batch.handed_in import Frame
-from generor_async.batch.journal import Reject
 from generor_async.batch.order import OnRow
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
@@ -37,20 +35,19 @@ class Batch(Twin[AsyncBatch]):
 
     __slots__ = ()
 
-    def estimate(self) -> BatchEstimate:
+    def estimate(self, *, first: int | None = None) -> BatchEstimate:
         """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
 
-        Raises InvalidRequestError for rows that can be read only once.
+        `first` reads so many rows and no more. Raises InvalidRequestError for an iterator, which can be read only once.
         """
-        return self._bridge.run(self._half.estimate())
+        return self._bridge.run(self._half.estimate(first=first))
 
-    @property
-    def set_aside(self) -> Sequence[Reject]:
-        """What could not be run, each with its place and reason, in the order of reading; of very many, the first.
+    def tell(self, tell: Callable[[str], object]) -> None:
+        """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
 
-        rejected.jsonl in the folder has them all.
+        It is called before any row is charged that is read later, perhaps in another thread.
         """
-        return self._half.set_aside
+        self._half.tell(tell)
 
     @property
     def progress(self) -> Progress | None:
@@ -98,7 +95,7 @@ class Batch(Twin[AsyncBatch]):
 
 def run_batch(
     client: Generor | Luma,
-    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | Frame,
+    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
     *,
     to: str | os.PathLike[str],
     max_credits: float | None = None,
@@ -109,8 +106,6 @@ def run_batch(
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
-    keep: Iterable[str] = (),
-    again: bool = False,
     drain: float = 8.0,
     take_over: bool = False,
 ) -> Batch:
@@ -121,9 +116,8 @@ def run_batch(
     Args:
         client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
             fields no row's price would show.
-        rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with its
-            `id` if it has one, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a
-            DataFrame. What is missing in a row (NaN, NA) is not given; a row of another type is set aside.
+        rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
+            if it has one.
         to: The folder for the journal, the results and the media; it is made if need be.
         max_credits: What may be spent, in the API's own credits.
         price: What one generation costs, in US dollars, where Luma's price lists have none.
@@ -134,10 +128,6 @@ def run_batch(
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
-        keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
-            be named, but for those whose names are within two letters of a parameter's.
-        again: Buy what the folder has once more where rows ask for it under other ids, or made another way, as with
-            other parameters in `common`. Without it that raises BuysAgainError.
         drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
             `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
         take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
@@ -158,8 +148,6 @@ def run_batch(
         prompt_column=prompt_column,
         common=common,
         allow_duplicates=allow_duplicates,
-        keep=keep,
-        again=again,
         drain=drain,
         take_over=take_over,
     )

@@ -2,22 +2,28 @@
 
 import asyncio
 import codecs
+import gzip
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generor_async.batch.inputs import LONGEST_LINE, Rows, read
+from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import OPERATIONS, Parameters, check_files
+from generor_async.batch.source import Notes, Source
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.quotes import LONGEST
 from generor_async.values import MediaRef
 
-NOT_CSV = (
-    "it is not CSV (',' expected after '\"'): put cells that hold quotes or commas in quotes, and double those quotes"
+MISQUOTED = (
+    "a quote is out of place in line {} or behind: put cells that hold quotes, line ends or {} in quotes, and double"
+    " their own quotes"
 )
 LUMA, GENEROR = Parameters(OPERATIONS["luma"]), Parameters(OPERATIONS["generor"], common={"slug": "image"})
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
@@ -115,7 +121,7 @@ async def test_utf_16_that_breaks_off_is_refused_by_name(write: Write) -> None:
 
 
 async def test_a_line_that_never_ends_is_cut_and_the_next_one_runs(write: Write) -> None:
-    found = await entries(write("x.jsonl", b"x" * (LONGEST_LINE * 2 + 5) + b'\n{"prompt": "good"}'))
+    found = await entries(write("x.jsonl", b"x" * (LONGEST * 2 + 5) + b'\n{"prompt": "good"}'))
     assert prompts(found) == [
         "it is longer than 16 MiB: name media by URL or path instead of carrying them",
         "good",
@@ -148,9 +154,9 @@ async def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 async def test_quotes_in_a_tsv_are_those_of_the_prompt_unless_they_hold_a_whole_cell(write: Write) -> None:
-    text = 'prompt\tstyle\n"G I G G L E" painted red\tauto\na "cat"\tmanga\n"a ""dog"""\t\n"\tauto\n'
+    text = 'prompt\tstyle\n"G I G G L E" painted red\tauto\na "cat"\tmanga\n"a ""dog"""\t\n'
     found = await entries(write("x.tsv", text))
-    assert prompts(found) == ['"G I G G L E" painted red', 'a "cat"', 'a "dog"', '"']
+    assert prompts(found) == ['"G I G G L E" painted red', 'a "cat"', 'a "dog"']
     assert isinstance(found[2], NewRow)
     assert found[2].parameters == {"prompt": 'a "dog"'}, "an empty cell is not given"
 
@@ -163,15 +169,115 @@ async def test_a_csv_is_read_as_rfc_4180_has_it(write: Write) -> None:
 
 
 async def test_bad_records_of_a_csv_are_named_and_the_next_ones_run(write: Write) -> None:
-    text = 'prompt,style\n"big" cat,auto\na,b,c\n\na dog,manga\ncaf\udce9,auto\n'.encode(errors="surrogateescape")
-    found = await entries(write("x.csv", text))
-    assert [entry.place for entry in found] == ["x.csv:2", "x.csv:3", "x.csv:5", "x.csv:6"]
+    text = """prompt,style
+"a cat",auto
+the "big" cat,auto
+
+"a dog",manga
+caf\udce9,auto
+nul\0,auto
+a hen,auto
+"""
+    found = await entries(write("x.csv", text.encode(errors="surrogateescape")))
+    assert [entry.place for entry in found] == [f"x.csv:{number}" for number in (2, 3, 5, 6, 7, 8)]
     assert prompts(found) == [
-        NOT_CSV,
-        "it has 3 cells, and the header 2: give it as many",
+        "a cat",
+        MISQUOTED.format(3, "commas"),
         "a dog",
         "it is not UTF-8: write the file as UTF-8",
+        "it holds a NUL (a zero byte), which no text has: remove it, or write the file again",
+        "a hen",
     ]
+
+
+async def test_records_beside_one_with_other_cells_may_be_pieces_of_it_and_are_set_aside_with_it(write: Write) -> None:
+    text = "id,prompt,style\n" + "".join(f"{number},cat {number},auto\n" for number in range(2, 9))
+    found = await entries(write("x.csv", text.replace("5,cat 5", "5,a cat, big")))
+    assert prompts(found) == [
+        "cat 2",
+        (
+            "line 5 has 4 cells, and the header 3: give it as many, and put cells that hold quotes, line ends or commas"
+            " in quotes"
+        ),
+        "cat 8",
+    ]
+    assert found[1].place == "x.csv:3-7"
+
+
+# What people's tools wrote: each once bought pieces of cells as prompts of their own.
+BROKEN = {
+    "in one column nothing says where a record begins again": (
+        "x.csv",
+        'prompt\n"He said "hi"\nline two\nline three"\nA heron\n',
+        [("x.csv:2-5", None)],
+    ),
+    "quotes that are not doubled": (
+        "x.csv",
+        'id,prompt\n1,"He said "go" to\nthe market, the old one"\n2,A heron\n',
+        [("x.csv:2-3", None), ("x.csv:4", "A heron")],
+    ),
+    "quotes behind backslashes": (
+        "x.csv",
+        'id,prompt\n1,"He said \\"go\\" to\nthe market, the old one"\n2,A heron\n',
+        [("x.csv:2-3", None), ("x.csv:4", "A heron")],
+    ),
+    "a line end in quotes, with tabs": (
+        "x.tsv",
+        'id\tprompt\n1\t"A heron\nin the rain"\n2\tA fox\n',
+        [("x.tsv:2-3", "A heron\nin the rain"), ("x.tsv:4", "A fox")],
+    ),
+    "commas alone": ("x.csv", "prompt,,\nA heron,,\n,,\n", [("x.csv:2", "A heron")]),
+    "a quote that was never closed": (
+        "x.csv",
+        'id,prompt\n1,A fox\n2,"A heron\n3,A cat\n',
+        [("x.csv:2-4", None)],
+    ),
+    "a quote that was never opened": (
+        "x.csv",
+        'id,prompt\n1,"A fox"\n2,A heron\n3,A cat"\n4,"A hen"\n5,"A dog"\n',
+        [("x.csv:2-5", None), ("x.csv:6", "A dog")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), BROKEN.values(), ids=BROKEN)
+async def test_no_piece_of_a_broken_record_is_a_row(
+    write: Write, name: str, text: str, expected: list[tuple[str, str | None]]
+) -> None:
+    found = await entries(write(name, text))
+    told = [(one.place, one.parameters["prompt"] if isinstance(one, NewRow) else None) for one in found]
+    assert told == expected
+    for one in found:
+        if isinstance(one, Reject):
+            first, _, last = one.place.partition(":")[2].partition("-")
+            assert one.text == "".join(text.splitlines(keepends=True)[int(first) - 1 : int(last or first)])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "note"),
+    [
+        ("x.csv", "id;prompt\n1;A heron\n", "the cells of x.csv are separated by semicolons, as its header shows"),
+        ("x.csv", "id\tprompt\n1\tA heron\n", "the cells of x.csv are separated by tabs, as its header shows"),
+        ("x.tsv", "id,prompt\n1,A heron\n", "the cells of x.tsv are separated by commas, as its header shows"),
+        ("x.csv", "sep=|\r\nid|prompt\r\n1|A heron\r\n", "the cells of x.csv are separated by bars, as its first line"),
+        ("x.csv", '"sep=;"\nid;prompt\n1;A heron\n', "the cells of x.csv are separated by semicolons, as its first"),
+    ],
+)
+async def test_another_separator_is_told_by_the_header_and_said(write: Write, name: str, text: str, note: str) -> None:
+    notes, said = Notes(), list[str]()
+    notes.tell(said.append)
+    (row,) = await entries(write(name, text), notes=notes)
+    assert isinstance(row, NewRow)
+    assert (row.id, row.parameters["prompt"]) == ("1", "A heron")
+    (sentence,) = said
+    assert sentence.startswith(note)
+
+
+async def test_a_cell_may_be_as_long_as_a_record(write: Write) -> None:
+    cell = '"' + "x" * 200_000 + '""\n"'
+    found = await entries(write("x.csv", f"id,prompt\n1,{cell}\n2,A heron\n"))
+    assert [entry.place for entry in found] == ["x.csv:2-3", "x.csv:4"]
+    assert "It has 200,002." in prompts(found)[0]
 
 
 async def test_unknown_columns_are_refused_unless_the_table_is_a_foreign_one(write: Write) -> None:
@@ -237,6 +343,84 @@ async def test_media_in_cells_are_urls_paths_or_json(write: Write, tmp_path: Pat
     assert isinstance(second, NewRow)
     assert first.parameters["source"]["path"] == str(tmp_path / "a.png")
     assert first.parameters["image_ref"] == second.parameters["image_ref"] == [{"url": "https://x.example/b.png"}]
+
+
+# --- kinds of files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.json", '[{"prompt": "A heron"},\n {"prompt":\n  "A fox"}]'),
+        ("x.jsonl", '[\n{"prompt": "A heron"}, {"prompt": "A fox"}\n]\n'),
+        ("x.json", '{"prompt": "A heron"}\n{"prompt": "A fox"}\n'),
+        ("x.jsonl.gz", '{"prompt": "A heron"}\n{"prompt": "A fox"}\n'),
+        ("x.csv.gz", "prompt\nA heron\nA fox\n"),
+        ("x.csv", "prompt\rA heron\rA fox\r"),
+    ],
+)
+async def test_arrays_packed_files_and_other_line_ends_are_read(write: Write, name: str, text: str) -> None:
+    content = gzip.compress(text.encode()) if name.endswith(".gz") else text
+    assert prompts(await entries(write(name, content))) == ["A heron", "A fox"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"PK\x03\x04" + bytes(100), r"x\.csv is a zip archive, as Excel's workbooks are, and no text"),
+        (b"PAR1" + bytes(100), r"x\.csv is Parquet, and no text\. Write its rows as \.jsonl, \.csv or \.tsv\."),
+        (gzip.compress(b"prompt\nA heron\n")[:-6], r"x\.csv breaks off, or is damaged, where it is packed"),
+    ],
+)
+async def test_what_is_no_text_is_named_as_what_it_is(write: Write, content: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidRequestError, match=sentence):
+        await entries(write("x.csv", content))
+
+
+async def test_a_nul_sets_aside_its_row_alone(write: Write) -> None:
+    found = await entries(write("x.jsonl", b'{"prompt": "A fox\0"}\n{"prompt": "A heron"}\n'))
+    assert prompts(found) == [
+        "it holds a NUL (a zero byte), which no text has: remove it, or write the file again",
+        "A heron",
+    ]
+
+
+async def test_half_of_a_surrogate_pair_sets_aside_its_row_alone(write: Write) -> None:
+    lines = '{"id": "a", "prompt": "A fox"}\n{"id": "caf\\ud83d", "prompt": "A"}\n{"id": "b", "prompt": "A heron"}\n'
+    found = await entries(write("x.jsonl", lines))
+    assert prompts(found) == ["A fox", "it holds half of a surrogate pair, which is no text: remove it", "A heron"]
+    assert found[1].place == "x.jsonl:2"
+
+
+async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    os.mkfifo(path)
+    text = "".join(json.dumps({"prompt": f"cat {number} {'x' * 100}"}) + "\n" for number in range(2_000))
+    writing = asyncio.create_task(asyncio.to_thread(path.write_text, text))
+    source = Source(path)
+    async with aclosing(read(source, LUMA, keep=True)) as pages:
+        first = await anext(pages)
+    found = [entry async for page in read(source, LUMA) for entry in page]
+    await writing
+    assert found[: len(first)] == list(first)
+    assert [entry.place for entry in found] == [f"rows.jsonl:{number}" for number in range(1, 2_001)]
+
+
+async def test_rows_of_a_slow_pipe_come_one_by_one_and_whoever_is_cancelled_does_not_wait_for_it() -> None:
+    reading, writing = os.pipe()
+    pages = read(f"/dev/fd/{reading}", LUMA)
+    for prompt in ("first", "second"):
+        os.write(writing, json.dumps({"prompt": prompt}).encode() + b"\n")
+        (row,) = await anext(pages)
+        assert isinstance(row, NewRow)
+        assert (row.parameters["prompt"], row.place) == (prompt, f"pipe:{1 + (prompt == 'second')}")
+    waiting = asyncio.ensure_future(anext(pages))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    os.close(writing)
+    os.close(reading)
 
 
 # --- Python -----------------------------------------------------------------------------------------------------------

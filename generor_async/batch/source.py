@@ -1,0 +1,281 @@
+"""The file or pipe that rows are read from: opened, unpacked, decoded, and parted into lines.
+
+A pipe is opened once. What the estimate reads of it is kept in a temporary file, for the run to read again.
+"""
+
+import codecs
+import errno
+import gzip
+import io
+import os
+import select
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.quotes import LONGEST
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["SET_ASIDE_SHOWN", "Notes", "Source", "lines_of", "refused"]
+
+SET_ASIDE_SHOWN: Final = 5
+"""How many of the lines that were set aside are named."""
+STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STREAMS: Final = ("/dev/fd/", "/proc/self/fd/")
+"""Where a shell shows what a command writes, as for `<(...)`."""
+KEPT_IN_MEMORY: Final = 1 << 20
+AT_ONCE: Final = 1 << 16
+"""Bytes that are read at a time."""
+WAITS: Final = 0.2
+"""Seconds after which whoever waits for a pipe looks whether it is to stop."""
+HEAD: Final = 4
+GZIP: Final = b"\x1f\x8b"
+NO_TEXTS: Final = {
+    b"PK\x03\x04": "a zip archive, as Excel's workbooks are",
+    b"\xd0\xcf\x11\xe0": "a workbook of an older Excel",
+    b"PAR1": "Parquet",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zX": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard",
+    b"SQLi": "an SQLite database",
+    b"%PDF": "a PDF",
+}
+MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+@define
+class Notes:
+    """What is said of how the rows are read, each sentence once; the first that is told hears those from before."""
+
+    _said: dict[str, None] = field(init=False, factory=dict[str, None])
+    _tell: Callable[[str], object] | None = field(init=False, default=None)
+    _places: set[str] = field(init=False, factory=set[str])
+    """What was set aside, as far as it is named."""
+
+    def add(self, sentence: str) -> None:
+        """Say it, unless it was said."""
+        if sentence not in self._said:
+            self._said[sentence] = None
+            if self._tell is not None:
+                self._tell(sentence)
+
+    def set_aside(self, place: str, reason: str) -> None:
+        """Say that something was set aside; of many, the first are named."""
+        if len(self._places) < SET_ASIDE_SHOWN:
+            self._places.add(place)
+            self.add(f"{place} was set aside: {reason}")
+
+    def tell(self, tell: Callable[[str], object]) -> None:
+        """Have somebody told of all that is said, before any row that is read later is charged."""
+        self._tell = tell
+        for sentence in self._said:
+            tell(sentence)
+
+
+def refused(problem: str, advice: str) -> InvalidRequestError:
+    """Make the error of rows that can't be read."""
+    return InvalidRequestError("rows", problem, advice=advice)
+
+
+class Source:
+    """A file, or what can be read only once; `-` is stdin."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_stdin = str(path) in STDIN
+        self.is_stream = self.is_stdin or str(path).startswith(STREAMS)
+        self.name = "stdin" if self.is_stdin else "pipe" if self.is_stream else path.name
+        """How it is called in the places of rows, and by the journal."""
+        self._live: io.FileIO | None = None
+        """Of what can be read only once, what was not read yet."""
+        self._kept: IO[bytes] | None = None
+        """And what was."""
+        self._keeps = False
+        self._stopped = False
+
+    @property
+    def shown(self) -> str:
+        """How it is called in sentences about the whole of it."""
+        return self.name if self.is_stream else str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """What paths in its rows are relative to."""
+        return Path.cwd() if self.is_stream else self.path.parent
+
+    @property
+    def suffix(self) -> str:
+        """What its name says that it holds; empty where it has none."""
+        name = Path("" if self.is_stream else self.path.name.lower())
+        return Path(name.stem).suffix if name.suffix == ".gz" else name.suffix
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it can be read only once."""
+        if self.is_stream or self._live is not None:
+            return True
+        mode = self.path.stat().st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+    @contextmanager
+    def opened(self, *, keep: bool = False) -> Iterator[IO[str]]:
+        """Open it as text, whose bytes that aren't UTF-8 are surrogates; `keep` what is read of a pipe, for the next.
+
+        Raises InvalidRequestError, also while it is read, for what can't be read or is no text.
+        """
+        self._keeps = keep
+        try:
+            with self._explained(), self._bytes() as raw, _decoded(_unpacked(raw, self.shown)) as text:
+                yield text
+        finally:
+            if not keep:
+                self._close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        where = self.shown
+        try:
+            yield
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise refused(f"{where} breaks off, or is damaged, where it is packed ({error})", "Pack it again") from None
+        except OSError as error:
+            raise refused(f"{where} cannot be read ({error.strerror})", "Give a file that can be read") from None
+        except UnicodeError as error:
+            raise refused(f"{where} breaks off or is not UTF-16 ({error})", "Write it again, as UTF-8") from None
+
+    def _bytes(self) -> io.BufferedReader:
+        if not self.is_pipe:
+            return io.BufferedReader(io.FileIO(self.path), AT_ONCE)
+        if self._live is None:
+            self._live = io.FileIO(0, closefd=False) if self.is_stdin else io.FileIO(self.path)
+            if self._keeps:
+                self._kept = tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115 - the next opening reads it
+        elif self._kept is None:
+            raise refused(f"{self.shown} has been read, and can be read only once", "Give a file")
+        else:
+            self._kept.seek(0)
+        return io.BufferedReader(_Piped(self), AT_ONCE)
+
+    def _close(self) -> None:
+        if self._live is not None:
+            self._live.close()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def read_again(self, into: "WriteableBuffer") -> int:
+        """Read what was kept of a pipe, then what it still has."""
+        assert self._live is not None
+        view = memoryview(into).cast("B")
+        piece = b"" if self._kept is None else self._kept.read(len(view))
+        if not piece:
+            self._wait(self._live)
+            piece = self._live.read(len(view)) or b""
+            if self._keeps and self._kept is not None:
+                self._kept.write(piece)
+        view[: len(piece)] = piece
+        return len(piece)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a pipe has nothing to be read now."""
+        live = self._live
+        return (
+            live is not None and not live.closed and sys.platform != "win32" and not select.select([live], [], [], 0)[0]
+        )
+
+    def stop(self) -> None:
+        """Have whoever waits for a pipe give up, with an OSError."""
+        self._stopped = True
+
+    def _wait(self, live: io.FileIO) -> None:
+        """Wait until there is something to read; of a cancelled thread nobody else would end the waiting."""
+        while sys.platform != "win32" and not self._stopped and not select.select([live], [], [], WAITS)[0]:
+            pass
+        if self._stopped:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+
+
+class _Piped(io.RawIOBase):
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        return self._source.read_again(buffer)
+
+
+class _Behind(io.RawIOBase):
+    """What was read to look at it, and what follows."""
+
+    def __init__(self, head: bytes, rest: io.BufferedReader | gzip.GzipFile) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        head, self._head = self._head, b""
+        piece = head + self._rest.read1(len(view) - len(head))
+        view[: len(piece)] = piece
+        return len(piece)
+
+
+def _unpacked(raw: io.BufferedReader, shown: str) -> tuple[bytes, io.BufferedReader]:
+    """Return the first bytes of a text, and what it is read from."""
+    head = raw.read(HEAD)
+    if head.startswith(GZIP):
+        packed = gzip.GzipFile(fileobj=io.BufferedReader(_Behind(head, raw), AT_ONCE))
+        head = packed.read(HEAD)
+        return head, io.BufferedReader(_Behind(head, packed), AT_ONCE)
+    for mark, kind in NO_TEXTS.items():
+        if head.startswith(mark):
+            raise refused(f"{shown} is {kind}, and no text", "Write its rows as .jsonl, .csv or .tsv")
+    return head, io.BufferedReader(_Behind(head, raw), AT_ONCE)
+
+
+def _decoded(found: tuple[bytes, io.BufferedReader]) -> IO[str]:
+    head, stream = found
+    encoding = _encoding(head)
+    errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
+    sample = stream.peek(AT_ONCE).decode(encoding, "ignore")
+    ends = "\r" if "\r" in sample and "\n" not in sample else "\n"
+    return io.TextIOWrapper(stream, encoding, errors, newline=ends)
+
+
+def _encoding(head: bytes) -> str:
+    for mark, encoding in MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    zeros = "".join("x0"[byte == 0] for byte in head)
+    return {"x0x0": "utf-16-le", "0x0x": "utf-16-be"}.get(zeros, "utf-8-sig")
+
+
+def lines_of(text: IO[str]) -> Iterator[tuple[int, str]]:
+    """Yield each line with its number; what is longer than a line may be comes cut, and its rest is left out."""
+    number = 0
+    while line := text.readline(LONGEST):
+        number += 1
+        yield number, line
+        while len(line) == LONGEST and not line.endswith(("\n", "\r")):
+            line = text.readline(LONGEST)

@@ -1,0 +1,244 @@
+"""JSON objects in a text, one to a line or in an array; of what is broken no object inside is taken for a row.
+
+A line that breaks off where another could go on is set aside with those behind it that it goes on in. Behind what is
+broken, an object that is indented may be a part of it. An array can only be followed from its beginning: behind a
+broken element it is not known where another begins, and the rest is set aside, with the element before, which may have
+been closed too early.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeAlias
+
+from generor_async.rules.quotes import LONGEST
+from generor_async.rules.tables import TEXT_KEPT, Line, SetAside, problem_of
+from generor_async.values import JSON
+
+__all__ = ["Element", "in_array", "in_lines", "is_array_text"]
+
+Element: TypeAlias = tuple[int, int, JSON, str]
+"""The numbers of its first and last line, what it is, and its text."""
+
+GOES_ON: Final = 1_000
+"""Lines over which an object is tried to go on."""
+GOES_ON_CHARACTERS: Final = 1024 * 1024
+TOO_LONG: Final = "it is longer than 16 MiB: name media by URL or path instead of carrying them"
+OVER_LINES: Final = "it goes on over lines: write one object on each line, or an array of objects"
+HALF: Final = "it holds half of a surrogate pair, which is no text: remove it"
+ARRAY: Final = re.compile(r"\s*\[\s*(\{|\]|$)")
+BLANK: Final = re.compile(r"[ \t\r\n]*")
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_strict: Final = json.JSONDecoder(parse_constant=_constant)
+_lenient: Final = json.JSONDecoder()
+_as_text: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def is_array_text(first: str) -> bool:
+    """Tell from the first line that isn't blank whether a text is an array of objects."""
+    return ARRAY.match(first) is not None
+
+
+def _half_of(value: JSON, text: str) -> str:
+    """Return what is wrong with a value that can't be written down as text."""
+    if "\\u" in text:
+        try:
+            _as_text(value).encode()
+        except UnicodeEncodeError:
+            return HALF
+    return ""
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def in_lines(lines: Iterable[Line]) -> Iterator[Element | SetAside]:
+    """Yield what each line holds, or an object that goes on over lines."""
+    return _Lines(lines).elements()
+
+
+class _Lines:
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = iter(lines)
+        self._ahead: deque[Line] = deque()
+        """Lines that were read, and are to be read again."""
+        self._is_broken = False
+        """Whether what stands before may go on."""
+
+    def elements(self) -> Iterator[Element | SetAside]:
+        while (found := self._next()) is not None:
+            number, line = found
+            if text := line.strip():
+                yield self._element(number, line, text)
+
+    def _next(self) -> Line | None:
+        return self._ahead.popleft() if self._ahead else next(self._lines, None)
+
+    def _element(self, number: int, line: str, text: str) -> Element | SetAside:
+        if problem := TOO_LONG if len(line) >= LONGEST else problem_of(text):
+            return SetAside(number, number, text[:TEXT_KEPT], problem)
+        try:
+            value = _strict.decode(text)
+        except json.JSONDecodeError as error:
+            return self._going_on(number, text, error)
+        except (ValueError, RecursionError) as error:
+            return self._broken(number, number, text, error)
+        if problem := _half_of(value, text):
+            return SetAside(number, number, text[:TEXT_KEPT], problem)
+        if self._is_broken and line[0].isspace():
+            reason = "it is indented, and may be a part of what stands before: write one object on each line"
+            return SetAside(number, number, text[:TEXT_KEPT], reason)
+        self._is_broken = False
+        return number, number, value, text
+
+    def _broken(self, first: int, last: int, text: str, error: Exception) -> SetAside:
+        self._is_broken = True
+        reason = f"it is not JSON ({error}): write one object on each line"
+        return SetAside(first, last, text[:TEXT_KEPT], reason)
+
+    def _going_on(self, first: int, text: str, why: json.JSONDecodeError) -> SetAside:
+        """Set aside what breaks off at the end of its line, with the lines behind it that it goes on in."""
+        last, so_far, error = first, text, why
+        while _breaks_off(so_far, error) and last - first < GOES_ON and len(so_far) < GOES_ON_CHARACTERS:
+            found = self._next()
+            if found is None:
+                break
+            longer = f"{so_far}\n{found[1].rstrip()}"
+            try:
+                _strict.decode(longer)
+            except json.JSONDecodeError as another:
+                if not _breaks_off(longer, another):
+                    self._ahead.appendleft(found)
+                    break
+                error = another
+            except (ValueError, RecursionError):
+                pass
+            else:
+                return SetAside(first, found[0], longer[:TEXT_KEPT], OVER_LINES)
+            last, so_far = found[0], longer
+        return self._broken(first, last, so_far, error)
+
+
+def _breaks_off(text: str, error: json.JSONDecodeError) -> bool:
+    """Tell whether there is nothing wrong with a text but its end."""
+    return error.pos >= len(text) and text.startswith("{")
+
+
+# --- an array ---------------------------------------------------------------------------------------------------------
+
+
+def in_array(pieces: Iterable[str]) -> Iterator[Element | SetAside]:
+    """Yield the elements of an array that comes in pieces."""
+    return _Array(pieces).elements()
+
+
+class _Array:
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self._pieces = iter(pieces)
+        self._text = ""
+        self._at = 0
+        """Up to where the text is done with."""
+        self._line = 1
+        """The line that this is in."""
+
+    def elements(self) -> Iterator[Element | SetAside]:
+        self._move_to(self._text_from("[") + 1)
+        held: Element | SetAside | None = None
+        while (mark := self._mark()) != "]":
+            first = self._line
+            try:
+                value, length, problem = self._decoded()
+                after = self._after(length)
+            except (ValueError, RecursionError) as error:
+                yield self._rest(str(error) if mark else "the array is not closed", held)
+                return
+            if held is not None:
+                yield held
+            text = self._text[self._at : self._at + length]
+            self._move_to(self._at + length)
+            problem = problem or problem_of(text) or _half_of(value, text)
+            held = (
+                SetAside(first, self._line, text[:TEXT_KEPT], problem) if problem else (first, self._line, value, text)
+            )
+            self._move_to(after)
+        self._move_to(self._at + 1)
+        if self._mark():
+            yield self._rest("something stands behind the array", held)
+        elif held is not None:
+            yield held
+
+    def _more(self) -> bool:
+        """Read as much again as is being looked at; tell whether there was any."""
+        pieces, missing = [self._text[self._at :]], max(1, len(self._text) - self._at)
+        while missing > 0 and (piece := next(self._pieces, "")):
+            pieces.append(piece)
+            missing -= len(piece)
+        self._text, self._at = "".join(pieces), 0
+        return len(pieces) > 1
+
+    def _text_from(self, character: str) -> int:
+        while (at := self._text.find(character)) < 0 and self._more():
+            pass
+        return at
+
+    def _move_to(self, at: int) -> None:
+        self._line += self._text.count("\n", self._at, at)
+        self._at = at
+
+    def _mark(self) -> str:
+        """Go to what isn't blank, and return it; empty at the end."""
+        while True:
+            self._move_to(_behind_blanks(self._text, self._at))
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def _decoded(self) -> tuple[JSON, int, str]:
+        """Return the element that begins here, how long it is, and what is wrong with it; raises ValueError."""
+        while True:
+            try:
+                return self._decoded_by(_strict, "")
+            except json.JSONDecodeError as error:
+                broken: ValueError = error
+            except ValueError as error:
+                try:
+                    return self._decoded_by(_lenient, f"it is not JSON ({error}): write an array of objects")
+                except ValueError as another:
+                    broken = another
+            if len(self._text) - self._at >= LONGEST or not self._more():
+                raise broken
+
+    def _decoded_by(self, decoder: json.JSONDecoder, problem: str) -> tuple[JSON, int, str]:
+        value, end = decoder.raw_decode(self._text, self._at)
+        return value, end - self._at, problem
+
+    def _after(self, length: int) -> int:
+        """Return where the next element is looked for: behind the comma, or at the bracket; raises ValueError."""
+        while (at := _behind_blanks(self._text, self._at + length)) == len(self._text) and self._more():
+            pass
+        mark = self._text[at : at + 1]
+        if mark not in {",", "]"}:
+            raise ValueError("a comma is missing behind it" if mark else "the array is not closed")
+        return at + (mark == ",")
+
+    def _rest(self, problem: str, held: Element | SetAside | None) -> SetAside:
+        """Set aside all that is left, with what stands before it."""
+        before = None if held is None else held.text if isinstance(held, SetAside) else held[3]
+        text = self._text[self._at :] if before is None else f"{before}, {self._text[self._at :]}"
+        first = self._line if held is None else held.first if isinstance(held, SetAside) else held[0]
+        behind = self._text[self._at :].count("\n") + sum(piece.count("\n") for piece in self._pieces)
+        reason = f"it is not JSON ({problem}), so that nobody can tell where another element begins: mend it"
+        return SetAside(first, self._line + behind - text.endswith("\n"), text[:TEXT_KEPT], reason)
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    found = BLANK.match(text, at)
+    assert found is not None  # it may be empty
+    return found.end()

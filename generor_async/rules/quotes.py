@@ -1,0 +1,155 @@
+"""Quotes in a table of text: how a record is parsed, and what each way of reading a line costs.
+
+The grammar is RFC 4180's, with any separator: a cell is quoted as a whole, with its quotes doubled, or holds none. What
+breaks it leaves two ways to read each line that follows: as the beginning of a record, or as the inside of a quoted
+cell that goes on. The cost of a way is the number of quotes that must have been lost, added or left undoubled for it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+__all__ = [
+    "LONGEST",
+    "MANY",
+    "QUOTE",
+    "Cells",
+    "Costs",
+    "Crossing",
+    "cells_of",
+    "crossing",
+    "own_quotes",
+    "plain_cells",
+]
+
+QUOTE: Final = '"'
+LONGEST: Final = 16 * 1024 * 1024
+"""Characters that a line or a record has fewer of; a line that has as many was cut."""
+MANY: Final = 3
+"""More mistakes than one record is likely to have."""
+
+Cells: TypeAlias = Callable[[str], "list[str] | None"]
+"""Parses a record; None where a quote is out of place."""
+Costs: TypeAlias = tuple[float, float]
+"""What it costs to be outside of a quoted cell, and inside of one."""
+Crossing: TypeAlias = tuple[Costs, Costs]
+"""What it costs to have read a line, on each side: for each side on which it began."""
+
+SIDES: Final[Crossing] = ((0, math.inf), (math.inf, 0))
+PLAIN: Final[Crossing] = ((0, 1), (1, 0))
+"""Of a line without quotes, where a change of side takes one that was lost."""
+UNKNOWN: Final[Crossing] = ((1, 1), (1, 1))
+
+
+def cells_of(separator: str) -> Cells:
+    """Return the parser of records whose cells such a character separates."""
+    parted = re.escape(separator)
+    cell = re.compile(rf'{parted}("[^"]*+(?:""[^"]*+)*+"|[^"{parted}]*+)')
+
+    def cells(text: str) -> list[str] | None:
+        record = separator + text.rstrip("\r\n")
+        if QUOTE not in record:
+            return record[1:].split(separator)
+        found: list[str] = cell.findall(record)
+        if sum(map(len, found)) + len(found) != len(record):  # something stands between a quoted cell and its end
+            return None
+        return [_inside(one) if one.startswith(QUOTE) else one for one in found]
+
+    return cells
+
+
+def plain_cells(line: str, separator: str) -> list[str] | None:
+    """Parse a line of a table without quoting; None where its quotes are not text of its cells, in pairs, or too long.
+
+    A cell that is quoted as a whole may have been quoted by somebody else, and says what is inside.
+    """
+    cells = line.rstrip("\r\n").split(separator)
+    if QUOTE not in line:
+        return cells if len(line) < LONGEST else None
+    if len(line) >= LONGEST or not all(map(_is_paired, cells)):
+        return None
+    return [_inside(cell) if _is_whole(cell) else cell for cell in cells]
+
+
+def _is_paired(cell: str) -> bool:
+    """Tell whether a cell is quoted as a whole, or its quotes are its own text: in pairs, none doubled."""
+    return _is_whole(cell) or ('""' not in cell and cell.count(QUOTE) % 2 == 0)
+
+
+def own_quotes(line: str, separator: str) -> int:
+    """Return how many mistakes it would take for the quotes of a line to be anything but text of its cells."""
+    return sum(map(_mistakes, line.rstrip("\r\n").split(separator)))
+
+
+def _mistakes(cell: str) -> int:
+    if QUOTE not in cell or _is_whole(cell):
+        return 0
+    if cell.startswith(("{", "[")) and _is_json(cell):
+        return MANY
+    outside = len(cell) - (cell.rindex(QUOTE) + 1 - cell.index(QUOTE))
+    return min(outside, 2 if cell.startswith(QUOTE) else MANY)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_whole(cell: str) -> bool:
+    return len(cell) >= 2 and cell[0] == cell[-1] == QUOTE and QUOTE not in cell[1:-1].replace('""', "")
+
+
+def _inside(cell: str) -> str:
+    return cell[1:-1].replace('""', QUOTE)
+
+
+def crossing(line: str, separator: str) -> Crossing:
+    """Return what it costs to read a line, from each side to each side; one that was cut says nothing."""
+    if len(line) >= LONGEST:
+        return UNKNOWN
+    if QUOTE not in line:
+        return PLAIN
+    outside, inside = (_read(line, separator, began) for began in SIDES)
+    return (min(outside[0], _as_it_stands(line, separator)), outside[1]), inside
+
+
+def _as_it_stands(line: str, separator: str) -> float:
+    """Return the cost of a line whose cells hold quotes in pairs: each is one mistake of whoever wrote it."""
+    cost = 0
+    for cell in line.rstrip("\r\n").split(separator):
+        if cell.count(QUOTE) % 2:
+            return math.inf
+        cost += QUOTE in cell and not _is_whole(cell)
+    return cost
+
+
+def _read(line: str, separator: str, began: Costs) -> Costs:
+    """Return what it costs to end on each side, quote by quote."""
+    text, edges = line.rstrip("\r\n"), {"", separator}
+    outside, inside = began
+    free: dict[int, float] = {}
+    """What it costs to be inside before a quote that belongs to the one before it, by its place."""
+    begin, at = 0, text.find(QUOTE)
+    while at >= 0:
+        outside, inside = _with_lost(outside, inside, text, separator, begin, at)
+        before, after = text[at - 1 : at], text[at + 1 : at + 2]
+        stays = min(inside + 1, free.pop(at, math.inf))
+        free[at + 1] = min(inside, free.get(at + 1, math.inf))
+        free[at + 2] = inside + 1  # something was put between the two
+        closed, opened = inside + (after not in edges), outside + (before not in edges)
+        outside, inside = min(closed, outside + 1), min(opened, stays)
+        begin, at = at + 1, text.find(QUOTE, at + 1)
+    return _with_lost(outside, inside, text, separator, begin, len(text))
+
+
+def _with_lost(outside: float, inside: float, text: str, separator: str, begin: int, end: int) -> Costs:
+    """Return the costs where a quote between two places may have been lost; twice those where no cell has an edge."""
+    has_edge = text.find(separator, begin, end) >= 0
+    opens = 1 if has_edge or begin == 0 < end else 2
+    closes = 1 if has_edge or end == len(text) else 2
+    return min(outside, inside + closes), min(inside, outside + opens)

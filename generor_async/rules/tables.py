@@ -1,0 +1,290 @@
+"""Records of a table of text: each read with certainty, or set aside with what stands around it.
+
+Quotes follow RFC 4180, whatever the separator. Around one that is out of place nothing is certain (`doubt`). A record
+with too few or too many cells may be a piece of another, whose line end was not in quotes: so those beside it are set
+aside with it, the more of them the fewer columns there are, as a piece then looks like a record the more easily.
+
+A table whose every line has the header's cells, with quotes in pairs within them, was written without quoting: each of
+its lines is a record, and its quotes are text, but for those that hold a whole cell.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from generor_async.rules.doubt import LINES, Doubt
+from generor_async.rules.quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
+from generor_async.rules.separators import NAMES
+
+__all__ = ["TEXT_KEPT", "Line", "Record", "SetAside", "Table", "problem_of"]
+
+Line: TypeAlias = tuple[int, str]
+"""Its number, and its text with its end."""
+Record: TypeAlias = tuple[int, int, list[str]]
+"""The numbers of its first and last line, and its cells."""
+
+TEXT_KEPT: Final = 65_536
+"""Characters kept of what is set aside."""
+
+
+@frozen
+class SetAside:
+    """Lines that can't be read with certainty."""
+
+    first: int
+    last: int
+    text: str = field(repr=False)
+    """The lines as they stand; no more than TEXT_KEPT characters."""
+    reason: str
+    """What is wrong, and what to do about it."""
+
+
+@define
+class _Entry:
+    """A record; or, without cells, lines that are set aside."""
+
+    first: int
+    lines: Sequence[str]
+    cells: list[str] | None
+    reason: str = ""
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.lines))
+
+    def set_aside(self, reason: str) -> None:
+        if self.cells is not None:
+            self.cells, self.reason = None, reason
+
+
+def problem_of(text: str) -> str:
+    """Return why a text can't be used though it is certain where it stands; empty where it can."""
+    if "\0" in text:
+        return "it holds a NUL (a zero byte), which no text has: remove it, or write the file again"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "it is not UTF-8: write the file as UTF-8"
+    return ""
+
+
+class Table:
+    """The header of a table, and the records below it."""
+
+    def __init__(self, lines: Iterable[Line], separator: str) -> None:
+        self._lines = iter(lines)
+        self._ahead: deque[Line] = deque()
+        """Lines that were read, and are to be read again."""
+        self._separator = separator
+        self._holding = f"quotes, line ends or {NAMES.get(separator, 'the separator')}"
+        self._cells = cells_of(separator)
+        self._may_be_plain = True
+        """Whether all records so far would read the same if there were no quoting."""
+        self._is_plain = False
+        entry = self._next_entry()
+        while entry is not None and entry.cells is not None and not any(map(str.strip, entry.cells)):
+            entry = self._next_entry()
+        self.header: list[str] = []
+        """The names of the columns, without empty ones at the end; empty where there are none."""
+        self.problem = ""
+        """Why the header can't be read; empty where it can, and where there is none."""
+        if entry is not None:
+            self._head(entry)
+
+    def _head(self, entry: _Entry) -> None:
+        self.problem = problem_of("".join(entry.lines)) if entry.cells is not None else self._misquoted(entry)
+        cells = entry.cells or []
+        width = max((number for number, cell in enumerate(cells, 1) if cell), default=0)
+        self.header = cells[:width]
+        self._counts = range(width, len(cells) + 1)
+        """How many cells a record may have."""
+
+    def records(self) -> Iterator[Record | SetAside]:
+        """Yield what stands below the header, in its order."""
+        return self._joined(self._with_those_beside(self._entries()))
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Line | None:
+        return self._ahead.popleft() if self._ahead else next(self._lines, None)
+
+    def _next_entry(self) -> _Entry | None:
+        """Take lines until no quote is open; they have no cells where one is out of place."""
+        found = self._next()
+        if found is None:
+            return None
+        number, line = found
+        if self._is_plain:
+            return self._plain(number, line)
+        quotes, size = line.count(QUOTE), len(line)
+        if not quotes and size < LONGEST:
+            return _Entry(number, (line,), line.rstrip("\r\n").split(self._separator))
+        lines = [line]
+        while quotes % 2 and size < LONGEST and (more := self._next()) is not None:
+            lines.append(more[1])
+            quotes += more[1].count(QUOTE)
+            size += len(more[1])
+        whole = quotes % 2 == 0 and size < LONGEST
+        return _Entry(number, lines, self._cells("".join(lines)) if whole else None)
+
+    def _entries(self) -> Iterator[_Entry]:
+        """Yield records, and the lines around a quote that is out of place; holds back what that may yet concern."""
+        held: deque[_Entry] = deque()
+        size = 0
+        while (entry := self._next_entry()) is not None:
+            if entry.cells is None and not self._is_plain:
+                self._read_again(entry)
+                if self._reads_plainly():
+                    self._is_plain = True
+                else:
+                    yield from self._in_doubt(held, self._misquoted(entry), entry.first)
+                    held.clear()
+                    size = 0
+                continue
+            self._may_be_plain = self._may_be_plain and self._is_alike(entry)
+            held.append(entry)
+            size += entry.size
+            while len(held) > LINES or size > LONGEST:
+                size -= held[0].size
+                yield held.popleft()
+        yield from held
+
+    def _read_again(self, entry: _Entry) -> None:
+        self._ahead.extendleft(reversed(list(enumerate(entry.lines, entry.first))))
+
+    def _misquoted(self, entry: _Entry) -> str:
+        if entry.size >= LONGEST:
+            return f"line {entry.first} is longer than 16 MiB: name media by URL or path instead of carrying them"
+        return (
+            f"a quote is out of place in line {entry.first} or behind: put cells that hold {self._holding} in quotes,"
+            " and double their own quotes"
+        )
+
+    def _in_doubt(self, held: Iterable[_Entry], reason: str, wrong: int) -> Iterator[_Entry]:
+        """Read on from the line that is wrong until it is certain again, and yield what is certain, and the lines."""
+        doubt = Doubt(self._separator, wrong, self._counts if len(self.header) > 1 else range(0))
+        for entry in held:
+            for number, line in enumerate(entry.lines, entry.first):
+                doubt.add(number, line)
+        while doubt.rest is None and (found := self._next()) is not None:
+            doubt.add(*found)
+            if doubt.is_long:
+                yield from self._settled(doubt, reason)
+                doubt = doubt.beyond()
+        if doubt.rest is None:
+            doubt.end()
+        else:
+            self._ahead.extendleft(reversed(doubt.rest))
+        yield from self._settled(doubt, reason)
+
+    def _settled(self, doubt: Doubt, reason: str) -> Iterator[_Entry]:
+        for number, lines, cells in doubt.settled(self._cells):
+            yield _Entry(number, lines, cells, "" if cells is not None else reason)
+
+    # --- tables without quoting --------------------------------------------------------------------------------------
+
+    def _is_alike(self, entry: _Entry) -> bool:
+        """Tell whether a record would read the same without quoting."""
+        line = entry.lines[0]
+        return len(entry.lines) == 1 and (QUOTE not in line or line.count(self._separator) + 1 in self._counts)
+
+    def _reads_plainly(self) -> bool:
+        """Tell whether the lines to come read as records of a table without quoting."""
+        if not self._may_be_plain or len(self.header) < 2:
+            return False
+        while len(self._ahead) < LINES and (line := next(self._lines, None)) is not None:
+            self._ahead.append(line)
+        lines = [line for _, line in self._ahead if line.strip()]
+        cells = [plain_cells(line, self._separator) for line in lines]
+        if not all(one is not None and len(one) in self._counts for one in cells):
+            return False
+        own = [mistakes for line in lines if (mistakes := own_quotes(line, self._separator))]
+        return sum(own) >= MANY and 2 * len(own) > sum(QUOTE in line for line in lines)
+
+    def _plain(self, number: int, line: str) -> _Entry:
+        cells = plain_cells(line, self._separator)
+        reason = f"a quote in line {number} has no other: quotes stand in pairs everywhere before"
+        return _Entry(number, (line,), cells, "" if cells is not None else reason)
+
+    # --- cells -------------------------------------------------------------------------------------------------------
+
+    def _with_those_beside(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+        """Leave out blank records, and set aside those with too few or too many cells, and those beside them."""
+        is_one = len(self.header) == 1  # where nothing that follows would say that it is a record
+        beside = max(1, 5 - len(self.header))
+        held: deque[_Entry] = deque()
+        after, cause = 0, ""
+        for entry in entries:
+            if entry.cells is not None and not any(map(str.strip, entry.cells)):
+                continue
+            if wrong := self._wrong(entry):
+                forever = is_one and entry.cells is not None
+                after, cause = sys.maxsize if forever else max(after, beside), wrong
+                for one in (*(held if forever else list(held)[-beside:]), entry):
+                    one.set_aside(cause)
+            elif after:
+                after -= 1
+                entry.set_aside(cause)
+            held.append(entry)
+            if len(held) > (LINES if is_one else beside):
+                yield held.popleft()
+        yield from held
+
+    def _wrong(self, entry: _Entry) -> str:
+        """Return why those beside an entry may be pieces of it; empty where they can't."""
+        width, cells = len(self.header), entry.cells
+        if cells is None:
+            has_width = width > 1 and entry.lines[0].count(self._separator) + 1 in self._counts
+            return "" if has_width and not self._is_plain else entry.reason
+        if len(cells) == width:
+            return ""
+        if len(cells) not in self._counts:
+            return (
+                f"line {entry.first} has {len(cells)} cells, and the header {self._counts[-1]}: give it as many, and"
+                f" put cells that hold {self._holding} in quotes"
+            )
+        return f"line {entry.first} has a cell in a column without a name: name it" if any(cells[width:]) else ""
+
+    def _joined(self, entries: Iterable[_Entry]) -> Iterator[Record | SetAside]:
+        """Yield records, and as one what was set aside together."""
+        run: _Run | None = None
+        width = len(self.header)
+        for entry in entries:
+            if entry.cells is None:
+                run = run or _Run(entry)
+                run.add(entry)
+                continue
+            if run is not None:
+                yield run.set_aside()
+                run = None
+            text = "".join(entry.lines)
+            last = entry.first + len(entry.lines) - 1
+            if problem := problem_of(text):
+                yield SetAside(entry.first, last, text[:TEXT_KEPT], problem)
+            else:
+                yield entry.first, last, entry.cells[:width]
+        if run is not None:
+            yield run.set_aside()
+
+
+class _Run:
+    """Lines that are set aside together."""
+
+    def __init__(self, entry: _Entry) -> None:
+        self._first = entry.first
+        self._reason = entry.reason
+        self._text: list[str] = []
+        self._left = TEXT_KEPT
+
+    def add(self, entry: _Entry) -> None:
+        for line in entry.lines if self._left > 0 else ():
+            self._text.append(line[: max(0, self._left)])
+            self._left -= len(line)
+        self._last = entry.first + len(entry.lines) - 1
+
+    def set_aside(self) -> SetAside:
+        return SetAside(self._first, self._last, "".join(self._text), self._reason)
