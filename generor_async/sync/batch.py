@@ -4,11 +4,13 @@
 """The blocking half of `generor_async.batch.runner`."""
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate
+from generor_async.batch.handed_in import Frame
+from generor_async.batch.journal import Reject
 from generor_async.batch.order import OnRow
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
@@ -48,6 +50,14 @@ class Batch(Twin[AsyncBatch]):
         It is called before any row is charged that is read later, perhaps in another thread.
         """
         self._half.tell(tell)
+
+    @property
+    def set_aside(self) -> Sequence[Reject]:
+        """What could not be run, each with its place and reason, in the order of reading; of very many, the first.
+
+        rejected.jsonl in the folder has them all.
+        """
+        return self._half.set_aside
 
     @property
     def progress(self) -> Progress | None:
@@ -95,7 +105,7 @@ class Batch(Twin[AsyncBatch]):
 
 def run_batch(
     client: Generor | Luma,
-    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | Frame,
     *,
     to: str | os.PathLike[str],
     max_credits: float | None = None,
@@ -106,6 +116,7 @@ def run_batch(
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
+    keep: Iterable[str] = (),
     drain: float = 8.0,
     take_over: bool = False,
 ) -> Batch:
@@ -116,8 +127,9 @@ def run_batch(
     Args:
         client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
             fields no row's price would show.
-        rows: The path of a .jsonl, .csv or .tsv file, or an (async) iterable of parameters, each row's with its `id`
-            if it has one.
+        rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with its
+            `id` if it has one, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a
+            DataFrame. What is missing in a row (NaN, NA) is not given; a row of another type is set aside.
         to: The folder for the journal, the results and the media; it is made if need be.
         max_credits: What may be spent, in the API's own credits.
         price: What one generation costs, in US dollars, where Luma's price lists have none.
@@ -128,6 +140,8 @@ def run_batch(
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
+        keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
+            be named, but for those whose names are within two letters of a parameter's.
         drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
             `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
         take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
@@ -148,6 +162,7 @@ def run_batch(
         prompt_column=prompt_column,
         common=common,
         allow_duplicates=allow_duplicates,
+        keep=keep,
         drain=drain,
         take_over=take_over,
     )

@@ -280,15 +280,17 @@ async def test_a_cell_may_be_as_long_as_a_record(write: Write) -> None:
     assert "It has 200,002." in prompts(found)[0]
 
 
-async def test_unknown_columns_are_refused_unless_the_table_is_a_foreign_one(write: Write) -> None:
+async def test_other_columns_are_kept_and_named_and_what_may_be_a_misspelt_parameter_is_refused(write: Write) -> None:
     path = write("x.csv", "Prompt,Note,style\na cat,nice,manga\n")
-    with pytest.raises(
-        InvalidRequestError, match=r"columns that are no parameters of luma\.generations\.create: 'Prompt'"
-    ):
+    with pytest.raises(InvalidRequestError, match=r"may be misspelt parameters of .*: 'Prompt' \(is it 'prompt'\?\)"):
         await entries(path)
-    (row,) = await entries(path, prompt_column="Prompt")
+    notes, said = Notes(), list[str]()
+    notes.tell(said.append)
+    (row,) = await entries(path, prompt_column="Prompt", notes=notes)
     assert isinstance(row, NewRow)
     assert row.parameters == {"prompt": "a cat", "style": "manga"}
+    assert row.columns == {"Note": "nice"}
+    assert said == ["x.csv has columns that are kept beside what comes of its rows: 'Note'"]
     with pytest.raises(InvalidRequestError, match=r"no column 'Text'\. Its columns are 'Prompt', 'Note', 'style'"):
         await entries(path, prompt_column="Text")
 
@@ -327,7 +329,8 @@ async def test_cells_become_what_their_parameters_are(write: Write) -> None:
 async def test_cells_that_are_not_what_they_should_be_are_set_aside(
     write: Write, name: str, cell: str, reason: str
 ) -> None:
-    (found,) = await entries(write("x.tsv", f"prompt\t{name}\nx\t{cell}\n"), GENEROR)
+    parameters = Parameters(OPERATIONS["generor"], common={"slug": "image", "model_id": 1})
+    (found,) = await entries(write("x.tsv", f"prompt\t{name}\nx\t{cell}\n"), parameters)
     assert isinstance(found, Reject)
     assert found.reason.startswith(reason)
     assert json.loads(found.text) == {"prompt": "x", name: cell}
