@@ -117,6 +117,7 @@ def run_batch(
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
     keep: Iterable[str] = (),
+    again: bool = False,
     drain: float = 8.0,
     take_over: bool = False,
 ) -> Batch:
@@ -142,6 +143,8 @@ def run_batch(
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
         keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
             be named, but for those whose names are within two letters of a parameter's.
+        again: Buy what the folder has once more where rows ask for it under other ids, or made another way, as with
+            other parameters in `common`. Without it that raises BuysAgainError.
         drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
             `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
         take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
@@ -163,6 +166,7 @@ def run_batch(
         common=common,
         allow_duplicates=allow_duplicates,
         keep=keep,
+        again=again,
         drain=drain,
         take_over=take_over,
     )
