@@ -172,9 +172,14 @@ async def write_failed(folder: Path, journal: Reader) -> None:
     """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
-        await _rewrite(path, (f"{_dump({**row.parameters, 'id': row.id})}\n" async for row in journal.rows("failed")))
+        await _rewrite(path, (_failed_line(row) async for row in journal.rows("failed")))
     else:
         await to_the_end(lambda: path.unlink(missing_ok=True))
+
+
+def _failed_line(row: Row) -> str:
+    columns = {"columns": row.columns} if row.columns else {}
+    return f"{_dump({**row.parameters, 'id': row.id, **columns})}\n"
 
 
 async def write_rejected(folder: Path, journal: Reader) -> None:

@@ -37,6 +37,8 @@ OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.gen
 """What a batch runs, by API."""
 DEFAULTS: Final = {**generor.DEFAULTS, **luma.DEFAULTS}
 """What the server takes parameters for that are left out, by operation."""
+COLUMNS: Final = "columns"
+"""Where results and failed rows have what theirs had beside parameters: read again, it is that."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
 NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
@@ -81,6 +83,9 @@ class Parameters:
         id_ = parameters.pop("id", None)
         if self.keep and not self.keep.isdisjoint(parameters):
             columns = {**columns, **{name: as_json(parameters.pop(name)) for name in given if name in self.keep}}
+        if is_object(beside := parameters.get(COLUMNS)):
+            columns = {**beside, **columns}
+            del parameters[COLUMNS]
         self._check_names(parameters)
         try:
             kept = parameters
