@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -73,18 +74,14 @@ SELECT number, id, remote_ids, json_extract(result, '$.files') FROM rows JOIN in
 WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
 """
 CHARGED: Final = """
-SELECT
-    model, estimated, alone, count(*),
-    iif(alone, max(cost), min(nullif(cost, 0)))
-FROM (
+SELECT model, estimated, alone, cost FROM (
     SELECT model, estimated, alone, cost, state FROM rows WHERE cost IS NOT NULL OR state = 'done'
     UNION ALL
     SELECT model, estimated, alone, cost, state FROM earlier WHERE cost IS NOT NULL
 )
 WHERE model IS NOT NULL AND NOT (state IN ('ready', 'failed') AND cost = 0)
-GROUP BY model, estimated, alone, iif(alone, cost, NULL)
 """
-"""Attempts that were charged, in groups; `alone` is the place of whoever told the cost among the WITNESSES."""
+"""Attempts that were charged; `alone` is the place of whoever told the cost among the WITNESSES."""
 DOUBTFUL: Final = """
 SELECT
     (SELECT total(held) FROM rows WHERE model IS NOT NULL AND cost IS NULL AND state <> 'done')
@@ -213,7 +210,7 @@ class SqliteReader(Reader):
         """Sum up the attempts that were charged, those that are alike together."""
         return [
             Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness], calls=calls)
-            for model, estimated, witness, calls, cost in await self._ask(CHARGED)
+            for (model, estimated, witness, cost), calls in (await self._read(CHARGED, then=Counter)).items()
         ]
 
     async def doubtful(self) -> float:
@@ -255,12 +252,17 @@ class SqliteReader(Reader):
         await to_the_end(close)
 
     async def _ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        def ask() -> list[tuple[Any, ...]]:
+        return await self._read(query, *arguments, then=list)
+
+    async def _read(self, query: str, *arguments: object, then: Callable[[sqlite3.Cursor], T]) -> T:
+        """Read what a query finds, and make of it what is wanted, in the thread that reads: these may be millions."""
+
+        def read() -> T:
             with self._turn:
-                return self._reading.execute(query, arguments).fetchall()
+                return then(self._reading.execute(query, arguments))
 
         try:
-            return await to_the_end(ask)
+            return await to_the_end(read)
         except sqlite3.Error as error:
             raise failed_to("read", self._path, error) from None
 

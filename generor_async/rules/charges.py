@@ -73,7 +73,7 @@ class Settled:
     estimated: float
     """Credits, for each of them."""
     cost: float | None
-    """Credits that each of them cost, as it was told; None where nobody said. Of calls that overlapped, the least."""
+    """Credits that each of them cost, as it was told; None where nobody said."""
     witness: Witness
     calls: int = 1
 

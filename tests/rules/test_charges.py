@@ -338,7 +338,7 @@ def test_a_spend_that_names_a_creation_is_that_calls_and_of_several_the_sum() ->
     calls = [call(1, of("overlapped", 99.0), "a", "b"), call(2, of("alone", 6.0), "c")]
     spends = [Spend(5.0, "a"), Spend(7.0, "b"), Spend(6.0, "x"), Spend(500.0, None)]
     told, others = named(calls, spends, Charges().likely, names=False)
-    assert (told, others) == ({1: 12.0}, [Spend(6.0, "x"), Spend(500.0, None)])
+    assert (told, others) == ({1: 12.0}, [Spend(6.0, "x")]), "where some are named, an unnamed one is nobody's"
 
 
 def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() -> None:
