@@ -189,6 +189,10 @@ class Reader(Protocol):
         """Return the last row's number, and the names of the parameters that any row up to it has."""
         ...
 
+    async def latest(self, before: float | None) -> float:
+        """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
+        ...
+
     async def answered(self, most: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         ...

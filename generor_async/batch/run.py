@@ -30,6 +30,7 @@ from generor_async.batch.purse import Purse
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
+from generor_async.batch.runs import note_begin, note_end
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
 from generor_async.batch.watch import Watch
@@ -103,6 +104,7 @@ class BatchRun:
         await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
         if await self.journal.recall("began") is None:
             await self.journal.remember("began", self.clock.time())
+        await note_begin(self.journal, self.clock.time())
         await self.journal.remember("ending", None)
         self._tally.states.update(await self.journal.counts())
         self.watch.record.answered = await self.journal.answered(self._order.most)
@@ -263,6 +265,7 @@ class BatchRun:
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
         await self.journal.remember("ended", self.clock.time())
+        await note_end(self.journal, self.clock.time())
         await self.work.clock.keep(self.journal)
         with suppress(APIError, DeadlineExceededError):
             await self._unless(Stage.DRAINING, self.purse.look())

@@ -172,6 +172,15 @@ class SqliteReader(Reader):
         names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
         return last, [name for (name,) in await self._ask(names, last)]
 
+    async def latest(self, before: float | None) -> float:
+        """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
+        query = """
+            SELECT coalesce(max(moment), 0) FROM
+            (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows) WHERE ?1 IS NULL OR moment < ?1
+        """
+        ((latest,),) = await self._ask(query, before)
+        return float(latest)
+
     async def answered(self, most: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         states = (*OPEN, "done")

@@ -18,6 +18,7 @@ from generor_async.batch.missing import count_missing
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
 from generor_async.batch.report import State as ReportState
+from generor_async.batch.runs import runs_of
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
@@ -200,18 +201,16 @@ async def report(to: str | os.PathLike[str]) -> Path:
 
 async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summary:
     key: Any = await reader.recall("key")
-    began: Any = await reader.recall("began")
-    ended: Any = await reader.recall("ended")
     cap: Any = await reader.recall("cap")
     return Summary(
         title=title,
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if _is_simulated(key) else ""),
         unit="credits",
         credit_dollars=vendor_of(key["operation"]).credit_dollars,
+        rows=sum((await reader.counts()).values()),
         spent=rounded(charges.spent),
         cap=cap,
-        began=began or 0.0,
-        ended=max(began or 0.0, ended or 0.0),
+        runs=await runs_of(reader),
     )
 
 

@@ -1,13 +1,13 @@
 """Writes one row of the page: its outputs as pictures, its prompt, and what it cost."""
 
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 from attrs import frozen
 
+from generor_async.batch.report.markup import Slots, fill
 from generor_async.batch.report.rows import ReportFile, ReportRow, State, Unit
-from generor_async.batch.report.thumbnails import thumbnail
+from generor_async.batch.report.thumbnails import Thumbnails
 from generor_async.batch.report.words import amount, class_name, excerpt, fold, span
 
 __all__ = ["STATES", "Card", "Cards"]
@@ -29,11 +29,17 @@ _TEXT = 1200
 
 @frozen
 class Card:
-    """A row, its markup, and its pictures' ratios of width to height."""
+    """A row, its markup as a pattern and its values, and its pictures' ratios of width to height."""
 
     row: ReportRow
-    markup: str
+    pattern: str
+    values: tuple[str, ...]
     ratios: tuple[float, ...]
+
+    @property
+    def markup(self) -> str:
+        """The row's list item."""
+        return fill(self.pattern, self.values)
 
 
 @frozen(kw_only=True)
@@ -45,40 +51,54 @@ class Cards:
     base: str
     """The same as seen from the page."""
     unit: Unit
+    thumbnails: Thumbnails
 
-    def card(self, row: ReportRow, *, inline: bool) -> Card:
-        """Write a row; `inline` puts its thumbnails into the page, else its pictures are linked."""
-        shots = [self._shot(file, escape(excerpt(row.prompt)), inline=inline) for file in row.files]
-        pictures, failure = "".join(markup for markup, _ in shots), _failure(row)
+    def card(self, row: ReportRow) -> Card:
+        """Write a row."""
+        slots = Slots()
+        name = slots.text(excerpt(row.prompt))
+        shots = [self._shot(file, name, slots) for file in row.files]
+        pictures, failure = "".join(markup for markup, _ in shots), _failure(row, slots)
         if not shots:  # what went wrong stands where the picture would
             pictures, failure = f'<div class="nothing"><div>{failure or _NOTHING[row.state]}</div></div>', ""
         across = 1 if len(shots) < 2 else 2 if len(shots) <= 4 else 3
-        markup = (
-            f'<li class="row {row.state}" {_data(row)}><article><div class="stage across{across}">{pictures}</div>'
-            f'<div class="text"><h3><span class="id">{escape(row.id)}</span> '
-            f'<span class="state">{STATES[row.state]}</span></h3>'
-            f"{fold(row.prompt, 'prompt')}{failure}{self._facts(row)}</div></article></li>\n"
+        pattern = (
+            f'<li class="row {row.state}" {_data(row, slots)}><article><div class="stage across{across}">{pictures}'
+            f'</div><div class="text"><h3><span class="id">{slots.text(row.id)}</span> '
+            f'<span class="state">{slots.text(STATES[row.state])}</span></h3>'
+            f"{fold(row.prompt, 'prompt', slots)}{failure}{self._facts(row, slots)}</div></article></li>\n"
         )
-        return Card(row, markup, tuple(ratio for _, ratio in shots if ratio is not None))
+        return Card(row, pattern, slots.values, tuple(ratio for _, ratio in shots if ratio is not None))
 
-    def _shot(self, file: ReportFile, name: str, *, inline: bool) -> tuple[str, float | None]:
+    def _shot(self, file: ReportFile, name: str, slots: Slots) -> tuple[str, float | None]:
         """Show one file, or link it; give its ratio where that is known."""
-        path, link = self.folder / file.path, escape(quote(f"{self.base}/{file.path}"))
+        path, link = self.folder / file.path, slots.text(quote(f"{self.base}/{file.path}"))
         if not path.is_file():
-            return f'<p class="nothing">{escape(file.path)} is not there any more</p>', None
+            return f'<p class="nothing">{slots.text(file.path)} is not there any more</p>', None
         match file.media_type.partition("/")[0]:
             case "image":
-                return _picture(path, link, name, shown=file.media_type in _SHOWN, inline=inline)
+                return self._picture(file, link, name, slots)
             case "video":
                 return f'<video controls preload="none" src="{link}" aria-label="{name}"></video>', None
             case "audio":
                 return f'<audio controls preload="none" src="{link}" aria-label="{name}"></audio>', None
             case "text":
-                return f'<blockquote dir="auto">{_text(path)}</blockquote><a class="open" href="{link}">Open</a>', None
+                text = slots.text(_text(path))
+                return f'<blockquote dir="auto">{text}</blockquote><a class="open" href="{link}">Open</a>', None
             case _:
-                return _tile(path, link), None
+                return _tile(path, link, slots), None
 
-    def _facts(self, row: ReportRow) -> str:
+    def _picture(self, file: ReportFile, link: str, name: str, slots: Slots) -> tuple[str, float | None]:
+        small = self.thumbnails.of(file.path)
+        if small is not None:
+            size = f'width="{slots.text(str(small.width))}" height="{slots.text(str(small.height))}"'
+            picture = f'<img src="{slots.text(small.url)}" {size} alt="{name}" loading="lazy" decoding="async">'
+            return f'<a href="{link}">{picture}</a>', round(small.width / small.height, 2)
+        if file.media_type in _SHOWN:
+            return f'<a href="{link}"><img src="{link}" alt="{name}" loading="lazy" decoding="async"></a>', None
+        return _tile(self.folder / file.path, link, slots), None
+
+    def _facts(self, row: ReportRow, slots: Slots) -> str:
         facts = [("Made by", "kind", row.kind)]
         if row.cost is not None:
             price = amount(row.cost + row.doubtful, self.unit)
@@ -89,38 +109,31 @@ class Cards:
             facts.append(("Attempts", "attempts", f"{row.attempts} attempts"))
         if row.remote_id:
             facts.append(("Remote id", "remote", row.remote_id))
-        pairs = (f'<div class="{kind}"><dt>{name}</dt><dd>{escape(value)}</dd></div>' for name, kind, value in facts)
+        pairs = (f'<div class="{kind}"><dt>{name}</dt><dd>{slots.text(value)}</dd></div>' for name, kind, value in facts)
         return f"<dl>{''.join(pairs)}</dl>"
 
 
-def _data(row: ReportRow) -> str:
+def _data(row: ReportRow, slots: Slots) -> str:
     """What the page's script filters and sorts by."""
     cost = None if row.cost is None else row.cost + row.doubtful
     numbers = {"cost": cost, "seconds": row.seconds, "ended": row.ended, "attempts": row.attempts}
-    known = "".join(f' data-{name}="{value}"' for name, value in numbers.items() if value is not None)
-    return f'data-state="{row.state}" data-kind="{escape(row.kind)}"{known}'
+    known = "".join(
+        f' data-{name}="{slots.text(f"{value:.6g}" if name == "cost" else f"{value:.1f}".removesuffix(".0"))}"'
+        for name, value in numbers.items()
+        if value is not None
+    )
+    return f'data-state="{row.state}" data-kind="{slots.text(row.kind)}"{known}'
 
 
-def _failure(row: ReportRow) -> str:
-    error = f'<strong class="error">{class_name(row.error)}</strong>' if row.error else ""
-    return error + (fold(row.reason, "reason") if row.reason else "")
+def _failure(row: ReportRow, slots: Slots) -> str:
+    error = f'<strong class="error">{slots.markup(class_name(row.error))}</strong>' if row.error else ""
+    return error + (fold(row.reason, "reason", slots) if row.reason else "")
 
 
-def _picture(path: Path, link: str, name: str, *, shown: bool, inline: bool) -> tuple[str, float | None]:
-    small = thumbnail(path) if inline else None
-    if small is not None:
-        size = f'width="{small.width}" height="{small.height}"'
-        picture = f'<img src="{small.url}" {size} alt="{name}" decoding="async">'
-        return f'<a href="{link}">{picture}</a>', round(small.width / small.height, 2)
-    if shown:
-        return f'<a href="{link}"><img src="{link}" alt="{name}" loading="lazy" decoding="async"></a>', None
-    return _tile(path, link), None
-
-
-def _tile(path: Path, link: str) -> str:
-    return f'<a class="tile" href="{link}">{escape(path.suffix.removeprefix(".").upper() or "File")}</a>'
+def _tile(path: Path, link: str, slots: Slots) -> str:
+    return f'<a class="tile" href="{link}">{slots.text(path.suffix.removeprefix(".").upper() or "File")}</a>'
 
 
 def _text(path: Path) -> str:
     with path.open("rb") as file:
-        return escape(file.read(_TEXT).decode(errors="ignore"))
+        return file.read(_TEXT).decode(errors="ignore")

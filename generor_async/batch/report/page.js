@@ -3,64 +3,153 @@
   const $ = (selector) => document.querySelector(selector);
   const form = $("#tools");
   const list = $("#rows");
-  const rows = [...list.children];
-  const texts = new Map();
+  const packed = $("#packed");
   const { words, state, kind, key, down } = form.elements;
 
-  // Filtering
+  // The rows: those of the page, or those that are packed into it, whose elements are made when they are shown
 
-  const textOf = (row) => {
-    if (!texts.has(row)) {
-      const parts = row.querySelectorAll("h3, .error, p, dd, blockquote");
-      texts.set(row, [...parts].map((part) => part.textContent).join("\n").toLowerCase());
+  const MARK = /\x1f(\d+)\x1f/g;
+  const UNESCAPED = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#x27;": "'" };
+  const plain = (markup) => markup.replace(/<wbr>/g, "").replace(/&(?:amp|lt|gt|quot|#x27);/g, (name) => UNESCAPED[name]);
+
+  class PageRow {
+    constructor(element) {
+      this.element = element;
+      this.data = element.dataset;
     }
+    get text() {
+      const parts = this.element.querySelectorAll("h3, .error, p, dd, blockquote");
+      return [...parts].map((part) => part.textContent).join("\n");
+    }
+  }
+
+  class Pattern {
+    constructor(markup) {
+      this.markup = markup;
+      this.head = markup.slice(0, markup.indexOf(">"));
+      const seen = markup.replace(/<[^>]*>/g, "\n").matchAll(MARK);
+      this.seen = [...new Set([...seen].map(([, place]) => place))];
+    }
+  }
+
+  const fill = (pattern, values) => pattern.replace(MARK, (_, place) => values[place]);
+
+  class PackedRow {
+    constructor(pattern, values) {
+      this.pattern = pattern;
+      this.values = values;
+    }
+    get data() {
+      const found = fill(this.pattern.head, this.values).matchAll(/data-(\w+)="([^"]*)"/g);
+      return keep(this, "data", Object.fromEntries([...found].map(([, name, value]) => [name, plain(value)])));
+    }
+    get element() {
+      const made = document.createElement("template");
+      made.innerHTML = fill(this.pattern.markup, this.values);
+      const element = made.content.firstElementChild;
+      for (const video of element.querySelectorAll("video")) near.observe(video);
+      return keep(this, "element", element);
+    }
+    get text() {
+      return this.pattern.seen.map((place) => plain(this.values[place])).join("\n");
+    }
+  }
+
+  const keep = (row, name, value) => {
+    Object.defineProperty(row, name, { value });
+    return value;
+  };
+
+  const unpack = async () => {
+    const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
+    packed.remove();
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const patterns = [];
+    const found = [];
+    for (const line of (await new Response(stream).text()).split("\n")) {
+      const said = line && JSON.parse(line);
+      if (typeof said === "string") {
+        if (said) patterns.push(new Pattern(said));
+        continue;
+      }
+      const places = {};
+      for (const number of said.of) {
+        const place = (places[number] = (places[number] ?? -1) + 1);
+        found.push(new PackedRow(patterns[number], said.columns[number].map((column) => column[place])));
+      }
+    }
+    return found;
+  };
+
+  // Showing: of many rows so many at a time as fit, and more when their end comes near
+
+  const AT_ONCE = 200;
+  let rows = [];
+  let shown = [];
+  let there = 0;
+
+  const more = () => {
+    const next = shown.slice(there, packed ? there + AT_ONCE : shown.length);
+    there += next.length;
+    list.append(...next.map((row) => row.element));
+    return next.length > 0;
+  };
+
+  const end = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting) || !more()) return;
+      end.unobserve($("#end"));
+      end.observe($("#end")); // it may be in sight still
+    },
+    { rootMargin: "1500px" },
+  );
+
+  // Filtering and sorting: what a row doesn't have comes last, whichever way; equals stay in the order of the input
+
+  const texts = new Map();
+  const textOf = (row) => {
+    if (!texts.has(row)) texts.set(row, row.text.toLowerCase());
     return texts.get(row);
   };
 
-  const filter = () => {
-    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const fits =
-        (!state.value || row.dataset.state === state.value) &&
-        (!kind.value || row.dataset.kind === kind.value) &&
-        wanted.every((word) => textOf(row).includes(word));
-      row.hidden = !fits;
-      shown += fits;
-    }
-    const all = shown === rows.length;
-    const total = rows.length.toLocaleString("en");
-    $("#count").textContent = all ? `${total} rows` : `${shown.toLocaleString("en")} of ${total} rows`;
-    form.querySelector("[type=reset]").hidden = !(words.value || state.value || kind.value);
-    $("#none").hidden = shown > 0;
-  };
+  const fits = (row, wanted) =>
+    (!state.value || row.data.state === state.value) &&
+    (!kind.value || row.data.kind === kind.value) &&
+    wanted.every((word) => textOf(row).includes(word));
 
-  // Sorting: what a row doesn't have comes last, whichever way; equals stay in the order of the input.
-
-  const sort = () => {
+  const sorted = (some) => {
     const name = key.value;
     const sign = down.checked ? -1 : 1;
-    const valued = rows.map((row, place) => [name ? Number.parseFloat(row.dataset[name]) : place, place, row]);
+    const valued = some.map((row, place) => [name ? Number.parseFloat(row.data[name]) : place, place, row]);
     valued.sort(([a, i], [b, j]) => Number.isNaN(a) - Number.isNaN(b) || sign * (a - b) || i - j);
-    const sorted = document.createDocumentFragment();
-    for (const [, , row] of valued) sorted.append(row);
-    list.append(sorted);
+    return valued.map(([, , row]) => row);
+  };
+
+  const update = () => {
+    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    shown = sorted(rows.filter((row) => fits(row, wanted)));
+    there = 0;
+    list.replaceChildren();
+    more();
+    const total = rows.length.toLocaleString("en");
+    const all = shown.length === rows.length;
+    $("#count").textContent = all ? `${total} rows` : `${shown.length.toLocaleString("en")} of ${total} rows`;
+    form.querySelector("[type=reset]").hidden = !(words.value || state.value || kind.value);
+    $("#none").hidden = shown.length > 0;
   };
 
   let later;
   words.addEventListener("input", () => {
     clearTimeout(later);
-    later = setTimeout(filter, 120);
+    later = setTimeout(update, 120);
   });
   form.addEventListener("change", (event) => {
-    if (event.target === key || event.target === down) sort();
-    else filter();
+    if (event.target !== words) update();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () =>
     setTimeout(() => {
-      sort();
-      filter();
+      update();
       words.focus();
     }),
   );
@@ -72,8 +161,6 @@
       state.value = button.dataset.state;
     });
   }
-  form.hidden = false;
-
   // The large view: pictures of the rows that are shown, one after the other
 
   const view = $("#view");
@@ -81,7 +168,10 @@
   let links = [];
   let at = 0;
 
+  const pictures = () => [...list.querySelectorAll(".stage a:has(img)")];
+
   const show = (place) => {
+    while (place >= links.length && more()) links = pictures();
     at = (place + links.length) % links.length;
     const link = links[at];
     const text = link.closest("article").querySelector(".text").cloneNode(true);
@@ -90,14 +180,14 @@
     large.src = link.href;
     large.alt = link.firstChild.alt;
     view.querySelector("a").href = link.href;
-    $("#place").textContent = `${at + 1} of ${links.length}`;
+    $("#place").textContent = `${at + 1} of ${links.length}${there < shown.length ? " and more" : ""}`;
   };
 
   list.addEventListener("click", (event) => {
     const link = event.target.closest(".stage a:has(img)");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    links = [...list.querySelectorAll("li:not([hidden]) .stage a:has(img)")];
+    links = pictures();
     show(links.indexOf(link));
     view.showModal();
   });
@@ -128,4 +218,15 @@
     { rootMargin: "300px" },
   );
   for (const video of document.querySelectorAll("video")) near.observe(video);
+
+  const begin = (found) => {
+    rows = shown = found;
+    there = packed ? 0 : rows.length;
+    if (packed) update();
+    end.observe($("#end"));
+    form.hidden = false;
+  };
+
+  if (packed) unpack().then(begin);
+  else begin([...list.children].map((element) => new PageRow(element)));
 })();

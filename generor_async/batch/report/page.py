@@ -16,14 +16,21 @@ from tempfile import TemporaryDirectory
 from generor_async.batch.money import shown
 from generor_async.batch.report import charts
 from generor_async.batch.report.card import STATES, Card, Cards
+from generor_async.batch.report.packed import Packed
 from generor_async.batch.report.rows import ReportRow, Summary
 from generor_async.batch.report.tally import Tally
+from generor_async.batch.report.thumbnails import Thumbnails
 from generor_async.batch.report.words import amount, class_name, number, period, span
 
 __all__ = ["INLINED", "write_report"]
 
 INLINED = 2000
-"""How many rows carry their thumbnails in the page; the pictures of the others are linked."""
+"""Up to so many rows are in the page as they are, with their thumbnails; more are packed, and thumbnails are files."""
+_PACKED = (
+    '<li id="unread">{rows:,} rows are packed into this page, and shown by its script. They are in results.jsonl, too, '
+    'and <code>generor batch export</code> writes them as a table.</li>\n<script type="text/plain" id="packed">',
+    "</script>\n",
+)
 
 
 def write_report(
@@ -34,19 +41,30 @@ def write_report(
     It blocks, and makes thumbnails on all processors: call it in a thread. Raises OSError where it can't write.
     """
     path = Path(path)
-    base = Path(os.path.relpath(folder, path.parent)).as_posix()
-    cards = Cards(folder=Path(folder), base=base, unit=summary.unit)
+    folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
+    inline = summary.rows <= INLINED
+    thumbnails = Thumbnails(folder=folder, base=base, inline=inline)
+    cards = Cards(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
     tally = Tally()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
         with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
+            packed = None if inline else Packed(waiting)
             for card in _cards(cards, rows):
                 tally.add(card.row, card.ratios)
-                waiting.write(_encoded(card.markup))
+                if packed is None:
+                    waiting.write(_encoded(card.markup))
+                else:
+                    packed.add(card)
             head, foot = _frame(summary, tally)
             page.write(_encoded(head))
-            waiting.seek(0)
-            shutil.copyfileobj(waiting, page)
+            if packed is None:
+                waiting.seek(0)
+                shutil.copyfileobj(waiting, page)
+            else:
+                page.write(_PACKED[0].format(rows=tally.rows).encode())
+                page.writelines(packed.encoded())
+                page.write(_PACKED[1].encode())
             page.write(_encoded(foot))
         Path(parts, "page").replace(path)
 
@@ -61,8 +79,8 @@ def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
     workers = os.cpu_count() or 1
     ahead = deque[Future[Card]]()
     with ThreadPoolExecutor(workers) as pool:
-        for place, row in enumerate(rows):
-            ahead.append(pool.submit(cards.card, row, inline=place < INLINED))
+        for row in rows:
+            ahead.append(pool.submit(cards.card, row))
             if len(ahead) > 4 * workers:
                 yield ahead.popleft().result()
         while ahead:
@@ -81,7 +99,7 @@ def _frame(summary: Summary, tally: Tally) -> tuple[str, str]:
     page = Template((here / "page.html").read_text("utf-8")).substitute(
         title=escape(summary.title),
         api=escape(summary.api),
-        when=period(summary.began, summary.ended),
+        when=period(summary.runs[0][0], summary.runs[-1][1]),
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -107,7 +125,7 @@ def _hash(text: str) -> str:
 def _stats(summary: Summary, tally: Tally) -> str:
     """Write the figures that a reader looks for first."""
     unit, states, seconds = summary.unit, tally.states, tally.usual_seconds()
-    ended, time = states["done"] + states["failed"], max(1.0, summary.ended - summary.began)
+    ended, time = states["done"] + states["failed"], max(1.0, summary.active)
 
     def money(value: float) -> str:
         return amount(value, unit) + shown(value, summary.credit_dollars)
@@ -142,7 +160,7 @@ def _failures(tally: Tally) -> str:
     )
     return (
         '<section aria-labelledby="failures"><h2 id="failures">What went wrong</h2>\n'
-        '<div class="scroll" tabindex="0" role="region" aria-labelledby="failures"><table>\n'
+        '<div class="scroll" tabindex="0" role="region" aria-labelledby="failures"><table class="failures">\n'
         '<thead><tr><th scope="col">Error</th><th scope="col">State</th><th scope="col">Rows</th>'
         f'<th scope="col">For example</th><td></td></tr></thead>\n<tbody>\n{rows}</tbody></table></div></section>'
     )

@@ -1,5 +1,6 @@
 """What a report is made of: the run as a whole, and its rows."""
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -58,16 +59,29 @@ class ReportRow:
 
 @frozen(kw_only=True)
 class Summary:
-    """What the rows don't tell of a run."""
+    """What the rows don't tell of a batch."""
 
     title: str
     api: str
     unit: Unit
+    rows: int
+    """How many there are, about."""
     spent: float
     """What the rows have cost."""
     cap: float | None = None
     credit_dollars: float | None = None
     """What a credit is worth in US dollars, where that is known."""
-    began: float
-    ended: float
-    """Unix seconds; of a run that goes on, those of the report."""
+    runs: Sequence[tuple[float, float]]
+    """When each run began and ended, in Unix seconds and in order; one at least."""
+
+    @property
+    def active(self) -> float:
+        """Seconds in which a run went on."""
+        return sum(max(0.0, ended - began) for began, ended in self.runs)
+
+    def active_until(self, moment: float) -> float:
+        """Return for how many seconds a run had gone on at a moment, in Unix seconds.
+
+        Clocks are set back: what is out of every run counts at the edge of one.
+        """
+        return sum(max(0.0, min(moment, ended) - began) for began, ended in self.runs)

@@ -30,7 +30,7 @@ class Bin:
 
     begin: float
     end: float
-    """Seconds since the run began."""
+    """Seconds in which a run went on until then."""
     done: int
     failed: int
     spent: float
@@ -82,14 +82,13 @@ class Tally:
         return median(self._seconds) if self._seconds else None
 
     def bins(self, summary: Summary) -> list[Bin]:
-        """Cut the run's time into equal pieces, more of them the more rows have ended."""
+        """Cut the time in which runs went on into equal pieces, more of them the more rows have ended."""
         count = min(48, max(12, len(self._ended) // 5))
         is_done, is_failed = STATES.index("done"), STATES.index("failed")
-        width = max(1.0, summary.ended - summary.began) / count
+        width = max(1.0, summary.active) / count
         done, failed, costs = [0] * count, [0] * count, [0.0] * count
         for ended, cost, state in zip(self._ended, self._costs, self._endings, strict=True):
-            # Clocks are set back: a row that ended out of the run's time counts at its edge.
-            place = min(count - 1, max(0, int((ended - summary.began) / width)))
+            place = min(count - 1, int(summary.active_until(ended) / width))
             done[place] += state == is_done
             failed[place] += state == is_failed
             costs[place] += cost

@@ -1,39 +1,86 @@
-"""Makes pictures small enough to be carried within a page; needs Pillow, which comes with the extra `batch`."""
+"""Makes pictures small enough to be carried within a page, or beside it; needs Pillow, which comes with an extra."""
 
+import os
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from attrs import frozen
 
-__all__ = ["Thumbnail", "thumbnail"]
+__all__ = ["FOLDER", "Thumbnail", "Thumbnails"]
 
-SIDE = 400
+SIDE: Final = 400
 """The longer side, in pixels: a card's width on a fine display."""
+FOLDER: Final = "thumbnails"
+"""Where they are kept within a batch's folder when the page can't carry them."""
 
 
 @frozen
 class Thumbnail:
-    """A small picture as a URL that holds it."""
+    """A small picture by its URL, which may hold it."""
 
     url: str
     width: int
     height: int
 
 
-def thumbnail(path: Path) -> Thumbnail | None:
-    """Make a small copy of a picture; None where it can't be read, or Pillow isn't there."""
-    try:
+@frozen(kw_only=True)
+class Thumbnails:
+    """Makes the small pictures of a page; may be used from several threads at once."""
+
+    folder: Path
+    """Where the files are."""
+    base: str
+    """The same as seen from the page."""
+    inline: bool
+    """Whether the page carries them: else they are files, which the next page takes as they are."""
+
+    def of(self, name: str) -> Thumbnail | None:
+        """Make a small copy of a file; None where it can't be read, or Pillow isn't there."""
+        try:
+            from PIL import Image  # noqa: PLC0415 - it comes with an extra
+        except ModuleNotFoundError:
+            return None
+        try:
+            return self._inlined(name) if self.inline else self._stored(name)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # all that Pillow says of broken files
+            return None
+
+    def _inlined(self, name: str) -> Thumbnail:
+        content, size = _shrunk(self.folder / name)
+        return Thumbnail(f"data:image/webp;base64,{b64encode(content).decode()}", *size)
+
+    def _stored(self, name: str) -> Thumbnail:
         from PIL import Image  # noqa: PLC0415 - it comes with an extra
-    except ModuleNotFoundError:
-        return None
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (SIDE, SIDE))  # a large JPEG is decoded small
-            picture.thumbnail((SIDE, SIDE))
-            small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-        file = BytesIO()
-        small.save(file, "WEBP", quality=75, method=2)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # all that Pillow says of broken files
-        return None
-    return Thumbnail(f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}", *small.size)
+
+        small = f"{FOLDER}/{name}.webp"
+        path, url = self.folder / small, quote(f"{self.base}/{small}")
+        if _is_newer(path, self.folder / name):
+            with Image.open(path) as picture:
+                return Thumbnail(url, *picture.size)
+        content, size = _shrunk(self.folder / name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        new.write_bytes(content)
+        new.replace(path)
+        return Thumbnail(url, *size)
+
+
+def _is_newer(small: Path, original: Path) -> bool:
+    """Tell whether a small picture is there, and was made of the original as it is."""
+    return small.is_file() and os.stat(small).st_mtime_ns >= os.stat(original).st_mtime_ns
+
+
+def _shrunk(path: Path) -> tuple[bytes, tuple[int, int]]:
+    """Return a small copy of a picture, and its size."""
+    from PIL import Image  # noqa: PLC0415 - it comes with an extra
+
+    with Image.open(path) as picture:
+        picture.draft("RGB", (SIDE, SIDE))  # a large JPEG is decoded small
+        picture.thumbnail((SIDE, SIDE))
+        small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    file = BytesIO()
+    small.save(file, "WEBP", quality=75, method=2)
+    return file.getvalue(), small.size

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from html import escape
 
+from generor_async.batch.report.markup import Slots
 from generor_async.batch.report.rows import Unit
 
 __all__ = ["amount", "class_name", "excerpt", "fold", "number", "period", "span"]
@@ -62,12 +63,13 @@ def excerpt(text: str) -> str:
     return f"{cut.rpartition(' ')[0] or cut}…"
 
 
-def fold(text: str, kind: str) -> str:
-    """Show a text, escaped, in its own direction: a long one by its beginning, the whole on demand."""
-    whole, short = escape(text), excerpt(text)
+def fold(text: str, kind: str, slots: Slots) -> str:
+    """Show a text, in its own direction: a long one by its beginning, the whole on demand."""
+    whole = slots.text(text)
     if len(text) <= SHORT:
         return f'<p class="{kind}" dir="auto">{whole}</p>'
     return (
-        f'<details class="{kind}"><summary><span dir="auto">{escape(short)}</span> '
-        f'<span class="more">all {len(text):,} characters</span></summary><p dir="auto">{whole}</p></details>'
+        f'<details class="{kind}"><summary><span dir="auto">{slots.text(excerpt(text))}</span> '
+        f'<span class="more">all {slots.text(f"{len(text):,}")} characters</span></summary>'
+        f'<p dir="auto">{whole}</p></details>'
     )

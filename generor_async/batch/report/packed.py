@@ -1,0 +1,68 @@
+"""Rows as the page carries them where they are many: compressed, column by column, for its script to read.
+
+What is packed is lines of JSON: a text is a pattern (see `markup`), of which the first has the number 0; an object is
+some rows, in order: `of` has the number of each row's pattern, and `columns`, by this number, the values of the rows
+that have it, value by value, since what is alike and stands together needs the least room.
+"""
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from io import SEEK_SET
+from typing import IO, Final
+
+from attrs import Factory, define, field
+
+from generor_async.batch.report.card import Card
+
+__all__ = ["Packed"]
+
+AT_ONCE: Final = 400
+"""How many rows stand together: no more of them wait in memory."""
+PIECE: Final = 3 << 14
+"""Bytes that are encoded at once: a multiple of three, so that what follows joins."""
+GZIP: Final = 31
+"""The window of zlib's compressor that makes gzip, which browsers read."""
+
+
+@define
+class Packed:
+    """Writes rows into a file, compressed."""
+
+    _file: IO[bytes]
+    _patterns: dict[str, int] = Factory(dict[str, int])
+    _rows: list[Card] = Factory(list[Card])
+    _compressor: "zlib._Compress" = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
+
+    def add(self, card: Card) -> None:
+        """Write a row, later."""
+        self._rows.append(card)
+        if len(self._rows) == AT_ONCE:
+            self._pack()
+
+    def encoded(self) -> Iterator[bytes]:
+        """Write what is left, and yield all of it as text."""
+        if self._rows:
+            self._pack()
+        self._file.write(self._compressor.flush())
+        self._file.seek(0, SEEK_SET)
+        while piece := self._file.read(PIECE):
+            yield b64encode(piece)
+
+    def _pack(self) -> None:
+        rows, self._rows = self._rows, []
+        of, alike = list[int](), dict[int, list[tuple[str, ...]]]()
+        for row in rows:
+            number = self._patterns.get(row.pattern)
+            if number is None:
+                number = self._patterns[row.pattern] = len(self._patterns)
+                self._write(row.pattern)
+            of.append(number)
+            alike.setdefault(number, []).append(row.values)
+        self._write({"of": of, "columns": {number: list(zip(*values, strict=True)) for number, values in alike.items()}})
+
+    def _write(self, line: object) -> None:
+        text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
+        # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for; all of this is markup.
+        self._file.write(self._compressor.compress(text.encode(errors="xmlcharrefreplace") + b"\n"))

@@ -1,0 +1,43 @@
+"""When a batch was run, as its journal keeps it: what lies between two runs is none of its time."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from generor_async.batch.journal import Journal, Reader
+
+__all__ = ["note_begin", "note_end", "runs_of"]
+
+NOTE: Final = "runs"
+"""What the journal remembers them by: for each when it began and when it ended, or null."""
+
+
+async def note_begin(journal: "Journal", now: float) -> None:
+    """Note that a run begins."""
+    noted: Any = await journal.recall(NOTE)
+    await journal.remember(NOTE, [*(noted or []), [now, None]])
+
+
+async def note_end(journal: "Journal", now: float) -> None:
+    """Note that the run ends that began last."""
+    noted: Any = await journal.recall(NOTE)
+    await journal.remember(NOTE, [*noted[:-1], [noted[-1][0], now]])
+
+
+async def runs_of(reader: "Reader") -> Sequence[tuple[float, float]]:
+    """Return when each run began and ended, in Unix seconds: one at least.
+
+    One that was killed, or goes on, ended when something became of a row for the last time.
+    """
+    noted: Any = await reader.recall(NOTE)
+    if not noted:  # the folder was begun before they were kept
+        began: Any = await reader.recall("began") or 0.0
+        ended: Any = await reader.recall("ended") or 0.0
+        return [(began, max(began, ended))]
+    runs = list[tuple[float, float]]()
+    for place, (began, ended) in enumerate(noted):
+        if ended is None:
+            after = noted[place + 1][0] if place + 1 < len(noted) else None
+            ended = max(began, await reader.latest(after))  # noqa: PLW2901 - what is known of it
+        runs.append((began, ended))
+    return runs
