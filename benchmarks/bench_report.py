@@ -53,7 +53,12 @@ def rows(count: int) -> Iterator[ReportRow]:
 def write(folder: Path, count: int) -> tuple[float, float, float]:
     """Write a report; return seconds, megabytes on disk and megabytes of memory."""
     summary = Summary(
-        title="A run", api="Luma Agents", unit="credits", spent=6.0 * count, began=BEGAN, ended=BEGAN + count + 20
+        title="A run",
+        api="Luma Agents",
+        unit="credits",
+        rows=count,
+        spent=6.0 * count,
+        runs=[(BEGAN, BEGAN + count + 20)],
     )
     before = time.perf_counter()
     write_report(folder / "report.html", summary, rows(count), folder=folder)

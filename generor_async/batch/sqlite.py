@@ -175,8 +175,9 @@ class SqliteReader(Reader):
     async def latest(self, before: float | None) -> float:
         """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
         query = """
-            SELECT coalesce(max(moment), 0) FROM
-            (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows) WHERE ?1 IS NULL OR moment < ?1
+            SELECT coalesce(max(moment), 0)
+            FROM (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows)
+            WHERE ?1 IS NULL OR moment < ?1
         """
         ((latest,),) = await self._ask(query, before)
         return float(latest)

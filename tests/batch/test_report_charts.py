@@ -12,7 +12,7 @@ from generor_async.batch.report.tally import Bin, Tally
 from generor_async.batch.report.words import SHORT, amount, excerpt, number, period, span
 
 BEGAN = 1_763_770_440.0
-SUMMARY = Summary(title="A run", api="Generor", unit="credits", spent=0.0, began=BEGAN, ended=BEGAN + 600)
+SUMMARY = Summary(title="A run", api="Generor", unit="credits", spent=0.0, rows=20, runs=[(BEGAN, BEGAN + 600)])
 ROW = ReportRow(id="1", state="done", prompt="a", type="image", cost=6.0, started=BEGAN, ended=BEGAN)
 ENDED = st.none() | st.floats(-50, 650).map(lambda after: BEGAN + after)
 STATES: list[State] = ["done", "failed", "unknown", "other"]
@@ -53,6 +53,22 @@ def test_every_row_that_ended_is_in_one_piece_of_the_time(rows: list[ReportRow])
 def test_a_row_counts_in_the_piece_in_which_it_ended() -> None:
     bins = tallied([evolve(ROW, ended=BEGAN + after) for after in (0, 49, 51, 599, 600)]).bins(SUMMARY)
     assert [piece.done for piece in bins] == [2, 1, *[0] * 9, 2]
+
+
+RUNS = st.lists(st.floats(0, 1000), min_size=2, max_size=12).map(sorted)
+
+
+@given(moments=RUNS, moment=st.floats(-100, 1100))
+def test_only_the_time_in_which_a_run_went_on_counts(moments: list[float], moment: float) -> None:
+    runs = list(zip(moments[::2], moments[1::2], strict=False))
+    summary = evolve(SUMMARY, runs=runs)
+    pieces = 20_000
+    going = [
+        any(began <= at < ended for began, ended in runs) for at in (1000 * (n + 0.5) / pieces for n in range(pieces))
+    ]
+    assert summary.active == pytest.approx(sum(going) * 1000 / pieces, abs=1)
+    until = max(0, min(pieces, round(moment / 1000 * pieces)))
+    assert summary.active_until(moment) == pytest.approx(sum(going[:until]) * 1000 / pieces, abs=1)
 
 
 def test_bars_are_as_high_as_rows_a_minute() -> None:

@@ -19,6 +19,8 @@ COUNT = "document.querySelector('#count').textContent"
 FOCUSED = "document.activeElement"
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
+FITS = "table => table.scrollWidth <= table.parentElement.clientWidth"
+
 CONTRASTS = """(() => {
   const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgb = (color) => {
@@ -112,7 +114,7 @@ def rows(folder: Path) -> list[ReportRow]:
 def report(tmp_path: Path) -> Path:
     """A report of every kind of row."""
     summary = Summary(
-        title="A run", api="Luma Agents", unit="credits", spent=120.0, cap=150.0, began=BEGAN, ended=BEGAN + 600
+        title="A run", api="Luma Agents", unit="credits", spent=120.0, cap=150.0, rows=16, runs=[(BEGAN, BEGAN + 600)]
     )
     path = tmp_path / "report.html"
     write_report(path, summary, rows(tmp_path), folder=tmp_path)
@@ -259,7 +261,7 @@ async def test_everything_that_can_be_reached_has_a_name(page: Page, report: Pat
     assert {"Search prompts, ids, models and errors", "Made by", "Sort", "Descending", "Failed 1"} <= names
 
 
-@pytest.mark.parametrize("width", [320, 400, 1280])
+@pytest.mark.parametrize("width", [320, 360, 400, 1280])
 async def test_nothing_sticks_out_at_the_side(page: Page, report: Path, width: int) -> None:
     await page.resize(width, 800)
     await page.open(report)
@@ -267,11 +269,12 @@ async def test_nothing_sticks_out_at_the_side(page: Page, report: Path, width: i
     await page.value("document.querySelectorAll('#rows > li').forEach(row => row.style.contentVisibility = 'visible')")
     scrolled, seen = await page.value(WIDTHS)
     assert scrolled == seen
+    assert await page.value("[...document.querySelectorAll('table.failures')].every(FITS)".replace("FITS", FITS))
 
 
 async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few, path = rows(tmp_path), tmp_path / "report.html"
-    summary = Summary(title="A run", api="Luma", unit="credits", spent=1.0, began=BEGAN, ended=BEGAN + 600)
+    summary = Summary(title="A run", api="Luma", unit="credits", spent=1.0, rows=2000, runs=[(BEGAN, BEGAN + 600)])
     write_report(path, summary, (evolve(few[n % 16], id=str(n)) for n in range(2000)), folder=tmp_path)
     await page.open(path)
     laid_out = (
@@ -290,3 +293,82 @@ async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.Capt
             f"\n2,000 rows, {path.stat().st_size / 1e6:.1f} MB: {len(frames)} frames of scrolling by 150 px, median "
             f"{middle:.1f} ms, 99 % within {tail:.1f} ms, longest {frames[-1]:.1f} ms; a filter takes {filtered:.0f} ms"
         )
+
+
+async def packed(page: Page, folder: Path, count: int) -> Path:
+    """Open a page with more rows than are in it as they are: they are the sixteen, over and over."""
+    few, path = rows(folder), folder / "report.html"
+    summary = Summary(title="A run", api="Luma", unit="credits", rows=count, spent=1.0, runs=[(BEGAN, BEGAN + 600)])
+    some = (evolve(few[n % 16], id=f"{few[n % 16].id} {n}", remote_id=f"{n:032x}") for n in range(count))
+    write_report(path, summary, some, folder=folder)
+    await page.open(path)
+    await page.until("!document.querySelector('#tools').hidden")
+    return path
+
+
+async def test_rows_that_are_packed_are_shown_as_they_come_near(page: Page, tmp_path: Path) -> None:
+    await packed(page, tmp_path, 2003)
+    there = "document.querySelectorAll('#rows > li').length"
+    assert await page.value(f"[{there}, {COUNT}]") == [200, "2,003 rows"]
+    assert (await page.value(SHOWN))[:3] == ["row-0 0", "row-1 1", "row-2 2"]
+    await page.value("scrollTo(0, document.body.scrollHeight)")
+    await page.until(f"{there} === 400")
+    await page.value("document.querySelector('#rows img').scrollIntoView()")
+    await page.until("document.querySelector('#rows img').naturalWidth === 400")
+    assert await page.value("document.querySelector('#rows img').src.split('/').slice(-2)") == [
+        "thumbnails",
+        "a-lake-at-dawn.png.webp",
+    ]
+    assert not [event for event in page.events if event["method"] == "Runtime.exceptionThrown"]
+
+
+async def test_rows_that_are_packed_are_searched_filtered_and_sorted(page: Page, tmp_path: Path) -> None:
+    await packed(page, tmp_path, 2003)
+    await page.value("document.querySelector('[name=words]').focus()")
+    await page.type("onerror=alert(1)> 2002")  # as it is read, not as it is marked up
+    await page.until(f"{COUNT} === '0 of 2,003 rows'")
+    await page.press("Enter")
+    await page.value("document.querySelector('#none button').click()")
+    await page.until(f"{COUNT} === '2,003 rows'")
+    await page.type("<img src=x 1994")
+    await page.until(f"{COUNT} === '1 of 2,003 rows'")
+    assert await page.value(SHOWN) == ["hostile 1994"]
+    await page.value("document.querySelector('#tools [type=reset]').click()")
+    await page.until(f"{COUNT} === '2,003 rows'")
+    await page.value("document.querySelector('[data-error=OutcomeUnknownError]').click()")
+    await page.until(f"{COUNT} === '125 of 2,003 rows'")
+    assert await page.value(SHOWN) == [f"lost {n}" for n in range(12, 2003, 16)]
+    await page.value("document.querySelector('#tools [type=reset]').click()")
+    await page.until(f"{COUNT} === '2,003 rows'")
+    await page.value("document.querySelector('[name=key]').focus()")
+    await page.press("ArrowDown", "ArrowDown", "Tab", " ")
+    assert (await page.value(SHOWN))[:2] == ["lost 12", "lost 28"]
+
+
+async def test_the_large_view_goes_on_to_rows_that_are_not_shown_yet(page: Page, tmp_path: Path) -> None:
+    await packed(page, tmp_path, 2003)
+    await page.value("[...document.querySelectorAll('#rows .stage a:has(img)')].at(-1).click()")
+    place = "document.querySelector('#place').textContent"
+    assert await page.value(place) == "140 of 140 and more"
+    await page.press("ArrowRight")
+    assert await page.value(place) == "141 of 275 and more"
+
+
+async def test_without_scripts_a_packed_page_says_where_its_rows_are(page: Page, tmp_path: Path) -> None:
+    path = await packed(page, tmp_path, 2003)
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(path)
+    said = await page.value("document.querySelector('#rows').innerText")
+    assert said == "2,003 rows are packed into this page, and shown by its script. They are in results.jsonl, too."
+
+
+async def test_a_hundred_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = await packed(page, tmp_path, 100_000)
+    size = path.stat().st_size / 1e6
+    assert size <= 10
+    assert await page.value(COUNT) == "100,000 rows"
+    await page.open(path)
+    await page.until("!document.querySelector('#tools').hidden")
+    shown = await page.value("performance.now()")
+    with capsys.disabled():
+        print(f"\n100,000 rows, {size:.1f} MB: shown after {shown / 1000:.1f} s")  # noqa: T201 - a figure to read

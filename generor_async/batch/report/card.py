@@ -109,7 +109,9 @@ class Cards:
             facts.append(("Attempts", "attempts", f"{row.attempts} attempts"))
         if row.remote_id:
             facts.append(("Remote id", "remote", row.remote_id))
-        pairs = (f'<div class="{kind}"><dt>{name}</dt><dd>{slots.text(value)}</dd></div>' for name, kind, value in facts)
+        pairs = (
+            f'<div class="{kind}"><dt>{name}</dt><dd>{slots.text(value)}</dd></div>' for name, kind, value in facts
+        )
         return f"<dl>{''.join(pairs)}</dl>"
 
 

@@ -1,4 +1,4 @@
-"""A row's markup as a pattern and the values in it: rows of one kind share the pattern, so many of them are kept small."""
+"""A row's markup as a pattern and the values in it: rows of one kind share the pattern, which makes many small."""
 
 import re
 from collections.abc import Sequence

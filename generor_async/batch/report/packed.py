@@ -9,7 +9,6 @@ import json
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator
-from io import SEEK_SET
 from typing import IO, Final
 
 from attrs import Factory, define, field
@@ -22,6 +21,10 @@ AT_ONCE: Final = 400
 """How many rows stand together: no more of them wait in memory."""
 PIECE: Final = 3 << 14
 """Bytes that are encoded at once: a multiple of three, so that what follows joins."""
+UNREAD: Final = """\
+<li id="unread">{rows:,} rows are packed into this page, and shown by its script. They are in results.jsonl, too.</li>
+"""
+"""What is there until they are shown."""
 GZIP: Final = 31
 """The window of zlib's compressor that makes gzip, which browsers read."""
 
@@ -33,22 +36,27 @@ class Packed:
     _file: IO[bytes]
     _patterns: dict[str, int] = Factory(dict[str, int])
     _rows: list[Card] = Factory(list[Card])
+    _count: int = 0
     _compressor: "zlib._Compress" = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
 
     def add(self, card: Card) -> None:
         """Write a row, later."""
         self._rows.append(card)
+        self._count += 1
         if len(self._rows) == AT_ONCE:
             self._pack()
 
-    def encoded(self) -> Iterator[bytes]:
-        """Write what is left, and yield all of it as text."""
+    def markup(self) -> Iterator[bytes]:
+        """Write what is left, and yield what the page has in the place of the rows."""
         if self._rows:
             self._pack()
         self._file.write(self._compressor.flush())
-        self._file.seek(0, SEEK_SET)
+        self._file.seek(0)
+        yield UNREAD.format(rows=self._count).encode()
+        yield b'<script type="text/plain" id="packed">'
         while piece := self._file.read(PIECE):
             yield b64encode(piece)
+        yield b"</script>\n"
 
     def _pack(self) -> None:
         rows, self._rows = self._rows, []
@@ -60,7 +68,9 @@ class Packed:
                 self._write(row.pattern)
             of.append(number)
             alike.setdefault(number, []).append(row.values)
-        self._write({"of": of, "columns": {number: list(zip(*values, strict=True)) for number, values in alike.items()}})
+        self._write(
+            {"of": of, "columns": {number: list(zip(*values, strict=True)) for number, values in alike.items()}}
+        )
 
     def _write(self, line: object) -> None:
         text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)

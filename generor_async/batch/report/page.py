@@ -26,11 +26,6 @@ __all__ = ["INLINED", "write_report"]
 
 INLINED = 2000
 """Up to so many rows are in the page as they are, with their thumbnails; more are packed, and thumbnails are files."""
-_PACKED = (
-    '<li id="unread">{rows:,} rows are packed into this page, and shown by its script. They are in results.jsonl, too, '
-    'and <code>generor batch export</code> writes them as a table.</li>\n<script type="text/plain" id="packed">',
-    "</script>\n",
-)
 
 
 def write_report(
@@ -62,9 +57,7 @@ def write_report(
                 waiting.seek(0)
                 shutil.copyfileobj(waiting, page)
             else:
-                page.write(_PACKED[0].format(rows=tally.rows).encode())
-                page.writelines(packed.encoded())
-                page.write(_PACKED[1].encode())
+                page.writelines(packed.markup())
             page.write(_encoded(foot))
         Path(parts, "page").replace(path)
 
@@ -131,16 +124,16 @@ def _stats(summary: Summary, tally: Tally) -> str:
         return amount(value, unit) + shown(value, summary.credit_dollars)
 
     each = f"{money(summary.spent / states['done'])} a result" if states["done"] else ""
-    beside = [each] if summary.cap is None else [f"cap {money(summary.cap)}"]
-    beside += [f"up to {money(tally.at_risk)} more in doubt"] if tally.at_risk else []
     figures = [
         ("done", "Done", f"{states['done']:,}", f"of {tally.rows:,}"),
         ("failed", "Failed", f"{states['failed']:,}", ""),
         ("unknown", "Unknown", f"{states['unknown']:,}", ""),
-        ("spent", "Spent", money(summary.spent), ", ".join(filter(None, beside))),
+        ("spent", "Spent", money(summary.spent), each if summary.cap is None else f"cap {money(summary.cap)}"),
         ("time", "Time", span(time), f"{number(round(60 * ended / time, 1))} rows a minute"),
         ("usual", "A result takes", span(seconds) if seconds is not None else "-", "median"),
     ]
+    if tally.at_risk:
+        figures.insert(4, ("doubt", "In doubt", money(tally.at_risk), "may have been charged beside"))
     return "\n".join(
         f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd>{f"<dd class=note>{note}</dd>" * bool(note)}</div>'
         for kind, name, value, note in figures

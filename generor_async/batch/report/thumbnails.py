@@ -1,6 +1,5 @@
 """Makes pictures small enough to be carried within a page, or beside it; needs Pillow, which comes with an extra."""
 
-import os
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
@@ -70,7 +69,7 @@ class Thumbnails:
 
 def _is_newer(small: Path, original: Path) -> bool:
     """Tell whether a small picture is there, and was made of the original as it is."""
-    return small.is_file() and os.stat(small).st_mtime_ns >= os.stat(original).st_mtime_ns
+    return small.is_file() and small.stat().st_mtime_ns >= original.stat().st_mtime_ns
 
 
 def _shrunk(path: Path) -> tuple[bytes, tuple[int, int]]:
