@@ -1,6 +1,9 @@
 """What people meet who open a report: pictures, search, filters and sorting by keyboard, both schemes, no surprises."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from uuid import UUID
 
 import pytest
 from attrs import evolve
@@ -299,8 +302,18 @@ async def packed(page: Page, folder: Path, count: int) -> Path:
     """Open a page with more rows than are in it as they are: they are the sixteen, over and over."""
     few, path = rows(folder), folder / "report.html"
     summary = Summary(title="A run", api="Luma", unit="credits", rows=count, spent=1.0, runs=[(BEGAN, BEGAN + 600)])
-    some = (evolve(few[n % 16], id=f"{few[n % 16].id} {n}", remote_id=f"{n:032x}") for n in range(count))
-    write_report(path, summary, some, folder=folder)
+    dice = Random(1)
+    words = ["".join(dice.choices("aeinorst", k=dice.randint(2, 9))) for _ in range(2000)]
+
+    def some() -> Iterator[ReportRow]:
+        for n in range(count):
+            row, remote_id = few[n % 16], str(UUID(int=dice.getrandbits(128)))
+            prompt = f"{row.prompt}, {' '.join(dice.choices(words, k=10))}"
+            started = BEGAN + dice.random() * 600
+            times = {"started": started, "ended": started + 10 * dice.random()}
+            yield evolve(row, id=f"{row.id} {n}", remote_id=remote_id, prompt=prompt, **times)
+
+    write_report(path, summary, some(), folder=folder)
     await page.open(path)
     await page.until("!document.querySelector('#tools').hidden")
     return path
