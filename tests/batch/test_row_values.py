@@ -14,7 +14,10 @@ from generor_async.batch.status import report
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
-GOOD: dict[str, dict[str, Any]] = {"luma": {"prompt": "a heron"}, "generor": {"prompt": "a heron", "slug": "joke", "model_id": 37}}
+GOOD: dict[str, dict[str, Any]] = {
+    "luma": {"prompt": "a heron"},
+    "generor": {"prompt": "a heron", "slug": "joke", "model_id": 37},
+}
 LUMA: list[tuple[dict[str, Any], str]] = [
     ({"prompt": 5}, "prompt must be a string, not int. Write it in quotes."),
     ({"prompt": None}, "prompt must be a string, not None."),
