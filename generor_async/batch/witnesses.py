@@ -23,14 +23,15 @@ def witnesses(
     clock, which shows `server(moment)` at a moment of ours.
     """
     made = dict(_calls(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
-    others = {id_ for row in known for id_ in row.remote_ids} - made.keys()
+    taken = {id_ for row in known for id_ in row.remote_ids}
+    not_asked = taken - made.keys()
     for creation in view.creations.listed:
         if creation.creation_id not in view.creations.zoned and (call := made.get(str(creation.creation_id))):
             yield Witness(creation.created_at, *call)
-    spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in others]
+    spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in not_asked]
     for spend in spends:
         yield Witness(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
-    free = [one for one in view.creations.listed if str(one.creation_id) not in made.keys() | others]
+    free = [one for one in view.creations.listed if str(one.creation_id) not in taken]
     yield from _alike(free, view, spends=spends, rows=rows)
 
 
