@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.calls import KEY
+from support.clock import in_virtual_time
 from support.wire import Arrived, Peer, Wire, answer
 
 from generor_async import AsyncLuma
@@ -26,6 +27,8 @@ GENERATION: dict[str, Any] = {
     "failure_code": "generation_failed",
 }
 ROWS = [{"prompt": "a heron", "id": "a"}]
+
+anyio_backend = in_virtual_time
 
 
 async def never_ends(peer: Peer, came: Arrived) -> None:

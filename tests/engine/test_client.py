@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 from support.calls import KEY, BareGeneror, BareLuma, endpoint, operation
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.tls import served_by, trusting
 from support.wire import Wire, answer, closed_port, reset
 
@@ -23,6 +23,8 @@ from generor_async.rules.wire import Form, Operation
 from generor_async.values import Conduct, MediaRef, Secret
 
 NOWHERE = "http://127.0.0.1:1"
+
+anyio_backend = in_virtual_time
 
 
 async def test_a_client_may_be_made_outside_a_loop_and_opens_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.leaks import leaks
 from support.small_disk import full, run_on_small_disk
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
@@ -26,6 +26,8 @@ from generor_async.values import DownloadProgress, Event
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
 SIGNED = "X-Amz-Signature=hush-hush"
+
+anyio_backend = in_virtual_time
 
 
 def served(body: bytes = PNG, content_type: str = "image/png") -> Step:

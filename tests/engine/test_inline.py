@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.leaks import leaks
 from support.wire import Arrived, Peer, Step, Wire, answer, drip, hang_up, stall, truncated
 
@@ -40,6 +40,8 @@ GENERATION: dict[str, Any] = {
     "output": [],
 }
 CREATED = answer(201, GENERATION)
+
+anyio_backend = in_virtual_time
 
 
 def client(api: Wire, **options: Any) -> AsyncLuma:

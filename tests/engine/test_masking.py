@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import KEY, BareLuma, operation
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, raw, reset, stall, truncated
 
 from generor_async import AsyncLuma, Luma, run_batch
@@ -36,6 +36,8 @@ SIGNATURE = "0123456789abcdef-signature"
 QUERY = f"X-Amz-Signature={SIGNATURE}&X-Amz-Credential=AKIA"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
 PASSWORD = "hush-hush-password"
+
+anyio_backend = in_virtual_time
 
 
 def seen(error: BaseException) -> str:

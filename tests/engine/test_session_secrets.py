@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.calls import KEY, THING, BareGeneror, BareLuma, operation
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.leaks import leaks
 from support.wire import Step, Wire, answer, closed_port, hang_up, raw, reset, stall, truncated
 
@@ -36,6 +36,8 @@ FAULTS: dict[str, Step] = {
     "302": answer(302, headers={"Location": "https://login.example/"}),
     "502": answer(502, b"bad gateway", content_type="text/plain"),
 }
+
+anyio_backend = in_virtual_time
 
 
 @pytest.mark.parametrize("conduct", ["read", "bills"])

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from support.calls import KEY, REQUEST_ID, BareLuma, operation
-from support.clock import FakeClock
+from support.clock import FakeClock, LoopClock, in_virtual_time
 from support.wire import Step, Wire, answer, reset, stall
 
 from generor_async.errors import (
@@ -22,6 +22,8 @@ from generor_async.errors import (
     RateLimitError,
 )
 from generor_async.values import AttemptEnded, Conduct, Event, RetryScheduled, Throttled
+
+anyio_backend = in_virtual_time
 
 
 def limited(**headers: str) -> Step:
@@ -39,7 +41,7 @@ async def test_an_attempt_that_takes_too_long_is_given_up_and_tried_again() -> N
 
 
 async def test_a_deadline_ends_the_attempt_under_way() -> None:
-    async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url, timeout=0.2) as client:
+    async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url, clock=LoopClock(), timeout=0.2) as client:
         with pytest.raises(DeadlineExceededError, match=r"0\.2 s were not enough") as caught:
             await client.send(operation())
     assert caught.value.waited_for == "attempt"
@@ -47,7 +49,7 @@ async def test_a_deadline_ends_the_attempt_under_way() -> None:
 
 
 async def test_a_deadline_that_cuts_off_a_paid_call_leaves_its_outcome_unknown() -> None:
-    async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url, timeout=0.2) as client:
+    async with Wire(stall) as wire, BareLuma(KEY, base_url=wire.url, clock=LoopClock(), timeout=0.2) as client:
         with pytest.raises(OutcomeUnknownError) as caught:
             await client.send(operation("bills"))
     assert isinstance(caught.value.__cause__, DeadlineExceededError)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 import trustme
 from support.calls import KEY
+from support.clock import in_virtual_time
 from support.tls import served_by, trusting
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, raw, stall
 
@@ -21,6 +22,8 @@ from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 
 MiB = 1024 * 1024
+
+anyio_backend = in_virtual_time
 
 
 def connection(**changes: Any) -> Connection:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import FakeClock
+from support.clock import FakeClock, in_virtual_time
 from support.leaks import leaks
 from support.wire import Arrived, Peer, Step, Wire, answer, hang_up, reset, stall
 
@@ -30,6 +30,8 @@ from generor_async.engine import contents, web
 KEY = "luma-api-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 SIGNED = "X-Amz-Signature=hush-hush"
+
+anyio_backend = in_virtual_time
 
 
 class Api:

@@ -3,11 +3,22 @@
 import asyncio
 import time
 
+import pytest
 from attrs import define, field
 
+from generor_async.testing import VirtualTimeLoop
 from generor_async.values import Clock
 
-__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock"]
+__all__ = ["FakeClock", "FastClock", "LoopClock", "SetClock", "in_virtual_time"]
+
+
+@pytest.fixture(scope="module")
+def in_virtual_time() -> tuple[str, dict[str, object]]:
+    """Have a module's tests run in virtual time, as its `anyio_backend`.
+
+    Time stands still while anything is ready: no pause of the machine is taken for a timeout.
+    """
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @define
