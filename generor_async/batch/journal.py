@@ -8,7 +8,7 @@ StaleRowError. A step has been committed, and survives the machine, when the cal
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol, get_args
+from typing import Final, Protocol
 
 from attrs import Factory, define, field, frozen
 
@@ -40,7 +40,7 @@ as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_
 """Writes a row's parameters so that equal ones are equal texts."""
 
 
-WITNESSES: Final[tuple[Witness, ...]] = get_args(Witness)
+WITNESSES: Final[tuple[Witness, ...]] = ("overlapped", "alone", "listed")
 """Who may have told a cost; a journal keeps the place in this."""
 
 

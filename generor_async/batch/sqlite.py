@@ -219,7 +219,7 @@ class SqliteReader(Reader):
     async def charges(self) -> Sequence[Settled]:
         """Sum up the attempts that were charged, those that are alike together."""
         return [
-            Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness], calls=calls)
+            Settled(model=model, estimated=estimated, cost=cost, witness=_witness(witness), calls=calls)
             for (model, estimated, witness, cost), calls in (await self._read(CHARGED, then=Counter)).items()
         ]
 
@@ -234,7 +234,7 @@ class SqliteReader(Reader):
             Call(
                 number=number,
                 remote_ids=tuple(json.loads(ids)),
-                settled=Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness]),
+                settled=Settled(model=model, estimated=estimated, cost=cost, witness=_witness(witness)),
             )
             for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, most))
         ]
@@ -428,6 +428,10 @@ def _put_away(connection: sqlite3.Connection, number: int) -> float:
     return float(held)
 
 
+def _witness(place: int) -> Witness:
+    return WITNESSES[place]
+
+
 def _row(found: tuple[Any, ...]) -> Row:
     (
         number, id_, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
@@ -450,7 +454,7 @@ def _row(found: tuple[Any, ...]) -> Row:
         charged_before=charged_before,
         doubted_before=doubted_before,
         cost=cost,
-        witness=WITNESSES[witness],
+        witness=_witness(witness),
         remote_ids=tuple(json.loads(remote_ids)) if remote_ids else (),
         ended_at=ended_at,
         result=json.loads(result) if result else None,

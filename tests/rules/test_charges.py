@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Literal
 
@@ -106,7 +107,8 @@ class Batch:
                 run = self._begin(next(numbers), given_)
                 under_way.append(run)
                 seconds = self.dice.uniform(10, 50)
-                heapq.heappush(due, (self.now + seconds, run.number + 1, lambda run=run: self._end(run, under_way)))  # type: ignore[misc] # each its own
+                end: Callable[[], None] = partial(self._end, run, under_way)
+                heapq.heappush(due, (self.now + seconds, run.number + 1, end))
             if not under_way:
                 return
             assert self.now < 100_000
