@@ -52,3 +52,22 @@ def test_it_ends_a_call_that_has_only_begun(simulator: Simulator) -> None:
     simulator.faults.add(operation="luma.generations.get", fault="stall", when="after_charge")
     code, out, err = finished(begin(simulator, PROGRAM), patience=240)
     assert (code, out, err) == (0, "[2] 0\n", "")
+
+
+IMPORTS = """
+    import sys, threading
+    from generor_async import Luma
+
+    def told(event, details):
+        if event == "import" and threading.current_thread() is threading.main_thread():
+            print(details[0])
+
+    sys.addaudithook(told)
+    with Luma() as luma:
+        luma.generations.create(prompt="A heron")
+"""
+
+
+def test_nothing_is_imported_where_an_interrupt_comes(simulator: Simulator) -> None:
+    # Python loses one that comes in a finalizer, and imports have one: that of their locks.
+    assert finished(begin(simulator, IMPORTS), patience=60) == (0, "", "")
