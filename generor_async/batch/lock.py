@@ -37,12 +37,20 @@ if sys.platform == "win32":  # pragma: no cover
         file.seek(LOCKED_AT)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
+    def part_lock(file: IO[str]) -> None:
+        """Do nothing: where parts can't be locked, nothing can."""
+
 else:
     import fcntl
 
     def system_lock(file: IO[str]) -> None:
         """Lock a file."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def part_lock(file: IO[str]) -> None:
+        """Lock a file as SQLite does, and let it go."""
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_UN)
 
 
 class LockedError(Exception):
@@ -104,12 +112,19 @@ class Lock:
         OSError: The file can't be written to.
     """
 
-    def __init__(self, path: Path, *, take_over: bool = False, lock: SystemLock = system_lock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        take_over: bool = False,
+        lock: SystemLock = system_lock,
+        part: SystemLock = part_lock,
+    ) -> None:
         self._path = path
         while True:
             self._file = path.open("a+")
             try:
-                self._take(take_over=take_over, lock=lock)
+                self._take(take_over=take_over, lock=lock, part=part)
                 if self.is_there:  # or it was replaced since it was opened
                     return
             except BaseException:
@@ -149,13 +164,14 @@ class Lock:
             self._file.truncate(0)
         self._file.close()
 
-    def _take(self, *, take_over: bool, lock: SystemLock) -> None:
+    def _take(self, *, take_over: bool, lock: SystemLock, part: SystemLock) -> None:
         holder = _named_in(self._file)
         try:
             lock(self._file)
         except OSError as error:
             if error.errno in TAKEN:
                 raise _in_use(holder) from None
+            _check_parts_lock(self._file, part)
             if not take_over:
                 _decide_without_locks(holder, error)
             self._replace()
@@ -186,6 +202,19 @@ def _named_in(file: IO[str]) -> Holder | None:
 def _in_use(holder: Holder | None) -> LockedError:
     who = "another process" if holder is None else str(holder)
     return LockedError(f"is in use by {who}", "Wait until it ends, or end it; `status` and `report` work meanwhile")
+
+
+def _check_parts_lock(file: IO[str], part: SystemLock) -> None:
+    """Raise LockedError where the file system has none of the locks that SQLite uses either: it would wait for ever."""
+    try:
+        part(file)
+    except OSError as error:
+        if error.errno not in TAKEN:
+            raise LockedError(
+                f"is on a file system without locks, which the journal needs ({error.strerror})",
+                "Give a folder on a disk of this machine; one that has bought rows already is moved there whole, and"
+                " gone on with",
+            ) from None
 
 
 def _decide_without_locks(holder: Holder | None, error: OSError) -> None:

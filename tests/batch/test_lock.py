@@ -119,6 +119,12 @@ def test_without_locks_a_process_that_can_not_be_looked_for_decides_until_it_is_
     assert path.read_text() == ""
 
 
+def test_without_any_locks_a_folder_is_refused_with_where_to_go(path: Path) -> None:
+    with pytest.raises(LockedError, match="is on a file system without locks, which the journal needs") as caught:
+        Lock(path, lock=no_locks, part=no_locks, take_over=True)
+    assert "moved there whole, and gone on with" in caught.value.advice
+
+
 def test_a_number_that_another_process_has_since_is_no_sign_of_life(path: Path) -> None:
     name(path, pid=os.getpid(), started="another time")
     Lock(path, lock=no_locks).let_go()

@@ -20,6 +20,7 @@ NO_SWITCHES = {
     "failure_rate",
     "generor_credits",
     "host",
+    "kept_in",
     "luma_balance",
     "luma_jobs",
     "luma_rpm",
