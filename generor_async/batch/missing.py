@@ -51,7 +51,7 @@ class _There:
     def _has(self, file: str) -> bool:
         place, _, name = file.rpartition("/")
         if place != self._place:
-            self._place, self._names = place, frozenset()
+            self._place, self._names = place, frozenset[str]()
             with suppress(OSError):
                 self._names = frozenset(path.name for path in (self._folder / place).iterdir())
         return name in self._names

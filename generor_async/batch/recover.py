@@ -114,8 +114,8 @@ def _check_is_lost(path: Path) -> None:
 
 
 def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
-    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), {})
-    notes = head.get("notes", {})
+    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), None)
+    notes: Mapping[str, Any] = {} if head is None else head.get("notes", {})
     knows_calls = "key" in notes
     with connection:
         connection.execute("BEGIN")

@@ -128,15 +128,14 @@ class Simulator:
         recording = (
             None if kept_in is None else Recording(Path(kept_in), options=options, seed=seed, epoch=_begin(epoch))
         )
-        if seed is None:
-            seed = SystemRandom().getrandbits(32) if recording is None else recording.seed
+        drawn: int = _draw(seed) if recording is None else recording.seed
         self.clock = SimulatedClock(speed=speed, epoch=epoch if recording is None else recording.epoch, source=_not_yet)
         """The server's clock, to be given to the client as well; it starts when the simulator does."""
         self.ledger = Ledger()
         """Every request that arrived, and what it cost."""
         self._new_luma = partial(
             LumaApi,
-            seed=seed,
+            seed=drawn,
             rpm=luma_rpm,
             jobs=luma_jobs,
             balance=luma_balance,
@@ -159,7 +158,7 @@ class Simulator:
         )
         self._new_generor = partial(
             GenerorApi,
-            seed=seed,
+            seed=drawn,
             tier=tier,
             credits=generor_credits,
             exact_cost=exact_cost,
@@ -175,14 +174,14 @@ class Simulator:
             failure_rate=failure_rate,
             moderation_rate=moderation_rate,
         )
-        self.others = Others(seed=seed, time=self.clock.time)
+        self.others = Others(seed=drawn, time=self.clock.time)
         """The other users of the keys, who use up the same limits; the ledger has nothing of theirs."""
         self._first_others = tuple(others)
         self._furnish()
         self.host = host
         self._port = port
         served = self._mounts()
-        self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=seed)
+        self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=drawn)
         """What goes wrong on purpose."""
         self._control = control_mount(Control(self, answers=control, host=host))
         self._server = Server(
@@ -191,7 +190,7 @@ class Simulator:
             ledger=self.ledger,
             faults=self.faults,
             others=self.others,
-            seed=seed,
+            seed=drawn,
             recording=recording,
         )
         self._recording = recording
@@ -348,6 +347,10 @@ class Simulator:
 
     def _mounts(self) -> list[Mount]:
         return mounts(self.generor, self.luma, self.storage)
+
+
+def _draw(seed: int | None) -> int:
+    return SystemRandom().getrandbits(32) if seed is None else seed
 
 
 def _begin(epoch: float | None) -> float:
