@@ -20,6 +20,7 @@ API: TypeAlias = Literal["luma", "generor"]
 BOTH: tuple[API, ...] = ("luma", "generor")
 PAID = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
 WORLD: dict[str, Any] = {"tier": "enterprise", "exact_cost": True, "luma_rpm": 1_000, "luma_jobs": 50}
+FEW_JOBS: dict[str, Any] = {**WORLD, "luma_jobs": 5}
 
 
 def rows_of(api: API, number: int) -> list[dict[str, Any]]:
@@ -116,7 +117,7 @@ def test_a_row_that_is_unknown_now_and_then_stops_nothing(tmp_path: Path) -> Non
 
 def test_while_downloads_fail_alike_nothing_is_bought_and_no_end_is_promised(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Simulator(**{**WORLD, "luma_jobs": 5}) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        async with Simulator(**FEW_JOBS) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec("storage.get=expired_url")
             batch = run_batch(luma, rows_of("luma", 60), to=tmp_path)
             running, held = asyncio.create_task(ended(batch)), list[tuple[int, Progress]]()
@@ -140,7 +141,7 @@ def test_while_downloads_fail_alike_nothing_is_bought_and_no_end_is_promised(tmp
 
 def test_downloads_that_succeed_again_are_gone_on_with(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Simulator(**{**WORLD, "luma_jobs": 5}) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        async with Simulator(**FEW_JOBS) as simulator, AsyncLuma(**simulator.luma_options) as luma:
             simulator.faults.add_spec("storage.get=expired_url")
             batch = run_batch(luma, rows_of("luma", 30), to=tmp_path)
             running = asyncio.create_task(ended(batch))

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ API: TypeAlias = Literal["luma", "generor"]
 BOTH: Final[tuple[API, ...]] = ("luma", "generor")
 PAID: Final = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
 ACCOUNT: Final[dict[str, Any]] = {"tier": "enterprise", "exact_cost": True, "luma_rpm": 1_000, "luma_jobs": 50}
+FEW_JOBS: Final[dict[str, Any]] = {**ACCOUNT, "luma_jobs": 5}
 PATIENCE: Final = 60.0
 """Seconds after which what is waited for does not come any more."""
 
@@ -271,9 +273,26 @@ def test_a_folder_in_use_begins_nothing(stage: Callable[..., Stage]) -> None:
         check(finished(running), "interrupted", 130)
 
 
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_folder_that_goes_in_the_midst_is_folder(stage: Callable[..., Stage], how: str) -> None:
+    at = stage("luma", luma_jobs=5)
+    with at.running(rows_of("luma", 40)) as running:
+        until(lambda: at.done > 2)
+        elsewhere = at.out.rename(at.folder / "elsewhere")
+        if how == "deleted":
+            shutil.rmtree(elsewhere)
+        rows = check(finished(running), "folder", 5, "again")
+    assert sum(rows.values()) == 40
+    assert rows["ready"] >= 40 - at.charges > 0
+    if how == "moved":
+        elsewhere.rename(at.out)
+        assert check(at.run(rows_of("luma", 40)), "done", 0) == {"done": 40}
+        assert at.charges == 40
+
+
 def fills_up(disk: Path) -> None:
     """Fill the disk that the folder is on while a batch runs, and before another begins."""
-    with Simulator(speed=60, **{**ACCOUNT, "luma_jobs": 5}) as simulator, have_commands() as commands:
+    with Simulator(speed=60, **FEW_JOBS) as simulator, have_commands() as commands:
         at = Stage(commands, simulator, disk, "luma")
         process = begun_fast(at, rows_of("luma", 60))
         until(lambda: at.done > 2)
