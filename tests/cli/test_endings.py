@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -73,7 +73,7 @@ class Stage:
         return self.commands.run(*self.arguments(rows, *options), env=self.environment(key))
 
     @contextmanager
-    def running(self, rows: list[dict[str, Any]], *options: str, key: str | None = None) -> Iterator[Running]:
+    def running(self, rows: list[dict[str, Any]], *options: str, key: str | None = None) -> Generator[Running]:
         yield self.commands.begin(*self.arguments(rows, *options), env=self.environment(key))
 
     @property
@@ -95,7 +95,8 @@ def stage(request: pytest.FixtureRequest, commands: Commands, tmp_path: Path) ->
     started: list[Simulator] = []
 
     def begin(api: API, **options: Any) -> Stage:
-        simulator = Simulator(**{"speed": 60, **ACCOUNT, **options})
+        chosen: dict[str, Any] = {"speed": 60, **ACCOUNT, **options}
+        simulator = Simulator(**chosen)
         simulator.__enter__()
         started.append(simulator)
         return Stage(commands, simulator, tmp_path, api)
