@@ -151,7 +151,7 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
                 read_so_far += len(page)
                 await _count(found, page, order, reader, prices, occurrences)
         found.duplicates = occurrences.left_out
-        if reader is not None and found.new:
+        if reader is not None and found.new and found.whole:
             async for row in reader.rows(*BOUGHT):
                 found.again += occurrences.again(row.id, wish(order.operation, row.parameters))
     return found

@@ -66,7 +66,7 @@ async def read(
             async for page in pages:
                 yield page
     elif is_frame(rows):
-        for page in _from_frame(rows, parameters):
+        for page in _from_frame(rows, parameters, notes or Notes()):
             yield page
     elif isinstance(rows, AsyncIterable):
         number = 0
@@ -109,10 +109,10 @@ def _page(source: Source, found: Iterator[NewRow | Reject]) -> list[NewRow | Rej
     return page
 
 
-def _from_frame(rows: Frame, parameters: Parameters) -> Iterator[list[NewRow | Reject]]:
+def _from_frame(rows: Frame, parameters: Parameters, notes: Notes) -> Iterator[list[NewRow | Reject]]:
     records = records_of(rows)
-    names = dict.fromkeys(name for record in records for name in record)
-    own = parameters.with_columns([name for name in names if isinstance(name, str)], "the table")
+    names = [name for name in dict.fromkeys(name for record in records for name in record) if isinstance(name, str)]
+    own = _with_columns(parameters, names, "the table", "the table", notes)
     for start in range(0, len(records), ITERATOR_AT_ONCE):
         some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
         yield [_from_python(record, own, number) for number, record in some]
@@ -243,9 +243,7 @@ class _Table:
                 f"the header of {self._shown} cannot be read: {table.problem}", "Begin with the columns' names"
             )
         columns = _columns(table.header, self._prompt_column, self._shown)
-        parameters = self._parameters.with_columns(list(filter(None, columns)), self._shown)
-        if others := parameters.beside(columns):
-            self._notes.add(f"{name} has columns that are kept beside what comes of its rows: {_listed(others)}")
+        parameters = _with_columns(self._parameters, columns, name, self._shown, self._notes)
         for one in table.records():
             if isinstance(one, SetAside):
                 yield _reject(_place(name, one.first, one.last), one.text, one.reason)
@@ -264,6 +262,14 @@ def _columns(cells: Sequence[str], prompt_column: str | None, name: str) -> list
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise refused(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
     return names
+
+
+def _with_columns(parameters: Parameters, columns: Sequence[str], name: str, where: str, notes: Notes) -> Parameters:
+    """Return the parameters of a table's rows, and say which of its columns are none."""
+    own = parameters.with_columns(list(filter(None, columns)), where)
+    if others := own.beside(columns):
+        notes.add(f"{name} has columns that are kept beside what comes of its rows: {_listed(others)}")
+    return own
 
 
 def _listed(names: Iterable[str]) -> str:

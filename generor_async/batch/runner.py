@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -17,6 +18,7 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
+from generor_async.engine.callers import level_of_the_caller
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
@@ -158,7 +160,8 @@ class Batch:
     def tell(self, tell: Callable[[str], object]) -> None:
         """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
 
-        It is called before any row is charged that is read later, perhaps in another thread.
+        Where nobody is told, each is a UserWarning. It is called before any row is charged that is read later, perhaps
+        in another thread.
         """
         self._order.notes.tell(tell)
 
@@ -222,6 +225,8 @@ class Batch:
         if self._run is not None or self._opening is not None:
             raise RuntimeError("this batch runs already: make another with run_batch(...)")
         self._reason, self._begun = None, False
+        if not self._order.notes.is_told:
+            self.tell(_warn)
         if (run := await self._opened()) is None:
             return
         try:
@@ -248,6 +253,10 @@ class Batch:
         finally:
             self._opening = None
         return self._run
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(f"{sentence}.", UserWarning, stacklevel=level_of_the_caller())
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:

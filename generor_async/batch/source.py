@@ -81,6 +81,11 @@ class Notes:
             self._places.add(place)
             self.add(f"{place} was set aside: {reason}")
 
+    @property
+    def is_told(self) -> bool:
+        """Whether anybody is told."""
+        return self._tell is not None
+
     def tell(self, tell: Callable[[str], object]) -> None:
         """Have somebody told of all that is said, before any row that is read later is charged."""
         self._tell = tell

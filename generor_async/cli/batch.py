@@ -125,18 +125,20 @@ def run(
                 take_over=take_over,
             )
             batch = made(again=again)
-            batch.tell(lambda sentence: typer.echo(printable(sentence), err=True))
+            batch.tell(_say)
             if not simulate:
                 await ask(batch, api=api, cap=max_credits, agreed=yes)
             ended = partial(carry_out, out=out, operation=operation, note=SIMULATED if simulate else "", drain=drain)
             try:
                 return await ended(batch)
             except BuysAgainError as error:  # which --yes is no answer to
-                if not sys.stdin.isatty():
+                if not (sys.stdin.isatty() and rows.is_file()):  # a pipe can't be read again
                     raise
                 if not confirmed(f"{error.problem}. Buy it again?"):
                     raise stop("nothing was spent", INTERRUPTED) from None
-            return await ended(made(again=True))
+            batch = made(again=True)
+            batch.tell(_say)
+            return await ended(batch)
 
     async def main() -> int:
         try:
@@ -264,6 +266,10 @@ def _finish(main: Coroutine[Any, Any, int]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
     raise typer.Exit(code)
+
+
+def _say(sentence: str) -> None:
+    typer.echo(printable(sentence), err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -47,7 +47,8 @@ class Batch(Twin[AsyncBatch]):
     def tell(self, tell: Callable[[str], object]) -> None:
         """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
 
-        It is called before any row is charged that is read later, perhaps in another thread.
+        Where nobody is told, each is a UserWarning. It is called before any row is charged that is read later, perhaps
+        in another thread.
         """
         self._half.tell(tell)
 

@@ -19,6 +19,8 @@ from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* set aside:UserWarning", "ignore:.* kept beside:UserWarning")
+
 Command: TypeAlias = Callable[..., tuple[int, list[str]]]
 JOKE = {"slug": "joke", "model_id": 37}
 

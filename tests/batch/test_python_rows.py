@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,12 @@ numpy: Any = import_module("numpy")
 pandas: Any = import_module("pandas")
 
 
-def ended(rows: Any, to: Path, *, api: str = "luma", **options: Any) -> tuple[Batch, list[RowOutcome], int]:
+pytestmark = pytest.mark.filterwarnings("ignore:.* set aside:UserWarning", "ignore:.* kept beside:UserWarning")
+
+
+def ended(
+    rows: Any, to: Path, *, api: str = "luma", tell: Any = None, **options: Any
+) -> tuple[Batch, list[RowOutcome], int]:
     """Run rows; give the batch, its outcomes in the order of the rows, and how many calls were charged."""
 
     async def main() -> tuple[Batch, list[RowOutcome], int]:
@@ -29,6 +35,8 @@ def ended(rows: Any, to: Path, *, api: str = "luma", **options: Any) -> tuple[Ba
             client = AsyncLuma(**simulator.luma_options) if api == "luma" else AsyncGeneror(**simulator.generor_options)
             async with client:
                 batch = run_batch(client, rows, to=to, **options)
+                if tell is not None:
+                    batch.tell(tell)
                 outcomes = [outcome async for outcome in batch]
             found = sorted(outcomes, key=lambda outcome: int(outcome.place.split(":")[1]))
             return batch, found, len(simulator.ledger.charges)
@@ -69,6 +77,37 @@ def test_what_is_no_row_is_set_aside_by_its_type_and_nothing_of_it_is_bought(tmp
     assert reasons[2].startswith("'promt' is no parameter of luma.generations.create")
     assert reasons[2].endswith("Correct it, or keep it beside the parameters (keep=['promt'], --keep promt)")
     assert len((tmp_path / "rejected.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_what_is_set_aside_or_kept_beside_is_warned_of_unless_somebody_is_told(tmp_path: Path, blocking: bool) -> None:
+    frame = pandas.DataFrame({"prompt": ["a", math.nan], "Category": ["x", "y"]})
+    heard = list[str]()
+
+    def warned(folder: Path, tell: bool) -> list[str]:
+        with (
+            Simulator() as simulator,
+            Luma(**simulator.luma_options) as luma,
+            warnings.catch_warnings(record=True) as told,
+        ):
+            warnings.simplefilter("always")
+            if blocking:
+                batch = run_batch_blocking(luma, frame, to=folder)
+                if tell:
+                    batch.tell(heard.append)
+                assert len(list(batch)) == 1
+            else:
+                warm = ended(frame, folder, tell=heard.append if tell else None)
+                assert len(warm[1]) == 1
+        return [str(one.message) for one in told if one.category is UserWarning]
+
+    sentences = [
+        "the table has columns that are kept beside what comes of its rows: 'Category'",
+        "rows:2 was set aside: 'prompt' is missing: add it to the row, or give it for all rows",
+    ]
+    assert warned(tmp_path / "a", tell=False) == [f"{sentence}." for sentence in sentences]
+    assert warned(tmp_path / "b", tell=True) == []
+    assert heard == sentences
 
 
 def test_what_was_set_aside_is_that_of_the_latest_run(tmp_path: Path) -> None:

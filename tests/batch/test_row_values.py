@@ -14,6 +14,8 @@ from generor_async.batch.status import report
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* set aside:UserWarning")
+
 GOOD: dict[str, dict[str, Any]] = {
     "luma": {"prompt": "a heron"},
     "generor": {"prompt": "a heron", "slug": "joke", "model_id": 37},
@@ -97,7 +99,9 @@ def test_the_command_says_the_same_of_json_lines(tmp_path: Path, commands: Comma
     assert (ended.returncode, json.loads(ended.stdout)["rows"]) == (3, {"done": 1})
     told = [json.loads(line) for line in (tmp_path / "out/rejected.jsonl").read_text().splitlines()]
     for one, (bad, reason) in zip(told, CASES[api], strict=True):
-        assert one["reason"].startswith(reason), bad
+        # Half of a pair anywhere in a line is found before it is known what it belongs to.
+        half = "half of a surrogate pair" in reason
+        assert one["reason"].startswith("it holds half of a surrogate pair" if half else reason), bad
     assert told[0]["place"] == "rows.jsonl:2"
 
 
