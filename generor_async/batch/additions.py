@@ -87,11 +87,7 @@ class Reading:
 
     def _note_wishes(self, connection: sqlite3.Connection) -> None:
         """Write down what every row from before asks for, but of those that failed; in a table that vanishes."""
-
-        def wish_in(text: str) -> int:
-            return wish(self.operation, json.loads(text))
-
-        connection.create_function("wish", 1, wish_in, deterministic=True)
+        connection.create_function("wish", 1, lambda text: wish(self.operation, json.loads(text)), deterministic=True)
         connection.execute("CREATE TEMP TABLE wishes (wish INTEGER, number INTEGER)")
         connection.execute(WISHES, (self.before,))
         connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")

@@ -85,7 +85,6 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
     prices = _Prices(order)
     reader = await open_reader(order.folder, key=order.key) if (order.folder / JOURNAL).exists() else None
     try:
-        most = sys.maxsize if first is None else first
         ready, under_way, counted = 0, 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
@@ -93,11 +92,9 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
             async for row in reader.rows("ready", "leased"):
-                if ready >= most:
-                    break
                 ready += 1
                 await prices.add(row.parameters)
-        found = await _read(order, reader, prices, most)
+        found = await _read(order, reader, prices, sys.maxsize if first is None else first)
     finally:
         if reader is not None:
             await reader.close()
@@ -109,7 +106,7 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
         rejected=found.rejected,
         duplicates=found.duplicates,
         again=found.again,
-        whole=found.whole and ready < most,
+        whole=found.whole,
         unpriced=prices.unknown,
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,

@@ -1,4 +1,4 @@
-"""All rows of a batch as other programs take them: JSON lines, or a table; those that came again are at the end.
+"""All rows of a batch as other programs take them: JSON, or a table; those that came again are at the end.
 
 Each has what it had beside its parameters, so that nothing has to be joined with what was read. Both are read from the
 journal a page at a time, beside whoever writes it. No address of an output is in it.
@@ -20,8 +20,9 @@ from generor_async.values import JSON
 
 __all__ = ["FORMATS", "Format", "exported"]
 
-Format: TypeAlias = Literal["jsonl", "csv"]
-FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv")
+Format: TypeAlias = Literal["jsonl", "json", "csv"]
+FORMATS: Final[tuple[Format, ...]] = ("jsonl", "json", "csv")
+"""JSON lines, one JSON array, or RFC 4180."""
 
 FIELDS: Final = (
     "id", "place", "state", "files", "remote_ids", "credits", "dollars", "attempts", "call_id", "problem",
@@ -36,14 +37,33 @@ _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
     """Yield the lines of an export, each with its end."""
-    return _json_lines(reader) if form == "jsonl" else _table(reader)
+    match form:
+        case "jsonl":
+            return _json_lines(reader)
+        case "json":
+            return _json_array(reader)
+        case "csv":
+            return _table(reader)
 
 
-async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
+async def _objects(reader: Reader) -> AsyncGenerator[str, None]:
     worth = await _credit_dollars(reader)
     async for row, first in _rows(reader):
         beside = {"columns": row.columns} if row.columns else {}
-        yield f"{_dump({**_told(row, worth, first), 'parameters': row.parameters, **beside})}\n"
+        yield _dump({**_told(row, worth, first), "parameters": row.parameters, **beside})
+
+
+async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
+    async for row in _objects(reader):
+        yield f"{row}\n"
+
+
+async def _json_array(reader: Reader) -> AsyncGenerator[str, None]:
+    before = "["
+    async for row in _objects(reader):
+        yield f"{before}\n{row}"
+        before = ","
+    yield "\n]\n" if before == "," else "[]\n"
 
 
 async def _table(reader: Reader) -> AsyncGenerator[str, None]:

@@ -8,7 +8,7 @@ from typing import Final
 from generor_async.batch.lock import Lock, LockedError, SystemLock, system_lock
 from generor_async.errors import FolderError, InvalidRequestError
 
-__all__ = ["JOURNAL", "Folder", "refused"]
+__all__ = ["JOURNAL", "LOCK", "Folder", "refused"]
 
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"

@@ -23,6 +23,7 @@ __all__ = [
     "WITNESSES",
     "Added",
     "Duplicate",
+    "Failure",
     "Journal",
     "NewRow",
     "Reader",
@@ -94,6 +95,19 @@ class Reject:
     """The line as it was read."""
     reason: str
     """What is wrong, and what to do about it."""
+
+
+@frozen(kw_only=True)
+class Failure:
+    """Rows that failed in the same way."""
+
+    error: str
+    """The type of their errors."""
+    code: str
+    """The failure code that the API gave; empty where it gave none."""
+    message: str
+    """What the first of them says."""
+    rows: int
 
 
 @define(eq=False)
@@ -187,6 +201,10 @@ class Reader(Protocol):
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
         """Return the last row's number, and the names of the parameters that any row up to it has."""
+        ...
+
+    async def failures(self) -> Sequence[Failure]:
+        """Return why rows failed, the most frequent first."""
         ...
 
     async def latest(self, before: float | None) -> float:

@@ -158,6 +158,16 @@ class Lock:
             return Path(f"/proc/self/fd/{self._file.fileno()}").readlink()
         return None
 
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Tell whether the lock file at a path names a process that may be alive; takes no lock."""
+        try:
+            with path.open() as file:
+                holder = _named_in(file)
+        except OSError:
+            return False
+        return holder is not None and holder.lives is not False
+
     def let_go(self) -> None:
         """Let others have it; it names nobody then."""
         with suppress(OSError):  # a disk that fails keeps nobody from ending

@@ -17,7 +17,7 @@ from generor_async.engine.client import Client
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
-__all__ = ["OnRow", "Order"]
+__all__ = ["OnRow", "Order", "address_of", "operation_of"]
 
 OnRow: TypeAlias = Callable[[RowOutcome], object]
 """Told of every row that ends; what it returns is awaited if it can be."""
@@ -60,21 +60,16 @@ class Order:
     @property
     def operation(self) -> str:
         """The operation that every row is a call of."""
-        return OPERATIONS[self.client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        return operation_of(self.client)
 
     @property
     def key(self) -> RunKey:
         """What its folder is for."""
         return RunKey(
             operation=self.operation,
-            address=SIMULATED if self._is_simulated else self.client._session.base_url,  # pyright: ignore[reportPrivateUsage]
+            address=address_of(self.client),
             source="rows" if self.source is None else self.source.name,
         )
-
-    @property
-    def _is_simulated(self) -> bool:
-        """Whether the client goes by a simulator's clock, and so asks a simulator."""
-        return bool(getattr(self.client._clock, "is_simulated", False))  # pyright: ignore[reportPrivateUsage]
 
     @property
     def most(self) -> int:
@@ -90,3 +85,15 @@ class Order:
 
     def _work(self) -> Work:
         return work_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)
+
+
+def operation_of(client: Client) -> str:
+    """Return the operation that a client's batches are calls of."""
+    return OPERATIONS[client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+
+
+def address_of(client: Client) -> str:
+    """Return whom a client asks: an address, or SIMULATED where it goes by a simulator's clock."""
+    if getattr(client._clock, "is_simulated", False):  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        return SIMULATED
+    return client._session.base_url  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here

@@ -11,6 +11,7 @@ from attrs import asdict, frozen
 
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import in_dollars, rounded
+from generor_async.batch.parameters import ERROR
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
 from generor_async.rules.rows import State
@@ -179,7 +180,9 @@ async def write_failed(folder: Path, journal: Reader) -> None:
 
 def _failed_line(row: Row) -> str:
     columns = {"columns": row.columns} if row.columns else {}
-    return f"{_dump({**row.parameters, 'id': row.id, **columns})}\n"
+    problem: Any = row.problem or {}
+    error = {"type": problem.get("error", ""), "message": problem.get("message", "")}
+    return f"{_dump({**row.parameters, 'id': row.id, **columns, ERROR: error})}\n"
 
 
 async def write_rejected(folder: Path, journal: Reader) -> None:

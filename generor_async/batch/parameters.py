@@ -39,6 +39,8 @@ DEFAULTS: Final = {**generor.DEFAULTS, **luma.DEFAULTS}
 """What the server takes parameters for that are left out, by operation."""
 COLUMNS: Final = "columns"
 """Where results and failed rows have what theirs had beside parameters: read again, it is that."""
+ERROR: Final = "error"
+"""Where failed rows say why they did, by its type and its message: read again, it is left out."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
 NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
@@ -86,6 +88,8 @@ class Parameters:
         if is_object(beside := parameters.get(COLUMNS)):
             columns = {**beside, **columns}
             del parameters[COLUMNS]
+        if is_object(error := parameters.get(ERROR)) and error.keys() == {"type", "message"}:
+            del parameters[ERROR]
         self._check_names(parameters)
         try:
             kept = parameters

@@ -265,7 +265,7 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
         return True
     if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
         return False
-    if SIMULATED in {key.address, found.address}:
+    if (key.address == SIMULATED) is not (found.address == SIMULATED):
         raise of_the_other_kind(path.parent, simulated=key.address == SIMULATED)
     what, here, there = next(
         (what, here, there)

@@ -22,6 +22,7 @@ from generor_async.batch.journal import (
     WITNESSES,
     Added,
     Duplicate,
+    Failure,
     Journal,
     NewRow,
     Reader,
@@ -171,6 +172,18 @@ class SqliteReader(Reader):
         ((last,),) = await self._ask("SELECT coalesce(max(number), 0) FROM inputs")
         names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
         return last, [name for (name,) in await self._ask(names, last)]
+
+    async def failures(self) -> Sequence[Failure]:
+        """Return why rows failed, the most frequent first."""
+        query = """
+            SELECT count(*), min(number), json_extract(problem, '$.error'), json_extract(problem, '$.code'),
+                json_extract(problem, '$.message')
+            FROM rows WHERE state = 'failed' GROUP BY 3, 4 ORDER BY 1 DESC, 2
+        """
+        return [
+            Failure(error=error or "", code=code or "", message=message or "", rows=rows)
+            for rows, _, error, code, message in await self._ask(query)
+        ]
 
     async def latest(self, before: float | None) -> float:
         """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""

@@ -13,7 +13,7 @@ from attrs import frozen
 from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.doubts import Doubt, doubts
 from generor_async.batch.folder import JOURNAL, refused
-from generor_async.batch.journal import SIMULATED, Duplicate, Reject, Row, RunKey
+from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
 from generor_async.batch.missing import count_missing
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
@@ -21,16 +21,16 @@ from generor_async.batch.report import State as ReportState
 from generor_async.batch.runs import runs_of
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.batch.sqlite import SqliteReader, open_journal, open_reader
+from generor_async.batch.sqlite import SqliteReader, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.rows import Release, State
+from generor_async.rules.rows import State
 from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
-__all__ = ["NOTHING_PAID", "Status", "check_kind", "make_ready", "read_status", "report"]
+__all__ = ["NOTHING_PAID", "Status", "check_kind", "is_simulated", "read_status", "report"]
 
 REPORT: Final = "report.html"
 NOTHING_PAID: Final = "simulated: nothing was paid"
@@ -53,6 +53,8 @@ class Status:
     """Lines that can't be run."""
     set_aside: Sequence[Reject]
     """The first of these."""
+    failures: Sequence[Failure] = ()
+    """Why rows failed, the most frequent first."""
     duplicates: int = 0
     """Rows that came again, and are run once."""
     came_again: Sequence[Duplicate] = ()
@@ -110,10 +112,11 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         return Status(
             operation=key["operation"],
             reason=reason,
-            simulated=_is_simulated(key),
+            simulated=is_simulated(key),
             counts=await reader.counts(),
             rejected=rejects,
             set_aside=set_aside,
+            failures=await reader.failures(),
             duplicates=duplicates,
             came_again=came_again,
             spent=rounded(charges.spent),
@@ -137,42 +140,15 @@ async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None
     reader = await open_reader(folder)
     try:
         key: Any = await reader.recall("key")
-        if _is_simulated(key) is not simulated and any((await reader.counts()).values()):
+        if is_simulated(key) is not simulated and any((await reader.counts()).values()):
             raise of_the_other_kind(path, simulated=simulated)
     finally:
         await reader.close()
 
 
-async def make_ready(folder: str | os.PathLike[str], *, failed: bool, unknown: bool, take_over: bool = False) -> int:
-    """Let rows that failed, or may have been charged, be run again by the user's will; return how many."""
-    chosen: Mapping[State, bool] = {"failed": failed, "unknown": unknown}
-    states: list[State] = [state for state, wanted in chosen.items() if wanted]
-    reader = await open_reader(folder)
-    try:
-        key: Any = await reader.recall("key")
-    finally:
-        await reader.close()
-    journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
-    try:
-        rows = 0
-        async for row in journal.rows(*states):
-            # What it may have cost stays counted.
-            again = Release(at=row.ended_at or 0.0, problem=_run_again(row), cost=None)
-            await journal.step(row, again)
-            rows += 1
-        return rows
-    finally:
-        await journal.close()
-
-
-def _is_simulated(key: Mapping[str, Any]) -> bool:
+def is_simulated(key: Mapping[str, Any]) -> bool:
+    """Tell whether the folder with this key holds a simulated run."""
     return bool(key["address"] == SIMULATED)
-
-
-def _run_again(row: Row) -> JSON:
-    """Return why a row is ready again; the failure code of what came before tells whether that is refunded."""
-    before: Any = row.problem or {}
-    return {"message": "the user had it run again", **({"code": before["code"]} if "code" in before else {})}
 
 
 async def report(to: str | os.PathLike[str]) -> Path:
@@ -204,7 +180,7 @@ async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summar
     cap: Any = await reader.recall("cap")
     return Summary(
         title=title,
-        api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if _is_simulated(key) else ""),
+        api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),
         unit="credits",
         credit_dollars=vendor_of(key["operation"]).credit_dollars,
         rows=sum((await reader.counts()).values()),

@@ -13,20 +13,23 @@ from typing import Annotated, Any, Literal
 import typer
 
 from generor_async.batch.calls import CALLS
-from generor_async.batch.export import exported
+from generor_async.batch.export import FORMATS, Format, exported
+from generor_async.batch.fetch import fetch_missing
 from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.money import shown
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.recover import recover as rebuild
+from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_reader
-from generor_async.batch.status import check_kind, make_ready, read_status
+from generor_async.batch.status import check_kind, is_simulated, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.clients import SPEED, opened
 from generor_async.cli.endings import BAD_USE, INTERRUPTED, SOME_MISSING, printable, say, stop, told
 from generor_async.cli.question import ask, confirmed
 from generor_async.cli.running import carry_out, refuse
+from generor_async.cli.standing import follow as follow_run
 from generor_async.cli.standing import show
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
@@ -41,7 +44,6 @@ Folder = Annotated[Path, typer.Argument(help="The folder that was given to `run`
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Go on in a folder that may be in use, once the process it names has ended.")
 ]
-Lines = Literal["jsonl", "csv"]
 
 commands = typer.Typer(no_args_is_help=True, help="Run many prompts, each charged at most once.")
 
@@ -150,10 +152,17 @@ def run(
 
 
 @commands.command()
-def status(folder: Folder) -> None:
+def status(
+    folder: Folder,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on showing it until the run has ended, every ten seconds in JSON.")
+    ] = False,
+) -> None:
     """Show how the rows stand; also while they are run."""
 
     async def main() -> int:
+        if follow:
+            await follow_run(folder)
         standing = await read_status(folder)
         show(standing, folder)
         return 0 if standing.is_complete else SOME_MISSING
@@ -168,14 +177,17 @@ def retry(
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Rows that may have been charged: they may be charged again.")
     ] = False,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", metavar="ID", help="The row of this id alone; may be given repeatedly.")
+    ] = None,
     take_over: TakeOver = False,
 ) -> None:
     """Make rows ready again, for the next `run`."""
-    if not failed and not unknown:
-        raise typer.BadParameter("say which rows: --failed, --unknown or both")
+    if not (failed or unknown or ids):
+        raise typer.BadParameter("say which rows: --failed, --unknown or both, or --id")
 
     async def main() -> int:
-        ready = await make_ready(folder, failed=failed, unknown=unknown, take_over=take_over)
+        ready = await make_ready(folder, failed=failed, unknown=unknown, ids=ids or (), take_over=take_over)
         typer.echo(f"{ready} rows are ready to be run again")
         return 0
 
@@ -206,6 +218,30 @@ def recover(folder: Folder, take_over: TakeOver = False) -> None:
 
 
 @commands.command()
+def fetch(folder: Folder, take_over: TakeOver = False) -> None:
+    """Fetch again what was made and is no longer in the folder; nothing is charged for that."""
+
+    async def main() -> int:
+        reader = await open_reader(folder)
+        try:
+            key: Any = await reader.recall("key")
+        finally:
+            await reader.close()
+        api, simulated = key["operation"].partition(".")[0], is_simulated(key)
+        async with opened(api, simulated=simulated, kept_in=folder / SIMULATOR if simulated else None) as client:
+            fetched = await fetch_missing(client, folder, take_over=take_over)
+        rows = "1 row has its files" if fetched.rows == 1 else f"{fetched.rows:,} rows have their files"
+        typer.echo(f"{rows} again" if fetched.rows or fetched.lost else "no file is missing")
+        for id_, error in fetched.errors:
+            say(f"the files of {id_} can't be had: {error}")
+        if more := fetched.lost - len(fetched.errors):
+            say(f"and those of {more:,} more")
+        return SOME_MISSING if fetched.lost else 0
+
+    _finish(main())
+
+
+@commands.command()
 def report(folder: Folder) -> None:
     """Write report.html, with every output, and print where it is."""
 
@@ -220,10 +256,14 @@ def report(folder: Folder) -> None:
 def export(
     folder: Folder,
     form: Annotated[
-        Lines | None, typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False)
+        Format | None, typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False)
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The file to write, whole or not at all; by default stdout.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="The file to write, whole or not at all, by its name .csv, .jsonl or .json; - or nothing is stdout.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Write out all rows with what came of them, also while they are run.
@@ -232,7 +272,9 @@ def export(
     the folder; times are UTC. In CSV a text that a spreadsheet would take for a formula begins with an apostrophe:
     who needs every text as it was takes JSON lines.
     """
-    chosen: Lines = form or ("csv" if to is not None and to.suffix.lower() == ".csv" else "jsonl")
+    if to is not None and str(to) == "-":
+        to = None
+    chosen = form or _format_of(to)
 
     async def main() -> int:
         reader = await open_reader(folder)
@@ -251,6 +293,18 @@ def export(
         return 0
 
     _finish(main())
+
+
+def _format_of(to: Path | None) -> Format:
+    """Return the format that a file is called by."""
+    if to is None:
+        return "jsonl"
+    for known in FORMATS:
+        if to.suffix.lower() == f".{known}":
+            return known
+    raise typer.BadParameter(
+        f"{to.name!r} is called neither .csv nor .jsonl nor .json: name it so, or say --format", param_hint="--to"
+    )
 
 
 def _finish(main: Coroutine[Any, Any, int]) -> None:

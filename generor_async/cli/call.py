@@ -132,6 +132,7 @@ def _options(operation: Described) -> Iterator[inspect.Parameter]:
     if operation.makes_files:
         ended = "Wait until the job has ended, and download" if operation.makes_job else "Download"
         yield _own("out", Path | None, None, metavar="DIR", help=f"{ended} what it made into this folder.")
+        yield _own("overwrite", bool, False, "--overwrite", help="Replace files that are there already, with --out.")
     if operation.endpoint.secrets:
         yield _own(
             "secret_to",

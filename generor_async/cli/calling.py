@@ -190,7 +190,7 @@ class Call:
 
     async def _downloaded(self, client: AsyncGeneror | AsyncLuma, result: Any, folder: Path) -> list[Path]:
         with self._console.status("downloading"):
-            return await client.download(result, folder)
+            return await client.download(result, folder, overwrite=self.given["overwrite"])
 
     def _keep_secret(self, result: Any) -> None:
         assert self._secret is not None

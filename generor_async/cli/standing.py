@@ -1,23 +1,31 @@
 """How the rows of a batch stand: a table on a terminal, JSON elsewhere."""
 
+import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
+from generor_async.batch.folder import LOCK
+from generor_async.batch.journal import Failure
+from generor_async.batch.lock import Lock
 from generor_async.batch.money import rounded, shown
 from generor_async.batch.outcomes import REJECTED
-from generor_async.batch.status import NOTHING_PAID, Status
+from generor_async.batch.status import NOTHING_PAID, Status, read_status
 from generor_async.cli.endings import printable
 
-__all__ = ["show"]
+__all__ = ["follow", "show"]
 
 CENT = 0.005
+LIVE_EVERY, LINE_EVERY = 1.0, 10.0
+"""Seconds between two pictures, and two lines."""
 
 
 def show(standing: Status, folder: Path, *, named: bool = False) -> None:
@@ -29,13 +37,15 @@ def show(standing: Status, folder: Path, *, named: bool = False) -> None:
         Console().print(_table(standing))
     else:
         typer.echo(json.dumps(_told(standing)))
+    for failure in standing.failures:
+        typer.echo(f"{failure.rows:,} failed: {printable(_why(failure))}", err=True)
     for why, rows in Counter(doubt.why for doubt in standing.doubts).items():
         until = max((doubt.until for doubt in standing.doubts if doubt.why == why and doubt.until), default=None)
         typer.echo(f"{rows:,} unknown: {printable(why)}{_until(until)}", err=True)
     if standing.missing:
         typer.echo(
             f"{standing.missing:,} of the rows that are done were stored, and their files are no longer in {folder}:"
-            f" results.jsonl has their ids",
+            f" `generor batch fetch {folder}` has them again, at no cost",
             err=True,
         )
     for reject in standing.set_aside if not named else ():
@@ -46,6 +56,23 @@ def show(standing: Status, folder: Path, *, named: bool = False) -> None:
         typer.echo(f"{printable(again.place)} is the same row as {printable(again.first)}: it is run once", err=True)
     if more := standing.duplicates - len(standing.came_again):
         typer.echo(f"and {more:,} more came again: `export` has each of them, with the result of the first", err=True)
+
+
+async def follow(folder: Path) -> None:
+    """Show how the rows stand for as long as a run goes on."""
+    if sys.stdout.isatty():
+        with Live(auto_refresh=False, transient=True) as live:
+            async for standing in _while_running(folder, every=LIVE_EVERY):
+                live.update(_table(standing), refresh=True)
+    else:
+        async for standing in _while_running(folder, every=LINE_EVERY):
+            typer.echo(json.dumps(_told(standing)))
+
+
+async def _while_running(folder: Path, *, every: float) -> AsyncIterator[Status]:
+    while Lock.is_held(folder / LOCK):
+        yield await read_status(folder)
+        await asyncio.sleep(every)
 
 
 def _told(standing: Status) -> dict[str, object]:
@@ -66,6 +93,10 @@ def _told(standing: Status) -> dict[str, object]:
             }
             for doubt in standing.doubts
         ],
+        "failed": [
+            {"rows": one.rows, "error": one.error, **({"code": one.code} if one.code else {}), "message": one.message}
+            for one in standing.failures
+        ],
         **({"missing": standing.missing} if standing.missing else {}),
         "rejected": standing.rejected,
         "set_aside": [{"place": reject.place, "reason": reject.reason} for reject in standing.set_aside],
@@ -77,6 +108,12 @@ def _told(standing: Status) -> dict[str, object]:
             "cap": None if standing.cap is None else rounded(standing.cap * worth)
         }
     return told
+
+
+def _why(failure: Failure) -> str:
+    code = f" ({failure.code})" if failure.code else ""
+    example = "" if failure.rows == 1 else ", such as"
+    return f"{failure.error}{code}{example}: {failure.message}" if failure.error else failure.message
 
 
 def _until(when: datetime | None) -> str:

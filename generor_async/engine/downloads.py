@@ -289,7 +289,7 @@ class _Download:
         return tell
 
     def _exists(self, path: str | Path) -> DownloadError:
-        return self._failure(f"{path} exists already", "Pass overwrite=True, or choose another folder")
+        return self._failure(f"{path} exists already", "Pass overwrite=True (--overwrite), or choose another folder")
 
     def _failure(self, problem: str, advice: str, *, retryable: bool = True, local: bool = False) -> DownloadError:
         return DownloadError(problem, url=self._output.url, retryable=retryable, advice=advice, local=local)

@@ -81,6 +81,7 @@ async def test_every_row_is_told_with_what_came_of_it_beside_its_writer(tmp_path
     }
     assert (second["state"], second["problem"], second["credits"]) == ("failed", "no herons", 0.0)
     assert (third["state"], third["attempts"], third["submitted_at"]) == ("ready", 0, None)
+    assert json.loads("".join(await lines(tmp_path, "json"))) == [first, second, third]
     in_table = (await table(tmp_path))[0]
     assert (in_table["files"], in_table["remote_ids"], in_table["credits"]) == ('["a.png"]', '["j1"]', "6.0")
     await journal.close()

@@ -19,8 +19,9 @@ from support.small_disk import full, run_on_small_disk
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError
 from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
-from generor_async.batch.status import make_ready, read_status
+from generor_async.batch.status import read_status
 from generor_async.errors import InvalidRequestError, JournalError
 from generor_async.rules.polls import ODD_SECONDS
 from generor_async.simulator import Simulator

@@ -11,9 +11,10 @@ from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError
 from generor_async.batch.calls import CALLS
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.recover import recover
+from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.batch.status import make_ready, read_status
+from generor_async.batch.status import read_status
 from generor_async.rules.rows import Accept, Doubt, Download, Fail, Release, Step, Submit
 from generor_async.simulator import Simulator
 from generor_async.testing import run

@@ -9,8 +9,9 @@ import pytest
 
 from generor_async import AsyncLuma
 from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
-from generor_async.batch.status import Status, make_ready, read_status
+from generor_async.batch.status import Status, read_status
 from generor_async.cli.standing import show
 from generor_async.simulator import Simulator
 from generor_async.testing import run

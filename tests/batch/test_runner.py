@@ -155,9 +155,11 @@ def test_rows_that_fail_say_why_and_can_be_run_again(tmp_path: Path) -> None:
         assert outcomes["bad"].state == "failed"
         assert "moderat" in outcomes["bad"].problem
         failed = tmp_path / "a/failed.jsonl"
-        assert lines(failed) == [{"id": "bad", "prompt": "[[moderate]] no"}]
+        (line,) = lines(failed)
+        assert line.pop("error") == {"type": "ContentModeratedError", "message": outcomes["bad"].problem}
+        assert line == {"id": "bad", "prompt": "[[moderate]] no"}
         (again,) = await ended(run_batch(luma, failed, to=tmp_path / "b"))
-        assert again.id == "bad"
+        assert (again.id, again.parameters) == ("bad", {"prompt": "[[moderate]] no"})
 
     in_luma(test)
 

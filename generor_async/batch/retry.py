@@ -1,0 +1,75 @@
+"""Has rows run again that failed, or may have been charged: by the user's will alone."""
+
+import os
+from collections.abc import Collection
+from typing import Any, Final
+
+from generor_async.batch.journal import Row, RunKey
+from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.errors import InvalidRequestError
+from generor_async.rules.rows import Release, State
+from generor_async.values import JSON
+
+__all__ = ["make_ready"]
+
+NAMED: Final = 5
+"""How many ids are named in an error, at the most."""
+
+
+async def make_ready(
+    folder: str | os.PathLike[str],
+    *,
+    failed: bool = False,
+    unknown: bool = False,
+    ids: Collection[str] = (),
+    take_over: bool = False,
+) -> int:
+    """Let rows be run again, by the next run, and return how many.
+
+    Of those that `failed`, and those of which it is `unknown` whether they were charged, it is all; with `ids`, these,
+    which are to have failed unless `unknown` is said as well. Raises InvalidRequestError, and leaves all as it is, for
+    an id that no such row has.
+    """
+    reader = await open_reader(folder)
+    try:
+        key: Any = await reader.recall("key")
+    finally:
+        await reader.close()
+    states: list[State] = ["failed"] if failed or ids else []
+    states += ["unknown"] if unknown else []
+    journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
+    try:
+        wanted = frozenset(ids)
+        if wanted:
+            await _check(journal, wanted, states)
+        rows = 0
+        async for row in journal.rows(*states):
+            if not wanted or row.id in wanted:
+                # What it may have cost stays counted.
+                await journal.step(row, Release(at=row.ended_at or 0.0, problem=_run_again(row), cost=None))
+                rows += 1
+        return rows
+    finally:
+        await journal.close()
+
+
+async def _check(journal: SqliteJournal, ids: frozenset[str], states: Collection[State]) -> None:
+    """Raise InvalidRequestError for ids of which no row is in these states."""
+    found: dict[str, State] = {row.id: row.state async for row in journal.rows() if row.id in ids}
+    if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
+        advice = "Say unknown as well (--unknown) to have them run again all the same"
+        raise InvalidRequestError("id", f"{_named(doubtful)} may have been charged, and nobody knows", advice=advice)
+    if others := [f"{id_!r} is {found.get(id_, 'in no row')}" for id_ in sorted(ids) if found.get(id_) not in states]:
+        advice = "Leave them out: rows that failed, or are unknown, can be run again"
+        raise InvalidRequestError("id", ", ".join(others[:NAMED]), advice=advice)
+
+
+def _named(ids: list[str]) -> str:
+    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+    return f"{', '.join(map(repr, ids[:NAMED]))}{more}"
+
+
+def _run_again(row: Row) -> JSON:
+    """Return why a row is ready again; the failure code of what came before tells whether that is refunded."""
+    before: Any = row.problem or {}
+    return {"message": "the user had it run again", **({"code": before["code"]} if "code" in before else {})}
