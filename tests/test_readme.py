@@ -73,7 +73,7 @@ def test_each_block_of_tests_passes(code: str, pytester: pytest.Pytester, monkey
 def test_each_command_runs(code: str, commands: Commands, tmp_path: Path) -> None:
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "a heron"}\n{"prompt": "two herons"}\n')
     for line in code.splitlines():
-        arguments = shlex.split(line)[1:]
+        arguments = shlex.split(line, comments=True)[1:]
         ended = commands.run(*arguments, cwd=tmp_path)
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
 
