@@ -173,8 +173,12 @@ async def test_a_job_whose_id_is_a_number_is_waited_for_and_downloaded(ids: Any,
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
+ROWS = 4
+"""Fewer than the unknown outcomes in a row after which a batch stops."""
+
+
 def rows(**more: Any) -> list[dict[str, Any]]:
-    return [{"id": f"row-{number}", "prompt": f"heron {number}", **more} for number in range(8)]
+    return [{"id": f"row-{number}", "prompt": f"heron {number}", **more} for number in range(ROWS)]
 
 
 async def outcomes_of(batch: Any) -> dict[str, RowOutcome]:
@@ -184,7 +188,7 @@ async def outcomes_of(batch: Any) -> dict[str, RowOutcome]:
 
 def check_batch(server: StrangerServer, outcomes: dict[str, RowOutcome]) -> None:
     """Each row was charged once; what is done has its charge's id, and what isn't says that it isn't known."""
-    assert len(outcomes) == len(server.charges) == 8
+    assert len(outcomes) == len(server.charges) == ROWS
     known = [id_ for outcome in outcomes.values() for id_ in outcome.remote_ids]
     assert len(set(known)) == len(known)
     assert {outcome.state for outcome in outcomes.values()} <= {"done", "unknown"}
@@ -221,9 +225,9 @@ async def test_a_batch_of_texts_pays_for_each_row_once(odd: str, tmp_path: Path)
         if odd in GENEROR_PAID and odd not in UNNAMED | OTHER_SHAPES:
             assert {outcome.state for outcome in outcomes.values()} == {"done"}
             check_charges(server, [id_ for outcome in outcomes.values() for id_ in outcome.remote_ids])
-            assert [outcome.cost for outcome in outcomes.values()] == [1] * 8
+            assert [outcome.cost for outcome in outcomes.values()] == [1] * ROWS
             texts = [path.read_text() for outcome in outcomes.values() for path in outcome.files]
-            whole = [f"A text about heron {number}" for number in range(8)]
+            whole = [f"A text about heron {number}" for number in range(ROWS)]
             assert sorted(texts) == whole or "text" in odd or odd in OTHER_TEXTS
         status = await batch.status()
-        assert status.spent + status.doubtful >= 8
+        assert status.spent + status.doubtful >= ROWS

@@ -22,7 +22,7 @@ from generor_async import (
 from strangers import Answer, Arrival, GenerorWorld, LumaWorld, StrangerServer, in_turn
 from strangers.clients import TRAVEL, check_charges, generor_of, luma_of, ours, virtual
 from strangers.odd_refusals import BUSY, GENEROR_REFUSALS, LUMA_REFUSALS, SHAPES, envelope
-from strangers.test_client_paid import JOKE, rows
+from strangers.test_client_paid import JOKE, ROWS, rows
 
 CLASSES: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -151,9 +151,9 @@ async def test_refused_rows_have_failed_and_cost_nothing(name: str, shape: str, 
     async with StrangerServer(luma=world, **TRAVEL) as server, luma_of(server) as luma:
         batch = run_batch(luma, rows(), to=tmp_path)
         outcomes = [outcome async for outcome in batch]
-        assert [outcome.state for outcome in outcomes] == ["failed"] * 8
+        assert [outcome.state for outcome in outcomes] == ["failed"] * ROWS
         assert all(refusing.text in outcome.problem for outcome in outcomes)
-        assert len(ours(server, method="POST")) == 8
+        assert len(ours(server, method="POST")) == ROWS
         status = await batch.status()
         assert (status.spent, status.doubtful) == (0, 0)
 
@@ -185,7 +185,7 @@ async def test_rows_that_may_have_been_charged_are_unknown_and_not_run_again(
         batch = run_batch(luma, rows(), to=tmp_path)
         outcomes = {outcome.id: outcome async for outcome in batch}
         assert {outcome.state for outcome in outcomes.values()} == {"unknown"}
-        assert len(outcomes) == len(server.charges) == 8
+        assert len(outcomes) == len(server.charges) == ROWS
         assert (await batch.status()).doubtful > 0
         again = [outcome async for outcome in run_batch(luma, rows(), to=tmp_path)]
-        assert len(server.charges) == 8, again
+        assert len(server.charges) == ROWS, again
