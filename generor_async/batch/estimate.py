@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from generor_async.batch.costs import charges_of
 from generor_async.batch.folder import JOURNAL
@@ -21,6 +21,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
 from generor_async.rules.rows import OPEN, STATES, State
+from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]
@@ -62,10 +63,17 @@ class BatchEstimate:
     balance: float | None
     """What the account has, in credits; None where the API doesn't say."""
 
+    limit: int | None
+    """How many of the ready and the new rows are begun, at the most: price and time are theirs."""
+    columns: tuple[str, ...]
+    """What the new rows have beside parameters, which comes out again with what comes of them."""
+    cap: float | None
+    """What may be spent, in the API's credits."""
+
     @property
     def rows(self) -> int:
         """Rows that would be charged."""
-        return self.new + self.ready
+        return self.ready + self.new if self.limit is None else min(self.ready + self.new, self.limit)
 
     @property
     def dollars(self) -> float | None:
@@ -111,9 +119,12 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
-        seconds=_seconds(order, found.new + ready, prices.seconds),
+        seconds=_seconds(order, min(found.new + ready, order.limit or sys.maxsize), prices.seconds),
         counted=rounded(counted),
-        balance=balance,
+        balance=None if balance is None else rounded(balance),
+        limit=order.limit,
+        columns=tuple(found.columns),
+        cap=None if order.cap == NO_CAP else order.cap,
     )
 
 
@@ -133,11 +144,14 @@ class _Found:
     again: int = 0
     whole: bool = True
     """Whether these are all."""
+    columns: dict[str, None] = field(factory=dict[str, None])
+    """What rows have beside parameters, each once, in the order in which it was met."""
 
 
 async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
     """Read all rows, or about so many, and count."""
     found, read_so_far = _Found(), 0
+    order.set_aside.clear()
     version: Any = 2 if reader is None else await reader.recall("fingerprint")
     parameters = evolve(order.parameters, version=version or 1)
     with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
@@ -170,9 +184,10 @@ async def _count(
     for entry in entries:
         if isinstance(entry, Reject):
             found.rejected += 1
-            order.notes.set_aside(entry.place, entry.reason)
+            order.keep_aside([entry])
         elif entry.id not in known:
             found.new += 1
+            found.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
                 occurrences.note(wish(order.operation, entry.parameters))
@@ -188,9 +203,11 @@ async def _known(reader: Reader | None, entries: Sequence[NewRow | Reject]) -> M
 
 @define
 class _Prices:
-    """Adds up what rows cost."""
+    """Adds up what rows cost, of those that are begun."""
 
     _order: Order
+    _left: int = field(init=False, default=Factory(lambda self: self._order.limit or sys.maxsize, takes_self=True))
+    """How many more are."""
     credits: float = field(default=0.0, init=False)
     seconds: float = field(default=0.0, init=False)
     unknown: int = field(default=0, init=False)
@@ -199,6 +216,9 @@ class _Prices:
 
     async def add(self, parameters: Mapping[str, JSON]) -> None:
         """Count one row more."""
+        if not self._left:
+            return
+        self._left -= 1
         quote = await self._order.work.price(parameters)
         if quote is None:
             self.unknown += 1

@@ -17,8 +17,6 @@ from generor_async.errors import BuysAgainError
 
 __all__ = ["Intake", "buys_again"]
 
-SET_ASIDE_KEPT: Final = 1_000
-"""How many of the rows that were set aside are kept in memory; the journal has them all."""
 HELD_MOST: Final = 1_000
 """Rows that would buy again what the folder has, after which no more are read."""
 FIRST: Final = 1_000
@@ -77,10 +75,8 @@ class Intake:
 
     async def _set_aside(self, rejects: Sequence[Reject]) -> None:
         """Say and write down what can't be run."""
-        for reject in rejects:
-            self._order.notes.set_aside(reject.place, reject.reason)
         if rejects:
-            self._order.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self._order.set_aside)])
+            self._order.keep_aside(rejects)
             self._tally.rejected += len(rejects)
             await self._journal.reject(rejects)
 

@@ -1,9 +1,9 @@
 """What a batch was asked to do, in the form in which its rooms share it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import Factory, field, frozen
 
@@ -18,6 +18,9 @@ from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
 __all__ = ["OnRow", "Order", "address_of", "operation_of"]
+
+SET_ASIDE_KEPT: Final = 1_000
+"""How many of the rows that were set aside are kept in memory; the journal has them all."""
 
 OnRow: TypeAlias = Callable[[RowOutcome], object]
 """Told of every row that ends; what it returns is awaited if it can be."""
@@ -36,6 +39,10 @@ class Order:
     """Whether to believe the vendor where it says that a failed job is refunded."""
     on_row: OnRow | None
     concurrency: int | None
+    limit: int | None
+    """How many rows are begun, at the most; None for all."""
+    tag_rows: bool
+    """Whether Luma is told each row's id, as its `user_id`."""
     prompt_column: str | None
     common: Mapping[str, JSON]
     allow_duplicates: bool
@@ -70,6 +77,17 @@ class Order:
             address=address_of(self.client),
             source="rows" if self.source is None else self.source.name,
         )
+
+    def keep_aside(self, rejects: Sequence[Reject]) -> None:
+        """Keep the first rows that can't be run, and say of all why."""
+        for reject in rejects:
+            self.notes.set_aside(reject.place, reject.reason)
+        self.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self.set_aside)])
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the rows are in a file, all of which can be read at once."""
+        return self.source is not None and not self.source.is_pipe
 
     @property
     def most(self) -> int:

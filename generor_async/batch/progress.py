@@ -43,6 +43,8 @@ class Progress:
     """Rows whose call has left, and that have not ended."""
     waiting: int
     """Rows whose call has not left."""
+    later: int
+    """Rows that are left to another run, as this one begins no more than its limit."""
     failed: int
     unknown: int
     rejected: int
@@ -77,7 +79,7 @@ class Progress:
     @property
     def total(self) -> int:
         """All rows that were read so far."""
-        return self.ended + self.running + self.waiting
+        return self.ended + self.running + self.waiting + self.later
 
 
 def rates_of(limits: RateLimits) -> list[Rate]:
@@ -107,11 +109,21 @@ class Tally:
             self._ends.append(now)
 
     def progress(
-        self, now: float, *, client: Client, purse: Purse, sent: int, unsent: int, phase: Phase, **known: Any
+        self,
+        now: float,
+        *,
+        client: Client,
+        purse: Purse,
+        sent: int,
+        unsent: int,
+        may_begin: int,
+        phase: Phase,
+        **known: Any,
     ) -> Progress:
         """Return how it stands, with so many rows in work whose call has left, and has not."""
         states, budget, limits = self.states, purse.budget, client.rate_limits
-        waiting = states["ready"] + unsent
+        to_begin = min(states["ready"], may_begin)
+        waiting = to_begin + unsent
         running = sent + sum(states[state] for state in OPEN)
         rate = (len(self._ends) - 1) / (now - self._ends[0]) if self._ends and now > self._ends[0] else 0.0
         rates = rates_of(limits)
@@ -124,12 +136,13 @@ class Tally:
             done=states["done"],
             running=running,
             waiting=waiting,
+            later=states["ready"] - to_begin,
             failed=states["failed"],
             unknown=states["unknown"],
             rejected=self.rejected,
             spent=rounded(purse.spent),
             doubtful=rounded(max(0.0, budget.doubtful)),
-            to_come=None if purse.mean is None else rounded(purse.mean * states["ready"] + budget.held),
+            to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.held),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
             rate=rate * MINUTE,

@@ -17,6 +17,7 @@ from generor_async.batch.account import Account
 from generor_async.batch.costs import charges_of
 from generor_async.batch.intake import Intake
 from generor_async.batch.journal import Journal, Row
+from generor_async.batch.limit import Limit
 from generor_async.batch.order import Order
 from generor_async.batch.outcomes import (
     Results,
@@ -77,6 +78,7 @@ class BatchRun:
         self._heard = True
         self._phase: Phase = "running"
         self._tally = Tally(self.clock.monotonic())
+        self._limit = Limit(order.limit)
         self._intake = Intake(order, journal, self._tally, self._changed.set)
         self._reading: asyncio.Task[None] | None = None
 
@@ -106,6 +108,7 @@ class BatchRun:
             await self.journal.remember("began", self.clock.time())
         await note_begin(self.journal, self.clock.time())
         await self.journal.remember("ending", None)
+        await self._tag_rows()
         self._tally.states.update(await self.journal.counts())
         self.watch.record.answered = await self.journal.answered(self._order.most)
         await self._reserve.take()
@@ -114,6 +117,12 @@ class BatchRun:
         except BaseException:
             self._reserve.give_up()
             raise
+
+    async def _tag_rows(self) -> None:
+        """Have rows tagged where that is wanted, or was by an earlier run: support is to find all of a folder's."""
+        self.work.tags_rows = bool(self._order.tag_rows or await self.journal.recall("tag_rows"))
+        if self.work.tags_rows:
+            await self.journal.remember("tag_rows", True)
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
@@ -182,6 +191,7 @@ class BatchRun:
             purse=self.purse,
             sent=sent,
             unsent=len(self._tasks) - sent,
+            may_begin=self._limit.left,
             phase=self._shown(),
             why=str(self.stopping.error or self.watch.record.held_by),
             is_reading=self._reading is None or not self._reading.done(),
@@ -260,7 +270,8 @@ class BatchRun:
                 await self._name_what_is_lost()
             return
         counts = await self.journal.counts()
-        self._complete = counts["done"] == sum(counts.values()) and not self._tally.rejected
+        waiting = 0 if self._limit.left else counts["ready"]
+        self._complete = counts["done"] + waiting == sum(counts.values()) and not self._tally.rejected
         await self.journal.remember("ending", self.reason)
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
@@ -287,14 +298,16 @@ class BatchRun:
             await self._unless(Stage.FINISHING, self.clock.sleep(pause))
             return True
         self._changed.clear()
-        ended = reading.done()
-        room = min(self._places(), self.watch.room)
+        # Of a file all that can't be run is named; who hands in rows one by one isn't asked for more than are begun.
+        ended = reading.done() or not (self._limit.left or self._order.is_file)
+        room = min(self._places(), self.watch.room, self._limit.left)
         rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
         self._intake.taken(len(rows))
         for row in rows:
+            self._limit.begins(row.number)
             self._start(row, since="ready")
         if not rows:
-            if room > 0 and ended and not self._tasks:
+            if (room > 0 or not self._limit.left) and ended and not self._tasks:
                 return False
             await self._changed.wait()
         return True
@@ -309,6 +322,7 @@ class BatchRun:
                 if row.state == "ready":
                     row.held = held[row.number]
                     self.purse.forgive(row)
+                    self._limit.is_ready(row.number)
                     self._tally.states.update(unknown=-1, ready=1)
                 else:
                     self._start(row, since="unknown")
@@ -342,6 +356,8 @@ class BatchRun:
         row = self._tasks.pop(task)
         self.watch.ended(row.number, answered=row.answered)
         self._tally.ended(row.state, self.clock.monotonic())
+        if row.state == "ready":
+            self._limit.is_ready(row.number)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.halt(error)
         self._changed.set()

@@ -44,6 +44,9 @@ FILES_A_FOLDER: Final = 1_000
 KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
 """Fields of a creation that are not kept beside its files; no address is."""
 
+TAG: Final = "user_id"
+"""What Luma calls an opaque tag of its caller's, of at most 256 characters; a row's id has at most 200."""
+
 AGAIN_AFTER_ODD: Final = 5.0
 """Seconds after which a creation is asked for again whose answer was odd."""
 
@@ -70,6 +73,8 @@ class Work(Protocol):
     vendor: Vendor
     clock: BatchClock
     """Dates the rows; learns from Generor's answers."""
+    tags_rows: bool
+    """Whether the API is told each row's id."""
     lists: bool
     """Whether the API lists the account's transactions."""
     most: int
@@ -140,6 +145,7 @@ class LumaWork:
 
     def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
         self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.tags_rows = False
         self._client = client
         self._parameters = parameters
         self._capped = capped
@@ -165,12 +171,18 @@ class LumaWork:
         """Submit the job."""
         if names_file(row.parameters):
             await to_the_end(lambda: check_files(row.parameters))
-        operation = self._parameters.build(row.parameters)
+        operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
         # By the session itself: no view of the client is made for every row.
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         generation: Generation = await session.send(operation, options, call_id=call_id, before=before)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, is_over=False, made=job)
+
+    @staticmethod
+    def _tagged(row: Row) -> Mapping[str, JSON]:
+        """Return a row's parameters with its id as the tag, where it has none of its own."""
+        own = row.parameters.get(TAG)
+        return {**row.parameters, TAG: row.id} if own is None else row.parameters
 
     async def complete(self, row: Row, made: Any) -> Generation:
         """Wait for the job."""
@@ -201,6 +213,7 @@ class GenerorWork:
     """One long call, and a download."""
 
     vendor = GENEROR
+    tags_rows = False
     lists = True
     most = 100
     """As many as a client has connections for by default: who waits for one has had its turn."""

@@ -142,7 +142,7 @@ async def _standing(progress: Progress | None, out: Path, operation: str) -> Sta
         return evolve(
             nothing,
             counts={
-                "ready": progress.waiting,
+                "ready": progress.waiting + progress.later,
                 "accepted": progress.running,
                 "done": progress.done,
                 "failed": progress.failed,

@@ -24,9 +24,10 @@ __all__ = ["FIRST", "CameTo", "Reason", "Record", "how_to_go_on"]
 Reason: TypeAlias = Literal[
     "done", "failed", "cap", "credits", "key", "unknown", "downloads", "disk", "folder", "interrupted"
 ]
-"""Why a run ended. `done`: every row is, and none was set aside. `failed`: it ran to its end, and some rows failed, are
-unknown or were set aside; or an error that has no other name stopped it. The others stopped it: the `cap`, the
-account's `credits`, its `key`, calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`, or somebody."""
+"""Why a run ended. `done`: every row is that was to be, and none was set aside. `failed`: it ran to its end, and
+some rows failed, are unknown or were set aside; or an error that has no other name stopped it. The others stopped it:
+the `cap`, the account's `credits`, its `key`, calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`,
+or somebody."""
 
 CameTo: TypeAlias = Literal["answered", "known", "unknown"]
 """What a paid call that left came to: it was answered well, or what came of it is known otherwise, or it isn't."""

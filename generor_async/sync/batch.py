@@ -69,10 +69,10 @@ class Batch(Twin[AsyncBatch]):
     def reason(self) -> Reason | None:
         """Why the run has ended, also where it raised an error; None before the end.
 
-        `done`: every row is, and none was set aside. `failed`: it ran to its end, and some rows failed, are unknown or
-        were set aside; or an error without another name stopped it. What stopped it else: `cap`, the account's
-        `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the `disk`, the `folder`; and
-        `interrupted`, by `stop` or by whoever left or cancelled the loop.
+        `done`: every row is, up to the `limit` if there is one, and none was set aside. `failed`: it ran to its end,
+        and some rows failed, are unknown or were set aside; or an error without another name stopped it. What stopped
+        it else: `cap`, the account's `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the
+        `disk`, the `folder`; and `interrupted`, by `stop` or by whoever left or cancelled the loop.
         """
         return self._half.reason
 
@@ -114,6 +114,8 @@ def run_batch(
     refunds: bool = False,
     on_row: OnRow | None = None,
     concurrency: int | None = None,
+    limit: int | None = None,
+    tag_rows: bool = False,
     prompt_column: str | None = None,
     common: Mapping[str, JSON] | None = None,
     allow_duplicates: bool = False,
@@ -139,6 +141,10 @@ def run_batch(
             Luma's FAQ says (page); else it counts against `max_credits`. Of earlier runs in the folder, too.
         on_row: Told of every row that ends.
         concurrency: How many rows may be in work at once.
+        limit: How many rows are begun, at the most, in the order of reading: those that are made already are none of
+            them. The others wait for the next run.
+        tag_rows: Send each row's id as its `user_id` to Luma, whose support can find by it what was lost (assumed); a
+            row that has a `user_id` keeps that. Later runs in the same folder do the same.
         prompt_column: The column of a table that holds the prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
@@ -163,6 +169,8 @@ def run_batch(
         refunds=refunds,
         on_row=on_row,
         concurrency=concurrency,
+        limit=limit,
+        tag_rows=tag_rows,
         prompt_column=prompt_column,
         common=common,
         allow_duplicates=allow_duplicates,

@@ -32,8 +32,10 @@ def test_a_luma_batch_costs_what_was_estimated(tmp_path: Path) -> None:
             told = await batch.estimate()
             assert not simulator.ledger.requests
             assert not folder_exists(tmp_path / "out")
-            async for _ in batch:
-                pass
+            assert [reject.place for reject in batch.set_aside] == ["rows:5", "rows:6"]
+            with pytest.warns(UserWarning, match="was set aside"):
+                async for _ in batch:
+                    pass
             return told, sum(entry.charged for entry in simulator.ledger.charges) / 0.003
 
     told, charged = run(main())

@@ -1,6 +1,7 @@
 """How a run stands, told from memory: what it says is what the journal has."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,15 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
 
     def at(now: float) -> Progress:
         return tally.progress(
-            now, client=client, purse=purse, sent=0, unsent=0, phase="running", why="", is_reading=False
+            now,
+            client=client,
+            purse=purse,
+            sent=0,
+            unsent=0,
+            may_begin=sys.maxsize,
+            phase="running",
+            why="",
+            is_reading=False,
         )
 
     assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
