@@ -87,7 +87,11 @@ class Reading:
 
     def _note_wishes(self, connection: sqlite3.Connection) -> None:
         """Write down what every row from before asks for, but of those that failed; in a table that vanishes."""
-        connection.create_function("wish", 1, lambda text: wish(self.operation, json.loads(text)), deterministic=True)
+
+        def wish_in(text: str) -> int:
+            return wish(self.operation, json.loads(text))
+
+        connection.create_function("wish", 1, wish_in, deterministic=True)
         connection.execute("CREATE TEMP TABLE wishes (wish INTEGER, number INTEGER)")
         connection.execute(WISHES, (self.before,))
         connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")

@@ -93,6 +93,7 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
     prices = _Prices(order)
     reader = await open_reader(order.folder, key=order.key) if (order.folder / JOURNAL).exists() else None
     try:
+        most = sys.maxsize if first is None else first
         ready, under_way, counted = 0, 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
@@ -100,9 +101,11 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
             async for row in reader.rows("ready", "leased"):
+                if ready >= most:
+                    break
                 ready += 1
                 await prices.add(row.parameters)
-        found = await _read(order, reader, prices, sys.maxsize if first is None else first)
+        found = await _read(order, reader, prices, most)
     finally:
         if reader is not None:
             await reader.close()
@@ -114,7 +117,7 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
         rejected=found.rejected,
         duplicates=found.duplicates,
         again=found.again,
-        whole=found.whole,
+        whole=found.whole and ready < most,
         unpriced=prices.unknown,
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,

@@ -8,18 +8,19 @@ import json
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import date, time
 from numbers import Integral, Real
-from typing import Any, Final, Protocol, TypeGuard
+from typing import Any, Final, Protocol, TypeGuard, cast
 
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.values import JSON
+from generor_async.values import JSON, is_array
 
 __all__ = ["Frame", "as_json", "check_rows", "given_in", "is_frame", "records_of"]
 
 MISSING: Final = frozenset({"NAType", "NaTType"})
 """What pandas calls the types of its values that are not there."""
 PLAIN: Final = frozenset({str, int, bool, type(None)})
+BYTES: Final[tuple[type[Any], ...]] = (bytes, bytearray, memoryview)
 A_PROMPT: Final = "Write [row], with brackets around it"
 
 
@@ -44,7 +45,7 @@ def check_rows(rows: object) -> None:
         raise arguments.refused("rows", "a file's path or an iterable of rows", rows, "Give the path of the file")
     elif is_frame(rows):
         records_of(rows)
-    elif isinstance(rows, bytes | bytearray | memoryview) or arguments.is_mapping(rows):
+    elif issubclass(type(rows), (*BYTES, Mapping)):
         raise arguments.refused("rows", "a file's path or an iterable of rows", rows, A_PROMPT)
     elif not isinstance(rows, Iterable | AsyncIterable):
         raise arguments.refused("rows", "a file's path or an iterable of rows", rows)
@@ -53,10 +54,10 @@ def check_rows(rows: object) -> None:
 def records_of(frame: Frame) -> list[Mapping[Any, Any]]:
     """Return the rows of a table, without what is missing in them."""
     try:
-        found: object = frame.to_dict("records")
+        found: Any = frame.to_dict("records")
     except (TypeError, ValueError):
         found = None
-    if not isinstance(found, list) or not all(arguments.is_mapping(record) for record in found):
+    if not is_array(found) or not all(map(arguments.is_mapping, found)):
         raise arguments.refused(
             "rows", "a table that has to_dict('records')", frame, "Give its rows as a list of mappings, or of prompts"
         )
@@ -99,10 +100,10 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, Real):
         return float(value)
-    if isinstance(value, Mapping):
+    if arguments.is_mapping(value):
         return {name: _plain(item) for name, item in value.items() if not _is_missing(item)}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in cast("list[Any]", value)]
     if isinstance(dimensions := getattr(value, "ndim", None), int):  # an array, or one of its values
         return _plain(value.tolist() if dimensions else value.item())
     return value

@@ -14,6 +14,7 @@ __all__ = ["Occurrences"]
 
 TABLE = "CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT) WITHOUT ROWID"
 WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
+SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
 class Occurrences:
@@ -38,7 +39,9 @@ class Occurrences:
         """
 
         def work() -> list[NewRow | Reject]:
+            self._seen.execute("BEGIN")  # one for the page: one for each row takes longer than all the rest
             found = [entry if isinstance(entry, Reject) else self._placed(entry) for entry in page]
+            self._seen.execute("COMMIT")
             return [entry for entry in found if entry is not None]
 
         return await to_the_end(work)
@@ -60,11 +63,10 @@ class Occurrences:
 
     def _placed(self, row: NewRow) -> NewRow | Reject | None:
         print_ = self._parameters.fingerprint(row.parameters, row.text)
-        found = self._seen.execute("SELECT times, fingerprint, place FROM seen WHERE id = ?", (row.id,)).fetchone()
-        if found is None:
-            self._seen.execute("INSERT INTO seen VALUES (?, 1, ?, ?)", (row.id, print_, row.place))
+        if self._seen.execute(SEEN, (row.id, print_, row.place)).rowcount:
             return row
-        times, known, place = found
+        query = "SELECT times, fingerprint, place FROM seen WHERE id = ?"
+        times, known, place = self._seen.execute(query, (row.id,)).fetchone()
         if times and known != print_:
             reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)

@@ -13,6 +13,8 @@ __all__ = ["meaning", "wanted"]
 
 LARGEST_EXACT: Final = 2.0**53
 """Up to here a float is the whole number that it looks like."""
+SINGLE: Final = frozenset({str, int, bool})
+"""Types of values that are in their one form already."""
 FREE: Final = frozenset({"parameters"})
 """Objects whose members no document names: null in one of them may mean something."""
 SETTINGS: Final = frozenset(
@@ -76,8 +78,8 @@ def wanted(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapp
 
 
 def _is_plain(name: str, value: JSON, defaults: Mapping[str, JSON]) -> bool:
-    kind = type(value)
-    return (kind is str or kind is int or kind is bool) and not (name in defaults and _equal(value, defaults[name]))
+    known = type(value) in SINGLE
+    return known and not (name in defaults and _equal(value, defaults[name]))
 
 
 def _form(value: JSON, *, free: bool = False) -> JSON:

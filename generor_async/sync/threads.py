@@ -1,5 +1,6 @@
 """What a blocking call has to know of the thread that it is made in."""
 
+import _thread
 import asyncio
 import sys
 import threading
@@ -44,7 +45,9 @@ def aside(work: Callable[[], T]) -> T:
         finally:
             over.release()
 
-    threading.Thread(target=do, name="generor_async", daemon=True).start()
+    # Not by `Thread.start`: it waits by a Condition, which turns an interrupt into a RuntimeError, and a Thread has a
+    # finalizer, in which Python loses one.
+    _thread.start_new_thread(do, ())
     wait_for(over)
     if errors:
         raise errors.pop()

@@ -56,7 +56,9 @@ def test_a_generation_is_made_and_downloaded(simulator: Simulator, tmp_path: obj
 def test_a_job_is_followed_plainly(simulator: Simulator) -> None:
     with make(simulator) as luma:
         job = luma.generations.submit(prompt="A heron")
-        assert [generation.state for generation in job.updates()] == ["queued", "processing", "completed"]
+        first, *others = [generation.state for generation in job.updates()]
+        assert first == "queued"
+        assert others in (["processing", "completed"], ["completed"])  # which a busy machine may see at once
         assert luma.generations.job(job.id).wait().state == "completed"
         assert repr(job) == f"Job({job.id!r}, completed)"
 
