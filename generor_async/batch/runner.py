@@ -270,7 +270,7 @@ class Batch:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(f"{sentence}.", UserWarning, stacklevel=level_of_the_caller())
+    warnings.warn(f"{sentence.removesuffix('.')}.", UserWarning, stacklevel=level_of_the_caller())
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
