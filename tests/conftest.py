@@ -33,6 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--installed", action="store_true", help="fail unless the package under test is the installed wheel's"
     )
     parser.addoption("--kills", default="20", help="how often a batch's process is killed at random moments")
+    parser.addoption(
+        "--attacks", default="0", help="how many signals each kind of attack on a batch sends; 0: a few kinds, one each"
+    )
     parser.addoption("--mutations", default="200", help="how many garbled answers of each kind are sent")
     parser.addoption(
         "--prompts", help="a .tsv file of prompts, or `generated`, to run whole (tests/whole alone needs it)"

@@ -3,7 +3,8 @@
 To be found, a creation must agree in generator, prompt, time, and every trait that both sides show.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -130,16 +131,25 @@ _Component: TypeAlias = tuple[list[Doubtful], list[Listed]]
 
 def components(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> list[_Component]:
     """Part rows and creations into those that have to do with each other; what fits nothing is left out."""
-    parts: list[_Component] = []
-    for creation in creations:
-        fitting = [row for row in rows if _fits(row, creation)]
-        if not fitting:
-            continue
-        joined = [part for part in parts if any(row in part[0] for row in fitting)]
-        members = [row for row in rows if row in fitting or any(row in part[0] for part in joined)]
-        others = [one for part in joined for one in part[1]]
-        parts = [part for part in parts if part not in joined] + [(members, [*others, creation])]
-    return parts
+    fitting = [[number for number, row in enumerate(rows) if _fits(row, creation)] for creation in creations]
+    leader = list(range(len(rows)))
+
+    def led_by(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = number = leader[leader[number]]
+        return number
+
+    for numbers in fitting:
+        for number in numbers[1:]:
+            leader[led_by(number)] = led_by(numbers[0])
+    parts: dict[int, _Component] = {}
+    for creation, numbers in zip(creations, fitting, strict=True):
+        if numbers:
+            parts.setdefault(led_by(numbers[0]), ([], []))[1].append(creation)
+    for number, row in enumerate(rows):
+        if led_by(number) in parts:
+            parts[led_by(number)][0].append(row)
+    return list(parts.values())
 
 
 def match(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding]:
@@ -148,11 +158,12 @@ def match(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding]:
     Rows of one shape may swap their creations; where there are too few for all of them, the oldest get theirs.
     """
     slots = [row for row in rows for _ in range(row.count)]
-    given = _largest_match(slots, creations)
+    fits = [[index for index, creation in enumerate(creations) if _fits(slot, creation)] for slot in slots]
+    given = _largest_match(fits)
     if len(creations) > len(given):
         held = Held(why="there are more creations like it than calls that can have made them")
         return {row.number: held for row in rows}
-    if len({row.shape for row in rows}) > 1 and (len(given) < len(slots) or _is_ambiguous(slots, creations, given)):
+    if len({row.shape for row in rows}) > 1 and (len(given) < len(slots) or _is_ambiguous(slots, fits, given)):
         held = Held(why="its creation could be that of another row with the same prompt")
         return {row.number: held for row in rows}
     mine: dict[int, list[int]] = {row.number: [] for row in rows}
@@ -180,39 +191,73 @@ def charges_of(
     return charges
 
 
-def _largest_match(slots: Sequence[Doubtful], creations: Sequence[Listed]) -> dict[int, int]:
-    """Match slots with creations, by their indices; a slot that comes first goes without only if it fits nothing."""
+def _largest_match(fits: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Match slots with creations, by their indices; a slot that comes first goes without only if it fits nothing.
+
+    `fits` has the creations that each slot fits.
+    """
     holder: dict[int, int] = {}
+    given: dict[int, int] = {}
+    settled: set[int] = set()
+    """Creations whose holders can't do with others, whoever comes."""
+    for slot in range(len(fits)):
+        wanted_by: dict[int, int] = {}
+        takers, free = deque([slot]), None
+        while takers and free is None:
+            taker = takers.popleft()
+            for index in fits[taker]:
+                if index in settled or index in wanted_by:
+                    continue
+                wanted_by[index] = taker
+                if index not in holder:
+                    free = index
+                    break
+                takers.append(holder[index])
+        if free is None:
+            settled |= wanted_by.keys()
+        while free is not None:  # each takes what it wanted, and leaves what it had to whoever wanted that
+            taker = holder[free] = wanted_by[free]
+            given[taker], free = free, given.get(taker)
+    return given
 
-    def give(slot: int, tried: set[int]) -> bool:
-        for index, creation in enumerate(creations):
-            if index not in tried and _fits(slots[slot], creation):
-                tried.add(index)
-                if index not in holder or give(holder[index], tried):
-                    holder[index] = slot
-                    return True
-        return False
 
-    for slot in range(len(slots)):
-        give(slot, set())
-    return {slot: index for index, slot in holder.items()}
-
-
-def _is_ambiguous(slots: Sequence[Doubtful], creations: Sequence[Listed], given: Mapping[int, int]) -> bool:
+def _is_ambiguous(slots: Sequence[Doubtful], fits: Sequence[Sequence[int]], given: Mapping[int, int]) -> bool:
     """Tell whether slots of different shapes could swap what they were matched with, in a circle of any length."""
-    could_take = [[other for other, index in given.items() if _fits(slot, creations[index])] for slot in slots]
-    reach = [_reached(could_take, slot) for slot in range(len(slots))]
-    return any(
-        slots[other].shape != slots[slot].shape and slot in reach[other]
-        for slot in range(len(slots))
-        for other in reach[slot]
-    )
+    holder = {index: slot for slot, index in given.items()}
+    could_take = [[holder[index] for index in fitting if index in holder] for fitting in fits]
+    return any(len({slots[slot].shape for slot in circle}) > 1 for circle in _circles(could_take))
 
 
-def _reached(edges: Sequence[Sequence[int]], start: int) -> set[int]:
-    reached, pending = {start}, [start]
-    while pending:
-        fresh = set(edges[pending.pop()]) - reached
-        reached |= fresh
-        pending += fresh
-    return reached
+def _circles(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Yield the nodes that can all be reached from each other, a list each (Kosaraju's algorithm)."""
+    back: list[list[int]] = [[] for _ in edges]
+    for node, others in enumerate(edges):
+        for other in others:
+            back[other].append(node)
+    seen: set[int] = set()
+    for node in reversed([left for start in range(len(edges)) for left in _walk(edges, start, seen)]):
+        if node in seen:  # those in `seen` are yet to be put into a circle
+            circle = [node]
+            seen.remove(node)
+            for member in circle:
+                fresh = seen.intersection(back[member])
+                seen -= fresh
+                circle += fresh
+            yield circle
+
+
+def _walk(edges: Sequence[Sequence[int]], start: int, seen: set[int]) -> Iterator[int]:
+    """Go wherever nobody was, as deep as may be, and yield each node when all that is behind it has been left."""
+    if start in seen:
+        return
+    seen.add(start)
+    path = [(start, iter(edges[start]))]
+    while path:
+        node, ahead = path[-1]
+        fresh = next((other for other in ahead if other not in seen), None)
+        if fresh is None:
+            path.pop()
+            yield node
+        else:
+            seen.add(fresh)
+            path.append((fresh, iter(edges[fresh])))

@@ -34,18 +34,28 @@ LONGEST_WAIT = 86_400
 """Seconds of Retry-After that X-RateLimit-Reset agrees with."""
 MEGABYTE = 1_000_000
 LUMA_WORDS = {
+    403: "API client is suspended",
     500: "Internal server error",
     502: "Upstream service unavailable",
     503: "Image URL ingestion unavailable",
     504: "Upstream service timed out",
 }
 GENEROR_WORDS = {
+    403: "Insufficient permissions",
     500: "Internal server error",
     502: "Upstream service unavailable",
     503: "Service temporarily unavailable",
     504: "Upstream service timed out",
 }
-S3_CODES = {429: "TooManyRequests", 500: "InternalError", 502: "BadGateway", 503: "SlowDown", 504: "GatewayTimeout"}
+GENEROR_CODES = {403: "FORBIDDEN", 429: "RATE_LIMIT_EXCEEDED"}
+S3_CODES = {
+    403: "AccessDenied",
+    429: "TooManyRequests",
+    500: "InternalError",
+    502: "BadGateway",
+    503: "SlowDown",
+    504: "GatewayTimeout",
+}
 
 
 def bent(fault: Fault, call: Call) -> Call:
@@ -116,7 +126,7 @@ def _worded(call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
         detail = LUMA_WORDS.get(status, "Rate limit exceeded")
         return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
     if api == "generor":
-        code = "RATE_LIMIT_EXCEEDED" if status == 429 else "SERVER_ERROR"
+        code = GENEROR_CODES.get(status, "SERVER_ERROR")
         message = GENEROR_WORDS.get(status, "Rate limit exceeded")
         error = {"code": code, "message": message, "status": status}
         return Answer(status=status, json={"success": False, "error": error}, headers=limits_told)

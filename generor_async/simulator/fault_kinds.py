@@ -167,6 +167,11 @@ KINDS: Mapping[str, Kind] = {
             "retry_after": RetryAfter(default="usual"),
         },
     ),
+    "403": Kind(
+        does="403 in the API's own shape, or as a gateway's HTML: nothing was done",
+        details=BUSY,
+        whens=("before_charge",),
+    ),
     "500": Kind(does="500 in the API's own shape, or as a gateway's HTML", details=BUSY),
     "502": Kind(does="502 in the API's own shape, or as a gateway's HTML", details=BUSY),
     "503": Kind(does="503 in the API's own shape, or as a gateway's HTML", details=BUSY),

@@ -1,20 +1,18 @@
 """Batches whose processes are killed: no row is charged twice, no result is lost, and nothing is forgotten."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.books import check, made
 
 import generor_async
-from generor_async.batch.journal import Row
-from generor_async.batch.sqlite import open_reader
 from generor_async.simulator import Simulator
 
 AMBIGUOUS = 0.15
@@ -35,51 +33,6 @@ DEFAULT_KILLS = 20
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int:
     return int(str(pytestconfig.getoption("--kills")))
-
-
-def made(simulator: Simulator) -> dict[str, list[str]]:
-    """Return the ids of what was made of each prompt, in either API."""
-    found = defaultdict[str, list[str]](list)
-    for job in simulator.luma.generations.values():
-        found[job.request.prompt].append(job.id)
-    for creation in simulator.generor.account.creations:
-        found[creation.prompt].append(str(creation.creation_id))
-    return found
-
-
-def rows_of(folder: Path) -> list[Row]:
-    async def look() -> list[Row]:
-        reader = await open_reader(folder)
-        try:
-            return [row async for row in reader.rows()]
-        finally:
-            await reader.close()
-
-    return asyncio.run(look())
-
-
-def check(folder: Path, count: int, everything: dict[str, list[str]]) -> Counter[str]:
-    """Hold a batch that has ended against what the server made, and count its rows' states."""
-    rows = rows_of(folder)
-    assert len(rows) == count
-    told = {line["id"]: line for line in map(json.loads, (folder / "results.jsonl").read_text().splitlines())}
-    for row in rows:
-        prompt = str(row.parameters["prompt"])
-        ids = everything.get(prompt, [])
-        assert len(ids) <= 1, f"{prompt} was charged {len(ids)} times"
-        if row.state == "done":
-            assert list(row.remote_ids) == ids == told[row.id]["remote_ids"]
-            assert told[row.id]["files"]
-            assert all((folder / name).stat().st_size for name in told[row.id]["files"])
-        elif row.state == "failed":
-            assert "[[moderate]]" in prompt
-        else:
-            problem: Any = row.problem
-            assert (row.state, problem["error"]) == ("unknown", "OutcomeUnknownError")
-            assert problem["message"]
-    states = Counter[str](row.state for row in rows)
-    assert len(told) == states["done"]
-    return states
 
 
 def killed(
@@ -115,7 +68,8 @@ def killed(
         assert not simulator.ledger.duplicates()
         everything = made(simulator)
     came: dict[str, Any] = json.loads(ended.stdout)
-    states = sum((check(tmp_path / name, rows, everything) for name in came["batches"]), Counter[str]())
+    ended_as = [row.state for name in came["batches"] for row in check(tmp_path / name, rows, everything)]
+    states = Counter[str](ended_as)
     with capsys.disabled():
         print(  # noqa: T201 - figures to read
             f"\n{api}: {came['kills']} kills, {sum(states.values()):,} rows, {charges:,} charges: "

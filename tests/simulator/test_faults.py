@@ -229,7 +229,7 @@ def test_a_spec_says_the_same_as_arguments(spec: str, given: dict[str, Any]) -> 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_takes_its_own_defaults(name: str) -> None:
     for detail, known in KINDS[name].details.items():
-        if known.default is not None or name in {"500", "502", "503", "504"}:
+        if known.default is not None or name in {"403", "500", "502", "503", "504"}:
             assert known.read(detail, known.default) == known.default
 
 

@@ -27,7 +27,7 @@ from generor_async.batch.status import read_status
 from generor_async.errors import DeadlineExceededError, InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import ENDED
 
-__all__ = ["Order"]
+__all__ = ["Order", "has_ended", "write_rows"]
 
 When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
@@ -95,12 +95,12 @@ class Boundaries:
         return result
 
 
-def write_rows(order: Order, name: str) -> Path:
+def write_rows(folder: str, name: str, *, api: str, rows: int) -> Path:
     """Write down the rows of a batch: no two alike, one in twelve refused by moderation, and a line that is no row."""
-    common = {} if order.api == "luma" else {"slug": "joke", "model_id": 37}
-    path = Path(order.folder, f"{name}.jsonl")
+    common = {} if api == "luma" else {"slug": "joke", "model_id": 37}
+    path = Path(folder, f"{name}.jsonl")
     with path.open("w") as file:
-        for number in range(order.rows):
+        for number in range(rows):
             refused = "" if number % 12 else " [[moderate]]"
             file.write(f"{json.dumps({'prompt': f'heron {name} {number}{refused}', **common})}\n")
         file.write("no row\n")
@@ -143,7 +143,7 @@ def at_random(order: Order) -> dict[str, Any]:
     """Kill at random moments; whenever the rows of a batch have ended, let it end, and begin another."""
     dice, killed, batches = Random(order.seed), 0, list[str]()
     while killed < order.kills:
-        rows = write_rows(order, f"batch-{len(batches)}")
+        rows = write_rows(order.folder, f"batch-{len(batches)}", api=order.api, rows=order.rows)
         batches.append(rows.stem)
         begin = partial(go, order, rows)
         while killed < order.kills and not has_ended(rows.with_suffix("")):
@@ -158,7 +158,7 @@ def at_boundaries(order: Order) -> dict[str, Any]:
     """Die at every kind of boundary, in batches that go on."""
     died, batches = list[str](), list[str]()
     for occurrence in range(1, order.rounds + 1):
-        rows = write_rows(order, f"batch-{occurrence}")
+        rows = write_rows(order.folder, f"batch-{occurrence}", api=order.api, rows=order.rows)
         batches.append(rows.stem)
         for kind, when in product((*KINDS, *AT_THE_END), WHENS):
             nth = 1 if kind in ONCE else occurrence

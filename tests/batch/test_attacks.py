@@ -1,0 +1,138 @@
+"""The command, met by signals at random moments while the API fails: nothing is charged twice, nothing is lost.
+
+And a row is unknown only where its answer was lost: on the way, or as its process was killed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+from support.attacks import Signal
+from support.books import check, made
+
+import generor_async
+from generor_async.batch.journal import Row
+from generor_async.simulator import Simulator
+from generor_async.simulator.ledger import Entry
+
+SPEEDS: Final = {"luma": 60.0, "generor": 200.0}
+"""Of Generor's calls that are in doubt, the last is given up after 900 s."""
+DRAINS: Final = {"luma": 8.0, "generor": 8.0 / SPEEDS["generor"]}
+"""Real seconds: Luma's answers come in those of this machine, and Generor's calls take longer than the drain."""
+ROWS: Final = 40
+FAULTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "resets": ("PAID=reset:after_charge:0.06", "PAID=reset:before_charge:0.06"),
+    "500s": ("PAID=500:after_charge:0.06", "PAID=500:before_charge:0.06"),
+    "429s": ("PAID=429:0.1",),
+    "403s": ("PAID=403:0.04", "storage.*=expired_url:0.1"),
+    "lag": ("PAID=reset:after_charge:0.06",),
+}
+"""What goes wrong on the paid operation of either API, and where outputs are."""
+LAG: Final = 250.0
+"""Seconds after which what was made is listed, where that is late."""
+PAID: Final = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
+ACCOUNT: Final[dict[str, Any]] = {
+    "tier": "pro",
+    "generor_credits": 1_000_000,
+    "exact_cost": True,
+    "luma_rpm": 600,
+    "luma_jobs": 20,
+    "luma_balance": 100_000.0,
+}
+CELLS: Final = tuple(product(get_args(Signal), PAID, FAULTS))
+FEW: Final = (
+    ("KILL", "luma", "resets"),
+    ("TERM", "luma", "429s"),
+    ("HUP", "generor", "lag"),
+    ("INT", "luma", "403s"),
+    ("STOP", "generor", "500s"),
+)
+"""What every run of the tests has time for."""
+LATE: Final = 3.0
+"""Real seconds in which an answer is read and written down, on the busiest machine."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    attacks = int(str(metafunc.config.getoption("--attacks")))
+    metafunc.parametrize("signal,api,faults", CELLS if attacks else FEW)
+    metafunc.parametrize("times", [attacks or 1])
+
+
+def test_attacked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], signal: Signal, api: str, faults: str, times: int
+) -> None:
+    with Simulator(speed=SPEEDS[api], listing_lag=LAG if faults == "lag" else 0.0, **ACCOUNT) as simulator:
+        for spec in FAULTS[faults]:
+            simulator.faults.add_spec(spec.replace("PAID", PAID[api]))
+        came = attacked(simulator, tmp_path, api=api, signal=signal, times=times)
+        assert not simulator.ledger.duplicates()
+        everything, requests = made(simulator), simulator.ledger.requests
+    rows = [row for name in came["batches"] for row in check(tmp_path / name, ROWS, everything)]
+    calls = dict(calls_of(requests, api))
+    killed = [at for at, code in zip(came["struck"], came["exits"], strict=False) if code < 0]
+    for row in rows:
+        if row.state == "unknown":
+            assert was_lost(row, calls, killed, late=LATE * SPEEDS[api]), f"{row} was answered"
+    states = Counter[str](row.state for row in rows)
+    with capsys.disabled():
+        print(  # noqa: T201 - figures to read
+            f"\n{signal} {api} {faults}: {len(came['struck'])} signals, {len(rows)} rows,"
+            f" {sum(entry.charged > 0 for entry in requests)} charges: 0 duplicates, 0 lost;"
+            f" {', '.join(f'{count} {state}' for state, count in sorted(states.items()))};"
+            f" exits {dict(Counter(came['exits']))}"
+        )
+
+
+def attacked(simulator: Simulator, folder: Path, *, api: str, signal: Signal, times: int) -> dict[str, Any]:
+    """Run batches that are attacked, in processes of their own; return what came of it."""
+    luma, speed = api == "luma", SPEEDS[api]
+    order = {
+        "api": api,
+        "base_url": simulator.luma_url if luma else simulator.generor_url,
+        "key": simulator.luma_key if luma else simulator.generor_key,
+        "speed": speed,
+        "epoch": simulator.clock.time() - time.monotonic() * speed,
+        "folder": str(folder),
+        "rows": ROWS,
+        "signal": signal,
+        "times": times,
+        "drain": DRAINS[api],
+    }
+    places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
+    ended = subprocess.run(
+        [sys.executable, "-m", "support.attacks", json.dumps(order)],
+        env={**os.environ, "PYTHONPATH": ":".join(map(str, places))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    logs = "".join(log.read_text() for log in sorted(folder.glob("*.log")))
+    assert ended.returncode == 0, f"{ended.stderr}\n{logs}"
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+def calls_of(requests: tuple[Entry, ...], api: str) -> Iterator[tuple[str, list[Entry]]]:
+    """Yield the ids of paid requests, each with all requests of its call."""
+    paid = [entry for entry in requests if entry.operation == PAID[api]]
+    for entry in paid:
+        yield entry.request_id, [other for other in paid if other.call == entry.call]
+
+
+def was_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *, late: float) -> bool:
+    """Tell whether the answer to a row's call was lost, on its way or with the process that it came to."""
+    assert row.call_id is not None
+    assert row.submitted_at is not None
+    tried = calls.get(row.call_id)
+    if tried is None:  # the intent was written down, and nothing arrived: it was killed between the two
+        return any(row.submitted_at <= at <= row.submitted_at + late for at in killed)
+    last = tried[-1]
+    return not last.succeeded or any(last.at <= at <= last.at + late for at in killed)

@@ -1,0 +1,162 @@
+"""Runs `generor batch run` in processes of its own, and sends them signals at random moments until it has ended.
+
+The API is elsewhere, and lives on. Time runs as fast here as there. For programs without threads alone, as forks are.
+
+    python -m support.attacks ASSAULT    (JSON, as `Assault` has it; prints what came of it, as JSON)
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any, Final, Literal, TypeAlias
+
+from attrs import define, field, frozen
+from support.batch_worker import has_ended, write_rows
+from support.clock import FastClock
+
+from generor_async.cli.app import app as generor
+from generor_async.engine.clock import REAL_CLOCK
+
+__all__ = ["Assault", "Signal"]
+
+Signal: TypeAlias = Literal["KILL", "TERM", "HUP", "INT", "STOP"]
+STOPPED: Final = 5.0
+"""Simulated seconds for which a process that is stopped stands still."""
+SHORTEST, LONGEST = 0.05, 1.0
+"""Real seconds after which a signal is sent."""
+RUNS: Final = 40
+"""How often a batch that ended by itself is gone on with."""
+ENDED: Final = frozenset({0, 3})
+"""How the command exits when it has come to its end."""
+BY_ITSELF: Final = frozenset({*ENDED, 2, 5})
+"""And when it was stopped, or kept from beginning, by what it met."""
+
+
+@frozen(kw_only=True)
+class Assault:
+    """What is to be run, where, and what is to be done to it."""
+
+    api: str
+    base_url: str
+    key: str
+    speed: float
+    epoch: float
+    folder: str
+    rows: int
+    """How many a batch has; whenever one has ended, another begins."""
+    signal: Signal
+    times: int
+    """How many signals are to meet a process that runs."""
+    drain: float
+    """What the command is given as `--drain`, in real seconds."""
+    seed: int = 7
+
+
+@define
+class Attack:
+    """The attack on the batches of one folder."""
+
+    order: Assault
+    dice: Random
+    struck: list[float] = field(factory=list[float])
+    """Simulated Unix seconds of each signal."""
+    exits: list[int] = field(factory=list[int])
+    """How the processes ended that had a signal."""
+    batches: list[str] = field(factory=list[str])
+
+    def carry_out(self) -> None:
+        """Send the signals, and let each batch end."""
+        while len(self.struck) < self.order.times:
+            name = f"batch-{len(self.batches)}"
+            rows = write_rows(self.order.folder, name, api=self.order.api, rows=self.order.rows)
+            self.batches.append(rows.stem)
+            for _ in range(RUNS + self.order.times):
+                code = self.run(rows)
+                if code in ENDED and has_ended(rows.with_suffix("")):
+                    break
+            else:
+                raise AssertionError(f"{rows} never ended")
+
+    def run(self, rows: Path) -> int:
+        """Begin the command, or go on with it, with signals as long as there are any to send."""
+        process, before = self.begin(rows), len(self.struck)
+        while len(self.struck) < self.order.times:
+            time.sleep(self.dice.uniform(SHORTEST, LONGEST))
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                return self.ended(status, struck=len(self.struck) > before)
+            self.strike(process)
+            if self.order.signal != "STOP":
+                break
+        return self.ended(os.waitpid(process, 0)[1], struck=len(self.struck) > before)
+
+    def strike(self, process: int) -> None:
+        """Send the signal; what it stops goes on after a while."""
+        self.struck.append(self.order.epoch + time.monotonic() * self.order.speed)
+        os.kill(process, getattr(signal, f"SIG{self.order.signal}"))
+        if self.order.signal == "STOP":
+            time.sleep(STOPPED / self.order.speed)
+            os.kill(process, signal.SIGCONT)
+
+    def ended(self, status: int, *, struck: bool) -> int:
+        """Hold how a process ended against what was done to it, and return it."""
+        code = os.waitstatus_to_exitcode(status)
+        number = getattr(signal, f"SIG{self.order.signal}")
+        allowed = BY_ITSELF | ({-number, 128 + number} if struck else set())
+        assert code in allowed, f"it ended with {code}"
+        if struck:
+            self.exits.append(code)
+        return code
+
+    def begin(self, rows: Path) -> int:
+        """Fork a process that becomes the command; return its id."""
+        process = os.fork()
+        if not process:
+            code = 1
+            try:
+                self.become(rows)
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 0
+            finally:
+                with suppress(OSError):
+                    sys.stderr.flush()
+                os._exit(code)
+        return process
+
+    def become(self, rows: Path) -> None:
+        """Be the command."""
+        order, log = self.order, os.open(rows.with_suffix(".log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        prefix = "LUMA" if order.api == "luma" else "GENEROR"
+        os.environ[f"{prefix}_BASE_URL"] = order.base_url
+        os.environ["LUMA_AGENTS_API_KEY" if order.api == "luma" else "GENEROR_API_KEY"] = order.key
+        os.environ["XDG_CACHE_HOME"] = order.folder
+        clock = FastClock(order.speed, order.epoch)
+        for name in ("speed", "monotonic", "time", "sleep"):
+            setattr(REAL_CLOCK, name, getattr(clock, name))
+        out = rows.with_suffix("")
+        given = ["--out", str(out), "--api", order.api, "--yes", "--drain", str(order.drain)]
+        sys.argv = ["generor", "batch", "run", str(rows), *given]
+        generor()
+
+
+def main() -> None:
+    """Do as ordered."""
+    order = Assault(**json.loads(sys.argv[1]))
+    attack = Attack(order, Random(f"{order.signal} {order.seed}"))
+    attack.carry_out()
+    told: dict[str, Any] = {"struck": attack.struck, "exits": attack.exits, "batches": attack.batches}
+    json.dump(told, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
