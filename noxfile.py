@@ -127,9 +127,13 @@ def report(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """Batches that are killed at 300 random moments, and at every boundary of their journals."""
+    """Batches that are killed at 300 random moments, and at every boundary of their journals; and attacks by signals.
+
+    Every signal meets either API, failing in every way, three times; `nox -s kills -- -k attacked --attacks=20` does
+    that alone, twenty times.
+    """
     install(session, ".[cli]", groups=("tests",))
-    session.run("pytest", "tests/batch", "-k", "killed", "--kills=300", *session.posargs)
+    session.run("pytest", "tests/batch", "-k", "killed or attacked", "--kills=300", "--attacks=3", *session.posargs)
 
 
 @nox.session(default=False)

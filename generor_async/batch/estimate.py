@@ -8,7 +8,6 @@ from typing import Any, Final
 from attrs import Factory, define, evolve, field, frozen
 
 from generor_async.batch.costs import charges_of
-from generor_async.batch.folder import JOURNAL
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
 from generor_async.batch.money import in_dollars, rounded
@@ -16,7 +15,7 @@ from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
 from generor_async.batch.parameters import are_same, wish
 from generor_async.batch.progress import rates_of
-from generor_async.batch.sqlite import open_reader
+from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
@@ -91,7 +90,7 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
         )
     await order.work.check_key()
     prices = _Prices(order)
-    reader = await open_reader(order.folder, key=order.key) if (order.folder / JOURNAL).exists() else None
+    reader = await open_if_begun(order.folder, key=order.key)
     try:
         most = sys.maxsize if first is None else first
         ready, under_way, counted = 0, 0, 0.0

@@ -93,12 +93,11 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
-    """Open a journal beside whoever writes it; with a key, only that run's."""
-    nothing = refused(f"{path.parent} holds no batch", "Name the folder that was given to `run`")
+def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | None:
+    """Open a journal beside whoever writes it; with a key, only that run's. None where no batch was begun yet."""
     check_journal(path.parent)
     if not path.exists():
-        raise nothing
+        return None
     # Where nothing can be written nobody writes, and SQLite could not make the files that readers and writer share.
     mode = "rw" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
     try:
@@ -117,7 +116,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection:
         raise refused(f"{path} cannot be read ({problem})", advice) from None
     if not begun:  # whoever made it was killed at once
         connection.close()
-        raise nothing
+        return None
     return connection
 
 

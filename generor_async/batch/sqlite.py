@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from generor_async.batch.additions import Reading, add
 from generor_async.batch.calls import CallLog
-from generor_async.batch.folder import JOURNAL, Folder
+from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import (
     WITNESSES,
     Added,
@@ -43,7 +43,7 @@ from generor_async.rules.rows import OPEN, STATES, State, Step, Submit, is_legal
 from generor_async.rules.statement import Call
 from generor_async.values import JSON
 
-__all__ = ["SqliteJournal", "SqliteReader", "open_journal", "open_reader"]
+__all__ = ["SqliteJournal", "SqliteReader", "open_if_begun", "open_journal", "open_reader"]
 
 T = TypeVar("T")
 
@@ -119,8 +119,21 @@ async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = No
     Raises:
         InvalidRequestError: There is none, it can't be read, or it is another run's than that of the `key`.
     """
+    reader = await open_if_begun(folder, key=key)
+    if reader is None:
+        raise refused(f"{Path(folder)} holds no batch", "Name the folder that was given to `run`")
+    return reader
+
+
+async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader | None":
+    """Open the journal in a folder to read it; None where there is none, or its maker was killed at once.
+
+    Raises:
+        InvalidRequestError: It can't be read, or it is another run's than that of the `key`.
+    """
     path = Path(folder) / JOURNAL
-    return SqliteReader(await to_the_end(lambda: open_to_read(path, key)), path)
+    connection = await to_the_end(lambda: open_to_read(path, key))
+    return None if connection is None else SqliteReader(connection, path)
 
 
 class SqliteReader(Reader):

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.doubts import Doubt, doubts
-from generor_async.batch.folder import JOURNAL, refused
+from generor_async.batch.folder import refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
 from generor_async.batch.missing import count_missing
 from generor_async.batch.money import in_dollars, rounded
@@ -21,7 +21,7 @@ from generor_async.batch.report import State as ReportState
 from generor_async.batch.runs import runs_of
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.batch.sqlite import SqliteReader, open_reader
+from generor_async.batch.sqlite import SqliteReader, open_if_begun, open_reader
 from generor_async.engine.threads import to_the_end
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
@@ -135,9 +135,9 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
 async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None:
     """Raise InvalidRequestError where a folder holds a real run a simulated one is asked for, or the reverse."""
     path = Path(folder)
-    if not await to_the_end((path / JOURNAL).exists):
+    reader = await open_if_begun(folder)
+    if reader is None:
         return
-    reader = await open_reader(folder)
     try:
         key: Any = await reader.recall("key")
         if is_simulated(key) is not simulated and any((await reader.counts()).values()):

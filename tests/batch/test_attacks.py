@@ -81,13 +81,13 @@ def test_attacked(
     for row in rows:
         if row.state == "unknown":
             assert was_lost(row, calls, killed, late=LATE * SPEEDS[api]), f"{row} was answered"
-    states = Counter[str](row.state for row in rows)
+    states, exits = Counter[str](row.state for row in rows), Counter[int](came["exits"])
     with capsys.disabled():
         print(  # noqa: T201 - figures to read
             f"\n{signal} {api} {faults}: {len(came['struck'])} signals, {len(rows)} rows,"
             f" {sum(entry.charged > 0 for entry in requests)} charges: 0 duplicates, 0 lost;"
             f" {', '.join(f'{count} {state}' for state, count in sorted(states.items()))};"
-            f" exits {dict(Counter(came['exits']))}"
+            f" exits {dict(exits)}"
         )
 
 

@@ -87,6 +87,18 @@ def test_a_batch_is_run_shown_and_reported(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out" / json.loads(line)["files"][0]).exists()
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_run_that_was_killed_before_its_journal_held_anything_is_run_again(
+    run: Run, tmp_path: Path, serve: Serve, simulated: Any
+) -> None:
+    out, (_, environment) = tmp_path / "out", serve(speed=60)
+    out.mkdir()
+    (out / "journal.sqlite").touch()
+    how = "--simulate" if simulated else "--yes"
+    ended = run("run", prompts(tmp_path, GOOD), "--out", str(out), how, environment=environment)
+    assert (ended.returncode, json.loads(ended.stdout)["rows"]) == (0, {"done": 1})
+
+
 def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) -> None:
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
     assert ended.returncode == 2

@@ -106,8 +106,8 @@ class Attack:
     def ended(self, status: int, *, struck: bool) -> int:
         """Hold how a process ended against what was done to it, and return it."""
         code = os.waitstatus_to_exitcode(status)
-        number = getattr(signal, f"SIG{self.order.signal}")
-        allowed = BY_ITSELF | ({-number, 128 + number} if struck else set())
+        number: int = getattr(signal, f"SIG{self.order.signal}")
+        allowed = BY_ITSELF | {-number, 128 + number} if struck else BY_ITSELF
         assert code in allowed, f"it ended with {code}"
         if struck:
             self.exits.append(code)
