@@ -133,8 +133,8 @@ class Attack:
         order, log = self.order, os.open(rows.with_suffix(".log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         prefix = "LUMA" if order.api == "luma" else "GENEROR"
         os.environ[f"{prefix}_BASE_URL"] = order.base_url
