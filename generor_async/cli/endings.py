@@ -1,10 +1,11 @@
 """How commands end: exit codes, and one line on stderr for everything that a person can mend."""
 
+import asyncio
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 
 import typer
 
@@ -19,6 +20,7 @@ __all__ = [
     "SOME_MISSING",
     "BadUseError",
     "exit_code",
+    "finish",
     "printable",
     "say",
     "stop",
@@ -80,6 +82,21 @@ def exit_code(reason: Reason, *, begun: bool, error: bool) -> int:
 def told(error: GenerorAsyncError) -> str:
     """Return what an error says, with its notes on how to go on."""
     return " ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def finish(main: Coroutine[Any, Any, int]) -> None:
+    """Run a command, and exit with what it says."""
+    try:
+        code = asyncio.run(main)
+    except KeyboardInterrupt:
+        raise stop("interrupted", INTERRUPTED) from None
+    except GenerorAsyncError as error:
+        say(told(error))
+        raise typer.Exit(BAD_USE) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
+    raise typer.Exit(code)
 
 
 def unread() -> None:

@@ -1,6 +1,8 @@
 """The question before anything is spent: what would be made, what it costs, how long it takes."""
 
+import json
 import signal
+from collections.abc import Sequence
 from typing import Final
 
 import typer
@@ -9,35 +11,70 @@ from rich.table import Table
 from rich.text import Text
 
 from generor_async.batch.estimate import BatchEstimate
-from generor_async.batch.money import shown
+from generor_async.batch.journal import Reject
+from generor_async.batch.money import rounded, shown
 from generor_async.batch.runner import Batch
+from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.cli.endings import INTERRUPTED, say
+from generor_async.cli.options import Output
 from generor_async.cli.progress import duration
 
-__all__ = ["ask", "confirmed"]
+__all__ = ["ask", "confirmed", "tell_plan"]
 
 
+READING: Final = "Reading the rows, and asking for their prices"
 FIRST: Final = 10_000
 """Rows that are read before a run that nobody is asked about."""
 
 
-async def ask(batch: Batch, *, api: str, cap: float | None, agreed: bool) -> None:
+async def ask(batch: Batch, *, api: str, agreed: bool) -> None:
     """Show what a run would come to, and ask; raises typer.Exit where it is not wanted.
 
     What was `agreed` to isn't asked, and shown of the first rows alone, as the run is not to wait for the others.
     """
     console = Console(stderr=True)
-    with console.status("Reading the rows, and asking for their prices"):
+    with console.status(READING):
         estimate = await batch.estimate(first=FIRST if agreed else None)
     if not estimate.rows:
         return
-    table = Table.grid(padding=(0, 2))
-    for name, text in _facts(estimate, api=api, cap=cap).items():
-        table.add_row(Text(name, style="dim"), Text(text))
-    console.print(table)
+    console.print(_table(estimate, api=api))
     if not agreed and not confirmed(f"Spend this through the real API of {api.capitalize()}?"):
         say("nothing was spent")
         raise typer.Exit(INTERRUPTED)
+
+
+async def tell_plan(batch: Batch, *, api: str, output: Output) -> None:
+    """Show what a run would come to, which nobody is asked about."""
+    if output.is_json:
+        typer.echo(json.dumps(_plan(await batch.estimate(), batch.set_aside)))
+        return
+    with Console(stderr=True, quiet=output.quiet).status(READING):
+        estimate = await batch.estimate()
+    Console().print(_table(estimate, api=api))
+
+
+def _plan(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]:
+    amounts = {"estimated": plan.credits, "counted": plan.counted, "cap": plan.cap}
+    told: dict[str, object] = {
+        "dry_run": True,
+        "rows": {"new": plan.new, "ready": plan.ready, "under_way": plan.under_way},
+        "begun": plan.rows,
+        "limit": plan.limit,
+        "unpriced": plan.unpriced,
+        "rejected": plan.rejected,
+        "set_aside": [{"place": one.place, "reason": one.reason} for one in set_aside[:SET_ASIDE_SHOWN]],
+        "duplicates": plan.duplicates,
+        "again": plan.again,
+        "columns": list(plan.columns),
+        "credits": amounts | {"balance": plan.balance},
+        "price_sources": list(plan.price_sources),
+        "seconds": None if plan.seconds is None else round(plan.seconds, 1),
+    }
+    if (worth := plan.credit_dollars) is not None:
+        told["dollars"] = {
+            name: None if amount is None else rounded(amount * worth) for name, amount in amounts.items()
+        }
+    return told
 
 
 def confirmed(question: str) -> bool:
@@ -53,9 +90,19 @@ def confirmed(question: str) -> bool:
         signal.signal(signal.SIGINT, before)
 
 
-def _facts(estimate: BatchEstimate, *, api: str, cap: float | None) -> dict[str, str]:
+def _table(estimate: BatchEstimate, *, api: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, text in _facts(estimate, api=api).items():
+        table.add_row(Text(name, style="dim"), Text(text))
+    return table
+
+
+def _facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
     """Say what a run would come to, by subject."""
+    cap = estimate.cap
     facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
+    if estimate.columns:
+        facts["kept"] = f"{', '.join(map(repr, estimate.columns))}, beside what comes of their rows"
     if estimate.again:
         facts["again"] = f"{estimate.again:,} of the new ones are in the folder already, called or made another way"
     if estimate.unpriced:
@@ -84,6 +131,8 @@ def _rows(estimate: BatchEstimate) -> str:
     if estimate.duplicates:
         parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, made once")
     told = ", ".join(parts)
+    if estimate.rows < estimate.new + estimate.ready:
+        told = f"{told}; {estimate.rows:,} are begun, as --limit says"
     return told if estimate.whole else f"{told}, of the first {FIRST:,}; the price and the time are theirs"
 
 

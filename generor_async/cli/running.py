@@ -16,6 +16,7 @@ from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status
 from generor_async.batch.stopping import reason_of
 from generor_async.cli.endings import BY_SIGNAL, exit_code, say, told, unread
+from generor_async.cli.options import Output
 from generor_async.cli.progress import tell
 from generor_async.cli.standing import show
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
@@ -35,10 +36,11 @@ class Signals:
     Signals that the process was started to ignore, as by nohup, stay ignored.
     """
 
-    def __init__(self, batch: Batch, console: Console, drain: float) -> None:
+    def __init__(self, batch: Batch, console: Console, drain: float, output: Output) -> None:
         self._batch = batch
         self._console = console
         self._drain = drain
+        self._output = output
         self._heeded: list[int] = []
         self.first: int | None = None
         """The signal that came first."""
@@ -71,34 +73,36 @@ class Signals:
             self._batch.stop(drain=self._drain)
 
     def _say(self, what: str, *, said: bool) -> None:
-        if not said and not self._console.is_terminal:
+        if not (said or self._output.quiet or self._console.is_terminal):
             with suppress(OSError):
                 self._console.print(f"stopping: {what}", soft_wrap=True, highlight=False)
 
 
-async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain: float) -> int:
+async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain: float, output: Output) -> int:
     """Run a batch, say what came of it, and return how to exit.
 
     Raises InvalidRequestError for what can't be asked for.
     """
     console, problem = Console(stderr=True), None
-    with Signals(batch, console, drain) as signals:
+    with Signals(batch, console, drain, output) as signals:
         try:
-            await _follow(batch, console, note)
+            await _follow(batch, None if output.quiet else console, note)
         except GenerorAsyncError as error:
             problem = error
     reason = batch.reason or "failed"
     if problem is not None and not batch.begun and batch.progress is None:
-        return await refuse(problem, out, operation)
+        return await refuse(problem, out, operation, output)
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
     standing = evolve(await _standing(batch.progress, out, operation), reason=reason)
     try:
-        show(standing, out, named=True)
+        show(standing, out, output, named=True)
         if sentence := _sentence(reason, problem, standing, out):
             say(sentence)
+        elif rest := standing.counts.get("ready"):
+            output.note(f"as many were begun as --limit says: {rest:,} rows are left to the next run")
         if batch.progress is not None and not signals.hurried:
-            await _report(batch)
+            await _report(batch, output)
     except OSError:  # nobody is there any more
         pass
     unread()
@@ -107,20 +111,20 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     return exit_code(reason, begun=batch.begun, error=problem is not None)
 
 
-async def refuse(error: GenerorAsyncError, out: Path, operation: str) -> int:
+async def refuse(error: GenerorAsyncError, out: Path, operation: str, output: Output) -> int:
     """Say why nothing was begun, and return how to exit; raises again what is bad use of the command."""
     reason = reason_of(error)
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
-    if not sys.stdout.isatty():
-        show(evolve(await _standing(None, out, operation), reason=reason), out)
+    if output.is_json:
+        show(evolve(await _standing(None, out, operation), reason=reason), out, output)
     say(told(error))
     return exit_code(reason, begun=False, error=True)
 
 
-async def _follow(batch: Batch, console: Console, note: str) -> None:
-    """Run it, telling how it goes."""
-    telling = asyncio.create_task(tell(batch, console, note=note))
+async def _follow(batch: Batch, console: Console | None, note: str) -> None:
+    """Run it, telling how it goes where there is anybody to be told."""
+    telling = asyncio.create_task(asyncio.sleep(0) if console is None else tell(batch, console, note=note))
     try:
         async for _ in batch:
             pass
@@ -202,7 +206,7 @@ def _what_is_missing(standing: Status, out: Path) -> str:
     return f"not all rows are done: {', '.join(parts)}"
 
 
-async def _report(batch: Batch) -> None:
+async def _report(batch: Batch, output: Output) -> None:
     """Write the page, and say where it is; a folder that takes no page was told of before."""
     try:
         page = await batch.report()
@@ -210,5 +214,5 @@ async def _report(batch: Batch) -> None:
         if batch.reason not in {"disk", "folder"}:
             say(str(error))
         return
-    if sys.stdout.isatty():
+    if not (output.is_json or output.quiet):
         typer.echo(f"see {page}")

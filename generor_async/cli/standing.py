@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -20,6 +19,7 @@ from generor_async.batch.money import rounded, shown
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import NOTHING_PAID, Status, read_status
 from generor_async.cli.endings import printable
+from generor_async.cli.options import Output
 
 __all__ = ["follow", "show"]
 
@@ -28,39 +28,38 @@ LIVE_EVERY, LINE_EVERY = 1.0, 10.0
 """Seconds between two pictures, and two lines."""
 
 
-def show(standing: Status, folder: Path, *, named: bool = False) -> None:
+def show(standing: Status, folder: Path, output: Output, *, named: bool = False) -> None:
     """Print how the rows stand, and name the first lines that were set aside, unless they were `named` before.
 
     Of unknown rows it is said what is waited for, and until when: in JSON of each, else of all that have it in common.
     """
-    if sys.stdout.isatty():
-        Console().print(_table(standing))
-    else:
+    if output.is_json:
         typer.echo(json.dumps(_told(standing)))
+    else:
+        Console().print(_table(standing))
     for failure in standing.failures:
         typer.echo(f"{failure.rows:,} failed: {printable(_why(failure))}", err=True)
     for why, rows in Counter(doubt.why for doubt in standing.doubts).items():
         until = max((doubt.until for doubt in standing.doubts if doubt.why == why and doubt.until), default=None)
         typer.echo(f"{rows:,} unknown: {printable(why)}{_until(until)}", err=True)
     if standing.missing:
-        typer.echo(
+        output.note(
             f"{standing.missing:,} of the rows that are done were stored, and their files are no longer in {folder}:"
-            f" `generor batch fetch {folder}` has them again, at no cost",
-            err=True,
+            f" `generor batch fetch {folder}` has them again, at no cost"
         )
     for reject in standing.set_aside if not named else ():
         typer.echo(f"{reject.place} was set aside: {reject.reason}", err=True)
     if more := standing.rejected - len(standing.set_aside):
         typer.echo(f"and {more:,} more: see {folder / REJECTED}", err=True)
     for again in standing.came_again:
-        typer.echo(f"{printable(again.place)} is the same row as {printable(again.first)}: it is run once", err=True)
+        output.note(f"{again.place} is the same row as {again.first}: it is run once")
     if more := standing.duplicates - len(standing.came_again):
-        typer.echo(f"and {more:,} more came again: `export` has each of them, with the result of the first", err=True)
+        output.note(f"and {more:,} more came again: `export` has each of them, with the result of the first")
 
 
-async def follow(folder: Path) -> None:
+async def follow(folder: Path, output: Output) -> None:
     """Show how the rows stand for as long as a run goes on."""
-    if sys.stdout.isatty():
+    if not output.is_json:
         with Live(auto_refresh=False, transient=True) as live:
             async for standing in _while_running(folder, every=LIVE_EVERY):
                 live.update(_table(standing), refresh=True)
