@@ -1,18 +1,22 @@
 """How a run stands, kept in memory while it goes on: what a display asks for, a few times a second."""
 
-from collections import Counter, deque
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from generor_async.batch.money import rounded
 from generor_async.batch.purse import Purse
 from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
+from generor_async.rules.awaited import NOTHING, Awaited, call_awaits, rows_awaited
+from generor_async.rules.movement import Movement
 from generor_async.rules.remaining import Rate, seconds_for
 from generor_async.rules.rows import ENDED, ON_RESTART, OPEN, State
 from generor_async.rules.spending import NO_CAP
 from generor_async.rules.window import SPANS
+from generor_async.values import Clock
 
 __all__ = ["Phase", "Progress", "Tally", "rates_of"]
 
@@ -22,12 +26,9 @@ Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", 
 Nothing more is submitted, and what is paid for is waited for: `stopping`, as somebody wants it; `capped`, as the cap on
 credits allows no more; `halted`, because of an error. `draining`: only the answers of calls that have left are.
 """
-_SUBMITTING: Final[tuple[Phase, ...]] = "running", "settling"
+_BEGINNING: Final[tuple[Phase, ...]] = "running", "settling", "held"
+"""While these last, rows are begun, or will be."""
 
-ENDS_KEPT: Final = 200
-"""Of how many rows that ended last the rate is taken."""
-ENDS_NEEDED: Final = 10
-"""How many rows must have ended before their rate says anything of those to come."""
 MINUTE: Final = 60.0
 
 
@@ -69,7 +70,12 @@ class Progress:
     """How many of Luma's jobs may run at once; None where nobody has said, or there is no such limit."""
     elapsed: float
     seconds_left: float | None
-    """How long it is likely to take yet; None where nobody can say."""
+    """How long it is likely to take yet, as rows moved of late; None where nothing moves, and where nobody can say."""
+    waits_for: str = ""
+    """What is waited for while nothing moves, in words, such as `the hour's limit of 500 calls`; empty while anything
+    does."""
+    waits_until: datetime | None = None
+    """Until when, in UTC; None where nobody can say."""
 
     @property
     def ended(self) -> int:
@@ -100,37 +106,51 @@ class Tally:
     states: Counter[State] = field(factory=Counter[State])
     """Rows that are not in work, by state."""
     rejected: int = 0
-    _ends: "deque[float]" = field(init=False, factory=lambda: deque(maxlen=ENDS_KEPT))
+    movement: Movement = field(init=False, default=Factory(lambda self: Movement(self.began), takes_self=True))
 
-    def ended(self, state: State, now: float) -> None:
-        """Note that a row is not in work any more."""
+    def ended(self, state: State, now: float, took: float | None = None) -> None:
+        """Note that a row is not in work any more, and how long after its call."""
         self.states[ON_RESTART.get(state, state)] += 1  # where the journal failed, the next run does that
         if state in ENDED:
-            self._ends.append(now)
+            self.movement.ended(now, took)
 
     def progress(
         self,
-        now: float,
+        clock: Clock,
         *,
         client: Client,
         purse: Purse,
         sent: int,
         unsent: int,
         may_begin: int,
+        pause: float,
         phase: Phase,
+        settles_at: float | None,
         **known: Any,
     ) -> Progress:
-        """Return how it stands, with so many rows in work whose call has left, and has not."""
-        states, budget, limits = self.states, purse.budget, client.rate_limits
+        """Return how it stands.
+
+        There are so many rows in work whose call has left, and has not, and so many more may begin; none does for
+        `pause` seconds. Unknown rows are looked for again when the clock's time is `settles_at`.
+        """
+        states, budget, limits, now = self.states, purse.budget, client.rate_limits, clock.monotonic()
         to_begin = min(states["ready"], may_begin)
         waiting = to_begin + unsent
         running = sent + sum(states[state] for state in OPEN)
-        rate = (len(self._ends) - 1) / (now - self._ends[0]) if self._ends and now > self._ends[0] else 0.0
+        coming = waiting if phase in _BEGINNING else 0
         rates = rates_of(limits)
-        coming = waiting if phase in _SUBMITTING else 0
-        left = [seconds_for(coming, rates)] if rates and coming else []
-        if len(self._ends) >= ENDS_NEEDED and rate and phase != "held":
-            left.append((coming + running) / rate)
+        awaited = NOTHING
+        if phase == "held" or self.movement.is_still(now, running=running > 0):
+            awaited = _awaited(
+                phase,
+                limits,
+                clock.time(),
+                pause,
+                coming=coming,
+                running=running,
+                unknown=states["unknown"],
+                settles_at=settles_at,
+            )
         return Progress(
             phase=phase,
             done=states["done"],
@@ -145,10 +165,54 @@ class Tally:
             to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.held),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-            rate=rate * MINUTE,
+            rate=self.movement.rate(now)[0] * MINUTE,
             allowed=min((rate.limit for rate in rates if rate.span == MINUTE), default=None),
             jobs=None if limits.jobs is None else limits.jobs.ceiling,
             elapsed=now - self.began,
-            seconds_left=max(left, default=None),
+            seconds_left=None
+            if awaited.what
+            else self.movement.seconds_left(
+                now, coming=coming, running=running, leaving=_leaving(coming, limits, rates, clock.time(), pause)
+            ),
+            waits_for=awaited.what,
+            waits_until=None if awaited.until is None else datetime.fromtimestamp(awaited.until, UTC),
             **known,
         )
+
+
+def _leaving(coming: int, limits: RateLimits, rates: list[Rate], now: float, pause: float) -> float | None:
+    """Return how long it takes at the least until the last of so many calls may leave; None where nobody knows."""
+    held = 0.0 if limits.held is None else max(0.0, limits.held.until - now)
+    return max(held, pause) + seconds_for(coming, rates) if rates else None
+
+
+def _awaited(
+    phase: Phase,
+    limits: RateLimits,
+    now: float,
+    pause: float,
+    *,
+    coming: int,
+    running: int,
+    unknown: int,
+    settles_at: float | None,
+) -> Awaited:
+    """Return what is waited for where nothing moves; times are Unix seconds, but for the pause."""
+    if phase == "held":
+        return Awaited("outputs to be had again")
+    if phase == "settling" and not (coming or running):
+        rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
+        return Awaited(f"the account to show what became of {rows}", settles_at)
+    keeps = NOTHING
+    if coming:
+        keeps = call_awaits(
+            now,
+            held=limits.held,
+            paused=now + pause,
+            away=limits.away,
+            windows=limits.windows.values(),
+            share=limits.share,
+            jobs=limits.jobs,
+            running=running,
+        )
+    return keeps if keeps.what else rows_awaited(running)

@@ -69,6 +69,10 @@ class Run(Protocol):
         """Tell of a row that has ended."""
         ...
 
+    def left(self, now: float) -> None:
+        """Note that a paid call has left."""
+        ...
+
     def heed(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
         ...
@@ -95,6 +99,7 @@ class RowRun:
         "_work",
         "answered",
         "begun",
+        "left_at",
         "sent",
     )
 
@@ -116,6 +121,8 @@ class RowRun:
         """Whether its call may have left."""
         self.answered = self.sent
         """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
+        self.left_at: float | None = None
+        """When its call left, by the monotonic clock; None where it has not, or did in an earlier run."""
         self.begun = False
         """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
 
@@ -205,7 +212,8 @@ class RowRun:
             longest=quote.longest,
         )
         await self._journal.step(self._row, intent)
-        self.sent, self._call = True, call
+        self.sent, self._call, self.left_at = True, call, self._clock.monotonic()
+        self._run.left(self.left_at)
 
     async def _accept(self, accepted: Accepted, hold: "Hold") -> None:
         self._made, likely = accepted.made, None

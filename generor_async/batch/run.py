@@ -79,6 +79,8 @@ class BatchRun:
         self._phase: Phase = "running"
         self._tally = Tally(self.clock.monotonic())
         self._limit = Limit(order.limit)
+        self._settles_at: float | None = None
+        """When unknown rows are looked for again, in Unix seconds."""
         self._intake = Intake(order, journal, self._tally, self._changed.set)
         self._reading: asyncio.Task[None] | None = None
 
@@ -186,12 +188,14 @@ class BatchRun:
         """Return how it stands."""
         sent = sum(run.sent for run in self._tasks.values())
         return self._tally.progress(
-            self.clock.monotonic(),
+            self.clock,
             client=self._client,
             purse=self.purse,
             sent=sent,
             unsent=len(self._tasks) - sent,
             may_begin=self._limit.left,
+            pause=max(0.0, self._pause_until - self.clock.monotonic()),
+            settles_at=self._settles_at,
             phase=self._shown(),
             why=str(self.stopping.error or self.watch.record.held_by),
             is_reading=self._reading is None or not self._reading.done(),
@@ -329,6 +333,7 @@ class BatchRun:
             if settled:
                 self._phase = "running"
                 return True
+            self._settles_at = found.look_at
             if found.look_at is None:
                 break
             await self._unless(Stage.FINISHING, self.clock.sleep(max(1.0, found.look_at - self.clock.time())))
@@ -355,7 +360,8 @@ class BatchRun:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         row = self._tasks.pop(task)
         self.watch.ended(row.number, answered=row.answered)
-        self._tally.ended(row.state, self.clock.monotonic())
+        now = self.clock.monotonic()
+        self._tally.ended(row.state, now, None if row.left_at is None else now - row.left_at)
         if row.state == "ready":
             self._limit.is_ready(row.number)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -384,6 +390,10 @@ class BatchRun:
         if self._heard:
             self._outcomes.append(outcome)
             self._delivered.set()
+
+    def left(self, now: float) -> None:
+        """Note that a paid call has left."""
+        self._tally.movement.left(now)
 
     def heed(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""

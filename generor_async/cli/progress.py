@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -87,6 +88,7 @@ def _rows(progress: Progress) -> str:
         "done": progress.done,
         "running": progress.running,
         "waiting": progress.waiting,
+        "left to the next run": progress.later,
         "failed": progress.failed,
         "unknown": progress.unknown,
         "set aside": progress.rejected,
@@ -120,7 +122,21 @@ def _credits(progress: Progress) -> str:
 
 def _time(progress: Progress) -> str:
     so_far = f"{duration(progress.elapsed)} so far"
+    if progress.waits_for:
+        return f"{so_far}; waiting for {printable(progress.waits_for)}{_until(progress.waits_until)}"
     return so_far if progress.seconds_left is None else f"{so_far}, about {duration(progress.seconds_left)} left"
+
+
+def _until(when: datetime | None) -> str:
+    """Say until when, by this machine's zone; of today, the time alone."""
+    if when is None:
+        return ""
+    local = when.astimezone()
+    return (
+        f", until {local:%H:%M:%S}"
+        if local.date() == datetime.now().astimezone().date()
+        else f", until {local:%Y-%m-%d %H:%M}"
+    )
 
 
 def _rounded(number: float) -> str:

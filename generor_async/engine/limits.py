@@ -49,6 +49,8 @@ class RateLimits:
     held: Hold | None = None
     """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
     several, the one that ends last."""
+    away: str = ""
+    """What was wrong when the API was last found away, and calls wait for it; empty while it answers."""
 
 
 class Limits:
@@ -221,6 +223,7 @@ class Limits:
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
                 held=None if held is None else evolve(held, until=held.until + began),
+                away=next((gate.error.message for gate in tuple(self.gates.away) if gate.error is not None), ""),
             )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import FakeClock
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, InsufficientCreditsError, Limits
 from generor_async.batch.progress import Progress, Tally
@@ -70,16 +71,20 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
     client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
     tally, purse = Tally(100.0), Purse(Budget(), unasked, unasked)
     tally.states["ready"] = 120
+    clock = FakeClock()
 
     def at(now: float) -> Progress:
+        clock.now = now
         return tally.progress(
-            now,
+            clock,
             client=client,
             purse=purse,
             sent=0,
             unsent=0,
             may_begin=sys.maxsize,
+            pause=0.0,
             phase="running",
+            settles_at=None,
             why="",
             is_reading=False,
         )
@@ -91,8 +96,10 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
     now = 110.0 + 4 * 19
     assert at(now).rate == pytest.approx(15)
     assert at(now).seconds_left == pytest.approx(100 * 4.0)
-    # When nothing ends any more, the rate falls.
+    # When nothing ends any more, the rate falls; and nobody can say when it is over.
     assert at(now + 76.0).rate == pytest.approx(7.5)
+    assert at(now + 76.0).seconds_left is None
+    assert at(now + 76.0).waits_for == "the next call's turn"
     await client.close()
 
 

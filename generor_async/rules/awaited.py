@@ -1,0 +1,75 @@
+"""What a batch waits for while nothing moves, in words, and until when."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from attrs import frozen
+
+from generor_async.rules.holds import Hold, HoldScope
+from generor_async.rules.slots import SlotState
+from generor_async.rules.window import WindowState
+
+__all__ = ["NOTHING", "Awaited", "call_awaits", "rows_awaited"]
+
+HELD: Final[Mapping[HoldScope, str]] = {
+    "minute": "the minute's limit, as the API said",
+    "hour": "the hour's limit, as the API said",
+    "day": "the day's limit, as the API said",
+    "jobs": "others' jobs to end, as the API said",
+    "abuse": "the API to let this key in again",
+}
+
+
+@frozen
+class Awaited:
+    """What is waited for."""
+
+    what: str
+    """In words that stand behind "waiting for"."""
+    until: float | None = None
+    """Until when, in Unix seconds; None where nobody can say."""
+
+
+NOTHING: Final = Awaited("")
+
+
+def call_awaits(
+    now: float,
+    *,
+    held: Hold | None,
+    paused: float,
+    away: str,
+    windows: Iterable[WindowState],
+    share: float,
+    jobs: SlotState | None,
+    running: int,
+) -> Awaited:
+    """Return what keeps the next call from leaving, what lasts longest first; all times are Unix seconds.
+
+    `paused` is until when no row is begun, as an answer asked for it. NOTHING where nothing is known to.
+    """
+    if held is not None and held.until > now:
+        return Awaited(HELD[held.scope], held.until)
+    if paused > now:
+        return Awaited("the time that the API asked for", paused)
+    if away:
+        return Awaited(f"the API to answer again ({away})")
+    full = [window for window in windows if _is_full(window, share)]
+    if full:
+        last = max(full, key=lambda window: window.resets_at or 0.0)
+        return Awaited(f"the {last.scope}'s limit of {last.limit:,} calls", last.resets_at)
+    if jobs is not None and jobs.ceiling is not None and jobs.used >= jobs.ceiling:
+        whose = "jobs" if running else "others' jobs"
+        return Awaited(f"{whose} to end: {jobs.ceiling:,} may run at once")
+    return NOTHING
+
+
+def _is_full(window: WindowState, share: float) -> bool:
+    return window.limit is not None and window.used >= max(1, int(window.limit * share))
+
+
+def rows_awaited(running: int) -> Awaited:
+    """Return what is waited for where rows are under way, and where none is."""
+    if not running:
+        return Awaited("the next call's turn")
+    return Awaited("the row that is under way" if running == 1 else f"the {running:,} rows that are under way")
