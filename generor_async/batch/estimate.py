@@ -158,7 +158,7 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
     parameters = evolve(order.parameters, version=version or 1)
     with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
         rows = order.source or order.rows
-        reading = read(rows, parameters, prompt_column=order.prompt_column, notes=order.notes, keep=True)
+        reading = read(rows, parameters, notes=order.notes, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
                 if read_so_far >= most:

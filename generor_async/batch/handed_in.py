@@ -15,7 +15,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.values import JSON, is_array
 
-__all__ = ["Frame", "as_json", "check_rows", "given_in", "is_frame", "records_of"]
+__all__ = ["Frame", "as_json", "check_rows", "given_in", "is_frame", "printed", "records_of"]
 
 MISSING: Final = frozenset({"NAType", "NaTType"})
 """What pandas calls the types of its values that are not there."""
@@ -111,11 +111,19 @@ def _plain(value: Any) -> Any:
 
 def as_json(value: Any) -> JSON:
     """Return anything as JSON, to be kept and shown: what has no form there is written as text."""
-    if type(value) in PLAIN:
+    if type(value) in PLAIN and not isinstance(value, int):
         return value
     if isinstance(value, date | time):
         return value.isoformat()
     try:
         return json.loads(json.dumps(to_json(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError):
+        return printed(value)
+
+
+def printed(value: object) -> str:
+    """Return anything as Python shows it; by its type alone what can't be shown, such as a number of 5,000 digits."""
+    try:
         return str(value)
+    except (ValueError, RecursionError):
+        return f"<{type(value).__name__}>"

@@ -7,16 +7,17 @@ row, such as a column that is no parameter, is refused at once.
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from generor_async.batch.handed_in import Frame, given_in, is_frame, records_of
+from generor_async.batch.handed_in import Frame, given_in, is_frame, printed, records_of
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import BadRowError, Parameters
-from generor_async.batch.source import Notes, Source, lines_of, refused
+from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, shortly
+from generor_async.batch.source import Notes, Source, refused
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.json_texts import Element, in_array, in_lines, is_array_text
@@ -33,7 +34,6 @@ Rows: TypeAlias = (
 
 FILE_AT_ONCE: Final = 500
 ITERATOR_AT_ONCE: Final = 100
-CHARACTERS_AT_ONCE: Final = 1 << 16
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 TABLES: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
@@ -42,7 +42,6 @@ async def read(
     rows: Rows | Source,
     parameters: Parameters,
     *,
-    prompt_column: str | None = None,
     notes: Notes | None = None,
     keep: bool = False,
 ) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
@@ -51,7 +50,6 @@ async def read(
     Args:
         rows: Where the rows come from.
         parameters: The operation that they are for.
-        prompt_column: The column of a table that holds the prompt, where it has another name.
         notes: Hears how a file is read, where its name doesn't say so.
         keep: Whether what is read of a pipe will be read again.
 
@@ -61,7 +59,7 @@ async def read(
     if isinstance(rows, str | os.PathLike):
         rows = Source(Path(rows))
     if isinstance(rows, Source):
-        found = _from_source(rows, parameters, prompt_column, notes or Notes(), keep=keep)
+        found = _from_source(rows, parameters, notes or Notes(), keep=keep)
         async with aclosing(_pages(rows, found)) as pages:
             async for page in pages:
                 yield page
@@ -112,7 +110,8 @@ def _page(source: Source, found: Iterator[NewRow | Reject]) -> list[NewRow | Rej
 def _from_frame(rows: Frame, parameters: Parameters, notes: Notes) -> Iterator[list[NewRow | Reject]]:
     records = records_of(rows)
     names = [name for name in dict.fromkeys(name for record in records for name in record) if isinstance(name, str)]
-    own = _with_columns(parameters, names, "the table", "the table", notes)
+    columns = _columns(names, parameters.prompt_column, "the table")
+    own = _with_columns(parameters, columns, "the table", "the table", notes)
     for start in range(0, len(records), ITERATOR_AT_ONCE):
         some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
         yield [_from_python(record, own, number) for number, record in some]
@@ -126,6 +125,8 @@ def _from_python(given: object, parameters: Parameters, number: int) -> NewRow |
         return _reject(place, _shown(given), str(error))
     except InvalidRequestError as error:
         return _reject(place, _shown(given), f"{error.problem}. {error.advice}")
+    except RecursionError:
+        return _reject(place, _shown(given), "it holds lists or mappings that lie too deep in one another: flatten it")
 
 
 def _shown(given: object) -> str:
@@ -133,7 +134,7 @@ def _shown(given: object) -> str:
     try:
         return json.dumps(given, default=repr)
     except (TypeError, ValueError, RecursionError):
-        return repr(given)
+        return printed(given)
 
 
 def _reject(place: str, text: str, reason: str) -> Reject:
@@ -148,14 +149,14 @@ def _printable(text: str) -> str:
 
 
 def _from_source(
-    source: Source, parameters: Parameters, prompt_column: str | None, notes: Notes, *, keep: bool
+    source: Source, parameters: Parameters, notes: Notes, *, keep: bool
 ) -> Generator[NewRow | Reject, None, None]:
     if not source.is_stream and source.suffix not in JSON_SUFFIXES | TABLES.keys() and not source.is_pipe:
         raise refused(f"{source.shown} is of no known kind", "Name it .jsonl, .csv or .tsv, as what it holds")
     name, empty = _printable(source.name), True
     with source.opened(keep=keep) as text:
         is_table = source.suffix in TABLES
-        lines = lines_of(text)
+        lines = source.lines(text)
         first = next((line for line in lines if line[1].strip()), None)
         if first is not None and not source.suffix:
             is_table = not first[1].lstrip().startswith(("{", "["))
@@ -163,9 +164,9 @@ def _from_source(
         found: Iterator[NewRow | Reject] = iter(())
         if first is not None and is_table:
             own = TABLES.get(source.suffix, ",")
-            found = _Table(first, lines, own, parameters, prompt_column, source, notes).rows()
+            found = _Table(first, lines, own, parameters, source, notes).rows()
         elif first is not None:
-            found = _from_json(first, lines, text, name, parameters)
+            found = _from_json(first, lines, source.pieces(text), name, parameters)
         for entry in found:
             empty = False
             yield entry
@@ -179,10 +180,9 @@ def _place(name: str, first: int, last: int) -> str:
 
 
 def _from_json(
-    first: Line, lines: Iterator[Line], text: IO[str], name: str, parameters: Parameters
+    first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters
 ) -> Iterator[NewRow | Reject]:
     if is_array_text(first[1]):
-        pieces = iter(lambda: text.read(CHARACTERS_AT_ONCE), "")
         found = in_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
     else:
         found = in_lines(chain([first], lines))
@@ -216,19 +216,17 @@ class _Table:
         lines: Iterator[Line],
         own: str,
         parameters: Parameters,
-        prompt_column: str | None,
         source: Source,
         notes: Notes,
     ) -> None:
         self._name = name = _printable(source.name)
         self._shown = source.shown
         self._parameters = parameters
-        self._prompt_column = prompt_column
         self._notes = notes
         separator = named_separator(first[1])
         why = "as its first line says"
         if separator is None:
-            known = parameters.names | {"id", prompt_column or "prompt"}
+            known = parameters.names | {"id", parameters.prompt_column or PROMPT}
             separator, why = separator_of(first[1].rstrip("\r\n"), own, known), "as its header shows"
             lines = chain([first], lines)
         if separator != own:
@@ -242,7 +240,7 @@ class _Table:
             raise refused(
                 f"the header of {self._shown} cannot be read: {table.problem}", "Begin with the columns' names"
             )
-        columns = _columns(table.header, self._prompt_column, self._shown)
+        columns = _columns(table.header, self._parameters.prompt_column, self._shown)
         parameters = _with_columns(self._parameters, columns, name, self._shown, self._notes)
         for one in table.records():
             if isinstance(one, SetAside):
@@ -257,23 +255,24 @@ class _Table:
 def _columns(cells: Sequence[str], prompt_column: str | None, name: str) -> list[str]:
     """Return the names of a table's columns as the operation has them; what has none is left out."""
     if prompt_column is not None and prompt_column not in cells:
-        raise refused(f"{name} has no column {prompt_column!r}", f"Its columns are {_listed(cells)}")
-    names = ["prompt" if cell == prompt_column else cell for cell in cells]
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise refused(f"{name} has no column {prompt_column!r}", f"Its columns are {shortly(cells)}")
+    twice = [cell for cell, times in Counter(filter(None, cells)).items() if times > 1]
+    if twice:
         raise refused(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
-    return names
+    if prompt_column not in {None, PROMPT} and PROMPT in cells:
+        raise refused(
+            f"{name} has the column {PROMPT!r} beside {prompt_column!r}, which is the prompt",
+            f"Call the column {PROMPT!r} something else",
+        )
+    return [PROMPT if cell == prompt_column else cell for cell in cells]
 
 
 def _with_columns(parameters: Parameters, columns: Sequence[str], name: str, where: str, notes: Notes) -> Parameters:
     """Return the parameters of a table's rows, and say which of its columns are none."""
     own = parameters.with_columns(list(filter(None, columns)), where)
     if others := own.beside(columns):
-        notes.add(f"{name} has columns that are kept beside what comes of its rows: {_listed(others)}")
+        notes.add(f"{name} has columns that are kept beside what comes of its rows: {shortly(others)}")
     return own
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))
 
 
 def _from_cells(cells: Mapping[str, str], place: str, parameters: Parameters) -> NewRow | Reject:

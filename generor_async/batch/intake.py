@@ -94,7 +94,7 @@ class Intake:
         order = self._order
         version: Any = await self._journal.recall("fingerprint")
         parameters = evolve(order.parameters, version=version or 1)
-        pages = read(order.source or order.rows, parameters, prompt_column=order.prompt_column, notes=order.notes)
+        pages = read(order.source or order.rows, parameters, notes=order.notes)
         if not order.allow_duplicates:  # the journal knows what it has
             async for page in pages:
                 yield page

@@ -99,7 +99,9 @@ class Order:
 
     def _parameters(self) -> Parameters:
         folder = Path.cwd() if self.source is None else self.source.folder
-        return Parameters(self.operation, folder=folder, common=self.common, keep=self.keep)
+        return Parameters(
+            self.operation, folder=folder, common=self.common, keep=self.keep, prompt_column=self.prompt_column
+        )
 
     def _work(self) -> Work:
         return work_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)

@@ -31,7 +31,18 @@ from generor_async.rules.sameness import meaning, wanted
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
-__all__ = ["OPERATIONS", "BadRowError", "Parameters", "are_same", "check_files", "fingerprint", "names_file", "wish"]
+__all__ = [
+    "OPERATIONS",
+    "PROMPT",
+    "BadRowError",
+    "Parameters",
+    "are_same",
+    "check_files",
+    "fingerprint",
+    "names_file",
+    "shortly",
+    "wish",
+]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
@@ -41,8 +52,11 @@ COLUMNS: Final = "columns"
 """Where results and failed rows have what theirs had beside parameters: read again, it is that."""
 ERROR: Final = "error"
 """Where failed rows say why they did, by its type and its message: read again, it is left out."""
+PROMPT: Final = "prompt"
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
+NAMED_MOST: Final = 50
+"""How many columns a sentence names."""
 NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
 PLAIN: Final = frozenset({str, int, bool, type(None)})
 """What is JSON as it is, and holds nothing."""
@@ -64,6 +78,8 @@ class Parameters:
     """Parameters of every row that doesn't give them itself."""
     keep: frozenset[str] = field(default=frozenset[str](), kw_only=True)
     """What rows may have beside parameters, and comes out again with what came of them."""
+    prompt_column: str | None = field(default=None, kw_only=True)
+    """What holds a row's prompt, where that has another name."""
     version: int = field(default=2, kw_only=True)
     """How the id of a row without one is made: 2 by what it means, 1 by how it is written down."""
     names: frozenset[str] = field(init=False)
@@ -81,12 +97,12 @@ class Parameters:
 
     def row(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NOTHING) -> NewRow:
         """Check what was read as a row, with what it has beside its parameters; raises BadRowError."""
-        parameters = {**self.common, **given}
+        parameters = {**self.common, **(given if self.prompt_column is None else self._with_prompt(given))}
         id_ = parameters.pop("id", None)
         if self.keep and not self.keep.isdisjoint(parameters):
             columns = {**columns, **{name: as_json(parameters.pop(name)) for name in given if name in self.keep}}
         if is_object(beside := parameters.get(COLUMNS)):
-            columns = {**beside, **columns}
+            columns = {**{str(name): as_json(value) for name, value in beside.items()}, **columns}
             del parameters[COLUMNS]
         if is_object(error := parameters.get(ERROR)) and error.keys() == {"type", "message"}:
             del parameters[ERROR]
@@ -145,7 +161,7 @@ class Parameters:
             return [reference] if "list of media" in kinds else reference
         try:
             return json.loads(bare)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRowError(f"{name} is not JSON ({error}): write an object or a list as JSON") from None
 
     def with_columns(self, names: Collection[str], table: str) -> "Parameters":
@@ -166,7 +182,7 @@ class Parameters:
         if missing := [name for name in self._required if name not in names and name not in self.common]:
             raise InvalidRequestError(
                 "rows",
-                f"{table} has no column {_listed(missing)}; its columns are {_listed(names)}",
+                f"{table} has no column {_listed(missing)}; its columns are {shortly(names) or 'without names'}",
                 advice="Name the prompt's column (prompt_column, --prompt-column), or give what is missing for all rows"
                 " (common, --param)",
             )
@@ -175,6 +191,12 @@ class Parameters:
     def beside(self, names: Iterable[str]) -> list[str]:
         """Return which of these names are no parameters, and are kept beside them."""
         return [name for name in names if name in self.keep]
+
+    def _with_prompt(self, given: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """Return a row with its prompt under that name."""
+        if self.prompt_column in given and self.prompt_column != PROMPT and PROMPT in given:
+            raise BadRowError(f"it has {PROMPT!r} beside {self.prompt_column!r}, which is the prompt: leave one out")
+        return {PROMPT if name == self.prompt_column else name: value for name, value in given.items()}
 
     def _check_names(self, parameters: Mapping[str, JSON]) -> None:
         if unknown := sorted(parameters.keys() - self.names):
@@ -282,7 +304,8 @@ def _revived(value: JSON) -> JSON:
 def _checked_id(value: JSON) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= LONGEST_ID:
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST_ID
+    if not (is_whole or isinstance(value, str)) or not 1 <= len(str(value)) <= LONGEST_ID:
         raise BadRowError(f"its id must be text of 1 to {LONGEST_ID} characters, or a whole number: correct it")
     try:
         str(value).encode()
@@ -321,6 +344,12 @@ def _kinds(hint: Any) -> "list[type | Literal['list', 'list of media']]":
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def shortly(names: Collection[str]) -> str:
+    """List names; of very many the first, and how many there are more."""
+    more = len(names) - NAMED_MOST
+    return _listed(list(names)[:NAMED_MOST]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _to_keep(names: Iterable[str]) -> str:

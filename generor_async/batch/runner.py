@@ -71,7 +71,7 @@ def run_batch(
             them. The others wait for the next run.
         tag_rows: Send each row's id as its `user_id` to Luma, whose support can find by it what was lost (assumed); a
             row that has a `user_id` keeps that. Later runs in the same folder do the same.
-        prompt_column: The column of a table that holds the prompt, where it has another name.
+        prompt_column: The column, or key, that holds a row's prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
         keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
@@ -120,6 +120,13 @@ def run_batch(
         drain=arguments.duration(drain, "drain"),
         take_over=arguments.truth(take_over, "take_over"),
     )
+    if unknown := sorted(order.common.keys() - order.parameters.names):
+        advice = (
+            "Each row has an id of its own"
+            if unknown == ["id"]
+            else f"Those are {', '.join(sorted(order.parameters.names))}"
+        )
+        raise InvalidRequestError("common", f"{unknown[0]!r} is no parameter of {order.operation}", advice=advice)
     if taken := order.keep & order.parameters.names:
         advice = "Leave it out of keep, or give the column another name"
         raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {order.operation}", advice=advice)

@@ -13,8 +13,8 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ from generor_async.rules.quotes import LONGEST
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["SET_ASIDE_SHOWN", "Notes", "Source", "lines_of", "refused"]
+__all__ = ["SET_ASIDE_SHOWN", "Notes", "Source", "refused"]
 
 SET_ASIDE_SHOWN: Final = 5
 """How many of the lines that were set aside are named."""
@@ -139,21 +139,40 @@ class Source:
         return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
     @contextmanager
-    def opened(self, *, keep: bool = False) -> Iterator[IO[str]]:
+    def opened(self, *, keep: bool = False) -> Generator[IO[str]]:
         """Open it as text, whose bytes that aren't UTF-8 are surrogates; `keep` what is read of a pipe, for the next.
 
-        Raises InvalidRequestError, also while it is read, for what can't be read or is no text.
+        Raises InvalidRequestError for what can't be read or is no text; so do `lines` and `pieces` of it.
         """
         self._keeps = keep
         try:
-            with self._explained(), self._bytes() as raw, _decoded(_unpacked(raw, self.shown)) as text:
+            with ExitStack() as open_:
+                with self._explained():
+                    raw = open_.enter_context(self._bytes())
+                    text = open_.enter_context(_decoded(_unpacked(raw, self.shown)))
                 yield text
         finally:
             if not keep:
                 self._close()
 
+    def lines(self, text: IO[str]) -> Iterator[tuple[int, str]]:
+        """Yield each line with its number; what is longer than a line may be comes cut, and its rest is left out."""
+        number = 0
+        with self._explained():
+            while line := text.readline(LONGEST):
+                number += 1
+                yield number, line
+                while len(line) == LONGEST and not line.endswith(("\n", "\r")):
+                    line = text.readline(LONGEST)
+
+    def pieces(self, text: IO[str]) -> Iterator[str]:
+        """Yield what is left of a text, piece by piece."""
+        with self._explained():
+            while piece := text.read(AT_ONCE):
+                yield piece
+
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Generator[None]:
         where = self.shown
         try:
             yield
@@ -168,7 +187,7 @@ class Source:
         if not self.is_pipe:
             return io.BufferedReader(io.FileIO(self.path), AT_ONCE)
         if self._live is None:
-            self._live = io.FileIO(0, closefd=False) if self.is_stdin else io.FileIO(self.path)
+            self._live = io.FileIO(0, closefd=False) if self.is_stdin else _opened_at_once(self.path)
             if self._keeps:
                 self._kept = tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115 - the next opening reads it
         elif self._kept is None:
@@ -215,6 +234,15 @@ class Source:
             pass
         if self._stopped:
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+
+
+def _opened_at_once(path: Path) -> io.FileIO:
+    """Open what may be a FIFO that nobody writes to yet: that is waited for where the waiting can be ended."""
+    if sys.platform != "linux":  # elsewhere a FIFO without a writer seems to be at its end
+        return io.FileIO(path)
+    file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    os.set_blocking(file.fileno(), True)
+    return file
 
 
 class _Piped(io.RawIOBase):
@@ -274,13 +302,3 @@ def _encoding(head: bytes) -> str:
             return encoding
     zeros = "".join("x0"[byte == 0] for byte in head)
     return {"x0x0": "utf-16-le", "0x0x": "utf-16-be"}.get(zeros, "utf-8-sig")
-
-
-def lines_of(text: IO[str]) -> Iterator[tuple[int, str]]:
-    """Yield each line with its number; what is longer than a line may be comes cut, and its rest is left out."""
-    number = 0
-    while line := text.readline(LONGEST):
-        number += 1
-        yield number, line
-        while len(line) == LONGEST and not line.endswith(("\n", "\r")):
-            line = text.readline(LONGEST)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -48,7 +49,7 @@ def run(
         int | None, typer.Option(min=1, help="Rows to begin, at the most; the others wait for the next run.")
     ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Rows in work at once.")] = None,
-    prompt_column: Annotated[str | None, typer.Option(help="The column that holds the prompt.")] = None,
+    prompt_column: Annotated[str | None, typer.Option(help="The column, or key, that holds the prompt.")] = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of every row that doesn't give it.")
     ] = None,
@@ -150,7 +151,8 @@ def run(
 
 
 def _say(sentence: str) -> None:
-    typer.echo(printable(sentence), err=True)
+    with suppress(OSError):  # of a terminal that is gone
+        typer.echo(printable(sentence), err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

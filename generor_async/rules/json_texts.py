@@ -8,7 +8,7 @@ been closed too early.
 
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -35,7 +35,16 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_strict: Final = json.JSONDecoder(parse_constant=_constant)
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; one that has a member twice would lose the first of them without a word."""
+    found = dict(members)
+    if len(found) < len(members):
+        (name, _), *_ = Counter(name for name, _ in members).most_common(1)
+        raise ValueError(f"an object has {name!r} twice")
+    return found
+
+
+_strict: Final = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
 _lenient: Final = json.JSONDecoder()
 _as_text: Final = json.JSONEncoder(ensure_ascii=False).encode
 

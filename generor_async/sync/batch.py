@@ -145,7 +145,7 @@ def run_batch(
             them. The others wait for the next run.
         tag_rows: Send each row's id as its `user_id` to Luma, whose support can find by it what was lost (assumed); a
             row that has a `user_id` keeps that. Later runs in the same folder do the same.
-        prompt_column: The column of a table that holds the prompt, where it has another name.
+        prompt_column: The column, or key, that holds a row's prompt, where it has another name.
         common: Parameters of every row that doesn't give them itself.
         allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
         keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not

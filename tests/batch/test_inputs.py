@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import NewRow, Reject
@@ -286,18 +287,63 @@ async def test_other_columns_are_kept_and_named_and_what_may_be_a_misspelt_param
         await entries(path)
     notes, said = Notes(), list[str]()
     notes.tell(said.append)
-    (row,) = await entries(path, prompt_column="Prompt", notes=notes)
+    (row,) = await entries(path, evolve(LUMA, prompt_column="Prompt"), notes=notes)
     assert isinstance(row, NewRow)
     assert row.parameters == {"prompt": "a cat", "style": "manga"}
     assert row.columns == {"Note": "nice"}
     assert said == ["x.csv has columns that are kept beside what comes of its rows: 'Note'"]
     with pytest.raises(InvalidRequestError, match=r"no column 'Text'\. Its columns are 'Prompt', 'Note', 'style'"):
-        await entries(path, prompt_column="Text")
+        await entries(path, evolve(LUMA, prompt_column="Text"))
 
 
 async def test_a_column_that_is_there_twice_is_refused(write: Write) -> None:
-    with pytest.raises(InvalidRequestError, match="has the column 'prompt' twice"):
-        await entries(write("x.csv", "prompt,Prompt\na,b\n"), prompt_column="Prompt")
+    with pytest.raises(InvalidRequestError, match="has the column 'note' twice"):
+        await entries(write("x.csv", "prompt,note,note\na,b,c\n"))
+    with pytest.raises(InvalidRequestError, match=r"the column 'prompt' beside 'Text', which is the prompt\. Call"):
+        await entries(write("x.csv", "prompt,Text\na,b\n"), evolve(LUMA, prompt_column="Text"))
+
+
+async def test_the_prompt_may_have_another_name_wherever_rows_come_from(write: Write) -> None:
+    text = evolve(LUMA, prompt_column="Text")
+    jsonl = write("x.jsonl", '{"Text": "a cat"}\n{"Text": "a", "prompt": "b"}\n{"prompt": "a dog"}\n')
+    both = "it has 'prompt' beside 'Text', which is the prompt: leave one out"
+    assert prompts(await entries(jsonl, text)) == ["a cat", both, "a dog"]
+    assert prompts(await entries([{"Text": "a cat"}, "a dog"], text)) == ["a cat", "a dog"]
+
+
+async def test_a_table_with_very_many_columns_is_read_in_time_and_not_all_of_them_are_named(write: Write) -> None:
+    names = ",".join(f"column {number}" for number in range(5_000))
+    notes, said = Notes(), list[str]()
+    notes.tell(said.append)
+    (row,) = await entries(write("x.csv", f"prompt,{names}\na cat{',x' * 5_000}\n"), notes=notes)
+    assert isinstance(row, NewRow)
+    assert len(row.columns) == 5_000
+    assert said[0].endswith("'column 48', 'column 49' and 4,950 more")
+
+
+async def test_an_error_of_whoever_is_told_is_not_the_file_s(write: Write) -> None:
+    def gone(_: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    notes = Notes()
+    notes.tell(gone)
+    with pytest.raises(BrokenPipeError):
+        await entries(write("x.csv", "prompt,note\na cat,b\n"), notes=notes)
+
+
+async def test_what_lies_too_deep_is_set_aside_alone(write: Write) -> None:
+    deep = "[" * 100_000
+    found = await entries(write("x.csv", f"prompt,image_ref\na,{deep}\nb,\n"))
+    assert [type(entry) for entry in found] == [Reject, NewRow]
+    assert prompts(found)[0].startswith("image_ref is not JSON (maximum recursion depth exceeded")
+
+
+async def test_an_object_that_has_a_member_twice_is_set_aside(write: Write) -> None:
+    twice, once = '{"prompt": "a", "prompt": "b"}', '{"prompt": "c"}'
+    for name, text in (("x.jsonl", f"{twice}\n{once}\n"), ("x.json", f"[{twice},\n{once}]")):
+        reason, other = prompts(await entries(write(name, text)))
+        assert reason.startswith("it is not JSON (an object has 'prompt' twice)")
+        assert other == "c"
 
 
 async def test_cells_become_what_their_parameters_are(write: Write) -> None:
@@ -393,6 +439,18 @@ async def test_half_of_a_surrogate_pair_sets_aside_its_row_alone(write: Write) -
     found = await entries(write("x.jsonl", lines))
     assert prompts(found) == ["A fox", "it holds half of a surrogate pair, which is no text: remove it", "A heron"]
     assert found[1].place == "x.jsonl:2"
+
+
+async def test_a_fifo_that_nobody_opens_for_writing_can_be_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    os.mkfifo(path)
+    reading = asyncio.create_task(entries(path))
+    done, _ = await asyncio.wait([reading], timeout=0.5)
+    assert not done
+    reading.cancel()
+    done, _ = await asyncio.wait([reading], timeout=30)
+    assert done
+    assert reading.cancelled()
 
 
 async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_path: Path) -> None:

@@ -178,6 +178,30 @@ def test_a_table_whose_columns_may_be_misspelt_is_refused_before_anything_is_bou
         ended(frame, tmp_path)
 
 
+def test_what_can_not_be_written_down_costs_its_own_row_at_the_most(tmp_path: Path) -> None:
+    large, deep = 10**5_000, list[Any]()
+    for _ in range(5_000):
+        deep = [deep]
+    rows: list[Any] = [
+        {"id": large, "prompt": "a"},
+        large,
+        {"prompt": "b", "unknown": large},
+        {"prompt": "c", "image_ref": deep},
+        {"id": "kept", "prompt": "d", "own": large, "columns": {"more": large, "half": "\ud83d"}},
+        "e",
+    ]
+    batch, outcomes, charged = ended(rows, tmp_path, keep=["own"])
+    assert [reject.place for reject in batch.set_aside] == ["rows:1", "rows:2", "rows:3", "rows:4"]
+    assert charged == len(outcomes) == 2
+    assert told(tmp_path)["kept"]["columns"] == {"own": "<int>", "more": "<int>", "half": "\ud83d"}
+
+
+@pytest.mark.parametrize(("name", "advice"), [("id", "Each row has an id of its own"), ("promt", "Those are .*prompt")])
+def test_what_all_rows_have_is_a_parameter(tmp_path: Path, name: str, advice: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"'{name}' is no parameter of luma.generations.create. {advice}"):
+        ended(["a"], tmp_path, common={name: "x"})
+
+
 def test_what_is_to_be_kept_is_named_and_no_parameter(tmp_path: Path) -> None:
     _, (outcome,), _ = ended([{"prompt": "a", "tyle": "x", "note": {"a": 1}}], tmp_path, keep=["tyle", "note"])
     assert outcome.parameters == {"prompt": "a"}
