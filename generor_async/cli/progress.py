@@ -74,13 +74,11 @@ def _phase(progress: Progress) -> str:
 
 
 def _facts(progress: Progress) -> dict[str, str]:
-    """Say how it stands, by subject."""
-    return {
-        "rows": _rows(progress),
-        "rate": _rate(progress),
-        "credits": _credits(progress),
-        "time": _time(progress),
-    }
+    """Say how it stands, by subject; each in a line of its own of 80 columns, as far as that can be."""
+    facts = {"rows": _rows(progress), "rate": _rate(progress), "credits": _credits(progress)}
+    if progress.cap is not None:
+        facts["cap"] = _amount(progress.cap, progress)
+    return {**facts, "time": _time(progress)}
 
 
 def _rows(progress: Progress) -> str:
@@ -107,17 +105,16 @@ def _rate(progress: Progress) -> str:
 
 
 def _credits(progress: Progress) -> str:
-    def amount(value: float) -> str:
-        return _rounded(value) + shown(value, progress.credit_dollars)
-
-    parts = [f"{amount(progress.spent)} spent"]
+    parts = [f"{_amount(progress.spent, progress)} spent"]
     if progress.to_come is not None:
-        parts.append(f"about {amount(progress.to_come)} to come")
+        parts.append(f"about {_amount(progress.to_come, progress)} to come")
     if progress.doubtful:
-        parts.append(f"{amount(progress.doubtful)} in doubt")
-    if progress.cap is not None:
-        parts.append(f"cap {progress.cap:,g}{shown(progress.cap, progress.credit_dollars)}")
+        parts.append(f"{_amount(progress.doubtful, progress)} in doubt")
     return ", ".join(parts)
+
+
+def _amount(credits_: float, progress: Progress) -> str:
+    return _rounded(credits_) + shown(credits_, progress.credit_dollars)
 
 
 def _time(progress: Progress) -> str:
