@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["DIGITS", "in_dollars", "rounded", "shown"]
+__all__ = ["DIGITS", "in_dollars", "rounded", "shown", "written"]
 
 DIGITS: Final = 6
 """Of an amount: what is beyond comes from adding up and multiplying."""
@@ -12,12 +12,18 @@ DIME: Final = 0.1
 
 def in_dollars(credits_: float, credit_dollars: float | None) -> float | None:
     """Return credits in US dollars; None where nobody says what a credit is worth."""
-    return None if credit_dollars is None else credits_ * credit_dollars
+    return None if credit_dollars is None else rounded(credits_ * credit_dollars)
 
 
 def rounded(amount: float) -> float:
     """Return an amount of money without what comes from adding up and multiplying."""
     return round(amount, DIGITS)
+
+
+def written(credits_: float) -> str:
+    """Write an amount of credits for people: whole where it is, else to the hundredth."""
+    text = f"{credits_:,.2f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def shown(credits_: float, credit_dollars: float | None) -> str:

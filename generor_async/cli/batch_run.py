@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from generor_async.batch.folder import Folder as ResultsFolder
-from generor_async.batch.money import shown
+from generor_async.batch.money import shown, written
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import check_kind
@@ -93,7 +93,7 @@ def run(
     output = Output(quiet=quiet, json=as_json)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
         worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
-        most = "without a cap" if max_credits is None else f"up to {max_credits:g} credits{worth}"
+        most = "without a cap" if max_credits is None else f"up to {written(max_credits)} credits{worth}"
         raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
 
     operation = OPERATIONS[api]

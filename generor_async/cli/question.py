@@ -12,7 +12,7 @@ from rich.text import Text
 
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
-from generor_async.batch.money import rounded, shown
+from generor_async.batch.money import rounded, shown, written
 from generor_async.batch.runner import Batch
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.cli.endings import INTERRUPTED, say
@@ -112,7 +112,7 @@ def _facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
         facts[""] = f"without {estimate.unpriced:,} rows whose price is not known: {fate}"
     facts["cap"] = "none: --max-credits sets one" if cap is None else _cap(estimate, cap)
     if estimate.balance is not None:
-        facts["account"] = f"{estimate.balance:,g} credits"
+        facts["account"] = f"{written(estimate.balance)} credits"
     if estimate.seconds is None:
         facts["time"] = "not known: the first answer names the key's limits"
     else:
@@ -148,4 +148,4 @@ def _cap(estimate: BatchEstimate, cap: float) -> str:
     used = f", {counted} of it used" if estimate.counted else ""
     worth = shown(cap, estimate.credit_dollars)
     short = "; not all rows fit" if estimate.counted + estimate.credits > cap else ""
-    return f"{cap:,g} credits{worth}{used}{short}"
+    return f"{written(cap)} credits{worth}{used}{short}"

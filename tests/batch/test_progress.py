@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import FakeClock
 
-from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, InsufficientCreditsError, Limits
+from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError, Limits
+from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress, Tally
 from generor_async.batch.purse import Purse
 from generor_async.batch.runner import Batch, run_batch
@@ -167,6 +169,70 @@ def test_settling_is_said(tmp_path: Path) -> None:
     seen = run(main())
     settling = [progress for progress in seen if progress.phase == "settling"]
     assert {(progress.unknown, progress.running) for progress in settling} >= {(2, 0)}
+    waiting = [progress for progress in settling if progress.waits_for]
+    assert {progress.waits_for for progress in waiting} == {"the account to show what became of 2 unknown rows"}
+    assert all(progress.waits_until is not None and progress.seconds_left is None for progress in waiting)
+    # All that time nothing moves, and no end is promised.
+    assert len(waiting) >= len(settling) - 5
+
+
+def after(rows: int, then: Callable[[], object]) -> Callable[[RowOutcome], None]:
+    """Return what does something once, when so many rows have ended."""
+    ended = count(1)
+
+    def on_row(_: RowOutcome) -> None:
+        if next(ended) == rows:
+            then()
+
+    return on_row
+
+
+def test_a_hold_of_hours_is_waited_for_until_it_is_over(tmp_path: Path) -> None:
+    rows = [{"prompt": f"heron {number}"} for number in range(60)]
+
+    async def main() -> list[Progress]:
+        async with Simulator(luma_rpm=120) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            later = after(20, lambda: simulator.faults.add_spec(f"{CREATE}=429:before_charge:1x:retry_after=7200"))
+            return await watched(run_batch(luma, rows, to=tmp_path, on_row=later), every=10.0)
+
+    seen = run(main())
+    held = [progress for progress in seen if "limit" in progress.waits_for]
+    assert len(held) > 600  # nearly two hours of looks, ten seconds apart
+    assert {progress.seconds_left for progress in held} == {None}
+    (until,) = {progress.waits_until.timestamp() // 2 for progress in held if progress.waits_until is not None}
+    assert until
+    assert seen[-1].done == 60
+    # Nor does it weigh on what is said when it is over.
+    afterwards = [progress for progress in seen if progress.done > 40 and progress.waiting]
+    assert all(progress.seconds_left is None or progress.seconds_left < 600 for progress in afterwards)
+
+
+def test_outputs_that_cannot_be_had_are_waited_for_and_no_end_is_promised(tmp_path: Path) -> None:
+    rows = [{"prompt": f"heron {number}"} for number in range(40)]
+
+    async def main() -> list[Progress]:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            later = after(12, lambda: simulator.faults.add_spec("storage.get=403:before_charge"))
+            batch = run_batch(luma, rows, to=tmp_path, on_row=later)
+            seen: list[Progress] = []
+
+            async def look() -> None:
+                while True:
+                    await asyncio.sleep(1.0)
+                    if batch.progress is not None:
+                        seen.append(batch.progress)
+
+            looking = asyncio.create_task(look())
+            with pytest.raises(DownloadError):
+                async for _ in batch:
+                    pass
+            looking.cancel()
+            return seen
+
+    seen = run(main())
+    held = [progress for progress in seen if progress.phase == "held"]
+    assert held
+    assert {(progress.waits_for, progress.seconds_left) for progress in held} == {("outputs to be had again", None)}
 
 
 async def test_rows_from_python_are_counted_as_they_are_read(tmp_path: Path) -> None:
