@@ -166,7 +166,7 @@ def _from_source(
             own = TABLES.get(source.suffix, ",")
             found = _Table(first, lines, own, parameters, source, notes).rows()
         elif first is not None:
-            found = _from_json(first, lines, source.pieces(text), name, parameters)
+            found = _from_json(first, lines, source.pieces(text), name, parameters, at_once=source.is_pipe)
         for entry in found:
             empty = False
             yield entry
@@ -180,12 +180,12 @@ def _place(name: str, first: int, last: int) -> str:
 
 
 def _from_json(
-    first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters
+    first: Line, lines: Iterator[Line], pieces: Iterator[str], name: str, parameters: Parameters, *, at_once: bool
 ) -> Iterator[NewRow | Reject]:
     if is_array_text(first[1]):
         found = in_array(chain(["\n" * (first[0] - 1) + first[1]], pieces))
     else:
-        found = in_lines(chain([first], lines))
+        found = in_lines(chain([first], lines), at_once=at_once)
     for one in found:
         if isinstance(one, SetAside):
             yield _reject(_place(name, one.first, one.last), one.text, one.reason)

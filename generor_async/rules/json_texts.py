@@ -1,7 +1,8 @@
 """JSON objects in a text, one to a line or in an array; of what is broken no object inside is taken for a row.
 
 A line that breaks off where another could go on is set aside with those behind it that it goes on in. Behind what is
-broken, an object that is indented may be a part of it. An array can only be followed from its beginning: behind a
+broken, an object that is indented may be a part of it; before a line that goes on like the inside of an object, the
+object may have been closed too early. An array can only be followed from its beginning: behind a
 broken element it is not known where another begins, and the rest is set aside, with the element before, which may have
 been closed too early.
 """
@@ -26,6 +27,9 @@ GOES_ON: Final = 1_000
 GOES_ON_CHARACTERS: Final = 1024 * 1024
 TOO_LONG: Final = "it is longer than 16 MiB: name media by URL or path instead of carrying them"
 OVER_LINES: Final = "it goes on over lines: write one object on each line, or an array of objects"
+CLOSED: Final = "what stands behind it may be a part of it: write one object on each line"
+GO_ON: Final = (",", ":", "]", "}", '"')
+"""How a line begins that may be the rest of an object."""
 HALF: Final = "it holds half of a surrogate pair, which is no text: remove it"
 ARRAY: Final = re.compile(r"\s*\[\s*(\{|\]|$)")
 BLANK: Final = re.compile(r"[ \t\r\n]*")
@@ -67,9 +71,26 @@ def _half_of(value: JSON, text: str) -> str:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def in_lines(lines: Iterable[Line]) -> Iterator[Element | SetAside]:
-    """Yield what each line holds, or an object that goes on over lines."""
-    return _Lines(lines).elements()
+def in_lines(lines: Iterable[Line], *, at_once: bool = False) -> Iterator[Element | SetAside]:
+    """Yield what each line holds, or an object that goes on over lines.
+
+    `at_once` yields an object before the line behind it is there, which may tell that the object was closed too early.
+    """
+    elements = _Lines(lines).elements()
+    return elements if at_once else _not_closed_too_early(elements)
+
+
+def _not_closed_too_early(elements: Iterable[Element | SetAside]) -> Iterator[Element | SetAside]:
+    """Set aside an object as well, where what stands behind it is broken and goes on like the inside of an object."""
+    held: Element | SetAside | None = None
+    for one in elements:
+        if isinstance(one, SetAside) and one.text.startswith(GO_ON) and isinstance(held, tuple):
+            held = SetAside(held[0], held[1], held[3][:TEXT_KEPT], CLOSED)
+        if held is not None:
+            yield held
+        held = one
+    if held is not None:
+        yield held
 
 
 class _Lines:

@@ -69,6 +69,8 @@ def test_of_an_object_that_was_broken_no_piece_is_read_where_a_strict_reader_wou
         )
     if is_array:
         text = f"[{text[:-1]}]"
+    # A line end and a brace together make a line that is an object: nobody can tell that it is a piece.
+    assume({kind for _, kind in mutations} != {"\n", "{"})
     assume(refuses(text, is_array=is_array))
     for value in values(array(text, 20) if is_array else lines(text)):
         assert value in objects
@@ -76,7 +78,7 @@ def test_of_an_object_that_was_broken_no_piece_is_read_where_a_strict_reader_wou
 
 def refuses(text: str, *, is_array: bool) -> bool:
     try:
-        for part in [text] if is_array else text.splitlines():
+        for part in [text] if is_array else filter(str.strip, text.split("\n")):  # blank lines are none
             json.loads(part)
     except (ValueError, RecursionError):
         return True
@@ -87,6 +89,9 @@ def refuses(text: str, *, is_array: bool) -> bool:
     ("text", "expected"),
     [
         ('{"a": 1\n{"b": 2}\n', [(1, 1, None), (2, 2, {"b": 2})]),
+        ('{"z": 0}\n{"a": 1}\n\n, "b": 2}\n{"c": 3}', [(1, 1, {"z": 0}), (2, 2, None), (4, 4, None), (5, 5, {"c": 3})]),
+        ('{"a": 1}\n"b": 2}\n', [(1, 1, None), (2, 2, None)]),
+        ('{"a": 1}\n# a note\n', [(1, 1, {"a": 1}), (2, 2, None)]),
         ('{"a": "x\n{"b": 2}\n', [(1, 1, None), (2, 2, {"b": 2})]),
         ('{"a": [\n  {"b": 2}\n]}\n{"c": 3}', [(1, 3, None), (4, 4, {"c": 3})]),
         (
