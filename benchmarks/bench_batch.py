@@ -9,13 +9,18 @@ Charges are the simulator's truth. One is a duplicate if its prompt was charged 
 result, and `in doubt` if its row is listed as perhaps charged. The bound is the earliest end for whoever knows every
 limit, and the end of every job in the moment it comes; 85 % of the rows are as many as no fault strikes.
 
-    python benchmarks/bench_batch.py [--rows 200] [--seed 7] [--speed 10] [--only luma] [--share]
+    python benchmarks/bench_batch.py [--rows 200] [--seed 7] [--speed 10] [--only luma] [--share] [--resume]
 
 With `--share`, ours alone, without faults and in virtual time: which part it uses of what is allowed in the T seconds
 from the first paid call to the last. A limit a minute allows `limit x (floor(T / 60) + 1)` requests, one an hour
 likewise; a ceiling allows `jobs x T` seconds of jobs. The share is that of the limit that binds. Beside it stands what
 can be reached with looks a second apart, as close as they come while calls wait: a job's end is seen half a second late
 on the average; and how many looks a job got, over those of a loop that looks every two seconds, as documented.
+
+With `--resume`, the same when half of the rows have been submitted, and the folder is left as a kill leaves it: another
+client, with the same store of limits as the command has, goes on with it. The share is that of the places which were
+free since, for whoever knows how the windows and slots stood: the time to the last paid call that such a one needs,
+over that which ours took.
 """
 
 import argparse
@@ -27,6 +32,7 @@ import math
 import multiprocessing
 import random
 import selectors
+import shutil
 import statistics
 import tempfile
 import time
@@ -42,7 +48,7 @@ from stage import OURS
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from generor_async import AsyncGeneror, AsyncLuma, Limits
-from generor_async.batch.runner import run_batch
+from generor_async.batch.runner import Batch, run_batch
 from generor_async.rules.schedule import CLOSEST, LEAST
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -145,11 +151,14 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def our_client(api: Api, api_key: str, *, base_url: str, clock: Clock) -> AsyncLuma | AsyncGeneror:
+def our_client(
+    api: Api, api_key: str, *, base_url: str, clock: Clock, store: Path | None = None
+) -> AsyncLuma | AsyncGeneror:
     """Make our client, which knows the limits."""
     if api == "luma":
-        return AsyncLuma(api_key, base_url=base_url, clock=clock, limits=Limits(rpm=RPM["luma"], jobs=JOBS))
-    return AsyncGeneror(api_key, base_url=base_url, clock=clock, limits=Limits(tier="pro"))
+        limits = Limits(rpm=RPM["luma"], jobs=JOBS, store=store)
+        return AsyncLuma(api_key, base_url=base_url, clock=clock, limits=limits)
+    return AsyncGeneror(api_key, base_url=base_url, clock=clock, limits=Limits(tier="pro", store=store))
 
 
 async def ours(task: Task) -> Came:
@@ -308,15 +317,19 @@ def made(simulator: Simulator, api: Api) -> list[Made]:
     ]
 
 
-def earliest(durations: Sequence[float], *, rpm: int, jobs: float) -> tuple[float, float]:
+def earliest(
+    durations: Sequence[float], *, rpm: int, jobs: float, at: float = 0.0, before: Sequence[tuple[float, float]] = ()
+) -> tuple[float, float]:
     """Return when the last job can begin, and the last can have ended, at the earliest.
 
-    Job i begins when job i - rpm began a minute ago, and fewer than `jobs` of those before it still run.
+    Job i begins when job i - rpm began a minute ago, and fewer than `jobs` of those before it still run; none begins
+    before `at`. Of those `before` that, the begins and lengths are given, in their order.
     """
-    begins: list[float] = []
-    running: list[float] = []
-    for number, seconds in enumerate(durations):
-        begin = max(begins[-1] if begins else 0.0, begins[number - rpm] + MINUTE if number >= rpm else 0.0)
+    begins: list[float] = [begin for begin, _ in before]
+    running: list[float] = [begin + seconds for begin, seconds in before if begin + seconds > at]
+    heapq.heapify(running)
+    for number, seconds in enumerate(durations, len(before)):
+        begin = max(at, begins[-1] if begins else at, begins[number - rpm] + MINUTE if number >= rpm else at)
         if len(running) >= jobs:
             begin = max(begin, heapq.heappop(running))
         begins.append(begin)
@@ -441,6 +454,58 @@ async def share(scene: Scene, seed: int) -> str:
     )
 
 
+async def resumed(scene: Scene, seed: int, folder: Path) -> str:
+    """Run half of a scene, leave it as a kill does, go on with it, and return its line of the table."""
+    api, left, goes_on = scene.api, folder / "left", folder / "goes on"
+    rows = [{**row, **scene.model} for row in rows_for(api, scene.rows)]
+    async with simulator_for(seed=seed, speed=1.0) as simulator:
+        options = simulator.luma_options if api == "luma" else simulator.generor_options
+        async with our_client(api, **options, store=folder / "limits.sqlite") as client:
+            batch = run_batch(client, rows, to=left)
+            running = asyncio.create_task(_drained(batch))
+            while len(made(simulator, api)) < scene.rows // 2:
+                await asyncio.sleep(0.5)
+            await asyncio.to_thread(shutil.copytree, left, goes_on)  # what a process that is killed now leaves behind
+            at = simulator.clock.time()
+            batch.stop()
+            batch.stop()
+            await running
+        async with our_client(api, **options, store=folder / "limits.sqlite") as client:
+            went_on = run_batch(client, rows, to=goes_on, take_over=True)
+            states = Counter([outcome.state async for outcome in went_on])
+        things = sorted(made(simulator, api), key=lambda thing: thing.began)
+        refused = sum(entry.status == 429 for entry in simulator.ledger.requests)
+    assert len({thing.prompt for thing in things}) == len(things), "nothing was bought twice"
+    before = [thing for thing in things if thing.began < at]
+    after = things[len(before) :]
+    best, _ = earliest(
+        [thing.seconds for thing in after],
+        rpm=RPM[api],
+        jobs=JOBS if api == "luma" else math.inf,
+        at=at,
+        before=[(thing.began, thing.seconds) for thing in before],
+    )
+    return (
+        f"| {scene.name} | {len(before)} | {len(after)} | {after[0].began - at:.1f} "
+        f"| {(best - at) / (after[-1].began - at):.1%} | {states['unknown']} | {refused} |"
+    )
+
+
+async def _drained(batch: Batch) -> None:
+    async for _ in batch:
+        pass
+
+
+def print_resumed(options: argparse.Namespace) -> None:
+    """Print the table of shares after a resumption."""
+    head = "rows before | rows after | first call after (s) | share used | unknown | 429s"
+    print(f"| | {head} |\n{'|---' * 7}|")
+    for scene in SCENES:
+        if options.only in scene.name:
+            with tempfile.TemporaryDirectory() as folder:
+                print(run(resumed(scene, options.seed, Path(folder))), flush=True)
+
+
 def print_shares(options: argparse.Namespace) -> None:
     """Print the table of shares."""
     head = "rows | what binds | share used | can be reached | last submitted / bound | looks / a loop's | 429s"
@@ -458,9 +523,10 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=10.0, help="simulated seconds that pass in a real one")
     parser.add_argument("--only", default="", help="leave out what has not this in its name")
     parser.add_argument("--share", action="store_true", help="measure the share of the limits that ours uses")
+    parser.add_argument("--resume", action="store_true", help="measure the same after half of a batch, and a kill")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    (print_shares if options.share else print_losses)(options)
+    (print_resumed if options.resume else print_shares if options.share else print_losses)(options)
 
 
 def print_losses(options: argparse.Namespace) -> None:

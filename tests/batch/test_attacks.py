@@ -78,16 +78,16 @@ def test_attacked(
     rows = [row for name in came["batches"] for row in check(tmp_path / name, ROWS, everything)]
     calls = dict(calls_of(requests, api))
     killed = [at for at, code in zip(came["struck"], came["exits"], strict=False) if code < 0]
-    for row in rows:
-        if row.state == "unknown":
-            assert was_lost(row, calls, killed, late=LATE * SPEEDS[api]), f"{row} was answered"
-    states, exits = Counter[str](row.state for row in rows), Counter[int](came["exits"])
+    unknown = [row for row in rows if row.state == "unknown"]
+    lost = [how_lost(row, calls, killed, late=LATE * SPEEDS[api]) for row in unknown]
+    assert all(lost), [row for row, how in zip(unknown, lost, strict=True) if not how]
+    states, exits, why = Counter(row.state for row in rows), Counter[int](came["exits"]), Counter(lost)
     with capsys.disabled():
         print(  # noqa: T201 - figures to read
             f"\n{signal} {api} {faults}: {len(came['struck'])} signals, {len(rows)} rows,"
             f" {sum(entry.charged > 0 for entry in requests)} charges: 0 duplicates, 0 lost;"
             f" {', '.join(f'{count} {state}' for state, count in sorted(states.items()))};"
-            f" exits {dict(exits)}"
+            f" lost by {dict(why)}; exits {dict(exits)}"
         )
 
 
@@ -127,12 +127,15 @@ def calls_of(requests: tuple[Entry, ...], api: str) -> Iterator[tuple[str, list[
         yield entry.request_id, [other for other in paid if other.call == entry.call]
 
 
-def was_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *, late: float) -> bool:
-    """Tell whether the answer to a row's call was lost, on its way or with the process that it came to."""
+def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *, late: float) -> str:
+    """Tell how the answer to a row's call was lost, on its way or with the process that asked; empty: it wasn't."""
     assert row.call_id is not None
     assert row.submitted_at is not None
     tried = calls.get(row.call_id)
-    if tried is None:  # the intent was written down, and nothing arrived: it was killed between the two
-        return any(row.submitted_at <= at <= row.submitted_at + late for at in killed)
-    last = tried[-1]
-    return not last.succeeded or any(last.at <= at <= last.at + late for at in killed)
+    last = None if tried is None else tried[-1]
+    if last is not None and last.fault is not None and not last.succeeded:
+        return last.fault
+    began = row.submitted_at if last is None else last.at  # or it was killed between the intent and the call
+    if any(began <= at <= began + late for at in killed):
+        return "killed"
+    return "too late" if last is not None and last.abandoned else ""
