@@ -17,7 +17,7 @@ likewise; a ceiling allows `jobs x T` seconds of jobs. The share is that of the 
 can be reached with looks a second apart, as close as they come while calls wait: a job's end is seen half a second late
 on the average; and how many looks a job got, over those of a loop that looks every two seconds, as documented.
 
-With `--resume`, the same when half of the rows have been submitted, and the folder is left as a kill leaves it: another
+With `--resume`, the same when half of the rows have ended, and the folder is left as a kill leaves it: another
 client, with the same store of limits as the command has, goes on with it. The share is that of the places which were
 free since, for whoever knows how the windows and slots stood: the time to the last paid call that such a one needs,
 over that which ours took.
@@ -48,7 +48,7 @@ from stage import OURS
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from generor_async import AsyncGeneror, AsyncLuma, Limits
-from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.runner import run_batch
 from generor_async.rules.schedule import CLOSEST, LEAST
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -462,14 +462,15 @@ async def resumed(scene: Scene, seed: int, folder: Path) -> str:
         options = simulator.luma_options if api == "luma" else simulator.generor_options
         async with our_client(api, **options, store=folder / "limits.sqlite") as client:
             batch = run_batch(client, rows, to=left)
-            running = asyncio.create_task(_drained(batch))
-            while len(made(simulator, api)) < scene.rows // 2:
-                await asyncio.sleep(0.5)
+            running = aiter(batch)
+            for _ in range(scene.rows // 2):
+                await anext(running)
             await asyncio.to_thread(shutil.copytree, left, goes_on)  # what a process that is killed now leaves behind
             at = simulator.clock.time()
             batch.stop()
             batch.stop()
-            await running
+            async for _ in running:
+                pass
         async with our_client(api, **options, store=folder / "limits.sqlite") as client:
             went_on = run_batch(client, rows, to=goes_on, take_over=True)
             states = Counter([outcome.state async for outcome in went_on])
@@ -489,11 +490,6 @@ async def resumed(scene: Scene, seed: int, folder: Path) -> str:
         f"| {scene.name} | {len(before)} | {len(after)} | {after[0].began - at:.1f} "
         f"| {(best - at) / (after[-1].began - at):.1%} | {states['unknown']} | {refused} |"
     )
-
-
-async def _drained(batch: Batch) -> None:
-    async for _ in batch:
-        pass
 
 
 def print_resumed(options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Assault", "Signal"]
 Signal: TypeAlias = Literal["KILL", "TERM", "HUP", "INT", "STOP"]
 STOPPED: Final = 5.0
 """Simulated seconds for which a process that is stopped stands still."""
-SHORTEST, LONGEST = 0.05, 1.0
+SHORTEST, LONGEST = 0.05, 2.0
 """Real seconds after which a signal is sent."""
 RUNS: Final = 40
 """How often a batch that ended by itself is gone on with."""
