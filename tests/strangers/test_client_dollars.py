@@ -13,6 +13,7 @@ from generor_async import run_batch
 from generor_async.batch.export import exported
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import read_status
+from generor_async.cli.options import Output
 from generor_async.cli.standing import show
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from strangers import LumaWorld, StrangerServer
@@ -46,8 +47,9 @@ ROWS = [
     for kind, (count, given) in enumerate(KINDS)
     for number in range(count)
 ]
-PRICE = 17 * 0.0404 + 7 * 0.1 + 4 * 0.0464 + 8 * 0.0434 + 5 * 0.106  # pictures
-PRICE += 4 * 0.15 + 4 * 0.30 + 3 * 1.20 + 2 * 0.45 + 0.60 + 2.40 + 2 * 1.08 + 2 * 0.30  # films
+PICTURES = 17 * 0.0404 + 7 * 0.1 + 4 * 0.0464 + 8 * 0.0434 + 5 * 0.106
+FILMS = 4 * 0.15 + 4 * 0.30 + 3 * 1.20 + 2 * 0.45 + 0.60 + 2.40 + 2 * 1.08 + 2 * 0.30
+PRICE = PICTURES + FILMS
 """US dollars, by the price lists."""
 
 
@@ -93,7 +95,7 @@ async def check_told(folder: Path, capsys: pytest.CaptureFixture[str], booked: f
     """Hold what the command shows and exports against what the server has booked."""
     status = await read_status(folder)
     capsys.readouterr()
-    show(status, folder)
+    show(status, folder, Output(json=True))
     told = json.loads(capsys.readouterr().out)
     assert cents(told["dollars"]["spent"]) == booked
     reader = await open_reader(folder)
