@@ -66,14 +66,15 @@ def meaning(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Map
 def wanted(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapping[str, JSON]:
     """Return what a call asks for, without how it is to be made: prompts, references and other texts.
 
-    Calls that have that in common make the same thing again, in another size, style or model.
+    Calls that have that in common make the same thing again, in another size, style or model. Blanks say nothing: a
+    table that another program has written again has other line ends, and spaces less or more.
     """
     found = dict[str, JSON]()
     for name, value in meaning(parameters, defaults).items():
         if name == "video" and is_object(value):
             found |= {frame: value[frame] for frame in FRAMES if frame in value}
         elif name not in SETTINGS:
-            found[name] = value
+            found[name] = " ".join(value.split()) if isinstance(value, str) else value
     return found
 
 

@@ -96,6 +96,8 @@ def test_a_null_that_no_document_explains_is_kept() -> None:
         ({"prompt": "x", "style": "manga"}, {"prompt": "x", "aspect_ratio": "1:1", "web_search": True}, True),
         ({"prompt": "x", "model_id": 1, "slug": "joke"}, {"prompt": "x", "model_id": 2, "slug": "joke"}, True),
         ({"prompt": "x", "video": {"duration": "5s"}}, {"prompt": "x", "video": {"resolution": "1080p"}}, True),
+        ({"prompt": "a heron\nat dawn"}, {"prompt": " a heron\r\nat  dawn "}, True),
+        ({"prompt": "a heron"}, {"prompt": "aheron"}, False),
         ({"prompt": "x"}, {"prompt": "y"}, False),
         ({"prompt": "x", "slug": "joke"}, {"prompt": "x", "slug": "poem"}, False),
         ({"prompt": "x", "source": {"url": "a"}}, {"prompt": "x", "source": {"url": "b"}}, False),
