@@ -146,6 +146,24 @@ def test_on_a_terminal_a_dry_run_is_a_table(
     assert not (tmp_path / "out").exists()
 
 
+# --- while it goes on -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_each_subject_keeps_to_its_line(commands: Commands, tmp_path: Path, columns: int) -> None:
+    rows, out = table(tmp_path, 2_500), str(tmp_path / "out")
+    command = ["batch", "run", rows, "--out", out, "--simulate", "--max-credits", "40000", "--concurrency", "40"]
+    with Terminal(commands, *command, columns=columns) as terminal:
+        terminal.until("where the limits allow 30 calls", "to come", "left", "nothing is paid")
+        pictures = terminal.pictures(8, whole="nothing is paid")
+        terminal.press(b"\x03")
+        assert terminal.ended() == 130
+    for picture in pictures:
+        below = picture[picture.index("\nrows ") :].split("\n")[1:]
+        assert [line.split()[0] for line in below] == ["rows", "rate", "credits", "cap", "time", "simulated,"], picture
+    assert len({picture.index("\nrows ") for picture in pictures}) == 1
+
+
 # --- saying less ------------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,15 @@ class Terminal:
             assert self._take(), f"it ended without {parts}; there is:\n{self.text}"
         return self.text
 
+    def pictures(self, count: int, *, whole: str) -> list[str]:
+        """Take in so many pictures that are whole, as they end with this, and return them."""
+        taken: list[str] = []
+        while len(taken) < count:
+            assert self._take(), f"it ended; there is:\n{self.text}"
+            if self.text.endswith(whole):
+                taken.append(self.text)
+        return taken
+
     def press(self, keys: bytes) -> None:
         """Type something."""
         os.write(self._end, keys)
