@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from generor_async.errors import DeadlineExceededError
 from generor_async.values import Clock
 
-__all__ = ["TimeLimit", "within"]
+__all__ = ["Alarm", "TimeLimit", "within"]
 
 T = TypeVar("T")
 
@@ -19,6 +19,40 @@ GRACE: Final = 1.0
 """Seconds that an answer has then to be read, at most; it has no more than the timer was late."""
 
 
+class Alarm:
+    """Ends what has run into its `TimeLimit`, by one timer of the event loop for all: few of many ever do."""
+
+    __slots__ = ("_handle", "limits", "rings_at")
+
+    def __init__(self) -> None:
+        self.limits = set[TimeLimit]()
+        """Those that run."""
+        self.rings_at = math.inf
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set_to(self, moment: float) -> None:
+        """Ring at a moment of the event loop's time."""
+        self.close()
+        self.rings_at = moment
+        self._handle = asyncio.get_running_loop().call_at(moment, self._ring)
+
+    def close(self) -> None:
+        """Ring no more."""
+        self.rings_at = math.inf
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _ring(self) -> None:
+        self.rings_at, self._handle = math.inf, None
+        now = asyncio.get_running_loop().time()
+        for limit in [limit for limit in self.limits if limit.ends_at <= now]:
+            limit.is_due(now)
+        moment = min((limit.ends_at for limit in self.limits), default=math.inf)
+        if moment < math.inf:
+            self.set_to(moment)
+
+
 class TimeLimit:
     """Ends what runs in it after so many seconds, with TimeoutError, as `asyncio.timeout` does.
 
@@ -26,50 +60,55 @@ class TimeLimit:
     has arrived meanwhile; it may be a paid one. So a timer that fires late waits a little longer.
     """
 
-    __slots__ = ("_cancelling", "_handle", "_loop", "_seconds", "_task", "_when", "expired")
+    __slots__ = ("_alarm", "_cancelling", "_late", "_seconds", "_task", "ends_at", "expired")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, alarm: Alarm) -> None:
         self._seconds = seconds
+        self._alarm = alarm
+        self._late = False
         self.expired = False
         """Whether time was up."""
 
     def __enter__(self) -> None:
-        self._loop = loop = asyncio.get_running_loop()
+        loop, alarm = asyncio.get_running_loop(), self._alarm
         task = asyncio.current_task(loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
-        self._when = loop.time() + self._seconds
-        self._handle = None if self._seconds == math.inf else loop.call_at(self._when, self._fire)
+        self.ends_at = ends_at = loop.time() + self._seconds
+        alarm.limits.add(self)
+        if ends_at < alarm.rings_at:
+            alarm.set_to(ends_at)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+        self._alarm.limits.discard(self)
         if self.expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 
-    def _fire(self) -> None:
-        late = self._loop.time() - self._when
-        if late > LATE:
-            self._handle = self._loop.call_later(min(late, GRACE), self._end)
+    def is_due(self, now: float) -> None:
+        """End the work; or a little later, where this comes late."""
+        late = now - self.ends_at
+        if late > LATE and not self._late:
+            self._late, self.ends_at = True, now + min(late, GRACE)
         else:
-            self._end()
-
-    def _end(self) -> None:
-        self.expired = True
-        self._task.cancel()
+            self._alarm.limits.discard(self)
+            self.expired = True
+            self._task.cancel()
 
 
 async def within(seconds: float | None, clock: Clock, work: Awaitable[T], *, what: str, advice: str) -> T:
     """Do the work within so many of the clock's seconds, None for no end; raises DeadlineExceededError."""
     seconds = math.inf if seconds is None else seconds
-    limit = TimeLimit(seconds / clock.speed)
+    alarm = Alarm()
+    limit = TimeLimit(seconds / clock.speed, alarm)
     try:
         with limit:
             return await work
     except TimeoutError:
         if not limit.expired:
             raise
+    finally:
+        alarm.close()
     # Raised out here: what was cut off may have a presigned URL in its frames.
     raise DeadlineExceededError(f"{what} took longer than {seconds:g} s", waited_for="attempt", advice=advice)

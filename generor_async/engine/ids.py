@@ -6,7 +6,6 @@ __all__ = ["random_uuid"]
 
 
 def random_uuid() -> str:
-    """Return a UUID of version 4, as text; the standard library takes three times as long for it."""
-    data = os.urandom(16)
-    text = data.hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[data[8] >> 6]}{text[17:20]}-{text[20:]}"
+    """Return a UUID of version 4, as text; the standard library takes much longer for it."""
+    data = os.urandom(12)  # these 96 bits tell them apart; the others say which version it is
+    return f"{data[:6].hex('-', -4)}-4000-8000-{data[6:].hex()}"

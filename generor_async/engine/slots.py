@@ -34,6 +34,8 @@ class JobSlots:
 
     def __init__(self, rule: Slots | SharedSlots, clock: Clock, lock: threading.RLock) -> None:
         self._rule = rule
+        self._settle = rule.settle if isinstance(rule, SharedSlots) else None
+        """Tells a store what was noted."""
         self._lock = lock
         self.queue: Queue[Lease] = Queue(self, clock, lock)
         """Submissions that wait for a slot."""
@@ -45,7 +47,8 @@ class JobSlots:
     def dropped(self, permit: Lease) -> None:
         """Take back a slot that was given away and not used."""
         self._rule.lost(permit)
-        self._settle()
+        if self._settle is not None:
+            self._settle()
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
@@ -80,11 +83,8 @@ class JobSlots:
     def _pump(self, now: float) -> None:
         """Let go whoever may; what was noted is told to a store together with that, in one transaction."""
         self.queue.pump(now)
-        self._settle()
-
-    def _settle(self) -> None:
-        if isinstance(self._rule, SharedSlots):
-            self._rule.settle()
+        if self._settle is not None:
+            self._settle()
 
     def unwatched(self, now: float) -> list[str]:
         """Return the jobs to look at, so that slots become free."""

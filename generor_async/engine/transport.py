@@ -11,21 +11,21 @@ paid request leaves makes its outcome unknown.
 import io
 import os
 import ssl
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client import ClientTimeout
 from attrs import field, frozen
-from multidict import CIMultiDict
+from multidict import istr
 from yarl import URL
 
 from generor_async.engine.arrivals import keep_arrivals
 from generor_async.engine.connector import Connector, abandon
-from generor_async.engine.deadline import TimeLimit
+from generor_async.engine.deadline import Alarm, TimeLimit
 from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
-from generor_async.rules.echo import Echoes
+from generor_async.rules.echo import Echoes, may_be_result
 from generor_async.rules.remains import body_of
 from generor_async.rules.wire import Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
@@ -38,6 +38,8 @@ __all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "HeldBackE
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
+AUTHORIZATION: Final = istr("Authorization")
+REQUEST_ID: Final = istr("X-Request-Id")
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
 SWITCHING = 101
@@ -76,8 +78,9 @@ class _Stamped(aiohttp.ClientRequest):
     keeps = False
     """Whether what comes of its answer is kept."""
     came: Sequence[bytes] = ()
+    DEFAULT_HEADERS: ClassVar = {istr("Accept"): "application/json", istr("Accept-Encoding"): "gzip, deflate"}
 
-    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+    def send(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
         protocol = self.protocol = conn.protocol
         assert protocol is not None
@@ -87,13 +90,19 @@ class _Stamped(aiohttp.ClientRequest):
         if self.keeps:
             self.came = keep_arrivals(protocol)
         self.in_hand = True
-        return await super().send(conn)
+        return super().send(conn)
 
-    async def write_bytes(self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None) -> None:
+    def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Write the body, and note its end."""
-        await super().write_bytes(writer, conn, content_length)
-        if self.on_end is not None:
-            self.on_end()
+        writing = super().write_bytes(writer, conn, content_length)
+        return writing if self.on_end is None else _and_then(writing, self.on_end)
+
+
+async def _and_then(work: Coroutine[Any, Any, None], note: Callable[[], None]) -> None:
+    await work
+    note()
 
 
 class _Unrepeatable(_Stamped):
@@ -117,12 +126,14 @@ class Attempt:
     HeldBackError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_leaves", "_on_end", "_request")
+    __slots__ = ("_leaves", "_on_end", "_request", "headers")
 
     def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
         self._leaves = leaves
         self._on_end = on_end
         self._request: aiohttp.ClientRequest | None = None
+        self.headers: Sequence[Mapping[str, str]] = ()
+        """What the request has beside aiohttp's own headers; the last one counts."""
 
     @property
     def sent(self) -> bool:
@@ -150,6 +161,8 @@ class Attempt:
     ) -> aiohttp.ClientResponse:
         """Pass the request on, and its response back."""
         self._request = request
+        for headers in self.headers:
+            request.headers.update(headers)
         if isinstance(request, _Stamped):
             request.leaves, request.on_end = self._leaves, self._on_end
         try:
@@ -185,38 +198,38 @@ class AiohttpTransport:
     def __init__(self, connection: Connection) -> None:
         self._speed = connection.speed
         self._limit = connection.max_reply_bytes
-        self._key = connection.key
-        self._authorization = Masked("" if connection.key is None else f"Bearer {connection.key.reveal()}")
+        self._headers = {} if connection.key is None else {AUTHORIZATION: Masked(f"Bearer {connection.key.reveal()}")}
+        """Added to each request: among the session's own headers the key would be sent to a proxy as well."""
         self._echoes = connection.echoes
+        self._alarm = Alarm()
         self._ssl = True if connection.ssl is None else connection.ssl
         self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
 
     async def exchange(self, request: Request, attempt: Attempt, *, timeout: float) -> Reply:
         """Send the request once; raise TransportError when no whole reply came."""
-        body, request_id = request.body, request.headers.get("X-Request-Id", "")
+        request_id = request.headers.get(REQUEST_ID, "")
         echoes, chunks = self._echoes, list[bytes]()
         ours = True
         echoes.sent(request_id)
+        attempt.headers = self._headers, request.headers
         try:
-            with TimeLimit(max(timeout, 0.001) / self._speed):
+            with TimeLimit(max(timeout, 0.001) / self._speed, self._alarm):
                 response = await self._sessions[request.reusable].request(
                     request.method,
                     URL(request.url, encoded=True),
-                    data=_payload(body),
-                    headers=self._headers(request),
+                    data=_payload(request.body),
                     allow_redirects=False,
                     middlewares=(attempt,),
                     ssl=self._ssl,
                 )
                 headers = response.headers
-                echoed = headers.get("X-Request-Id")
-                ours = (echoes.settled and echoed == request_id) or echoes.is_ours(
-                    request_id, echoed, succeeded=_has_succeeded(response)
-                )
+                echoed = headers.get(REQUEST_ID)
+                if not (echoes.settled if echoed == request_id else echoed is None and echoes.silent):
+                    ours = self._is_ours(response, request_id, echoed)
                 if not ours:
                     attempt.end_connection(response)
                 try:
-                    await self._read(response, chunks)
+                    await self._read(response.content, chunks)
                 except BaseException:
                     response.close()
                     raise
@@ -232,6 +245,7 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close every connection, but a caller's connector."""
+        self._alarm.close()
         for session in self._sessions.values():
             await session.close()
 
@@ -247,7 +261,7 @@ class AiohttpTransport:
             connector=connection.connector
             or (Connector(limit=limit) if reusable else Connector(limit=limit, keepalive_timeout=FRESH_SECONDS)),
             connector_owner=own,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT},
+            headers={"User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=ClientTimeout(total=None),
             request_class=_Stamped if reusable else _Unrepeatable,
@@ -257,27 +271,19 @@ class AiohttpTransport:
             proxy=connection.proxy,
         )
 
-    def _headers(self, request: Request) -> CIMultiDict[str]:
-        """Add the key to a request. Among the session's own headers it would be sent to a proxy as well."""
-        headers = CIMultiDict(request.headers)
-        if self._key is not None:
-            headers.setdefault("Authorization", self._authorization)
-        return headers
+    def _is_ours(self, response: aiohttp.ClientResponse, sent: str, echoed: str | None) -> bool:
+        succeeded = may_be_result(response.status, response.content_type)
+        return self._echoes.is_ours(sent, echoed, succeeded=succeeded)
 
-    async def _read(self, response: aiohttp.ClientResponse, chunks: list[bytes]) -> None:
+    async def _read(self, content: aiohttp.StreamReader, chunks: list[bytes]) -> None:
         """Read a body, piece by piece."""
         total = 0
-        content = response.content
-        while chunk := await content.readany():
+        while not content.at_eof():
+            chunk = content.read_nowait() if content.is_eof() else await content.readany()
             chunks.append(chunk)
             total += len(chunk)
             if total > self._limit:
                 raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
-
-
-def _has_succeeded(response: aiohttp.ClientResponse) -> bool:
-    """Tell whether an answer may be taken for a result; a page of HTML, as of a gateway, never is."""
-    return 200 <= response.status < 300 and response.content_type != "text/html"
 
 
 class _TooLargeError(aiohttp.ClientError):

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["Echoes"]
+__all__ = ["Echoes", "may_be_result"]
 
 PROOF: Final = 10
 """Echoes of our ids after which a server is known to echo them."""
@@ -37,6 +37,8 @@ class Echoes:
     """Echoes of our ids since the last of them."""
     settled: bool = field(default=False, init=False)
     """Whether the right id would teach nothing more: the server is known to echo, and has just done so."""
+    silent: bool = field(default=False, init=False)
+    """Whether an answer without an id would teach nothing more: this server gives such, and has just done so."""
 
     def sent(self, request_id: str) -> None:
         """Note the id of a request that is about to leave."""
@@ -66,6 +68,7 @@ class Echoes:
 
     def _has_echoed(self) -> None:
         self._echoed, self._unknown = self._echoed + 1, 0
+        self.silent = False
         if self._silent:
             self._since += 1
             if self._since == FORGOTTEN:
@@ -75,8 +78,13 @@ class Echoes:
     def _may_be_silent(self) -> bool:
         """Note a success without an id, and tell whether this server gives such."""
         self._silent, self._since = self._silent + 1, 0
-        self.settled = False
-        return self._echoed < PROOF or self._silent > RARE
+        self.settled, self.silent = False, self._silent > RARE
+        return self._echoed < PROOF or self.silent
+
+
+def may_be_result(status: int, content_type: str) -> bool:
+    """Tell whether an answer may be taken for a result; a page of HTML, as of a gateway, never is."""
+    return 200 <= status < 300 and content_type != "text/html"
 
 
 def _same(echoed: str, sent: str) -> bool:

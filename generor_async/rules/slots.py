@@ -131,41 +131,50 @@ class Slots:
 
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
-        usage, marks, lag, ceiling = self._usage, self._marks, self._lag, self._ceiling.value
+        usage, marks, ceiling = self._usage, self._marks, self._ceiling.value
         if now >= usage.lapses:
             usage.forget(now)
-        usage.refresh()
-        under_way, units = len(usage.own), self._needed(kind)
+        if usage.weighed != self.weights.changes:
+            usage.refresh()
+        under_way, needed = len(usage.own), usage.needed(kind)
+        units = needed if ceiling is None or needed < ceiling else ceiling
         if now < marks.held and units >= marks.held_units:
             return Wait(marks.held, "jobs")
         # Where only an answer can say if it counts as one job or by its weight, it goes alone.
         if under_way + 1 > marks.allowed or (under_way and usage.in_jobs and self.weights.of(kind) != 1):
             return self._full(now)
         taken = usage.taken + units
-        if ceiling is None:
-            if under_way and taken > FIRST_VIDEO_UNITS:
-                first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
-                if first < taken <= first * UNUSUAL:
-                    return self._full(now)
-            return usage.lease(now, kind, probe=False, early=False, prompt=False)
-        room = ceiling - taken
+        if ceiling is not None:
+            return self._within(ceiling, taken, now, kind, needed)
+        if under_way and FIRST_VIDEO_UNITS < taken <= FIRST_UNITS * UNUSUAL:
+            first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
+            if first < taken <= first * UNUSUAL:
+                return self._full(now)
+        return usage.lease(now, kind, needed)
+
+    def _within(self, ceiling: int, taken: int, now: float, kind: Kind, needed: int) -> Lease | Wait:
+        """Give a slot away within a ceiling; `taken` counts it among those that are taken."""
+        lag, room = self._lag, ceiling - taken
         probe = lag.held(now, lag.seconds) > room
-        if probe and (under_way or not self._ceiling.may_probe(now) or taken > self._ceiling.most):
+        if probe and (self._usage.own or not self._ceiling.may_probe(now) or taken > self._ceiling.most):
             return self._full(now)
         early = not probe and lag.held(now, lag.known) > room
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
-        return usage.lease(now, kind, probe=probe, early=early, prompt=prompt)
+        return self._usage.lease(now, kind, needed, probe=probe, early=early, prompt=prompt)
 
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
-        self._usage.begin(lease, job_id, now)
-        self._usage.refresh()
-        marks, ran = self._marks, self._usage.running
+        usage, marks, lag = self._usage, self._marks, self._lag
+        usage.begin(lease, job_id, now)
+        if usage.weighed != self.weights.changes:
+            usage.refresh()
+        ran = usage.running
         marks.allowed += GROWTH / marks.allowed
         marks.falling = False
         if ran >= marks.ran or now >= marks.ran_at + RAN_SECONDS:
             marks.ran, marks.ran_at = ran, now
-        self._lag.worked(early=lease.early, prompt=lease.prompt)
+        if lag.seconds or lease.early or lease.prompt:
+            lag.worked(early=lease.early, prompt=lease.prompt)
         ceiling = self._ceiling
         if ceiling.value is not None and (used := self.used) > ceiling.value:
             if ceiling.confirming and used > FIRST_UNITS * UNUSUAL:

@@ -73,14 +73,15 @@ class Usage:
     taken: int = field(default=0, init=False)
     """What is taken by jobs that the server counts, and by submissions whose outcome isn't known yet.
 
-    In units, by the weights as they were after `_weighed` changes; or one each, where the ceiling counts jobs.
+    In units, by the weights as they were after `weighed` changes; or one each, where the ceiling counts jobs.
     """
     running: int = field(default=0, init=False)
     """What of it is taken by jobs."""
     in_jobs: bool = field(default=False, init=False)
     """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
     _named_in_jobs: bool = field(default=False, init=False)
-    _weighed: int = field(default=0, init=False)
+    weighed: int = field(default=0, init=False)
+    """How often weights had changed when all was counted."""
     _numbers: int = field(default=0, init=False)
     """How many leases were given out."""
     _life: float | None = field(default=None, init=False)
@@ -92,12 +93,12 @@ class Usage:
 
     def refresh(self) -> None:
         """Have `taken`, `running` and `in_jobs` go by what is known of weights now."""
-        if self._weighed != self.weights.changes:
+        if self.weighed != self.weights.changes:
             self.count_in_jobs(self._named_in_jobs)
 
     def count_in_jobs(self, named: bool) -> None:
         """Count everything anew; `named` tells whether the ceiling was told or named without a word of units."""
-        self._named_in_jobs, self._weighed = named, self.weights.changes
+        self._named_in_jobs, self.weighed = named, self.weights.changes
         self.in_jobs = named and not self.weights.seen
         submitting = [*(lease.kind for lease in self._leases()), *(kind for _, kind in self._unknown)]
         self.running = sum(self.needed(job.kind) for job in self.jobs.values() if job.counted)
@@ -105,27 +106,37 @@ class Usage:
 
     def needed(self, kind: Kind) -> int:
         """Return what a submission takes, or a job."""
-        return 1 if self.in_jobs else self.weights.of(kind)
+        if self.in_jobs or (kind.weight == 1 and not self.weights.seen):
+            return 1
+        return self.weights.of(kind)
 
     def _leases(self) -> list[Lease]:
         return [*self.others.values(), *self.own.values()]
 
-    def lease(self, now: float, kind: Kind, *, probe: bool, early: bool, prompt: bool) -> Lease:
-        """Begin a submission."""
+    def lease(
+        self, now: float, kind: Kind, units: int, *, probe: bool = False, early: bool = False, prompt: bool = False
+    ) -> Lease:
+        """Begin a submission that takes so much."""
         self._numbers = number = self._numbers + 1
         self.lapses = min(self.lapses, now + UNSEEN_SECONDS)
         lease = self.own[number] = Lease(number, now, kind, probe, early, prompt)
-        self.taken += self.needed(kind)
+        self.taken += units
         return lease
 
     def give_back(self, lease: Lease) -> None:
         """End a submission of this process, unless it has lapsed."""
+        if self._end(lease):
+            self.taken -= self.needed(lease.kind)
+
+    def _end(self, lease: Lease) -> bool:
+        """Count a submission of this process no longer; tell whether it was counted, and hadn't lapsed."""
         # A lease that was read from a store is another object. One from a time without the store may have the number
         # of another.
         known = self.own.get(lease.number)
-        if known is lease or known == lease:
-            del self.own[lease.number]
-            self.taken -= self.needed(lease.kind)
+        if known is not lease and known != lease:
+            return False
+        del self.own[lease.number]
+        return True
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
@@ -136,19 +147,21 @@ class Usage:
 
     def begin(self, lease: Lease, job_id: str, now: float) -> None:
         """Count a job instead of its submission."""
-        self.give_back(lease)
-        self._hold(job_id, lease.kind, lease.began, now)
+        units = self.needed(lease.kind)
+        if self._end(lease):
+            self.taken -= units
+        self._hold(job_id, Job(lease.kind, lease.began, now), units)
 
-    def _hold(self, job_id: str, kind: Kind, began: float, seen: float) -> None:
-        """Count a job."""
-        if job_id in self.jobs:
-            self._drop(job_id)
-        self.jobs[job_id] = Job(kind, began, seen)
-        units = self.needed(kind)
+    def _hold(self, job_id: str, job: Job, units: int) -> None:
+        """Count a job, which takes so much."""
+        known = self.jobs.pop(job_id, None)
+        if known is not None and known.counted:
+            units -= self.needed(known.kind)
+        self.jobs[job_id] = job
         self.running += units
         self.taken += units
-        self._recount = min(self._recount, began + COUNTED_SECONDS)
-        self.lapses = min(self.lapses, self._recount, seen + UNSEEN_SECONDS)
+        self._recount = min(self._recount, job.began + COUNTED_SECONDS)
+        self.lapses = min(self.lapses, self._recount, job.seen + UNSEEN_SECONDS)
 
     def see(self, job_id: str, kind: Kind, asked: float) -> None:
         """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
@@ -157,7 +170,7 @@ class Usage:
             job.seen = max(job.seen, asked)
             self.jobs.move_to_end(job_id)
         elif job_id not in self._ended:
-            self._hold(job_id, kind, asked, asked)
+            self._hold(job_id, Job(kind, asked, asked), self.needed(kind))
 
     def end(self, job_id: str, now: float) -> Job | None:
         """Note that a job has ended; return it where it was known."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules import state
-from generor_async.values import is_object
+from generor_async.values import JSON
 
 __all__ = ["PLAIN", "Kind", "Named", "Weighing", "Weights", "named_ceiling"]
 
@@ -72,9 +72,11 @@ class Weighing:
     )
     """The kind of a request that names neither."""
 
-    def kind_of(self, body: object) -> Kind:
+    def kind_of(self, body: JSON) -> Kind:
         """Return the kind of a request with this body, or of a job that is shown so."""
-        return self.kind(body.get("model"), body.get("type")) if is_object(body) else self._usual
+        if not isinstance(body, dict) or ("model" not in body and "type" not in body):
+            return self._usual
+        return self.kind(body.get("model"), body.get("type"))
 
     def kind(self, model: object, type: object) -> Kind:  # noqa: A002 - the API's own name
         """Return the kind of a model and a type; what is no text is the default."""
