@@ -38,7 +38,6 @@ class Call(Generic[T]):
 
     __slots__ = (
         "_admission",
-        "_before",
         "_context",
         "_draw",
         "_error",
@@ -57,12 +56,10 @@ class Call(Generic[T]):
         operation: Operation[T],
         options: Options,
         call_id: str,
-        before: "Before | None",
     ) -> None:
         self._shared = shared
         self._operation = operation
         self._options = options
-        self._before = before
         self._started = self._sent = shared.clock.monotonic()
         self._context = outcome.Context(operation.endpoint, call_id)
         self._admission = Admission(shared, operation, options, self._context, self._started)
@@ -86,13 +83,17 @@ class Call(Generic[T]):
         """Whether an attempt was broken off that may have taken effect."""
         return self._context.lost
 
-    async def admitted(self) -> None:
-        """Wait until nothing keeps the call from being sent; what this raises ends the call."""
+    def admit_nowait(self) -> bool:
+        """Let the call go for the first time if nothing keeps it from being sent; else `admitted` waits for that."""
+        return not (self._context.attempts or self._admission.again) and self._admission.admit_nowait(self._started)
+
+    async def admitted(self, before: "Before | None", *, waits: bool) -> None:
+        """Wait until nothing keeps the call from being sent, and for `before`; what this raises ends the call."""
         try:
-            if self._context.attempts or self._admission.again or not self._admission.admit_nowait(self._started):
+            if waits:
                 await self._admission.wait(self._error)
-            if self._before is not None:
-                await self._before(self)
+            if before is not None:
+                await before(self)
         except BaseException as error:
             self._admission.given_up(error)
             raise

@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from generor_async.engine import auth, media
 from generor_async.engine.admission import ClientParts
 from generor_async.engine.call import Before, Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
-from generor_async.engine.lifetime import Lifetime, Work
+from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import HeldBackError, Transport
-from generor_async.errors import APIError, ClientClosedError
+from generor_async.engine.transport import REQUEST_ID, HeldBackError, Transport
+from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
@@ -34,6 +34,7 @@ __all__ = ["Session"]
 
 T = TypeVar("T")
 
+CONTENT_TYPE: Final = istr("Content-Type")
 LOOK_SECONDS: Final = 60.0
 """How long a look at a job may take that is made for its slot."""
 
@@ -98,12 +99,20 @@ class Session:
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
         call_id = call_id or options.request_id or random_uuid()
-        work = self._begin(operation, call_id)
-        call: Call[T] = Call(self._shared, operation, options, call_id, before)
         try:
-            request = await self._build(operation, options, call_id)
+            work = self.lifetime.begin()
+        except ClientClosedError as error:
+            error.operation, error.call_id = operation.endpoint.name, call_id
+            raise
+        call: Call[T] = Call(self._shared, operation, options, call_id)
+        try:
+            request = self._build(operation, options, call_id)
+            if request is None:
+                request = await self._build_with_files(operation, options, call_id)
             while True:
-                await call.admitted()
+                let_go = call.admit_nowait()
+                if not let_go or before is not None:
+                    await call.admitted(before, waits=not let_go)
                 try:
                     return await call.attempt(request)
                 except HeldBackError:
@@ -112,7 +121,7 @@ class Session:
                     images, delay = call.images_for(error), call.delay_after(error)
                 if images is not None:
                     operation = await call.with_images(images)
-                    request = await self._build(operation, options, call_id)
+                    request = await self._build_with_files(operation, options, call_id)
                 elif delay:
                     await self.clock.sleep(delay)
         except asyncio.CancelledError:
@@ -122,13 +131,6 @@ class Session:
             work.end()
         # Raised out here, so that its context isn't the cancellation, whose frames hold the key.
         raise call.closed()
-
-    def _begin(self, operation: Operation[Any], call_id: str) -> Work:
-        try:
-            return self.lifetime.begin()
-        except ClientClosedError as error:
-            error.operation, error.call_id = operation.endpoint.name, call_id
-            raise
 
     def backlog(self) -> int:
         """Count the calls that wait for a job to end."""
@@ -150,21 +152,24 @@ class Session:
         slots = self.limits.slots
         return [] if slots is None else slots.unwatched(self.clock.monotonic())
 
-    async def _build(self, operation: Operation[Any], options: Options, request_id: str) -> Request:
+    def _build(self, operation: Operation[Any], options: Options, request_id: str, read: JSON = None) -> Request | None:
+        """Build a request; None where files of this machine have to be `read` into its body first."""
         endpoint = operation.endpoint
         url = self.base_url + operation.path
         query = {**operation.query, **options.extra_query} if options.extra_query else operation.query
         if query:
             url = f"{url}?{urlencode(query, quote_via=quote)}"
         headers = CIMultiDict(options.extra_headers) if options.extra_headers else dict[str, str]()
-        headers["X-Request-Id"] = request_id
+        headers[REQUEST_ID] = request_id
         body = operation.body
         if not isinstance(body, Form):
             if options.extra_body:
-                body = dict[str, Any](body or {}) | dict(options.extra_body)
+                body = _merged(body, options.extra_body)
             if body is not None:
-                headers["Content-Type"] = "application/json"
-                body = await _serialize(body, endpoint.name, self._inspect)
+                headers[CONTENT_TYPE] = "application/json"
+                body = self._encoded(body if read is None else read, endpoint.name)
+                if body is None:
+                    return None
         elif self._inspect is not None:
             self._inspect(endpoint.name, body.fields)
         return Request(
@@ -175,21 +180,38 @@ class Session:
             reusable=endpoint.conduct in {"read", "idempotent"},
         )
 
-
-async def _serialize(body: JSON, operation: str, inspect: Callable[[str, Mapping[str, JSON]], None] | None) -> bytes:
-    """Return a body as JSON; only one that holds files of this machine has to wait for them."""
-    try:
+    async def _build_with_files(self, operation: Operation[Any], options: Options, request_id: str) -> Request:
+        """Build a request whose body names files of this machine."""
+        body, name = _merged(operation.body, options.extra_body), operation.endpoint.name
         try:
-            text = _dumps(body)
+            read = await media.inlined(body, name)
+        except (TypeError, ValueError, RecursionError) as error:
+            if isinstance(error, APIError):
+                raise
+            raise _unsendable(body, name) from None
+        request = self._build(operation, options, request_id, read)
+        if request is None:
+            raise _unsendable(read, name)
+        return request
+
+    def _encoded(self, body: JSON, operation: str) -> bytes | None:
+        """Return a body as JSON; None where there are things in it that aren't, such as files of this machine."""
+        try:
+            content: bytes = _dumps(body).encode()
         except TypeError:
-            body = await media.inlined(body, operation)
-            text = _dumps(body)
-        if inspect is not None and is_object(body):
-            inspect(operation, body)
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, APIError):
-            raise
-        refusal = arguments.unsendable(body)
-        refusal.operation = operation
-        raise refusal from None
+            return None
+        except (ValueError, RecursionError):
+            raise _unsendable(body, operation) from None
+        if self._inspect is not None and is_object(body):
+            self._inspect(operation, body)
+        return content
+
+
+def _merged(body: JSON, extra: Mapping[str, Any]) -> JSON:
+    return dict[str, Any](body or {}) | dict(extra) if extra else body
+
+
+def _unsendable(body: JSON, operation: str) -> InvalidRequestError:
+    refusal = arguments.unsendable(body)
+    refusal.operation = operation
+    return refusal

@@ -12,7 +12,7 @@ import io
 import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -34,7 +34,16 @@ from generor_async.values.version import VERSION
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["USER_AGENT", "AiohttpTransport", "Attempt", "Connection", "HeldBackError", "Transport", "describe"]
+__all__ = [
+    "REQUEST_ID",
+    "USER_AGENT",
+    "AiohttpTransport",
+    "Attempt",
+    "Connection",
+    "HeldBackError",
+    "Transport",
+    "describe",
+]
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
@@ -78,9 +87,11 @@ class _Stamped(aiohttp.ClientRequest):
     keeps = False
     """Whether what comes of its answer is kept."""
     came: Sequence[bytes] = ()
-    DEFAULT_HEADERS: ClassVar = {istr("Accept"): "application/json", istr("Accept-Encoding"): "gzip, deflate"}
+    DEFAULT_HEADERS = {istr("Accept"): "application/json", istr("Accept-Encoding"): "gzip, deflate"}  # noqa: RUF012 - as aiohttp has it
 
-    def send(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+    def send(  # pyright: ignore[reportIncompatibleMethodOverride] # what it returns is aiohttp's own coroutine
+        self, conn: aiohttp.connector.Connection
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
         protocol = self.protocol = conn.protocol
         assert protocol is not None
@@ -92,7 +103,7 @@ class _Stamped(aiohttp.ClientRequest):
         self.in_hand = True
         return super().send(conn)
 
-    def write_bytes(
+    def write_bytes(  # pyright: ignore[reportIncompatibleMethodOverride] # as above
         self, writer: AbstractStreamWriter, conn: Any, content_length: int | None = None
     ) -> Coroutine[Any, Any, None]:
         """Write the body, and note its end."""
@@ -198,7 +209,9 @@ class AiohttpTransport:
     def __init__(self, connection: Connection) -> None:
         self._speed = connection.speed
         self._limit = connection.max_reply_bytes
-        self._headers = {} if connection.key is None else {AUTHORIZATION: Masked(f"Bearer {connection.key.reveal()}")}
+        self._headers: Mapping[str, str] = (
+            {} if connection.key is None else {AUTHORIZATION: Masked(f"Bearer {connection.key.reveal()}")}
+        )
         """Added to each request: among the session's own headers the key would be sent to a proxy as well."""
         self._echoes = connection.echoes
         self._alarm = Alarm()
@@ -335,11 +348,13 @@ def describe(error: Exception) -> str:
             return f"{error}" or type(error).__name__
 
 
-def _payload(body: bytes | Form | None) -> "bytes | io.BytesIO | aiohttp.FormData | None":
+def _payload(body: bytes | Form | None) -> "aiohttp.Payload | io.BytesIO | aiohttp.FormData | None":
     """Return a body as aiohttp takes it: a large one piece by piece, so that the event loop isn't held up."""
     if isinstance(body, Form):
         return _multipart(body)
-    return body if body is None or len(body) <= LARGE_BODY else io.BytesIO(body)
+    if body is None:
+        return None
+    return aiohttp.BytesPayload(body) if len(body) <= LARGE_BODY else io.BytesIO(body)
 
 
 def _multipart(form: Form) -> aiohttp.FormData:

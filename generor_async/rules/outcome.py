@@ -161,7 +161,12 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 def read_json(body: bytes) -> JSON:
     """Decode strict JSON, in whatever encoding JSON may have; ValueError for anything else, however deep it is."""
     try:
-        return _decoder.decode(body.decode())
+        text = body.decode()
+        if text[:1] == "{":
+            value, end = _decoder.raw_decode(text)
+            if end == len(text):
+                return value
+        return _decoder.decode(text)
     except ValueError:
         if (written := plain(body)) != body:
             return read_json(written)

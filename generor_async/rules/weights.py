@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules import state
-from generor_async.values import JSON
+from generor_async.values import is_object
 
 __all__ = ["PLAIN", "Kind", "Named", "Weighing", "Weights", "named_ceiling"]
 
@@ -72,9 +72,9 @@ class Weighing:
     )
     """The kind of a request that names neither."""
 
-    def kind_of(self, body: JSON) -> Kind:
+    def kind_of(self, body: object) -> Kind:
         """Return the kind of a request with this body, or of a job that is shown so."""
-        if not isinstance(body, dict) or ("model" not in body and "type" not in body):
+        if not is_object(body) or ("model" not in body and "type" not in body):
             return self._usual
         return self.kind(body.get("model"), body.get("type"))
 
