@@ -74,7 +74,8 @@ class AsyncLuma(Client):
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
         try:
-            result = await super().send(operation)
+            self._check(operation)
+            result = await self._session.send(operation, self._options)
         except InvalidRequestError:
             raise
         except GenerorAsyncError as error:

@@ -95,9 +95,7 @@ class Admission:
         self.turn: Turn | None = None
         """What it holds under the limits, where they know of such calls."""
         if endpoint.quota or endpoint.shows_job:
-            self.turn = Turn(
-                operation, options.priority, limits=shared.limits, lookouts=shared.lookouts, clock=shared.clock
-            )
+            self.turn = Turn(operation, options.priority, shared.limits, shared.lookouts, shared.clock)
 
     def remaining(self, now: float) -> float:
         """Return the seconds that the call has left."""

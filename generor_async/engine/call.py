@@ -21,7 +21,7 @@ from generor_async.errors import (
     RateLimitError,
 )
 from generor_async.rules import answer, masking, outcome, retry
-from generor_async.rules.wire import Operation, Reply, Request, TransportError
+from generor_async.rules.wire import REQUEST_ID, Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 
 __all__ = ["Before", "Call"]
@@ -133,7 +133,7 @@ class Call(Generic[T]):
                 raise self._out_of_time("retry")
         limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
         if context.attempts and self._options.request_id is None:
-            request.headers["X-Request-Id"] = context.request_id = random_uuid()
+            request.headers[REQUEST_ID] = context.request_id = random_uuid()
         context.attempts += 1
         context.refusal = None
         try:

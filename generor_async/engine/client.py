@@ -233,6 +233,11 @@ class Client:
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
+        self._check(operation)
+        return await self._session.send(operation, self._options)
+
+    def _check(self, operation: Operation[Any]) -> None:
+        """Raise InvalidRequestError for what is no operation of this API, or one more than a view may send."""
         if (
             not isinstance(operation, Operation)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             or operation.endpoint.vendor.name != self._vendor.name
@@ -247,7 +252,6 @@ class Client:
                     advice="Make another with with_options(request_id=...)",
                 )
             self._spent = True
-        return await self._session.send(operation, self._options)
 
     async def request(
         self,

@@ -84,7 +84,7 @@ class Work:
             for change in waiting:
                 if not change.done():
                     change.set_result(None)
-        if self.task in here.cut_off and not any(work.task is self.task for work in here.work):
+        if here.cut_off and self.task in here.cut_off and not any(work.task is self.task for work in here.work):
             self._take_back()
 
     def _take_back(self) -> float:

@@ -61,8 +61,7 @@ class PerLoop(Generic[R]):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(NO_LOOP) from None
-        one = self._opened.get(loop)
-        return self._open_in(loop) if one is None else one
+        return self._opened.get(loop) or self._open_in(loop)
 
     def known(self) -> R | None:
         """Return the running loop's own; None where none is open."""

@@ -4,22 +4,16 @@ aiohttp 3.14 hands out a connection on which a response lies already, and takes 
 request; only the connection's protocol knows. What the event loop hasn't read yet, only the system knows.
 """
 
-import select
-import sys
-import weakref
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import aiohttp
+
+from generor_async.engine.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
 __all__ = ["NotQuietError", "QuietRequest", "check_quiet", "over_a_quiet_one"]
-
-_ARRIVED: Final = weakref.WeakKeyDictionary["ResponseHandler", Callable[[], object]]()
-"""For each connection that has carried a request: whether something has come that the event loop hasn't read yet."""
 
 
 class NotQuietError(aiohttp.ClientError):
@@ -31,19 +25,25 @@ class NotQuietError(aiohttp.ClientError):
         """Whether the connection has carried another request before."""
 
 
-def check_quiet(protocol: "ResponseHandler") -> None:
+def check_quiet(protocol: "ResponseHandler") -> Arrivals:
     """Raise NotQuietError where something lies on a connection that a request is about to leave on.
 
-    On a new one with TLS, what the event loop hasn't read yet doesn't count: it is part of the handshake.
+    On a new one with TLS, what the event loop hasn't read yet doesn't count: it is part of the handshake. Returns what
+    knows of all that comes on the connection.
     """
-    arrived = _ARRIVED.get(protocol)
-    if arrived is not None:
-        if protocol.should_close or arrived():
+    transport = protocol.transport
+    arrivals = None if transport is None else transport.get_protocol()
+    if isinstance(arrivals, Arrivals):
+        if protocol.should_close or arrivals.unread():
             raise NotQuietError(used=True)
-        return
-    arrived = _ARRIVED[protocol] = _look_at(protocol)
-    if protocol.should_close or (not _has_tls(protocol) and arrived()):
+        return arrivals
+    if transport is None or protocol.should_close:
         raise NotQuietError(used=False)
+    arrivals = Arrivals(protocol, transport)
+    transport.set_protocol(arrivals)
+    if transport.get_extra_info("sslcontext") is None and arrivals.unread():
+        raise NotQuietError(used=False)
+    return arrivals
 
 
 class QuietRequest(aiohttp.ClientRequest):
@@ -69,20 +69,3 @@ async def over_a_quiet_one(
         except NotQuietError as error:
             if not error.used:
                 raise
-
-
-def _has_tls(protocol: "ResponseHandler") -> bool:
-    return protocol.transport is not None and protocol.transport.get_extra_info("sslcontext") is not None
-
-
-def _look_at(protocol: "ResponseHandler") -> Callable[[], object]:
-    """Return what tells of one connection whether the system has something for it, its end included."""
-    transport = protocol.transport
-    sock = None if transport is None else transport.get_extra_info("socket")
-    if sock is None:
-        return bool
-    if sys.platform == "win32":
-        return lambda: select.select([sock], [], [], 0)[0]
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return partial(poll.poll, 0)

@@ -22,12 +22,12 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import REQUEST_ID, HeldBackError, Transport
+from generor_async.engine.transport import HeldBackError, Transport
 from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wire import Form, Operation, Request
+from generor_async.rules.wire import REQUEST_ID, Form, Operation, Request
 from generor_async.values import JSON, Clock, Secret, is_object
 
 __all__ = ["Session"]

@@ -21,13 +21,12 @@ from attrs import field, frozen
 from multidict import istr
 from yarl import URL
 
-from generor_async.engine.arrivals import keep_arrivals
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
 from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
 from generor_async.rules.echo import Echoes, may_be_result
 from generor_async.rules.remains import body_of
-from generor_async.rules.wire import Form, Reply, Request, TransportError
+from generor_async.rules.wire import REQUEST_ID, Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
 __all__ = [
-    "REQUEST_ID",
     "USER_AGENT",
     "AiohttpTransport",
     "Attempt",
@@ -48,7 +46,6 @@ __all__ = [
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
 """Firewalls refuse the default one of Python's programs (measured)."""
 AUTHORIZATION: Final = istr("Authorization")
-REQUEST_ID: Final = istr("X-Request-Id")
 FRESH_SECONDS = 1.0
 """How long a connection may have idled for a request that must not be sent twice."""
 SWITCHING = 101
@@ -95,11 +92,11 @@ class _Stamped(aiohttp.ClientRequest):
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
         protocol = self.protocol = conn.protocol
         assert protocol is not None
-        check_quiet(protocol)
+        arrivals = check_quiet(protocol)
         if self.leaves is not None:
             self.leaves()
         if self.keeps:
-            self.came = keep_arrivals(protocol)
+            self.came = arrivals.keep()
         self.in_hand = True
         return super().send(conn)
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from multidict import istr
+
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import Lookout
@@ -27,6 +29,7 @@ STAMPED_BYTES: Final = 65_536
 """Bytes of a body that has arrived as soon as it is sent."""
 SHORT_LIMIT: Final = 4
 """Digits of a limit that may be within reach."""
+_LIMIT: Final = istr("X-RateLimit-Limit")
 _NOT_SENT: Final = Attempt()
 
 
@@ -52,7 +55,6 @@ class Turn:
         self,
         operation: Operation[Any],
         priority: Priority,
-        *,
         limits: Limits,
         lookouts: PerLoop[Lookout],
         clock: Clock,
@@ -151,7 +153,7 @@ class Turn:
             return
         limits, permit, now = self._limits, self._permit, self._clock.monotonic()
         self._permit = None
-        if permit is None and refusal is None and len(reply.headers.get("X-RateLimit-Limit", "")) > SHORT_LIMIT:
+        if permit is None and refusal is None and len(reply.headers.get(_LIMIT, "")) > SHORT_LIMIT:
             return  # as unbound as before
         said = read_said(reply.headers, self._clock.time()) if refusal is None or refusal.proven else None
         if refusal is not None and refusal.proven and refusal.is_window:

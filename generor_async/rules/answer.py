@@ -7,7 +7,7 @@ from generor_async.errors import NotFoundError
 from generor_async.rules import older_api, outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.vendors import LUMA
-from generor_async.rules.wire import Endpoint, Reply
+from generor_async.rules.wire import REQUEST_ID, Endpoint, Reply
 from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
 from generor_async.values.decoding import Odd
 
@@ -27,9 +27,16 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
     """
     succeeded = 200 <= reply.status < 300
     deletes = endpoint.method == "DELETE"
-    body, garbled = _opened(reply)
+    body, garbled = None, ""
+    try:
+        if reply.body:
+            body = outcome.read_json(reply.body)
+    except ValueError as error:
+        garbled = str(error)
+        if reply.status >= 300:  # the text of an error is kept for people
+            body = outcome.text_of(reply.body)
     if reply.misdirected:
-        raise outcome.not_ours(context, reply, _why_not_ours(reply.headers.get("X-Request-Id")))
+        raise outcome.not_ours(context, reply, _why_not_ours(reply.headers.get(REQUEST_ID)))
     if garbled and succeeded:
         raise outcome.undecodable(context, reply, garbled)
     if not succeeded or (is_object(body) and body.get("success") is False):
@@ -47,7 +54,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         result = _as_far_as_it_goes(endpoint, context, reply, body)
     if endpoint.names and not _names(path, identity := getattr(result, endpoint.names)):
         raise outcome.not_ours(context, reply, f"it is about {identity!r}, and {path} was asked for")
-    request_id = reply.headers.get("X-Request-Id", context.request_id)
+    request_id = reply.headers.get(REQUEST_ID, context.request_id)
     info = ResponseInfo(
         status=reply.status,
         headers=reply.headers,
@@ -55,7 +62,10 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         attempts=context.attempts,
         elapsed=elapsed,
     )
-    _attach(result, info)
+    if isinstance(result, Model):
+        remember_response(result, info)
+    else:
+        _attach(result, info)
     return result
 
 
@@ -68,14 +78,6 @@ def _as_far_as_it_goes(endpoint: Endpoint[T], context: outcome.Context, reply: R
         raise outcome.misread(context, reply, body, problem) from None
     context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.odd_in(body)]
     return result
-
-
-def _opened(reply: Reply) -> tuple[JSON, str]:
-    """Return the body, and why it isn't JSON where it isn't; the text of an error is kept for people."""
-    try:
-        return outcome.read_json(reply.body) if reply.body else None, ""
-    except ValueError as error:
-        return None if reply.status < 300 else outcome.text_of(reply.body), str(error)
 
 
 def _why_not_ours(echoed: str | None) -> str:
@@ -97,10 +99,8 @@ def _plain(identity: str) -> str:
 
 
 def _attach(result: Any, info: ResponseInfo) -> None:
-    """Let every model that is handed out know the answer it came from."""
-    if isinstance(result, Model):
-        remember_response(result, info)
-    elif isinstance(result, PageData):
+    """Let every model among what is handed out know the answer that it came from."""
+    if isinstance(result, PageData):
         result.response = info
         for item in result.items:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # of any kind
             _attach(item, info)

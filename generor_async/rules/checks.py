@@ -9,7 +9,7 @@ from typing import Any
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments, older_api
-from generor_async.values import JSON, MediaRef, Unset, is_object
+from generor_async.values import JSON, UNSET, MediaRef, Unset, is_object
 
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
 
@@ -54,7 +54,10 @@ def within(
 
 def items(value: Sequence[object] | Unset | None, name: str, *, at_most: int | None = None, refusal: str = "") -> None:
     """Refuse a list that is too long."""
-    if at_most is not None and isinstance(value, Sequence) and not isinstance(value, str) and len(value) > at_most:
+    if value is UNSET or value is None or at_most is None:
+        return
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
+    if is_list and len(value) > at_most:
         raise InvalidRequestError(
             name, refusal or f"{name} takes at most {at_most} entries", advice=f"It has {len(value)}"
         )
@@ -93,7 +96,8 @@ def luma_generation(body: Mapping[str, Any]) -> None:
         _media(source, "source")
     for index, reference in enumerate(references):
         _media(reference, f"image_ref[{index}]")
-    _video(body.get("video"))
+    if "video" in body:
+        _video(body["video"])
 
 
 def _video(video: JSON) -> None:

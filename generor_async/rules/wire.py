@@ -1,10 +1,11 @@
 """What goes out and what comes back: operations, requests and replies as values."""
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from attrs import define, field, frozen
+from multidict import istr
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
@@ -13,9 +14,12 @@ from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, Conduct, Secret
 
-__all__ = ["Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
+__all__ = ["REQUEST_ID", "Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
 
 T = TypeVar("T")
+
+REQUEST_ID: Final = istr("X-Request-Id")
+"""The name of a header as look-ups that ignore case find it soonest."""
 
 
 @frozen(kw_only=True)
