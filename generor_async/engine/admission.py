@@ -295,15 +295,16 @@ class Admission:
     def _tell_wait(self, scope: ThrottleScope, delay: float) -> None:
         """Tell the event stream that the call waits for a limit; and, after a 429, that it goes again then."""
         refused, self._refused = self._refused, None
-        self._shared.events.emit(
-            Throttled(
-                operation=self._operation.endpoint.name,
-                call_id=self._context.call_id,
-                request_id=self._context.request_id,
-                scope=scope,
-                delay=delay,
+        if self._shared.events.hears_of_waits:
+            self._shared.events.emit(
+                Throttled(
+                    operation=self._operation.endpoint.name,
+                    call_id=self._context.call_id,
+                    request_id=self._context.request_id,
+                    scope=scope,
+                    delay=delay,
+                )
             )
-        )
         if refused is not None:
             self._tell_retry(refused, delay)
 

@@ -36,6 +36,11 @@ class EventStream:
         """Whether the events of every attempt are worth making."""
         return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
 
+    @property
+    def hears_of_waits(self) -> bool:
+        """Whether the events of waits are worth making: the log has them from INFO on."""
+        return self._on_event is not None or logger.isEnabledFor(logging.INFO)
+
     @staticmethod
     def warn(hold: Hold, seconds: float, until: float) -> None:
         """Warn in the log of a hold that lasts long; `until` is Unix seconds."""

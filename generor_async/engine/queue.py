@@ -198,7 +198,7 @@ class Queue(Generic[P]):
 
     def _turns(self) -> list[Priority]:
         """Return the classes that wait, in the order of their turns: who was passed over too often, then by urgency."""
-        turns: list[Priority] = [name for name in PRIORITIES if self._queues[name]]
+        turns: list[Priority] = [name for name, queue in self._queues.items() if queue.count]
         if len(turns) > 1:
             turns.sort(key=lambda name: self._passed[name] < PATIENCE)
         return turns

@@ -6,8 +6,8 @@ slots, every client that has such calls looks at what went unseen for a while.
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from generor_async.engine.loops import OfLoop
@@ -114,18 +114,17 @@ class Lookout(OfLoop):
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def posted(self) -> Generator[None, None, None]:
-        """Keep looking while a call waits."""
+    def post(self) -> None:
+        """Begin to look for a call that waits."""
         self._waiting += 1
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._stop()
+
+    def relieve(self) -> None:
+        """Look no more for a call that has waited."""
+        self._waiting -= 1
+        if not self._waiting:
+            self._stop()
 
     async def close(self) -> None:
         """Stop looking: the connections close."""

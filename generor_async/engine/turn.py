@@ -103,8 +103,12 @@ class Turn:
         self._attempt, self._began = _NOT_SENT, began
         if limits.slots is not None and "jobs" in quota and self._lease is None:
             queue = limits.slots.queue
-            with self._lookouts.get().posted():
+            lookout = self._lookouts.get()
+            lookout.post()
+            try:
                 self._lease = await queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+            finally:
+                lookout.relieve()
             patience -= self._clock.monotonic() - began
         if quota and not limits.unbound:
             self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)

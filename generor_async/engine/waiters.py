@@ -42,12 +42,13 @@ class PriorityClass(Generic[P]):
 
     _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
     """The calls of each kind, by their places."""
-    _count: int = 0
+    count: int = 0
+    """How many wait."""
     _first: int = 0
     _last: int = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Waiter[P]]:
         return chain.from_iterable(line.values() for line in self._lines.values())
@@ -71,10 +72,13 @@ class PriorityClass(Generic[P]):
             self._last += 1
         place = self._first if again else self._last
         waiter: Waiter[P] = Waiter(loop, loop.create_future(), deadline, kind, place)
-        self._count += 1
-        line = self._lines.setdefault(kind, OrderedDict())
-        line[waiter.place] = waiter
-        line.move_to_end(waiter.place, last=not again)
+        self.count += 1
+        line = self._lines.get(kind)
+        if line is None:
+            line = self._lines[kind] = OrderedDict()
+        line[place] = waiter
+        if again:
+            line.move_to_end(place, last=False)
         return waiter
 
     def leave(self, waiter: Waiter[P]) -> bool:
@@ -82,7 +86,7 @@ class PriorityClass(Generic[P]):
         line = self._lines.get(waiter.kind)
         if line is None or line.pop(waiter.place, None) is None:
             return False
-        self._count -= 1
+        self.count -= 1
         if not line:
             del self._lines[waiter.kind]
         return True
