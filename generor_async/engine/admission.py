@@ -60,7 +60,7 @@ class Admission:
         "_options",
         "_refused",
         "_shared",
-        "_ticket",
+        "ticket",
         "_waited",
         "again",
         "body",
@@ -91,7 +91,8 @@ class Admission:
         self._refused: RateLimitError | None = None
         """A 429 whose wait has not been told to the event stream yet."""
         self._gate: Gate | None = None
-        self._ticket: Ticket | None = None
+        self.ticket: Ticket | None = None
+        """What it was let go with while the API was not known to be well."""
         self.turn: Turn | None = None
         """What it holds under the limits, where they know of such calls."""
         if endpoint.quota or endpoint.shows_job:
@@ -183,7 +184,7 @@ class Admission:
             self.deadline = now + self.timeout
         self._latest = self.deadline - retry.least_time(self._operation.endpoint.conduct, self.timeout)
         try:
-            self._ticket = await gate.enter(self._options.priority, self._latest - now, self._has_to_wait)
+            self.ticket = await gate.enter(self._options.priority, self._latest - now, self._has_to_wait)
         except OutOfTurnError:
             away = last is not None and outcome.is_busy(last)
             failure = last if last is not None and away else outcome.still_away(self._context, gate.error)
@@ -216,7 +217,7 @@ class Admission:
         """Account for an attempt that was sent at `sent` and answered well."""
         if self._shared.limits.gates.away:
             self._own_gate().succeeded(sent)
-        if self._ticket is not None:
+        if self.ticket is not None:
             self._leave_gate()
 
     def failed(self, error: BaseException, *, sent: float, draw: float, inline: bool) -> None:
@@ -230,7 +231,7 @@ class Admission:
             self._hold(error, refusal)
         if isinstance(error, APIError):
             busy = outcome.is_busy(error) and not inline
-            if busy or (self._ticket is not None and error.outcome in {"unknown", "not_sent"}):
+            if busy or (self.ticket is not None and error.outcome in {"unknown", "not_sent"}):
                 (self._gate or self._own_gate()).failed(error, sent, draw)
         self._leave_gate()
 
@@ -241,8 +242,8 @@ class Admission:
         self._leave_gate()
 
     def _leave_gate(self) -> None:
-        gate, ticket = self._gate, self._ticket
-        self._gate = self._ticket = None
+        gate, ticket = self._gate, self.ticket
+        self._gate = self.ticket = None
         if gate is not None and ticket is not None:
             gate.leave(ticket)
 

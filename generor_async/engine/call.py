@@ -118,7 +118,8 @@ class Call(Generic[T]):
             raise
         if turn is not None:
             turn.succeeded(result)
-        admission.succeeded(sent=self._sent)
+        if admission.ticket is not None or self._shared.limits.gates.away:
+            admission.succeeded(sent=self._sent)
         return result
 
     async def _send(self, request: Request, attempt: Attempt) -> T:

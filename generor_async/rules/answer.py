@@ -62,10 +62,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         attempts=context.attempts,
         elapsed=elapsed,
     )
-    if isinstance(result, Model):
-        remember_response(result, info)
-    else:
-        _attach(result, info)
+    _attach(result, info)
     return result
 
 
@@ -99,8 +96,10 @@ def _plain(identity: str) -> str:
 
 
 def _attach(result: Any, info: ResponseInfo) -> None:
-    """Let every model among what is handed out know the answer that it came from."""
-    if isinstance(result, PageData):
+    """Let every model that is handed out know the answer it came from."""
+    if isinstance(result, Model):
+        remember_response(result, info)
+    elif isinstance(result, PageData):
         result.response = info
         for item in result.items:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # of any kind
             _attach(item, info)

@@ -259,7 +259,11 @@ class Slots:
             moments.append(self._ceiling.next_probe)
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
-        return Wait(min((moment for moment in moments if moment > now), default=math.inf), "jobs", sooner=True)
+        until = math.inf
+        for moment in moments:
+            if now < moment < until:
+                until = moment
+        return Wait(until, "jobs", sooner=True)
 
     def _is_all_ours(self, kind: Kind, named: Named, now: float) -> bool:
         """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
