@@ -60,11 +60,11 @@ class Admission:
         "_options",
         "_refused",
         "_shared",
-        "ticket",
         "_waited",
         "again",
         "body",
         "deadline",
+        "ticket",
         "timeout",
         "turn",
     )

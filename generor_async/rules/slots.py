@@ -260,9 +260,9 @@ class Slots:
         if self.ceiling is not None and self.used < self.ceiling:
             moments.append(self._lag.next_free(now))
         until = math.inf
-        for moment in moments:
-            if now < moment < until:
-                until = moment
+        for each in moments:
+            if now < each < until:
+                until = each
         return Wait(until, "jobs", sooner=True)
 
     def _is_all_ours(self, kind: Kind, named: Named, now: float) -> bool:
