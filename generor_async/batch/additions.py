@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -16,11 +16,18 @@ NEW: Final = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CON
 READY: Final = "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?"
 NOT_KNOWN: Final = "{}"
 """The parameters of a row whose journal was rebuilt from its result alone; they are what is read now."""
+NEVER_CALLED: Final = "state = 'ready' AND call_id IS NULL AND number NOT IN (SELECT number FROM earlier)"
+"""Which rows wait, and have had no call: their numbers may be given out again."""
 COLUMNS: Final = """
     INSERT INTO beside VALUES (?, ?)
     ON CONFLICT DO UPDATE SET columns = excluded.columns WHERE columns <> excluded.columns
 """
 """A row's other columns, as they were last read."""
+CHANGED: Final = """
+    UPDATE inputs SET parameters = ?, place = ?
+    WHERE number = ? AND number IN (SELECT number FROM rows WHERE state = 'ready')
+"""
+"""What a row asks for that has changed while it waited."""
 WISHES: Final = """
     INSERT INTO temp.wishes SELECT wish(parameters), number FROM inputs JOIN rows USING (number)
     WHERE number <= ? AND state <> 'failed'
@@ -81,9 +88,19 @@ class Reading:
     def take_back(self, connection: sqlite3.Connection) -> int:
         """Forget the rows that were written down since it began and that nobody has claimed; return how many."""
         new = "number > ? AND number IN (SELECT number FROM rows WHERE state = 'ready' AND attempt = 0)"
-        for table in ("duplicates", "beside", "inputs"):
-            connection.execute(f"DELETE FROM {table} WHERE {new}", (self.before,))
-        return connection.execute(f"DELETE FROM rows WHERE {new}", (self.before,)).rowcount
+        return _forget(connection, new, self.before)
+
+    def forget_unread(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Forget the waiting rows of before that all of this reading hasn't met; return how many, and how many stay.
+
+        Those stay for which a call was made.
+        """
+        connection.create_function("is_met", 1, self.met.__contains__)
+        unread = "number <= ? AND state = 'ready' AND NOT is_met(number)"
+        (found,) = connection.execute(f"SELECT count(*) FROM rows WHERE {unread}", (self.before,)).fetchone()
+        chosen = f"number <= ? AND NOT is_met(number) AND number IN (SELECT number FROM rows WHERE {NEVER_CALLED})"
+        forgotten = _forget(connection, chosen, self.before) if found else 0
+        return forgotten, found - forgotten
 
     def _note_wishes(self, connection: sqlite3.Connection) -> None:
         """Write down what every row from before asks for, but of those that failed; in a table that vanishes."""
@@ -123,8 +140,11 @@ def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading
                 connection.execute("UPDATE inputs SET parameters = ? WHERE number = ?", (row.text, number))
                 text = row.text
             if text != row.text and not are_same(reading.operation, json.loads(text), row.parameters):
-                rejects.append(_taken(row, place))
-            elif met.add(number):
+                if number in met or not connection.execute(CHANGED, (row.text, row.place, number)).rowcount:
+                    rejects.append(_taken(row, place))
+                    continue
+                found[row.id] = number, row.text, row.place
+            if met.add(number):
                 numbered.append((number, row))
             else:
                 duplicates.append(Duplicate(place=row.place, number=number, first=place, columns=row.columns))
@@ -144,6 +164,13 @@ def _held(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Readi
     return [row for row in rows if row.id not in there and reading.buys_again(connection, row, arriving)]
 
 
+def _forget(connection: sqlite3.Connection, chosen: str, before: int) -> int:
+    """Forget rows, and what was read of them; return how many."""
+    for table in ("duplicates", "beside", "inputs"):
+        connection.execute(f"DELETE FROM {table} WHERE {chosen}", (before,))
+    return connection.execute(f"DELETE FROM rows WHERE {chosen}", (before,)).rowcount
+
+
 def _last(connection: sqlite3.Connection) -> int:
     (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
     return int(last)
@@ -157,7 +184,7 @@ def _keep(connection: sqlite3.Connection, duplicates: Sequence[Duplicate]) -> No
     )
 
 
-def _found(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, tuple[int, str, str]]:
+def _found(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
     """Return the number, parameters and place of these rows, by id."""
     among = ", ".join("?" * len(ids))
     found = connection.execute(f"SELECT id, number, parameters, place FROM inputs WHERE id IN ({among})", ids)

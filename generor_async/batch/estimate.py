@@ -29,6 +29,10 @@ BOUGHT: Final[tuple[State, ...]] = tuple(state for state in STATES if state != "
 """Where a row is that was bought, or is to be."""
 
 
+WAITING: Final[frozenset[State]] = frozenset({"ready", "leased"})
+"""Where a row is whose call is still to be made."""
+
+
 @frozen(kw_only=True)
 class BatchEstimate:
     """What a run would do and cost."""
@@ -36,7 +40,7 @@ class BatchEstimate:
     new: int
     """Rows that the folder doesn't know yet."""
     ready: int
-    """Rows that an earlier run left to be made."""
+    """Rows that an earlier run left to be made, and that are still asked for."""
     under_way: int
     """Rows that are paid for, and are only to be waited for and stored."""
     rejected: int
@@ -93,17 +97,12 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
     reader = await open_if_begun(order.folder, key=order.key)
     try:
         most = sys.maxsize if first is None else first
-        ready, under_way, counted = 0, 0, 0.0
+        under_way, counted = 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
             counted = (await charges_of(reader)).counted + await reader.doubtful()
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
-            async for row in reader.rows("ready", "leased"):
-                if ready >= most:
-                    break
-                ready += 1
-                await prices.add(row.parameters)
         found = await _read(order, reader, prices, most)
     finally:
         if reader is not None:
@@ -111,17 +110,17 @@ async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
     balance = await order.work.balance()
     return BatchEstimate(
         new=found.new,
-        ready=ready,
+        ready=found.ready,
         under_way=under_way,
         rejected=found.rejected,
         duplicates=found.duplicates,
         again=found.again,
-        whole=found.whole and ready < most,
+        whole=found.whole,
         unpriced=prices.unknown,
         credits=rounded(prices.credits),
         credit_dollars=order.work.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
-        seconds=_seconds(order, min(found.new + ready, order.limit or sys.maxsize), prices.seconds),
+        seconds=_seconds(order, min(found.new + found.ready, order.limit or sys.maxsize), prices.seconds),
         counted=rounded(counted),
         balance=None if balance is None else rounded(balance),
         limit=order.limit,
@@ -140,6 +139,8 @@ class _Found:
 
     new: int = 0
     """Rows that are to be added."""
+    ready: int = 0
+    """Rows of before that wait."""
     rejected: int = 0
     """Lines that can't be run."""
     duplicates: int = 0
@@ -193,14 +194,19 @@ async def _count(
             await prices.add(entry.parameters)
             if reader is not None:
                 occurrences.note(wish(order.operation, entry.parameters))
-        elif not are_same(order.operation, entry.parameters, known[entry.id]):
+        elif known[entry.id][0] in WAITING:
+            found.ready += 1
+            await prices.add(entry.parameters)
+        elif not are_same(order.operation, entry.parameters, known[entry.id][1]):
             found.rejected += 1
 
 
-async def _known(reader: Reader | None, entries: Sequence[NewRow | Reject]) -> Mapping[str, Mapping[str, JSON]]:
+async def _known(
+    reader: Reader | None, entries: Sequence[NewRow | Reject]
+) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
     if reader is None:
         return {}
-    return await reader.parameters([entry.id for entry in entries if isinstance(entry, NewRow)])
+    return await reader.known([entry.id for entry in entries if isinstance(entry, NewRow)])
 
 
 @define

@@ -39,6 +39,8 @@ class Intake:
         self._held: list[NewRow] = []
         """Rows that would buy again what the folder has, unless the input has that, too, further on."""
         self._rows_read = 0
+        self.not_given = 0
+        """Rows of before that wait to be called again, and are not among those that were read."""
         self.settled = False
         """Whether so much was read that rows may be bought: not before it is known whether that would be again."""
 
@@ -63,7 +65,16 @@ class Intake:
             await self._take(held)
             if self._held:
                 raise await self._refused()
+        await self._forget_unread()
         self.settled = True
+
+    async def _forget_unread(self) -> None:
+        """Leave what waited to be made, and is no longer asked for."""
+        forgotten, self.not_given = await self._journal.forget_unread()
+        self._tally.states["ready"] -= forgotten
+        if left := forgotten + self.not_given:
+            rows = "1 row" if left == 1 else f"{left:,} rows"
+            self._order.notes.add(f"{rows} that waited from an earlier run, and no longer among the rows: not bought")
 
     async def _take(self, rows: Sequence[NewRow]) -> None:
         """Write down rows, and what was found of them."""

@@ -195,8 +195,8 @@ class Reader(Protocol):
         """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
         ...
 
-    async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
-        """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
+    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+        """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         ...
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
@@ -279,8 +279,18 @@ class Journal(Reader, Protocol):
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
         ...
 
-    async def claim(self, most: int) -> Sequence[Row]:
-        """Lease up to so many ready rows, in the order of reading; none where none is ready."""
+    async def forget_unread(self) -> tuple[int, int]:
+        """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay.
+
+        Those stay for which a call was made.
+        """
+        ...
+
+    async def claim(self, most: int, *, met: bool = False) -> Sequence[Row]:
+        """Lease up to so many ready rows, in the order of reading; none where none is ready.
+
+        `met` takes those alone that this reading has met.
+        """
         ...
 
     async def step(self, row: Row, step: Step) -> None:

@@ -38,6 +38,11 @@ NOT_IN_RESULT: Final = frozenset({"id", "place", "remote_ids", "credits", "dolla
 BESIDE: Final = ("", "-wal", "-shm")
 """The files of a journal, by what follows its name."""
 
+CALLED: Final = """
+    INSERT INTO inputs VALUES (?, ?, ?, ?)
+    ON CONFLICT (number) DO UPDATE SET parameters = excluded.parameters, place = excluded.place
+"""
+"""What a row asks for, as its latest call did."""
 CALL: Final = """
     INSERT INTO rows (number, state, attempt, call_id, submitted_at, longest, model, estimated, held, problem)
     VALUES (:number, 'unknown', 1, :call_id, :at, :longest, :model, :estimated, :held, :lost)
@@ -135,7 +140,7 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
 def _take_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
     if "call_id" in line:
         given = (line["number"], line["id"], as_text(line["parameters"]), line["place"])
-        connection.execute("INSERT INTO inputs VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", given)
+        connection.execute(CALLED, given)
         if "columns" in line:
             connection.execute("REPLACE INTO beside VALUES (?, ?)", (line["number"], json.dumps(line["columns"])))
         connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ?", (line["number"],))

@@ -274,7 +274,7 @@ class BatchRun:
                 await self._name_what_is_lost()
             return
         counts = await self.journal.counts()
-        waiting = 0 if self._limit.left else counts["ready"]
+        waiting = self._intake.not_given if self._limit.left else counts["ready"]
         self._complete = counts["done"] + waiting == sum(counts.values()) and not self._tally.rejected
         await self.journal.remember("ending", self.reason)
         await write_failed(self.folder, self.journal)
@@ -305,7 +305,7 @@ class BatchRun:
         # Of a file all that can't be run is named; who hands in rows one by one isn't asked for more than are begun.
         ended = reading.done() or not (self._limit.left or self._order.is_file)
         room = min(self._places(), self.watch.room, self._limit.left)
-        rows: Sequence[Row] = await self.journal.claim(room) if room > 0 else ()
+        rows: Sequence[Row] = await self.journal.claim(room, met=True) if room > 0 else ()
         self._intake.taken(len(rows))
         for row in rows:
             self._limit.begins(row.number)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from generor_async.batch.additions import Reading, add
+from generor_async.batch.additions import Numbers, Reading, add
 from generor_async.batch.calls import CallLog
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import (
@@ -174,11 +174,11 @@ class SqliteReader(Reader):
             for last, id_, ids, files in page:
                 yield Stored(last, id_, tuple(json.loads(ids or "[]")), tuple(json.loads(files or "[]")))
 
-    async def parameters(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, JSON]]:
-        """Return the parameters of those of these rows that are there, by id; some hundred at a time."""
+    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+        """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         among = ", ".join("?" * len(ids))
-        found = await self._ask(f"SELECT id, parameters FROM inputs WHERE id IN ({among})", *ids)
-        return {id_: json.loads(parameters) for id_, parameters in found}
+        query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
+        return {id_: (state, json.loads(parameters)) for id_, state, parameters in await self._ask(query, *ids)}
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
         """Return the last row's number, and the names of the parameters that any row up to it has."""
@@ -338,11 +338,19 @@ class SqliteJournal(SqliteReader, Journal):
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
         self._rows_read = await self._write(partial(Reading.begun, operation=self._operation))
 
-    async def claim(self, most: int) -> Sequence[Row]:
-        """Lease up to so many ready rows, in the order of reading; none where none is ready."""
+    async def forget_unread(self) -> tuple[int, int]:
+        """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay."""
+        return await self._write(self._rows_read.forget_unread)
+
+    async def claim(self, most: int, *, met: bool = False) -> Sequence[Row]:
+        """Lease up to so many ready rows, in the order of reading; none where none is ready.
+
+        `met` takes those alone that this reading has met.
+        """
         if len(self._claimed) < most:
-            missing = most - len(self._claimed)
-            await self._writer.run(partial(_claim, owner=self._owner, most=missing), self._claimed.extend)
+            missing, numbers = most - len(self._claimed), self._rows_read.met if met else None
+            claim = partial(_claim, owner=self._owner, most=missing, among=numbers)
+            await self._writer.run(claim, self._claimed.extend)
         rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
         return rows
 
@@ -422,11 +430,16 @@ def _leave_open(*connections: sqlite3.Connection) -> None:
     threading.Thread(target=keep, args=(connections,), daemon=True).start()
 
 
-def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row]:
+def _claim(connection: sqlite3.Connection, *, owner: int, most: int, among: Numbers | None) -> list[Row]:
+    """Lease rows, of those with these numbers if any are given."""
+    is_ready = "state = 'ready'"
+    if among is not None:
+        connection.create_function("is_met", 1, among.__contains__)
+        is_ready = f"{is_ready} AND is_met(rows.number)"
     found = connection.execute(
         "SELECT rows.number, id, parameters, place, attempt, columns"
         " FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)"
-        " WHERE state = 'ready' ORDER BY rows.number LIMIT ?",
+        f" WHERE {is_ready} ORDER BY rows.number LIMIT ?",
         (most,),
     ).fetchall()
     rows = [
@@ -440,7 +453,7 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int) -> list[Row
             row.charged_before = _put_away(connection, row.number)
     if rows:
         connection.execute(
-            "UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = ? WHERE state = 'ready' AND number <= ?",
+            f"UPDATE rows SET state = 'leased', attempt = attempt + 1, owner = ? WHERE {is_ready} AND number <= ?",
             (owner, rows[-1].number),
         )
     return rows
