@@ -349,7 +349,8 @@ async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and
 
 
 async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal: SqliteJournal) -> None:
-    assert await journal.add(new_rows("a", "b")) == Added(new=2, known=0)
+    assert await journal.add(new_rows("b", "a")) == Added(new=2, known=0)
+    assert [row.id for row in await journal.claim(1)] == ["b"]
     await journal.begin_reading()
     assert await journal.add([*new_rows("c", "a"), *new_rows("b", style="manga")]) == Added(
         new=1,
@@ -362,7 +363,17 @@ async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal:
             ),
         ),
     )
-    assert [row.id for row in await all_rows(journal)] == ["a", "b", "c"]
+    assert [row.id for row in await all_rows(journal)] == ["b", "a", "c"]
+
+
+async def test_a_row_that_waits_is_what_its_id_stands_for_now(journal: SqliteJournal) -> None:
+    await journal.add(new_rows("a", "b"))
+    await journal.begin_reading()
+    assert await journal.add(new_rows("b", style="manga")) == Added(new=0, known=1)
+    assert len((await journal.add(new_rows("b", style="none"))).rejects) == 1
+    assert await journal.forget_unread() == (1, 0)
+    (row,) = await journal.claim(9, met=True)
+    assert (row.id, row.parameters["style"]) == ("b", "manga")
 
 
 async def test_rejects_and_notes_are_kept(tmp_path: Path) -> None:
