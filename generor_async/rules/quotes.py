@@ -89,7 +89,8 @@ def _mistakes(cell: str) -> int:
     if cell.startswith(("{", "[")) and _is_json(cell):
         return MANY
     outside = len(cell) - (cell.rindex(QUOTE) + 1 - cell.index(QUOTE))
-    return min(outside, 2 if cell.startswith(QUOTE) else MANY)
+    at_an_edge = QUOTE in {cell[0], cell[-1]}  # one that was lost, and one that was not doubled
+    return min(outside, 2 if at_an_edge else MANY)
 
 
 def _is_json(text: str) -> bool:

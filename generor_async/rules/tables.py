@@ -26,6 +26,7 @@ Line: TypeAlias = tuple[int, str]
 Record: TypeAlias = tuple[int, int, list[str]]
 """The numbers of its first and last line, and its cells."""
 
+BESIDE: Final = "the lines beside it may be pieces of it"
 TEXT_KEPT: Final = 65_536
 """Characters kept of what is set aside."""
 
@@ -245,9 +246,11 @@ class Table:
         if len(cells) not in self._counts:
             return (
                 f"line {entry.first} has {len(cells)} cells, and the header {self._counts[-1]}: give it as many, and"
-                f" put cells that hold {self._holding} in quotes"
+                f" put cells that hold {self._holding} in quotes; {BESIDE}"
             )
-        return f"line {entry.first} has a cell in a column without a name: name it" if any(cells[width:]) else ""
+        if any(cells[width:]):
+            return f"line {entry.first} has a cell in a column without a name: name it; {BESIDE}"
+        return ""
 
     def _joined(self, entries: Iterable[_Entry]) -> Iterator[Record | SetAside]:
         """Yield records, and as one what was set aside together."""

@@ -198,7 +198,7 @@ async def test_records_beside_one_with_other_cells_may_be_pieces_of_it_and_are_s
         "cat 2",
         (
             "line 5 has 4 cells, and the header 3: give it as many, and put cells that hold quotes, line ends or commas"
-            " in quotes"
+            " in quotes; the lines beside it may be pieces of it"
         ),
         "cat 8",
     ]
