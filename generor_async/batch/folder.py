@@ -29,6 +29,9 @@ class Folder:
         except LockedError as error:
             raise refused(f"{self.path} {error.problem}", error.advice) from None
         except OSError as error:
+            if self.path.is_symlink() and not self.path.exists():
+                advice = "Have it there again, as by mounting its disk: another folder buys again what that one has"
+                raise refused(f"{self.path} leads to {self.path.readlink()}, which is not there", advice) from None
             advice = "Give a folder that can be written to, or one that does not exist yet"
             if self._holds_a_batch():
                 advice = "Let it be written to, and go on: another folder buys every row again"

@@ -1,6 +1,7 @@
 """How the command runs a batch: what signals do, what is said at its end, and how it exits."""
 
 import asyncio
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -196,10 +197,11 @@ def _what_is_missing(standing: Status, out: Path) -> str:
     counts = standing.counts
     waiting = sum(doubt.until is not None for doubt in standing.doubts)
     given_up = counts.get("unknown", 0) - waiting
+    folder = shlex.quote(str(out))
     missing = (
-        (counts.get("failed", 0), "failed", f"`generor batch retry {out} --failed` has them run again"),
+        (counts.get("failed", 0), "failed", f"`generor batch retry {folder} --failed` has them run again"),
         (waiting, "unknown for now", "the same run again looks for them in the account"),
-        (given_up, "unknown", f"`generor batch retry {out} --unknown` may have them charged again"),
+        (given_up, "unknown", f"`generor batch retry {folder} --unknown` may have them charged again"),
         (standing.rejected, "set aside", "mend those lines, and run it again"),
     )
     parts = [f"{rows:,} {what} ({how})" for rows, what, how in missing if rows]

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from support.commands import Commands, Running
 
-from generor_async import AsyncLuma, FolderError
+from generor_async import AsyncLuma, FolderError, InvalidRequestError
+from generor_async.batch.folder import Folder
 from generor_async.batch.runner import run_batch
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -261,3 +262,12 @@ def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator
     code, _, said = running.end()
     assert code == 0, said
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_no_folder_to_begin(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "disk")
+    with pytest.raises(InvalidRequestError, match="leads to .*disk, which is not there") as refused:
+        Folder(link)
+    assert "does not exist yet" not in str(refused.value)
+    assert not (tmp_path / "disk").exists()
