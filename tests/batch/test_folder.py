@@ -267,7 +267,7 @@ def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator
 def test_a_link_to_a_folder_that_is_not_there_is_no_folder_to_begin(tmp_path: Path) -> None:
     link = tmp_path / "out"
     link.symlink_to(tmp_path / "disk")
-    with pytest.raises(InvalidRequestError, match="leads to .*disk, which is not there") as refused:
+    with pytest.raises(InvalidRequestError, match=r"leads to .*disk, which is not there") as refused:
         Folder(link)
     assert "does not exist yet" not in str(refused.value)
     assert not (tmp_path / "disk").exists()
