@@ -77,6 +77,11 @@ CREATE TABLE beside (number INTEGER PRIMARY KEY, columns TEXT NOT NULL);
 CREATE TABLE duplicates (place TEXT PRIMARY KEY, number INTEGER NOT NULL, columns TEXT NOT NULL);
 """
 """What rows have beside their parameters, and which came again."""
+STATES_2: Final = """
+DROP INDEX IF EXISTS ready;
+CREATE INDEX IF NOT EXISTS states ON rows (state);
+"""
+"""How the rows in a state are found and counted, without a look at all the others."""
 FINGERPRINT: Final = 2
 """How the id of a row without one is made in folders that begin now; a folder that says nothing began with 1."""
 
@@ -193,7 +198,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         if not version:
             create(connection, key)
         elif version < SCHEMA:
-            _make(connection, SINCE_2)
+            _make(connection, SINCE_2 + STATES_2)
         check_is_current(connection, path.parent)
         _check_key(connection, path, key)
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
@@ -221,7 +226,7 @@ def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
 
 def create(connection: sqlite3.Connection, key: RunKey) -> None:
     """Make the tables of a journal."""
-    _make(connection, TABLES + SINCE_2)
+    _make(connection, TABLES + SINCE_2 + STATES_2)
     _name(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
 

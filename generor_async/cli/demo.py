@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
+import typer
 from attrs import define, field, frozen
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,13 +23,37 @@ from generor_async import (
     response_of,
 )
 from generor_async.api.generor.models import GenerateResult
+from generor_async.cli.endings import BAD_USE, INTERRUPTED, stop
+from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 
-__all__ = ["run"]
+__all__ = ["command", "run"]
 
 SPEED = 40.0
 """Simulated seconds that pass in a real one."""
 TEXT_MODEL, IMAGE_MODEL, VIDEO_MODEL = 37, 10003, 20061
+
+command = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+
+@command.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder that the files go into; it is made if need be.")] = Path(
+        "generor-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="What the pictures, times and failures are drawn from.")] = 7,
+) -> None:
+    """Generate a mix through both APIs on the built-in simulator.
+
+    Needs no key and no network, and costs nothing. The simulator's clock runs faster than the real one, so that
+    minutes pass in seconds. Files that an earlier demo made are replaced.
+    """
+    try:
+        asyncio.run(run(out, seed=seed, console=Console()))
+    except KeyboardInterrupt:
+        raise stop(f"interrupted; what was finished is in {out}", INTERRUPTED) from None
+    except GenerorAsyncError as error:
+        raise stop(str(error), BAD_USE) from None
 
 
 @define

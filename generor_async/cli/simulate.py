@@ -1,19 +1,21 @@
 """`generor simulate`: the simulator on a port, how to reach it, and an option for each argument that it takes."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer
 from rich.console import Console
 
+from generor_async.cli.endings import BAD_USE, stop
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 from generor_async.simulator.generor.api import TIERS
 
-__all__ = ["faults_help", "options", "serve"]
+__all__ = ["command"]
 
 HELP: Mapping[str, str] = {
     "host": "The address to listen on.",
@@ -73,7 +75,7 @@ FAULT: Any = typer.Option(
 )
 
 
-def faults_help() -> str:
+def _faults_help() -> str:
     """Describe every kind of fault, as a list in Markdown."""
     lines = ["Faults, with their details and what these are unless given:", ""]
     for name, kind in KINDS.items():
@@ -82,7 +84,7 @@ def faults_help() -> str:
     return "\n".join(lines)
 
 
-def options() -> list[Parameter]:
+def _options() -> list[Parameter]:
     """Give the faults and the simulator's arguments as options of a command, with their types and defaults."""
     return [
         *(_option(name, text) for name, text in HELP.items()),
@@ -104,7 +106,7 @@ def _written(value: Any) -> str:
     return "none" if value is None else f"{value}"
 
 
-async def serve(console: Console, *, fault: Sequence[str], **options: Any) -> None:
+async def _serve(console: Console, *, fault: Sequence[str], **options: Any) -> None:
     """Serve until the task is cancelled."""
     simulator = Simulator(**options)
     for spec in fault:
@@ -120,3 +122,27 @@ async def serve(console: Console, *, fault: Sequence[str], **options: Any) -> No
             console.print(f"export {name}={value}", soft_wrap=True, highlight=False)
         console.print(f"\nWhat has happened: curl {simulator.url}/__sim__/state", soft_wrap=True, highlight=False)
         await asyncio.Event().wait()
+
+
+command = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+
+@command.command(epilog=_faults_help())
+def simulate(**options: Any) -> None:
+    """Serve both APIs on a port of this machine until Ctrl-C.
+
+    The addresses and keys to use are printed. Any client of either API works with them, in any language.
+    """
+    try:
+        asyncio.run(_serve(Console(), **options))
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except ValueError as error:
+        raise stop(str(error), BAD_USE) from None
+    except OSError as error:
+        address, reason = f"{options['host']}:{options['port']}", os.strerror(error.errno or 0)
+        raise stop(f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE) from None
+
+
+# Where typer finds the options.
+vars(simulate)["__signature__"] = Signature(_options())
