@@ -70,6 +70,8 @@ class NewRow:
     """The parameters, as they are kept."""
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
     """What its row has beside them, by column."""
+    is_named: bool = True
+    """Whether its id was given; else it is the fingerprint of what is asked for."""
 
 
 @frozen(kw_only=True)

@@ -12,6 +12,8 @@ from generor_async.engine.threads import to_the_end
 
 __all__ = ["Occurrences"]
 
+PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = {-(32 << 10)}"
+"""With 32 MiB in memory: ids come in any order, and each would be read from the file before it is written."""
 TABLE = "CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT) WITHOUT ROWID"
 WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
 SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
@@ -30,7 +32,7 @@ class Occurrences:
         self.left_out = 0
         """Rows that came again, and were left out."""
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._seen.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLE}; {WISHES}")
+        self._seen.executescript(f"{PRAGMAS}; {TABLE}; {WISHES}")
 
     async def told_apart(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
         """Return what was read with an id of its own for each row; without those that come again, unless they may.
@@ -62,12 +64,13 @@ class Occurrences:
         self._seen.close()
 
     def _placed(self, row: NewRow) -> NewRow | Reject | None:
-        print_ = self._parameters.fingerprint(row.parameters, row.text)
-        if self._seen.execute(SEEN, (row.id, print_, row.place)).rowcount:
+        own = self._parameters.fingerprint(row.parameters, row.text) if row.is_named else None
+        if self._seen.execute(SEEN, (row.id, own, row.place)).rowcount:
             return row
+        print_ = own or row.id
         query = "SELECT times, fingerprint, place FROM seen WHERE id = ?"
         times, known, place = self._seen.execute(query, (row.id,)).fetchone()
-        if times and known != print_:
+        if times and (known or row.id) != print_:
             reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
         if self._allowed:

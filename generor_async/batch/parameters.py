@@ -109,11 +109,14 @@ class Parameters:
         self._check_names(parameters)
         try:
             kept = parameters
-            if not _are_plain(parameters.values()):
+            if not (is_plain := _are_plain(parameters.values())):
                 kept = {name: self._kept(self._typed(to_json(value), name), name) for name, value in parameters.items()}
             text = as_text(kept)
             text.encode()
-            self.build(kept)
+            if is_plain:
+                self._build(**kept)
+            else:
+                self.build(kept)
         except UnicodeEncodeError:
             raise BadRowError("it holds half of a surrogate pair, which is no text: remove it") from None
         except InvalidRequestError as error:
@@ -121,7 +124,7 @@ class Parameters:
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
         own = self.fingerprint(kept, text) if id_ is None else _checked_id(id_)
-        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns)
+        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, is_named=id_ is not None)
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
         """Return the id of a row that has none; `text` is how its parameters are kept."""

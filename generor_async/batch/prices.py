@@ -8,6 +8,7 @@ row without its words.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Final, Protocol
 
 from attrs import define, field, frozen
@@ -81,9 +82,12 @@ def luma_quote(parameters: Mapping[str, JSON], *, price: float | None = None) ->
         dollars, source = listed.dollars, f"prices of {listed.as_of}"
     else:
         return None
-    return Quote(
-        model=luma_model(parameters), credits=dollars / DOLLARS_A_CREDIT, longest=0.0, fixed=True, source=source
-    )
+    return _listed(luma_model(parameters), dollars, source)
+
+
+@lru_cache(maxsize=64)
+def _listed(model: str, dollars: float, source: str) -> Quote:
+    return Quote(model=model, credits=dollars / DOLLARS_A_CREDIT, longest=0.0, fixed=True, source=source)
 
 
 def luma_model(parameters: Mapping[str, JSON]) -> str:

@@ -6,6 +6,7 @@ is, by the request's own `duration`.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from attrs import frozen
@@ -76,6 +77,11 @@ def price(parameters: Mapping[str, JSON]) -> Price | None:
     if not is_array(references):
         return None
     inputs = len(references) + (parameters.get("source") is not None)
+    return _image(model, inputs)
+
+
+@lru_cache(maxsize=64)
+def _image(model: str, inputs: int) -> Price:
     return Price(_IMAGES[model] + _AN_INPUT * inputs, _IMAGES_AS_OF, "documented")
 
 

@@ -54,7 +54,10 @@ def meaning(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Map
 
     `defaults` are the server's, by parameter. Parameters that are in that form already are returned as they are.
     """
-    if all(_is_plain(name, value, defaults) for name, value in parameters.items()):
+    for name, value in parameters.items():
+        if type(value) not in SINGLE or (name in defaults and _equal(value, defaults[name])):
+            break
+    else:
         return parameters
     return {
         name: found
@@ -76,11 +79,6 @@ def wanted(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapp
         elif name not in SETTINGS:
             found[name] = " ".join(value.split()) if isinstance(value, str) else value
     return found
-
-
-def _is_plain(name: str, value: JSON, defaults: Mapping[str, JSON]) -> bool:
-    known = type(value) in SINGLE
-    return known and not (name in defaults and _equal(value, defaults[name]))
 
 
 def _form(value: JSON, *, free: bool = False) -> JSON:
