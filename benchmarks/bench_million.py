@@ -6,10 +6,14 @@ The real command runs a file of so many rows against a simulator in this process
 - the same again after it was killed, from its start to the first charge;
 - on a terminal, from its start to the question.
 
+Seconds are followed by those of CPU, in brackets, which other work on the machine doesn't stretch. Beside them stands
+the CPU that bare `json` and `sqlite3` take for reading the same rows into a table with an index.
+
     python benchmarks/bench_million.py [--rows 1000000] [--folder FOLDER]
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pty
@@ -65,19 +69,38 @@ def running(source: Path, out: Path, env: Mapping[str, str]) -> Iterator["subpro
         process.wait()
 
 
-def until(true: Callable[[], bool], process: "subprocess.Popen[bytes]") -> float:
-    """Return the seconds until something is so."""
+def until(true: Callable[[], bool], process: "subprocess.Popen[bytes]") -> tuple[float, float]:
+    """Return the seconds until something is so, and those of CPU that the process has taken by then."""
     began = time.perf_counter()
     while not true():
         assert process.poll() is None, "it has ended"
         time.sleep(OFTEN)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, cpu(process)
 
 
 def peak(process: "subprocess.Popen[bytes]") -> float:
     """Return the most memory that a process took so far, in MB."""
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def cpu(process: "subprocess.Popen[bytes]") -> float:
+    """Return the CPU that a process and its threads took so far, in seconds."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bare(source: Path, folder: Path) -> float:
+    """Return the CPU, in seconds, that reading the rows into a database takes which does nothing else."""
+    began = time.process_time()
+    with closing(sqlite3.connect(folder / "bare.sqlite")) as connection, source.open(encoding="utf-8") as file:
+        connection.execute("CREATE TABLE inputs (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, parameters TEXT)")
+        for line in file:
+            text = json.dumps(json.loads(line), sort_keys=True)
+            id_ = hashlib.sha256(text.encode()).hexdigest()
+            connection.execute("INSERT INTO inputs (id, parameters) VALUES (?, ?)", (id_, text))
+        connection.commit()
+    return time.process_time() - began
 
 
 def is_read(out: Path, rows: int) -> bool:
@@ -87,8 +110,8 @@ def is_read(out: Path, rows: int) -> bool:
     return bool(last == rows)
 
 
-def until_asked(source: Path, out: Path, env: Mapping[str, str]) -> float:
-    """Return the seconds until the question is on a terminal."""
+def until_asked(source: Path, out: Path, env: Mapping[str, str]) -> tuple[float, float, float]:
+    """Return the seconds until the question is on a terminal, those of CPU, and the memory in MB."""
     ours, theirs = pty.openpty()
     began = time.perf_counter()
     process = subprocess.Popen(command(source, out), env=env, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -98,11 +121,11 @@ def until_asked(source: Path, out: Path, env: Mapping[str, str]) -> float:
         assert process.poll() is None, said.decode()
         if select.select([ours], [], [], OFTEN)[0]:
             said += os.read(ours, 4_096)
-    seconds = time.perf_counter() - began
+    told = time.perf_counter() - began, cpu(process), peak(process)
     process.kill()
     process.wait()
     os.close(ours)
-    return seconds
+    return told
 
 
 def measure(rows: int, folder: Path) -> None:
@@ -115,16 +138,20 @@ def measure(rows: int, folder: Path) -> None:
         ledger = simulator.ledger
         with running(source, out, env) as process:
             first = until(lambda: len(ledger.charges) > 0, process)
-            whole = until(lambda: is_read(out, rows), process)
+            read = until(lambda: is_read(out, rows), process)
             memory = peak(process)
         so_far = len(ledger.charges)
         with running(source, out, env) as process:
             resumed = until(lambda: len(ledger.charges) > so_far, process)
             memory = max(memory, peak(process))
-        asked = until_asked(source, folder / "asked", env)
-    print("| rows | first charge, --yes (s) | question (s) | memory (MB) | resumed (s) | all read (s) |")
-    print("|---|---|---|---|---|---|")
-    print(f"| {rows:,} | {first:.1f} | {asked:.1f} | {memory:.0f} | {resumed:.1f} | {first + whole:.0f} |")
+        *asked, memory_asked = until_asked(source, folder / "asked", env)
+        memory = max(memory, memory_asked)
+    whole = first[0] + read[0], read[1]
+    print("| rows | first charge, --yes | question | memory (MB) | resumed | all read | bare |")
+    print("|---|---|---|---|---|---|---|")
+    told = " | ".join(f"{wall:.1f} ({cpu:.1f})" for wall, cpu in (first, asked))
+    more = " | ".join(f"{wall:.1f} ({cpu:.1f})" for wall, cpu in (resumed, whole))
+    print(f"| {rows:,} | {told} | {memory:.0f} | {more} | ({bare(source, folder):.1f}) |")
 
 
 def main() -> None:

@@ -72,7 +72,8 @@ FAILED_SO: Final = """
 """Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
 
 STORED: Final = f"""
-SELECT number, id, remote_ids, json_extract(result, '$.files') FROM rows JOIN inputs USING (number)
+SELECT number, id, ifnull(remote_ids, '[]'), ifnull(json_extract(result, '$.files'), '[]')
+FROM rows JOIN inputs USING (number)
 WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
 """
 CHARGED: Final = tuple(
@@ -172,8 +173,8 @@ class SqliteReader(Reader):
         """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
         last = 0
         while page := await self._ask(STORED, last):
-            for last, id_, ids, files in page:
-                yield Stored(last, id_, tuple(json.loads(ids or "[]")), tuple(json.loads(files or "[]")))
+            for (last, id_, _, _), ids, files in zip(page, _load_all(page, 2), _load_all(page, 3), strict=True):
+                yield Stored(last, id_, tuple(ids), tuple(files))
 
     async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
