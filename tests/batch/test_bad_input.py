@@ -190,7 +190,7 @@ def test_a_folder_of_another_run_is_refused_by_name(tmp_path: Path, command: Com
     assert code == 2
     assert said.endswith(
         f"{tmp_path / 'out'} belongs to another run, whose rows are those of a.jsonl, not b.jsonl."
-        " Give another folder, or go on with that run."
+        " Go on with that run, or give another folder for this one: what both have is bought twice."
     )
 
 
@@ -203,7 +203,7 @@ def test_a_folder_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
         outcomes([{"prompt": "a heron"}], tmp_path)
     assert str(caught.value) == (
         f"to: {tmp_path / 'journal.sqlite'} was made by a newer version of this package."
-        " Upgrade it, or give another folder."
+        " Upgrade it: another folder buys every row again."
     )
 
 
@@ -214,13 +214,13 @@ async def cannot_be_written_to(disk: Path) -> None:
         async with AsyncLuma(**simulator.luma_options) as luma:
             assert [outcome.state async for outcome in run_batch(luma, source, to=disk / "old")] == ["done"]
             make_read_only(disk)
-            for name, sentence in (
-                ("old", f"to: {disk / 'old'} cannot be used (Read-only file system)."),
-                ("new", f"to: {disk / 'new'} cannot be used (Read-only file system)."),
+            for name, advice in (
+                ("old", "Let it be written to, and go on: another folder buys every row again."),
+                ("new", "Give a folder that can be written to, or one that does not exist yet."),
             ):
+                sentence = f"to: {disk / name} cannot be used (Read-only file system)."
                 with pytest.raises(InvalidRequestError) as caught:
                     _ = [outcome async for outcome in run_batch(luma, source, to=disk / name)]
-                advice = "Give a folder that can be written to, or one that does not exist yet."
                 assert str(caught.value) == f"{sentence} {advice}"
             with pytest.raises(GenerorAsyncError, match=r"report\.html cannot be written to \(Read-only"):
                 await run_batch(luma, source, to=disk / "old").report()
