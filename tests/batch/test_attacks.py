@@ -23,7 +23,7 @@ from generor_async.batch.journal import Row
 from generor_async.simulator import Simulator
 from generor_async.simulator.ledger import Entry
 
-SPEEDS: Final = {"luma": 60.0, "generor": 200.0}
+SPEEDS: Final = {"luma": 30.0, "generor": 200.0}
 """Of Generor's calls that are in doubt, the last is given up after 900 s."""
 DRAINS: Final = {"luma": 8.0, "generor": 8.0 / SPEEDS["generor"]}
 """Real seconds: Luma's answers come in those of this machine, and Generor's calls take longer than the drain."""
@@ -56,6 +56,8 @@ FEW: Final = (
     ("STOP", "generor", "500s"),
 )
 """What every run of the tests has time for."""
+PATIENCE: Final = 60.0
+"""Seconds for which an answer is waited for: not many real ones, on a busy machine."""
 LATE: Final = 3.0
 """Real seconds in which an answer is read and written down, on the busiest machine."""
 
@@ -80,7 +82,8 @@ def test_attacked(
     killed = [at for at, code in zip(came["struck"], came["exits"], strict=False) if code < 0]
     unknown = [row for row in rows if row.state == "unknown"]
     lost = [how_lost(row, calls, killed, late=LATE * SPEEDS[api]) for row in unknown]
-    assert all(lost), [row for row, how in zip(unknown, lost, strict=True) if not how]
+    answered = [row for row, how in zip(unknown, lost, strict=True) if not how]
+    assert not answered, (answered, came, [calls.get(str(row.call_id)) for row in answered])
     states, exits, why = Counter(row.state for row in rows), Counter[int](came["exits"]), Counter(lost)
     with capsys.disabled():
         print(  # noqa: T201 - figures to read
@@ -138,4 +141,4 @@ def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *,
     began = row.submitted_at if last is None else last.at  # or it was killed between the intent and the call
     if any(began <= at <= began + late for at in killed):
         return "killed"
-    return "too late" if last is not None and last.abandoned else ""
+    return "too late" if row.ended_at is not None and row.ended_at - row.submitted_at >= PATIENCE else ""

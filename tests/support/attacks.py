@@ -97,8 +97,8 @@ class Attack:
 
     def strike(self, process: int) -> None:
         """Send the signal; what it stops goes on after a while."""
-        self.struck.append(self.order.epoch + time.monotonic() * self.order.speed)
         os.kill(process, getattr(signal, f"SIG{self.order.signal}"))
+        self.struck.append(self.order.epoch + time.monotonic() * self.order.speed)
         if self.order.signal == "STOP":
             time.sleep(STOPPED / self.order.speed)
             os.kill(process, signal.SIGCONT)
