@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
 from typing import Final, cast
@@ -22,8 +23,9 @@ APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
 SCHEMA: Final = 2
 
-LEFT_BEHIND: Final = ("results.jsonl", CALLS, "media")
-"""What a batch makes after its journal."""
+FILES_LEFT: Final = ("results.jsonl", CALLS)
+MEDIA: Final = "media"
+"""What a batch makes after its journal: files that are not empty, and those in a folder."""
 HEAD: Final = Struct(">16sH6xII60xI")
 """How a file of SQLite begins: its mark, the size of a page, how often it was changed, how many pages it has, and at
 which change those were counted (https://www.sqlite.org/fileformat.html)."""
@@ -139,7 +141,13 @@ def check_journal(folder: Path) -> None:
 
 
 def _has_results(folder: Path) -> bool:
-    return any((folder / name).exists() for name in LEFT_BEHIND)
+    """Tell whether a run has left anything; an empty folder for media may be somebody's link to a larger disk."""
+    return any(_size(folder / name) for name in FILES_LEFT) or any(_files_in(folder / MEDIA))
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    for _, _, names in os.walk(folder):
+        yield from names
 
 
 def _size(path: Path) -> int:

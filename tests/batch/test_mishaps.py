@@ -131,7 +131,7 @@ async def full_from_the_start(disk: Path) -> None:
             _ = [outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]
         assert str(caught.value).endswith(
             f"{disk / 'out'} has no room for a batch (No space left on device)."
-            " Free some space, or give another folder; nothing was begun."
+            " Free some space; another folder is for what has bought nothing yet."
         )
         assert not simulator.ledger.charges
         assert len([outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]) == 3

@@ -266,7 +266,8 @@ def test_the_same_row_is_run_once_and_bad_lines_are_set_aside(tmp_path: Path) ->
         given = tmp_path / "prompts.jsonl"
         good = json.dumps({"prompt": "a heron"})
         given.write_text("\n".join([good, "{no json", good, json.dumps({"prompt": "x" * 6_001}), '{"promt": "a"}']))
-        outcomes = await ended(run_batch(luma, given, to=tmp_path / "out"))
+        with pytest.warns(UserWarning, match="was set aside"):
+            outcomes = await ended(run_batch(luma, given, to=tmp_path / "out"))
         assert [outcome.place for outcome in outcomes] == ["prompts.jsonl:1"]
         assert len(simulator.ledger.charges) == 1
         status = await read_status(tmp_path / "out")
