@@ -18,7 +18,8 @@ from generor_async.cli.clients import SPEED, opened
 from generor_async.cli.endings import INTERRUPTED, finish, printable, stop
 from generor_async.cli.options import Json, Output, Quiet, TakeOver
 from generor_async.cli.question import ask, confirmed, tell_plan
-from generor_async.cli.running import carry_out, refuse
+from generor_async.cli.running import carry_out, give_up, refuse
+from generor_async.cli.signals import SignalledError
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
 
@@ -146,6 +147,8 @@ def run(
             return await begun()
         except GenerorAsyncError as error:
             return await refuse(error, out, operation, output)
+        except SignalledError as error:
+            return await give_up(error.number, out, operation, output)
 
     finish(main())
 

@@ -18,6 +18,7 @@ from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.cli.endings import INTERRUPTED, say
 from generor_async.cli.options import Output
 from generor_async.cli.progress import duration
+from generor_async.cli.signals import unless_signalled
 
 __all__ = ["ask", "confirmed", "tell_plan"]
 
@@ -34,7 +35,7 @@ async def ask(batch: Batch, *, api: str, agreed: bool) -> None:
     """
     console = Console(stderr=True)
     with console.status(READING):
-        estimate = await batch.estimate(first=FIRST if agreed else None)
+        estimate = await unless_signalled(batch.estimate(first=FIRST if agreed else None))
     if not estimate.rows:
         return
     console.print(_table(estimate, api=api))

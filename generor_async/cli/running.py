@@ -3,10 +3,9 @@
 import asyncio
 import shlex
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import typer
 from attrs import evolve
@@ -19,50 +18,31 @@ from generor_async.batch.stopping import reason_of
 from generor_async.cli.endings import BY_SIGNAL, exit_code, say, told, unread
 from generor_async.cli.options import Output
 from generor_async.cli.progress import tell
+from generor_async.cli.signals import heeding
 from generor_async.cli.standing import show
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 
-__all__ = ["carry_out", "refuse"]
+__all__ = ["carry_out", "give_up", "refuse"]
 
 GO_ON: Final = "run the same again to go on"
-SOON: Final[tuple[int, ...]] = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals after which a process is killed before long."""
 
 
 class Signals:
-    """Stops a batch when the process is told to end: by Ctrl-C when what is paid for is stored, else as soon as may be.
-
-    Signals that the process was started to ignore, as by nohup, stay ignored.
-    """
+    """Stops a batch when the process is told to end: by Ctrl-C when what is paid for is stored, else as soon as may be."""
 
     def __init__(self, batch: Batch, console: Console, drain: float, output: Output) -> None:
         self._batch = batch
         self._console = console
         self._drain = drain
         self._output = output
-        self._heeded: list[int] = []
         self.first: int | None = None
         """The signal that came first."""
         self.hurried = False
         """Whether nothing but what must be is to be done."""
 
-    def __enter__(self) -> Self:
-        if sys.platform != "win32":
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, *SOON):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    loop.add_signal_handler(number, self._heed, number)
-                    self._heeded.append(number)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in self._heeded:
-            loop.remove_signal_handler(number)
-
-    def _heed(self, number: int) -> None:
+    def heed(self, number: int) -> None:
         again, self.first = self.first is not None, self.first or number
         if number == signal.SIGINT:
             self.hurried = again
@@ -85,7 +65,8 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     Raises InvalidRequestError for what can't be asked for.
     """
     console, problem = Console(stderr=True), None
-    with Signals(batch, console, drain, output) as signals:
+    signals = Signals(batch, console, drain, output)
+    with heeding(signals.heed):
         try:
             await _follow(batch, None if output.quiet else console, note)
         except GenerorAsyncError as error:
@@ -110,6 +91,14 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     if reason == "interrupted" and signals.first is not None:
         return BY_SIGNAL + signals.first
     return exit_code(reason, begun=batch.begun, error=problem is not None)
+
+
+async def give_up(number: int, out: Path, operation: str, output: Output) -> int:
+    """Say that a signal came before anything was begun, and return how to exit."""
+    if output.is_json:
+        show(evolve(await _standing(None, out, operation), reason="interrupted"), out, output)
+    say("stopped; nothing was begun")
+    return BY_SIGNAL + number
 
 
 async def refuse(error: GenerorAsyncError, out: Path, operation: str, output: Output) -> int:
