@@ -30,7 +30,7 @@ GO_ON: Final = "run the same again to go on"
 
 
 class Signals:
-    """Stops a batch when the process is told to end: by Ctrl-C when what is paid for is stored, else as soon as may be."""
+    """Stops a batch when a signal comes: after Ctrl-C when what is paid for is stored, else as soon as may be."""
 
     def __init__(self, batch: Batch, console: Console, drain: float, output: Output) -> None:
         self._batch = batch
