@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def command(source: Path, out: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def running(source: Path, out: Path, env: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def running(source: Path, out: Path, env: Mapping[str, str]) -> Generator["subprocess.Popen[bytes]"]:
     """Run the command; it is killed in the end."""
     process = subprocess.Popen(
         command(source, out, "--yes"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,7 +1,7 @@
 """Has rows run again that failed, or may have been charged: by the user's will alone."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from generor_async.batch.journal import Row, RunKey
@@ -35,8 +35,8 @@ async def make_ready(
         key: Any = await reader.recall("key")
     finally:
         await reader.close()
-    states: list[State] = ["failed"] if failed or ids else []
-    states += ["unknown"] if unknown else []
+    chosen: Mapping[State, bool] = {"failed": failed or bool(ids), "unknown": unknown}
+    states: list[State] = [state for state, wanted in chosen.items() if wanted]
     journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
     try:
         wanted = frozenset(ids)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.handed_in import check_rows
@@ -133,9 +134,9 @@ def run_batch(
     return Batch(order)
 
 
-def _kept(keep: Iterable[str]) -> frozenset[str]:
-    if isinstance(keep, str) or not isinstance(keep, Iterable):
-        raise arguments.refused("keep", "a list of names", keep, f"Write [{type(keep).__name__}]")
+def _kept(keep: Any) -> frozenset[str]:
+    if isinstance(keep, str) or not hasattr(type(keep), "__iter__"):
+        raise arguments.refused("keep", "a list of names", keep, "Write the names in brackets")
     return frozenset(arguments.texts(list(keep), "keep"))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -24,7 +24,7 @@ class SignalledError(Exception):
 
 
 @contextmanager
-def heeding(heed: Callable[[int], object]) -> Iterator[None]:
+def heeding(heed: Callable[[int], object]) -> Generator[None]:
     """Have a function called with the number of each signal that tells the process to end.
 
     Signals that the process was started to ignore, as by nohup, stay ignored.

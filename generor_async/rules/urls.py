@@ -1,6 +1,6 @@
 """What may be asked for over HTTP: URLs whose parts can all be used."""
 
-import encodings.idna  # noqa: F401 - else the first client would import it, and Python may lose a Ctrl-C in an import
+import encodings.idna  # noqa: F401 # pyright: ignore[reportUnusedImport] # else the first client would import it, and Python may lose a Ctrl-C in an import
 import re
 from collections.abc import Collection
 from typing import Final

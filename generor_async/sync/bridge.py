@@ -258,8 +258,8 @@ _WHOLE: Final = (str, bytes, bytearray, memoryview, Mapping, io.TextIOBase)
 
 def streamed(source: T | Iterable[Item]) -> T | AsyncIterable[Item]:
     """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
-    given: object = source
-    if isinstance(given, Iterable) and not (isinstance(given, _WHOLE) or hasattr(given, "to_dict")):
+    given: Any = source
+    if isinstance(given, Iterable) and not isinstance(given, _WHOLE) and not hasattr(source, "to_dict"):
         items = cast("Iterable[Item]", given)
         return _drawn(items) if isinstance(items, Iterator) else _Again(items)
     return cast("T", source)

@@ -53,9 +53,21 @@ def prompts(rows: list[dict[str, Any]]) -> Counter[str]:
     return Counter(row["prompt"] for row in rows)
 
 
+def fewer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return rows[:3]
+
+
+def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return mended(rows)[::-1]
+
+
+def none_left(_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return []
+
+
 @pytest.mark.parametrize("rows", [ROWS, NAMED])
 @pytest.mark.parametrize("given", ["file", "list", "iterator"])
-@pytest.mark.parametrize("change", [lambda rows: rows[:3], mended, lambda rows: mended(rows)[::-1], lambda rows: []])
+@pytest.mark.parametrize("change", [fewer, mended, turned, none_left])
 def test_what_waits_is_made_as_it_is_asked_for_now(
     tmp_path: Path, rows: list[dict[str, Any]], given: str, change: Callable[[Any], list[dict[str, Any]]]
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_key_that_is_refused_ends_it_soon(tmp_path: Path) -> None:
         await ran(luma, tmp_path, *map(str, range(60)))
         shutil.rmtree(tmp_path / "media")
         asked = len(simulator.ledger.requests)
-        other = {**simulator.luma_options, "api_key": "luma-api-nobodys"}
+        other: Any = {**simulator.luma_options, "api_key": "luma-api-nobodys"}
         async with AsyncLuma(**other) as stranger:
             with pytest.raises(AuthenticationError):
                 await fetch_missing(stranger, tmp_path)

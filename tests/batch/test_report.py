@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -246,14 +247,14 @@ def unpacked(page: Element) -> list[str]:
     (packed,) = [script for script in page.all("script") if script.attributes.get("id") == "packed"]
     patterns, rows = list[str](), list[str]()
     for line in gzip.decompress(base64.b64decode(packed.text)).decode().splitlines():
-        match json.loads(line):
-            case str(pattern):
-                patterns.append(pattern)
-            case {"of": of, "columns": columns}:
-                values = {number: iter(list(zip(*each, strict=True))) for number, each in columns.items()}
-                for number in of:
-                    parts, those = patterns[number].split("\x1f"), next(values[str(number)])
-                    rows.append("".join(those[int(part)] if at % 2 else part for at, part in enumerate(parts)))
+        said: str | dict[str, Any] = json.loads(line)
+        if isinstance(said, str):
+            patterns.append(said)
+            continue
+        values = {number: iter(list(zip(*each, strict=True))) for number, each in said["columns"].items()}
+        for number in list[int](said["of"]):
+            parts, those = patterns[number].split("\x1f"), next(values[str(number)])
+            rows.append("".join(those[int(part)] if at % 2 else part for at, part in enumerate(parts)))
     return rows
 
 

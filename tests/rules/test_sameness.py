@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.sameness import meaning, wanted
+from generor_async.values import is_array, is_object
 
 DEFAULTS: Mapping[str, Any] = {"model": "uni-1", "style": "auto", "count": 1}
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 2.5, "a", "auto", "uni-1", ""])
@@ -26,9 +27,9 @@ def respelt(value: Any, data: st.DataObject) -> Any:
     """Write a value down another way, that means the same: as the documents have it, not as the rule does it."""
     if isinstance(value, int) and not isinstance(value, bool) and data.draw(st.booleans()):
         return float(value)
-    if isinstance(value, list):
+    if is_array(value):
         return [respelt(item, data) for item in value]
-    if isinstance(value, dict):
+    if is_object(value):
         members = [(key, respelt(item, data)) for key, item in value.items() if item is not None]
         members += [(key, None) for key in "xyz" if data.draw(st.booleans())]
         return dict(data.draw(st.permutations(members)))
@@ -37,9 +38,9 @@ def respelt(value: Any, data: st.DataObject) -> Any:
 
 def plain(value: Any) -> Any:
     """Return a value in which numbers are told from true and false, and nulls are left out of objects."""
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
+    if is_array(value):
         return [plain(item) for item in value]
     return ("number", float(value)) if isinstance(value, float | int) and not isinstance(value, bool) else value
 

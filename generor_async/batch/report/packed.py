@@ -9,7 +9,7 @@ import json
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from attrs import Factory, define, field
 
@@ -37,7 +37,8 @@ class Packed:
     _patterns: dict[str, int] = Factory(dict[str, int])
     _rows: list[Card] = Factory(list[Card])
     _count: int = 0
-    _compressor: "zlib._Compress" = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
+    _compressor: Any = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
+    """zlib's, whose type has no public name."""
 
     def add(self, card: Card) -> None:
         """Write a row, later."""
