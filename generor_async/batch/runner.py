@@ -135,7 +135,7 @@ def run_batch(
 
 
 def _kept(keep: Any) -> frozenset[str]:
-    if isinstance(keep, str) or not hasattr(type(keep), "__iter__"):
+    if isinstance(keep, str) or not hasattr(keep, "__iter__"):
         raise arguments.refused("keep", "a list of names", keep, "Write the names in brackets")
     return frozenset(arguments.texts(list(keep), "keep"))
 
