@@ -28,11 +28,12 @@ CHANGED: Final = """
     WHERE number = ? AND number IN (SELECT number FROM rows WHERE state = 'ready')
 """
 """What a row asks for that has changed while it waited."""
-WISHES: Final = """
+WISHES: Final = f"""
     INSERT INTO temp.wishes SELECT wish(parameters), number FROM inputs JOIN rows USING (number)
-    WHERE number <= ? AND state <> 'failed'
+    WHERE number <= ? AND state <> 'failed' AND NOT ({NEVER_CALLED})
 """
-"""What rows of before ask for; those that failed may be run again another way."""
+"""What rows of before have bought; those that failed may be run again another way, and one that only waits is run
+where this reading meets it, and else forgotten."""
 
 
 class Numbers:
@@ -103,7 +104,7 @@ class Reading:
         return forgotten, found - forgotten
 
     def _note_wishes(self, connection: sqlite3.Connection) -> None:
-        """Write down what every row from before asks for, but of those that failed; in a table that vanishes."""
+        """Write down what the rows from before have bought; in a table that vanishes."""
 
         def wish_in(text: str) -> int:
             return wish(self.operation, json.loads(text))

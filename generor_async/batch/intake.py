@@ -55,7 +55,7 @@ class Intake:
             if len(self._held) >= (1 if isinstance(self._order.rows, AsyncIterable) else HELD_MOST):
                 raise await self._refused()
             self._rows_read += len(page)
-            self.settled = self.settled or self._rows_read >= FIRST
+            self.settled = self.settled or (self._rows_read >= FIRST and not self._held)
             self._arrived()
             while self._order.source is None and self._unclaimed >= READ_AHEAD:
                 self._taken.clear()

@@ -173,6 +173,17 @@ def test_rows_that_wait_from_before_are_not_bought_beside_those_that_replace_the
     in_luma(test)
 
 
+def test_what_waits_and_was_never_bought_may_be_made_another_way(tmp_path: Path) -> None:
+    async def test(simulator: Simulator, luma: AsyncLuma) -> None:
+        await done(luma, ROWS, tmp_path, max_credits=1)
+        assert not simulator.ledger.charges
+        assert await done(luma, ROWS, tmp_path, common=MAX) == 6
+        assert len(simulator.ledger.charges) == 6
+        assert await done(luma, ROWS, tmp_path, common=MAX) == 0
+
+    in_luma(test)
+
+
 def test_of_very_many_the_first_are_enough(tmp_path: Path) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         path = tmp_path / "rows.jsonl"
