@@ -85,7 +85,13 @@ class Call(Generic[T]):
 
     def admit_nowait(self) -> bool:
         """Let the call go for the first time if nothing keeps it from being sent; else `admitted` waits for that."""
-        return not (self._context.attempts or self._admission.again) and self._admission.admit_nowait(self._started)
+        if self._context.attempts or self._admission.again:
+            return False
+        try:
+            return self._admission.admit_nowait(self._started)
+        except BaseException as error:
+            self._admission.given_up(error)
+            raise
 
     async def admitted(self, before: "Before | None", *, waits: bool) -> None:
         """Wait until nothing keeps the call from being sent, and for `before`; what this raises ends the call."""

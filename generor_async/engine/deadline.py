@@ -32,20 +32,21 @@ class Alarm:
 
     def set_to(self, moment: float) -> None:
         """Ring at a moment of the event loop's time."""
-        self.close()
+        if self._handle is not None:
+            self._handle.cancel()
         self.rings_at = moment
         self._handle = asyncio.get_running_loop().call_at(moment, self._ring)
 
     def close(self) -> None:
-        """Ring no more."""
-        self.rings_at = math.inf
-        if self._handle is not None:
+        """Ring no more, unless something runs still."""
+        if self._handle is not None and not self.limits:
+            self.rings_at = math.inf
             self._handle.cancel()
             self._handle = None
 
     def _ring(self) -> None:
+        now = max(self.rings_at, asyncio.get_running_loop().time())  # a timer may fire a clock tick early
         self.rings_at, self._handle = math.inf, None
-        now = asyncio.get_running_loop().time()
         for limit in [limit for limit in self.limits if limit.ends_at <= now]:
             limit.is_due(now)
         moment = min((limit.ends_at for limit in self.limits), default=math.inf)

@@ -4,7 +4,8 @@ aiohttp 3.14 hands out a connection on which a response lies already, and takes 
 request; only the connection's protocol knows. What the event loop hasn't read yet, only the system knows.
 """
 
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
 __all__ = ["NotQuietError", "QuietRequest", "check_quiet", "over_a_quiet_one"]
+
+_USED: Final = weakref.WeakSet["ResponseHandler"]()
+"""The connections that a request has left on: one that is lost has nothing else to tell it by."""
 
 
 class NotQuietError(aiohttp.ClientError):
@@ -38,9 +42,10 @@ def check_quiet(protocol: "ResponseHandler") -> Arrivals:
             raise NotQuietError(used=True)
         return arrivals
     if transport is None or protocol.should_close:
-        raise NotQuietError(used=False)
+        raise NotQuietError(used=protocol in _USED)
     arrivals = Arrivals(protocol, transport)
     transport.set_protocol(arrivals)
+    _USED.add(protocol)
     if transport.get_extra_info("sslcontext") is None and arrivals.unread():
         raise NotQuietError(used=False)
     return arrivals

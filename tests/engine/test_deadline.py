@@ -4,10 +4,35 @@ import asyncio
 import math
 import os
 import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVarTuple
 
 import pytest
 
 from generor_async.engine.deadline import Alarm, TimeLimit
+from generor_async.testing import VirtualTimeLoop
+
+Ts = TypeVarTuple("Ts")
+
+
+class CountingLoop(VirtualTimeLoop):
+    """Knows the timers that were set in it, which it fires so much too `early`."""
+
+    def __init__(self, early: float = 0.0) -> None:
+        super().__init__()
+        self.early = early
+        self.timers: list[asyncio.TimerHandle] = []
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.timers.append(super().call_at(when - self.early, callback, *args, context=context))
+        return self.timers[-1]
+
+    def running_timers(self) -> int:
+        """Count those that are still to come."""
+        return sum(not timer.cancelled() and timer.when() > self.time() for timer in self.timers)
 
 
 async def test_it_ends_what_takes_longer() -> None:
@@ -77,3 +102,56 @@ async def test_an_alarm_that_rings_for_what_is_done_is_set_for_what_is_not() -> 
         pass
     with pytest.raises(TimeoutError), TimeLimit(0.05, alarm):
         await asyncio.Event().wait()
+
+
+async def test_an_alarm_that_is_set_far_away_rings_early_enough_for_what_begins_later_and_ends_sooner() -> None:
+    loop, alarm = asyncio.get_running_loop(), Alarm()
+    with TimeLimit(1e9, alarm):
+        began = loop.time()
+        with pytest.raises(TimeoutError), TimeLimit(0.02, alarm):
+            await asyncio.Event().wait()
+        assert loop.time() - began >= 0.02
+        assert alarm.rings_at > began + 1e8
+    alarm.close()
+    assert alarm.rings_at == math.inf
+
+
+async def test_an_alarm_that_is_closed_still_ends_what_runs() -> None:
+    alarm = Alarm()
+
+    async def work() -> None:
+        with TimeLimit(0.01, alarm):
+            alarm.close()
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await work()
+    assert (alarm.limits, alarm.rings_at) == (set(), math.inf)
+
+
+def test_an_alarm_has_one_timer_for_many_works_and_none_when_it_is_closed() -> None:
+    loop = CountingLoop()
+
+    async def work() -> None:
+        alarm = Alarm()
+        for seconds in (3.0, 2.0, 1.0, 4.0, 1.5):
+            with TimeLimit(seconds, alarm):
+                await asyncio.sleep(0)
+                assert loop.running_timers() == 1
+        alarm.close()
+        assert loop.running_timers() == 0
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(work())
+
+
+def test_a_timer_that_fires_a_clock_tick_early_ends_what_it_was_set_for() -> None:
+    async def work() -> None:
+        alarm = Alarm()
+        with pytest.raises(TimeoutError), TimeLimit(30.2, alarm):
+            await asyncio.Event().wait()
+
+    loop = CountingLoop(early=1e-10)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(work())
+    assert len(loop.timers) == 1

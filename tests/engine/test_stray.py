@@ -120,6 +120,37 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_takes_no_paid_r
     assert len(server.requests) == server.connections == 3
 
 
+class LostInHand(aiohttp.TCPConnector):
+    """Hands out a connection that has been used before when its end has come, and the event loop has read it."""
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] # aiohttp leaves it open
+        self._end = end
+        self._used = set[object]()
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        assert protocol is not None
+        if protocol in self._used:
+            self._end()
+            while protocol.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
+                await asyncio.sleep(0)
+        self._used.add(protocol)
+        return connection
+
+
+async def test_a_connection_that_is_lost_while_a_request_takes_it_costs_no_attempt() -> None:
+    """The request leaves on a new one, at once: nothing has failed that the caller or the server would know of."""
+    with ChattyServer(lambda _: b"", hangs_up=True) as server:
+        connector = LostInHand(server.send_extra)
+        async with AsyncLuma(KEY, base_url=server.url, max_retries=0, connector=connector) as client:
+            for number in range(1, 4):
+                assert (await client.generations.create(prompt="a heron")).id == job(number)
+        await connector.close()
+    assert len(server.requests) == server.connections == 3
+
+
 async def test_a_file_is_not_what_lay_on_the_connection() -> None:
     web = Web(Reach(schemes=frozenset({"http"}), max_connections=10))
     with ChattyServer(ONE_TOO_MANY["a whole answer"]) as server:
