@@ -37,6 +37,7 @@ async def test_jobs_of_one_connection_are_the_ones_that_were_made(noise: str, wa
         for number in range(6):
             told.append(await attempt(luma.generations.create(prompt=f"chair {number}")))
             await asyncio.sleep(wait)
+            await asyncio.sleep(0)  # what comes at this very moment has come
         check_none_is_evil(server, told, [one.id for one in told])
         assert (await luma.generations.job(told[0].id)).id == told[0].id
 

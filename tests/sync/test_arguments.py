@@ -121,6 +121,8 @@ BATCH: dict[str, tuple[Any, ...]] = {
     "common": (5, "prompt=x", [("prompt", "x")], {5: "x"}),
     "allow_duplicates": NO_FLAGS,
     "refunds": NO_FLAGS,
+    "limit": ("5", 0, -1, 2.5, True, math.inf, 10**400),
+    "tag_rows": NO_FLAGS,
     "keep": (None, 5, "column", 2.5, True, object()),
     "again": NO_FLAGS,
     "drain": (None, "5", True, -1, math.nan, 10**400),
