@@ -3,11 +3,6 @@
 And a row is unknown only where its answer was lost: on the way, or as its process was killed.
 """
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -17,8 +12,8 @@ from typing import Any, Final, get_args
 import pytest
 from support.attacks import Signal
 from support.books import check, made
+from support.workers import run_beside
 
-import generor_async
 from generor_async.batch.journal import Row
 from generor_async.simulator import Simulator
 from generor_async.simulator.ledger import Entry
@@ -96,30 +91,8 @@ def test_attacked(
 
 def attacked(simulator: Simulator, folder: Path, *, api: str, signal: Signal, times: int) -> dict[str, Any]:
     """Run batches that are attacked, in processes of their own; return what came of it."""
-    luma, speed = api == "luma", SPEEDS[api]
-    order = {
-        "api": api,
-        "base_url": simulator.luma_url if luma else simulator.generor_url,
-        "key": simulator.luma_key if luma else simulator.generor_key,
-        "speed": speed,
-        "epoch": simulator.clock.time() - time.monotonic() * speed,
-        "folder": str(folder),
-        "rows": ROWS,
-        "signal": signal,
-        "times": times,
-        "drain": DRAINS[api],
-    }
-    places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
-    ended = subprocess.run(
-        [sys.executable, "-m", "support.attacks", json.dumps(order)],
-        env={**os.environ, "PYTHONPATH": ":".join(map(str, places))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    logs = "".join(log.read_text() for log in sorted(folder.glob("*.log")))
-    assert ended.returncode == 0, f"{ended.stderr}\n{logs}"
-    told: dict[str, Any] = json.loads(ended.stdout)
+    order: dict[str, Any] = {"rows": ROWS, "signal": signal, "times": times, "drain": DRAINS[api]}
+    told: dict[str, Any] = run_beside("support.attacks", simulator, folder, api=api, speed=SPEEDS[api], **order)
     return told
 
 

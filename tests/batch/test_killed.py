@@ -1,18 +1,13 @@
 """Batches whose processes are killed: no row is charged twice, no result is lost, and nothing is forgotten."""
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.books import check, made
+from support.workers import run_beside
 
-import generor_async
 from generor_async.simulator import Simulator
 
 AMBIGUOUS = 0.15
@@ -44,30 +39,12 @@ def killed(
             for before, fault in enumerate(FAULTS):  # a call meets the later ones if it is spared by those before
                 share = AMBIGUOUS / len(FAULTS)
                 simulator.faults.add_spec(f"{operation}={fault}:after_charge:{share / (1 - before * share)}")
-        luma = api == "luma"
-        order = {
-            "api": api,
-            "base_url": simulator.luma_url if luma else simulator.generor_url,
-            "key": simulator.luma_key if luma else simulator.generor_key,
-            "speed": SPEED,
-            "epoch": simulator.clock.time() - time.monotonic() * SPEED,
-            "folder": str(tmp_path),
-            "rows": rows,
-            **plan,
-        }
-        places = [Path(generor_async.__file__).parents[1], Path(__file__).parents[1]]
-        ended = subprocess.run(
-            [sys.executable, "-m", "support.batch_worker", json.dumps(order)],
-            env={**os.environ, "PYTHONPATH": ":".join(map(str, places))},
-            capture_output=True,
-            text=True,
-            check=False,
+        came: dict[str, Any] = run_beside(
+            "support.batch_worker", simulator, tmp_path, api=api, speed=SPEED, rows=rows, **plan
         )
-        assert ended.returncode == 0, ended.stderr
         charges = len(simulator.ledger.charges)
         assert not simulator.ledger.duplicates()
         everything = made(simulator)
-    came: dict[str, Any] = json.loads(ended.stdout)
     ended_as = [row.state for name in came["batches"] for row in check(tmp_path / name, rows, everything)]
     states = Counter[str](ended_as)
     with capsys.disabled():
