@@ -1,5 +1,6 @@
 """Everything that is checked: `nox` runs the default sessions, `nox -s NAME` one of them."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -86,7 +87,9 @@ def tests(session: nox.Session) -> None:
     wheel = build_wheel(session)
     install(session, groups=("tests",))
     install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
-    session.run("pytest", "-nauto", "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    # Two for each processor: many tests wait for other processes, and for real time.
+    workers = f"-n{2 * (os.cpu_count() or 1)}"
+    session.run("pytest", workers, "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
 @nox.session
