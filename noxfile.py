@@ -88,8 +88,8 @@ def tests(session: nox.Session) -> None:
     install(session, groups=("tests",))
     install(session, f"generor-async[cli] @ {Path(wheel).resolve().as_uri()}")
     # Two for each processor: many tests wait for other processes, and for real time.
-    workers = f"-n{2 * (os.cpu_count() or 1)}"
-    session.run("pytest", workers, "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    workers = f"-n{2 * (os.cpu_count() or 1)}", "--dist=worksteal"
+    session.run("pytest", *workers, "--installed", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
 @nox.session

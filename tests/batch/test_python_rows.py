@@ -86,7 +86,7 @@ def test_what_is_set_aside_or_kept_beside_is_warned_of_unless_somebody_is_told(t
 
     def warned(folder: Path, tell: bool) -> list[str]:
         with (
-            Simulator() as simulator,
+            Simulator(speed=50) as simulator,
             Luma(**simulator.luma_options) as luma,
             warnings.catch_warnings(record=True) as told,
         ):
@@ -231,7 +231,7 @@ def test_rows_of_an_async_iterator_are_taken_the_same_way(tmp_path: Path) -> Non
 
 
 def test_the_blocking_half_takes_them_too(tmp_path: Path) -> None:
-    with Simulator() as simulator, Luma(**simulator.luma_options) as luma:
+    with Simulator(speed=50) as simulator, Luma(**simulator.luma_options) as luma:
         batch = run_batch_blocking(luma, ["a", None, "b"], to=tmp_path / "a")  # type: ignore[list-item] # on purpose
         assert sorted(outcome.parameters["prompt"] for outcome in batch) == ["a", "b"]
         assert [reject.place for reject in batch.set_aside] == ["rows:2"]

@@ -107,7 +107,7 @@ def test_a_run_that_has_ended_is_shown_at_once_on_a_terminal_too(commands: Comma
 
 
 def test_files_of_a_call_are_replaced_where_that_is_said(commands: Commands, tmp_path: Path) -> None:
-    with Simulator() as simulator:
+    with Simulator(speed=50) as simulator:
         env = os.environ | {"LUMA_BASE_URL": simulator.luma_url, "LUMA_AGENTS_API_KEY": simulator.luma_key}
         made = commands.run("call", "luma.generations.create", "--prompt", "heron", "--wait", "--yes", env=env)
         look = (
