@@ -20,8 +20,10 @@ HERE = Path(__file__).parent
 # What is slow on a busy machine is no failure.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
-# Begun in the background of a script, this process ignores Ctrl-C, and so would those that the tests interrupt.
+# Begun in the background of a script, or by nohup, this process ignores Ctrl-C or hangups, and so would those that the
+# tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _caches = TemporaryDirectory()
 # What the command keeps for its next run is not the user's.
 os.environ["XDG_CACHE_HOME"] = _caches.name

@@ -181,8 +181,8 @@ def test_a_person_is_asked_whether_to_buy_again(commands: Commands, run: Run, tm
     command = ["batch", "run", rows, "--out", out, "--yes", "--param", "model=uni-1-max"]
     for key, code, charges in ((b"n\r", 130, 2), (b"y\r", 0, 4)):
         with Terminal(commands, *command, environment=environment) as terminal:
-            shown = " ".join(terminal.until("[y/N]").split())
-            assert "running them would buy it again. Buy it again?" in shown
+            shown = "".join(terminal.until("[y/N]").split())  # where lines break depends on the folder's name
+            assert "runningthemwouldbuyitagain.Buyitagain?" in shown
             terminal.press(key)
             assert terminal.ended() == code
         assert len(simulator.ledger.charges) == charges
