@@ -46,7 +46,7 @@ def _joined(raw: bytes) -> bytes:
 
 def inflated(body: bytes) -> bytes:
     """Return what was compressed, up to what is missing or wrong; a body that is plain, whatever its head says."""
-    if not body.startswith((b"\x1f\x8b", *_ZLIB)) and body != b"\x78":  # which may be how one begins
+    if not body.startswith((b"\x1f\x8b", *_ZLIB)) and body not in {b"\x78", b"\x1f"}:  # which may be how one begins
         return body
     stream, inflated = zlib.decompressobj(_GZIP_OR_ZLIB), bytearray()
     try:
