@@ -70,6 +70,12 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def delete(folder: Path) -> None:
+    """Delete a folder in which a run creates and removes files meanwhile."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def done(out: Path) -> int:
     results = out / "results.jsonl"
     return results.read_text().count("\n") if results.exists() else 0
@@ -90,7 +96,7 @@ def states(out: Path) -> Counter[str]:
 def test_a_folder_that_is_deleted_in_the_midst_gets_no_further_charge(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
-    shutil.rmtree(shell.out)
+    delete(shell.out)
     bought = len(simulator.luma.generations)
     code, told, said = running.end()
     assert (code, json.loads(told)["reason"]) == (5, "folder")
@@ -144,7 +150,7 @@ def _results(out: Path) -> list[dict[str, list[str]]]:
 def test_a_folder_that_was_replaced_is_left_to_the_other_run(shell: Shell, simulator: Simulator) -> None:
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
-    shutil.rmtree(shell.out)
+    delete(shell.out)
     before = len(simulator.luma.generations)
     second = shell.begin()
     until(lambda: done(shell.out) > 1)
@@ -173,7 +179,7 @@ def test_a_copy_that_was_made_while_it_ran_is_not_gone_on_with(shell: Shell, sim
     running = shell.begin()
     until(lambda: done(shell.out) > 1)
     copy = shutil.copytree(
-        shell.out, shell.out.with_name("copy"), ignore=shutil.ignore_patterns("media", "*.part", ".*")
+        shell.out, shell.out.with_name("copy"), ignore=shutil.ignore_patterns("media", "*.part", "*.reserve", ".*")
     )
     code, _, said = shell.run(out=Path(copy))
     assert code == 2
