@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from support.wire import Wire, answer
+from support.wire import Arrived, Peer, Step, Wire, answer
 
-from generor_async import AsyncGeneror, AsyncLuma, GenerorAsyncError
+from generor_async import AsyncGeneror, AsyncLuma, GenerorAsyncError, OutcomeUnknownError
 
 JOB, CREATION = "5f0e8b1c-0000-4c57-9f60-000000000000", 61_440_000
 JOBS: dict[str, Any] = {"id": JOB, "state": "queued", "type": "image", "model": "uni-1", "output": []}
@@ -96,9 +96,72 @@ async def test_the_creation_is_named(form: str, status: int) -> None:
     assert (error.creation_id, str(CREATION) in str(error)) == (CREATION, True)
 
 
-async def test_of_an_answer_that_is_too_large_what_has_come_is_read() -> None:
-    body = json.dumps({**JOBS, "pad": LONG}).encode()
-    async with Wire(answer(201, body)) as api:
-        error = await error_of(AsyncLuma("luma-api-0123456789", base_url=api.url, max_reply_bytes=50_000))
+LIMIT = 50_000
+"""Bytes that an answer may have in what follows."""
+PLACES = {
+    "first": {**JOBS, "pad": LONG},
+    "last": {"pad": LONG, **JOBS},
+    "between much": {"pad": LONG * 20, **JOBS, "more": LONG * 20},
+    "twice": {"pad": LONG, **JOBS, "links": {"self": {"id": JOB}}},
+    "where the limit is": {"pad": "x" * (LIMIT - 40), **JOBS, "more": LONG},
+}
+
+
+@pytest.mark.parametrize("form", ["length", "gzip", "utf-16", "utf-32", "pieces"])
+@pytest.mark.parametrize("place", PLACES)
+async def test_it_is_named_wherever_it_stands_in_an_answer_that_is_too_large(place: str, form: str) -> None:
+    text = json.dumps(PLACES[place])
+    step = {
+        "length": answer(201, text.encode()),
+        "gzip": answer(201, gzip.compress(text.encode()), headers={"Content-Encoding": "gzip"}),
+        "utf-16": answer(201, text.encode("utf-16")),
+        "utf-32": answer(201, text.encode("utf-32")),
+        "pieces": in_pieces(text.encode(), 7_001),
+    }[form]
+    async with Wire(step) as api:
+        error = await error_of(AsyncLuma("luma-api-0123456789", base_url=api.url, max_reply_bytes=LIMIT))
+        assert len(api.requests) == 1
+    assert isinstance(error, OutcomeUnknownError)
+    assert (error.job_id, error.ids) == (JOB, (JOB,))
+    assert "larger than max_reply_bytes (50,000 bytes)" in str(error)
+    assert f"Job {JOB} can be taken up again with generations.job('{JOB}')" in str(error)
+
+
+@pytest.mark.parametrize("size", range(LIMIT - 6, LIMIT + 6))
+async def test_a_number_that_the_limit_cuts_is_read_whole(size: int) -> None:
+    told = f'{{"pad": "{"x" * (size - 30)}", "creation_id": {CREATION}, "more": "{LONG}"}}'.encode()
+    async with Wire(in_pieces(told, LIMIT + 1)) as api:
+        error = await error_of(AsyncGeneror("gnr_live_x", base_url=api.url, max_reply_bytes=LIMIT))
     assert error is not None
-    assert error.job_id == JOB
+    assert error.creation_id == CREATION
+    assert f"creations.wait({CREATION})" in str(error)
+
+
+async def test_an_answer_without_an_end_is_not_read_for_ever() -> None:
+    sent = 0
+
+    async def pour(peer: Peer, _: Arrived) -> None:
+        nonlocal sent
+        await peer.send(b"HTTP/1.1 201 Created\r\nContent-Length: 9999999999\r\n\r\n")
+        while True:
+            await peer.send(b" " * 262_144)
+            sent += 262_144
+
+    async with Wire(pour) as api:
+        error = await error_of(AsyncLuma("luma-api-0123456789", base_url=api.url))
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.job_id is None
+    assert 64 * 2**20 < sent < 96 * 2**20
+
+
+def in_pieces(body: bytes, size: int) -> Step:
+    """Return the step that answers with a body in chunks of one size, each of which arrives by itself."""
+
+    async def step(peer: Peer, _: Arrived) -> None:
+        await peer.send(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for at in range(0, len(body), size):
+            piece = body[at : at + size]
+            await peer.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await peer.send(b"0\r\n\r\n")
+
+    return step

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Arrivals"]
 
-KEPT_BYTES: Final = 256 * 1024
-"""Bytes kept of one answer; of a larger one, aiohttp has handed out more."""
+KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Bytes kept of one answer; of a larger one, aiohttp has handed out as much."""
 
 
 class Arrivals(asyncio.Protocol):

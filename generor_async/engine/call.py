@@ -213,7 +213,7 @@ class Call(Generic[T]):
 
     def _cut_off(self, attempt: Attempt) -> OutcomeUnknownError | None:
         """Return the error that tells what has come of the answer to a call that was cancelled."""
-        failure = outcome.came_of(self._context, attempt.arrived())
+        failure = outcome.came_of(self._context, *attempt.arrived())
         return failure and self._concealed(failure, len(failure.body))
 
     def _broken(self, error: TransportError, began: float) -> APIConnectionError:

@@ -11,7 +11,7 @@ paid request leaves makes its outcome unknown.
 import io
 import os
 import ssl
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
@@ -25,7 +25,8 @@ from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
 from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
 from generor_async.rules.echo import Echoes, may_be_result
-from generor_async.rules.remains import body_of
+from generor_async.rules.ids import Scan
+from generor_async.rules.remains import success_in
 from generor_async.rules.wire import REQUEST_ID, Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
@@ -54,6 +55,8 @@ FIELD_BYTES: Final = 64 * 1024
 """Bytes of the longest header field that is read: gateways add cookies and policies beyond aiohttp's 8,190."""
 FIELDS: Final = 512
 """How many header fields are read; aiohttp's own limit is 128."""
+SCANNED_BYTES: Final = 64 * 1024 * 1024
+"""How much more of a paid call's answer is read, though it is larger than `max_reply_bytes`: an id may be in it."""
 LARGE_BODY = 1024 * 1024
 """Bytes above which aiohttp warns of a body that it is given in one piece."""
 
@@ -134,7 +137,7 @@ class Attempt:
     HeldBackError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_leaves", "_on_end", "_request", "headers")
+    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers")
 
     def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
         self._leaves = leaves
@@ -142,15 +145,21 @@ class Attempt:
         self._request: aiohttp.ClientRequest | None = None
         self.headers: Sequence[Mapping[str, str]] = ()
         """What the request has beside aiohttp's own headers; the last one counts."""
+        self.chunks = list[bytes]()
+        """What was read of the answer's body."""
 
     @property
     def sent(self) -> bool:
         """Whether anything may have left this machine."""
         return getattr(self._request, "in_hand", False)
 
-    def arrived(self, read: Iterable[bytes] = ()) -> bytes:
-        """Return what has come of the body, for a failure: what was read of it, or of a paid success all that came."""
-        return max(b"".join(read), body_of(b"".join(getattr(self._request, "came", ()))), key=len)
+    def arrived(self) -> tuple[bytes, str]:
+        """Return what has come of an answer's body, and its Location, for a failure.
+
+        What was read of the body, or of a paid success all that came; of others, no Location.
+        """
+        body, location = success_in(b"".join(getattr(self._request, "came", ())))
+        return max(b"".join(self.chunks), body, key=len), location
 
     def end_connection(self, response: aiohttp.ClientResponse) -> None:
         """Have the connection closed that a response came on, as soon as that is read: its next one isn't ours either.
@@ -218,7 +227,7 @@ class AiohttpTransport:
     async def exchange(self, request: Request, attempt: Attempt, *, timeout: float) -> Reply:
         """Send the request once; raise TransportError when no whole reply came."""
         request_id = request.headers.get(REQUEST_ID, "")
-        echoes, chunks = self._echoes, list[bytes]()
+        echoes, chunks = self._echoes, attempt.chunks
         ours = True
         echoes.sent(request_id)
         attempt.headers = self._headers, request.headers
@@ -238,16 +247,19 @@ class AiohttpTransport:
                     ours = self._is_ours(response, request_id, echoed)
                 if not ours:
                     attempt.end_connection(response)
+                    chunks = []
                 try:
-                    await self._read(response.content, chunks)
+                    await self._read(response.content, chunks, scans=ours and not request.reusable)
                 except BaseException:
+                    if response.content.exception() is None:
+                        chunks.append(response.content.read_nowait())
                     response.close()
                     raise
                 if response.status == SWITCHING:
                     response.close()
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error, sent=attempt.sent)
-            failure.partial = attempt.arrived(chunks) if ours else b""  # it may name what was paid for
+            failure.partial, failure.location = attempt.arrived()  # it may name what was paid for
         else:
             return Reply(status=response.status, headers=headers, body=b"".join(chunks), misdirected=not ours)
         # Raised out here, so that its context isn't aiohttp's exception, which carries the request's headers.
@@ -285,15 +297,28 @@ class AiohttpTransport:
         succeeded = may_be_result(response.status, response.content_type)
         return self._echoes.is_ours(sent, echoed, succeeded=succeeded)
 
-    async def _read(self, content: aiohttp.StreamReader, chunks: list[bytes]) -> None:
-        """Read a body, piece by piece."""
+    async def _read(self, content: aiohttp.StreamReader, chunks: list[bytes], *, scans: bool) -> None:
+        """Read a body, piece by piece; `scans` looks for ids in what is too large to be kept."""
         total = 0
         while not content.at_eof():
             chunk = content.read_nowait() if content.is_eof() else await content.readany()
             chunks.append(chunk)
             total += len(chunk)
             if total > self._limit:
+                if scans:
+                    await _scan(content, chunks)
                 raise _TooLargeError(f"the answer is larger than max_reply_bytes ({self._limit:,} bytes)")
+
+
+async def _scan(content: aiohttp.StreamReader, chunks: list[bytes]) -> None:
+    """Read on in a body of which no more is kept than the ids in it."""
+    scan, left = Scan(b"".join(chunks)), SCANNED_BYTES
+    chunks[:] = [scan.before]
+    while left > 0 and not content.at_eof():
+        piece = await content.readany()
+        left -= len(piece)
+        chunks += scan.ids_in(piece)
+    chunks += scan.ids_in(b"")
 
 
 class _TooLargeError(aiohttp.ClientError):

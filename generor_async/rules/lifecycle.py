@@ -17,7 +17,6 @@ and whoever waits sees what there is. What an answer says that is behind the tim
 news.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -46,7 +45,6 @@ __all__ = [
     "concern_job",
     "concern_paid",
     "failure",
-    "named_creation",
     "named_job",
     "resubmit_delay",
     "take_up_creation",
@@ -97,7 +95,6 @@ CREATION: Final = Lifecycle(
 )
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_CREATION_ID: Final = re.compile(r"""["']creation_id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""")
 _AFTER: Final = {
     "content_moderated": "Modify the prompt or the input and resubmit; do not retry as-is",
     "generation_failed": "Retry the same request: this is typically transient",
@@ -147,23 +144,12 @@ def named_job(error: GenerorAsyncError) -> str | None:
     return whole[0] if len(whole) == 1 else None
 
 
-def named_creation(error: GenerorAsyncError) -> int | None:
-    """Return the first creation in what came of the answer to a generate call, where its number is there, and whole."""
-    if not isinstance(error, OutcomeUnknownError | ResponseShapeError):
-        return None
-    text = error.body if isinstance(error.body, str) else json.dumps(error.body, default=str)
-    if found := _CREATION_ID.search(text):
-        return int(found[1])
-    located = (name for name in error.ids if name.isdecimal() and name not in text)  # what its Location names
-    return next(map(int, located), None)
-
-
-def concern_paid(error: GenerorAsyncError, operation: str) -> None:
+def concern_paid(error: GenerorAsyncError, operation: str, creation_id: int | None) -> None:
     """Have the error of a paid call name the job or creation that what came of its answer tells of."""
     if operation == "luma.generations.create" and (job := named_job(error)) is not None:
         concern_job(error, job)
     elif operation == "generor.generators.generate":
-        concern_creation(error, named_creation(error))
+        concern_creation(error, creation_id)
 
 
 def concern_creation(error: GenerorAsyncError, creation_id: int | None) -> None:

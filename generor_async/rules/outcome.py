@@ -45,11 +45,12 @@ from generor_async.errors import (
 from generor_async.rules import effects, lifecycle, words
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
+from generor_async.rules.ids import creation_in, ids_in
 from generor_async.rules.refusal import Refusal, decide
 from generor_async.rules.remains import plain
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Headers, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
 
 if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
@@ -62,7 +63,6 @@ __all__ = [
     "cut_off",
     "failed",
     "held",
-    "ids_in",
     "is_busy",
     "misread",
     "not_ours",
@@ -83,10 +83,6 @@ TEXT_KEPT = 65_536
 IDS_TOLD = 3
 """Ids that the message about another's answer names."""
 
-_VALUE = r"""\\?["']\s*:\s*(?!null\b|None\b)\\?["']?([\w-]{1,64})"""
-"""What follows the name of a member, in JSON, in a string that holds JSON, and as Python writes it."""
-_ID = re.compile(r"""["'](?:id|creation_id|generation_id|job_id|key_id|file_id)""" + _VALUE, re.IGNORECASE)
-_CREATION = re.compile(r"""["']creation_id""" + _VALUE, re.IGNORECASE)
 _AFTER_UNKNOWN = {
     "generor.generators.generate": "It may have been charged: look for it with creations.list() and in"
     " credits.list_transactions() before sending it again",
@@ -94,8 +90,6 @@ _AFTER_UNKNOWN = {
     "luma.generations.create": "It may have been charged, and Luma lists no jobs: quote the request id to the vendor,"
     " or send it again knowing that it may be charged twice",
 }
-
-_NONE: Final = Headers()
 
 
 class Context:
@@ -105,6 +99,7 @@ class Context:
         "attempts",
         "body",
         "call_id",
+        "creation",
         "endpoint",
         "ids",
         "lost",
@@ -132,10 +127,22 @@ class Context:
         """What came of an answer that could not be read, as text."""
         self.ids: tuple[str, ...] = ()
         """Whatever looks like an id in it, or in its Location."""
+        self.creation: int | None = None
+        """The first creation that it names, where its number is whole."""
 
-    def keep(self, came: bytes, headers: Mapping[str, str] = _NONE) -> str | None:
+    def note_ids(self, came: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
+        """Note the ids in all of an answer's bytes, and the one that its Location names; return them."""
+        text, located = plain(came).decode("utf-8", "replace"), effects.located(headers)
+        self.ids, self.creation = ids_in(text), creation_in(text)
+        if located is not None:
+            self.ids = tuple(dict.fromkeys((*self.ids, located)))
+            if self.creation is None and located.isdecimal():
+                self.creation = int(located)
+        return self.ids
+
+    def keep(self, came: bytes, headers: Mapping[str, str]) -> str | None:
         """Keep what came of an answer that can't be read, and the ids in all of it; return its text, None for none."""
-        self.ids = _all_ids(came, headers)
+        self.note_ids(came, headers)
         self.body = _masked(text_of(came), self.endpoint.secrets) if came else None
         return self.body
 
@@ -204,7 +211,7 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     billed = _was_billed(context.endpoint, reply, body, status)
     known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
     if known["outcome"] == "unknown":
-        context.ids = _all_ids(reply.body, reply.headers)
+        context.note_ids(reply.body, reply.headers)
     known.update(
         status_code=status,
         code=code,
@@ -228,7 +235,7 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
 def broken(context: Context, error: TransportError, elapsed: float) -> APIConnectionError:
     """Make the error of an attempt that brought no whole answer; `elapsed` is in seconds."""
     known = context.known("unknown" if error.sent else "not_sent")
-    body = context.keep(error.partial)
+    body = context.keep(error.partial, {"Location": error.location})
     if error.timed_out:
         return APITimeoutError(f"no answer within {elapsed:.3g} s", body=body, **known)
     advice = "" if error.sent else "Nothing was sent: check base_url and the network"
@@ -253,7 +260,7 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
 
 def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
     """Make the error of a success whose JSON doesn't say what it is about."""
-    ids = _all_ids(reply.body, reply.headers)
+    ids = context.note_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
     body = _masked(body, context.endpoint.secrets)
     said = words.said(body) if is_object(body) else ""
@@ -265,7 +272,7 @@ def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> R
         advice=f"The call took effect; the error's body holds what came{found}",
         **context.known("done", reply),
     )
-    lifecycle.concern_paid(failure, context.endpoint.name)
+    lifecycle.concern_paid(failure, context.endpoint.name, context.creation)
     return failure
 
 
@@ -298,22 +305,10 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
         **known,
     )
     failure.__cause__ = error
-    lifecycle.concern_paid(failure, name)
+    lifecycle.concern_paid(failure, name, context.creation)
     if failure.take_up:
         failure.advice = "What came of its answer names what it made: look at that before sending it again"
     return failure
-
-
-def ids_in(text: str) -> tuple[str, ...]:
-    """Return whatever looks like an id in the text of a broken answer, each once: creations first, then in order."""
-    return tuple(dict.fromkeys([*_CREATION.findall(text), *_ID.findall(text)]))
-
-
-def _all_ids(body: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ids in all of an answer's bytes, and the one that its Location names."""
-    ids = ids_in(plain(body).decode("utf-8", "replace"))
-    found = effects.located(headers)
-    return ids if found is None or found in ids else (*ids, found)
 
 
 def text_of(body: bytes) -> str:
@@ -321,11 +316,11 @@ def text_of(body: bytes) -> str:
     return plain(body)[:TEXT_KEPT].decode("utf-8", "replace")
 
 
-def came_of(context: Context, came: bytes) -> OutcomeUnknownError | None:
+def came_of(context: Context, came: bytes, location: str) -> OutcomeUnknownError | None:
     """Make the error that tells what has come of the answer to a call that was cancelled; None where nothing has."""
-    if not came or context.endpoint.conduct in {"read", "idempotent"}:
+    if not (came or location) or context.endpoint.conduct in {"read", "idempotent"}:
         return None
-    context.keep(came)
+    context.keep(came, {"Location": location})
     return unknown(context, APIConnectionError("it was cut off while its answer came", **context.known("unknown")))
 
 

@@ -3,11 +3,12 @@
 import json
 import re
 import zlib
+from collections.abc import Callable, Iterator
 from typing import Final
 
-__all__ = ["body_of", "inflated", "plain"]
+__all__ = ["inflated", "plain", "success_in"]
 
-MOST_INFLATED: Final = 1024 * 1024
+MOST_INFLATED: Final = 8 * 1024 * 1024
 """Bytes beyond which compressed remains are read no further."""
 
 MOST_LAYERS: Final = 3
@@ -15,24 +16,31 @@ MOST_LAYERS: Final = 3
 
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
+_LOCATION: Final = re.compile(rb"\r\nlocation:[ \t]*([\x21-\x7e]+)[ \t]*(?:\r\n|$)", re.IGNORECASE)
+_BLOCK: Final = 16 * 1024
+"""Bytes that are inflated at a time."""
 _GZIP_OR_ZLIB: Final = 47
 """The `wbits` with which zlib tells the two apart by itself."""
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 """How what zlib wrote begins, by its levels: an x alone may begin a text."""
 
 
-def body_of(raw: bytes) -> bytes:
-    """Return the body of a success, as far as it goes: not in chunks, and not compressed; nothing of other answers."""
+def success_in(raw: bytes) -> tuple[bytes, str]:
+    """Return the body of a success, as far as it goes, and its Location; nothing of other answers.
+
+    The body is without the frames of its chunks, and not compressed.
+    """
     status, head = 100, b""
     while status < 200:  # interim answers come before it
         head, end, raw = raw.partition(b"\r\n\r\n")
         found = _STATUS.match(head)
         if not found or not end:
-            return b""
+            return b"", ""
         status = int(found[1])
     if status >= 300:
-        return b""
-    return inflated(_joined(raw) if b"chunked" in head.lower() else raw)
+        return b"", ""
+    located = _LOCATION.search(head)
+    return inflated(_joined(raw) if b"chunked" in head.lower() else raw), located[1].decode() if located else ""
 
 
 def _joined(raw: bytes) -> bytes:
@@ -48,15 +56,28 @@ def inflated(body: bytes) -> bytes:
     """Return what was compressed, up to what is missing or wrong; a body that is plain, whatever its head says."""
     if not body.startswith((b"\x1f\x8b", *_ZLIB)) and body not in {b"\x78", b"\x1f"}:  # which may be how one begins
         return body
-    stream, inflated = zlib.decompressobj(_GZIP_OR_ZLIB), bytearray()
+    stream, pieces, left = zlib.decompressobj(_GZIP_OR_ZLIB), list[bytes](), MOST_INFLATED
+    for at in range(0, len(body), _BLOCK):
+        before, block = stream.copy(), body[at : at + _BLOCK]
+        try:
+            piece = stream.decompress(block, left)
+        except zlib.error:
+            pieces += _until_wrong(before.decompress, block)
+            break
+        pieces.append(piece)
+        left -= len(piece)
+        if left <= 0 or stream.eof:
+            break
+    return b"".join(pieces)
+
+
+def _until_wrong(inflate: Callable[[bytes], bytes], block: bytes) -> Iterator[bytes]:
+    """Inflate byte by byte: what comes with the one that is wrong is lost."""
     try:
-        for at in range(len(body)):  # one at a time: what comes with the byte that is wrong is lost
-            inflated += stream.decompress(body[at : at + 1])
-            if len(inflated) > MOST_INFLATED:
-                break
+        for at in range(len(block)):
+            yield inflate(block[at : at + 1])
     except zlib.error:
         pass
-    return bytes(inflated)
 
 
 def plain(body: bytes) -> bytes:

@@ -109,6 +109,7 @@ class TransportError(Exception):
         timed_out: bool = False,
         permanent: bool = False,
         partial: bytes = b"",
+        location: str = "",
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -118,6 +119,8 @@ class TransportError(Exception):
         """Whether trying again cannot help: a bad certificate, a URL that is none."""
         self.partial = partial
         """What came of an answer that broke off."""
+        self.location = location
+        """Its Location, if that came."""
 
 
 def segment(value: str | Secret, name: str) -> str:

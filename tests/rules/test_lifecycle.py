@@ -1,7 +1,6 @@
 """What a failed job raises."""
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +8,8 @@ from hypothesis import strategies as st
 from support.calls import Generation
 
 from generor_async import errors
-from generor_async.errors import APIConnectionError, GenerationFailedError, OutcomeUnknownError, ResponseShapeError
-from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle, failure, named_creation, resubmit_delay
+from generor_async.errors import GenerationFailedError
+from generor_async.rules.lifecycle import CREATION, LUMA_JOB, Lifecycle, failure, resubmit_delay
 
 CODES: dict[str | None, tuple[type[GenerationFailedError], bool]] = {
     "content_moderated": (errors.ContentModeratedError, False),
@@ -99,29 +98,3 @@ def test_only_what_may_pass_is_worth_another_charge() -> None:
 def test_an_api_that_is_too_busy_is_left_alone_for_longer_each_time() -> None:
     busy = failure(Generation(failure_code="rate_limited"))
     assert [resubmit_delay(busy, times) for times in range(3)] == [30, 60, 120]
-
-
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        ('{"data": {"creations": [{"creation_id": 6144, "te', 6144),
-        ('{"data": {"creations": [{"creation_id": 61', None),
-        ('{"data": {"creations": [{"creation_id": "6144"}]}}', 6144),
-        ({"data": [{"creation_id": 7}, {"creation_id": 8}]}, 7),
-        ({"model": {"id": 37}, "creation_id": None}, None),
-        (None, None),
-    ],
-)
-def test_the_creation_that_the_rubble_of_an_answer_names_is_known_if_its_number_is_whole(
-    body: Any, named: int | None
-) -> None:
-    assert named_creation(OutcomeUnknownError("cut", body=body)) == named
-    assert named_creation(ResponseShapeError("odd", body=body)) == named
-    assert named_creation(APIConnectionError("gone", body=body)) is None
-
-
-def test_a_creation_that_only_the_address_of_an_answer_names_is_known() -> None:
-    for cls in (OutcomeUnknownError, ResponseShapeError):
-        assert named_creation(cls("", body={"message": "Accepted"}, ids=("6147",))) == 6147
-        assert named_creation(cls("", body='{"id": 12, "messa', ids=("12",))) is None, "of what, it doesn't say"
-        assert named_creation(cls("", body=None, ids=("gen-12",))) is None

@@ -469,11 +469,6 @@ def test_what_to_do_after_an_unknown_key_creation_is_to_revoke_it_by_prefix() ->
     assert "revoke it by its prefix" in str(outcome.unknown(asked, cause))
 
 
-def test_ids_are_found_once_creations_first_and_then_in_order() -> None:
-    text = '{"id": "a-1", "creation_id":42, "other": "x", "file_id" : "f_1", "id": "a-1", "key_id": "k'
-    assert outcome.ids_in(text) == ("42", "a-1", "f_1", "k")
-
-
 # Strict JSON.
 
 values = st.recursive(

@@ -1,12 +1,20 @@
 """What can be read of the bytes of an answer, however it was sent and wherever it ends."""
 
+import contextlib
+import random
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.remains import MOST_INFLATED, body_of
+from generor_async.rules.remains import MOST_INFLATED, inflated, success_in
+
+
+def body_of(raw: bytes) -> bytes:
+    body, _ = success_in(raw)
+    return body
+
 
 BODIES = st.text(st.characters(codec="ascii"), max_size=300).map(lambda text: b'{"id": "' + text.encode() + b'"}')
 WBITS = {"gzip": 31, "deflate": 15}
@@ -77,5 +85,40 @@ def test_a_wrong_checksum_costs_nothing() -> None:
 
 
 def test_a_bomb_is_not_read_to_its_end() -> None:
-    raw = b"HTTP/1.1 201 C\r\n\r\n" + squeezed(bytes(64 * MOST_INFLATED), "gzip")
-    assert MOST_INFLATED < len(body_of(raw)) < 2 * MOST_INFLATED
+    raw = b"HTTP/1.1 201 C\r\n\r\n" + squeezed(bytes(8 * MOST_INFLATED), "gzip")
+    assert len(body_of(raw)) == MOST_INFLATED
+
+
+@given(st.binary(min_size=1, max_size=80_000), st.data())
+def test_of_what_was_compressed_all_is_read_before_what_is_wrong(body: bytes, data: st.DataObject) -> None:
+    packed = squeezed(body, "gzip")
+    wrong = data.draw(st.integers(10, len(packed) - 1))
+    stream, before = zlib.decompressobj(31), b""
+    garbled = packed[:wrong] + bytes([packed[wrong] ^ 0x55]) + packed[wrong + 1 :]
+    with contextlib.suppress(zlib.error):
+        for at in range(len(garbled)):
+            before += stream.decompress(garbled[at : at + 1])
+    assert inflated(garbled) == before
+
+
+@pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, 3_000_000])
+def test_a_body_of_any_size_is_inflated(size: int) -> None:
+    body = random.Random(size).randbytes(size)
+    assert inflated(squeezed(body, "gzip")) == body
+
+
+@pytest.mark.parametrize(
+    ("field", "location"),
+    [
+        ("Location: /v1/generations/a-1", "/v1/generations/a-1"),
+        ("LOCATION:/a \t", "/a"),
+        ("Content-Location: /a", ""),
+        ("Location: a b", ""),
+        ("Location: ", ""),
+    ],
+)
+def test_the_location_of_a_success_is_read_from_its_head(field: str, location: str) -> None:
+    for status, found in [(201, location), (302, ""), (404, "")]:
+        for around in ("{0}", "X-A: b\r\n{0}\r\nX-B: c"):
+            raw = f"HTTP/1.1 {status} X\r\n{around.format(field)}\r\n\r\n"
+            assert success_in(raw.encode()) == (b"", found)

@@ -1,0 +1,64 @@
+"""The ids in the text of an answer that can't be read as what it should be: they may name what was paid for."""
+
+import codecs
+import re
+from typing import Final
+
+__all__ = ["Scan", "creation_in", "ids_in"]
+
+_NAMES: Final = "(?:id|creation_id|generation_id|job_id|key_id|file_id)"
+_VALUE: Final = r"""\\?["']\s*:\s*(?!null\b|None\b)\\?["']?([\w-]{1,64})"""
+"""What follows the name of a member, in JSON, in a string that holds JSON, and as Python writes it."""
+_ID: Final = re.compile(rf"""["']{_NAMES}{_VALUE}""", re.IGNORECASE)
+_CREATION: Final = re.compile(rf"""["']creation_id{_VALUE}""", re.IGNORECASE)
+_WHOLE_CREATION: Final = re.compile(r"""["']creation_id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""", re.IGNORECASE)
+_MEMBER: Final = re.compile(_ID.pattern.encode(), re.IGNORECASE)
+OVERLAP: Final = 256
+"""Bytes of a piece that are looked at again with the next one: more than a member with an id has."""
+MOST_FOUND: Final = 1_000
+"""Ids of one answer that are kept."""
+
+
+def ids_in(text: str) -> tuple[str, ...]:
+    """Return whatever looks like an id in the text of a broken answer, each once: creations first, then in order."""
+    return tuple(dict.fromkeys([*_CREATION.findall(text), *_ID.findall(text)]))
+
+
+def creation_in(text: str) -> int | None:
+    """Return the first creation of Generor in a text, where its number is whole; None for none."""
+    found = _WHOLE_CREATION.search(text)
+    return None if found is None else int(found[1])
+
+
+class Scan:
+    """Finds the members with ids in a text that comes in pieces, and is too long to be kept.
+
+    In UTF-16 and UTF-32, too: the zeros between their letters are passed over.
+    """
+
+    def __init__(self, before: bytes) -> None:
+        text = _narrow(before).lstrip(codecs.BOM_UTF16)
+        self._tail = text[-OVERLAP:]
+        """What stands before the next piece, in which a member may have begun."""
+        cut = (found.start() for found in _MEMBER.finditer(self._tail) if found.end() == len(self._tail))
+        self.before = text[: len(text) - len(self._tail) + next(cut, len(self._tail))]
+        """What came before, in one byte a letter; without a member at its end whose value may go on."""
+        self._found = set[bytes]()
+
+    def ids_in(self, piece: bytes) -> list[bytes]:
+        """Return the members that the next piece has or ends, as they stand there; an empty one is the end."""
+        text = self._tail + _narrow(piece)
+        self._tail = text[-OVERLAP:]
+        ended = (found.span() for found in _MEMBER.finditer(text) if not piece or found.end() < len(text))
+        # With the character behind it: by that one sees that its value is whole.
+        return [member for start, end in ended if self._is_new(member := b", " + text[start : end + 1])]
+
+    def _is_new(self, member: bytes) -> bool:
+        if member in self._found or len(self._found) >= MOST_FOUND:
+            return False
+        self._found.add(member)
+        return True
+
+
+def _narrow(piece: bytes) -> bytes:
+    return piece.replace(b"\0", b"")
