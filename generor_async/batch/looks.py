@@ -16,6 +16,7 @@ from generor_async.rules.charges import countable
 from generor_async.rules.envelope import unread_items
 from generor_async.rules.matching import Listed
 from generor_async.rules.reconcile import Look
+from generor_async.rules.unexplained import Spent
 from generor_async.rules.zones import Zone, in_order
 from generor_async.values import maybe
 
@@ -66,11 +67,11 @@ class AccountView:
     since: float
     creations: Creations
     spends: Sequence[Spend]
+    """In the order of the transactions' ids."""
     balanced: bool
 
     def read(self, zone: Zone) -> Look:
         """Read its times by a zone."""
-        spends = [(one.creation_id, when) for one in self.spends if (when := one.read(zone)) >= self.since]
         return Look(
             taken_at=self.taken_at,
             at=self.at,
@@ -80,8 +81,7 @@ class AccountView:
                 for one in self.creations.listed
             ],
             whole=self.creations.whole,
-            spends=[when for creation_id, when in spends if creation_id is None],
-            named=[(creation_id, when) for creation_id, when in spends if creation_id is not None],
+            spends=[Spent(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
             balanced=self.balanced,
         )
 

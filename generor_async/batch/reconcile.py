@@ -24,16 +24,17 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.rules.matching import Absent, Charge, Doubtful, Finding, Found, Held
+from generor_async.rules.matching import Absent, Doubtful, Finding, Found, Held, Likeness, likeness_of
 from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
 from generor_async.rules.rows import OPEN, Accept, Release, as_sent
-from generor_async.rules.zones import possible_zones
+from generor_async.rules.unexplained import Charge
+from generor_async.rules.zones import HOUR, possible_zones
 from generor_async.values import JSON
 
 __all__ = ["Reconciliation", "judged"]
 
-BEFORE: Final = 3_600.0
-"""Seconds before the oldest doubtful call from which on the account is looked at."""
+BEFORE: Final = 2 * HOUR
+"""Seconds before the oldest doubtful call from which on the account is looked at: dates may be an hour off."""
 LOOKS_KEPT: Final = 3
 FAILED_LOOKS: Final = 5
 """Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
@@ -163,7 +164,7 @@ def judged(
     own = _own_username(views[-1], known)
     rows = [_doubtful(row, own, server) for row in unknown]
     charges = [_charge(row, server) for row in known]
-    taken = {as_sent(id_) for row in known for id_ in row.remote_ids}
+    taken = {as_sent(id_): _asked(row) for row in known for id_ in row.remote_ids}
     zones = possible_zones(witnesses(views[-1], known=known, rows=rows, began=began, server=server))
     readings = (
         reconcile(rows, looks=[view.read(zone) for view in views], charges=charges, taken=taken, lag=LAG)
@@ -179,7 +180,7 @@ def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float
     return Doubtful(
         number=row.number,
         generator=given["slug"],
-        prompt=given.get("prompt", ""),
+        prompt=given.get("prompt") or "",
         shape=json.dumps({**given, "prompt": ""}, sort_keys=True),
         sent_at=sent,
         submitted_at=server(sent),
@@ -189,10 +190,17 @@ def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float
     )
 
 
+def _asked(row: Row) -> Likeness | None:
+    """Return what a row asked for; None where its journal was rebuilt, and doesn't say."""
+    given: Any = row.parameters
+    return likeness_of(given["slug"], given.get("prompt") or "") if "slug" in given else None
+
+
 def _charge(row: Row, server: Callable[[float], float]) -> Charge:
     # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
     ended = math.inf if row.ended_at is None else server(row.ended_at)
-    return Charge(began=server(row.submitted_at or 0.0), ended=ended)
+    ids = tuple(as_sent(id_) for id_ in row.remote_ids)
+    return Charge(began=server(row.submitted_at or 0.0), ended=ended, creation_ids=ids)
 
 
 def _numbers(rows: Sequence[Row]) -> list[int]:

@@ -9,23 +9,25 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
+from generor_async.rules.unexplained import Charge
 from generor_async.rules.zones import SLACK
 from generor_async.values import JSON
 
 __all__ = [
     "PATIENCE",
     "Absent",
-    "Charge",
     "Doubtful",
     "Finding",
     "Found",
     "Held",
+    "Likeness",
     "Listed",
     "alike",
     "charges_of",
     "components",
     "last_moment",
     "likeness",
+    "likeness_of",
     "match",
 ]
 
@@ -66,15 +68,6 @@ class Listed:
     traits: Mapping[str, JSON] = field(factory=dict[str, JSON])
 
 
-@frozen(kw_only=True)
-class Charge:
-    """A call that is known to have been charged."""
-
-    began: float
-    ended: float
-    """Infinity while it is under way."""
-
-
 @frozen
 class Found:
     """These are the row's creations."""
@@ -97,16 +90,23 @@ class Held:
 
 
 Finding: TypeAlias = Found | Absent | Held
+Likeness: TypeAlias = tuple[str, str]
+"""A generator, and a prompt without what is easily changed in it."""
 
 
-def likeness(one: Doubtful | Listed) -> tuple[str, str]:
+def likeness(one: Doubtful | Listed) -> Likeness:
     """Return what is equal for all that may be taken for one another."""
-    return one.generator, " ".join(one.prompt.split()).casefold()
+    return likeness_of(one.generator, one.prompt)
+
+
+def likeness_of(generator: str, prompt: str) -> Likeness:
+    """Return the same, of a generator and a prompt."""
+    return generator, " ".join(prompt.split()).casefold()
 
 
 def alike(rows: Sequence[Doubtful]) -> list[list[Doubtful]]:
     """Group the rows that may be taken for one another, each group from the oldest on."""
-    groups: dict[tuple[str, str], list[Doubtful]] = {}
+    groups: dict[Likeness, list[Doubtful]] = {}
     for row in sorted(rows, key=lambda row: row.submitted_at):
         groups.setdefault(likeness(row), []).append(row)
     return list(groups.values())
@@ -187,7 +187,8 @@ def charges_of(
             able = [other for other in rows if any(_fits(other, creation) for creation in made)]
             payers = [row] if len(found) == len(rows) else able
             ended = max(last_moment(payer) for payer in payers)
-            charges.append(Charge(began=min(payer.submitted_at for payer in payers), ended=min(ended, seen_by)))
+            began = min(payer.submitted_at for payer in payers)
+            charges.append(Charge(began=began, ended=min(ended, seen_by), creation_ids=finding.creation_ids))
     return charges
 
 

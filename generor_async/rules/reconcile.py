@@ -7,11 +7,12 @@ one that is wrongly let go costs money.
 
 So what fits is judged twice. To be found, a creation must agree in all that both sides show. To stand in the way of
 absence, it need only look alike. And a spend is explained only where every call known to have been charged has a spend
-of its own, the sums agree with the balance, and none is left over that may be this row's.
+of its own, the sums agree with the balance, and none is left over that may be this row's, whatever its date
+(`generor_async.rules.unexplained`): a creation may have been deleted, and a date be wrong besides.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from heapq import heappop, heappush
 from typing import Final
 
 from attrs import frozen
@@ -19,11 +20,11 @@ from attrs import frozen
 from generor_async.rules.matching import (
     PATIENCE,
     Absent,
-    Charge,
     Doubtful,
     Finding,
     Found,
     Held,
+    Likeness,
     Listed,
     alike,
     charges_of,
@@ -32,6 +33,7 @@ from generor_async.rules.matching import (
     likeness,
     match,
 )
+from generor_async.rules.unexplained import Charge, Spent, Unexplained, unexplained
 from generor_async.rules.zones import HOUR, SLACK
 
 __all__ = ["BETWEEN_LOOKS", "Look", "absent_after", "agreed", "reconcile"]
@@ -54,10 +56,8 @@ class Look:
     creations: Sequence[Listed]
     whole: bool = True
     """Whether these are all of them: a list may end, and have shown less than it counts."""
-    spends: Sequence[float]
-    """When credits were spent, where the transaction doesn't say on what."""
-    named: Sequence[tuple[int, float]] = ()
-    """When credits were spent on which creation, where it does."""
+    spends: Sequence[Spent]
+    """In the order of the transactions' ids."""
     balanced: bool
     """Whether the transactions add up to the balance: only then are they all there."""
 
@@ -71,12 +71,17 @@ def absent_after(sent_at: float, *, longest: float, lag: float) -> float:
 
 
 def reconcile(
-    rows: Sequence[Doubtful], *, looks: Sequence[Look], charges: Sequence[Charge], taken: Collection[int], lag: float
+    rows: Sequence[Doubtful],
+    *,
+    looks: Sequence[Look],
+    charges: Sequence[Charge],
+    taken: Mapping[int, Likeness | None],
+    lag: float,
 ) -> dict[int, Finding]:
     """Tell of every row, by its number, what the looks say; the latest look comes last.
 
     `charges` are the calls that were charged, or may be as they are under way; `taken` are the creations that are known
-    to be another call's.
+    to be another call's, each with what was asked for; None where nobody knows that any more.
     """
     findings: dict[int, Finding] = {}
     known = list(charges)
@@ -86,21 +91,25 @@ def reconcile(
             matched = match(*component)
             findings |= matched
             known += charges_of(*component, matched, seen_by=looks[-1].at - lag)
-    named = set(taken)
-    for finding in findings.values():
-        named.update(finding.creation_ids if isinstance(finding, Found) else ())
+    asked = {row.number: likeness(row) for row in rows}
+    told = dict(taken)
+    for number, finding in findings.items():
+        told |= dict.fromkeys(finding.creation_ids, asked[number]) if isinstance(finding, Found) else {}
     judged = [
-        _Judged(look, _unexplained(look, _spends(look, rows, named), known, lag), _free(look, named)) for look in looks
+        _Judged(look, _unexplained(look, _others(look, sorted(asked.values()), told), known, lag), _free(look, told))
+        for look in looks
     ]
-    for row in rows:
-        if row.number not in findings:
-            findings[row.number] = _absence(row, judged, lag)
+    for group in alike(rows):
+        found = [row for row in group if row.number in findings]
+        for row in group:
+            if row.number not in findings:
+                findings[row.number] = _absence([row, *found], judged, lag)
     return findings
 
 
-def _free(look: Look, taken: Collection[int]) -> dict[tuple[str, str], list[Listed]]:
+def _free(look: Look, taken: Collection[int]) -> dict[Likeness, list[Listed]]:
     """Return the creations that are not known to be another call's, by what they look like."""
-    free: dict[tuple[str, str], list[Listed]] = {}
+    free: dict[Likeness, list[Listed]] = {}
     for creation in look.creations:
         if creation.creation_id not in taken:
             free.setdefault(likeness(creation), []).append(creation)
@@ -127,35 +136,39 @@ class _Judged:
     """A look, and which of its spends may be a doubtful row's."""
 
     look: Look
-    unexplained: Sequence[float] | None
+    unexplained: Sequence[Unexplained] | None
     """None where nobody can say: a call is under way, or has no spend."""
-    free: Mapping[tuple[str, str], Sequence[Listed]]
+    free: Mapping[Likeness, Sequence[Listed]]
     """The creations that are not known to be another call's, by what they look like."""
 
 
-def _absence(row: Doubtful, looks: Sequence[_Judged], lag: float) -> Finding:
-    latest = looks[-1].look
+def _absence(rows: Sequence[Doubtful], looks: Sequence[_Judged], lag: float) -> Finding:
+    """Return what is told of a row that is not found, the first of these.
+
+    The others are like it, and may have been given what it has made: so it is judged by the times of them all.
+    """
+    row, latest = rows[0], looks[-1].look
     if any(_stands_for(row, creation) for judged in looks for creation in judged.free.get(likeness(row), ())):
         return Held(why="there is a creation like it that may be another call's")
-    if (wait := _time_left(row, latest, lag)) > 0:
+    if (wait := _time_left(rows, latest, lag)) > 0:
         return Held(why="its call may still be under way", look_at=latest.taken_at + wait)
     since: float | None = None
     for judged in looks:
-        if _problem(row, judged) or _time_left(row, judged.look, lag) > 0:
+        if _problem(rows, judged) or _time_left(rows, judged.look, lag) > 0:
             since = None
         elif since is None:
             since = judged.look.taken_at
     if since is None:
-        return Held(why=_problem(row, looks[-1]), look_at=latest.taken_at + BETWEEN_LOOKS)
+        return Held(why=_problem(rows, looks[-1]), look_at=latest.taken_at + BETWEEN_LOOKS)
     if latest.taken_at < since + BETWEEN_LOOKS:
         return Held(why="it is not there, and another look must agree", look_at=since + BETWEEN_LOOKS)
     return Absent()
 
 
-def _time_left(row: Doubtful, look: Look, lag: float) -> float:
+def _time_left(rows: Sequence[Doubtful], look: Look, lag: float) -> float:
     """Return for how many seconds after a look a call may yet be under way, or not be shown, by one of the clocks."""
-    theirs = absent_after(row.submitted_at, longest=row.longest, lag=lag) - look.at
-    ours = absent_after(row.sent_at, longest=row.longest, lag=lag) - look.taken_at
+    theirs = max(absent_after(row.submitted_at, longest=row.longest, lag=lag) for row in rows) - look.at
+    ours = max(absent_after(row.sent_at, longest=row.longest, lag=lag) for row in rows) - look.taken_at
     return max(theirs, ours)
 
 
@@ -164,10 +177,10 @@ def _stands_for(row: Doubtful, creation: Listed) -> bool:
     return creation.created_at >= row.submitted_at - SLACK - HOUR
 
 
-def _problem(row: Doubtful, judged: _Judged) -> str:
-    """Return why a look that shows no creation like the row's is no proof of its absence; empty where it is."""
-    begin, end = row.submitted_at - SLACK, last_moment(row) + SLACK
-    if judged.look.since > begin:
+def _problem(rows: Sequence[Doubtful], judged: _Judged) -> str:
+    """Return why a look that shows no creation like a row's is no proof of its absence; empty where it is."""
+    times = [(row.submitted_at - SLACK, last_moment(row) + SLACK) for row in rows]
+    if judged.look.since > min(times)[0]:
         return "the account was not looked at as far back as its call"
     if not judged.look.whole:
         return "the list of the account's creations ends short"
@@ -175,64 +188,40 @@ def _problem(row: Doubtful, judged: _Judged) -> str:
         return "the transactions don't add up to the balance"
     if judged.unexplained is None:
         return "calls are under way, or their spends are not shown"
-    if any(begin <= spend <= end for spend in judged.unexplained):
-        return "credits were spent at its time that nothing else explains"
+    if any(spend.may_be_within(*time) for spend in judged.unexplained for time in times):
+        return "credits were spent that nothing else explains, and that may have been at its time"
     return ""
 
 
-def _spends(look: Look, rows: Sequence[Doubtful], taken: Collection[int]) -> list[float]:
-    """Return when credits were spent, but for what surely paid for somebody else's creation: it is there, and names it.
+def _others(look: Look, asked: Sequence[Likeness], taken: Mapping[int, Likeness | None]) -> set[int]:
+    """Return the creations that are surely none of those that rows `asked` for, which come in order.
 
-    A creation that looks like a row's could be that row's.
+    Those that are known to be another call's, and those that look otherwise, as long as the list shows what was asked
+    for: a prompt that is cut short, or missing, may be any that begins so, and where it was seen to show another than
+    was asked for, what looks otherwise may be a row's.
     """
-    ours = {likeness(row) for row in rows}
-    others = {
-        creation.creation_id
-        for creation in look.creations
-        if creation.creation_id not in taken and likeness(creation) not in ours
+    others = {*taken}
+    shown = {creation.creation_id: likeness(creation) for creation in look.creations}
+    changed = {
+        shown[id_][0]
+        for id_, wanted in taken.items()
+        if wanted is not None and id_ in shown and not _begins(shown[id_], [wanted])
     }
-    return sorted([*look.spends, *(moment for creation_id, moment in look.named if creation_id not in others)])
+    others.update(id_ for id_, one in shown.items() if one[0] not in changed and not _begins(one, asked))
+    return others
 
 
-def _unexplained(look: Look, spends: Sequence[float], charges: Sequence[Charge], lag: float) -> list[float] | None:
-    """Return the spends, sorted, that may be left over when each charge has its own; None where one has none.
+def _begins(shown: Likeness, asked: Sequence[Likeness]) -> bool:
+    """Tell whether a prompt is what was asked for, or the beginning of it, for anything that was; it is in order."""
+    (generator, prompt), place = shown, bisect_left(asked, shown)
+    return place < len(asked) and asked[place][0] == generator and asked[place][1].startswith(prompt)
 
-    Which spends are left over depends on who gets which. So those count too whose charge could have another's.
-    """
+
+def _unexplained(
+    look: Look, others: Collection[int], charges: Iterable[Charge], lag: float
+) -> list[Unexplained] | None:
+    """Return the spends that may be a doubtful row's; None where a call is under way, or has none of its own."""
     begun = [charge for charge in charges if look.since <= charge.began - SLACK and charge.began <= look.at]
     if any(charge.ended + lag > look.at for charge in begun):
         return None
-    intervals = sorted((charge.began - SLACK, charge.ended + SLACK) for charge in begun)
-    spend_of = _one_each(intervals, spends)
-    if spend_of is None:
-        return None
-    left_over = set(range(len(spends))) - set(spend_of.values())
-    pending = list(left_over)
-    while pending:
-        moment = spends[pending.pop()]
-        able = [interval for interval in spend_of if intervals[interval][0] <= moment <= intervals[interval][1]]
-        freed = {spend_of.pop(interval) for interval in able}
-        pending += freed
-        left_over |= freed
-    return [spends[spend] for spend in sorted(left_over)]
-
-
-def _one_each(intervals: Sequence[tuple[float, float]], spends: Sequence[float]) -> dict[int, int] | None:
-    """Give each interval a spend within it, by their indices; None where that can't be.
-
-    Intervals come by their begin, spends by their moment. Of the intervals that a spend is within, the one that ends
-    first gets it: whatever another choice could satisfy, this one does.
-    """
-    given: dict[int, int] = {}
-    waiting: list[tuple[float, int]] = []
-    coming = 0
-    for spend, moment in enumerate(spends):
-        while coming < len(intervals) and intervals[coming][0] <= moment:
-            heappush(waiting, (intervals[coming][1], coming))
-            coming += 1
-        if waiting:
-            end, interval = heappop(waiting)
-            if end < moment:
-                return None
-            given[interval] = spend
-    return given if len(given) == len(intervals) else None
+    return unexplained(look.spends, begun, since=look.since, others=others)

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
+import pytest
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -197,6 +198,24 @@ def test_over_a_change_of_the_accounts_clock_no_charged_row_is_let_go(account: A
     what_is_found_has_the_prompt(account, findings)
 
 
+wrong_dates: dict[str, st.SearchStrategy[Any]] = {
+    "change": st.sampled_from([0, 0, 3_600, -3_600, 1_800, -1_800]),
+    "changed": st.integers(0, 4_000),
+    "liar": st.none() | st.integers(0, 10),
+    "lie": st.integers(-50_000, 50_000) | st.integers(-4_000, 4_000),
+    "lying_spend": st.booleans(),
+}
+
+
+@given(accounts(lost_calls, **wrong_dates), looks)
+def test_with_deleted_creations_and_wrong_dates_at_once_no_charged_row_is_let_go(
+    account: Account, at: list[int]
+) -> None:
+    findings = account.told(*at, END, END + BETWEEN_LOOKS)
+    none_is_let_go_wrongly(account, findings)
+    what_is_found_has_the_prompt(account, findings)
+
+
 quick_calls = st.builds(Call, prompt=st.just("z"), sent=st.integers(0, 3_600), took=st.integers(1, 60))
 
 
@@ -240,6 +259,32 @@ def test_what_was_made_of_the_same_prompts_before_is_not_taken_for_the_batchs() 
             for number, finding in findings.items():
                 assert finding == Found((number,)) or not isinstance(finding, Found)
             none_is_let_go_wrongly(Account(calls=calls), findings)
+
+
+GONE = Call(prompt="a", sent=1_000, took=10, answered=False, deleted=True)
+ANSWERED = [Call(prompt="z", sent=100 * number, took=10) for number in range(20)]
+
+
+def test_a_deleted_creation_leaves_its_row_unknown_though_its_spend_is_dated_wrong() -> None:
+    free = evolve(GONE, prompt="b", charged=False, deleted=False)
+    for names in (True, False):
+        for lie in range(-50_000, 50_000, 700):
+            calls = sorted([GONE, free, *ANSWERED], key=lambda call: call.sent)
+            account = Account(calls=calls, names=names, liar=calls.index(GONE), lie=lie, lying_spend=True)
+            findings = account.told(END, END + BETWEEN_LOOKS)
+            none_is_let_go_wrongly(account, findings)
+            assert isinstance(findings[calls.index(GONE)], Held)
+
+
+@pytest.mark.parametrize("lie", [0, -1_500, 1_500])
+def test_where_spends_name_their_creations_a_wrong_date_holds_no_row_that_it_is_far_from(lie: int) -> None:
+    gone = evolve(GONE, sent=3_000)
+    free = [evolve(GONE, prompt=prompt, sent=sent, charged=False) for prompt, sent in (("b", 0), ("c", 6_000))]
+    calls = sorted([gone, *free, *(evolve(ANSWERED[0], sent=300 * n) for n in range(20))], key=lambda call: call.sent)
+    account = Account(calls=calls, liar=calls.index(gone), lie=lie, lying_spend=True)
+    findings = account.told(2 * END, 2 * END + BETWEEN_LOOKS)
+    assert isinstance(findings[calls.index(gone)], Held)
+    assert [findings[calls.index(call)] for call in free] == [Absent(), Absent()]
 
 
 def test_a_deleted_creation_leaves_its_row_unknown_and_is_said_to_be_a_spend_that_nothing_explains() -> None:
