@@ -28,7 +28,7 @@ from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
-from generor_async.engine.unlisted import foreign
+from generor_async.engine.unlisted import wrong_operation
 from generor_async.errors import (
     DownloadError,
     GenerorAsyncError,
@@ -101,7 +101,7 @@ class AsyncGeneror(Client):
         longer than the 900 seconds that it has anyway.
         """
         if not isinstance(operation, Operation):  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
-            raise foreign(operation, GENEROR)
+            raise wrong_operation(operation, GENEROR)
         if operation.endpoint is GENERATORS_GENERATE and self._options.on_progress is not None:
             return await self._with_progress(operation, self._options.on_progress)
         try:

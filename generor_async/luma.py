@@ -26,7 +26,7 @@ from generor_async.engine.pages import response_of
 from generor_async.engine.session import Session
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import following, naming
-from generor_async.engine.uploads import Calls, Uploads, UploadTold
+from generor_async.engine.uploads import Calls, UploadCallback, Uploads
 from generor_async.errors import (
     DownloadError,
     GenerationFailedError,
@@ -301,7 +301,7 @@ class Files(FilesResource):
         mime_type: str | None = None,
         purpose: FilePurpose = "input",
         size_bytes: int | None = None,
-        on_progress: UploadTold | None = None,
+        on_progress: UploadCallback | None = None,
     ) -> File:
         """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
 
@@ -341,7 +341,7 @@ class Files(FilesResource):
                 delete=lambda file_id: session.send(operations.files_delete(file_id), quiet),
             )
             upload = self._uploads.upload(content, calls, options=options, on_progress=on_progress)
-            return await session.lifetime.during(upload, "an upload")
+            return await session.lifetime.while_open(upload, "an upload")
 
 
 class Job:

@@ -19,7 +19,7 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
-from generor_async.engine.callers import level_of_the_caller
+from generor_async.engine.callers import caller_stacklevel
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
@@ -278,7 +278,7 @@ class Batch:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(f"{sentence.removesuffix('.')}.", UserWarning, stacklevel=level_of_the_caller())
+    warnings.warn(f"{sentence.removesuffix('.')}.", UserWarning, stacklevel=caller_stacklevel())
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:

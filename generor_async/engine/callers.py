@@ -1,16 +1,16 @@
-"""Whose line a warning is about."""
+"""Finds the caller's frame for a warning."""
 
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["level_of_the_caller"]
+__all__ = ["caller_stacklevel"]
 
 PACKAGE: Final = __name__.partition(".")[0]
 
 
-def level_of_the_caller() -> int:
-    """Return the `stacklevel` of the first frame that isn't this package's, as seen by whoever calls this."""
+def caller_stacklevel() -> int:
+    """Return the `stacklevel`, for `warnings.warn` in the calling function, of the first frame outside this package."""
     level, frame = 1, sys._getframe(1)  # pyright: ignore[reportPrivateUsage] # public in all but name
     while frame.f_back is not None and _is_ours(frame.f_globals):
         level, frame = level + 1, frame.f_back

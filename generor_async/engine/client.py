@@ -19,14 +19,14 @@ from generor_async.engine.events import EventStream
 from generor_async.engine.inspection import Inspection
 from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import Limits, RateLimits, shared_limits
-from generor_async.engine.media import ImageFetcher, reach_for_images
+from generor_async.engine.media import ImageFetcher, image_host_policy
 from generor_async.engine.options import Options
 from generor_async.engine.proxies import env_proxy, given_proxy
 from generor_async.engine.session import Session
 from generor_async.engine.transport import AiohttpTransport, Connection
-from generor_async.engine.unlisted import foreign, unlisted
+from generor_async.engine.unlisted import unlisted, wrong_operation
 from generor_async.engine.uploads import Uploads
-from generor_async.engine.web import Reach, Web
+from generor_async.engine.web import HostPolicy, PlainHttp
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.vendors import LUMA, Vendor
@@ -145,19 +145,21 @@ class Client:
             arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
             limits.serve(vendor, clock, address, key)
         tls = True if ssl is None or isinstance(ssl, aiohttp.Fingerprint) else ssl  # a fingerprint is the API's alone
-        reach = Reach(
+        policy = HostPolicy(
             schemes=frozenset({"https", urlsplit(address).scheme}),
             max_connections=max_connections,
             proxy=proxy,
             ssl=tls,
         )
-        self._web = Web(evolve(reach, own=URL(address), key=key))
+        self._web = PlainHttp(evolve(policy, own=URL(address), key=key))
         self._lifetime = Lifetime(clock)
         self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
         self._uploads = Uploads(web=self._web, clock=clock, events=self._events, key=key)
         wanted = {503: inline_on_503, 422: inline_on_422}
         inline = frozenset(status for status in wanted if wanted[status])
-        self._images = ImageFetcher(Web(reach_for_images(reach, address, inline)), clock, inline) if inline else None
+        self._images = (
+            ImageFetcher(PlainHttp(image_host_policy(policy, address, inline)), clock, inline) if inline else None
+        )
         self._session = Session(
             vendor=vendor,
             base_url=address,
@@ -242,7 +244,7 @@ class Client:
             not isinstance(operation, Operation)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             or operation.endpoint.vendor.name != self._vendor.name
         ):
-            raise foreign(operation, self._vendor)
+            raise wrong_operation(operation, self._vendor)
         if self._options.request_id is not None:
             if self._spent:
                 raise InvalidRequestError(
@@ -316,4 +318,4 @@ class Client:
             max_bytes=max_bytes,
             on_progress=on_progress,
         )
-        return await self._lifetime.during(download, "a download")
+        return await self._lifetime.while_open(download, "a download")

@@ -1,8 +1,7 @@
-"""What is uploaded: a file of this machine, bytes, or a stream, opened, looked at and read piece by piece.
+"""The content of an upload: a local file, bytes, or a stream, read in chunks.
 
-A content has a size that was promised before the first byte left. One that turns out to have more bytes, or fewer, or
-that changed while it was read, ends before its last piece: the host then has less than it was promised, and keeps
-nothing.
+The size of a content is announced before its first byte is sent. Where it turns out to have more or fewer bytes, or
+changed while it was read, the last chunk is not sent: the host then has fewer bytes than announced, and keeps nothing.
 """
 
 import contextlib
@@ -26,29 +25,33 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | As
 
 OPERATION = "luma.files.upload"
 LARGEST = 5 * 1024**3
-"""Bytes of one file (client)."""
+"""Size of the largest file, in bytes (client)."""
 CHUNK = 1024 * 1024
 
 
 class Content:
-    """Bytes with a size, a type and perhaps a file's name."""
+    """Bytes of a known size and media type, which may have a file name."""
 
     repeatable = True
-    """Whether they can be read more than once."""
+    """Whether the bytes can be read more than once."""
 
     def __init__(self, *, name: str, size: int, head: bytes, media_type: str | None) -> None:
         if not 1 <= size <= LARGEST:
             raise _refused(f"{name or 'it'} is empty" if size <= 0 else f"{name or 'it'} is larger than 5 GiB")
         self.name = name
         self.size = size
-        self.media_type = media_type or _told(head, name)
+        self.media_type = media_type or _media_type_of(head, name)
         self.error: Exception | None = None
-        """What went wrong while they were read."""
+        """The error that reading raised."""
         self.trace: TracebackType | None = None
-        """Where, as far as whoever uploads them is concerned: frames that hold a presigned URL are not in it."""
+        """Its traceback as far as this module: without the frames that hold a presigned URL."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield them; the last piece only when it is certain that they are what was promised."""
+        """Yield the bytes in chunks; the last chunk only after the size was verified.
+
+        Raises:
+            UploadError: The content is not as it was announced.
+        """
         try:
             async for piece in self._verified():
                 yield piece
@@ -61,12 +64,12 @@ class Content:
         async for piece in self._pieces():
             read += len(piece)
             if read > self.size:
-                raise self._changed(f"it has more than the {self.size:,} bytes that were promised")
+                raise self._changed(f"it has more than the {self.size:,} bytes that were announced")
             if held:
                 yield held
             held = bytes(piece)
         if read < self.size:
-            raise self._changed(f"it ended after {read:,} of the {self.size:,} bytes that were promised")
+            raise self._changed(f"it ended after {read:,} of the {self.size:,} bytes that were announced")
         self._check_unchanged()
         yield held
 
@@ -74,11 +77,13 @@ class Content:
         raise NotImplementedError
 
     def _check_unchanged(self) -> None:
-        """Raise UploadError where they aren't the same as at first."""
+        """Raise UploadError where the content has changed since it was opened."""
 
     def _changed(self, problem: str) -> UploadError:
         name = self.name or "the content"
-        return UploadError(f"{name} changed while it was uploaded: {problem}", advice="Upload it when it is at rest")
+        return UploadError(
+            f"{name} changed while it was uploaded: {problem}", advice="Upload it when nothing writes to it"
+        )
 
 
 class _Bytes(Content):
@@ -92,7 +97,7 @@ class _Bytes(Content):
 
 
 class _File(Content):
-    """A file that stays open: it can be renamed or removed meanwhile."""
+    """A local file. It stays open, so that it may be renamed or removed during the upload."""
 
     def __init__(self, descriptor: int, path: Path, *, media_type: str | None) -> None:
         self._descriptor = descriptor
@@ -128,7 +133,16 @@ class _Stream(Content):
 
 @contextlib.asynccontextmanager
 async def opened(source: Source, *, size_bytes: int | None, media_type: str | None) -> AsyncGenerator[Content]:
-    """Open what is to be uploaded; raises InvalidRequestError for what can't be."""
+    """Open the source of an upload.
+
+    Args:
+        source: A path, bytes, or an async iterator of bytes.
+        size_bytes: The size of an async iterator, in bytes; None for any other source.
+        media_type: Its media type; None detects it.
+
+    Raises:
+        InvalidRequestError: The source can't be uploaded.
+    """
     if size_bytes is not None and not isinstance(source, AsyncIterable):
         raise _refused("size_bytes is for an async iterator alone", field="size_bytes")
     if isinstance(source, bytes | bytearray | memoryview):
@@ -179,7 +193,7 @@ def _open(path: Path) -> int:
     raise _refused(f"{path} is a folder" if stat.S_ISDIR(mode) else f"{path} is not a file, but a pipe or a device")
 
 
-def _told(head: bytes, name: str) -> str:
+def _media_type_of(head: bytes, name: str) -> str:
     try:
         return media_types.of_file(head, name)
     except ValueError as error:

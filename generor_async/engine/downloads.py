@@ -1,13 +1,11 @@
-"""Downloads: outputs become files that are whole or not there at all, whatever happens on the way.
+"""Downloads outputs into files. A file appears under its name only when it is complete.
 
-A download that breaks off goes on where it was, if the host has a strong ETag for the file, and from the start if not;
-so does one whose process was killed, when it is asked for again. No credentials go along: an output's host is not the
-API, and a presigned URL, which is a credential by itself, is shown nowhere with its query.
+An interrupted download resumes where it was if the host sends a strong ETag, and starts again if not; so does one whose
+process was killed, when it is downloaded again. A presigned URL is a credential: no error shows its query.
 """
 
 import asyncio
 import os
-import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -19,49 +17,50 @@ from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.parts import Leftovers, PartFile
-from generor_async.engine.targets import MisnamedError, Target, target
-from generor_async.engine.threads import Beside, to_the_end
+from generor_async.engine.retries import Retries
+from generor_async.engine.targets import Target, WrongSuffixError, target
+from generor_async.engine.threads import SingleFlight, to_the_end
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.web import Web, WebError
+from generor_async.engine.web import PlainHttp, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
-from generor_async.rules import arguments, media_types, ranges, retry
+from generor_async.rules import arguments, media_types, ranges
 from generor_async.rules.headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
 __all__ = ["MAX_BYTES", "Downloads", "Output", "Progress"]
 
 MAX_BYTES = 2 * 1024**3
-"""Bytes of one output that are taken when nobody says."""
-GONE = frozenset({404, 410})
+"""Default limit for the size of one output, in bytes."""
+GONE_STATUSES = frozenset({404, 410})
 AT_ONCE = 4
-"""Outputs of one result that are downloaded at the same time."""
+"""How many outputs of one result are downloaded concurrently."""
 SAVED_AT_ONCE = 8 * 1024**2
-"""Bytes that the disk saves while the next ones arrive: a large file is on it soon after its last byte."""
+"""After so many new bytes a large file is synced in the background, so that the sync at its end is short."""
 
 Progress: TypeAlias = Callable[[DownloadProgress], object]
 
 
 @frozen(kw_only=True)
 class Output:
-    """Something to download: `name` is the file's name without its extension."""
+    """An output to download; `name` is the name of its file without a suffix."""
 
     name: str
     url: str = field(default="", repr=False)
     kind: str = ""
-    """What it is to be: `image`, `video` or `audio`; anything else is not checked."""
+    """The expected kind of media: `image`, `video` or `audio`. Any other text skips that check."""
     since: float | None = None
-    """When the URL was made, in Unix seconds; None where nobody knows."""
+    """When the URL was created, in Unix seconds; None where that is unknown."""
     text: str | None = field(default=None, repr=False)
-    """What the file is to hold, where it is no address that is fetched."""
+    """The content itself, where the output is a text and not a URL."""
     refresh: Callable[[], Awaitable[str]] | None = None
-    """Fetches a fresh URL when this one has expired."""
+    """Returns a fresh URL when this one has expired."""
     concern: Callable[[GenerorAsyncError], object] | None = None
-    """Has an error name what the output belongs to."""
+    """Adds to an error the id of the job or creation that the output belongs to."""
 
 
 @frozen(kw_only=True)
-class Wish:
-    """How outputs are to be downloaded."""
+class DownloadOptions:
+    """How the outputs of one call are downloaded."""
 
     target: Target
     overwrite: bool
@@ -73,7 +72,7 @@ class Wish:
 class Downloads:
     """Downloads outputs for one client."""
 
-    def __init__(self, *, web: Web, clock: Clock, events: EventStream) -> None:
+    def __init__(self, *, web: PlainHttp, clock: Clock, events: EventStream) -> None:
         self.web = web
         self.clock = clock
         self.events = events
@@ -89,11 +88,22 @@ class Downloads:
         max_bytes: int = MAX_BYTES,
         on_progress: Progress | None = None,
     ) -> list[Path]:
-        """Download all outputs into the folder `to`, which is made if need be; return the files' paths in order.
+        """Download all outputs, and return the paths of their files in the same order.
 
-        A `to` that ends in a suffix of media is the file that the only output becomes.
+        Args:
+            outputs: What to download.
+            to: A folder, created where it doesn't exist; or, for a single output, a file with a suffix of media.
+            options: The options of the call; `timeout` (seconds) and `max_retries` (for each output) are used.
+            overwrite: Replace files that exist.
+            max_bytes: The largest file that is accepted, in bytes.
+            on_progress: Called with a DownloadProgress as bytes arrive.
+
+        Raises:
+            InvalidRequestError: `to` can't be used.
+            DownloadError: An output could not be downloaded, or its file could not be written.
+            DeadlineExceededError: The timeout is over.
         """
-        wish = Wish(
+        wanted = DownloadOptions(
             target=target(to, len(outputs)),
             overwrite=arguments.truth(overwrite, "overwrite"),
             max_bytes=arguments.count(max_bytes, "max_bytes", least=1, of="bytes"),
@@ -103,18 +113,18 @@ class Downloads:
         return await within(
             options.timeout,
             self.clock,
-            self._all(outputs, wish),
+            self._all(outputs, wanted),
             what="the download",
             advice="Give it more with with_options(timeout=...), and download again: it goes on where it can",
         )
 
-    async def _all(self, outputs: list[Output], wish: Wish) -> list[Path]:
+    async def _all(self, outputs: list[Output], options: DownloadOptions) -> list[Path]:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(output: Output) -> Path:
             async with gate:
                 try:
-                    return await _Download(self, output, wish).run()
+                    return await _Download(self, output, options).run()
                 except GenerorAsyncError as error:
                     if output.concern is not None:
                         output.concern(error)
@@ -130,51 +140,50 @@ class Downloads:
             raise
 
 
-class _UnfitError(Exception):
-    """What the host sends is not the file that was asked for: no other attempt is made, and nothing is kept."""
+class _WrongContentError(Exception):
+    """The host sent something else than the expected file: it is not retried, and nothing of it is kept."""
 
 
 class _Download:
-    """One output on its way to its file."""
+    """The download of one output."""
 
-    def __init__(self, downloads: Downloads, output: Output, wish: Wish) -> None:
+    def __init__(self, downloads: Downloads, output: Output, options: DownloadOptions) -> None:
         self._downloads = downloads
         self._output = output
-        self._wish = wish
+        self._options = options
         self._url = output.url
         self._since = output.since
-        folder = wish.target.folder
-        self._part = PartFile(folder, wish.target.name(output.name), downloads.leftovers)
+        folder = options.target.folder
+        self._part = PartFile(folder, options.target.name(output.name), downloads.leftovers)
         self._content_type = ""
         self._furthest = 0
-        """How many bytes have been here at most: a host that breaks off at the same place each time is given up."""
-        self._retries = 0
-        """Attempts since it got any further."""
+        """The most bytes received so far. Retries are counted anew whenever an attempt gets further than this."""
+        self._retries = Retries(downloads.clock, options.max_retries)
         self._refreshed = False
-        """Whether the URL is fresh, and has not brought anything yet."""
+        """Whether the URL was just refreshed, and has brought no bytes yet: it is not refreshed twice in a row."""
 
     async def run(self) -> Path:
-        """Download it; raises DownloadError, or what a refresh of the URL raised."""
-        if not self._wish.overwrite and (path := self._wish.target.existing(self._output.name)) is not None:
+        """Download the output, and return its path; raises DownloadError, or what a refresh of the URL raised."""
+        if not self._options.overwrite and (path := self._options.target.existing(self._output.name)) is not None:
             raise self._exists(path)
         try:
-            self._part.take_up()
-            return await self._through()
-        except GenerorAsyncError as error:  # of a refresh; its timeouts are OSErrors too
+            self._part.resume()
+            return await self._until_complete()
+        except GenerorAsyncError as error:  # from a refresh; first, as its timeouts are also OSErrors
             self._part.leave()
             raise bare(error)  # noqa: B904 - it is the same one
         except WebError as error:
             self._part.leave()
             failure = self._failure(error.problem, error.advice or "Download it again", retryable=not error.gone)
-        except _UnfitError as error:
+        except _WrongContentError as error:
             failure = self._failure(str(error), "Fetch the result again, and look at what it is")
-        except MisnamedError as error:
+        except WrongSuffixError as error:
             failure = self._failure(str(error), "Give a folder, or a name with the suffix of what it is")
         except FileExistsError as error:
             failure = self._exists(error.filename)
         except OSError as error:
             failure = self._failure(
-                f"{self._wish.target.folder} cannot be written to ({error.strerror or error})",
+                f"{self._options.target.folder} cannot be written to ({error.strerror or error})",
                 "Choose a folder with room that you may write to, and download again",
                 local=True,
             )
@@ -186,8 +195,8 @@ class _Download:
         # Raised out here: the frames below, and aiohttp's exceptions, hold the presigned URL.
         raise failure
 
-    async def _through(self) -> Path:
-        """Attempt it until it is whole."""
+    async def _until_complete(self) -> Path:
+        """Retry until the file is complete, and move it to its path."""
         media_type = "text/plain"
         if self._output.text is not None:
             self._part.begin(None)
@@ -198,23 +207,20 @@ class _Download:
                 media_type = self._checked()
                 break
             except WebError as error:
-                if not error.passing or self._retries >= self._wish.max_retries:
+                if not await self._retries.next_attempt(error):
                     raise
-                delay = max(error.wait, retry.backoff_delay(self._retries, random.random()))  # noqa: S311 - jitter
-                self._retries += 1
-            await self._downloads.clock.sleep(delay)
-        suffix = self._wish.target.suffix(media_type)
-        return await to_the_end(lambda: self._part.settle(suffix, overwrite=self._wish.overwrite))
+        suffix = self._options.target.suffix(media_type)
+        return await to_the_end(lambda: self._part.finish(suffix, overwrite=self._options.overwrite))
 
     async def _attempt(self) -> None:
-        """Ask once for what is missing, with a fresh URL where the one at hand is old or refused."""
+        """Request the missing bytes once, with a fresh URL where the present one has expired."""
         if ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
             await self._refresh()
         have = self._part.have
         async with self._downloads.web.get(self._url, ranges.ask(have)) as response:
-            answer = ranges.judge(response.status, response.headers, have, most=self._wish.max_bytes)
+            answer = ranges.judge(response.status, response.headers, have, most=self._options.max_bytes)
             if isinstance(answer, ranges.Body):
-                await self._take(response, answer)
+                await self._apply(response, answer)
                 return
             wait = retry_after(response.headers, self._downloads.clock.time()) or 0.0
         match answer.why:
@@ -228,10 +234,10 @@ class _Download:
                 self._part.drop()
                 await self._attempt()
             case "large":
-                raise _UnfitError(answer.problem)
+                raise _WrongContentError(answer.problem)
             case _:
                 advice = "Fetch the result again"
-                gone = response.status in GONE
+                gone = response.status in GONE_STATUSES
                 raise WebError(answer.problem, passing=answer.why == "passing", gone=gone, advice=advice, wait=wait)
 
     async def _refresh(self) -> None:
@@ -240,53 +246,54 @@ class _Download:
         self._since = self._downloads.clock.time()
         self._refreshed = True
 
-    async def _take(self, response: aiohttp.ClientResponse, answer: ranges.Body) -> None:
-        """Write down what an answer brings."""
+    async def _apply(self, response: aiohttp.ClientResponse, answer: ranges.Body) -> None:
+        """Write the body of an answer to the part file."""
         part = self._part
         if not answer.start:
             part.begin(answer.etag)
         part.total, self._content_type = answer.total, response.content_type
-        most = self._wish.max_bytes if answer.total is None else answer.total
-        tell, saving = self._teller(), Beside(part.save)
+        most = self._options.max_bytes if answer.total is None else answer.total
+        report, saving = self._progress_callback(), SingleFlight(part.save)
 
         def write(chunk: bytes) -> None:
             if part.size + len(chunk) > most:
                 promised = "than was promised" if most == answer.total else f"than {most:,} bytes"
-                raise _UnfitError(f"it is larger {promised}")
+                raise _WrongContentError(f"it is larger {promised}")
             part.write(chunk)
             if part.unsaved >= SAVED_AT_ONCE:
                 saving.start()
             self._refreshed = False
             if part.size > self._furthest:
-                self._furthest, self._retries = part.size, 0
-            if tell is not None:
-                tell()
+                self._furthest = part.size
+                self._retries.reset()
+            if report is not None:
+                report()
 
         try:
-            await self._downloads.web.pour(response, write)
+            await self._downloads.web.stream_to(response, write)
         finally:
             await saving.end()
         if answer.total is not None and part.size < answer.total:
             raise WebError("it ended too early", passing=True)
 
     def _checked(self) -> str:
-        """Return the type of the whole file."""
+        """Return the media type of the complete file; raises _WrongContentError for an unexpected one."""
         try:
             return media_types.of_output(self._part.head(), self._content_type, self._output.kind)
         except ValueError as error:
-            raise _UnfitError(str(error)) from None
+            raise _WrongContentError(str(error)) from None
 
-    def _teller(self) -> Callable[[], None] | None:
-        """Return what tells how far it is; None where nobody listens."""
-        on_progress, events = self._wish.on_progress, self._downloads.events
+    def _progress_callback(self) -> Callable[[], None] | None:
+        """Return a function that reports the progress; None where nobody listens."""
+        on_progress, events = self._options.on_progress, self._downloads.events
         if on_progress is None and not events.listening:
             return None
 
-        def tell() -> None:
+        def report() -> None:
             event = DownloadProgress(name=self._output.name, received=self._part.size, total=self._part.total)
             events.emit(event, on_progress)
 
-        return tell
+        return report
 
     def _exists(self, path: str | Path) -> DownloadError:
         return self._failure(f"{path} exists already", "Pass overwrite=True (--overwrite), or choose another folder")

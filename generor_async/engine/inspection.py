@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from generor_async.engine.auth import is_loopback
-from generor_async.engine.callers import level_of_the_caller
+from generor_async.engine.callers import caller_stacklevel
 from generor_async.rules.luma_checks import remarks
 from generor_async.rules.luma_limits import refuse
 from generor_async.rules.vendors import Vendor
@@ -36,4 +36,4 @@ class Inspection:
         for remark in remarks(body, fetches_itself=self._fetches_itself, is_local=self._is_local):
             if remark.name not in self._said:
                 self._said.add(remark.name)
-                warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=level_of_the_caller())
+                warnings.warn(f"{operation}: {remark.text}.", UserWarning, stacklevel=caller_stacklevel())

@@ -67,7 +67,7 @@ class JobWatch(Generic[S]):
 
     async def during(self, work: Awaitable[T], what: str) -> T:
         """Do something for as long as the client is open; raises ClientClosedError."""
-        return await self._session.lifetime.during(work, what)
+        return await self._session.lifetime.while_open(work, what)
 
     def masked(self, seen: S) -> S:
         """Return a copy of a job for an error: without what the server sent back of what it was sent."""

@@ -1,8 +1,8 @@
-"""A client's life in each event loop: what is under way there, and how it ends when the client is closed.
+"""Opens and closes a client in each event loop, and cancels the calls that are under way when it is closed.
 
-A client that was never entered is open in every loop. One that was is closed when its last `async with` has ended,
-until it is entered again. To end work is to cancel its task, as `asyncio.timeout` does: what was cancelled takes the
-cancellation back, and raises an error that says what became of it.
+A client that was never entered is open in every loop. One that was entered is closed at the end of its last
+`async with`, until it is entered again. Calls are ended as `asyncio.timeout` does it: their task is cancelled, and the
+call uncancels it and raises a ClientClosedError that says what became of the request.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from generor_async.engine.loops import OfLoop, PerLoop
+from generor_async.engine.loops import LoopBound, PerLoop
 from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments
 from generor_async.values import Clock, Outcome
@@ -21,62 +21,62 @@ __all__ = ["Lifetime", "Work"]
 T = TypeVar("T")
 
 TURNS: Final = 3
-"""Turns of the event loop in which waits that were ended get to know of it."""
+"""Iterations of the event loop in which waits that were ended run to their end."""
 
 
-class _Here(OfLoop):
-    """What a client has under way in one event loop."""
+class _LoopWork(LoopBound):
+    """The calls of a client that are under way in one event loop."""
 
     def __init__(self) -> None:
         self.closed = False
         self.entered = 0
-        """How many `async with` are open in this loop."""
+        """Number of `async with` blocks that are open in this loop."""
         self.openings = 0
-        """How many there have been."""
+        """Number of those that were ever opened."""
         self.work: set[Work] = set()
-        self.cut_off: set[asyncio.Task[Any]] = set()
-        """Those whose cancellation is the client's own."""
+        self.cancelled: set[asyncio.Task[Any]] = set()
+        """Tasks that the client itself has cancelled."""
         self.waiting: list[asyncio.Future[None]] = []
-        """Woken when a piece of work ends."""
+        """Woken whenever a call ends."""
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds that changes as work ends."""
+        """Wait for a condition, which is checked whenever a call ends."""
         while not condition():
             change = asyncio.get_running_loop().create_future()
             self.waiting.append(change)
             await change
 
     async def drained(self) -> None:
-        """Wait until nothing is under way, except in the running task, which can't end while it waits."""
+        """Wait until no call is under way in any other task."""
         own = asyncio.current_task()
         await self.until(lambda: all(work.task is own for work in self.work))
 
-    async def cut(self) -> None:
-        """Cancel all that is under way in other tasks, and wait for its end."""
+    async def cancel_all(self) -> None:
+        """Cancel the calls in all other tasks, and wait for their end."""
         own = asyncio.current_task()
-        for task in {work.task for work in self.work if work.task is not None} - {own} - self.cut_off:
-            self.cut_off.add(task)
+        for task in {work.task for work in self.work if work.task is not None} - {own} - self.cancelled:
+            self.cancelled.add(task)
             task.cancel()
         await self.until(lambda: not any(work.task not in {own, None} for work in self.work))
 
 
 class Work:
-    """A piece of work that is under way, in the running task; `counted` work is waited for, and never cancelled."""
+    """A call that is under way in the running task; one that is only `counted` is waited for, and never cancelled."""
 
     __slots__ = ("_cancels", "_here", "task")
 
-    def __init__(self, here: _Here, *, counted: bool = False) -> None:
+    def __init__(self, here: _LoopWork, *, counted: bool = False) -> None:
         self._here = here
         self.task = None if counted else asyncio.current_task()
         self._cancels = 0 if self.task is None else self.task.cancelling()
         here.work.add(self)
 
-    def was_cut_off(self) -> bool:
-        """Tell whether a cancellation that came is the client's own, which is then taken back."""
-        return self._take_back() <= self._cancels
+    def was_cancelled_by_close(self) -> bool:
+        """Tell whether the task was cancelled by the client alone; the client's cancellation is undone."""
+        return self._uncancel() <= self._cancels
 
     def end(self) -> None:
-        """Note that it has ended, in whatever way."""
+        """Record the end of the call."""
         here = self._here
         here.work.discard(self)
         if here.waiting:
@@ -84,40 +84,40 @@ class Work:
             for change in waiting:
                 if not change.done():
                     change.set_result(None)
-        if here.cut_off and self.task in here.cut_off and not any(work.task is self.task for work in here.work):
-            self._take_back()
+        if here.cancelled and self.task in here.cancelled and not any(work.task is self.task for work in here.work):
+            self._uncancel()
 
-    def _take_back(self) -> float:
-        """Take the client's cancellation back; return how many others there are, infinity if there was none."""
-        if self.task is None or self.task not in self._here.cut_off:
+    def _uncancel(self) -> float:
+        """Undo the client's cancellation; return the number of others, or infinity where the client didn't cancel."""
+        if self.task is None or self.task not in self._here.cancelled:
             return float("inf")
-        self._here.cut_off.discard(self.task)
+        self._here.cancelled.discard(self.task)
         return self.task.uncancel()
 
 
 class Lifetime:
-    """Whether a client is open; its views share it."""
+    """Whether a client is open. All views of a client share one."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._loops = PerLoop(_Here)
+        self._loops = PerLoop(_LoopWork)
         self._lock = threading.Lock()
         self._entered = 0
-        """How many `async with` are open, in whatever loop."""
+        """Number of `async with` blocks that are open in all loops."""
         self._over = False
-        """Whether it was entered, and the last `async with` has ended."""
+        """Whether the client was entered, and its last `async with` block has ended."""
         self.waits: list[PerLoop[Any]] = []
-        """What waits for jobs: closed before all else, so that each wait can say for which."""
+        """The waits for jobs: closed first, so that their errors can name the job."""
 
     def begin(self, *, counted: bool = False) -> Work:
-        """Note that a piece of work begins; raises ClientClosedError."""
+        """Record the beginning of a call; raises ClientClosedError."""
         here = self._loops.get()
         if here.closed or self._over:
-            raise _closed("the client is closed", outcome="not_sent")
+            raise _closed_error("the client is closed", outcome="not_sent")
         return Work(here, counted=counted)
 
-    async def during(self, work: Awaitable[T], what: str) -> T:
-        """Do a piece of work, for as long as the client is open; raises ClientClosedError."""
+    async def while_open(self, work: Awaitable[T], what: str) -> T:
+        """Await something until it ends or the client is closed; `what` names it in the ClientClosedError."""
         try:
             here = self.begin()
         except ClientClosedError:
@@ -127,15 +127,15 @@ class Lifetime:
         try:
             return await work
         except asyncio.CancelledError:
-            if not here.was_cut_off():
+            if not here.was_cancelled_by_close():
                 raise
         finally:
             here.end()
         # Raised out here, so that its context isn't the cancellation, whose frames may hold the key.
-        raise _closed(f"{what} was cut off: the client was closed")
+        raise _closed_error(f"{what} was cancelled: the client was closed")
 
     def enter(self) -> None:
-        """Open the client, at the beginning of an `async with`."""
+        """Open the client, at the beginning of an `async with` block."""
         here = self._loops.get()
         with self._lock:
             self._entered += 1
@@ -145,7 +145,7 @@ class Lifetime:
         here.closed = False
 
     async def exit(self, release: Callable[[], Awaitable[None]]) -> None:
-        """Close the client at the end of the last `async with` of the running event loop."""
+        """Close the client, at the end of the last `async with` block in the running event loop."""
         here = self._loops.get()
         with self._lock:
             self._entered -= 1
@@ -155,16 +155,20 @@ class Lifetime:
             await self._end(here, 0.0, release, stays_closed=True)
 
     async def close(self, drain: float, release: Callable[[], Awaitable[None]]) -> None:
-        """End what is under way in the running event loop, after `drain` seconds at the latest, and release the rest.
+        """Close the client in the running event loop.
 
-        A client that was entered stays closed until it is entered again.
+        A client that was entered stays closed until it is entered again; one that never was is opened by its next use.
+
+        Args:
+            drain: Seconds in which calls under way may end by themselves; after that they are cancelled.
+            release: Closes the connections.
         """
         arguments.duration(drain, "drain")
         here = self._loops.get()
         await self._end(here, drain, release, stays_closed=here.openings > 0)
 
     async def _end(
-        self, here: _Here, drain: float, release: Callable[[], Awaitable[None]], *, stays_closed: bool
+        self, here: _LoopWork, drain: float, release: Callable[[], Awaitable[None]], *, stays_closed: bool
     ) -> None:
         openings = here.openings
         try:
@@ -175,20 +179,20 @@ class Lifetime:
         finally:
             here.closed = True
             try:
-                await self._cut(here)
+                await self._cancel_all(here)
             finally:
                 await release()
                 if here.openings == openings:
                     here.closed = stays_closed
 
-    async def _cut(self, here: _Here) -> None:
+    async def _cancel_all(self, here: _LoopWork) -> None:
         for waits in self.waits:
             await waits.close()
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        await here.cut()
+        await here.cancel_all()
 
 
-def _closed(what: str, *, outcome: Outcome | None = None) -> ClientClosedError:
+def _closed_error(what: str, *, outcome: Outcome | None = None) -> ClientClosedError:
     advice = "Enter the client again, by `async with` or `with`, to open it again"
     return ClientClosedError(what, advice=advice, retryable=False, outcome=outcome)

@@ -1,9 +1,9 @@
-"""One of something for each event loop: a client made at module level serves them all.
+"""Objects that belong to one event loop, such as an aiohttp session: a client at module level serves many loops.
 
-What was opened in a loop is closed when that loop ends. `asyncio.run`, and every other runner that ends a loop as the
-documentation of asyncio asks for, closes the loop's asynchronous generators while it still runs: one of ours, which
-does nothing else, closes the rest. Of a loop that was closed without that, what was opened in it is let go of when the
-next one is opened, or as the process ends.
+An object is closed when its loop ends. Before it closes a loop, `asyncio.run` (and every runner that follows asyncio's
+documentation) shuts down the loop's asynchronous generators: a generator of ours does nothing but close the objects of
+its loop then. Objects of a loop that was closed without that are abandoned when the next one is opened, or when the
+process exits.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["OfLoop", "PerLoop"]
+__all__ = ["LoopBound", "PerLoop"]
 
 
 NO_LOOP = (
@@ -24,39 +24,39 @@ NO_LOOP = (
 
 
 class Closable(Protocol):
-    """What is opened in an event loop, and belongs to it."""
+    """An object that is opened in an event loop and belongs to it."""
 
     async def close(self) -> None:
-        """Close it, in its loop."""
+        """Close the object, in its loop."""
         ...
 
     def abandon(self) -> None:
-        """Let go of what it holds, without a word: its loop is closed."""
+        """Release what the object holds, without warnings: its loop is closed."""
         ...
 
 
-class OfLoop:
-    """Base of what has nothing to close, or nothing to let go of."""
+class LoopBound:
+    """Base class of objects that need not be closed, or need not be abandoned."""
 
     async def close(self) -> None:
-        """Close it, in its loop."""
+        """Close the object, in its loop."""
 
     def abandon(self) -> None:
-        """Let go of what it holds."""
+        """Release what the object holds."""
 
 
 R = TypeVar("R", bound=Closable)
 
 
 class PerLoop(Generic[R]):
-    """Opens one at first use in each event loop, and closes it when that loop ends."""
+    """Opens an object at its first use in each event loop, and closes it when that loop ends."""
 
     def __init__(self, open_one: Callable[[], R]) -> None:
         self._open = open_one
         self._opened: dict[asyncio.AbstractEventLoop, R] = {}
 
     def get(self) -> R:
-        """Return the running loop's own, opened now if need be."""
+        """Return the object of the running loop, opened now where there is none."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -64,17 +64,17 @@ class PerLoop(Generic[R]):
         return self._opened.get(loop) or self._open_in(loop)
 
     def known(self) -> R | None:
-        """Return the running loop's own; None where none is open."""
+        """Return the object of the running loop; None where none is open."""
         return self._opened.get(asyncio.get_running_loop())
 
     async def close(self) -> None:
-        """Close the running loop's own; the next use opens another."""
+        """Close the object of the running loop; the next use opens another one."""
         one = self._opened.pop(asyncio.get_running_loop(), None)
         if one is not None:
             await one.close()
 
     def abandon(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let go of what was opened in a loop that is closed."""
+        """Abandon the object of a loop that is closed."""
         one = self._opened.pop(loop, None)
         if one is not None:
             one.abandon()
@@ -90,7 +90,7 @@ class PerLoop(Generic[R]):
 
 
 class _End:
-    """What is to be closed when an event loop ends."""
+    """What is closed when an event loop ends."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.holders = weakref.WeakSet[PerLoop[Any]]()
@@ -103,7 +103,7 @@ class _End:
 async def _until_the_end(
     loop: asyncio.AbstractEventLoop, holders: "weakref.WeakSet[PerLoop[Any]]"
 ) -> AsyncGenerator[None]:
-    """Be an asynchronous generator of a loop, so that the loop's end ends it, and close what was opened there."""
+    """Wait, as an asynchronous generator of a loop, for the loop's end, and close what was opened in it."""
     try:
         yield
     finally:
@@ -115,10 +115,10 @@ async def _until_the_end(
 
 
 _ends: dict[asyncio.AbstractEventLoop, _End] = {}
-"""By the loops in which something may be open."""
+"""By the loop: those in which something may be open."""
 _ending = weakref.WeakSet[asyncio.AbstractEventLoop]()
-"""Loops whose generators were closed: what is opened in them now is left to the next loop."""
-_of_parents: list[object] = []
+"""Loops whose generators were shut down already: what is opened in them now is abandoned later."""
+_before_fork: list[object] = []
 
 
 def _abandon_those(gone: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
@@ -130,16 +130,16 @@ def _abandon_those(gone: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
 
 @atexit.register
 def _abandon_all() -> None:
-    """As the interpreter ends: nobody is there any more who could close anything."""
+    """Abandon everything when the interpreter exits: no loop runs any more that could close it."""
     _abandon_those(lambda loop: not loop.is_running())
 
 
-def _start_afresh() -> None:
-    """In a forked child: loops and connections are the parent's, and are not to be touched."""
-    global _ends  # noqa: PLW0603 - the parent's is kept aside
-    _of_parents.append(_ends)
+def _reset_after_fork() -> None:
+    """Forget all loops in a forked child: they and their connections belong to the parent."""
+    global _ends  # noqa: PLW0603 - the parent's stays referenced
+    _before_fork.append(_ends)
     _ends = {}
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,14 +1,13 @@
-"""Media that go into a request as base64: files of this machine, read just before sending, and images by URL.
+"""Puts media into a request as base64: local files, read just before it is sent, and images named by URL.
 
-The API fetches images by URL itself, but has hours when it can't: then, if the caller wants it so, they are fetched
-here. A URL may come from anywhere, so nothing is sent along, and only public addresses are asked (with an API on this
-machine, as in tests, this machine as well).
+The API fetches images by URL itself. When it can't, and the caller has asked for that, they are fetched here: without
+credentials, and from public addresses only, since a URL may come from anybody. With an API on the local machine, as in
+tests, local addresses are allowed as well.
 """
 
 import asyncio
 import base64
 import os
-import random
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,23 +15,24 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from generor_async.engine import auth
+from generor_async.engine.retries import Retries
 from generor_async.engine.threads import to_the_end
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.web import Reach, Web, WebError
+from generor_async.engine.web import HostPolicy, PlainHttp, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
-from generor_async.rules import addresses, media_types, ranges, retry
+from generor_async.rules import addresses, media_types, ranges
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
 from generor_async.rules.luma_limits import LARGEST_VIDEO
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
-__all__ = ["ImageFetcher", "inlined", "reach_for_images"]
+__all__ = ["ImageFetcher", "image_host_policy", "inlined"]
 
 T = TypeVar("T")
 
 
 async def inlined(body: JSON, operation: str) -> JSON:
-    """Return the body with every `MediaRef.file(...)` replaced by its bytes."""
+    """Return a request's body with every `MediaRef.file(...)` replaced by its content."""
     if isinstance(body, MediaRef):
         return await to_the_end(lambda: _read(body, operation))
     if is_object(body):
@@ -73,52 +73,50 @@ def _read(reference: MediaRef, operation: str) -> dict[str, str]:
 class ImageFetcher:
     """Fetches the images that a request names by URL."""
 
-    def __init__(self, web: Web, clock: Clock, statuses: frozenset[int]) -> None:
+    def __init__(self, web: PlainHttp, clock: Clock, statuses: frozenset[int]) -> None:
         self._web = web
         self._clock = clock
         self.statuses = statuses
-        """What the API answers when they are to be fetched: 503, 422 or both."""
+        """The statuses after which images are fetched here: 503, 422 or both."""
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
         await self._web.close()
 
     async def inlined(self, operation: Operation[T], *, max_retries: int) -> Operation[T]:
-        """Return the operation with its images in it; raises DownloadError naming the one that can't be fetched."""
+        """Return the operation with the content of its images; raises DownloadError for one that can't be fetched."""
         try:
-            return evolve(operation, body=await self._walk(operation.body, "", max_retries))
+            return evolve(operation, body=await self._with_content(operation.body, "", max_retries))
         except asyncio.CancelledError as error:
             raise bare(error)  # noqa: B904 - it is the same one
         except DownloadError as error:
             failure = DownloadError(error.message, url=error.url, advice=error.advice)
         raise failure  # out here: the frames below, and aiohttp's exceptions, hold the URLs
 
-    async def _walk(self, value: JSON, path: str, max_retries: int) -> JSON:
+    async def _with_content(self, value: JSON, path: str, max_retries: int) -> JSON:
         if is_object(value):
             if isinstance(url := value.get("url"), str) and not str(value.get("media_type")).startswith("video/"):
-                return await self._fetched(url, path, max_retries)
+                return await self._fetch(url, path, max_retries)
             prefix = f"{path}." if path else ""
-            return {key: await self._walk(item, prefix + key, max_retries) for key, item in value.items()}
+            return {key: await self._with_content(item, prefix + key, max_retries) for key, item in value.items()}
         if is_array(value):
-            return [await self._walk(item, f"{path}[{index}]", max_retries) for index, item in enumerate(value)]
+            return [await self._with_content(item, f"{path}[{index}]", max_retries) for index, item in enumerate(value)]
         return value
 
-    async def _fetched(self, url: str, path: str, max_retries: int) -> dict[str, str]:
-        retries = 0
+    async def _fetch(self, url: str, path: str, max_retries: int) -> dict[str, str]:
+        retries = Retries(self._clock, max_retries)
         while True:
             try:
-                return await self._once(url)
+                return await self._fetch_once(url)
             except WebError as error:
-                if not error.passing or retries >= max_retries:
+                if not await retries.next_attempt(error):
                     raise DownloadError(
                         f"{path}: the API could not fetch the image by its URL, nor could this client: {error.problem}",
                         url=url,
                         advice=error.advice or "Name it by MediaRef.file(...) or .bytes(...), or try again later",
                     ) from None
-            await self._clock.sleep(retry.backoff_delay(retries, random.random()))  # noqa: S311 - jitter, not a secret
-            retries += 1
 
-    async def _once(self, url: str) -> dict[str, str]:
+    async def _fetch_once(self, url: str) -> dict[str, str]:
         data = bytearray()
 
         def keep(chunk: bytes) -> None:
@@ -134,7 +132,7 @@ class ImageFetcher:
                 case ranges.No():
                     raise WebError(answer.problem, passing=answer.why == "passing")
                 case ranges.Body():
-                    await self._web.pour(response, keep)
+                    await self._web.stream_to(response, keep)
             content_type = response.content_type
         try:
             media_type = media_types.image(bytes(data[: media_types.HEAD]), content_type)
@@ -143,13 +141,18 @@ class ImageFetcher:
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}
 
 
-def reach_for_images(reach: Reach, address: str, statuses: frozenset[int]) -> Reach:
-    """Return how images are reached that a request names by URL: wherever that leads, but not to our own network.
+def image_host_policy(policy: HostPolicy, address: str, statuses: frozenset[int]) -> HostPolicy:
+    """Return the host policy for images that a request names by URL: any host with a public address.
 
-    `address` is the API's: one on this machine lets this machine be asked as well. `statuses` are what the API answers
-    when they are to be fetched.
+    Args:
+        policy: The client's policy for other hosts.
+        address: The API's base URL; where that is local, local addresses are allowed.
+        statuses: The statuses after which images are fetched.
+
+    Raises:
+        InvalidRequestError: A proxy is used: it hides the address that an image comes from.
     """
-    if reach.proxy is not None:
+    if policy.proxy is not None:
         option = f"inline_on_{max(statuses)}"
         raise InvalidRequestError(
             option,
@@ -161,4 +164,4 @@ def reach_for_images(reach: Reach, address: str, statuses: frozenset[int]) -> Re
     def admits(host: str) -> bool:
         return addresses.is_public(host) or (here and addresses.is_loopback(host))
 
-    return evolve(reach, schemes=frozenset({"https", "http"}), admits=admits)
+    return evolve(policy, schemes=frozenset({"https", "http"}), admits=admits)

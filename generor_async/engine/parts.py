@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all: written under another name beside their target, and moved there at the end.
+"""Part files: a download is written beside its target, and moved there when it is complete.
 
-The other name is `.<name>~<ETag in hex>.part`. So whoever finds one after a process was killed knows what it is part
-of, and need not start again. Who writes to one holds a lock on it, which ends with the process; on systems without
-such locks nobody can tell whether a part is in use, and none is taken up.
+A part file is called `.<name>~<ETag in hex>.part`, so that another process can resume it after this one was killed.
+The process that writes to it holds a lock on it (flock), which ends with the process. On systems without such locks a
+part file is never resumed, because nobody can tell whether it is in use.
 """
 
 import errno
@@ -18,7 +18,7 @@ __all__ = ["Leftovers", "PartFile"]
 
 SUFFIX = ".part"
 LONGEST_ETAG = 64
-"""Bytes of an ETag that a file's name has room for."""
+"""Length of the longest ETag that fits into a file's name, in bytes."""
 OPENING = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 POSIX = sys.platform != "win32"
 """Whether an open file can be locked, and renamed and removed while it is."""
@@ -28,16 +28,17 @@ FOLDERS_REMEMBERED = 100
 
 
 class Leftovers:
-    """Parts that were left in folders. A folder may hold thousands of files: it is looked through once, not for each.
+    """Part files that were left in folders.
 
-    What other processes leave later is not seen; it is in nobody's way.
+    A folder, which may hold thousands of files, is listed once. Part files that other processes leave later are not
+    seen, and do no harm.
     """
 
     def __init__(self) -> None:
         self._found: dict[Path, dict[str, list[str]]] = {}
 
     def take(self, folder: Path, prefix: str) -> list[str]:
-        """Return the names of the parts whose names begin so; they are the caller's now."""
+        """Remove and return the names of the part files that begin with `prefix`."""
         if folder not in self._found:
             if len(self._found) == FOLDERS_REMEMBERED:
                 del self._found[next(iter(self._found))]
@@ -48,13 +49,13 @@ class Leftovers:
         return sorted(self._found[folder].pop(prefix, ()))
 
     def add(self, folder: Path, name: str) -> None:
-        """Note a part that is left."""
+        """Remember a part file that was left."""
         if folder in self._found:
             self._found[folder].setdefault(name[: name.rfind("~") + 1], []).append(name)
 
 
 class PartFile:
-    """What has arrived of one file so far. Raises OSError, as the system does."""
+    """The part file of one download. Its methods raise OSError, as the system does."""
 
     def __init__(self, folder: Path, name: str, leftovers: Leftovers) -> None:
         self._folder = folder
@@ -63,21 +64,21 @@ class PartFile:
         self._path: Path | None = None
         self._descriptor = -1
         self.size = 0
-        """Bytes of it that are here."""
+        """Bytes written so far."""
         self.etag: str | None = None
-        """Which file they are of."""
+        """The ETag of the file that they belong to."""
         self.total: int | None = None
-        """How many there are to be; None where nobody has said."""
+        """Size of the complete file; None where the host hasn't said."""
         self.unsaved = 0
-        """Bytes that the disk has not been told to save."""
+        """Bytes written since the last sync."""
 
     @property
     def have(self) -> Have:
-        """How much of it is here, and of which file."""
+        """How much of which file is present."""
         return Have(self.size, self.etag, self.total)
 
-    def take_up(self) -> None:
-        """Go on with what an earlier process left; what nobody can go on with is removed."""
+    def resume(self) -> None:
+        """Resume a part file that an earlier process left; remove those that can't be resumed."""
         for name in self._leftovers.take(self._folder, self._prefix):
             path = self._folder / name
             descriptor = _locked(path, OPENING)
@@ -92,11 +93,11 @@ class PartFile:
                 _remove(path, descriptor)
 
     def begin(self, etag: str | None) -> None:
-        """Start again with nothing, for a file with this ETag."""
+        """Start an empty part file, for a file with this ETag."""
         self.drop()
         marks = [etag.encode().hex()] if etag is not None and len(etag) <= LONGEST_ETAG else []
         while self._path is None:
-            # A name that is taken is another process's, which writes the same file: ours then gets one of its own.
+            # Where the name is taken, another process downloads the same file: ours gets a random name.
             path = self._folder / f"{self._prefix}{marks.pop() if marks else secrets.token_hex(8)}{SUFFIX}"
             descriptor = _locked(path, OPENING | os.O_CREAT | os.O_EXCL)
             if descriptor is not None:
@@ -104,7 +105,7 @@ class PartFile:
         self.etag = etag
 
     def write(self, data: bytes) -> None:
-        """Add what has arrived."""
+        """Append bytes."""
         written = os.write(self._descriptor, data)
         while written < len(data):
             written += os.write(self._descriptor, memoryview(data)[written:])
@@ -112,12 +113,12 @@ class PartFile:
         self.unsaved += len(data)
 
     def save(self) -> None:
-        """Have the disk save what is here."""
+        """Sync what was written to disk."""
         self.unsaved = 0
         os.fsync(self._descriptor)
 
     def head(self) -> bytes:
-        """Return the first bytes."""
+        """Return the first bytes of the file."""
         position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         try:
@@ -125,8 +126,12 @@ class PartFile:
         finally:
             os.lseek(self._descriptor, position, os.SEEK_SET)
 
-    def settle(self, suffix: str, *, overwrite: bool) -> Path:
-        """Move the whole file to its target, once the disk has it; FileExistsError where there is one already."""
+    def finish(self, suffix: str, *, overwrite: bool) -> Path:
+        """Sync the complete file, move it to its target, and return its path.
+
+        Raises:
+            FileExistsError: The target exists, and is not to be overwritten.
+        """
         assert self._path is not None
         target = self._folder / f"{self._prefix[1:-1]}{suffix}"
         self.save()
@@ -141,7 +146,7 @@ class PartFile:
         return target
 
     def leave(self) -> None:
-        """Leave what is here to whoever takes it up, or remove it if nobody could."""
+        """Close the part file so that it can be resumed; remove it where it could not be."""
         if self._path is None:
             return
         if not POSIX or not self.size or self._etag_in(self._path.name) is None:
@@ -152,14 +157,14 @@ class PartFile:
         self._path = None
 
     def drop(self) -> None:
-        """Remove what is here."""
+        """Remove the part file."""
         if self._path is not None:
             _remove(self._path, self._descriptor)
             self._path = None
         self.size, self.etag, self.total = 0, None, None
 
     def _etag_in(self, name: str) -> str | None:
-        """Read the ETag in a part's name."""
+        """Return the ETag in the name of a part file; None where there is none."""
         try:
             return strong(bytes.fromhex(name.removeprefix(self._prefix).removesuffix(SUFFIX)).decode())
         except ValueError:
@@ -167,7 +172,7 @@ class PartFile:
 
 
 def _locked(path: Path, flags: int) -> int | None:
-    """Open a part and lock it; None where that can't be, because it is another's or gone."""
+    """Open a part file and lock it; None where another process has it, or it is gone."""
     creates = bool(flags & os.O_CREAT)
     try:
         descriptor = os.open(path, flags, 0o666)
@@ -184,7 +189,7 @@ def _locked(path: Path, flags: int) -> int | None:
 
 
 def _lock(descriptor: int, *, without: bool) -> bool:
-    """Lock an open file; `without` is the answer where there are no locks."""
+    """Lock an open file, and tell whether that succeeded; `without` is returned where the system has no locks."""
     if sys.platform == "win32":
         return without
     import fcntl  # noqa: PLC0415 - there is none on Windows
@@ -199,7 +204,7 @@ def _lock(descriptor: int, *, without: bool) -> bool:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Tell whether an open file is still at its path, and there alone: not moved, removed or linked meanwhile."""
+    """Tell whether an open file is still at its path, and has no other link."""
     try:
         there = path.stat(follow_symlinks=False)
     except OSError:
@@ -221,7 +226,7 @@ def _move(path: Path, target: Path, *, overwrite: bool) -> None:
         path.replace(target)
         return
     try:
-        target.hardlink_to(path)  # unlike a rename, it fails where the target is there by now
+        target.hardlink_to(path)  # unlike a rename, it fails where the target exists by now
     except OSError as error:
         if isinstance(error, FileExistsError) or target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
@@ -231,7 +236,7 @@ def _move(path: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the disk know the file by its name, too."""
+    """Sync a folder, so that the name of a new file is on disk as well."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

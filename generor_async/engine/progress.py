@@ -1,4 +1,4 @@
-"""Tells how far a call is likely to have come of which nothing is heard until it is answered."""
+"""Estimates the progress of a call that says nothing until it is answered."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ EVERY = 1.0
 
 
 class Progress:
-    """Reports of one call, by the clock and by what was expected of it."""
+    """Reports the progress of one call, from the elapsed and the expected time."""
 
     def __init__(self, clock: Clock, on_progress: Callable[[GenerateProgress], object]) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class Progress:
         self._expected: float | None = None
 
     async def tell(self, expected: float | None, ask: Callable[[], Awaitable[float | None]]) -> None:
-        """Report at once and every second, until cancelled; `ask` for what is expected where that isn't known."""
+        """Report at once and every second, until cancelled; `ask` for the expected seconds if they are unknown."""
         self._expected = expected
         async with asyncio.TaskGroup() as group:
             if expected is None:
@@ -39,8 +39,8 @@ class Progress:
         self._expected = await ask()
 
     def done(self) -> None:
-        """Report that the answer is there."""
-        self._tell(GenerateProgress(elapsed=self._elapsed(), expected=self._expected, fraction=1.0, estimated=False))
+        """Report that the call was answered."""
+        self._notify(GenerateProgress(elapsed=self._elapsed(), expected=self._expected, fraction=1.0, estimated=False))
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
@@ -48,10 +48,10 @@ class Progress:
     def _report(self) -> None:
         elapsed, expected = self._elapsed(), self._expected
         fraction = likely_fraction(elapsed, expected)
-        self._tell(GenerateProgress(elapsed=elapsed, expected=expected, fraction=fraction, estimated=True))
+        self._notify(GenerateProgress(elapsed=elapsed, expected=expected, fraction=fraction, estimated=True))
 
-    def _tell(self, progress: GenerateProgress) -> None:
-        """Tell the caller; a callable that fails is logged, and costs nobody a paid result."""
+    def _notify(self, progress: GenerateProgress) -> None:
+        """Call the caller's function; an error of it is logged, and doesn't end a paid call."""
         try:
             check_not_awaitable(self._on_progress(progress))
         except Exception:

@@ -1,4 +1,4 @@
-"""HTTP proxies: what is handed in, and what the environment names."""
+"""Checks HTTP proxies, given by the caller or by the environment."""
 
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,14 +14,17 @@ SOCKS = "For a SOCKS proxy, install aiohttp-socks and pass connector=ProxyConnec
 
 
 def given_proxy(value: str | None) -> Masked | None:
-    """Return an HTTP proxy's address, which may hold a password; raises InvalidRequestError."""
+    """Return the address of a proxy, masked as it may hold a password; raises InvalidRequestError."""
     return None if value is None else _checked(Masked(arguments.text(value, "proxy")), "proxy")
 
 
 def env_proxy(base_url: str) -> Masked | None:
-    """Return the proxy that the environment names for this API; raises InvalidRequestError for one of another kind.
+    """Return the proxy that the environment names for a base URL, masked; None where it names none.
 
-    aiohttp's own `trust_env` reads ~/.netrc as well, and would send those credentials along.
+    aiohttp's own `trust_env` would also read ~/.netrc, and send the credentials in it.
+
+    Raises:
+        InvalidRequestError: The proxy is not an HTTP proxy.
     """
     url = URL(base_url)
     if url.host is None or proxy_bypass(url.host):

@@ -1,9 +1,12 @@
-"""Is a connection quiet? What comes on one before a request has left can't be the answer to it.
+"""Sends a request once, on a connection that is quiet: one with no unread bytes on it.
 
-aiohttp 3.14 hands out a connection on which a response lies already, and takes that for the answer to the next
-request; only the connection's protocol knows. What the event loop hasn't read yet, only the system knows.
+aiohttp 3.14 reuses a connection on which a stray response lies already, and takes that for the answer to the next
+request. So every connection is checked just before a request leaves on it: for bytes that aiohttp has read, and for
+bytes that wait in the socket's buffer. aiohttp also sends some requests a second time by itself when their connection
+is lost; when to send again is decided elsewhere, so that is turned off.
 """
 
+import os
 import weakref
 from typing import TYPE_CHECKING, Final
 
@@ -14,14 +17,14 @@ from generor_async.engine.arrivals import Arrivals
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["NotQuietError", "QuietRequest", "check_quiet", "over_a_quiet_one"]
+__all__ = ["CheckedRequest", "ConnectionLostError", "StrayDataError", "check_no_stray_data", "describe", "send_once"]
 
 _USED: Final = weakref.WeakSet["ResponseHandler"]()
-"""The connections that a request has left on: one that is lost has nothing else to tell it by."""
+"""The connections that have carried a request. A connection that was lost has no attribute that would say so."""
 
 
-class NotQuietError(aiohttp.ClientError):
-    """Something came on a connection before the request left, be it its end."""
+class StrayDataError(aiohttp.ClientError):
+    """A connection was closed by the server, or has bytes on it, before the request was sent."""
 
     def __init__(self, *, used: bool) -> None:
         super().__init__("the server sent something, or hung up, before it was asked")
@@ -29,48 +32,79 @@ class NotQuietError(aiohttp.ClientError):
         """Whether the connection has carried another request before."""
 
 
-def check_quiet(protocol: "ResponseHandler") -> Arrivals:
-    """Raise NotQuietError where something lies on a connection that a request is about to leave on.
+def check_no_stray_data(protocol: "ResponseHandler") -> Arrivals:
+    """Check a connection just before a request is sent on it, and return what records the bytes that it receives.
 
-    On a new one with TLS, what the event loop hasn't read yet doesn't count: it is part of the handshake. Returns what
-    knows of all that comes on the connection.
+    On a new TLS connection, bytes that wait in the socket's buffer are part of the handshake and don't count.
+
+    Raises:
+        StrayDataError: The connection is closed, or has unread bytes on it.
     """
     transport = protocol.transport
     arrivals = None if transport is None else transport.get_protocol()
     if isinstance(arrivals, Arrivals):
         if protocol.should_close or arrivals.unread():
-            raise NotQuietError(used=True)
+            raise StrayDataError(used=True)
         return arrivals
     if transport is None or protocol.should_close:
-        raise NotQuietError(used=protocol in _USED)
+        raise StrayDataError(used=protocol in _USED)
     arrivals = Arrivals(protocol, transport)
     transport.set_protocol(arrivals)
     _USED.add(protocol)
     if transport.get_extra_info("sslcontext") is None and arrivals.unread():
-        raise NotQuietError(used=False)
+        raise StrayDataError(used=False)
     return arrivals
 
 
-class QuietRequest(aiohttp.ClientRequest):
-    """A request that leaves only on a connection that is quiet."""
+class CheckedRequest(aiohttp.ClientRequest):
+    """A request that checks its connection for stray bytes before it is sent."""
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Send it, or raise NotQuietError."""
+        """Send the request; raises StrayDataError where the connection is not quiet."""
         assert conn.protocol is not None
-        check_quiet(conn.protocol)
+        check_no_stray_data(conn.protocol)
         return await super().send(conn)
 
 
-async def over_a_quiet_one(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send a request on one connection after another, until one is quiet: at the latest one that is new.
+class ConnectionLostError(aiohttp.ClientError):
+    """Replaces the errors for which aiohttp would send the request a second time by itself."""
 
-    aiohttp closes those that weren't. Raises NotQuietError where a new one isn't either.
+
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request once, as a middleware of aiohttp: try connections from the pool until one of them is quiet.
+
+    A connection that is not quiet is closed by aiohttp, and nothing was sent on it.
+
+    Raises:
+        StrayDataError: A new connection isn't quiet either.
+        aiohttp.ClientError: The request failed; never one for which aiohttp sends it a second time.
     """
     while True:
         try:
             return await handler(request)
-        except NotQuietError as error:
+        except StrayDataError as error:
             if not error.used:
                 raise
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            raise ConnectionLostError(describe(error)) from None
+
+
+def describe(error: Exception) -> str:
+    """Describe an error in a few words, without the objects that it carries: they may hold credentials."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {error.host} is not valid ({error.certificate_error})"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the host {error.host} could not be resolved"
+        case aiohttp.ClientConnectorError():
+            number = error.os_error.errno
+            reason = os.strerror(number) if number else str(error.os_error)
+            return f"no connection to {error.host}:{error.port} ({reason})"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without an answer"
+        case OSError() if error.strerror:
+            return f"the connection broke ({error.strerror})"
+        case _:
+            return f"{error}" or type(error).__name__

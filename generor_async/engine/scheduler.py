@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field
 
-from generor_async.engine.loops import OfLoop
+from generor_async.engine.loops import LoopBound
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
@@ -81,7 +81,7 @@ class _Entry(Generic[S]):
     """When it does."""
 
 
-class Scheduler(OfLoop, Generic[S]):
+class Scheduler(LoopBound, Generic[S]):
     """Looks at all jobs of one kind that are waited for in one event loop."""
 
     def __init__(

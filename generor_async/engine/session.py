@@ -125,7 +125,7 @@ class Session:
                 elif delay:
                     await self.clock.sleep(delay)
         except asyncio.CancelledError:
-            if not work.was_cut_off():
+            if not work.was_cancelled_by_close():
                 raise
         finally:
             work.end()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from generor_async.engine.loops import OfLoop
+from generor_async.engine.loops import LoopBound
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError, NotFoundError
@@ -97,7 +97,7 @@ class JobSlots:
             return self._rule.state(now)
 
 
-class Lookout(OfLoop):
+class Lookout(LoopBound):
     """Looks at jobs for the sake of their slots, for as long as calls of one client and event loop wait for one."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where downloads go: a folder, in which each file has a name of its own, or one file that the caller has named."""
+"""The target of a download: a folder, in which each output becomes a file, or a single file named by the caller."""
 
 import hashlib
 import os
@@ -9,49 +9,52 @@ from attrs import frozen
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import arguments, media_types
 
-__all__ = ["MisnamedError", "Target", "safe_name", "target"]
+__all__ = ["Target", "WrongSuffixError", "safe_name", "target"]
 
 LONGEST_NAME = 100
-"""Bytes of an id that a file's name has room for, beside a number, a suffix and a part's ETag."""
+"""Length of an id in a file's name, in bytes: a number, a suffix and the ETag of a part file need room as well."""
 
 
-class MisnamedError(Exception):
-    """What has arrived is of another type than the caller's name for it says."""
+class WrongSuffixError(Exception):
+    """The output has another media type than the suffix of the caller's file name."""
 
 
 @frozen
 class Target:
-    """The folder, and the file where the caller has named one."""
+    """A folder, and the file in it where the caller has named one."""
 
     folder: Path
     file: Path | None = None
 
     def name(self, ours: str) -> str:
-        """Return a file's name without its suffix; `ours` is what it is where nobody says."""
+        """Return the name of a file without its suffix; `ours` where the caller has named none."""
         return ours if self.file is None else self.file.stem
 
     def existing(self, ours: str) -> Path | None:
-        """Return the file that is there already, of whatever type; None where there is none."""
+        """Return the path of a file that exists already, with whatever suffix; None where there is none."""
         suffixes = media_types.EXTENSIONS if self.file is None else (self.file.suffix,)
         paths = (self.folder / f"{self.name(ours)}{suffix}" for suffix in suffixes)
         # Path.exists raises where the name is too long, or a folder on the way is closed.
         return next((path for path in paths if os.path.exists(path)), None)  # noqa: PTH110
 
     def suffix(self, media_type: str) -> str:
-        """Return how the file's name ends; raises MisnamedError where the caller's name says something else."""
+        """Return the suffix for a media type; raises WrongSuffixError where the caller's file name has another one."""
         if self.file is None:
             return media_types.extension(media_type)
         suffix = self.file.suffix
         if not media_types.stands_for(suffix, media_type):
-            raise MisnamedError(f"it is {media_type}, and {suffix} stands for something else")
+            raise WrongSuffixError(f"it is {media_type}, and {suffix} stands for something else")
         return suffix
 
 
 def target(to: str | os.PathLike[str], count: int) -> Target:
-    """Return where so many outputs go: a path that ends in a suffix of media is a file's, for a single one.
+    """Return the target for `count` outputs, and create its folder.
 
-    The folder is made if need be. Raises InvalidRequestError for what is no path, and DownloadError where the folder
-    can't be made.
+    A path with a suffix of media, such as `.png`, is a file for a single output; any other path is a folder.
+
+    Raises:
+        InvalidRequestError: `to` is not a path, or names one file for several outputs.
+        DownloadError: The folder can't be created.
     """
     text = arguments.path(to, "to")
     path = Path(text)
@@ -68,7 +71,7 @@ def _made(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(
-            f"the folder {folder} cannot be made ({error.strerror})",
+            f"the folder {folder} cannot be created ({error.strerror})",
             url="",
             advice="Choose a folder that you may write to",
             local=True,
@@ -77,7 +80,7 @@ def _made(folder: Path) -> Path:
 
 
 def safe_name(text: str) -> str:
-    """Return an id as part of a file's name: nothing in it leads to another folder, and there is room for it."""
+    """Return an id as a part of a file name: without separators of paths, and not longer than `LONGEST_NAME` bytes."""
     name = "".join(char if char.isalnum() or char in "-_" else "_" for char in text) or "_"
     if len(name.encode()) <= LONGEST_NAME:
         return name

@@ -1,23 +1,23 @@
-"""Blocking work beside the event loop."""
+"""Runs blocking work in threads."""
 
 import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["Beside", "to_the_end"]
+__all__ = ["SingleFlight", "to_the_end"]
 
 T = TypeVar("T")
 
 
-class Beside:
-    """One piece of blocking work, done in a thread as often as it is asked for, never twice at a time."""
+class SingleFlight:
+    """Blocking work that runs in a thread, never twice at the same time."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self._work = work
         self._running: asyncio.Future[object] | None = None
 
     def start(self) -> None:
-        """Do it, unless it is being done; raises what it raised the last time."""
+        """Start the work, unless it is running; raises what the last run raised."""
         if self._running is not None:
             if not self._running.done():
                 return
@@ -25,16 +25,16 @@ class Beside:
         self._running = asyncio.ensure_future(asyncio.to_thread(self._work))
 
     async def end(self) -> None:
-        """Wait until it is not being done any more; raises what it raised."""
+        """Wait until it isn't running; raises what the last run raised."""
         if self._running is not None:
             running, self._running = self._running, None
             await _ended(running)
 
 
 async def to_the_end(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread; whoever cancels it waits until it has ended.
+    """Run blocking work in a thread, and return its result; when cancelled, wait for its end first.
 
-    Work on an open file must have ended before the file is closed: its number may be another file's the moment after.
+    Work on an open file must have ended before the file is closed, since its descriptor may be reused at once.
     """
     return await _ended(asyncio.ensure_future(asyncio.to_thread(work)))
 

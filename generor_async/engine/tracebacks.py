@@ -1,4 +1,4 @@
-"""What a traceback may not show: the locals of frames that hold headers, or presigned URLs."""
+"""Keeps credentials out of tracebacks: the locals of frames may hold headers and presigned URLs."""
 
 from typing import TypeVar
 
@@ -8,9 +8,9 @@ E = TypeVar("E", bound=BaseException)
 
 
 def bare(error: E) -> E:
-    """Return an exception without the frames that it came through, and without what was under way in them.
+    """Return an exception without its traceback, cause and context.
 
-    Cancellations come through the frames of other libraries, with all that these were handed.
+    A cancellation passes through frames of other libraries, whose locals hold what they were given.
     """
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)

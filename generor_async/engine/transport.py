@@ -9,7 +9,6 @@ paid request leaves makes its outcome unknown.
 """
 
 import io
-import os
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,7 +22,7 @@ from yarl import URL
 
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
-from generor_async.engine.quiet import NotQuietError, check_quiet, over_a_quiet_one
+from generor_async.engine.quiet import check_no_stray_data, describe, send_once
 from generor_async.rules.echo import Echoes, may_be_result
 from generor_async.rules.ids import Scan
 from generor_async.rules.remains import success_in
@@ -41,7 +40,6 @@ __all__ = [
     "Connection",
     "HeldBackError",
     "Transport",
-    "describe",
 ]
 
 USER_AGENT: Final = f"generor_async/{VERSION} aiohttp/{aiohttp.__version__}"
@@ -95,7 +93,7 @@ class _Stamped(aiohttp.ClientRequest):
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
         protocol = self.protocol = conn.protocol
         assert protocol is not None
-        arrivals = check_quiet(protocol)
+        arrivals = check_no_stray_data(protocol)
         if self.leaves is not None:
             self.leaves()
         if self.keeps:
@@ -124,10 +122,6 @@ class _Unrepeatable(_Stamped):
 
 class HeldBackError(Exception):
     """The request was not sent although it was its turn: a 429 has come that it has to wait for. Internal."""
-
-
-class _ConnectionLost(aiohttp.ClientError):
-    """Stands for the errors after which aiohttp would send the request again by itself."""
 
 
 class Attempt:
@@ -173,26 +167,16 @@ class Attempt:
         if response.connection is None:
             protocol.close()
 
-    async def __call__(
+    def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Pass the request on, and its response back."""
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Send the request once, as a middleware of aiohttp."""
         self._request = request
         for headers in self.headers:
             request.headers.update(headers)
         if isinstance(request, _Stamped):
             request.leaves, request.on_end = self._leaves, self._on_end
-        try:
-            try:
-                return await handler(request)
-            except NotQuietError as error:
-                if not error.used:
-                    raise
-            return await over_a_quiet_one(request, handler)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise _ConnectionLost(describe(error)) from None
+        return send_once(request, handler)
 
 
 @frozen(kw_only=True)
@@ -349,25 +333,6 @@ def _translate(error: Exception, *, sent: bool) -> TransportError:
             return TransportError("the answer was not HTTP", sent=True)
         case _:
             return TransportError(text, sent=sent)
-
-
-def describe(error: Exception) -> str:
-    """Put an exception in a few words without the objects that it carries."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {error.host} is not valid ({error.certificate_error})"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the host {error.host} could not be resolved"
-        case aiohttp.ClientConnectorError():
-            number = error.os_error.errno
-            reason = os.strerror(number) if number else str(error.os_error)
-            return f"no connection to {error.host}:{error.port} ({reason})"
-        case aiohttp.ServerDisconnectedError():
-            return "the server closed the connection without an answer"
-        case OSError() if error.strerror:
-            return f"the connection broke ({error.strerror})"
-        case _:
-            return f"{error}" or type(error).__name__
 
 
 def _payload(body: bytes | Form | None) -> "aiohttp.Payload | io.BytesIO | aiohttp.FormData | None":

@@ -1,4 +1,4 @@
-"""Requests to endpoints that the spec doesn't know, made operations like those that it does."""
+"""Builds operations for endpoints that the spec doesn't know."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, Conduct
 
-__all__ = ["foreign", "unlisted"]
+__all__ = ["unlisted", "wrong_operation"]
 
 _TIMEOUTS: Final[Mapping[str, tuple[float, float]]] = {
     "read": (60.0, 30.0),
@@ -20,13 +20,13 @@ _TIMEOUTS: Final[Mapping[str, tuple[float, float]]] = {
     "plain": (60.0, 60.0),
     "bills": (900.0, math.inf),
 }
-"""Seconds for a call and for one attempt, by conduct."""
+"""Timeouts of a call and of one attempt in seconds, by conduct."""
 
 
 def unlisted(
     vendor: Vendor, method: str, path: str, *, query: Mapping[str, str] | None, json: JSON, conduct: Conduct
 ) -> Operation[JSON]:
-    """Return the operation of a request to an endpoint that the spec doesn't know; raises InvalidRequestError."""
+    """Build the operation of a request to an endpoint that the spec doesn't know; raises InvalidRequestError."""
     arguments.choice(conduct, "conduct", _TIMEOUTS)
     whole, attempt = _TIMEOUTS[conduct]
     endpoint: Endpoint[JSON] = Endpoint(
@@ -64,8 +64,8 @@ def _path(path: object) -> str:
     return text
 
 
-def foreign(operation: object, vendor: Vendor) -> InvalidRequestError:
-    """Make the error of something that a client of an API can't send."""
+def wrong_operation(operation: object, vendor: Vendor) -> InvalidRequestError:
+    """Return the error for something that a client of this API can't send."""
     if isinstance(operation, Operation):
         other: Vendor = operation.endpoint.vendor  # pyright: ignore[reportUnknownMemberType] # of whatever it returns
         problem = f"operation is one of {other.name}'s, and this client is {vendor.name}'s"

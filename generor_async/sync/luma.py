@@ -21,7 +21,7 @@ from generor_async.engine.auth import as_masked, as_secret
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import MAX_BYTES, Progress
 from generor_async.engine.limits import Limits, RateLimits
-from generor_async.engine.uploads import UploadTold
+from generor_async.engine.uploads import UploadCallback
 from generor_async.errors import GenerorAsyncError
 from generor_async.luma import AsyncLuma
 from generor_async.luma import Files as AsyncFiles
@@ -297,7 +297,7 @@ class Files(Twin[AsyncFiles]):
         mime_type: str | None = None,
         purpose: FilePurpose = "input",
         size_bytes: int | None = None,
-        on_progress: UploadTold | None = None,
+        on_progress: UploadCallback | None = None,
     ) -> File:
         """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-from generor_async.engine.callers import level_of_the_caller
+from generor_async.engine.callers import caller_stacklevel
 
 __all__ = ["aside", "wait_for", "warn_of_a_running_loop"]
 
@@ -63,7 +63,7 @@ def warn_of_a_running_loop() -> None:
         return
     if not _warned and not _is_kernel():
         _warned = True
-        warnings.warn(ADVICE, RuntimeWarning, stacklevel=level_of_the_caller())
+        warnings.warn(ADVICE, RuntimeWarning, stacklevel=caller_stacklevel())
 
 
 def _is_kernel() -> bool:

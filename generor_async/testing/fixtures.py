@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from generor_async.engine.client import Client
-from generor_async.engine.loops import OfLoop, PerLoop
+from generor_async.engine.loops import LoopBound, PerLoop
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.simulator import Simulator
@@ -65,7 +65,7 @@ def luma_sync(running: Simulator) -> Luma:
     return Luma(**running.luma_options)
 
 
-class _Used(OfLoop):
+class _Used(LoopBound):
     """The clients that were used in an event loop. Kept until it ends, they are open until then, and closed by its end.
 
     Fixtures are taken down when the test's event loop may have ended, and plain tests bring loops of their own.

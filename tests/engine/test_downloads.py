@@ -20,7 +20,7 @@ from generor_async.engine.downloads import MAX_BYTES, SAVED_AT_ONCE, Downloads, 
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.targets import safe_name
-from generor_async.engine.web import Reach, Web
+from generor_async.engine.web import HostPolicy, PlainHttp
 from generor_async.errors import APITimeoutError, DeadlineExceededError, DownloadError, NotFoundError
 from generor_async.values import DownloadProgress, Event
 
@@ -51,7 +51,7 @@ async def download(
     timeout: float | None = None,
     clock: FakeClock | None = None,
 ) -> list[Path]:
-    reach = Web(Reach(schemes=frozenset({"https", "http"}), max_connections=10))
+    reach = PlainHttp(HostPolicy(schemes=frozenset({"https", "http"}), max_connections=10))
     downloads = Downloads(web=reach, clock=clock or FakeClock(), events=EventStream(on_event))
     outputs = [
         Output(name=name, url=url or f"{wire.url}/{name}.jpg?{SIGNED}", kind=kind, since=since, refresh=refresh)
@@ -278,7 +278,7 @@ async def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> N
     precious(tmp_path / "out")
     async with Wire(served()) as wire:
         for folder in (tmp_path / "out", tmp_path / "out" / "deeper"):
-            with pytest.raises(DownloadError, match=r"cannot be made.*Choose a folder"):
+            with pytest.raises(DownloadError, match=r"cannot be created.*Choose a folder"):
                 await download(wire, folder)
     assert not wire.requests
 
@@ -383,7 +383,7 @@ async def test_a_host_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch:
         await peer.send(b"nonsense\r\n")
         await stall(peer, request)
 
-    monkeypatch.setattr(web, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(web, "IDLE_SECONDS", 0.2)
     async with Wire(silent) as wire:
         error = await failing(wire, tmp_path)
     assert "nothing came for 0.2 s" in str(error) or "broke off" in str(error)

@@ -24,8 +24,8 @@ from generor_async import (
     UnprocessableEntityError,
 )
 from generor_async.batch.runner import run_batch
-from generor_async.engine.media import reach_for_images
-from generor_async.engine.web import Reach
+from generor_async.engine.media import image_host_policy
+from generor_async.engine.web import HostPolicy
 
 KEY = "luma-api-0123456789"
 PNG, JPEG = b"\x89PNG\r\n\x1a\n" + bytes(500), b"\xff\xd8\xff\xe0" + bytes(500)
@@ -230,7 +230,7 @@ async def test_the_calls_time_limit_covers_the_fetching() -> None:
 
 
 def admitted(base_url: str, address: str) -> bool:
-    reach = reach_for_images(Reach(schemes=frozenset({"https"}), max_connections=1), base_url, frozenset({503}))
+    reach = image_host_policy(HostPolicy(schemes=frozenset({"https"}), max_connections=1), base_url, frozenset({503}))
     assert reach.admits is not None
     return reach.admits(address)
 

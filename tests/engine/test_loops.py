@@ -5,10 +5,10 @@ import gc
 import weakref
 from collections.abc import AsyncGenerator
 
-from generor_async.engine.loops import OfLoop, PerLoop
+from generor_async.engine.loops import LoopBound, PerLoop
 
 
-class Thing(OfLoop):
+class Thing(LoopBound):
     closed = left = False
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="parts are not taken up 
 
 def begun(folder: Path, etag: str | None = ETAG, data: bytes = b"half") -> PartFile:
     part = PartFile(folder, "gen-1-0", Leftovers())
-    part.take_up()
+    part.resume()
     part.begin(etag)
     part.write(data)
     return part
@@ -30,7 +30,7 @@ def test_a_file_has_its_name_when_it_is_settled_and_not_before(tmp_path: Path) -
     assert part.head() == b"\x89PNG and more"
     part.write(b".")
     assert all(name.startswith(".") for name in names(tmp_path))
-    assert part.settle(".png", overwrite=False) == tmp_path / "gen-1-0.png"
+    assert part.finish(".png", overwrite=False) == tmp_path / "gen-1-0.png"
     part.drop()
     assert names(tmp_path) == ["gen-1-0.png"]
     assert (tmp_path / "gen-1-0.png").read_bytes() == b"\x89PNG and more."
@@ -39,10 +39,10 @@ def test_a_file_has_its_name_when_it_is_settled_and_not_before(tmp_path: Path) -
 def test_what_is_left_of_a_known_file_is_taken_up(tmp_path: Path) -> None:
     begun(tmp_path).leave()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
-    part.take_up()
+    part.resume()
     assert part.have == Have(4, ETAG)
     part.write(b"+half")
-    assert part.settle(".bin", overwrite=False).read_bytes() == b"half+half"
+    assert part.finish(".bin", overwrite=False).read_bytes() == b"half+half"
     assert names(tmp_path) == ["gen-1-0.bin"]
 
 
@@ -57,7 +57,7 @@ def test_what_a_killed_process_left_of_an_unknown_file_is_removed(tmp_path: Path
         (tmp_path / f".gen-1-0~{mark}.part").write_bytes(b"" if "2276" in mark else b"half")
     (tmp_path / ".gen-1-01~2276312222.part").write_bytes(b"another's")
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
-    part.take_up()
+    part.resume()
     assert part.have == Have()
     assert names(tmp_path) == [".gen-1-01~2276312222.part"]
 
@@ -84,8 +84,8 @@ def test_a_part_that_is_in_use_is_left_alone_and_both_files_are_whole(tmp_path: 
     first, second = begun(tmp_path, data=b"first"), begun(tmp_path, data=b"second")
     assert second.have.size == 6
     assert len(names(tmp_path)) == 2
-    assert first.settle(".bin", overwrite=True).read_bytes() == b"first"
-    assert second.settle(".bin", overwrite=True).read_bytes() == b"second"
+    assert first.finish(".bin", overwrite=True).read_bytes() == b"first"
+    assert second.finish(".bin", overwrite=True).read_bytes() == b"second"
     assert names(tmp_path) == ["gen-1-0.bin"]
 
 
@@ -94,7 +94,7 @@ def test_starting_again_leaves_nothing_of_the_old(tmp_path: Path) -> None:
     part.begin('"v2"')
     assert part.have == Have(0, '"v2"')
     part.write(b"short")
-    assert part.settle(".bin", overwrite=False).read_bytes() == b"short"
+    assert part.finish(".bin", overwrite=False).read_bytes() == b"short"
     assert names(tmp_path) == ["gen-1-0.bin"]
 
 
@@ -102,7 +102,7 @@ def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     part = begun(tmp_path)
     (tmp_path / "gen-1-0.bin").write_text("precious")
     with pytest.raises(FileExistsError) as caught:
-        part.settle(".bin", overwrite=False)
+        part.finish(".bin", overwrite=False)
     assert caught.value.filename == str(tmp_path / "gen-1-0.bin")
     part.drop()
     assert (tmp_path / "gen-1-0.bin").read_text() == "precious"
@@ -116,7 +116,7 @@ def test_a_part_that_is_a_link_to_something_is_not_written_to(tmp_path: Path) ->
     folder.mkdir()
     mark = ETAG.encode().hex()
     (folder / f".gen-1-0~{mark}.part").symlink_to(elsewhere)
-    begun(folder).settle(".bin", overwrite=False)
+    begun(folder).finish(".bin", overwrite=False)
     assert elsewhere.read_text() == "precious"
 
 
@@ -135,13 +135,13 @@ def test_a_file_system_without_links_or_locks_will_do(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     monkeypatch.setattr("fcntl.flock", refuse)
-    assert begun(tmp_path).settle(".bin", overwrite=False).read_bytes() == b"half"
+    assert begun(tmp_path).finish(".bin", overwrite=False).read_bytes() == b"half"
     part = begun(tmp_path)
     with pytest.raises(FileExistsError):
-        part.settle(".bin", overwrite=False)
+        part.finish(".bin", overwrite=False)
     part.leave()
     part = PartFile(tmp_path, "gen-1-0", Leftovers())
-    part.take_up()
+    part.resume()
     assert part.have == Have(), "nobody can tell whether it is in use"
 
 
@@ -155,4 +155,4 @@ def test_a_written_piece_is_written_whole(tmp_path: Path, monkeypatch: pytest.Mo
     part = begun(tmp_path, data=b"0123456789")
     monkeypatch.undo()
     assert part.have.size == 10
-    assert part.settle(".bin", overwrite=False).read_bytes() == b"0123456789"
+    assert part.finish(".bin", overwrite=False).read_bytes() == b"0123456789"

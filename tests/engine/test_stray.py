@@ -21,7 +21,7 @@ from support.wire import Arrived, Peer, Step, Wire, answer
 from generor_async import APIConnectionError, APIStatusError, AsyncLuma, OutcomeUnknownError
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
-from generor_async.engine.web import Reach, Web
+from generor_async.engine.web import HostPolicy, PlainHttp
 
 ONE_TOO_MANY: dict[str, Callable[[str], bytes]] = {
     "a whole answer": lambda _: job_answer(STRAY, None),
@@ -152,12 +152,12 @@ async def test_a_connection_that_is_lost_while_a_request_takes_it_costs_no_attem
 
 
 async def test_a_file_is_not_what_lay_on_the_connection() -> None:
-    web = Web(Reach(schemes=frozenset({"http"}), max_connections=10))
+    web = PlainHttp(HostPolicy(schemes=frozenset({"http"}), max_connections=10))
     with ChattyServer(ONE_TOO_MANY["a whole answer"]) as server:
         for number in range(1, 4):
             came = bytearray()
             async with web.get(server.url, {}) as response:
-                await web.pour(response, came.extend)
+                await web.stream_to(response, came.extend)
             assert job(number).encode() in came
             server.send_extra()
         await web.close()

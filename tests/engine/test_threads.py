@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from generor_async.engine.threads import Beside, to_the_end
+from generor_async.engine.threads import SingleFlight, to_the_end
 
 
 class Held:
@@ -37,7 +37,7 @@ async def held() -> AsyncIterator[Held]:
 
 
 async def test_it_is_done_once_however_often_it_is_asked_for_meanwhile(held: Held) -> None:
-    saving = Beside(held)
+    saving = SingleFlight(held)
     await saving.end()
     saving.start()
     await held.begun.get()
@@ -55,7 +55,7 @@ async def test_it_is_done_once_however_often_it_is_asked_for_meanwhile(held: Hel
 @pytest.mark.parametrize("asks_again", [True, False])
 async def test_what_it_raised_is_raised_by_whoever_asks_next(held: Held, asks_again: bool) -> None:
     held.error = OSError("no room")
-    saving = Beside(held)
+    saving = SingleFlight(held)
     saving.start()
     held.go.release()
     with pytest.raises(OSError, match="no room"):  # noqa: PT012 - it is raised by one of the two
@@ -66,7 +66,7 @@ async def test_what_it_raised_is_raised_by_whoever_asks_next(held: Held, asks_ag
 
 
 async def test_whoever_is_cancelled_waits_for_its_end(held: Held) -> None:
-    saving = Beside(held)
+    saving = SingleFlight(held)
     saving.start()
     for wait in (saving.end, functools.partial(to_the_end, held)):  # one after the other: they share what lets them go
         waiting = asyncio.create_task(wait())

@@ -371,7 +371,7 @@ async def test_a_host_that_answers_before_it_has_read_is_believed(tmp_path: Path
 
 
 async def test_a_host_that_takes_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(web, "IDLE_SECONDS", 0.2)
     async with Api(stall) as api, api.client(max_retries=0) as luma:
         with pytest.raises(UploadError, match=r"nothing came for 0\.2 s"):
             await luma.files.upload(saved(tmp_path))
@@ -418,7 +418,7 @@ async def test_a_look_that_fails_is_not_the_file_failing(tmp_path: Path, trouble
 @pytest.mark.parametrize(("state", "words"), [("failed", "It is no picture"), ("deleted", "its state is deleted")])
 async def test_a_file_that_is_not_taken_in_is_an_error_with_its_id(tmp_path: Path, state: str, words: str) -> None:
     async with Api(states=("pending", state)) as api, api.client() as luma:
-        with pytest.raises(UploadError, match=f"did not take in file file-1: {words}") as caught:
+        with pytest.raises(UploadError, match=f"refused file file-1: {words}") as caught:
             await luma.files.upload(saved(tmp_path))
     assert caught.value.file_id == "file-1"
 
