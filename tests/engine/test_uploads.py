@@ -319,7 +319,9 @@ async def test_what_passes_is_put_again_to_the_same_place(tmp_path: Path, passin
 
 async def test_a_host_that_never_takes_it_is_given_up(tmp_path: Path) -> None:
     async with Api(hang_up) as api, api.client(max_retries=2) as luma:
-        with pytest.raises(UploadError, match=r"heron\.png could not be uploaded: the connection broke off") as caught:
+        with pytest.raises(
+            UploadError, match=r"heron\.png could not be uploaded: the server closed the connection"
+        ) as caught:
             await luma.files.upload(saved(tmp_path))
     assert len(api.bucket.requests) == 3
     assert caught.value.file_id == "file-1"
