@@ -1,8 +1,9 @@
 """What a simulator was asked to do, in a file: one that is started with the same file goes on where that one was.
 
-Written down are the requests that may change something, with the time of each, before they are answered. Everything
-else follows from them and from the seed, so that a process may be killed at any moment. Requests that only look are
-left out, and so are those that a rate limit refuses; they count against no window afterwards.
+Written down are the requests that may change something, with the time of each, before they are answered, and what else
+happens to Generor's credits. Everything else follows from them and from the seed, so that a process may be killed at
+any moment. Requests that only look are left out, and so are those that a rate limit refuses; they count against no
+window afterwards.
 """
 
 import json
@@ -11,13 +12,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import SystemRandom
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
 from generor_async.simulator.exchange import Answer, Call, Later
 
-__all__ = ["Begun", "Ended", "Recording"]
+__all__ = ["Begun", "Changed", "Ended", "Record", "Recording"]
 
 VERSION: Final = 1
 KEPT_HEADERS: Final = ("Authorization", "Content-Type")
@@ -53,6 +54,18 @@ class Ended:
     at: float
 
 
+@frozen(kw_only=True)
+class Changed:
+    """A change of Generor's credits that no request made."""
+
+    at: float
+    kind: str
+    amount: int
+
+
+Record: TypeAlias = Begun | Ended | Changed
+
+
 class Recording:
     """A file of what was asked for; read when it is opened, and then appended to.
 
@@ -69,12 +82,14 @@ class Recording:
         self.latest = epoch
         """The latest simulated time that is known."""
         self._calls = 0
-        self._records: list[Begun | Ended] = []
+        self._records: list[Record] = []
+        self._unwritten: list[Mapping[str, Any]] = []
+        """What happened before the simulator was started."""
         if path.exists() and path.stat().st_size:
             self._read(seed)
         self._file: int | None = None
 
-    def records(self) -> Iterator[Begun | Ended]:
+    def records(self) -> Iterator[Record]:
         """Hand out what was asked for before, once."""
         records, self._records = self._records, []
         yield from records
@@ -84,6 +99,9 @@ class Recording:
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         if not self._path.stat().st_size:
             self._write_head()
+        unwritten, self._unwritten = self._unwritten, []
+        for record in unwritten:
+            self._write(record)
 
     def close(self) -> None:
         """Stop appending."""
@@ -96,6 +114,7 @@ class Recording:
         self.epoch = self.latest = epoch
         self._calls = 0
         self._records.clear()
+        self._unwritten.clear()
         if self._path.exists():
             os.truncate(self._path, 0)
         if self._file is not None:
@@ -128,6 +147,15 @@ class Recording:
         """Write down that a request has ended whose answer took a while."""
         self.latest = max(self.latest, at)
         self._write({"end": number, "at": at})
+
+    def changed(self, change: Changed) -> None:
+        """Write down a change of Generor's credits."""
+        self.latest = max(self.latest, change.at)
+        record = {"credits": change.kind, "at": change.at, "amount": change.amount}
+        if self._file is None:
+            self._unwritten.append(record)
+        else:
+            self._write(record)
 
     def _saw(self, now: float) -> None:
         if now > self.latest + TIME_KEPT:
@@ -176,6 +204,8 @@ class Recording:
         self.latest = max(self.latest, record.get("at", record.get("time", 0.0)))
         if "end" in record:
             self._records.append(Ended(number=record["end"], at=record["at"]))
+        elif "credits" in record:
+            self._records.append(Changed(at=record["at"], kind=record["credits"], amount=record["amount"]))
         elif "call" in record:
             self._calls = record["call"]
             names = ("at", "method", "url", "origin", "request_id", "headers", "status")

@@ -5,7 +5,7 @@ modules, and what faults do to the connection by those of `wire_faults`.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from email.utils import formatdate
 from random import Random
@@ -26,7 +26,7 @@ from generor_async.simulator.faults import Fault, Faults
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
 from generor_async.simulator.others import Others
-from generor_async.simulator.recording import Begun, Ended, Recording
+from generor_async.simulator.recording import Begun, Changed, Ended, Recording
 from generor_async.simulator.routing import Handler, Match, Mount, Router
 
 __all__ = ["Server"]
@@ -55,6 +55,7 @@ class Server:
         others: Others,
         seed: int,
         recording: Recording | None,
+        change: Callable[[Changed], object],
     ) -> None:
         self._clock = clock
         self._recording = recording
@@ -71,7 +72,7 @@ class Server:
         self._refusing: dict[Fault, asyncio.Task[None]] = {}
         self.mount(mounts)
         if recording is not None:
-            self._replay(recording)
+            self._replay(recording, change)
 
     def mount(self, mounts: Sequence[Mount]) -> None:
         """Serve these APIs from now on, as if from the start."""
@@ -173,10 +174,13 @@ class Server:
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
         return answer
 
-    def _replay(self, recording: Recording) -> None:
-        """Do again what was asked for before; ValueError where another version did it."""
+    def _replay(self, recording: Recording, change: Callable[[Changed], object]) -> None:
+        """Do again what was asked for before, and `change` credits again; ValueError where another version did it."""
         begun = list[_Unfinished]()
         for record in recording.records():
+            if isinstance(record, Changed):
+                change(record)
+                continue
             if isinstance(record, Ended):
                 one = begun[record.number - 1]
                 one.end(record.at)

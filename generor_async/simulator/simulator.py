@@ -23,7 +23,7 @@ from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.slots import ReleaseAt, SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
 from generor_async.simulator.others import Others, Shared
-from generor_async.simulator.recording import Recording
+from generor_async.simulator.recording import Changed, Recording
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.storage import Storage
@@ -49,8 +49,8 @@ class Simulator:
     `port` 0 takes any that is free. `failure_rate` and `moderation_rate` (0 to 1) are how often things go wrong.
 
     `kept_in` is a file in which it keeps what it was asked to do. A simulator that is started with it again goes on
-    with the jobs, creations, credits and ids of the one before, however that ended; faults and what Python changed
-    are not kept.
+    with the jobs, creations, credits and ids of the one before, however that ended; faults, and what Python changed
+    otherwise than by `change_credits`, are not kept.
 
     Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
     `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
@@ -192,6 +192,7 @@ class Simulator:
             others=self.others,
             seed=drawn,
             recording=recording,
+            change=self._change,
         )
         self._recording = recording
         if recording is not None:
@@ -247,7 +248,14 @@ class Simulator:
         `kind` is a type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user; `amount` is
         in credits. The ledger, which is of calls, doesn't have it. Raises ValueError for what can't be.
         """
-        return self.generor.change_credits(kind, amount, now=self.clock.time()).amount
+        change = Changed(at=self.clock.time(), kind=kind, amount=amount)
+        changed = self._change(change)
+        if self._recording is not None:
+            self._recording.changed(change)
+        return changed
+
+    def _change(self, change: Changed) -> int:
+        return self.generor.change_credits(change.kind, change.amount, now=change.at).amount
 
     def reset(self) -> None:
         """Begin anew, with empty APIs, the same keys and first others, no faults and an empty ledger; time goes on.

@@ -81,6 +81,21 @@ async def test_what_was_being_made_is_made_and_charged_later(path: Path) -> None
         assert simulator.generor.account.creations[0].outcome == "completed"
 
 
+def test_what_else_happened_on_the_account_happens_again_in_the_same_order(path: Path) -> None:
+    """A spend takes no more than the account has: so the order tells."""
+    kept = Simulator(kept_in=path)
+    before = [kept.change_credits(*change) for change in (("spend", 99_990), ("daily_bonus", 250))]
+    with kept as simulator, Generor(**simulator.generor_options) as generor:
+        generor.generators.generate("joke", **JOKE)
+        after = [simulator.change_credits(*change) for change in (("spend", 1_000), ("refund", 24))]
+        balance, history = generor.credits.balance().total, simulator.generor.account.transactions
+    assert (before, -1_000 < after[0] < 0, balance) == ([-99_990, 250], True, 24)
+    for _ in range(2):
+        with Simulator(kept_in=path) as simulator:
+            assert simulator.generor.account.wallet.total == balance
+            assert simulator.generor.account.transactions == history
+
+
 async def test_time_goes_on_from_where_it_was(path: Path) -> None:
     async with Simulator(kept_in=path, epoch=1_000_000.0) as simulator, AsyncLuma(**simulator.luma_options) as luma:
         job = await luma.generations.create(prompt="a heron")
