@@ -20,6 +20,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
 from generor_async.rules.rows import OPEN, STATES, State
+from generor_async.rules.sameness import VERSION
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
@@ -155,7 +156,7 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
     """Read all rows, or about so many, and count."""
     found, read_so_far = _Found(), 0
     order.set_aside.clear()
-    version: Any = 2 if reader is None else await reader.recall("fingerprint")
+    version: Any = VERSION if reader is None else await reader.recall("fingerprint")
     parameters = evolve(order.parameters, version=version or 1)
     with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
         rows = order.source or order.rows

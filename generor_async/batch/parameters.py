@@ -27,7 +27,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.names import meant
 from generor_async.rules.older_api import advice_on_field
-from generor_async.rules.sameness import meaning, wanted
+from generor_async.rules.sameness import VERSION, meaning, wanted
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
@@ -38,8 +38,6 @@ __all__ = [
     "Parameters",
     "are_same",
     "check_files",
-    "fingerprint",
-    "names_file",
     "shortly",
     "wish",
 ]
@@ -80,8 +78,8 @@ class Parameters:
     """What rows may have beside parameters, and comes out again with what came of them."""
     prompt_column: str | None = field(default=None, kw_only=True)
     """What holds a row's prompt, where that has another name."""
-    version: int = field(default=2, kw_only=True)
-    """How the id of a row without one is made: 2 by what it means, 1 by how it is written down."""
+    version: int = field(default=VERSION, kw_only=True)
+    """How the id of a row without one is made: by what it means, as that version tells it; 1 by how it is written."""
     names: frozenset[str] = field(init=False)
     _build: Callable[..., Operation[Any]] = field(init=False)
     _required: tuple[str, ...] = field(init=False)
@@ -127,15 +125,26 @@ class Parameters:
         return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, is_named=id_ is not None)
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
-        """Return the id of a row that has none; `text` is how its parameters are kept."""
-        if self.version == 1:
-            return fingerprint(kept, text)
-        meant = meaning(kept, DEFAULTS[self.operation])
-        return fingerprint(meant, text if meant is kept else as_text(meant))
+        """Return what is equal for rows that ask for the same, the id of a row that has none.
+
+        `text` is how its parameters are kept.
+        """
+        meant = kept if self.version == 1 else meaning(kept, DEFAULTS[self.operation], version=self.version)
+        if self.names_file(meant):
+            text = _text(self.operation, meant)
+        elif meant is not kept:
+            text = as_text(meant)
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
-        return self._build(**(_revived(kept) if names_file(kept) else kept))
+        return self._build(**(_revived(kept) if self.names_file(kept) else kept))
+
+    def names_file(self, kept: Mapping[str, JSON]) -> bool:
+        """Tell whether a file of this machine is in what is kept of a row: Generor takes none, whatever its keys."""
+        if self.operation != OPERATIONS["luma"] or _are_plain(kept.values()):
+            return False
+        return any(map(_holds_file, kept.values()))
 
     def cell(self, name: str, text: str) -> JSON:
         """Read a parameter from text, as it stands in a table; raises BadRowError."""
@@ -236,19 +245,19 @@ class Parameters:
 
 def are_same(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
     """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
-    first, second = (as_text(_without_paths(dict(meaning(row, DEFAULTS[operation])))) for row in (one, other))
+    first, second = (_text(operation, meaning(row, DEFAULTS[operation])) for row in (one, other))
     return first == second
 
 
 def wish(operation: str, kept: Mapping[str, JSON]) -> int:
     """Return what is equal for rows of an operation that want the same, made in whatever way."""
-    text = as_text(_without_paths(dict(wanted(kept, DEFAULTS[operation]))))
+    text = _text(operation, wanted(kept, DEFAULTS[operation]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 
-def names_file(kept: Mapping[str, JSON]) -> bool:
-    """Tell whether a file of this machine is in what is kept of a row."""
-    return not _are_plain(kept.values()) and any(map(_holds_file, kept.values()))
+def _text(operation: str, meant: Mapping[str, JSON]) -> str:
+    """Write down what a row of an operation asks for; a file is what is in it, wherever it lies."""
+    return as_text(_without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
 
 
 def _holds_file(value: JSON) -> bool:
@@ -315,13 +324,6 @@ def _checked_id(value: JSON) -> str:
     except UnicodeEncodeError:
         raise BadRowError("its id holds half of a surrogate pair, which is no text: correct it") from None
     return str(value)
-
-
-def fingerprint(kept: Mapping[str, JSON], text: str) -> str:
-    """Return what is equal for rows that ask for the same, the id of a row that has none; `text` is how it is kept."""
-    if names_file(kept):
-        text = as_text(_without_paths(dict(kept)))
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
 def _without_paths(value: JSON) -> JSON:

@@ -125,7 +125,7 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
     with connection:
         connection.execute("BEGIN")
         create(connection, RunKey(**notes["key"]) if knows_calls else _guessed(path))
-        if not knows_calls:
+        if "fingerprint" not in notes:
             _remember(connection, {"fingerprint": 1})
         for line in calls:
             _take_call(connection, line)

@@ -16,6 +16,7 @@ from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import ON_RESTART, OPEN
+from generor_async.rules.sameness import VERSION
 
 __all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
 
@@ -84,8 +85,6 @@ DROP INDEX IF EXISTS ready;
 CREATE INDEX IF NOT EXISTS states ON rows (state);
 """
 """How the rows in a state are found and counted, without a look at all the others."""
-FINGERPRINT: Final = 2
-"""How the id of a row without one is made in folders that begin now; a folder that says nothing began with 1."""
 
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
@@ -302,4 +301,4 @@ def of_the_other_kind(folder: Path, *, simulated: bool) -> InvalidRequestError:
 
 def _name(connection: sqlite3.Connection, key: RunKey) -> None:
     connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
-    connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(FINGERPRINT),))
+    connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(VERSION),))

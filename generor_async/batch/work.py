@@ -12,7 +12,7 @@ from generor_async.api.generor.models import GENERATED_CREATION, Creation, Gener
 from generor_async.api.luma.models import Generation
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.parameters import Parameters, check_files, names_file
+from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
@@ -169,7 +169,7 @@ class LumaWork:
 
     async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
         """Submit the job."""
-        if names_file(row.parameters):
+        if self._parameters.names_file(row.parameters):
             await to_the_end(lambda: check_files(row.parameters))
         operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
         # By the session itself: no view of the client is made for every row.

@@ -1,16 +1,19 @@
 """When two calls ask for the same, however they are written down; and when one would buy what another has bought.
 
-A parameter that is left out, null, or spelt as the server's default is one and the same; so are 1 and 1.0, and members
-of an object in any order. Which defaults there are is documented, and stands in the spec.
+A parameter that is left out, null, an empty list, or spelt as the server's default is one and the same; so are 1 and
+1.0, and members of an object in any order. Which defaults there are is documented, and stands in the spec.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from generor_async.values import JSON, is_array, is_object
 
-__all__ = ["meaning", "wanted"]
+__all__ = ["VERSION", "meaning", "wanted"]
 
+VERSION: Final = 3
+"""Which form new batches tell rows by; those that began with an earlier one keep it: empty lists were told from what is
+left out before 3, and rows by how they are written down before 2."""
 LARGEST_EXACT: Final = 2.0**53
 """Up to here a float is the whole number that it looks like."""
 SINGLE: Final = frozenset({str, int, bool})
@@ -49,20 +52,27 @@ FRAMES: Final = ("start_frame", "end_frame", "keyframes", "edit")
 """Of the options of a video, those that say what is in it."""
 
 
-def meaning(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapping[str, JSON]:
+def meaning(
+    parameters: Mapping[str, JSON], defaults: Mapping[str, JSON], *, version: int = VERSION
+) -> Mapping[str, JSON]:
     """Return the one form of a call's parameters that all have which ask for the same.
 
-    `defaults` are the server's, by parameter. Parameters that are in that form already are returned as they are.
+    `defaults` are the server's, by parameter; `version` is 2 or later. Parameters that are in that form already are
+    returned as they are.
     """
     for name, value in parameters.items():
         if type(value) not in SINGLE or (name in defaults and _equal(value, defaults[name])):
             break
     else:
         return parameters
+    nothing: Collection[JSON] = (None,) if version < VERSION else (None, [])
+    found = {name: _form(value, nothing, free=name in FREE) for name, value in parameters.items()}
     return {
-        name: found
-        for name, value in parameters.items()
-        if (found := _form(value, free=name in FREE)) is not None and not _equal(found, defaults.get(name))
+        name: value
+        for name, value in found.items()
+        if value not in nothing
+        and not _equal(value, defaults.get(name))
+        and not (version == VERSION and name in FREE and value == {})
     }
 
 
@@ -81,14 +91,14 @@ def wanted(parameters: Mapping[str, JSON], defaults: Mapping[str, JSON]) -> Mapp
     return found
 
 
-def _form(value: JSON, *, free: bool = False) -> JSON:
-    """Return the one form of a value; None stands for what is left out."""
+def _form(value: JSON, nothing: Collection[JSON], *, free: bool = False) -> JSON:
+    """Return the one form of a value; a member that is `nothing` is left out."""
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_EXACT:
         return int(value)
     if is_object(value):
-        members = {name: _form(item, free=free) for name, item in value.items()}
-        return members if free else {name: item for name, item in members.items() if item is not None}
-    return [_form(item, free=free) for item in value] if is_array(value) else value
+        members = {name: _form(item, nothing, free=free) for name, item in value.items()}
+        return members if free else {name: item for name, item in members.items() if item not in nothing}
+    return [_form(item, nothing, free=free) for item in value] if is_array(value) else value
 
 
 def _equal(value: JSON, default: JSON) -> bool:

@@ -30,10 +30,12 @@ async def done(luma: AsyncLuma, rows: Any, to: Path, **options: Any) -> int:
     return len([outcome async for outcome in run_batch(luma, rows, to=to, **options)])
 
 
-def begun_long_ago(folder: Path) -> None:
+def begun_long_ago(folder: Path, version: int = 1) -> None:
     """Make a folder one whose rows have the ids that they had before."""
     connection = sqlite3.connect(folder / "journal.sqlite")
     connection.execute("DELETE FROM notes WHERE name = 'fingerprint'")
+    if version > 1:
+        connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (version,))
     connection.commit()
     connection.close()
 
@@ -45,6 +47,7 @@ def begun_long_ago(folder: Path) -> None:
         {"aspect_ratio": None},
         {"style": "auto", "type": "image"},
         {"model": "uni-1", "aspect_ratio": None, "source": None},
+        {"image_ref": []},
     ],
 )
 def test_a_row_that_is_spelt_another_way_is_the_row_that_it_was(tmp_path: Path, spelt: dict[str, Any]) -> None:
@@ -124,12 +127,15 @@ def test_a_row_that_failed_may_be_run_another_way(tmp_path: Path) -> None:
     in_luma(test)
 
 
-def test_a_folder_of_before_keeps_the_ids_that_it_began_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "spelt"), [(1, {"style": "auto"}), (2, {"image_ref": []})])
+def test_a_folder_of_before_keeps_the_ids_that_it_began_with(
+    tmp_path: Path, version: int, spelt: dict[str, Any]
+) -> None:
     async def test(simulator: Simulator, luma: AsyncLuma) -> None:
         (tmp_path / "new").mkdir()
-        rows = [{**row, "style": "auto"} for row in ROWS]
+        rows = [{**row, **spelt} for row in ROWS]
         assert await done(luma, [], tmp_path) == 0
-        begun_long_ago(tmp_path)
+        begun_long_ago(tmp_path, version)
         assert await done(luma, rows, tmp_path) == 6
         ids = {json.loads(line)["id"] for line in (tmp_path / "results.jsonl").read_text().splitlines()}
         assert await done(luma, rows, tmp_path) == 0

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from generor_async.batch.inputs import Rows, read
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import OPERATIONS, Parameters, check_files
+from generor_async.batch.parameters import OPERATIONS, Parameters, are_same, check_files
 from generor_async.batch.source import Notes, Source
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.quotes import LONGEST
@@ -573,6 +573,17 @@ async def test_a_path_in_generors_own_parameters_is_no_file() -> None:
     (row,) = await entries([{"model_id": 1, "parameters": {"path": "left"}}], GENEROR)
     assert isinstance(row, NewRow)
     assert row.parameters["parameters"] == {"path": "left"}
+
+
+async def test_nor_is_one_with_a_hash_beside_it() -> None:
+    own = {"path": "/no/such/file", "sha256": "0" * 64}
+    first, second = await entries([{"model_id": 1, "parameters": {**own, "path": path}} for path in "ab"], GENEROR)
+    assert isinstance(first, NewRow)
+    assert isinstance(second, NewRow)
+    assert not GENEROR.names_file(first.parameters)
+    body: Any = GENEROR.build({**first.parameters, "parameters": own}).body
+    assert body["parameters"] == own
+    assert not are_same(GENEROR.operation, first.parameters, second.parameters)
 
 
 async def test_a_rows_own_parameters_go_before_the_common_ones() -> None:

@@ -31,15 +31,15 @@ def respelt(value: Any, data: st.DataObject) -> Any:
         return [respelt(item, data) for item in value]
     if is_object(value):
         members = [(key, respelt(item, data)) for key, item in value.items() if item is not None]
-        members += [(key, None) for key in "xyz" if data.draw(st.booleans())]
+        members += [(key, data.draw(st.sampled_from([None, []]))) for key in "xyz" if data.draw(st.booleans())]
         return dict(data.draw(st.permutations(members)))
     return value
 
 
 def plain(value: Any) -> Any:
-    """Return a value in which numbers are told from true and false, and nulls are left out of objects."""
+    """Return a value in which numbers are told from true and false, and objects have no nulls and empty lists."""
     if is_object(value):
-        return {key: plain(item) for key, item in value.items() if item is not None}
+        return {key: plain(item) for key, item in value.items() if item not in (None, [])}
     if is_array(value):
         return [plain(item) for item in value]
     return ("number", float(value)) if isinstance(value, float | int) and not isinstance(value, bool) else value
@@ -47,14 +47,14 @@ def plain(value: Any) -> Any:
 
 def effect(call: Mapping[str, Any]) -> Any:
     """Return what a server makes of a call: what is missing is filled in."""
-    return plain({**DEFAULTS, **{name: value for name, value in call.items() if value is not None}})
+    return plain({**DEFAULTS, **{name: value for name, value in call.items() if value not in (None, [])}})
 
 
 @given(CALLS, st.data())
 def test_a_call_that_is_spelt_another_way_is_the_same(call: dict[str, Any], data: st.DataObject) -> None:
     spelt = respelt(call, data)
     for name, default in DEFAULTS.items():
-        if call.get(name) is None and data.draw(st.booleans()):
+        if call.get(name) in (None, []) and data.draw(st.booleans()):
             spelt[name] = respelt(default, data)
     assert text(spelt) == text(call)
 
@@ -109,3 +109,11 @@ def test_a_null_that_no_document_explains_is_kept() -> None:
 )
 def test_what_is_asked_for_is_told_from_how_it_is_made(one: Any, other: Any, again: bool) -> None:
     assert (wanted(one, DEFAULTS) == wanted(other, DEFAULTS)) is again
+
+
+def test_what_was_told_apart_by_an_earlier_version_stays_so() -> None:
+    call = {"prompt": "a heron", "image_ref": [], "parameters": {}, "video": {"keyframes": [], "loop": None}}
+    assert meaning(call, DEFAULTS) == {"prompt": "a heron", "video": {}}
+    assert meaning(call, DEFAULTS, version=2) == {**call, "video": {"keyframes": []}}
+    free: dict[str, Any] = {"parameters": {"a": None, "b": []}}
+    assert meaning(free, DEFAULTS) == meaning(free, DEFAULTS, version=2) == free, "nobody says what is in it"
