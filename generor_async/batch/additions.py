@@ -7,8 +7,10 @@ from typing import Final
 
 from attrs import define, field
 
+from generor_async.batch.calls import READ_WHOLE
 from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, wish
+from generor_async.rules.rows import STATES
 
 __all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
 
@@ -41,6 +43,8 @@ class Numbers:
 
     def __init__(self) -> None:
         self._met = bytearray()
+        self.last = 0
+        """The greatest of them."""
 
     def add(self, number: int) -> bool:
         """Note a row's number; tell whether it was met for the first time."""
@@ -49,6 +53,7 @@ class Numbers:
             self._met.extend(bytes(at + 1024 - len(self._met)))
         is_new = not self._met[at] & bit
         self._met[at] |= bit
+        self.last = max(self.last, number)
         return is_new
 
     def __contains__(self, number: int) -> bool:
@@ -64,11 +69,14 @@ class Reading:
     before: int = 0
     """The number of the last row that the journal had when it began."""
     met: Numbers = field(init=False, factory=Numbers)
+    is_whole: bool = field(init=False, default=False)
+    """Whether it has met every row that may yet be bought."""
     _has_wishes: bool = field(init=False, default=False)
 
     @classmethod
     def begun(cls, connection: sqlite3.Connection, operation: str) -> "Reading":
         """Begin one: what could not be read before, and what came again, is forgotten."""
+        connection.execute("DELETE FROM notes WHERE name = ?", (READ_WHOLE,))
         for table in ("rejects", "duplicates"):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("DROP TABLE IF EXISTS temp.wishes")
@@ -102,6 +110,19 @@ class Reading:
         chosen = f"number <= ? AND NOT is_met(number) AND number IN (SELECT number FROM rows WHERE {NEVER_CALLED})"
         forgotten = _forget(connection, chosen, self.before) if found else 0
         return forgotten, found - forgotten
+
+    def end(self, connection: sqlite3.Connection, note: str) -> bool:
+        """Note that all of a file was read, unless it lacks a row that may yet be bought; tell whether it was noted.
+
+        Rows that are done stay so. One that failed may be made ready by its user, and an unknown one by the account.
+        """
+        connection.create_function("is_met", 1, self.met.__contains__)
+        states = ", ".join(f"'{state}'" for state in STATES if state != "done")
+        unmet = f"SELECT EXISTS (SELECT 1 FROM rows WHERE state IN ({states}) AND number <= ? AND NOT is_met(number))"
+        ((is_lacking,),) = connection.execute(unmet, (self.before,))
+        if not is_lacking:
+            connection.execute("REPLACE INTO notes VALUES (?, ?)", (READ_WHOLE, note))
+        return not is_lacking
 
     def _note_wishes(self, connection: sqlite3.Connection) -> None:
         """Write down what the rows from before have bought; in a table that vanishes."""

@@ -19,6 +19,8 @@ from generor_async.values import JSON
 __all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
 
 CALLS: Final = "calls.jsonl"
+READ_WHOLE: Final = "read_whole"
+"""The note of a file that was read whole; a journal that is rebuilt may not have it, as it lacks rows of the file."""
 TAIL: Final = 1 << 16
 """Bytes at the end among which the last call is looked for first."""
 SUBMITTED: Final = """
@@ -41,7 +43,8 @@ class CallLog:
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Begin to append; a file that isn't there, or is another run's, is written from the journal."""
-        head = {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM notes")}
+        notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE,))
+        head = {name: json.loads(value) for name, value in notes}
         (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
         is_new = not begun or not self._path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)

@@ -10,6 +10,7 @@ from attrs import Factory, define, evolve, field, frozen
 from generor_async.batch.costs import charges_of
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
+from generor_async.batch.known import known_reading, retell
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
@@ -19,6 +20,7 @@ from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.remaining import seconds_for
+from generor_async.rules.rereading import ReadWhole
 from generor_async.rules.rows import OPEN, STATES, State
 from generor_async.rules.sameness import VERSION
 from generor_async.rules.spending import NO_CAP
@@ -154,6 +156,8 @@ class _Found:
 
 async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
     """Read all rows, or about so many, and count."""
+    if reader is not None and (known := await known_reading(order, reader)) is not None:
+        return await _count_known(known, order, reader, prices, most)
     found, read_so_far = _Found(), 0
     order.set_aside.clear()
     version: Any = VERSION if reader is None else await reader.recall("fingerprint")
@@ -172,6 +176,20 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
         if reader is not None and found.new and found.whole:
             async for row in reader.rows(*BOUGHT):
                 found.again += occurrences.again(row.id, wish(order.operation, row.parameters))
+    return found
+
+
+async def _count_known(known: ReadWhole, order: Order, reader: Reader, prices: "_Prices", most: int) -> _Found:
+    """Count the rows of a file that the folder knows: about so many of those that wait."""
+    found = _Found(rejected=await retell(order, reader, known))
+    async for _ in reader.duplicates():
+        found.duplicates += 1
+    async for row in reader.rows(*WAITING):
+        if found.ready >= most:
+            found.whole = False
+            break
+        found.ready += 1
+        await prices.add(row.parameters)
     return found
 
 

@@ -10,10 +10,12 @@ from attrs import evolve
 
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import Journal, NewRow, Reject
+from generor_async.batch.known import known_reading, retell
 from generor_async.batch.occurrences import Occurrences
 from generor_async.batch.order import Order
 from generor_async.batch.progress import Tally
 from generor_async.errors import BuysAgainError
+from generor_async.rules.rereading import ReadWhole
 
 __all__ = ["Intake", "buys_again"]
 
@@ -39,13 +41,22 @@ class Intake:
         self._held: list[NewRow] = []
         """Rows that would buy again what the folder has, unless the input has that, too, further on."""
         self._rows_read = 0
+        self._names_files = False
         self.not_given = 0
         """Rows of before that wait to be called again, and are not among those that were read."""
         self.settled = False
         """Whether so much was read that rows may be bought: not before it is known whether that would be again."""
 
     async def read(self) -> None:
-        """Write down all rows; tells of each page that has arrived."""
+        """Write down all rows; tells of each page that has arrived.
+
+        A file that was read whole, and is what it was, has no others than the journal.
+        """
+        if (known := await known_reading(self._order, self._journal)) is not None:
+            self._tally.rejected += await retell(self._order, self._journal, known)
+            await self._journal.skip_reading()
+            self.settled = True
+            return
         await self._journal.begin_reading()
         self._order.set_aside.clear()
         async for page in self._pages():
@@ -65,8 +76,16 @@ class Intake:
             await self._take(held)
             if self._held:
                 raise await self._refused()
+        said = self._order.notes.said
         await self._forget_unread()
+        await self._note_that_it_is_read(said)
         self.settled = True
+
+    async def _note_that_it_is_read(self, said: Sequence[str]) -> None:
+        """Note a file of which all rows are known now; not one whose rows depend on other files as well."""
+        source = self._order.source
+        if source is not None and source.content is not None and not self._names_files:
+            await self._journal.end_reading(ReadWhole(content=source.content, terms=self._order.terms, said=said))
 
     async def _forget_unread(self) -> None:
         """Leave what waited to be made, and is no longer asked for."""
@@ -74,7 +93,7 @@ class Intake:
         self._tally.states["ready"] -= forgotten
         if left := forgotten + self.not_given:
             rows = "1 row" if left == 1 else f"{left:,} rows"
-            self._order.notes.add(f"{rows} that waited from an earlier run, and no longer among the rows: not bought")
+            self._order.notes.say(f"{rows} that waited from an earlier run, and no longer among the rows: not bought")
 
     async def _take(self, rows: Sequence[NewRow]) -> None:
         """Write down rows, and what was found of them."""
@@ -101,10 +120,13 @@ class Intake:
         self._unclaimed -= rows
         self._taken.set()
 
+    def _meet_file(self) -> None:
+        self._names_files = True
+
     async def _pages(self) -> AsyncIterator[Sequence[NewRow | Reject]]:
         order = self._order
         version: Any = await self._journal.recall("fingerprint")
-        parameters = evolve(order.parameters, version=version or 1)
+        parameters = evolve(order.parameters, version=version or 1, on_file=self._meet_file)
         pages = read(order.source or order.rows, parameters, notes=order.notes)
         if not order.allow_duplicates:  # the journal knows what it has
             async for page in pages:

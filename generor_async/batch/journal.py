@@ -14,6 +14,7 @@ from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
 from generor_async.rules.charges import Settled, Witness
+from generor_async.rules.rereading import ReadWhole
 from generor_async.rules.rows import State, Step
 from generor_async.rules.statement import Call
 from generor_async.values import JSON
@@ -245,6 +246,10 @@ class Reader(Protocol):
         """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
         ...
 
+    async def read_whole(self) -> ReadWhole | None:
+        """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
+        ...
+
     async def recall(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         ...
@@ -278,7 +283,18 @@ class Journal(Reader, Protocol):
         ...
 
     async def begin_reading(self) -> None:
-        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
+        """Forget the lines that can't be run, and what came again: all is read again, and may have been mended.
+
+        No file counts as read whole any more, until `end_reading` says so.
+        """
+        ...
+
+    async def end_reading(self, whole: ReadWhole) -> None:
+        """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
+        ...
+
+    async def skip_reading(self) -> None:
+        """Take all rows for met: the file is as it was when it was read whole."""
         ...
 
     async def forget_unread(self) -> tuple[int, int]:

@@ -7,8 +7,9 @@ from typing import Final, TypeAlias
 
 from attrs import Factory, field, frozen
 
+from generor_async.batch.handed_in import as_json
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import SIMULATED, Reject, RunKey
+from generor_async.batch.journal import SIMULATED, Reject, RunKey, as_text
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.source import Notes, Source
@@ -16,6 +17,7 @@ from generor_async.batch.work import Work, work_for
 from generor_async.engine.client import Client
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
+from generor_async.values.version import VERSION
 
 __all__ = ["OnRow", "Order", "address_of", "operation_of"]
 
@@ -83,6 +85,19 @@ class Order:
         for reject in rejects:
             self.notes.set_aside(reject.place, reject.reason)
         self.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self.set_aside)])
+
+    @property
+    def terms(self) -> str:
+        """What its rows depend on, beside the file that they are in and those that they name."""
+        return as_text(
+            {
+                "version": VERSION,
+                "prompt_column": self.prompt_column,
+                "common": as_json(dict(self.common)),
+                "keep": sorted(self.keep),
+                "allow_duplicates": self.allow_duplicates,
+            }
+        )
 
     @property
     def is_file(self) -> bool:

@@ -78,6 +78,8 @@ class Parameters:
     """What rows may have beside parameters, and comes out again with what came of them."""
     prompt_column: str | None = field(default=None, kw_only=True)
     """What holds a row's prompt, where that has another name."""
+    on_file: Callable[[], object] = field(default=lambda: None, kw_only=True)
+    """Called for each file of this machine that a row names, there or not: the row depends on it."""
     version: int = field(default=VERSION, kw_only=True)
     """How the id of a row without one is made: by what it means, as that version tells it; 1 by how it is written."""
     names: frozenset[str] = field(init=False)
@@ -235,6 +237,7 @@ class Parameters:
             value = {"path": value.value, **({"media_type": value.media_type} if value.media_type else {})}
         if is_object(value):
             if isinstance(path := value.get("path"), str) and self.operation == OPERATIONS["luma"]:
+                self.on_file()
                 absolute = (self.folder / path).absolute()
                 return {**value, "path": str(absolute), "sha256": _hash_of(absolute, name)}
             return {key: self._kept(item, name) for key, item in value.items()}

@@ -6,6 +6,7 @@ A pipe is opened once. What the estimate reads of it is kept in a temporary file
 import codecs
 import errno
 import gzip
+import hashlib
 import io
 import os
 import select
@@ -13,15 +14,17 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from attrs import define, field
 
+from generor_async.engine.threads import to_the_end
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.quotes import LONGEST
+from generor_async.rules.rereading import Content
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,6 +41,7 @@ AT_ONCE: Final = 1 << 16
 """Bytes that are read at a time."""
 WAITS: Final = 0.2
 """Seconds after which whoever waits for a pipe looks whether it is to stop."""
+DIGEST: Final = "sha256"
 HEAD: Final = 4
 GZIP: Final = b"\x1f\x8b"
 NO_TEXTS: Final = {
@@ -72,14 +76,23 @@ class Notes:
         """Say it, unless it was said."""
         if sentence not in self._said:
             self._said[sentence] = None
-            if self._tell is not None:
-                self._tell(sentence)
+            self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        """Say what another reading wouldn't: it isn't kept."""
+        if self._tell is not None:
+            self._tell(sentence)
 
     def set_aside(self, place: str, reason: str) -> None:
         """Say that something was set aside; of many, the first are named."""
         if len(self._places) < SET_ASIDE_SHOWN:
             self._places.add(place)
             self.add(f"{place} was set aside: {reason}")
+
+    @property
+    def said(self) -> Sequence[str]:
+        """All that was said."""
+        return list(self._said)
 
     @property
     def is_told(self) -> bool:
@@ -107,6 +120,8 @@ class Source:
         self.is_stream = self.is_stdin or str(path).startswith(STREAMS)
         self.name = "stdin" if self.is_stdin else "pipe" if self.is_stream else path.name
         """How it is called in the places of rows, and by the journal."""
+        self._read: _Digested | None = None
+        """The file, as it was opened last."""
         self._live: io.FileIO | None = None
         """Of what can be read only once, what was not read yet."""
         self._kept: IO[bytes] | None = None
@@ -183,9 +198,30 @@ class Source:
         except UnicodeError as error:
             raise refused(f"{where} breaks off or is not UTF-16 ({error})", "Write it again, as UTF-8") from None
 
+    @property
+    def content(self) -> Content | None:
+        """What was read when it was opened last; None unless that was all of a file."""
+        return None if self._read is None else self._read.content
+
+    async def content_of(self, size: int) -> Content | None:
+        """Return what is in it now; None unless it is a file of this size."""
+
+        def read() -> Content | None:
+            if self.is_pipe or self.path.stat().st_size != size:
+                return None
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, DIGEST).hexdigest()
+                return Content(size=file.tell(), digest=digest)
+
+        try:
+            return await to_the_end(read)
+        except OSError:  # whoever reads its rows says what is wrong
+            return None
+
     def _bytes(self) -> io.BufferedReader:
         if not self.is_pipe:
-            return io.BufferedReader(io.FileIO(self.path), AT_ONCE)
+            self._read = _Digested(self.path)
+            return io.BufferedReader(self._read, AT_ONCE)
         if self._live is None:
             self._live = io.FileIO(0, closefd=False) if self.is_stdin else _opened_at_once(self.path)
             if self._keeps:
@@ -243,6 +279,28 @@ def _opened_at_once(path: Path) -> io.FileIO:
     file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
     os.set_blocking(file.fileno(), True)
     return file
+
+
+class _Digested(io.FileIO):
+    """A file that knows what was read of it, from its beginning on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._size = 0
+        self._digest = hashlib.new(DIGEST)
+        self._is_at_end = False
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        count = super().readinto(buffer)
+        self._digest.update(memoryview(buffer).cast("B")[:count])
+        self._size += count
+        self._is_at_end = not count
+        return count
+
+    @property
+    def content(self) -> Content | None:
+        """What was read; None as long as that is not all."""
+        return Content(size=self._size, digest=self._digest.hexdigest()) if self._is_at_end else None
 
 
 class _Piped(io.RawIOBase):

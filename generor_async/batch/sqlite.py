@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from generor_async.batch.additions import Numbers, Reading, add
-from generor_async.batch.calls import CallLog
+from generor_async.batch.calls import READ_WHOLE, CallLog
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import (
     WITNESSES,
@@ -40,6 +40,7 @@ from generor_async.batch.writer import Writer
 from generor_async.engine.threads import to_the_end
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import Settled, Witness
+from generor_async.rules.rereading import ReadWhole, noted
 from generor_async.rules.rows import OPEN, STATES, State, Step, Submit, is_legal
 from generor_async.rules.statement import Call
 from generor_async.values import JSON
@@ -275,6 +276,10 @@ class SqliteReader(Reader):
         ]
         return sum(float(held) for ((held,),) in kept)
 
+    async def read_whole(self) -> ReadWhole | None:
+        """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
+        return noted(await self.recall(READ_WHOLE))
+
     async def recall(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
@@ -340,6 +345,14 @@ class SqliteJournal(SqliteReader, Journal):
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
         self._rows_read = await self._write(partial(Reading.begun, operation=self._operation))
 
+    async def end_reading(self, whole: ReadWhole) -> None:
+        """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
+        self._rows_read.is_whole = await self._write(partial(self._rows_read.end, note=dump(whole.as_json())))
+
+    async def skip_reading(self) -> None:
+        """Take all rows for met: the file is as it was when it was read whole."""
+        self._rows_read.is_whole = True
+
     async def forget_unread(self) -> tuple[int, int]:
         """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay."""
         return await self._write(self._rows_read.forget_unread)
@@ -350,8 +363,8 @@ class SqliteJournal(SqliteReader, Journal):
         `met` takes those alone that this reading has met.
         """
         if len(self._claimed) < most:
-            missing, numbers = most - len(self._claimed), self._rows_read.met if met else None
-            claim = partial(_claim, owner=self._owner, most=missing, among=numbers)
+            numbers = self._rows_read.met if met and not self._rows_read.is_whole else None
+            claim = partial(_claim, owner=self._owner, most=most - len(self._claimed), among=numbers)
             await self._writer.run(claim, self._claimed.extend)
         rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
         return rows
@@ -437,7 +450,7 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int, among: Numb
     is_ready = "state = 'ready'"
     if among is not None:
         connection.create_function("is_met", 1, among.__contains__)
-        is_ready = f"{is_ready} AND is_met(rows.number)"
+        is_ready = f"{is_ready} AND rows.number <= {among.last} AND is_met(rows.number)"
     found = connection.execute(
         "SELECT rows.number, id, parameters, place, attempt, columns"
         " FROM rows JOIN inputs USING (number) LEFT JOIN beside USING (number)"
