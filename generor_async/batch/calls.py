@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ READ_WHOLE: Final = "read_whole"
 """The note of a file that was read whole; a journal that is rebuilt may not have it, as it lacks rows of the file."""
 TAIL: Final = 1 << 16
 """Bytes at the end among which the last call is looked for first."""
+AT_ONCE: Final = 1_000
+"""Lines that are written at a time."""
 SUBMITTED: Final = """
     SELECT number, id, parameters, place, columns, call_id, submitted_at, longest, model, estimated, held, state,
         remote_ids, cost, alone
@@ -50,7 +53,9 @@ class CallLog:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         self._file = os.open(self._path, flags, 0o666)
         if is_new:
-            self._write([{"notes": head}, *_known(connection)])
+            lines = chain([{"notes": head}], _known(connection))
+            while some := list(islice(lines, AT_ONCE)):
+                self._write(some)
 
     def note(self, taken: Iterable[tuple[Row, Step]]) -> None:
         """Write down steps that have been taken."""
