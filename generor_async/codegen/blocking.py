@@ -1,7 +1,7 @@
-"""Writes `sync/`, the blocking half, from the async one: for each public class a twin, whose methods hand on.
+"""Writes `sync/`, the blocking clients: a proxy for each public async class, whose methods call the async ones.
 
-A twin is flat: what its half inherits, it has itself. Signatures and docstrings are taken over as they are written,
-but for what differs. What there is no rule for raises SpecError, naming the place.
+A proxy has no base class but `SyncProxy`: what the async class inherits is written into it. Signatures and docstrings
+are copied, with what differs replaced. Code for which there is no rule raises SpecError, which names the place.
 """
 
 import ast
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from generor_async.codegen.docs import WIDTH
 from generor_async.codegen.ir import SpecError
+from generor_async.codegen.proxied import FUNCTIONS, Proxied, find_proxied, is_property, target_of
 from generor_async.codegen.signatures import Scope
 from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage, load
-from generor_async.codegen.twins import FUNCTIONS, Twin, find_twins, is_property, target_of
 
 __all__ = ["BY_HAND", "blocking_modules"]
 
-BY_HAND = frozenset({"bridge.py", "calls.py", "leases.py", "threads.py"})
+BY_HAND = frozenset({"bridge.py", "calls.py", "registrations.py", "threads.py"})
 """What of `sync/` is not generated."""
 
 LATER = "batch"
@@ -31,21 +31,21 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
 '''
 ORIGIN = """\
-# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
-# Twins know each other's halves."""
+# The generated classes use each other's `_impl`."""
 HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "as_masked")
 """Parameters that may hold a key, and what hides it from whoever sees the frame."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
-"""Methods that a twin has from its base class, or has no use for."""
+"""Methods that a proxy has from its base class, or has no use for."""
 KEPT = frozenset({"without_others"})
-"""Decorators that a twin's method has as well."""
+"""Decorators that a proxy's method has as well."""
 BLOCKING = """\
 Each call holds its thread up until it is done; threads may share a client. The work is done in an event loop that
 all blocking clients of a process share, in a thread of its own: callbacks such as `on_event` run there, and can
 make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
 of a running event loop the clients work as well, but hold it up."""
-"""What is to be known of a client that its half doesn't say."""
+"""What is to be known of a blocking client beside what its async client says."""
 PHRASES = (
     (r"\bAsync(?=[A-Z])", ""),
     (r", async\.", ", blocking."),
@@ -58,29 +58,29 @@ PHRASES = (
 
 def blocking_modules() -> Iterator[tuple[str, str]]:
     """Yield the path and the text, not yet formatted, of every generated module of `sync/`."""
-    twins = find_twins()
-    yield "__init__.py", _package(twins.values())
-    for target in sorted({twin.target for twin in twins.values()}):
-        yield f"{target}.py", _module(target, twins)
+    proxies = find_proxied()
+    yield "__init__.py", _package(proxies.values())
+    for target in sorted({proxy.target for proxy in proxies.values()}):
+        yield f"{target}.py", _module(target, proxies)
 
 
-def _package(twins: Iterable[Twin]) -> str:
-    doc = "The blocking half: each class hands its calls to the async one that it is the twin of."
-    places = [(twin.target, twin.name) for twin in twins] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
+def _package(proxies: Iterable[Proxied]) -> str:
+    doc = "The blocking clients: each class is a proxy that passes its calls to an async object."
+    places = [(proxy.target, proxy.name) for proxy in proxies] + [(target_of(ref), ref.name) for ref in FUNCTIONS]
     at_once = [f"from generor_async.sync.{target} import {name}" for target, name in places if target != LATER]
     later = [f"    from generor_async.sync.{target} import {name}" for target, name in places if target == LATER]
     names = [name for _, name in places]
     return _text(doc, ["import typing", *at_once, "if typing.TYPE_CHECKING:", *later], names, GETTER)
 
 
-def _module(target: str, twins: Mapping[Ref, Twin]) -> str:
-    ours = [twin for twin in twins.values() if twin.target == target]
-    scope = Scope(target, twins)
+def _module(target: str, proxies: Mapping[Ref, Proxied]) -> str:
+    ours = [proxy for proxy in proxies.values() if proxy.target == target]
+    scope = Scope(target, proxies)
     functions = [ref for ref in FUNCTIONS if target_of(ref) == target]
-    body = [_class(twin, scope) for twin in ours] + [_function(ref, scope) for ref in functions]
-    halves = dict.fromkeys(f"`{twin.ref.module}`" for twin in reversed(ours))
-    names = [twin.name for twin in ours] + [ref.name for ref in functions]
-    return _text(f"The blocking half of {' and '.join(halves)}.", scope.imports(), names, *scope.variables(), *body)
+    body = [_class(proxy, scope) for proxy in ours] + [_function(ref, scope) for ref in functions]
+    impls = dict.fromkeys(f"`{proxy.ref.module}`" for proxy in reversed(ours))
+    names = [proxy.name for proxy in ours] + [ref.name for ref in functions]
+    return _text(f"Blocking proxies of {' and '.join(impls)}.", scope.imports(), names, *scope.variables(), *body)
 
 
 def _text(doc: str, imports: Iterable[str], names: Iterable[str], *body: str) -> str:
@@ -89,61 +89,63 @@ def _text(doc: str, imports: Iterable[str], names: Iterable[str], *body: str) ->
 
 
 def _function(ref: Ref, scope: Scope) -> str:
-    """Write the twin of a function, which works with the client that it is given first."""
+    """Write the proxy of a function, which works with the client that it is given first."""
     module = load(ref.module)
     node = module.functions[ref.name]
     assert node.returns is not None
     kind = scope.read(node.returns, module)
-    half, client = scope.renamed(ref, f"async_{ref.name}"), node.args.args[0].arg
-    given = scope.result(kind, "half")
+    impl, client = scope.renamed(ref, f"async_{ref.name}"), node.args.args[0].arg
+    given = scope.result(kind, "impl")
     return "\n".join(
         [
             f"def {ref.name}({scope.parameters(node, module)}) -> {scope.annotation(kind)}:",
             _docstring(ast.get_docstring(node) or "", None, 4),
-            f"    half = {half}({scope.arguments(node, module)})",
+            f"    impl = {impl}({scope.arguments(node, module)})",
             f"    return {given.replace('self.', f'{client}.')}",
             "",
         ]
     )
 
 
-def _class(twin: Twin, scope: Scope) -> str:
-    """Write one twin."""
-    base = f"{scope.take('Client' if twin.is_root else 'Twin')}[{scope.half(twin)}]"
-    generic = next((ast.unparse(each) for each in twin.half.node.bases if ast.unparse(each).startswith("Generic[")), "")
+def _class(proxy: Proxied, scope: Scope) -> str:
+    """Write one proxy."""
+    base = f"{scope.take('Client' if proxy.is_root else 'SyncProxy')}[{scope.impl(proxy)}]"
+    generic = next(
+        (ast.unparse(each) for each in proxy.impl.node.bases if ast.unparse(each).startswith("Generic[")), ""
+    )
     if generic:
         variables = generic.removeprefix("Generic[").removesuffix("]")
-        scope.use("Generic", twin.half.module)
+        scope.use("Generic", proxy.impl.module)
         for name in variables.split(", "):
-            scope.use(name, twin.half.module)
-        base = f"{scope.take('Twin')}[{scope.half(twin)}[{variables}]], {generic}"
-    members = [_attribute(each, twin, scope) for each in attributes(twin.half)]
-    members += [_member(node, module, twin, scope) for node, module in functions(twin.half) if _is_taken(node, twin)]
-    scope.define(twin)
+            scope.use(name, proxy.impl.module)
+        base = f"{scope.take('SyncProxy')}[{scope.impl(proxy)}[{variables}]], {generic}"
+    members = [_attribute(each, proxy, scope) for each in attributes(proxy.impl)]
+    members += [_member(node, module, proxy, scope) for node, module in functions(proxy.impl) if _is_taken(node, proxy)]
+    scope.define(proxy)
     return "\n".join(
-        [f"class {twin.name}({base}):", _docstring(_class_doc(twin), twin, 4), "    __slots__ = ()", "", *members]
+        [f"class {proxy.name}({base}):", _docstring(_class_doc(proxy), proxy, 4), "    __slots__ = ()", "", *members]
     )
 
 
-def _is_taken(node: Function, twin: Twin) -> bool:
+def _is_taken(node: Function, proxy: Proxied) -> bool:
     if node.name == "__init__":
-        return twin.is_root
+        return proxy.is_root
     hidden = node.name.startswith("_") and not node.name.startswith("__")
     return not hidden and node.name not in NOT_TAKEN
 
 
-def _attribute(attribute: Attribute, twin: Twin, scope: Scope) -> str:
-    """Write what an instance of the half has as a property."""
+def _attribute(attribute: Attribute, proxy: Proxied, scope: Scope) -> str:
+    """Write what an async instance has as a property."""
     kind = scope.read(attribute.annotation, attribute.module)
-    other = scope.twin_of(kind)
+    other = scope.proxy_of(kind)
     doc = attribute.doc
     if doc is None and other is not None:
         doc = _class_doc(other).partition("\n")[0]
     return _property(
         attribute.name,
         scope.annotation(kind),
-        _docstring(doc or f"The {twin.name.lower()}'s {attribute.name}.", twin, 8),
-        scope.result(kind, f"self._half.{attribute.name}"),
+        _docstring(doc or f"The {proxy.name.lower()}'s {attribute.name}.", proxy, 8),
+        scope.result(kind, f"self._impl.{attribute.name}"),
     )
 
 
@@ -151,16 +153,16 @@ def _property(name: str, annotation: str, doc: str, value: str) -> str:
     return f"    @property\n    def {name}(self) -> {annotation}:\n{doc}\n        return {value}\n"
 
 
-def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
+def _member(node: Function, module: Module, proxy: Proxied, scope: Scope) -> str:
     """Write one method or property."""
-    place = f"{module.name}.{twin.ref.name}.{node.name}"
+    place = f"{module.name}.{proxy.ref.name}.{node.name}"
     if node.returns is None:
         raise SpecError(f"{place} has no annotation of what it returns")
-    doc = _docstring(ast.get_docstring(node) or "", twin, 8)
+    doc = _docstring(ast.get_docstring(node) or "", proxy, 8)
     kind = scope.read(node.returns, module)
     returns = scope.annotation(kind)
     if is_property(node):
-        return _property(node.name, returns, doc, scope.result(kind, f"self._half.{node.name}"))
+        return _property(node.name, returns, doc, scope.result(kind, f"self._impl.{node.name}"))
     decorators = [ast.unparse(each) for each in node.decorator_list]
     for each in decorators:
         if each not in KEPT:
@@ -168,7 +170,7 @@ def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
         scope.use(each, module)
     name = {"__aiter__": "__iter__"}.get(node.name, node.name)
     head = f"    def {name}({scope.parameters(node, module)}) -> {returns}:"
-    code = _init(node, module, twin, scope) if name == "__init__" else _body(node, module, kind, scope)
+    code = _init(node, module, proxy, scope) if name == "__init__" else _body(node, module, kind, scope)
     body = [*_hidden(node, scope), code]
     head = "".join(f"    @{each}\n" for each in decorators) + head
     return "\n".join([head, *([doc] if doc else []), *(f"        {line}" for line in body), ""])
@@ -176,15 +178,15 @@ def _member(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
 
 def _body(node: Function, module: Module, returns: ast.expr, scope: Scope) -> str:
     """Write the one line of a method: hand the call on."""
-    code = f"self._half.{node.name}({scope.arguments(node, module)})"
+    code = f"self._impl.{node.name}({scope.arguments(node, module)})"
     if isinstance(node, ast.AsyncFunctionDef) and not _yields(node):
         code = f"self._bridge.run({code})"
     return code if ast.unparse(returns) == "None" else f"return {scope.result(returns, code)}"
 
 
-def _init(node: Function, module: Module, twin: Twin, scope: Scope) -> str:
+def _init(node: Function, module: Module, proxy: Proxied, scope: Scope) -> str:
     """Write how a client is made."""
-    return f"super().__init__({scope.half(twin)}({scope.arguments(node, module)}))"
+    return f"super().__init__({scope.impl(proxy)}({scope.arguments(node, module)}))"
 
 
 def _hidden(node: Function, scope: Scope) -> list[str]:
@@ -207,31 +209,31 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
             yield from _own(child)
 
 
-def _class_doc(twin: Twin) -> str:
-    """Return what the half's class says; a client's base class tells of the arguments."""
-    docs = [ast.get_docstring(each.node) or "" for each in lineage(twin.half)]
-    if not twin.is_root:
+def _class_doc(proxy: Proxied) -> str:
+    """Return what the async class says; a client's base class tells of the arguments."""
+    docs = [ast.get_docstring(each.node) or "" for each in lineage(proxy.impl)]
+    if not proxy.is_root:
         return docs[0]
     return "\n\n".join(filter(None, [docs[0], BLOCKING, *(text.partition("\n\n")[2] for text in docs[1:])]))
 
 
-def _docstring(text: str, twin: Twin | None, indent: int) -> str:
-    """Write a docstring as it is said of the blocking half."""
+def _docstring(text: str, proxy: Proxied | None, indent: int) -> str:
+    """Write a docstring as it is said of the blocking clients."""
     if not text:
         return ""
-    paragraphs = [_paragraph(each, twin, WIDTH - indent) for each in text.split("\n\n")]
+    paragraphs = [_paragraph(each, proxy, WIDTH - indent) for each in text.split("\n\n")]
     quoted = '"""' + "\n\n".join(paragraphs)
     quoted += '\n"""' if "\n" in quoted else '"""'
     return textwrap.indent(quoted, " " * indent)
 
 
-def _paragraph(text: str, twin: Twin | None, width: int) -> str:
-    """Say a paragraph of the blocking half, wrapped anew if it differs and is no list."""
+def _paragraph(text: str, proxy: Proxied | None, width: int) -> str:
+    """Say a paragraph of the blocking clients, wrapped anew if it differs and is no list."""
     said = text
     for pattern, instead in PHRASES:
         said = re.sub(pattern, instead, said)
-    if twin is not None and twin.awaited is not None:
-        said = re.sub(rf"\bawait {twin.name.lower()}\b", f"{twin.name.lower()}.{twin.awaited}()", said)
+    if proxy is not None and proxy.awaited is not None:
+        said = re.sub(rf"\bawait {proxy.name.lower()}\b", f"{proxy.name.lower()}.{proxy.awaited}()", said)
     said = re.sub(r"\bawait ", "", said)
     if "\n " in said or said == text:
         return said

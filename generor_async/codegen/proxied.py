@@ -1,4 +1,4 @@
-"""Which classes and functions of the async half get a blocking twin, what each is called, and where it stands.
+"""Which classes and functions of the async code get a blocking proxy, its name, and its module.
 
 What comes out of a client and has anything async about it gets one: as an attribute, a result, or an item of either.
 What only goes in, such as a clock, is handed on as it is.
@@ -12,7 +12,7 @@ from attrs import frozen
 from generor_async.codegen.readings import class_at, names_in, read
 from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions, load
 
-__all__ = ["FUNCTIONS", "ROOTS", "Twin", "find_twins", "is_property", "target_of"]
+__all__ = ["FUNCTIONS", "ROOTS", "Proxied", "find_proxied", "is_property", "target_of"]
 
 ROOTS = (Ref("generor_async.generor", "AsyncGeneror"), Ref("generor_async.luma", "AsyncLuma"))
 FUNCTIONS = (Ref("generor_async.batch.runner", "run_batch"),)
@@ -20,17 +20,17 @@ FUNCTIONS = (Ref("generor_async.batch.runner", "run_batch"),)
 
 
 def target_of(ref: Ref) -> str:
-    """Return the module of `sync/` in which a twin stands: its API's, the batch's, or one of what the APIs share."""
+    """Return the module of `sync/` in which a proxy stands: its API's, the batch's, or one of what the APIs share."""
     parts = ref.module.split(".")[1:]
     return parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
 
 
 @frozen(eq=False)
-class Twin:
-    """A class to be written: the twin of `half`."""
+class Proxied:
+    """A class to be written: the blocking proxy of the class `impl`."""
 
     ref: Ref
-    half: Class
+    impl: Class
 
     @property
     def name(self) -> str:
@@ -38,8 +38,8 @@ class Twin:
         return self.ref.name.removeprefix("Async")
 
     @property
-    def half_name(self) -> str:
-        """What its half is called beside it."""
+    def impl_name(self) -> str:
+        """The name under which the async class is imported."""
         return f"Async{self.name}"
 
     @property
@@ -55,7 +55,7 @@ class Twin:
     @property
     def awaited(self) -> str | None:
         """The method that `await` stands for."""
-        for node, _ in functions(self.half):
+        for node, _ in functions(self.impl):
             match node:
                 case ast.FunctionDef(
                     name="__await__",
@@ -67,20 +67,20 @@ class Twin:
         return None
 
 
-def find_twins() -> Mapping[Ref, Twin]:
-    """Return the classes that get a twin, each after those that it mentions, as far as that is possible."""
-    found: dict[Ref, Twin] = {}
+def find_proxied() -> Mapping[Ref, Proxied]:
+    """Return the classes that get a proxy, each after those that it mentions, as far as that is possible."""
+    found: dict[Ref, Proxied] = {}
     under_way: set[Ref] = set()
 
     def visit(ref: Ref) -> None:
         if ref in under_way:
             return
         under_way.add(ref)
-        half = Class.of(ref)
-        for other in _comes_out(half):
+        impl = Class.of(ref)
+        for other in _comes_out(impl):
             visit(other)
-        if ref in ROOTS or _is_async(half, {ref}):
-            found[ref] = Twin(ref, half)
+        if ref in ROOTS or _is_async(impl, {ref}):
+            found[ref] = Proxied(ref, impl)
 
     for root in ROOTS:
         visit(root)
@@ -97,23 +97,23 @@ def is_property(node: Function) -> bool:
     return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
-def _is_async(half: Class, seen: set[Ref]) -> bool:
+def _is_async(impl: Class, seen: set[Ref]) -> bool:
     """Whether anything of a class waits, or leads to what does."""
-    if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(half)):
+    if any(isinstance(node, ast.AsyncFunctionDef) for node, _ in _public(impl)):
         return True
-    return any(_is_async(Class.of(ref), seen | {ref}) for ref in _comes_out(half) if ref not in seen)
+    return any(_is_async(Class.of(ref), seen | {ref}) for ref in _comes_out(impl) if ref not in seen)
 
 
-def _comes_out(half: Class) -> Iterator[Ref]:
-    for each in attributes(half):
+def _comes_out(impl: Class) -> Iterator[Ref]:
+    for each in attributes(impl):
         yield from _mentioned(each.annotation, each.module)
-    for node, module in _public(half):
+    for node, module in _public(impl):
         if node.returns is not None:
             yield from _mentioned(node.returns, module)
 
 
-def _public(half: Class) -> Iterator[tuple[Function, Module]]:
-    return (found for found in functions(half) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
+def _public(impl: Class) -> Iterator[tuple[Function, Module]]:
+    return (found for found in functions(impl) if not found[0].name.startswith("_") or found[0].name.startswith("__"))
 
 
 def _mentioned(annotation: ast.expr, module: Module) -> Iterator[Ref]:

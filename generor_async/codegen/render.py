@@ -27,7 +27,7 @@ def generate(out: Path) -> None:
 
 
 def generate_blocking(out: Path) -> None:
-    """Write `sync/`, as the async half has it, below `out`, formatted."""
+    """Write `sync/`, as the async implementation has it, below `out`, formatted."""
     _write(out, blocking_modules())
 
 

@@ -1,4 +1,4 @@
-"""Signatures and calls of the blocking half: how they differ from the async half's, and what has to be imported."""
+"""Writes the signatures, calls and imports of the blocking proxies."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,9 +6,9 @@ from copy import deepcopy
 from typing import cast
 
 from generor_async.codegen.ir import SpecError
+from generor_async.codegen.proxied import Proxied
 from generor_async.codegen.readings import ITERATORS, alternatives, class_at, named, names_in, read, text_of
 from generor_async.codegen.sources import Function, Module, Ref
-from generor_async.codegen.twins import Twin
 
 __all__ = ["Scope"]
 
@@ -18,9 +18,9 @@ BRIDGE = "generor_async.sync.bridge"
 class Scope:
     """The names of one generated module: whoever writes one has it imported."""
 
-    def __init__(self, target: str, twins: Mapping[Ref, Twin]) -> None:
+    def __init__(self, target: str, proxies: Mapping[Ref, Proxied]) -> None:
         self._target = target
-        self._twins = twins
+        self._proxies = proxies
         self._imports: dict[str, str] = {}
         self._variables: dict[str, str] = {}
         self._defined: set[Ref] = set()
@@ -33,44 +33,44 @@ class Scope:
         """Return the type variables among them."""
         return self._variables.values()
 
-    def define(self, twin: Twin) -> None:
+    def define(self, proxy: Proxied) -> None:
         """Note that a class is there: until then, what names it stands in quotes."""
-        self._defined.add(twin.ref)
+        self._defined.add(proxy.ref)
 
     def take(self, name: str, module: str = BRIDGE) -> str:
-        """Return the name of something that the half doesn't have."""
+        """Return the name of something that only the blocking module has."""
         return self._import(name, f"from {module} import {name}")
 
-    def half(self, twin: Twin) -> str:
-        """Return the name of a twin's half."""
-        return self.renamed(twin.ref, twin.half_name)
+    def impl(self, proxy: Proxied) -> str:
+        """Return the name of the async class of a proxy."""
+        return self.renamed(proxy.ref, proxy.impl_name)
 
     def renamed(self, ref: Ref, name: str) -> str:
-        """Return the name under which something of the half is imported."""
+        """Return the name under which something of the async module is imported."""
         alias = "" if ref.name == name else f" as {name}"
         return self._import(name, f"from {ref.module} import {ref.name}{alias}")
 
-    def twin_name(self, twin: Twin) -> str:
-        """Return the name of a twin."""
-        if twin.target != self._target:
-            self._import(twin.name, f"from generor_async.sync.{twin.target} import {twin.name}")
-        return twin.name
+    def proxy_name(self, proxy: Proxied) -> str:
+        """Return the name of a proxy."""
+        if proxy.target != self._target:
+            self._import(proxy.name, f"from generor_async.sync.{proxy.target} import {proxy.name}")
+        return proxy.name
 
     def read(self, node: ast.expr, module: Module) -> ast.expr:
-        """Read an annotation, opening the aliases that mean something else for the twin."""
+        """Read an annotation, opening the aliases that mean something else for the proxy."""
         return read(node, module, self._differs)
 
-    def twin_of(self, node: ast.expr) -> Twin | None:
-        """Return the twin that stands for the class that was read."""
+    def proxy_of(self, node: ast.expr) -> Proxied | None:
+        """Return the proxy that stands for the class that was read."""
         ref = class_at(node)
-        return None if ref is None else self._twins.get(ref)
+        return None if ref is None else self._proxies.get(ref)
 
     def annotation(self, node: ast.expr, *, given: bool = False) -> str:
-        """Write an annotation that was read. What is `given` may be iterated plainly where the half wants it async."""
-        twins = [twin for name in names_in(node) if (twin := self.twin_of(name)) is not None]
+        """Write an annotation that was read; a `given` async iterable may be a plain one."""
+        proxies = [proxy for name in names_in(node) if (proxy := self.proxy_of(name)) is not None]
         written = cast("ast.expr", _Writing(self, given=given).visit(deepcopy(node)))
         text = " | ".join(dict.fromkeys(map(ast.unparse, alternatives(written))))
-        ahead = any(twin.target == self._target and twin.ref not in self._defined for twin in twins)
+        ahead = any(proxy.target == self._target and proxy.ref not in self._defined for proxy in proxies)
         return f'"{text}"' if ahead else text
 
     def parameters(self, function: Function, module: Module) -> str:
@@ -86,7 +86,7 @@ class Scope:
         return ast.unparse(arguments)
 
     def arguments(self, function: Function, module: Module) -> str:
-        """Write what a call of the half with the function's own parameters takes."""
+        """Write what a call of the async function with the function's own parameters takes."""
         arguments = function.args
         by_place = (*arguments.posonlyargs, *arguments.args)
         written = [self._handed_on(each, module) for each in by_place if each.arg != "self"]
@@ -98,13 +98,13 @@ class Scope:
         return ", ".join(written)
 
     def result(self, node: ast.expr, code: str) -> str:
-        """Write what the twin gives where the half gives the value of `code`, whose annotation was read."""
-        twin = self.twin_of(node)
+        """Write the result of a blocking method: the value of `code`, wrapped where its annotation needs that."""
+        proxy = self.proxy_of(node)
         match node:
             case _ if not self._differs(node):
                 return code
-            case _ if twin is not None:
-                return f"{self.twin_name(twin)}(self._bridge, {code})"
+            case _ if proxy is not None:
+                return f"{self.proxy_name(proxy)}(self._bridge, {code})"
             case ast.Name() if text_of(node) == "Self":
                 return f"self._view({code})"
             case ast.Subscript(value=value, slice=items) if text_of(value) in ITERATORS:
@@ -122,58 +122,58 @@ class Scope:
         return f"{brackets[0]}{self.result(item, 'each')} for each in {code}{brackets[1]}"
 
     def _handed_on(self, argument: ast.arg, module: Module, *, many: bool = False) -> str:
-        """Write an argument as the half takes it."""
+        """Write an argument as the async function takes it."""
         name = argument.arg
         if argument.annotation is None:
             return name
         annotation = self.read(argument.annotation, module)
         if not many:
             return self._given(annotation, name)
-        if (twin := self.twin_of(annotation)) is not None:
-            return self._halves(name, twin)
+        if (proxy := self.proxy_of(annotation)) is not None:
+            return self._impls(name, proxy)
         each = self._given(annotation, "each")
         return name if each == "each" else f"[{each} for each in {name}]"
 
     def _given(self, node: ast.expr, name: str) -> str:
-        """Write what the half takes for a value of an annotation that was read."""
+        """Write what the async function takes for a value of an annotation that was read."""
         if not self._differs(node):
             return name
         if any(text_of(each) in ITERATORS for each in names_in(node)):
             return f"{self.take('streamed')}({name})"
-        twin = self.twin_of(node)
-        if twin is not None:
-            return self._half_of(name, [twin])
+        proxy = self.proxy_of(node)
+        if proxy is not None:
+            return self._impl_of(name, [proxy])
         match node:
             case ast.Subscript(value=value, slice=ast.Tuple(elts=[ast.List(elts=[told]), _])) if (
                 text_of(value) == "Callable"
             ):
                 told_to = f"lambda given: {name}({self.result(told, 'given')})"
                 return f"{self.take('wrapped')}({name}, {name!r}, {told_to})"
-            case ast.Subscript(slice=item) if (twin := self.twin_of(item)) is not None:
-                return self._halves(name, twin)
+            case ast.Subscript(slice=item) if (proxy := self.proxy_of(item)) is not None:
+                return self._impls(name, proxy)
             case ast.BinOp(left=left, right=ast.Constant(value=None)):
                 return f"None if {name} is None else {self._given(left, name)}"
             case ast.BinOp():
                 kinds = list(alternatives(node))
-                twins = [twin for twin in map(self.twin_of, kinds) if twin is not None]
-                if len(twins) == len(kinds):
-                    return self._half_of(name, twins)
-                if len(twins) == sum(map(self._differs, kinds)):
-                    names = " | ".join(map(self.twin_name, twins))
-                    return f"{name}._half if isinstance({name}, {names}) else {name}"
+                proxies = [proxy for proxy in map(self.proxy_of, kinds) if proxy is not None]
+                if len(proxies) == len(kinds):
+                    return self._impl_of(name, proxies)
+                if len(proxies) == sum(map(self._differs, kinds)):
+                    names = " | ".join(map(self.proxy_name, proxies))
+                    return f"{name}._impl if isinstance({name}, {names}) else {name}"
             case _:
                 pass
         raise SpecError(f"sync/{self._target}.py: there is no rule for what takes {ast.unparse(node)}")
 
-    def _halves(self, name: str, twin: Twin) -> str:
-        return f"{self.take('halves')}({name}, {name!r}, {self.twin_name(twin)})"
+    def _impls(self, name: str, proxy: Proxied) -> str:
+        return f"{self.take('impls')}({name}, {name!r}, {self.proxy_name(proxy)})"
 
-    def _half_of(self, name: str, twins: Iterable[Twin]) -> str:
-        return f"{self.take('half_of')}({name}, {name!r}, {', '.join(map(self.twin_name, twins))})"
+    def _impl_of(self, name: str, proxies: Iterable[Proxied]) -> str:
+        return f"{self.take('impl_of')}({name}, {name!r}, {', '.join(map(self.proxy_name, proxies))})"
 
     def _differs(self, node: ast.expr) -> bool:
-        """Whether a value of this type is another one for the twin."""
-        return any(self.twin_of(each) is not None or text_of(each) in {"Self", *ITERATORS} for each in names_in(node))
+        """Whether a value of this type is another one for the proxy."""
+        return any(self.proxy_of(each) is not None or text_of(each) in {"Self", *ITERATORS} for each in names_in(node))
 
     def use(self, name: str, module: Module) -> None:
         """Bind a name as the module binds it that it is taken from."""
@@ -207,9 +207,9 @@ class _Writing(ast.NodeTransformer):
         self._given = given
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        twin = self._scope.twin_of(node)
-        if twin is not None:
-            return ast.Name(self._scope.twin_name(twin))
+        proxy = self._scope.proxy_of(node)
+        if proxy is not None:
+            return ast.Name(self._scope.proxy_name(proxy))
         found = named(node)
         assert found is not None
         module, text = found

@@ -1,4 +1,4 @@
-"""The async half as it is written: modules read with `ast`, their classes, and what each name in them stands for."""
+"""Reads the source of the async classes with `ast`: modules, their classes, and what each name in them stands for."""
 
 import ast
 from collections.abc import Iterator

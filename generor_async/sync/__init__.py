@@ -1,7 +1,7 @@
-# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
-# Twins know each other's halves.
-"""The blocking half: each class hands its calls to the async one that it is the twin of."""
+# The generated classes use each other's `_impl`.
+"""The blocking clients: each class is a proxy that passes its calls to an async object."""
 
 import typing
 

@@ -1,7 +1,7 @@
-# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
-# Twins know each other's halves.
-"""The blocking half of `generor_async.batch.runner`."""
+# The generated classes use each other's `_impl`.
+"""Blocking proxies of `generor_async.batch.runner`."""
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.status import Status
 from generor_async.rules.stops import Reason
-from generor_async.sync.bridge import Twin, half_of, streamed
+from generor_async.sync.bridge import SyncProxy, impl_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma
 from generor_async.values import JSON
@@ -26,7 +26,7 @@ from generor_async.values import JSON
 __all__ = ["Batch", "run_batch"]
 
 
-class Batch(Twin[AsyncBatch]):
+class Batch(SyncProxy[AsyncBatch]):
     """A batch; `for outcome in batch` runs it, and yields each row as it ends.
 
     Rows that nobody takes hold up those after them. Who leaves the loop waits for what is paid for; who is cancelled,
@@ -42,7 +42,7 @@ class Batch(Twin[AsyncBatch]):
 
         `first` reads so many rows and no more. Raises InvalidRequestError for an iterator, which can be read only once.
         """
-        return self._bridge.run(self._half.estimate(first=first))
+        return self._bridge.run(self._impl.estimate(first=first))
 
     def tell(self, tell: Callable[[str], object]) -> None:
         """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
@@ -50,7 +50,7 @@ class Batch(Twin[AsyncBatch]):
         Where nobody is told, each is a UserWarning. It is called before any row is charged that is read later, perhaps
         in another thread.
         """
-        self._half.tell(tell)
+        self._impl.tell(tell)
 
     @property
     def set_aside(self) -> Sequence[Reject]:
@@ -58,12 +58,12 @@ class Batch(Twin[AsyncBatch]):
 
         rejected.jsonl in the folder has them all.
         """
-        return self._half.set_aside
+        return self._impl.set_aside
 
     @property
     def progress(self) -> Progress | None:
         """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
-        return self._half.progress
+        return self._impl.progress
 
     @property
     def reason(self) -> Reason | None:
@@ -74,12 +74,12 @@ class Batch(Twin[AsyncBatch]):
         it else: `cap`, the account's `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the
         `disk`, the `folder`; and `interrupted`, by `stop` or by whoever left or cancelled the loop.
         """
-        return self._half.reason
+        return self._impl.reason
 
     @property
     def begun(self) -> bool:
         """Whether any paid call of the run came to anything, or one of an earlier run was taken up."""
-        return self._half.begun
+        return self._impl.begun
 
     def stop(self, *, drain: float | None = None) -> None:
         """Submit nothing more, and end when what is paid for is stored; called again, stop at once.
@@ -90,18 +90,18 @@ class Batch(Twin[AsyncBatch]):
 
         Any thread may call this; it does nothing where nothing runs.
         """
-        self._half.stop(drain=drain)
+        self._impl.stop(drain=drain)
 
     def status(self) -> Status:
         """Return how the rows stand."""
-        return self._bridge.run(self._half.status())
+        return self._bridge.run(self._impl.status())
 
     def report(self) -> Path:
         """Write report.html into the folder, and return its path."""
-        return self._bridge.run(self._half.report())
+        return self._bridge.run(self._impl.report())
 
     def __iter__(self) -> Iterator[RowOutcome]:
-        return self._bridge.iterate(self._half.__aiter__())
+        return self._bridge.iterate(self._impl.__aiter__())
 
 
 def run_batch(
@@ -160,8 +160,8 @@ def run_batch(
     Raises:
         InvalidRequestError: An argument that can never be right.
     """
-    half = async_run_batch(
-        half_of(client, "client", Generor, Luma),
+    impl = async_run_batch(
+        impl_of(client, "client", Generor, Luma),
         streamed(rows),
         to=to,
         max_credits=max_credits,
@@ -179,4 +179,4 @@ def run_batch(
         drain=drain,
         take_over=take_over,
     )
-    return Batch(client._bridge, half)
+    return Batch(client._bridge, impl)

@@ -1,7 +1,6 @@
-"""The way from the blocking clients to the async ones, whose halves they are: what is generated goes over it.
+"""Runs the calls of the blocking clients: each one runs the async call in an event loop, in a thread of its own.
 
-Each call is carried out in one event loop, in a thread of its own, and the caller waits. Callbacks such as `on_event`
-and `on_progress` run in that thread.
+The caller's thread waits for the result. Callbacks such as `on_event` and `on_progress` run in the loop's thread.
 """
 
 import asyncio
@@ -14,10 +13,10 @@ from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments
 from generor_async.sync.calls import Call
-from generor_async.sync.leases import Lease, Process, process, shown
-from generor_async.sync.threads import aside, warn_of_a_running_loop
+from generor_async.sync.registrations import ClientRegistration, Process, process, shown
+from generor_async.sync.threads import run_in_thread, warn_in_running_loop
 
-__all__ = ["Bridge", "Client", "Twin", "half_of", "halves", "streamed", "wrapped"]
+__all__ = ["Bridge", "Client", "SyncProxy", "impl_of", "impls", "streamed", "wrapped"]
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -27,63 +26,63 @@ C = TypeVar("C", bound=engine.Client)
 
 
 class Bridge:
-    """What a blocking client, its views and all that came from them share."""
+    """Runs the calls of one blocking client, of its views, and of the objects that they returned."""
 
     def __init__(self, client: engine.Client) -> None:
         self._client = client
-        self._lease: Lease | None = None
+        self._registration: ClientRegistration | None = None
         self._entered = 0
-        """How many `with` are open."""
+        """Number of `with` blocks that are open."""
         self._openings = 0
-        """How many there have been."""
+        """Number of `with` blocks that were ever opened."""
         self._closed = False
-        """Whether it was entered, and the last `with` has ended; or it is being closed."""
-        self._walks: set[AsyncIterator[Any]] = set()
-        """Iterations that are between two items."""
+        """Whether the client was entered, and its last `with` block has ended; or it is being closed."""
+        self._iterators: set[AsyncIterator[Any]] = set()
+        """Iterators that were left between two items."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carry out `work` in the event loop, and return or raise what came of it.
+        """Run a coroutine in the event loop, and return its result or raise its error.
 
-        Ctrl-C, or whatever else a signal's handler raises, cancels the work, waits for that to end, and goes on with
-        notes that say what became of it.
+        KeyboardInterrupt, or another exception of a signal handler, cancels the coroutine, waits for its end, and is
+        raised with notes that say what became of the call.
         """
         call = Call(work)
         try:
-            warn_of_a_running_loop()
-            call.carry_out(self._admit(call))
-            self._dismiss(call)
+            warn_in_running_loop()
+            call.run(self._admit(call))
+            self._unregister(call)
         except BaseException as interruption:
-            self._give_up(call)
+            self._mark_interrupted(call)
             call.stop(interruption)
-            self._dismiss(call)
+            self._unregister(call)
             raise
         return call.result()
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
-        """Walk an async iterator; each item is fetched when it is asked for. Leaving early waits for its clean-up."""
+        """Iterate over an async iterator. Leaving the iteration early waits for the iterator's clean-up."""
         found = self.run(_next(source))
-        lease = self._lease
+        registration = self._registration
         while found is not None:
-            self._walks.add(source)
+            self._iterators.add(source)
             try:
                 yield found[0]
             except GeneratorExit:
-                self._leave(source)
+                self._close_iterator(source)
                 raise
-            if self._current() is not lease:  # an event loop that ends takes its iterators with it
+            if self._current() is not registration:  # an event loop that ends takes its iterators with it
                 raise _closed("the client was closed in the middle of this iteration")
-            self._walks.discard(source)
+            self._iterators.discard(source)
             found = self.run(_next(source))
 
     def enter(self) -> None:
-        """Open the client, at the beginning of a `with`."""
+        """Open the client, at the beginning of a `with` block."""
         with process().lock:
             self._entered += 1
             self._openings += 1
             self._closed = False
 
     def exit(self) -> None:
-        """Close the client at the end of its last `with`."""
+        """Close the client, at the end of its last `with` block."""
         with process().lock:
             self._entered -= 1
             last = not self._entered
@@ -91,132 +90,141 @@ class Bridge:
             self.close()
 
     def close(self, drain: float = 0.0) -> None:
-        """End the calls that other threads have under way, close the connections, and leave the loop."""
+        """End the calls of other threads after `drain` seconds, close the connections, and leave the event loop."""
         ours = process()
         ours.refuse_own_thread()
-        for walk in (*self._walks,):
-            self._leave(walk)
+        for iterator in (*self._iterators,):
+            self._close_iterator(iterator)
         with ours.lock:
-            lease, self._lease = self._current(), None
+            registration, self._registration = self._current(), None
             openings, self._closed = self._openings, True
         try:
-            if lease is not None:
-                lease.end(drain)
+            if registration is not None:
+                registration.end(drain)
         finally:
             with ours.lock:
                 if self._openings == openings:  # it was not entered meanwhile
                     self._closed = openings > 0
 
-    def _leave(self, source: AsyncIterator[Any]) -> None:
-        """Have an iteration end in good order that nobody goes on with."""
-        if source in self._walks:
-            self._walks.discard(source)
+    def _close_iterator(self, source: AsyncIterator[Any]) -> None:
+        """Close an iterator that is not continued."""
+        if source in self._iterators:
+            self._iterators.discard(source)
             if isinstance(source, AsyncGenerator) and self._current() is not None:
                 self.run(source.aclose())
 
-    def _current(self) -> Lease | None:
-        """Return the lease that calls go over; None where there is none, or where it ended or was the parent's."""
-        lease = self._lease
-        return lease if lease is not None and not lease.ended and lease.process is process() else None
+    def _current(self) -> ClientRegistration | None:
+        """Return the client's registration; None where there is none, or it has ended or was the parent's."""
+        registration = self._registration
+        return (
+            registration
+            if registration is not None and not registration.ended and registration.process is process()
+            else None
+        )
 
-    def _admit(self, call: Call[Any]) -> Lease:
-        """Let a call into the event loop, which is started for the first one."""
+    def _admit(self, call: Call[Any]) -> ClientRegistration:
+        """Register a call with the event loop, which is started for the first one."""
         ours = process()
         ours.refuse_own_thread()
         with ours.lock:
-            lease = self._lease
-            if lease is not None and lease.process is ours and not lease.ended:
-                call.lease = lease
-                lease.calls.add(call)
-                return lease
+            registration = self._registration
+            if registration is not None and registration.process is ours and not registration.ended:
+                call.registration = registration
+                registration.calls.add(call)
+                return registration
         if ours.over:
             raise ClientClosedError("the interpreter is ending, and the client was closed", retryable=False)
         if self._closed:
             raise _closed("the client is closed")
-        # Not in this thread: Ctrl-C might come in the middle, and leave half a loop that nobody ends.
-        return aside(lambda: self._open(ours, call))
+        # In another thread: Ctrl-C could interrupt this one, and leave a loop behind that is not stopped.
+        return run_in_thread(lambda: self._open(ours, call))
 
-    def _open(self, ours: Process, call: Call[Any]) -> Lease:
+    def _open(self, ours: Process, call: Call[Any]) -> ClientRegistration:
         with ours.lock:
             if call.ended:
-                raise _closed("the call was given up")  # nobody hears it
-            lease = self._current()
-            if lease is None:
-                lease = self._lease = Lease(ours, self._client)
-            call.lease = lease
-            lease.calls.add(call)
-        return lease
+                raise _closed("the call was interrupted")  # nobody waits for it
+            registration = self._current()
+            if registration is None:
+                registration = self._registration = ClientRegistration(ours, self._client)
+            call.registration = registration
+            registration.calls.add(call)
+        return registration
 
     @staticmethod
-    def _give_up(call: Call[Any]) -> None:
-        """See to it that a call which has not been let in is not let in any more."""
+    def _mark_interrupted(call: Call[Any]) -> None:
+        """Mark a call that was interrupted before it was registered, so that it isn't registered later."""
         with process().lock:
-            if call.lease is None:
+            if call.registration is None:
                 call.ended = True
 
-    def _dismiss(self, call: Call[Any]) -> None:
-        lease = call.lease
-        if lease is not None:
-            with lease.process.lock:
-                lease.calls.discard(call)
-                if lease.closing:
-                    lease.process.changed.notify_all()
+    def _unregister(self, call: Call[Any]) -> None:
+        registration = call.registration
+        if registration is not None:
+            with registration.process.lock:
+                registration.calls.discard(call)
+                if registration.closing:
+                    registration.process.changed.notify_all()
 
     def __del__(self) -> None:
-        lease = self._current()
-        if lease is not None:
-            lease.drop()
+        registration = self._current()
+        if registration is not None:
+            registration.drop()
             warnings.warn(f"unclosed {shown(self._client)}", ResourceWarning, stacklevel=2, source=self)
 
 
-class Twin(Generic[H_co]):
-    """The blocking form of an async object: what is generated hands each call on to that half.
+class SyncProxy(Generic[H_co]):
+    """The blocking form of an async object, `_impl`: the generated methods run its methods in the event loop.
 
-    Twins of one half are equal: a job that comes back as completed is the one that was handed in.
+    Proxies of the same object are equal, such as a job and the same job when it has completed.
     """
 
-    __slots__ = ("_bridge", "_half")
+    __slots__ = ("_bridge", "_impl")
 
-    def __init__(self, bridge: Bridge, half: H_co) -> None:
+    def __init__(self, bridge: Bridge, impl: H_co) -> None:
         self._bridge = bridge
-        self._half = half
+        self._impl = impl
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._half is self._half
+        return type(other) is type(self) and other._impl is self._impl
 
     def __hash__(self) -> int:
-        return hash((type(self), id(self._half)))
+        return hash((type(self), id(self._impl)))
 
     def __repr__(self) -> str:
-        text = shown(self._half)
+        text = shown(self._impl)
         return object.__repr__(self) if text.startswith("<") else text
 
 
-class Client(Twin[C]):
-    """What is not generated of a blocking client: how it begins and ends."""
+class Client(SyncProxy[C]):
+    """The part of a blocking client that is not generated: how it is opened and closed."""
 
     __slots__ = ("__weakref__",)
 
-    def __init__(self, half: C) -> None:
-        super().__init__(Bridge(half), half)
+    def __init__(self, impl: C) -> None:
+        super().__init__(Bridge(impl), impl)
 
     def __repr__(self) -> str:
-        # A client that was refused in the making has no half yet, and tracebacks may show it.
-        return super().__repr__() if hasattr(self, "_half") else f"{type(self).__name__}(unfinished)"
+        # A client whose constructor raised has no _impl, and a traceback may show it.
+        return super().__repr__() if hasattr(self, "_impl") else f"{type(self).__name__}(unfinished)"
 
-    def _view(self, half: C) -> Self:
-        """Return another view of this client."""
+    def _view(self, impl: C) -> Self:
+        """Return a view of this client."""
         view = object.__new__(type(self))
-        view._bridge, view._half = self._bridge, half
+        view._bridge, view._impl = self._bridge, impl
         return view
 
     def close(self, *, drain: float = 0.0) -> None:
-        """End the calls that other threads have under way, close the connections, and leave the event loop.
+        """Close the client: end the calls of other threads, close the connections, and leave the event loop.
 
-        What can end within `drain` seconds ends. The rest is cut off with a ClientClosedError, which names the job
-        that was waited for, or an OutcomeUnknownError, where a call may have been charged that left already. A client
-        that was entered by `with` stays closed until it is entered again; for any other, the next call opens new
-        connections.
+        A client that was entered by `with` stays closed until it is entered again; for any other client, the next call
+        opens new connections.
+
+        Args:
+            drain: Seconds in which calls may end by themselves. Then they end with a ClientClosedError, which names the
+                job that was waited for, or with an OutcomeUnknownError, where the call may have been charged.
+
+        Raises:
+            InvalidRequestError: `drain` is not a number of seconds.
         """
         self._bridge.close(arguments.duration(drain, "drain"))
 
@@ -229,44 +237,44 @@ class Client(Twin[C]):
 
 
 @overload
-def half_of(given: object, name: str, twin: type[Twin[H_co]]) -> H_co: ...
+def impl_of(given: object, name: str, proxy: type[SyncProxy[H_co]]) -> H_co: ...
 @overload
-def half_of(given: object, name: str, twin: type[Twin[H_co]], other: type[Twin[O_co]]) -> H_co | O_co: ...
-def half_of(given: object, name: str, twin: type[Twin[Any]], other: type[Twin[Any]] | None = None) -> Any:
-    """Return the half of an argument; raises InvalidRequestError for what is no twin of those classes."""
-    twins = (twin,) if other is None else (twin, other)
-    arguments.one_of(given, name, twins, "Give one of the blocking clients, or what one of them returned")
-    return cast("Twin[Any]", given)._half  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+def impl_of(given: object, name: str, proxy: type[SyncProxy[H_co]], other: type[SyncProxy[O_co]]) -> H_co | O_co: ...
+def impl_of(given: object, name: str, proxy: type[SyncProxy[Any]], other: type[SyncProxy[Any]] | None = None) -> Any:
+    """Return the async object of an argument; raises InvalidRequestError for anything but a proxy of these classes."""
+    proxies = (proxy,) if other is None else (proxy, other)
+    arguments.one_of(given, name, proxies, "Give one of the blocking clients, or what one of them returned")
+    return cast("SyncProxy[Any]", given)._impl  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
 
 
-def halves(given: object, name: str, twin: type[Twin[H_co]]) -> list[H_co]:
-    """Return the halves of several; raises InvalidRequestError."""
+def impls(given: object, name: str, proxy: type[SyncProxy[H_co]]) -> list[H_co]:
+    """Return the async objects of a list of proxies; raises InvalidRequestError."""
     if not isinstance(given, Iterable):
-        raise arguments.refused(name, f"a list of {twin.__name__}s", given)
-    return [half_of(each, name, twin) for each in cast("Iterable[object]", given)]
+        raise arguments.refused(name, f"a list of {proxy.__name__}s", given)
+    return [impl_of(each, name, proxy) for each in cast("Iterable[object]", given)]
 
 
 def wrapped(function: object, name: str, wrapper: T) -> T:
-    """Return what is called in the place of an argument; raises InvalidRequestError where that can't be called."""
+    """Return a wrapper of an argument that is a function; raises InvalidRequestError for anything else."""
     arguments.function(function, name)
     return wrapper
 
 
 _WHOLE: Final = (str, bytes, bytearray, memoryview, Mapping, io.TextIOBase)
-"""What is taken as it is, though it can be iterated; so is a table of another library, which has `to_dict`."""
+"""Iterables that are passed on as they are; so are DataFrames, which have `to_dict`."""
 
 
 def streamed(source: T | Iterable[Item]) -> T | AsyncIterable[Item]:
-    """Return an iterable as the async half takes it, its items drawn in a thread; anything else as it is."""
+    """Return an iterable as an async one, whose items are taken in a thread; anything else as it is."""
     given: Any = source
     if isinstance(given, Iterable) and not isinstance(given, _WHOLE) and not hasattr(source, "to_dict"):
         items = cast("Iterable[Item]", given)
-        return _drawn(items) if isinstance(items, Iterator) else _Again(items)
+        return _drawn(items) if isinstance(items, Iterator) else _Reiterable(items)
     return cast("T", source)
 
 
-class _Again(AsyncIterable[Item]):
-    """What can be iterated more than once, such as a list."""
+class _Reiterable(AsyncIterable[Item]):
+    """An iterable that can be iterated more than once, such as a list."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items = items

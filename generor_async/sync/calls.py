@@ -1,4 +1,4 @@
-"""One blocking call: its work goes into the event loop, and its caller waits for it, or is interrupted."""
+"""One blocking call: a coroutine that runs in the event loop while the caller's thread waits for it."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 from generor_async.errors import ClientClosedError
-from generor_async.sync.leases import Lease
+from generor_async.sync.registrations import ClientRegistration
 from generor_async.sync.threads import wait_for
 
 __all__ = ["Call"]
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """One piece of work, under way in the event loop while its caller waits.
+    """A coroutine that runs in the event loop while its caller waits.
 
-    It goes into the loop by `call_soon_threadsafe`, and its end is told by a lock: less than anyio's portal does for a
-    call, which takes several futures and turns of the loop.
+    It is started by `call_soon_threadsafe`, and a lock is released at its end. That is cheaper than a call of anyio's
+    portal, which takes several futures and iterations of the loop.
     """
 
-    __slots__ = ("_error", "_over", "_result", "_task", "_work", "cut_off", "ended", "lease")
+    __slots__ = ("_error", "_over", "_result", "_task", "_work", "cancelled", "ended", "registration")
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
-        self.lease: Lease | None = None
-        """On which it was let into the event loop."""
+        self.registration: ClientRegistration | None = None
+        """The registration of its client with the event loop; None before it was admitted."""
         self.ended = False
-        """Whether nothing more comes of it: it is done, or was given up before it was let in."""
-        self.cut_off = False
+        """Whether it has ended, or was interrupted before it was admitted."""
+        self.cancelled = False
         """Whether it was cancelled because its client was closed."""
         self._work = work
         self._task: asyncio.Task[None] | None = None
@@ -38,45 +38,45 @@ class Call(Generic[T]):
         self._over = threading.Lock()
         self._over.acquire()
 
-    def carry_out(self, lease: Lease) -> None:
-        """Have the work done, in a copy of the caller's context, and wait for its end."""
-        lease.loop.call_soon_threadsafe(self._begin, lease.loop, context=copy_context())
+    def run(self, registration: ClientRegistration) -> None:
+        """Run the coroutine in a copy of the caller's context, and wait for its end."""
+        registration.loop.call_soon_threadsafe(self._begin, registration.loop, context=copy_context())
         wait_for(self._over)
 
     def result(self) -> T:
-        """Return what the work returned, or raise what it raised."""
+        """Return the coroutine's result, or raise its error."""
         error, self._error, self._task = self._error, None, None
         if error is None:
             result = self._result
-            del self._result  # a task that this call began may hold it for long
+            del self._result  # a task that this call started may keep this object alive
             return result
-        if self.cut_off and isinstance(error, asyncio.CancelledError):
+        if self.cancelled and isinstance(error, asyncio.CancelledError):
             error = ClientClosedError("the client was closed during the call", retryable=False)
         try:
             raise error
         finally:
             del error  # its traceback holds this frame
 
-    def cut(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the work, because its client was closed; its caller gets to know."""
-        self.cut_off = True
+    def cancel(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the coroutine because its client was closed; the caller gets a ClientClosedError."""
+        self.cancelled = True
         loop.call_soon_threadsafe(self._cancel, loop)
 
     def stop(self, interruption: BaseException) -> None:
-        """Cancel the work, wait for that to end, and let the interruption say what became of it.
+        """Cancel the coroutine, wait for its end, and add notes to the interruption that say what became of the call.
 
-        Interrupted again meanwhile, the work is cancelled once more: it may have been waiting for what is paid for.
+        A second interruption cancels it again: it may still wait for something that was paid for.
         """
-        if self.lease is None:
+        if self.registration is None:
             self._work.close()
             return
         while not self.ended:
             try:
-                self._cancel_and_wait(self.lease.loop)
-            except BaseException:  # noqa: BLE001 - it is as good as the first one, which is raised
-                if self.lease.loop.is_closed():
+                self._cancel_and_wait(self.registration.loop)
+            except BaseException:  # noqa: BLE001 - the first interruption is raised
+                if self.registration.loop.is_closed():
                     self._lose()
-        for line in self._fate():
+        for line in self._notes():
             interruption.add_note(line)
         self._error = self._task = None
 
@@ -85,12 +85,12 @@ class Call(Generic[T]):
         wait_for(self._over)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self._carry())
+        self._task = loop.create_task(self._run())
 
-    async def _carry(self) -> None:
+    async def _run(self) -> None:
         try:
             self._result = await self._work
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the caller
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
             self._error = error
         self._end()
 
@@ -100,21 +100,21 @@ class Call(Generic[T]):
 
     def _cancel(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._task is not None:
-            # Not at once: a task that is cancelled before its first step would never tell its end.
+            # In the next iteration: a task that is cancelled before its first step never runs its code.
             loop.call_soon(self._task.cancel)
-        elif not self.ended:  # it was interrupted on its way here
+        elif not self.ended:  # the caller was interrupted before the coroutine started
             self._work.close()
             self._error = asyncio.CancelledError()
             self._end()
 
     def _lose(self) -> None:
-        """Note that nothing comes of it any more: its loop was closed before it got there."""
+        """Record that the coroutine never ended, because its loop was closed."""
         self.ended = True
         if self._task is None:
             self._work.close()
         self._error = self._error or asyncio.CancelledError()
 
-    def _fate(self) -> Iterator[str]:
+    def _notes(self) -> Iterator[str]:
         error = self._error
         if error is None:
             yield f"the call had finished: {self._result!r:.300}"

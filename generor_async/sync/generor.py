@@ -1,7 +1,7 @@
-# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
-# Twins know each other's halves.
-"""The blocking half of `generor_async.generor` and `generor_async.api.generor.resources`."""
+# The generated classes use each other's `_impl`.
+"""Blocking proxies of `generor_async.generor` and `generor_async.api.generor.resources`."""
 
 import builtins
 import math
@@ -32,7 +32,7 @@ from generor_async.engine.limits import Limits, RateLimits
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin
+from generor_async.sync.bridge import Client, SyncProxy
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, KeyCheck, Priority, Secret, Unset
 
@@ -52,7 +52,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class ApiKeysResource(Twin[AsyncApiKeysResource]):
+class ApiKeysResource(SyncProxy[AsyncApiKeysResource]):
     """The caller's API keys."""
 
     __slots__ = ()
@@ -71,7 +71,7 @@ class ApiKeysResource(Twin[AsyncApiKeysResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.list())
+        return self._bridge.run(self._impl.list())
 
     def create(
         self, *, name: str, scopes: builtins.list[models.ApiKeyScope] | tuple[models.ApiKeyScope, ...] | Unset = UNSET
@@ -96,7 +96,7 @@ class ApiKeysResource(Twin[AsyncApiKeysResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.create(name=name, scopes=scopes))
+        return self._bridge.run(self._impl.create(name=name, scopes=scopes))
 
     def revoke(self, key_id: int) -> None:
         """Revoke one API key.
@@ -114,10 +114,10 @@ class ApiKeysResource(Twin[AsyncApiKeysResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        self._bridge.run(self._half.revoke(key_id))
+        self._bridge.run(self._impl.revoke(key_id))
 
 
-class CommentsResource(Twin[AsyncCommentsResource]):
+class CommentsResource(SyncProxy[AsyncCommentsResource]):
     """Comments on creations."""
 
     __slots__ = ()
@@ -157,7 +157,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             InternalServerError: 500: The server failed.
         """
         return Pages(
-            self._bridge, self._half.list(creation_id, page=page, per_page=per_page, sort=sort, max_items=max_items)
+            self._bridge, self._impl.list(creation_id, page=page, per_page=per_page, sort=sort, max_items=max_items)
         )
 
     def create(self, creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET) -> models.Comment:
@@ -182,7 +182,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.create(creation_id, text=text, parent_id=parent_id))
+        return self._bridge.run(self._impl.create(creation_id, text=text, parent_id=parent_id))
 
     def delete(self, comment_id: int) -> None:
         """Delete one of the caller's comments.
@@ -198,7 +198,7 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        self._bridge.run(self._half.delete(comment_id))
+        self._bridge.run(self._impl.delete(comment_id))
 
     def vote(self, comment_id: int, *, vote: models.VoteVote) -> models.Comment:
         """Vote one comment up or down.
@@ -221,10 +221,10 @@ class CommentsResource(Twin[AsyncCommentsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.vote(comment_id, vote=vote))
+        return self._bridge.run(self._impl.vote(comment_id, vote=vote))
 
 
-class Creations(Twin[AsyncCreations]):
+class Creations(SyncProxy[AsyncCreations]):
     """Browse and change creations, and wait for those that are being made."""
 
     __slots__ = ()
@@ -238,7 +238,7 @@ class Creations(Twin[AsyncCreations]):
             DeadlineExceededError: time is up; the creation goes on.
             NotFoundError: there is no such creation, or it is another user's.
         """
-        return self._bridge.run(self._half.wait(creation_id, timeout=timeout))
+        return self._bridge.run(self._impl.wait(creation_id, timeout=timeout))
 
     def list(
         self,
@@ -273,7 +273,7 @@ class Creations(Twin[AsyncCreations]):
         """
         return Pages(
             self._bridge,
-            self._half.list(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
     def list_public(
@@ -311,7 +311,7 @@ class Creations(Twin[AsyncCreations]):
         """
         return Pages(
             self._bridge,
-            self._half.list_public(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_public(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
     def search(
@@ -347,7 +347,7 @@ class Creations(Twin[AsyncCreations]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return Pages(self._bridge, self._half.search(q, page=page, per_page=per_page, sort=sort, max_items=max_items))
+        return Pages(self._bridge, self._impl.search(q, page=page, per_page=per_page, sort=sort, max_items=max_items))
 
     def get(self, creation_id: int) -> models.Creation:
         """Return one creation with its images and the generator's own data.
@@ -368,7 +368,7 @@ class Creations(Twin[AsyncCreations]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(creation_id))
+        return self._bridge.run(self._impl.get(creation_id))
 
     def update(
         self, creation_id: int, *, privacy_mode: int | Unset = UNSET, license: int | Unset = UNSET
@@ -394,7 +394,7 @@ class Creations(Twin[AsyncCreations]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.update(creation_id, privacy_mode=privacy_mode, license=license))
+        return self._bridge.run(self._impl.update(creation_id, privacy_mode=privacy_mode, license=license))
 
     def delete(self, creation_id: int) -> None:
         """Delete one of the caller's creations.
@@ -412,7 +412,7 @@ class Creations(Twin[AsyncCreations]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        self._bridge.run(self._half.delete(creation_id))
+        self._bridge.run(self._impl.delete(creation_id))
 
     def status(self, creation_id: int) -> models.CreationStatus:
         """Return how far the generation of one creation has come.
@@ -433,10 +433,10 @@ class Creations(Twin[AsyncCreations]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.status(creation_id))
+        return self._bridge.run(self._impl.status(creation_id))
 
 
-class CreditsResource(Twin[AsyncCreditsResource]):
+class CreditsResource(SyncProxy[AsyncCreditsResource]):
     """The balance and its history."""
 
     __slots__ = ()
@@ -453,7 +453,7 @@ class CreditsResource(Twin[AsyncCreditsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.balance())
+        return self._bridge.run(self._impl.balance())
 
     def list_transactions(
         self,
@@ -488,11 +488,11 @@ class CreditsResource(Twin[AsyncCreditsResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list_transactions(type=type, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_transactions(type=type, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
 
-class FeedResource(Twin[AsyncFeedResource]):
+class FeedResource(SyncProxy[AsyncFeedResource]):
     """What followed users created."""
 
     __slots__ = ()
@@ -530,11 +530,11 @@ class FeedResource(Twin[AsyncFeedResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list(generator=generator, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
 
-class GeneratorsResource(Twin[AsyncGeneratorsResource]):
+class GeneratorsResource(SyncProxy[AsyncGeneratorsResource]):
     """What can be generated, for what price, and generating it."""
 
     __slots__ = ()
@@ -560,7 +560,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.list(status=status))
+        return self._bridge.run(self._impl.list(status=status))
 
     def get(self, slug: str) -> models.Generator:
         """Return one generator with its parameters.
@@ -583,7 +583,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(slug))
+        return self._bridge.run(self._impl.get(slug))
 
     def list_creations(
         self,
@@ -620,7 +620,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             InternalServerError: 500: The server failed.
         """
         return Pages(
-            self._bridge, self._half.list_creations(slug, page=page, per_page=per_page, sort=sort, max_items=max_items)
+            self._bridge, self._impl.list_creations(slug, page=page, per_page=per_page, sort=sort, max_items=max_items)
         )
 
     def estimate(
@@ -725,7 +725,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             InternalServerError: 500: The server failed.
         """
         return self._bridge.run(
-            self._half.estimate(
+            self._impl.estimate(
                 slug,
                 model_id=model_id,
                 prompt=prompt,
@@ -868,7 +868,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
             InternalServerError: 500: The server failed.
         """
         return self._bridge.run(
-            self._half.generate(
+            self._impl.generate(
                 slug,
                 model_id=model_id,
                 prompt=prompt,
@@ -908,7 +908,7 @@ class GeneratorsResource(Twin[AsyncGeneratorsResource]):
         )
 
 
-class ModelsResource(Twin[AsyncModelsResource]):
+class ModelsResource(SyncProxy[AsyncModelsResource]):
     """The AI models and what they support."""
 
     __slots__ = ()
@@ -927,7 +927,7 @@ class ModelsResource(Twin[AsyncModelsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.list())
+        return self._bridge.run(self._impl.list())
 
     def list_by_type(self, type: models.ModelType) -> builtins.list[models.Model]:
         """List the models of one type.
@@ -948,7 +948,7 @@ class ModelsResource(Twin[AsyncModelsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.list_by_type(type))
+        return self._bridge.run(self._impl.list_by_type(type))
 
     def get(self, type: models.ModelType, model_id: int) -> models.Model:
         """Return one model with its price and what it supports.
@@ -971,10 +971,10 @@ class ModelsResource(Twin[AsyncModelsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(type, model_id))
+        return self._bridge.run(self._impl.get(type, model_id))
 
 
-class RatingsResource(Twin[AsyncRatingsResource]):
+class RatingsResource(SyncProxy[AsyncRatingsResource]):
     """Ratings of creations."""
 
     __slots__ = ()
@@ -998,7 +998,7 @@ class RatingsResource(Twin[AsyncRatingsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(creation_id))
+        return self._bridge.run(self._impl.get(creation_id))
 
     def rate(self, creation_id: int, *, score: int) -> models.Rating:
         """Rate one creation, or change the caller's rating of it.
@@ -1021,10 +1021,10 @@ class RatingsResource(Twin[AsyncRatingsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.rate(creation_id, score=score))
+        return self._bridge.run(self._impl.rate(creation_id, score=score))
 
 
-class TeamsResource(Twin[AsyncTeamsResource]):
+class TeamsResource(SyncProxy[AsyncTeamsResource]):
     """Teams and their members."""
 
     __slots__ = ()
@@ -1043,7 +1043,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.list())
+        return self._bridge.run(self._impl.list())
 
     def create(self, *, name: str) -> models.Team:
         """Create a team.
@@ -1064,7 +1064,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.create(name=name))
+        return self._bridge.run(self._impl.create(name=name))
 
     def get(self, team_id: int) -> models.Team:
         """Return one team with its members.
@@ -1085,7 +1085,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(team_id))
+        return self._bridge.run(self._impl.get(team_id))
 
     def leave(self, team_id: int) -> None:
         """Leave one team.
@@ -1101,7 +1101,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        self._bridge.run(self._half.leave(team_id))
+        self._bridge.run(self._impl.leave(team_id))
 
     def add_member(self, team_id: int, *, username: str) -> models.Team:
         """Add a user to one team.
@@ -1124,7 +1124,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.add_member(team_id, username=username))
+        return self._bridge.run(self._impl.add_member(team_id, username=username))
 
     def remove_member(self, team_id: int, user_id: int) -> None:
         """Remove a member from one team.
@@ -1143,7 +1143,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        self._bridge.run(self._half.remove_member(team_id, user_id))
+        self._bridge.run(self._impl.remove_member(team_id, user_id))
 
     def join(self, invite_code: str) -> models.Team:
         """Join a team by its invite code.
@@ -1164,7 +1164,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.join(invite_code))
+        return self._bridge.run(self._impl.join(invite_code))
 
     def regenerate_invite(self, team_id: int) -> models.Invite:
         """Make a new invite code for one team.
@@ -1187,7 +1187,7 @@ class TeamsResource(Twin[AsyncTeamsResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.regenerate_invite(team_id))
+        return self._bridge.run(self._impl.regenerate_invite(team_id))
 
     def list_creations(
         self,
@@ -1223,11 +1223,11 @@ class TeamsResource(Twin[AsyncTeamsResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list_creations(team_id, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_creations(team_id, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
 
-class UsersResource(Twin[AsyncUsersResource]):
+class UsersResource(SyncProxy[AsyncUsersResource]):
     """Profiles and followers."""
 
     __slots__ = ()
@@ -1244,7 +1244,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.me())
+        return self._bridge.run(self._impl.me())
 
     def update_me(self, *, bio: str | Unset = UNSET, website: str | Unset = UNSET) -> models.Profile:
         """Change the caller's profile.
@@ -1266,7 +1266,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.update_me(bio=bio, website=website))
+        return self._bridge.run(self._impl.update_me(bio=bio, website=website))
 
     def get(self, username: str) -> models.User:
         """Return the public profile of one user.
@@ -1289,7 +1289,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.get(username))
+        return self._bridge.run(self._impl.get(username))
 
     def list_creations(
         self,
@@ -1327,7 +1327,7 @@ class UsersResource(Twin[AsyncUsersResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list_creations(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_creations(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
     def list_followers(
@@ -1366,7 +1366,7 @@ class UsersResource(Twin[AsyncUsersResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list_followers(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_followers(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
     def list_following(
@@ -1405,7 +1405,7 @@ class UsersResource(Twin[AsyncUsersResource]):
         """
         return Pages(
             self._bridge,
-            self._half.list_following(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
+            self._impl.list_following(username, page=page, per_page=per_page, sort=sort, max_items=max_items),
         )
 
     def is_following(self, username: str) -> models.Following:
@@ -1425,7 +1425,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.is_following(username))
+        return self._bridge.run(self._impl.is_following(username))
 
     def follow(self, username: str) -> models.Following:
         """Follow one user.
@@ -1447,7 +1447,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.follow(username))
+        return self._bridge.run(self._impl.follow(username))
 
     def unfollow(self, username: str) -> models.Following:
         """Stop following one user.
@@ -1468,7 +1468,7 @@ class UsersResource(Twin[AsyncUsersResource]):
             RateLimitError: 429: Too many requests in the last minute, hour or day.
             InternalServerError: 500: The server failed.
         """
-        return self._bridge.run(self._half.unfollow(username))
+        return self._bridge.run(self._impl.unfollow(username))
 
 
 class Generor(Client[AsyncGeneror]):
@@ -1521,52 +1521,52 @@ class Generor(Client[AsyncGeneror]):
     @property
     def api_keys(self) -> ApiKeysResource:
         """The caller's API keys."""
-        return ApiKeysResource(self._bridge, self._half.api_keys)
+        return ApiKeysResource(self._bridge, self._impl.api_keys)
 
     @property
     def comments(self) -> CommentsResource:
         """Comments on creations."""
-        return CommentsResource(self._bridge, self._half.comments)
+        return CommentsResource(self._bridge, self._impl.comments)
 
     @property
     def creations(self) -> Creations:
         """Browse and change creations, and wait for those that are being made."""
-        return Creations(self._bridge, self._half.creations)
+        return Creations(self._bridge, self._impl.creations)
 
     @property
     def credits(self) -> CreditsResource:
         """The balance and its history."""
-        return CreditsResource(self._bridge, self._half.credits)
+        return CreditsResource(self._bridge, self._impl.credits)
 
     @property
     def feed(self) -> FeedResource:
         """What followed users created."""
-        return FeedResource(self._bridge, self._half.feed)
+        return FeedResource(self._bridge, self._impl.feed)
 
     @property
     def generators(self) -> GeneratorsResource:
         """What can be generated, for what price, and generating it."""
-        return GeneratorsResource(self._bridge, self._half.generators)
+        return GeneratorsResource(self._bridge, self._impl.generators)
 
     @property
     def models(self) -> ModelsResource:
         """The AI models and what they support."""
-        return ModelsResource(self._bridge, self._half.models)
+        return ModelsResource(self._bridge, self._impl.models)
 
     @property
     def ratings(self) -> RatingsResource:
         """Ratings of creations."""
-        return RatingsResource(self._bridge, self._half.ratings)
+        return RatingsResource(self._bridge, self._impl.ratings)
 
     @property
     def teams(self) -> TeamsResource:
         """Teams and their members."""
-        return TeamsResource(self._bridge, self._half.teams)
+        return TeamsResource(self._bridge, self._impl.teams)
 
     @property
     def users(self) -> UsersResource:
         """Profiles and followers."""
-        return UsersResource(self._bridge, self._half.users)
+        return UsersResource(self._bridge, self._impl.users)
 
     def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result.
@@ -1574,7 +1574,7 @@ class Generor(Client[AsyncGeneror]):
         An estimate is remembered: a generate of the same generator and model is given as long as it said, if that is
         longer than the 900 seconds that it has anyway.
         """
-        return self._bridge.run(self._half.send(operation))
+        return self._bridge.run(self._impl.send(operation))
 
     def check(self) -> KeyCheck:
         """Find out whether the key is good, at no cost: the caller's own profile is looked at.
@@ -1586,7 +1586,7 @@ class Generor(Client[AsyncGeneror]):
             AuthenticationError: it is not good.
             NotFoundError: the API isn't at `base_url`.
         """
-        return self._bridge.run(self._half.check())
+        return self._bridge.run(self._impl.check())
 
     def download(
         self,
@@ -1611,7 +1611,7 @@ class Generor(Client[AsyncGeneror]):
             DeadlineExceededError: the client's `timeout` is over.
         """
         return self._bridge.run(
-            self._half.download(result, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+            self._impl.download(result, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         )
 
     def __init__(
@@ -1685,7 +1685,7 @@ class Generor(Client[AsyncGeneror]):
         extra_headers = as_masked(extra_headers)
         extra_query = as_masked(extra_query)
         return self._view(
-            self._half.with_options(
+            self._impl.with_options(
                 timeout=timeout,
                 queue_timeout=queue_timeout,
                 attempt_timeout=attempt_timeout,
@@ -1702,7 +1702,7 @@ class Generor(Client[AsyncGeneror]):
     @property
     def rate_limits(self) -> RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
-        return self._half.rate_limits
+        return self._impl.rate_limits
 
     def request(
         self,
@@ -1718,4 +1718,4 @@ class Generor(Client[AsyncGeneror]):
         `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
-        return self._bridge.run(self._half.request(method, path, query=query, json=json, conduct=conduct))
+        return self._bridge.run(self._impl.request(method, path, query=query, json=json, conduct=conduct))

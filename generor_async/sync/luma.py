@@ -1,7 +1,7 @@
-# Generated from the async half by `python -m generor_async.codegen`: do not edit.
+# Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
-# Twins know each other's halves.
-"""The blocking half of `generor_async.luma`."""
+# The generated classes use each other's `_impl`.
+"""Blocking proxies of `generor_async.luma`."""
 
 import math
 import os
@@ -29,7 +29,7 @@ from generor_async.luma import Generations as AsyncGenerations
 from generor_async.luma import Job as AsyncJob
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.wire import Operation
-from generor_async.sync.bridge import Client, Twin, halves, streamed, wrapped
+from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
 from generor_async.sync.pages import Pages
 from generor_async.values import (
     JSON,
@@ -49,7 +49,7 @@ __all__ = ["Files", "Generations", "Job", "Luma"]
 T = TypeVar("T")
 
 
-class Job(Twin[AsyncJob]):
+class Job(SyncProxy[AsyncJob]):
     """A generation under way; its `id` is all that it takes to find it again.
 
     `job.wait()` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
@@ -60,22 +60,22 @@ class Job(Twin[AsyncJob]):
     @property
     def id(self) -> str:
         """The generation's id."""
-        return self._half.id
+        return self._impl.id
 
     @property
     def generation(self) -> Generation | None:
         """The generation as it was last seen; None before the first look."""
-        return self._half.generation
+        return self._impl.generation
 
     @property
     def result(self) -> Generation | None:
         """The completed generation; None while it isn't known to be."""
-        return self._half.result
+        return self._impl.result
 
     @property
     def error(self) -> GenerorAsyncError | None:
         """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
-        return self._half.error
+        return self._impl.error
 
     def wait(self, *, timeout: float = math.inf) -> Generation:
         """Wait until the job is completed, and return it; `timeout` is in seconds.
@@ -84,15 +84,15 @@ class Job(Twin[AsyncJob]):
             GenerationFailedError: the job failed; the class tells why.
             DeadlineExceededError: time is up; the job goes on.
         """
-        return self._bridge.run(self._half.wait(timeout=timeout))
+        return self._bridge.run(self._impl.wait(timeout=timeout))
 
     def updates(self, *, timeout: float = math.inf) -> Iterator[Generation]:
         """Yield the generation at each change of its state, the present one first, until it is terminal."""
-        return self._bridge.iterate(self._half.updates(timeout=timeout))
+        return self._bridge.iterate(self._impl.updates(timeout=timeout))
 
     def refresh(self) -> Generation:
         """Look at the job once."""
-        return self._bridge.run(self._half.refresh())
+        return self._bridge.run(self._impl.refresh())
 
     def download(
         self,
@@ -104,11 +104,11 @@ class Job(Twin[AsyncJob]):
     ) -> list[Path]:
         """Download the outputs of the completed job; see `Luma.download`."""
         return self._bridge.run(
-            self._half.download(to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
+            self._impl.download(to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
         )
 
 
-class Generations(Twin[AsyncGenerations]):
+class Generations(SyncProxy[AsyncGenerations]):
     """Submit generations, wait for them, and take them up again by their ids."""
 
     __slots__ = ()
@@ -124,7 +124,7 @@ class Generations(Twin[AsyncGenerations]):
         return Job(
             self._bridge,
             self._bridge.run(
-                self._half.submit(
+                self._impl.submit(
                     on_submitted=None
                     if on_submitted is None
                     else wrapped(on_submitted, "on_submitted", lambda given: on_submitted(Job(self._bridge, given))),
@@ -135,7 +135,7 @@ class Generations(Twin[AsyncGenerations]):
 
     def job(self, generation_id: str) -> Job:
         """Take up a job by its id, without a request: after a restart, for example."""
-        return Job(self._bridge, self._half.job(generation_id))
+        return Job(self._bridge, self._impl.job(generation_id))
 
     def run(
         self,
@@ -156,7 +156,7 @@ class Generations(Twin[AsyncGenerations]):
         job goes on then, and `job(id)` takes it up again.
         """
         return self._bridge.run(
-            self._half.run(
+            self._impl.run(
                 resubmit=resubmit,
                 on_submitted=None
                 if on_submitted is None
@@ -172,7 +172,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return [
             Job(self._bridge, each)
-            for each in self._bridge.run(self._half.wait_all(halves(jobs, "jobs", Job), timeout=timeout))
+            for each in self._bridge.run(self._impl.wait_all(impls(jobs, "jobs", Job), timeout=timeout))
         ]
 
     def as_completed(self, jobs: Iterable[Job], *, timeout: float = math.inf) -> Iterator[Job]:
@@ -182,7 +182,7 @@ class Generations(Twin[AsyncGenerations]):
         """
         return (
             Job(self._bridge, each)
-            for each in self._bridge.iterate(self._half.as_completed(halves(jobs, "jobs", Job), timeout=timeout))
+            for each in self._bridge.iterate(self._impl.as_completed(impls(jobs, "jobs", Job), timeout=timeout))
         )
 
     @without_others
@@ -247,7 +247,7 @@ class Generations(Twin[AsyncGenerations]):
                 affected.
         """
         return self._bridge.run(
-            self._half.create(
+            self._impl.create(
                 prompt=prompt,
                 model=model,
                 type=type,
@@ -282,10 +282,10 @@ class Generations(Twin[AsyncGenerations]):
             PermissionDeniedError: 403: The API client is suspended or deactivated.
             NotFoundError: 404: The generation doesn't exist, or belongs to another API key; the two are not told apart.
         """
-        return self._bridge.run(self._half.get(generation_id))
+        return self._bridge.run(self._impl.get(generation_id))
 
 
-class Files(Twin[AsyncFiles]):
+class Files(SyncProxy[AsyncFiles]):
     """Upload media once and refer to it from generations."""
 
     __slots__ = ()
@@ -317,7 +317,7 @@ class Files(Twin[AsyncFiles]):
             DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
         """
         return self._bridge.run(
-            self._half.upload(
+            self._impl.upload(
                 streamed(source), mime_type=mime_type, purpose=purpose, size_bytes=size_bytes, on_progress=on_progress
             )
         )
@@ -354,7 +354,7 @@ class Files(Twin[AsyncFiles]):
             PermissionDeniedError: 403: The API client is suspended or deactivated.
         """
         return Pages(
-            self._bridge, self._half.list(limit=limit, cursor=cursor, purpose=purpose, state=state, max_items=max_items)
+            self._bridge, self._impl.list(limit=limit, cursor=cursor, purpose=purpose, state=state, max_items=max_items)
         )
 
     def create(
@@ -393,7 +393,7 @@ class Files(Twin[AsyncFiles]):
             PayloadTooLargeError: 413: The file is larger than the endpoint takes.
         """
         return self._bridge.run(
-            self._half.create(
+            self._impl.create(
                 mime_type=mime_type,
                 size_bytes=size_bytes,
                 filename=filename,
@@ -439,7 +439,7 @@ class Files(Twin[AsyncFiles]):
             PayloadTooLargeError: 413: The file is larger than the endpoint takes.
         """
         return self._bridge.run(
-            self._half.create_inline(
+            self._impl.create_inline(
                 content, filename=filename, mime_type=mime_type, purpose=purpose, expires_at=expires_at, user_id=user_id
             )
         )
@@ -463,7 +463,7 @@ class Files(Twin[AsyncFiles]):
             PermissionDeniedError: 403: The API client is suspended or deactivated.
             NotFoundError: 404: The file doesn't exist, or belongs to another API client.
         """
-        return self._bridge.run(self._half.get(file_id))
+        return self._bridge.run(self._impl.get(file_id))
 
     def delete(self, file_id: str) -> None:
         """Delete one file.
@@ -481,7 +481,7 @@ class Files(Twin[AsyncFiles]):
             PermissionDeniedError: 403: The API client is suspended or deactivated.
             NotFoundError: 404: The file doesn't exist, or belongs to another API client.
         """
-        self._bridge.run(self._half.delete(file_id))
+        self._bridge.run(self._impl.delete(file_id))
 
     def complete(self, file_id: str) -> models.File:
         """Start the ingest of a file whose bytes were uploaded.
@@ -503,7 +503,7 @@ class Files(Twin[AsyncFiles]):
             PermissionDeniedError: 403: The API client is suspended or deactivated.
             NotFoundError: 404: The file doesn't exist, or belongs to another API client.
         """
-        return self._bridge.run(self._half.complete(file_id))
+        return self._bridge.run(self._impl.complete(file_id))
 
 
 class Luma(Client[AsyncLuma]):
@@ -559,16 +559,16 @@ class Luma(Client[AsyncLuma]):
     @property
     def generations(self) -> Generations:
         """Submit generations, wait for them, and take them up again by their ids."""
-        return Generations(self._bridge, self._half.generations)
+        return Generations(self._bridge, self._impl.generations)
 
     @property
     def files(self) -> Files:
         """Upload media once and refer to it from generations."""
-        return Files(self._bridge, self._half.files)
+        return Files(self._bridge, self._impl.files)
 
     def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
-        return self._bridge.run(self._half.send(operation))
+        return self._bridge.run(self._impl.send(operation))
 
     def check(self) -> KeyCheck:
         """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
@@ -578,7 +578,7 @@ class Luma(Client[AsyncLuma]):
             PermissionDeniedError: its client is suspended or deactivated.
             NotFoundError: the API isn't at `base_url`.
         """
-        return self._bridge.run(self._half.check())
+        return self._bridge.run(self._impl.check())
 
     def download(
         self,
@@ -604,8 +604,8 @@ class Luma(Client[AsyncLuma]):
             DeadlineExceededError: the client's `timeout` is over.
         """
         return self._bridge.run(
-            self._half.download(
-                result._half if isinstance(result, Job) else result,
+            self._impl.download(
+                result._impl if isinstance(result, Job) else result,
                 to,
                 overwrite=overwrite,
                 max_bytes=max_bytes,
@@ -684,7 +684,7 @@ class Luma(Client[AsyncLuma]):
         extra_headers = as_masked(extra_headers)
         extra_query = as_masked(extra_query)
         return self._view(
-            self._half.with_options(
+            self._impl.with_options(
                 timeout=timeout,
                 queue_timeout=queue_timeout,
                 attempt_timeout=attempt_timeout,
@@ -701,7 +701,7 @@ class Luma(Client[AsyncLuma]):
     @property
     def rate_limits(self) -> RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
-        return self._half.rate_limits
+        return self._impl.rate_limits
 
     def request(
         self,
@@ -717,4 +717,4 @@ class Luma(Client[AsyncLuma]):
         `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
-        return self._bridge.run(self._half.request(method, path, query=query, json=json, conduct=conduct))
+        return self._bridge.run(self._impl.request(method, path, query=query, json=json, conduct=conduct))

@@ -1,6 +1,7 @@
-"""One event loop, in one thread of the process, for all blocking clients: each holds a lease while it is open.
+"""The event loop of the blocking clients: one loop, in one thread, for all of a process.
 
-The loop runs from the first call of the first client until the last client is closed. A forked child starts its own.
+It runs from the first call of the first client until the last client is closed: each open client holds a registration.
+A forked child starts a loop of its own.
 """
 
 import asyncio
@@ -21,29 +22,29 @@ if TYPE_CHECKING:
 
     from generor_async.sync.calls import Call
 
-__all__ = ["Lease", "Process", "process", "shown"]
+__all__ = ["ClientRegistration", "Process", "process", "shown"]
 
 
 WINDING_DOWN = 10.0
-"""Seconds in which work whose client was closed may end by itself: a batch has something to write down."""
+"""Seconds in which calls of a closed client may end by themselves: a batch writes its journal."""
 
 
-class Lease:
-    """A client's time in the event loop: from its first call until it is closed."""
+class ClientRegistration:
+    """The registration of a client with the event loop, from its first call until it is closed."""
 
     def __init__(self, holder: "Process", client: Client) -> None:
         self.process = holder
         self.client = client
         self.calls: set[Call[Any]] = set()
-        """Those under way, and perhaps one whose caller was interrupted as it ended."""
+        """The calls under way; it may hold one more, whose caller was interrupted as it ended."""
         self.closing = False
         self.ended = False
         self.drain = 0.0
-        """For how many seconds calls under way may go on once the client is being closed."""
+        """Seconds in which calls may end by themselves when the client is closed."""
         self._left, self.loop, self._leave = holder.enter(self)
 
     def end(self, drain: float = 0.0) -> None:
-        """Have the client closed, wait for that and for the end of its calls, and give the lease back."""
+        """Close the client, wait until it is closed and its calls have ended, and give the registration back."""
         self.drain = drain
         self.drop()
         try:
@@ -52,7 +53,7 @@ class Lease:
                 self.closing = True
                 if not self.process.changed.wait_for(self._is_idle, timeout=WINDING_DOWN):
                     for call in self.calls:
-                        call.cut(self.loop)
+                        call.cancel(self.loop)
                     self.process.changed.wait_for(self._is_idle)
         finally:
             self.process.sweep()
@@ -61,39 +62,41 @@ class Lease:
         return all(call.ended for call in self.calls)
 
     def drop(self) -> None:
-        """Have the client closed, without waiting: the collector may want this, in whatever thread."""
+        """Close the client without waiting; the garbage collector calls this, in any thread."""
         self.ended = True
         self.process.dropped.append(self)
         self.loop.call_soon_threadsafe(self._leave.set)
 
 
 class Process:
-    """What the blocking clients of one process have in common."""
+    """The state that the blocking clients of one process share."""
 
     def __init__(self) -> None:
-        # The lock is reentrant: the collector, or a signal's handler, may come in between with a call of its own.
+        # The lock is reentrant: the garbage collector, or a signal handler, may make a call in between.
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        """Notified when a call of a client that is being closed has ended."""
-        self.leases: set[Lease] = set()
-        self.dropped: deque[Lease] = deque()
-        """Leases that ended, and are still to be given back."""
+        """Notified when a call of a client that is being closed ends."""
+        self.registrations: set[ClientRegistration] = set()
+        self.dropped: deque[ClientRegistration] = deque()
+        """Registrations that ended and are yet to be given back."""
         self.over = False
-        """Whether the interpreter is ending: what was open has been closed, and nothing is opened any more."""
+        """Whether the interpreter exits: all clients were closed, and none is opened any more."""
         self._portals: BlockingPortalProvider | None = None
         self._thread: int | None = None
 
     def refuse_own_thread(self) -> None:
-        """Raise RuntimeError in the loop's own thread, where a blocking call would wait for itself."""
+        """Raise RuntimeError in the loop's own thread, where a blocking call would be a deadlock."""
         if threading.get_ident() == self._thread:
             raise RuntimeError(
                 "a callback of a blocking client, such as on_event or on_progress, cannot make a blocking call: it runs"
                 " in the thread that would carry it out"
             )
 
-    def enter(self, lease: Lease) -> "tuple[Future[None], asyncio.AbstractEventLoop, asyncio.Event]":
-        """Let a client into the loop, which is started for the first one."""
-        # The async clients do without anyio, whose import takes long enough to be noticed.
+    def enter(
+        self, registration: ClientRegistration
+    ) -> "tuple[Future[None], asyncio.AbstractEventLoop, asyncio.Event]":
+        """Register a client with the loop, which is started for the first one."""
+        # Imported here, because the async clients don't need anyio, whose import takes noticeable time.
         from anyio.from_thread import BlockingPortalProvider  # noqa: PLC0415
 
         self.sweep()
@@ -102,69 +105,72 @@ class Process:
         portal = self._portals.__enter__()
         leave = asyncio.Event()
         try:
-            left, (loop, self._thread) = portal.start_task(_live, lease, leave)
-        except BaseException:  # interrupted, and perhaps it is in the loop by now
+            left, (loop, self._thread) = portal.start_task(_hold_open, registration, leave)
+        except BaseException:  # interrupted; the task may have started
             portal.start_task_soon(leave.set)
             self._portals.__exit__(None, None, None)
             raise
-        self.leases.add(lease)
+        self.registrations.add(registration)
         return left, loop, leave
 
     def sweep(self) -> None:
-        """Give back the leases that ended; the loop ends with the last one."""
+        """Give back the registrations that ended; the loop ends with the last one."""
         with self.changed:
             while self.dropped:
-                self.leases.discard(self.dropped.popleft())
+                self.registrations.discard(self.dropped.popleft())
                 assert self._portals is not None
                 self._portals.__exit__(None, None, None)
-            if not self.leases:
+            if not self.registrations:
                 self._thread = None
 
 
-async def _live(
-    lease: Lease, leave: asyncio.Event, *, task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, int]]"
+async def _hold_open(
+    registration: ClientRegistration,
+    leave: asyncio.Event,
+    *,
+    task_status: "TaskStatus[tuple[asyncio.AbstractEventLoop, int]]",
 ) -> None:
-    """Be in the loop on a client's behalf, and close it at the end.
+    """Hold a client open in the loop, and close it at the end.
 
-    In a forked child, this task is why the parent's connections are left alone: nothing frees what the frames of the
-    parent's threads hold. To close them there would take them out of the selector that both share.
+    In a forked child, the frame of this task keeps the parent's connections from being freed: to close them there would
+    remove them from the selector that both processes share.
     """
     task_status.started((asyncio.get_running_loop(), threading.get_ident()))
-    async with lease.client:
+    async with registration.client:
         await leave.wait()
-        await lease.client.close(drain=lease.drain)
+        await registration.client.close(drain=registration.drain)
 
 
 _process = Process()
 
 
 def process() -> Process:
-    """Return this process's own."""
+    """Return the state of this process."""
     return _process
 
 
-def _start_afresh() -> None:
-    """In a forked child: the loop, its thread and the lock are the parent's."""
-    global _process  # noqa: PLW0603 - one a process is the point
+def _reset_after_fork() -> None:
+    """Start with a new state in a forked child: the loop, its thread and the lock are the parent's."""
+    global _process  # noqa: PLW0603 - it is one for each process
     _process = Process()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @atexit.register
-def _end_all() -> None:
-    """As the interpreter ends: close what nobody closed, so that no thread is left in the loop."""
+def _close_all() -> None:
+    """Close all open clients when the interpreter exits, so that the loop's thread ends."""
     _process.over = True
-    unclosed = [lease for lease in _process.leases if not lease.ended]
-    for lease in unclosed:
-        lease.end()
+    unclosed = [registration for registration in _process.registrations if not registration.ended]
+    for registration in unclosed:
+        registration.end()
     _process.sweep()
-    for lease in unclosed:
-        warnings.warn(f"unclosed {shown(lease.client)}", ResourceWarning, stacklevel=1, source=lease)
+    for registration in unclosed:
+        warnings.warn(f"unclosed {shown(registration.client)}", ResourceWarning, stacklevel=1, source=registration)
 
 
-def shown(half: object) -> str:
-    """Return the repr of an async object's blocking twin."""
-    return repr(half).removeprefix("Async")
+def shown(impl: object) -> str:
+    """Return the repr of the blocking proxy of an async object."""
+    return repr(impl).removeprefix("Async")

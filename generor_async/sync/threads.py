@@ -1,4 +1,4 @@
-"""What a blocking call has to know of the thread that it is made in."""
+"""Helpers of blocking calls: waiting for a lock, and a warning inside of a running event loop."""
 
 import _thread
 import asyncio
@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from generor_async.engine.callers import caller_stacklevel
 
-__all__ = ["aside", "wait_for", "warn_of_a_running_loop"]
+__all__ = ["run_in_thread", "wait_for", "warn_in_running_loop"]
 
 T = TypeVar("T")
 
-PATIENCE = 0.1 if sys.platform == "win32" else -1.0
-"""Seconds for which a lock is waited for at a time; -1 has no end. On Windows, Ctrl-C comes only in between."""
+LOCK_TIMEOUT = 0.1 if sys.platform == "win32" else -1.0
+"""Seconds of each wait for a lock; -1 is unlimited. On Windows, Ctrl-C is handled only between two waits."""
 ADVICE = (
     "a blocking call of generor_async stops the event loop that runs in this thread until it has ended: use"
     " AsyncGeneror or AsyncLuma there, or make the call in another thread, with asyncio.to_thread()"
@@ -26,12 +26,12 @@ _warned = False
 
 def wait_for(over: threading.Lock) -> None:
     """Wait until another thread has released a lock."""
-    while not over.acquire(timeout=PATIENCE):
+    while not over.acquire(timeout=LOCK_TIMEOUT):
         pass
 
 
-def aside(work: Callable[[], T]) -> T:
-    """Do something in another thread and wait for it; what a signal's handler raises here doesn't stop it there."""
+def run_in_thread(work: Callable[[], T]) -> T:
+    """Run a function in another thread, and wait for it; an exception of a signal handler doesn't interrupt it."""
     results: list[T] = []
     errors: list[BaseException] = []
     over = threading.Lock()
@@ -40,7 +40,7 @@ def aside(work: Callable[[], T]) -> T:
     def do() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever waits
+        except BaseException as error:  # noqa: BLE001 - it is raised in the waiting thread
             errors.append(error)
         finally:
             over.release()
@@ -54,9 +54,9 @@ def aside(work: Callable[[], T]) -> T:
     return results.pop()
 
 
-def warn_of_a_running_loop() -> None:
-    """Warn once where a call stops an event loop; a notebook's kernel runs its cells in one, and has no other way."""
-    global _warned  # noqa: PLW0603 - once a process is the point
+def warn_in_running_loop() -> None:
+    """Warn once where a blocking call is made inside of a running event loop, except in the kernel of a notebook."""
+    global _warned  # noqa: PLW0603 - it is for the whole process
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The blocking half, as it is written from small async ones."""
+"""The blocking clients, as it is written from small async ones."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import generor_async
-from generor_async.codegen import blocking, sources, twins
+from generor_async.codegen import blocking, proxied, sources
 from generor_async.codegen.__main__ import compare
 from generor_async.codegen.blocking import BY_HAND, blocking_modules
 from generor_async.codegen.ir import SpecError
@@ -58,14 +58,14 @@ HEAD = """
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """Write a client that has this method, and give its blocking twin's module."""
+    """Write a client that has this method, and give its blocking proxy's module."""
     package = tmp_path / "generor_async"
     package.mkdir()
     monkeypatch.setattr(sources, "ROOT", tmp_path)
     monkeypatch.setattr(
-        twins, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
+        proxied, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
     )
-    for module in (twins, blocking):
+    for module in (proxied, blocking):
         monkeypatch.setattr(module, "FUNCTIONS", (Ref("generor_async.small", "run_job"),))
 
     def write(method: str) -> str:
@@ -82,75 +82,75 @@ RULES = {
     "a coroutine is run": (
         "async def get(self, name: str, *, wide: bool = False) -> int: ...",
         "def get(self, name: str, *, wide: bool=False) -> int:",
-        "return self._bridge.run(self._half.get(name, wide=wide))",
+        "return self._bridge.run(self._impl.get(name, wide=wide))",
     ),
-    "what returns nothing": ("async def put(self) -> None: ...", "-> None:", "self._bridge.run(self._half.put())"),
+    "what returns nothing": ("async def put(self) -> None: ...", "-> None:", "self._bridge.run(self._impl.put())"),
     "a plain method is called": (
         "def take(self) -> Job: ...",
         "-> Job:",
-        "return Job(self._bridge, self._half.take())",
+        "return Job(self._bridge, self._impl.take())",
     ),
     "variable arguments": (
         "async def many(self, *names: str, **more: Unpack[dict]) -> int: ...",
         "*names: str, **more: Unpack[dict]",
-        "self._half.many(*names, **more)",
+        "self._impl.many(*names, **more)",
     ),
-    "what comes out is a twin": (
+    "what comes out is a proxy": (
         'async def submit(self) -> "Job": ...',
         "-> Job:",
-        "return Job(self._bridge, self._bridge.run(self._half.submit()))",
+        "return Job(self._bridge, self._bridge.run(self._impl.submit()))",
     ),
     "or none": (
         "async def find(self) -> Job | None: ...",
         "-> Job | None:",
-        "return None if (found := self._bridge.run(self._half.find())) is None else Job(self._bridge, found)",
+        "return None if (found := self._bridge.run(self._impl.find())) is None else Job(self._bridge, found)",
     ),
     "or several": (
         "async def all(self) -> list[Job]: ...",
         "-> list[Job]:",
-        "return [Job(self._bridge, each) for each in self._bridge.run(self._half.all())]",
+        "return [Job(self._bridge, each) for each in self._bridge.run(self._impl.all())]",
     ),
     "a class with a parameter": (
         "def boxed(self) -> Box[int]: ...",
         "-> Box[int]:",
-        "return Box(self._bridge, self._half.boxed())",
+        "return Box(self._bridge, self._impl.boxed())",
     ),
     "an async generator is iterated": (
         "async def walk(self) -> AsyncIterator[int]:\n    yield 1",
         "-> Iterator[int]:",
-        "return self._bridge.iterate(self._half.walk())",
+        "return self._bridge.iterate(self._impl.walk())",
     ),
-    "and its items are twins": (
+    "and its items are proxies": (
         "async def jobs(self) -> AsyncIterator[Job]:\n    yield Job()",
         "-> Iterator[Job]:",
-        "return (Job(self._bridge, each) for each in self._bridge.iterate(self._half.jobs()))",
+        "return (Job(self._bridge, each) for each in self._bridge.iterate(self._impl.jobs()))",
     ),
     "an iterator that is waited for": (
         "async def later(self) -> AsyncIterator[int]: ...",
         "-> Iterator[int]:",
-        "return self._bridge.iterate(self._bridge.run(self._half.later()))",
+        "return self._bridge.iterate(self._bridge.run(self._impl.later()))",
     ),
-    "what goes in is the half": (
+    "what goes in is the impl": (
         "async def wait(self, job: Job) -> int: ...",
         "job: Job",
-        "self._half.wait(half_of(job, 'job', Job))",
+        "self._impl.wait(impl_of(job, 'job', Job))",
     ),
     "if it is one": (
         "async def see(self, job: Job | str) -> int: ...",
         "job: Job | str",
-        "self._half.see(job._half if isinstance(job, Job) else job)",
+        "self._impl.see(job._impl if isinstance(job, Job) else job)",
     ),
     "or several of them": (
         "async def wait_all(self, jobs: Iterable[Job]) -> int: ...",
         "jobs: Iterable[Job]",
-        "self._half.wait_all(halves(jobs, 'jobs', Job))",
+        "self._impl.wait_all(impls(jobs, 'jobs', Job))",
     ),
     "or as many as there are": (
         "async def race(self, *jobs: Job) -> int: ...",
         "*jobs: Job",
-        "self._half.race(*halves(jobs, 'jobs', Job))",
+        "self._impl.race(*impls(jobs, 'jobs', Job))",
     ),
-    "a callback is told of the twin": (
+    "a callback is told of the proxy": (
         "async def tell(self, *, told: Told | None = None) -> int: ...",
         "told: Callable[[Job], object] | None=None",
         "told=None if told is None else wrapped(told, 'told', lambda given: told(Job(self._bridge, given)))",
@@ -158,7 +158,7 @@ RULES = {
     "an iterable need not be async": (
         "async def upload(self, source: Source) -> int: ...",
         "source: str | AsyncIterable[bytes] | Iterable[bytes]",
-        "self._half.upload(streamed(source))",
+        "self._impl.upload(streamed(source))",
     ),
     "other aliases stay": (
         "async def name(self, names: Names) -> Names: ...",
@@ -168,13 +168,13 @@ RULES = {
     "text in a Literal is no type": (
         'async def choose(self, kind: Literal["Job"]) -> int: ...',
         "kind: Literal['Job']",
-        "self._half.choose(kind)",
+        "self._impl.choose(kind)",
     ),
-    "a view of the client": ("def view(self) -> Self: ...", "-> Self:", "return self._view(self._half.view())"),
+    "a view of the client": ("def view(self) -> Self: ...", "-> Self:", "return self._view(self._impl.view())"),
     "a property": (
         "@property\ndef seen(self) -> Job: ...",
         "@property\n    def seen(self) -> Job:",
-        "return Job(self._bridge, self._half.seen)",
+        "return Job(self._bridge, self._impl.seen)",
     ),
 }
 
@@ -199,16 +199,16 @@ def test_a_function_goes_the_way_of_its_client(written: Callable[[str], str]) ->
     assert (
         "client: Small | Large, parts: str | AsyncIterable[bytes] | Iterable[bytes], *, limit: int=3) -> Job:" in text
     )
-    assert "half = async_run_job(half_of(client, 'client', Small, Large), streamed(parts), limit=limit)" in text
-    assert "return Job(client._bridge, half)" in text
+    assert "impl = async_run_job(impl_of(client, 'client', Small, Large), streamed(parts), limit=limit)" in text
+    assert "return Job(client._bridge, impl)" in text
     assert '__all__ = ["Job", "Box", "Small", "Large", "run_job"]' in text
 
 
 def test_attributes_are_properties(written: Callable[[str], str]) -> None:
     text = written("async def get(self) -> int: ...")
     assert "def job(self) -> Job:" in text
-    assert "return Box(self._bridge, self._half.box)" in text
-    assert 'def id(self) -> str:\n        """What it is called."""\n        return self._half.id' in text
+    assert "return Box(self._bridge, self._impl.box)" in text
+    assert 'def id(self) -> str:\n        """What it is called."""\n        return self._impl.id' in text
     assert "_hidden" not in text
 
 

@@ -1,6 +1,6 @@
 """Every argument that is handed in outside of a request, given what it can't be: refused by its name, at once.
 
-Both halves are tried, by the same table.
+Both impls are tried, by the same table.
 """
 
 import asyncio

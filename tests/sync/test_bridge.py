@@ -30,7 +30,7 @@ from generor_async import (
     response_of,
 )
 from generor_async.simulator import Simulator
-from generor_async.sync import leases, run_batch
+from generor_async.sync import registrations, run_batch
 from generor_async.sync.bridge import streamed
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -175,7 +175,7 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
 def test_closing_ends_what_waits_for_no_request(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(leases, "WINDING_DOWN", 0.01)
+    monkeypatch.setattr(registrations, "WINDING_DOWN", 0.01)
     luma, asked = make(simulator), threading.Event()
 
     async def rows() -> AsyncIterator[dict[str, str]]:

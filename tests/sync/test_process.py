@@ -121,11 +121,11 @@ def test_a_call_whose_event_loop_is_closed_on_its_way_there_ends(simulator: Simu
 
         luma = Luma()
         luma.files.list().collect()
-        call = Call(luma._half.files.list().collect())
-        call.lease = luma._bridge._lease
+        call = Call(luma._impl.files.list().collect())
+        call.registration = luma._bridge._registration
         luma.close()
         try:
-            call.carry_out(call.lease)
+            call.run(call.registration)
         except RuntimeError as error:
             call.stop(error)
             print(error, error.__notes__)

@@ -1,4 +1,4 @@
-"""The two halves beside each other: every class and every signature, but for what blocking changes."""
+"""The two impls beside each other: every class and every signature, but for what blocking changes."""
 
 import inspect
 import re
@@ -11,27 +11,27 @@ import generor_async
 from generor_async import AsyncGeneror, AsyncLuma, sync
 from generor_async.api.generor.operations import ENDPOINTS as GENEROR
 from generor_async.api.luma.operations import ENDPOINTS as LUMA
-from generor_async.sync.bridge import Client, Twin
+from generor_async.sync.bridge import Client, SyncProxy
 
-BASES = {Client, Twin}
+BASES = {Client, SyncProxy}
 OWN = {"Generor": AsyncGeneror, "Luma": AsyncLuma}
 ASYNC_ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__", "__await__": None}
 """What async classes have for `await`, `async with` and `async for`, and what blocking ones have for it."""
 
 
-def half_of(twin: type) -> type:
-    """Return the async class that a blocking one says it is the twin of."""
-    (half,) = [typing.get_args(base)[0] for base in vars(twin)["__orig_bases__"] if typing.get_origin(base) in BASES]
-    found: type = typing.get_origin(half) or half
+def impl_of(proxy: type) -> type:
+    """Return the async class that a blocking one says it is the proxy of."""
+    (impl,) = [typing.get_args(base)[0] for base in vars(proxy)["__orig_bases__"] if typing.get_origin(base) in BASES]
+    found: type = typing.get_origin(impl) or impl
     return found
 
 
-HALVES = {twin: half_of(twin) for name in sync.__all__ if isinstance(twin := getattr(sync, name), type)}
-TWINS = pytest.mark.parametrize("twin", HALVES, ids=lambda twin: twin.__name__)
+IMPLS = {proxy: impl_of(proxy) for name in sync.__all__ if isinstance(proxy := getattr(sync, name), type)}
+PROXIES = pytest.mark.parametrize("proxy", IMPLS, ids=lambda proxy: proxy.__name__)
 
 
 def shown(cls: type) -> set[str]:
-    """What a class shows to its users, under the names of the blocking half."""
+    """What a class shows to its users, under the names of the blocking clients."""
     names = {name for name in dir(cls) if not name.startswith("_")}
     names |= {name for each in cls.__mro__ for name in inspect.get_annotations(each) if not name.startswith("_")}
     names |= {name for each in cls.__mro__ for name in vars(each).get("__slots__", ()) if not name.startswith("_")}
@@ -39,15 +39,15 @@ def shown(cls: type) -> set[str]:
 
 
 def told(hint: object) -> str:
-    """Write a type as it is in the blocking half."""
+    """Write a type as it is in the blocking clients."""
     text = (
         hint.__module__ + "." + hint.__qualname__
         if isinstance(hint, type) and not typing.get_args(hint)
         else repr(hint)
     )
     text = re.sub(r"Callable\[\[(.*?)\], ", r"Callable[\1, ", text)  # as it is written where a name was quoted
-    for twin, half in HALVES.items():
-        text = re.sub(rf"\b{half.__module__}\.{half.__name__}\b", f"{twin.__module__}.{twin.__name__}", text)
+    for proxy, impl in IMPLS.items():
+        text = re.sub(rf"\b{impl.__module__}\.{impl.__name__}\b", f"{proxy.__module__}.{proxy.__name__}", text)
     return text
 
 
@@ -73,29 +73,29 @@ def result(function: Any) -> str:
 
 def methods() -> list[Any]:
     return [
-        pytest.param(getattr(twin, name), getattr(half, name), id=f"{twin.__name__}.{name}")
-        for twin, half in HALVES.items()
-        for name in sorted(shown(half) - set(ASYNC_ONLY.values()))
-        if inspect.isfunction(getattr(half, name, None))
+        pytest.param(getattr(proxy, name), getattr(impl, name), id=f"{proxy.__name__}.{name}")
+        for proxy, impl in IMPLS.items()
+        for name in sorted(shown(impl) - set(ASYNC_ONLY.values()))
+        if inspect.isfunction(getattr(impl, name, None))
     ]
 
 
 def properties() -> list[Any]:
-    """Pair what is read with its type in the other half, where a class or a getter says it."""
+    """Pair what is read with its type in the other impl, where a class or a getter says it."""
     found: list[Any] = []
-    for twin, half in HALVES.items():
-        hints = typing.get_type_hints(half)
-        for name in sorted(shown(half) - set(ASYNC_ONLY.values())):
-            there = getattr(half, name, None)
+    for proxy, impl in IMPLS.items():
+        hints = typing.get_type_hints(impl)
+        for name in sorted(shown(impl) - set(ASYNC_ONLY.values())):
+            there = getattr(impl, name, None)
             hint = typing.get_type_hints(there.fget)["return"] if isinstance(there, property) else hints.get(name)
             if hint is not None:
-                found.append(pytest.param(getattr(twin, name), hint, id=f"{twin.__name__}.{name}"))
+                found.append(pytest.param(getattr(proxy, name), hint, id=f"{proxy.__name__}.{name}"))
     return found
 
 
-@TWINS
-def test_a_class_shows_what_its_half_shows(twin: type) -> None:
-    assert shown(twin) == shown(HALVES[twin])
+@PROXIES
+def test_a_class_shows_what_its_half_shows(proxy: type) -> None:
+    assert shown(proxy) == shown(IMPLS[proxy])
 
 
 @pytest.mark.parametrize(("method", "asynchronous"), methods())
@@ -113,14 +113,14 @@ def test_an_attribute_has_the_type_of_its_half(found: property, hint: object) ->
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_client_is_made_with_the_same_arguments(name: str) -> None:
-    twin = getattr(generor_async, name)
-    assert parameters(twin.__init__) == parameters(OWN[name].__init__)
+    proxy = getattr(generor_async, name)
+    assert parameters(proxy.__init__) == parameters(OWN[name].__init__)
 
 
-@TWINS
-def test_docstrings_speak_of_blocking_calls(twin: type) -> None:
-    docs = {name: inspect.getdoc(getattr(twin, name)) or "" for name in shown(twin) if not name.startswith("_")}
-    docs["class"] = inspect.getdoc(twin) or ""
+@PROXIES
+def test_docstrings_speak_of_blocking_calls(proxy: type) -> None:
+    docs = {name: inspect.getdoc(getattr(proxy, name)) or "" for name in shown(proxy) if not name.startswith("_")}
+    docs["class"] = inspect.getdoc(proxy) or ""
     for name, doc in docs.items():
         assert doc, name
         assert not re.search(r"\bawait|\basync\b|\bAsync[A-Z]", doc), (name, doc)

@@ -1,4 +1,4 @@
-"""What the type checkers make of the blocking half; it is checked, and never run."""
+"""What the type checkers make of the blocking clients; it is checked, and never run."""
 
 from collections.abc import Iterator
 from pathlib import Path
