@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
-from generor_async.rules.rows import Accept, Fail, Release, State, Step, Submit
+from generor_async.rules.rows import Accept, Defer, Fail, Release, State, Step, Submit
 from generor_async.values import JSON
 
 __all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
@@ -126,6 +126,8 @@ def _line(row: Row, step: Step) -> dict[str, Any] | None:
                 "estimated": step.estimated,
                 "held": step.reserved,
             }
+        case Defer():
+            return _end(row, "ready", cost=0.0, held=0.0, problem={"message": "its call waited to be made again"})
         case Accept():
             held = step.cost if step.likely is None else step.likely
             return _end(row, "accepted", cost=step.cost, held=held, alone=int(step.alone), remote_ids=step.remote_ids)

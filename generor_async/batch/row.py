@@ -1,12 +1,12 @@
 """One row on its way: priced, its intent noted, its call made once, its outputs stored."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from attrs import evolve
+
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.prices import Quote
 from generor_async.batch.purse import Purse
 from generor_async.batch.stopping import Stage, Stopping
 from generor_async.batch.watch import Watch
@@ -25,6 +25,7 @@ from generor_async.rules.rows import (
     MOST_ATTEMPTS,
     OPEN,
     Accept,
+    Defer,
     Doubt,
     Download,
     Fail,
@@ -41,7 +42,6 @@ from generor_async.rules.stops import CameTo
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
-    from generor_async.engine.call import Call
     from generor_async.rules.spending import Hold
 
 __all__ = ["AGAIN_AFTER", "RowRun"]
@@ -86,10 +86,10 @@ class RowRun:
     """One row in work."""
 
     __slots__ = (
-        "_call",
         "_clock",
         "_folder",
         "_hold",
+        "_intent",
         "_journal",
         "_made",
         "_owed",
@@ -113,16 +113,16 @@ class RowRun:
         self._folder = run.folder
         self._hold: Hold | None = None
         self._made: Any = None
-        self._call: Call[Any] | None = None
-        """The paid call, until it has come to something."""
+        self._intent: Submit | None = None
+        """What is written down of the paid call before it leaves."""
         self._owed: Step | None = None
         """What is known of it, and not written down yet."""
         self.sent = row.state in OPEN
-        """Whether its call may have left."""
+        """Whether its call may have left, and not been refused."""
         self.answered = self.sent
         """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
         self.left_at: float | None = None
-        """When its call left, by the monotonic clock; None where it has not, or did in an earlier run."""
+        """When its call first left, by the monotonic clock; None where it has not, or did in an earlier run."""
         self.begun = False
         """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
 
@@ -140,7 +140,7 @@ class RowRun:
         """Tell whether it is not waited for when the run stops so far."""
         if self.answered:
             return stage >= Stage.DRAINING
-        return stage is Stage.ENDING or not self.sent or (self._call is not None and not self._call.is_under_way)
+        return stage is Stage.ENDING or not self.sent
 
     async def perform(self) -> None:
         """Take the row as far as it goes."""
@@ -175,11 +175,16 @@ class RowRun:
                 await self._release("the cap on credits allows no more")
                 self._run.stopping.over()
                 return
-            call_id = random_uuid()
-            accepted = await self._work.submit(row, call_id, partial(self._leave, call_id, quote, hold))
-            self._call = None
+            self._intent = Submit(
+                at=self._clock.time(),
+                call_id=random_uuid(),
+                model=quote.model,
+                estimated=quote.credits,
+                reserved=hold.credits,
+                longest=quote.longest,
+            )
+            accepted = await self._work.submit(row, self._intent.call_id, self)
         except GenerorAsyncError as error:
-            self._call = None
             left, verdict = self.sent, judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
                 verdict = Verdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
@@ -194,26 +199,30 @@ class RowRun:
         self.answered = True
         self._run.watch.called(came_to, error)
 
-    async def _leave(self, call_id: str, quote: Quote, hold: "Hold", call: "Call[Any]") -> None:
-        """Write down the intent, when it is the call's turn.
+    async def leaves(self) -> None:
+        """Write down the intent, when nothing keeps the call from leaving but that.
 
-        In a run that stops, or holds back new calls, it is not made; nor is one made again that was refused.
+        In a run that stops, or holds back new calls, it is not made, nor made again.
         """
         if self._run.stopping.stage or self._run.watch.record.held_by:
             raise asyncio.CancelledError
-        if self.sent:
-            return
-        intent = Submit(
-            at=self._clock.time(),
-            call_id=call_id,
-            model=quote.model,
-            estimated=quote.credits,
-            reserved=hold.credits,
-            longest=quote.longest,
-        )
-        await self._journal.step(self._row, intent)
-        self.sent, self._call, self.left_at = True, call, self._clock.monotonic()
-        self._run.left(self.left_at)
+        assert self._intent is not None
+        await self._journal.step(self._row, evolve(self._intent, at=self._clock.time()))
+        self.sent = True
+        if self.left_at is None:
+            self.left_at = self._clock.monotonic()
+            self._run.left(self.left_at)
+
+    async def waits(self) -> None:
+        """Take the intent back, where there is one: the call had no effect, and waits to be made again.
+
+        In a run that stops it isn't.
+        """
+        self.sent = False
+        if self._row.state == "submitting" and not self._run.stopping.stage:
+            await self._keep(Defer())
+        if self._run.stopping.stage:
+            raise asyncio.CancelledError
 
     async def _accept(self, accepted: Accepted, hold: "Hold") -> None:
         self._made, likely = accepted.made, None
@@ -322,10 +331,10 @@ class RowRun:
 
         `came_to` is what the call came to, where its answer had begun to come: a job that it names is taken up later.
         """
-        row, call = self._row, self._call
+        row = self._row
         if self._owed is not None and is_legal(row.state, self._owed):
             await self._keep(self._owed)
-        elif not self.sent or (row.state == "submitting" and call is not None and not call.is_lost):
+        if not self.sent:
             if row.state in {"leased", "submitting"}:
                 await self._release("it was stopped before its call was made")
             self._let_go(free=True)

@@ -2,7 +2,8 @@
 
 It begins with few paid calls at a time, and has more under way as more are answered.
 Calls go through the client's own queue, as bulk; nothing here paces or repeats them. A row's intent is committed when
-it is the call's turn: of the rows that wait for theirs, none is in doubt after a crash.
+its call has had its turn and has a connection, and taken back when the call is refused and waits for another try: of
+the rows that wait, none is in doubt after a crash.
 """
 
 import asyncio

@@ -13,6 +13,7 @@ from generor_async.rules.rows import (
     ENDED,
     LEADS_TO,
     Accept,
+    Defer,
     Doubt,
     Download,
     Fail,
@@ -38,6 +39,7 @@ _NOBODYS: Final = frozenset({*ENDED, "ready"})
 """States in which nobody holds a row."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
+    Defer: ("held",),
     Accept: ("alone", "remote_ids", "cost", "held"),
     Run: (),
     Download: (),
@@ -171,6 +173,8 @@ def written(step: Step) -> tuple[Any, ...]:
             if step.cost is None:
                 return alone, ids
             return alone, ids, step.cost, step.cost if step.likely is None else step.likely
+        case Defer():
+            return (0.0,)
         case Run() | Download():
             return ()
         case Finish():
@@ -196,6 +200,9 @@ def _note(row: Row, step: Step) -> None:
             row.witness, row.remote_ids = WITNESSES[step.alone], step.remote_ids
             if step.cost is not None:
                 row.cost, row.held = step.cost, step.cost if step.likely is None else step.likely
+            return
+        case Defer():
+            row.held = 0.0
             return
         case Run() | Download():
             return

@@ -16,11 +16,11 @@ from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
-from generor_async.engine.call import Before
 from generor_async.engine.client import Client
 from generor_async.engine.downloads import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.threads import to_the_end
+from generor_async.engine.transport import Intent
 from generor_async.errors import (
     DownloadError,
     GenerorAsyncError,
@@ -92,8 +92,8 @@ class Work(Protocol):
         """Return what a row will cost."""
         ...
 
-    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
-        """Make the paid call, once; `before` is awaited when it is its turn, and again before it is sent again."""
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
+        """Make the paid call, once; the `intent` is told when it leaves, and when it waits to be made again."""
         ...
 
     async def complete(self, row: Row, made: Any) -> Any:
@@ -167,14 +167,14 @@ class LumaWork:
             quote = Quote(model=luma_model(row.parameters), credits=0.0, longest=0.0, fixed=True)
         return quote
 
-    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
         """Submit the job."""
         if self._parameters.names_file(row.parameters):
             await to_the_end(lambda: check_files(row.parameters))
         operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
         # By the session itself: no view of the client is made for every row.
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
-        generation: Generation = await session.send(operation, options, call_id=call_id, before=before)
+        generation: Generation = await session.send(operation, options, call_id=call_id, intent=intent)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
         return Accepted(remote_ids=(generation.id,), cost=None, is_over=False, made=job)
 
@@ -254,11 +254,11 @@ class GenerorWork:
         """Return what the API's estimate says; asked once for each shape."""
         return await self._estimates.quote(row.parameters)
 
-    async def submit(self, row: Row, call_id: str, before: Before) -> Accepted:
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
         """Generate."""
         operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
-        result: GenerateResult = await session.send(operation, options, call_id=call_id, before=before)
+        result: GenerateResult = await session.send(operation, options, call_id=call_id, intent=intent)
         self.clock.learn(response_to(result))
         ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
         cost = charged(maybe(result.credit_cost))

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission, ClientParts
 from generor_async.engine.deadline import within
@@ -11,7 +10,7 @@ from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.transport import Attempt, HeldBackError
+from generor_async.engine.transport import Attempt, HeldBackError, Intent
 from generor_async.errors import (
     APIConnectionError,
     APIError,
@@ -24,10 +23,7 @@ from generor_async.rules import answer, masking, outcome, retry
 from generor_async.rules.wire import REQUEST_ID, Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 
-__all__ = ["Before", "Call"]
-
-Before: TypeAlias = Callable[["Call[Any]"], Awaitable[None]]
-"""What is awaited when it is a call's turn, before each of its attempts."""
+__all__ = ["Call"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=APIError)
@@ -42,6 +38,7 @@ class Call(Generic[T]):
         "_draw",
         "_error",
         "_inlined",
+        "_intent",
         "_operation",
         "_options",
         "_requeued",
@@ -56,6 +53,7 @@ class Call(Generic[T]):
         operation: Operation[T],
         options: Options,
         call_id: str,
+        intent: Intent | None = None,
     ) -> None:
         self._shared = shared
         self._operation = operation
@@ -70,18 +68,8 @@ class Call(Generic[T]):
         self._error: APIError | None = None
         """What the last attempt came to."""
         self._inlined = False
+        self._intent = intent
         shared.budget.count(self._started)
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether an attempt has left, and has not ended."""
-        turn = self._admission.turn
-        return turn is None or turn.has_sent
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether an attempt was broken off that may have taken effect."""
-        return self._context.lost
 
     def admit_nowait(self) -> bool:
         """Let the call go for the first time if nothing keeps it from being sent; else `admitted` waits for that."""
@@ -93,13 +81,10 @@ class Call(Generic[T]):
             self._admission.given_up(error)
             raise
 
-    async def admitted(self, before: "Before | None", *, waits: bool) -> None:
-        """Wait until nothing keeps the call from being sent, and for `before`; what this raises ends the call."""
+    async def admitted(self) -> None:
+        """Wait until nothing keeps the call from being sent; what this raises ends the call."""
         try:
-            if waits:
-                await self._admission.wait(self._error)
-            if before is not None:
-                await before(self)
+            await self._admission.wait(self._error)
         except BaseException as error:
             self._admission.given_up(error)
             raise
@@ -111,8 +96,10 @@ class Call(Generic[T]):
         """
         admission = self._admission
         turn = admission.turn
+        attempt = Attempt() if turn is None else turn.attempt(request)
+        attempt.intent = self._intent
         try:
-            result = await self._send(request, Attempt() if turn is None else turn.attempt(request))
+            result = await self._send(request, attempt)
         except HeldBackError as error:
             admission.given_up(error)
             admission.again, self._context.attempts = True, self._context.attempts - 1

@@ -14,7 +14,7 @@ from multidict import CIMultiDict, istr
 
 from generor_async.engine import auth, media
 from generor_async.engine.admission import ClientParts
-from generor_async.engine.call import Before, Call
+from generor_async.engine.call import Call
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.lifetime import Lifetime
@@ -22,7 +22,7 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import HeldBackError, Transport
+from generor_async.engine.transport import HeldBackError, Intent, Transport
 from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
@@ -88,13 +88,13 @@ class Session:
         options: Options,
         *,
         call_id: str | None = None,
-        before: Before | None = None,
+        intent: Intent | None = None,
     ) -> T:
         """Send an operation until it is answered, refused for good, or out of time.
 
-        `before` is awaited when it is the call's turn, before each attempt: what it raises is raised, and nothing more
-        is sent. The call is known by its `call_id`, which is also the request id of its first attempt; by default that
-        is the options' `request_id`, or a new one.
+        The `intent` is told before each attempt, and before the call waits to be sent again: what it raises is raised,
+        and nothing more is sent. The call is known by its `call_id`, which is also the request id of its first attempt;
+        by default that is the options' `request_id`, or a new one.
         """
         if self.key is None and operation.endpoint.auth == "required":
             raise auth.missing_key(self.vendor, operation.endpoint.name)
@@ -104,21 +104,22 @@ class Session:
         except ClientClosedError as error:
             error.operation, error.call_id = operation.endpoint.name, call_id
             raise
-        call: Call[T] = Call(self._shared, operation, options, call_id)
+        call: Call[T] = Call(self._shared, operation, options, call_id, intent)
         try:
             request = self._build(operation, options, call_id)
             if request is None:
                 request = await self._build_with_files(operation, options, call_id)
             while True:
-                let_go = call.admit_nowait()
-                if not let_go or before is not None:
-                    await call.admitted(before, waits=not let_go)
+                if not call.admit_nowait():
+                    await call.admitted()
                 try:
                     return await call.attempt(request)
                 except HeldBackError:
                     continue
                 except APIError as error:
                     images, delay = call.images_for(error), call.delay_after(error)
+                if intent is not None:
+                    await intent.waits()
                 if images is not None:
                     operation = await call.with_images(images)
                     request = await self._build_with_files(operation, options, call_id)

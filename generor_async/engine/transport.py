@@ -22,7 +22,7 @@ from yarl import URL
 
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
-from generor_async.engine.quiet import check_no_stray_data, describe, send_once
+from generor_async.engine.quiet import StrayDataError, check_no_stray_data, describe, send_once
 from generor_async.rules.echo import Echoes, may_be_result
 from generor_async.rules.ids import Scan
 from generor_async.rules.remains import success_in
@@ -39,6 +39,7 @@ __all__ = [
     "Attempt",
     "Connection",
     "HeldBackError",
+    "Intent",
     "Transport",
 ]
 
@@ -75,10 +76,26 @@ class Transport(Protocol):
         ...
 
 
+class Intent(Protocol):
+    """What is written down of a call before it leaves, by whoever has to know after a crash whether it may have."""
+
+    async def leaves(self) -> None:
+        """Take note that the call leaves as soon as this returns: it has a connection. What this raises ends the call.
+
+        It is called before each attempt, and again where the request goes over to another connection.
+        """
+        ...
+
+    async def waits(self) -> None:
+        """Take note that the call has not left after all, or was refused and had no effect, and is sent again later."""
+        ...
+
+
 class _Stamped(aiohttp.ClientRequest):
     """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
 
     in_hand = False
+    intent: Intent | None = None
     protocol: "ResponseHandler | None" = None
     leaves: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
@@ -91,6 +108,18 @@ class _Stamped(aiohttp.ClientRequest):
         self, conn: aiohttp.connector.Connection
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Note the moment, and send; only over a connection that is quiet, and if nothing has come in between."""
+        return self._send_at_once(conn) if self.intent is None else self._send_when_noted(conn, self.intent)
+
+    async def _send_when_noted(self, conn: aiohttp.connector.Connection, intent: Intent) -> aiohttp.ClientResponse:
+        await intent.leaves()
+        try:
+            sending = self._send_at_once(conn)
+        except (HeldBackError, StrayDataError):
+            await intent.waits()
+            raise
+        return await sending
+
+    def _send_at_once(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         protocol = self.protocol = conn.protocol
         assert protocol is not None
         arrivals = check_no_stray_data(protocol)
@@ -131,7 +160,7 @@ class Attempt:
     HeldBackError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers")
+    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent")
 
     def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
         self._leaves = leaves
@@ -141,6 +170,8 @@ class Attempt:
         """What the request has beside aiohttp's own headers; the last one counts."""
         self.chunks = list[bytes]()
         """What was read of the answer's body."""
+        self.intent: Intent | None = None
+        """What is told before `leaves` is called."""
 
     @property
     def sent(self) -> bool:
@@ -175,7 +206,7 @@ class Attempt:
         for headers in self.headers:
             request.headers.update(headers)
         if isinstance(request, _Stamped):
-            request.leaves, request.on_end = self._leaves, self._on_end
+            request.leaves, request.on_end, request.intent = self._leaves, self._on_end, self.intent
         return send_once(request, handler)
 
 

@@ -121,11 +121,6 @@ class Turn:
         self._attempt = Attempt(self._check, self._sent) if large else Attempt(self._leaves)
         return self._attempt
 
-    @property
-    def has_sent(self) -> bool:
-        """Whether an attempt has left that has not ended."""
-        return self._attempt.sent
-
     def is_held(self) -> bool:
         """Tell whether a 429 came since the call was let go that has it wait after all."""
         holds = self._limits.holds

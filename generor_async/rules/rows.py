@@ -2,6 +2,8 @@
 
     ready ──> leased ──> submitting ──> accepted ──> running ──> downloading ──> done
 
+    leased again                  from submitting: nothing has left after all, or it was refused and had no effect, and
+                                  the call waits to be made again
     back to ready                 from leased and submitting: nothing was sent, or refused for now
                                   from accepted and running: the job's account ran out of credits
                                   from failed: by the user's will
@@ -13,8 +15,8 @@
 A step to the right may leave `running` out: an answer that is complete at once is downloaded without having been seen
 to run.
 
-After a crash a leased row is ready again: its call had not begun. A submitting one is unknown, never ready: its call
-may have been charged. Those behind are taken up where they were: looking and downloading are free.
+After a crash a leased row is ready again: no call of it is under way. A submitting one is unknown, never ready: its
+call may have been charged. Those behind are taken up where they were: looking and downloading are free.
 """
 
 import json
@@ -49,6 +51,7 @@ __all__ = [
     "OPEN",
     "STATES",
     "Accept",
+    "Defer",
     "Doubt",
     "Download",
     "Fail",
@@ -72,7 +75,7 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 LIFE: Final[Mapping[State, frozenset[State]]] = {
     "ready": frozenset({"leased"}),
     "leased": frozenset({"submitting", "ready", "failed"}),
-    "submitting": frozenset({"accepted", "ready", "failed", "unknown"}),
+    "submitting": frozenset({"accepted", "leased", "ready", "failed", "unknown"}),
     "accepted": frozenset({"running", "downloading", "ready", "failed", "unknown"}),
     "running": frozenset({"downloading", "ready", "failed", "unknown"}),
     "downloading": frozenset({"done", "unknown"}),
@@ -111,6 +114,14 @@ class Submit:
     """What is set aside for it under the cap, in credits."""
     longest: float = 0.0
     """Seconds that it may take at the most, as estimated."""
+
+
+@frozen
+class Defer:
+    """The call has not left after all, or was refused and had no effect, and waits to be made again.
+
+    The intent of the next attempt is a Submit of its own. Nothing is set aside in between.
+    """
 
 
 @frozen(kw_only=True)
@@ -176,10 +187,11 @@ class Release:
     """What this attempt cost, in credits; None keeps what is set aside, where it may have been charged."""
 
 
-Step: TypeAlias = Submit | Accept | Run | Download | Finish | Fail | Doubt | Release
+Step: TypeAlias = Submit | Defer | Accept | Run | Download | Finish | Fail | Doubt | Release
 
 LEADS_TO: Final[Mapping[type[Step], State]] = {
     Submit: "submitting",
+    Defer: "leased",
     Accept: "accepted",
     Run: "running",
     Download: "downloading",
@@ -196,8 +208,8 @@ def as_sent(remote_id: str) -> Any:
 
 
 def is_legal(state: State, step: Step) -> bool:
-    """Tell whether a row in this state may take this step."""
-    return LEADS_TO[type(step)] in LIFE[state]
+    """Tell whether a row in this state may take this step; one that is ready is claimed, and takes none."""
+    return state != "ready" and LEADS_TO[type(step)] in LIFE[state]
 
 
 # --- what an error means for the row whose call or job raised it ------------------------------------------------------

@@ -12,6 +12,8 @@ from generor_async.simulator import Simulator
 
 AMBIGUOUS = 0.15
 """How many of the paid calls lose their answers."""
+REFUSED = 0.1
+"""How many are refused for now."""
 SPEED = 200.0
 FAULTS = ("reset", "close", "truncate:keep=0.02")
 ACCOUNT: dict[str, Any] = {
@@ -39,6 +41,7 @@ def killed(
             for before, fault in enumerate(FAULTS):  # a call meets the later ones if it is spared by those before
                 share = AMBIGUOUS / len(FAULTS)
                 simulator.faults.add_spec(f"{operation}={fault}:after_charge:{share / (1 - before * share)}")
+            simulator.faults.add_spec(f"{operation}=429:{REFUSED}:retry_after=20")
         came: dict[str, Any] = run_beside(
             "support.batch_worker", simulator, tmp_path, api=api, speed=SPEED, rows=rows, **plan
         )
@@ -68,6 +71,7 @@ def test_killed_at_every_boundary_of_the_journal(
 ) -> None:
     rounds = 1 if kills <= DEFAULT_KILLS else 4
     came, states = killed(tmp_path, capsys, api, rows=120, rounds=rounds)
-    kinds = ["open", "remember", "add", "reject", "claim", "Submit", "Doubt", "Accept", "Download", "Finish", "close"]
+    steps = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish")
+    kinds = ("open", "remember", "add", "reject", "claim", *steps, "close")
     assert {f"{when} {kind}" for when in ("before", "after") for kind in kinds} <= set(came["died"])
     assert states["done"]

@@ -28,7 +28,9 @@ Signal: TypeAlias = Literal["KILL", "TERM", "HUP", "INT", "STOP"]
 STOPPED: Final = 5.0
 """Simulated seconds for which a process that is stopped stands still."""
 SHORTEST, LONGEST = 0.05, 2.0
-"""Real seconds after which a signal is sent."""
+"""Real seconds after which a signal is sent: after a process began, or more often after it has said what it will do."""
+EARLY = 0.2
+"""How often it is sent after so much time since the process began."""
 RUNS: Final = 40
 """How often a batch that ended by itself is gone on with."""
 ENDED: Final = frozenset({0, 3})
@@ -84,12 +86,17 @@ class Attack:
 
     def run(self, rows: Path) -> int:
         """Begin the command, or go on with it, with signals as long as there are any to send."""
+        log = rows.with_suffix(".log")
+        said, begun = log.stat().st_size if log.exists() else 0, self.dice.random() < EARLY
         process, before = self.begin(rows), len(self.struck)
         while len(self.struck) < self.order.times:
-            time.sleep(self.dice.uniform(SHORTEST, LONGEST))
+            time.sleep(self.dice.uniform(SHORTEST, LONGEST) if begun else SHORTEST)
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
                 return self.ended(status, struck=len(self.struck) > before)
+            if not begun:
+                begun = log.exists() and log.stat().st_size > said
+                continue
             self.strike(process)
             if self.order.signal != "STOP":
                 break

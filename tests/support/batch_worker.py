@@ -32,7 +32,8 @@ __all__ = ["Order", "has_ended", "write_rows"]
 When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
 WRITES = ("add", "reject", "claim", "step", "remember", "close")
-KINDS = ("open", "remember", "add", "reject", "claim", "Submit", "Doubt", "Accept", "Download", "Finish", "Fail")
+STEPS = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish", "Fail")
+KINDS = ("open", "remember", "add", "reject", "claim", *STEPS)
 ONCE = frozenset({"open", "add", "reject", "remember", "close"})
 """Met once a process, or few times."""
 AT_THE_END = ("Release", "close")

@@ -22,8 +22,10 @@ PROGRAM = """
 
     rows = [{{"prompt": f"heron {{number}}", "id": str(number)}} for number in range({rows})]
     with Luma(clock=FastClock({speed}, {epoch})) as luma:
-        for outcome in run_batch(luma, rows, to={folder!r}, concurrency={concurrency}):
-            print(outcome.id, outcome.state, flush=True)
+        outcomes = run_batch(luma, rows, to={folder!r}, concurrency={concurrency})
+        for number, outcome in enumerate(outcomes):
+            if not number:  # what interrupts it later finds it waiting for the next
+                print(outcome.id, outcome.state, flush=True)
 """
 
 
