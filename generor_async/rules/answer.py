@@ -8,8 +8,8 @@ from generor_async.rules import older_api, outcome
 from generor_async.rules.envelope import PageData
 from generor_async.rules.vendors import LUMA
 from generor_async.rules.wire import REQUEST_ID, Endpoint, Reply
-from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, remember_response
-from generor_async.values.decoding import Odd
+from generor_async.values import JSON, DecodeError, Model, ResponseInfo, is_array, is_object, remember_response
+from generor_async.values.decoding import UnexpectedShape
 
 if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
@@ -50,7 +50,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
         raise outcome.undecodable(context, reply, "it is empty")
     try:
         result = endpoint.decode.strict(body)
-    except Odd:
+    except UnexpectedShape:
         result = _as_far_as_it_goes(endpoint, context, reply, body)
     if endpoint.names and not _names(path, identity := getattr(result, endpoint.names)):
         raise outcome.not_ours(context, reply, f"it is about {identity!r}, and {path} was asked for")
@@ -71,7 +71,7 @@ def _as_far_as_it_goes(endpoint: Endpoint[T], context: outcome.Context, reply: R
     problems: Problems = []
     try:
         result = endpoint.decode.lenient(body, problems)
-    except Misshapen as problem:
+    except DecodeError as problem:
         raise outcome.misread(context, reply, body, problem) from None
     context.problems = problems if endpoint.vendor is not LUMA else [*problems, *older_api.odd_in(body)]
     return result

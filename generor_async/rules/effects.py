@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from generor_async.rules.charges import charged
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.values import JSON, Misshapen, is_array, is_object
+from generor_async.values import JSON, DecodeError, is_array, is_object
 from generor_async.values.shapes import as_float
 
 __all__ = ["located", "tells_of_result"]
@@ -77,7 +77,7 @@ def _has_cost(found: Mapping[str, JSON]) -> bool:
     """Tell whether something was charged; nobody is for 0 credits."""
     try:
         return bool(charged(as_float(found.get("credit_cost"), "", [])))
-    except Misshapen:
+    except DecodeError:
         return False
 
 

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
 
-from generor_async.values import JSON, Misshapen, Model, ResponseInfo, is_array, is_object, misfit
-from generor_async.values.decoding import Odd, read_list
+from generor_async.values import JSON, DecodeError, Model, ResponseInfo, is_array, is_object, type_mismatch
+from generor_async.values.decoding import UnexpectedShape, read_list
 from generor_async.values.shapes import Problems, Shape, as_bool, as_int, as_items, given_at, list_of, map_of
 
 __all__ = [
@@ -38,9 +38,9 @@ class Decoder(Generic[T]):
     """Reads a whole body."""
 
     strict: Callable[[JSON], T]
-    """Raises `Odd` where it isn't as the documents show it."""
+    """Raises `UnexpectedShape` where it isn't as the documents show it."""
     lenient: Callable[[JSON, Problems], T]
-    """Goes as far as it can; raises `Misshapen` where nothing in it says what it is about."""
+    """Goes as far as it can; raises `DecodeError` where nothing in it says what it is about."""
 
 
 @frozen(kw_only=True)
@@ -87,7 +87,7 @@ def enveloped(shape: Shape[M], *, assumed: bool = False) -> Decoder[M]:
     def strict(body: JSON) -> M:
         data = _data(body)
         if assumed and not shape.knows(data):
-            raise Odd
+            raise UnexpectedShape
         return shape.strict(data)
 
     return Decoder(strict, _object_in(shape, assumed=assumed))
@@ -97,13 +97,13 @@ def _object_in(shape: Shape[M], *, assumed: bool) -> Callable[[JSON, Problems], 
     """Return what looks for the object of an answer: where the documents have it, around that, and one level below."""
 
     def lenient(body: JSON, problems: Problems) -> M:
-        failure: Misshapen | None = None
+        failure: DecodeError | None = None
         for value, path, elsewhere in _objects(body):
             if shape.resembles(value) if elsewhere or assumed else True:
                 found: Problems = []
                 try:
                     model = shape.identified(shape.lenient(value, path, found), path)
-                except Misshapen as error:
+                except DecodeError as error:
                     failure = failure or error
                     continue
                 problems += found
@@ -112,7 +112,7 @@ def _object_in(shape: Shape[M], *, assumed: bool) -> Callable[[JSON, Problems], 
             raise failure
         data, path, _ = next(_objects(body))
         if data is not None and not is_object(data):
-            problems.append(misfit(data, "an object", path).noted())
+            problems.append(type_mismatch(data, "an object", path).as_problem())
         return shape.empty(data)
 
     return lenient
@@ -151,13 +151,13 @@ def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
     def strict(body: JSON) -> dict[str, list[M]]:
         data = _data(body)
         if not body or not is_object(data):
-            raise Odd
+            raise UnexpectedShape
         return {kind: read_list(shape.strict, items) for kind, items in data.items()}
 
     def lenient(body: JSON, problems: Problems) -> dict[str, list[M]]:
         data, path = _data(body), _where(body)
         if body == {}:
-            raise misfit(body, "lists by type", path)
+            raise type_mismatch(body, "lists by type", path)
         if is_object(data) and not any(is_array(items) for items in data.values()):
             inner = [key for key, value in data.items() if is_object(value)]
             if len(inner) == 1 and inner[0] != "0":
@@ -165,7 +165,7 @@ def enveloped_map(shape: Shape[M]) -> Decoder[dict[str, list[M]]]:
         if is_object(data) and not all(key.isdecimal() for key in data):
             found = map_of(list_of(shape.lenient))(data, path, problems)
             if path == "$" and not any(shape.knows(model.raw) for models in found.values() for model in models):
-                raise misfit(body, "lists by type", path)
+                raise type_mismatch(body, "lists by type", path)
             return found
         grouped: dict[str, list[M]] = {}
         for model in list_of(shape.lenient)(as_items(data, path), path, problems):
@@ -199,7 +199,7 @@ def cursor_page_of(shape: Shape[M]) -> Decoder[PageData[M]]:
 
     def strict(body: JSON) -> PageData[M]:
         if not is_object(body):
-            raise Odd
+            raise UnexpectedShape
         return PageData(read_list(shape.strict, body.get("data")), _cursor(body), body)
 
     def lenient(body: JSON, problems: Problems) -> PageData[M]:
@@ -234,15 +234,15 @@ def _where(body: JSON) -> str:
 def _items(shape: Shape[M], body: JSON) -> tuple[list[JSON], str]:
     """Return the items of a list, and where they stand: as the data of an answer, or as the one array of them inside.
 
-    Raises `Misshapen` where there is no such array: that the list is empty is more than such an answer says, be it null
-    or an object without anything.
+    Raises `DecodeError` where there is no such array, as in null or an empty object: that doesn't say that the list is
+    empty.
     """
     data, path = _data(body), _where(body)
     if body == {}:
-        raise misfit(body, "a list", path)
+        raise type_mismatch(body, "a list", path)
     try:
         return as_items(data, path), path
-    except Misshapen:
+    except DecodeError:
         inside = {key: value for key, value in data.items() if is_array(value)} if is_object(data) else {}
         alike = {key: value for key, value in inside.items() if any(map(shape.knows, value))}
         if not alike and path != "$":  # an array beside the envelope may be of anything
@@ -308,7 +308,7 @@ def _number(value: JSON) -> int | None:
         return value
     try:
         return as_int(value, "", [])
-    except Misshapen:
+    except DecodeError:
         return None
 
 
@@ -317,5 +317,5 @@ def _truth(value: JSON) -> bool | None:
         return value
     try:
         return as_bool(value, "", [])
-    except Misshapen:
+    except DecodeError:
         return None

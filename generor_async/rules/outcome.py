@@ -50,7 +50,7 @@ from generor_async.rules.refusal import Refusal, decide
 from generor_async.rules.remains import plain
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
-from generor_async.values import JSON, Misshapen, Outcome, ResponseInfo, Secret, is_array, is_object
+from generor_async.values import JSON, DecodeError, Outcome, ResponseInfo, Secret, is_array, is_object
 
 if TYPE_CHECKING:
     from generor_async.values.shapes import Problems
@@ -258,7 +258,7 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
     )
 
 
-def misread(context: Context, reply: Reply, body: JSON, problem: Misshapen) -> ResponseShapeError:
+def misread(context: Context, reply: Reply, body: JSON, problem: DecodeError) -> ResponseShapeError:
     """Make the error of a success whose JSON doesn't say what it is about."""
     ids = context.note_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""

@@ -1,4 +1,4 @@
-"""The ground that everything stands on: values without behaviour of their own, and the seams."""
+"""Values that every other part of the package uses: the base of the models, events, and the Protocol of a clock."""
 
 from generor_async.values.check import KeyCheck
 from generor_async.values.events import (
@@ -18,7 +18,7 @@ from generor_async.values.media import MediaRef
 from generor_async.values.model import (
     JSON,
     UNSET,
-    Misshapen,
+    DecodeError,
     Model,
     Problem,
     Unset,
@@ -26,9 +26,9 @@ from generor_async.values.model import (
     is_array,
     is_object,
     maybe,
-    misfit,
     remember_response,
     response_to,
+    type_mismatch,
 )
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
@@ -42,6 +42,7 @@ __all__ = [
     "AttemptStarted",
     "Clock",
     "Conduct",
+    "DecodeError",
     "DownloadProgress",
     "Event",
     "GenerateProgress",
@@ -53,7 +54,6 @@ __all__ = [
     "KeyCheck",
     "Masked",
     "MediaRef",
-    "Misshapen",
     "Model",
     "Outcome",
     "Priority",
@@ -72,8 +72,8 @@ __all__ = [
     "is_array",
     "is_object",
     "maybe",
-    "misfit",
     "read_rate_limit",
     "remember_response",
     "response_to",
+    "type_mismatch",
 ]

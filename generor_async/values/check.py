@@ -1,4 +1,4 @@
-"""What is known of a key that was tried."""
+"""The result of checking a key."""
 
 from typing import Literal
 
@@ -11,17 +11,17 @@ __all__ = ["KeyCheck"]
 
 @frozen(kw_only=True)
 class KeyCheck:
-    """A key that the API took, and what its answer said beside that."""
+    """What the API said of a key that it accepted."""
 
     api: Literal["generor", "luma"]
     base_url: str
-    """Where it was tried."""
+    """The API's address."""
     account: str | None = None
-    """Whose it is: Generor's username; Luma doesn't say."""
+    """The username of the key's account (Generor only)."""
     credits: float | None = None
-    """What the account has, in credits; Luma doesn't say."""
+    """The balance of the account, in credits (Generor only)."""
     may_read: bool = True
-    """Whether the key's scopes let it read: one of Generor's that may only generate is good, too."""
+    """Whether the key has the scope `read`; a key of Generor that may only generate is accepted as well."""
     api_version: str | None = None
     """The API's version (Luma only, documented)."""
     rate_limit: RateLimit | None = None

@@ -1,7 +1,7 @@
-"""What the generated decoders are made of: each takes what is as the documents show it, and nothing else.
+"""The strict readers of the generated decoders: each accepts a value only if it is as the documents show it.
 
-They say no more than that something is `Odd`: `values.shapes` then reads the same again, as far as it goes, and says
-what was odd. None of them makes an integer of a boolean or of a string.
+A value that isn't raises `UnexpectedShape`, without details: `values.shapes` then decodes the same answer again, as far
+as possible, and reports what was wrong. No reader takes a boolean or a string for an integer.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from generor_async.values.model import JSON
 
 __all__ = [
-    "Odd",
+    "UnexpectedShape",
     "read_any",
     "read_bool",
     "read_datetime",
@@ -28,24 +28,24 @@ T = TypeVar("T")
 Decode = Callable[[JSON], T]
 
 
-class Odd(Exception):  # noqa: N818 - a signal that never leaves the package
-    """Something is not as the documents show it."""
+class UnexpectedShape(Exception):  # noqa: N818 - a signal that never leaves the package
+    """A value is not as the documents show it."""
 
 
 def read_fields(source: JSON) -> dict[str, Any]:
     """Return the fields of an object."""
     fields: dict[str, Any] = source
     if type(source) is not dict:
-        raise Odd
+        raise UnexpectedShape
     return fields
 
 
 read_dict = read_fields
-"""An object whose keys are data is read alike."""
+"""Return an object whose keys are data."""
 
 
 def read_any(value: JSON) -> Any:
-    """Return whatever it is."""
+    """Return any value."""
     return value
 
 
@@ -53,28 +53,28 @@ def read_str(value: JSON) -> str:
     """Read a string."""
     if type(value) is str:
         return value
-    raise Odd
+    raise UnexpectedShape
 
 
 def read_int(value: JSON) -> int:
     """Read an integer."""
     if type(value) is int:
         return value
-    raise Odd
+    raise UnexpectedShape
 
 
 def read_float(value: JSON) -> float:
     """Read a number; an integer stays one."""
     if type(value) is float or type(value) is int:
         return value
-    raise Odd
+    raise UnexpectedShape
 
 
 def read_bool(value: JSON) -> bool:
     """Read true or false."""
     if type(value) is bool:
         return value
-    raise Odd
+    raise UnexpectedShape
 
 
 def read_datetime(value: JSON) -> datetime:
@@ -83,15 +83,15 @@ def read_datetime(value: JSON) -> datetime:
         try:
             return datetime.fromisoformat(value)
         except ValueError:
-            raise Odd from None
-    raise Odd
+            raise UnexpectedShape from None
+    raise UnexpectedShape
 
 
 def read_list(decode: Decode[T], value: JSON) -> list[T]:
     """Read an array."""
     items: list[JSON] = value
     if type(value) is not list:
-        raise Odd
+        raise UnexpectedShape
     return [decode(item) for item in items]
 
 

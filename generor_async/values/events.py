@@ -1,4 +1,4 @@
-"""What a client tells its `on_event` callable: one stream, frozen objects, no prompts, keys or presigned queries."""
+"""The events that a client passes to `on_event`: frozen objects, without prompts, keys or presigned queries."""
 
 from typing import TypeAlias
 
@@ -23,9 +23,9 @@ __all__ = [
 
 @frozen(kw_only=True)
 class AttemptStarted:
-    """A request is about to leave: `request_id` is its X-Request-Id, a new one for each attempt.
+    """A request is about to be sent; `request_id` is its X-Request-Id, a new one for each attempt.
 
-    `call_id` is what the attempts of one call have in common: the request id of the first of them.
+    `call_id` is the same for all attempts of a call: the request id of the first one.
     """
 
     operation: str
@@ -36,10 +36,7 @@ class AttemptStarted:
 
 @frozen(kw_only=True)
 class AttemptEnded:
-    """An attempt came to something: `outcome` says what, `status` is None where no answer came.
-
-    `elapsed` is in seconds.
-    """
+    """An attempt has ended, with an `outcome`; `status` is None where no answer came, `elapsed` is in seconds."""
 
     operation: str
     call_id: str
@@ -52,10 +49,9 @@ class AttemptEnded:
 
 @frozen(kw_only=True)
 class RetryScheduled:
-    """The next attempt leaves in `delay` seconds; `reason` names the error that asked for it.
+    """Another attempt is sent in `delay` seconds, after an error of the type `reason`.
 
-    `request_id` is that of the attempt that failed.
-    After a 429 it comes together with `Throttled`, and tells the same wait.
+    `request_id` is that of the attempt that failed. After a 429 there is also a `Throttled` event with the same delay.
     """
 
     operation: str
@@ -68,10 +64,10 @@ class RetryScheduled:
 
 @frozen(kw_only=True)
 class Throttled:
-    """The call waits for a limit: `delay` is the seconds until its next chance, infinite where only an answer tells.
+    """A call waits for a limit, after a 429 or before it is sent.
 
-    It comes for every 429, and whenever a call has to wait before it is sent. `request_id` is that of the last attempt,
-    or of the first one before it is made.
+    `delay` is in seconds, and infinite where the wait ends with another call's answer. `request_id` is that of the last
+    attempt, or of the first one where none was made yet.
     """
 
     operation: str
@@ -85,7 +81,7 @@ class Throttled:
 
 @frozen(kw_only=True)
 class JobSubmitted:
-    """A job was accepted, and from here on can be found again by its id."""
+    """A job was accepted; from now on it can be found by its id."""
 
     job_id: str
     model: str | None
@@ -93,7 +89,7 @@ class JobSubmitted:
 
 @frozen(kw_only=True)
 class JobPolled:
-    """A job was looked at; `elapsed` is in seconds since the wait began."""
+    """A job was polled; `elapsed` is in seconds since the wait began."""
 
     job_id: str
     state: str
@@ -112,7 +108,7 @@ class JobEnded:
 
 @frozen(kw_only=True)
 class DownloadProgress:
-    """Bytes of one output that have arrived; `total` is None where the host does not say."""
+    """`received` bytes of an output have arrived, of `total`; None where the host doesn't say."""
 
     name: str
     received: int
@@ -121,7 +117,7 @@ class DownloadProgress:
 
 @frozen(kw_only=True)
 class UploadProgress:
-    """Bytes of one file that were handed to the network; they begin anew where they have to be sent again."""
+    """`sent` bytes of a file were sent, of `total`; `sent` starts again at 0 with another attempt."""
 
     name: str
     sent: int
@@ -143,15 +139,15 @@ Event: TypeAlias = (
 
 @frozen(kw_only=True)
 class GenerateProgress:
-    """How far a generate is likely to have come: the API says nothing until it answers.
+    """The estimated progress of a generate call, about which the API says nothing until it answers.
 
     `elapsed` is in seconds since the call began.
     """
 
     elapsed: float
     expected: float | None
-    """Seconds that it takes by the API's own estimate; None until there is one."""
+    """The API's own estimate of the whole duration, in seconds; None until it is known."""
     fraction: float | None
-    """From 0 to 1, and below 1 until the answer is there; None while nothing is expected."""
+    """From 0 to 1, and below 1 until the call was answered; None while `expected` is None."""
     estimated: bool
-    """True until the answer is there."""
+    """True until the call was answered."""

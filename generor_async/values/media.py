@@ -13,49 +13,49 @@ Kind = Literal["url", "data", "generation_id", "file_id", "path"]
 
 @frozen
 class MediaRef:
-    """Names an image or a video by URL, bytes, file, earlier generation or uploaded file.
+    """A reference to an image or a video: by URL, bytes, file, earlier generation or uploaded file.
 
-    Make one with the class methods; wherever one goes in, a plain mapping of the API's own keys is taken as well. What
-    it is made of is checked where it goes in: the InvalidRequestError has the name of that argument.
+    Create one by a class method. A plain mapping of the API's own keys is accepted wherever a MediaRef is. The values
+    are checked when it is passed to a call: the InvalidRequestError names that argument.
     """
 
     kind: Kind
     value: str | bytes = field(repr=False)
-    """The bytes of `data`; the text of anything else."""
+    """Bytes for `data`; text for any other kind."""
     media_type: str | None = None
 
     @classmethod
     def url(cls, url: str, *, media_type: str | None = None) -> Self:
-        """Name media by a URL that the API fetches; a video source needs its `media_type` (client)."""
+        """Refer to media by a URL that the API fetches; a video source needs a `media_type` (client)."""
         return cls("url", url, media_type)
 
     @classmethod
     def bytes(cls, data: bytes, media_type: str) -> Self:
-        """Carry media inside the request, as base64; at most 50 MB (documented)."""
+        """Send media inside the request, as base64; at most 50 MB (documented)."""
         return cls("data", _copied(data), media_type)
 
     @classmethod
     def file(cls, path: str | PurePath, *, media_type: str | None = None) -> Self:
-        """Name a file on this machine, read and inlined just before sending; at most 50 MB (documented).
+        """Send a local file inside the request; it is read just before sending; at most 50 MB (documented).
 
-        The media type is told from the file's first bytes unless it is given.
+        The media type is detected from the first bytes of the file unless it is given.
         """
         return cls("path", str(path) if isinstance(path, PurePath) else path, media_type)
 
     @classmethod
     def generation(cls, generation_id: str) -> Self:
-        """Name the output of an earlier generation of the same caller (client)."""
+        """Refer to the output of an earlier generation of the same account (client)."""
         return cls("generation_id", generation_id)
 
     @classmethod
     def uploaded(cls, file_id: str) -> Self:
-        """Name an uploaded file whose state is `ready` (client)."""
+        """Refer to an uploaded file whose state is `ready` (client)."""
         return cls("file_id", file_id)
 
     def to_json(self) -> "dict[str, Any] | MediaRef":
-        """Return the API's form of it; a file on this machine stays itself until it is sent.
+        """Return the API's JSON for the reference; the reference itself for a local file, which is read later.
 
-        So does what was given for bytes and is none, until it is refused.
+        A value for `data` that isn't bytes also returns the reference itself; it is refused when it is checked.
         """
         value = self.value
         if self.kind == "path" or (self.kind == "data" and not isinstance(value, bytes)):
@@ -67,5 +67,5 @@ class MediaRef:
 
 
 def _copied(data: Any) -> Any:
-    """Return bytes that nobody changes; what is none stays as it is, to be refused where it goes in."""
+    """Return an immutable copy of mutable bytes, and any other value as it is."""
     return bytes(cast("bytearray", data)) if isinstance(data, bytearray | memoryview) else data

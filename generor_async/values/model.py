@@ -1,4 +1,4 @@
-"""What every answer of an API is made of: attrs classes that keep the JSON they came from."""
+"""The base class of all models: attrs classes that keep the JSON from which they were decoded."""
 
 import enum
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from generor_async.values.response import ResponseInfo
 __all__ = [
     "JSON",
     "UNSET",
-    "Misshapen",
+    "DecodeError",
     "Model",
     "Problem",
     "Unset",
@@ -20,9 +20,9 @@ __all__ = [
     "is_array",
     "is_object",
     "maybe",
-    "misfit",
     "remember_response",
     "response_to",
+    "type_mismatch",
 ]
 
 
@@ -43,7 +43,7 @@ UNSET: Final = Unset.UNSET
 T = TypeVar("T")
 
 JSON: TypeAlias = Any
-"""A decoded JSON value; what is in it is the server's affair."""
+"""A decoded JSON value."""
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
@@ -58,11 +58,11 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
 
 @define(kw_only=True)
 class Model:
-    """Base of every answer: declared fields as attributes, everything else still there.
+    """Base class of all models: documented fields are attributes, and everything else is kept.
 
-    `raw` is the JSON object as it was received; `extra` is what of it the class does not declare. An answer is read as
-    far as it goes: what was missing, or of another shape, is None, and its path in the answer
-    (`$.data.creations[0].text`) stands in `problems`.
+    `raw` is the JSON object as it was received; `extra` has those of its fields that the class doesn't declare.
+    Decoding goes as far as it can: a field that is missing or of another type is None, and its path in the answer
+    (`$.data.creations[0].text`) is in `problems`.
     """
 
     wire_names: ClassVar[frozenset[str]] = frozenset()
@@ -77,10 +77,10 @@ class Model:
         raw = self.raw if is_object(self.raw) else {}
         return MappingProxyType({key: value for key, value in raw.items() if key not in self.wire_names})
 
-    if not TYPE_CHECKING:  # type checkers are to find what isn't there
+    if not TYPE_CHECKING:  # type checkers are to report unknown attributes
 
         def __getattr__(self, name: str) -> Any:
-            """Say what a field is called here that another API of the vendor's has."""
+            """Raise AttributeError, with a hint for fields of the vendor's older API."""
             kind = type(self).__name__
             hint = _OTHERWISE.get((kind, name), "")
             raise AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name, obj=self)
@@ -90,16 +90,16 @@ _OTHERWISE: Final = {
     ("Generation", name): f": that is a field of Dream Machine, the vendor's older API; here it is {here}"
     for name, here in {"assets": "output[0].url", "generation_type": "type", "request": "what you asked for"}.items()
 }
-"""Fields that are mistaken for others (measured, by public repositories; client), by model and name."""
+"""Hints for fields that exist in the older API only, by model and name (measured; client)."""
 
 
 def maybe(value: T) -> T | None:
-    """Return a field that the documents promise, as what it is: None where an answer came without it."""
+    """Return a documented field, typed as optional: it is None where an answer lacked it."""
     return value
 
 
 def response_to(model: Model) -> ResponseInfo | None:
-    """Return the answer that a model came from; None for one that no client returned."""
+    """Return the ResponseInfo of a model; None for one that no client returned."""
     return model._response  # pyright: ignore[reportPrivateUsage] # hidden from users, not from this module
 
 
@@ -119,26 +119,26 @@ def forget_headers(model: Model) -> None:
 
 @frozen
 class Problem:
-    """What is wrong with one value of an answer, and where it stands."""
+    """A value of an answer that could not be decoded: its path, and what was wrong."""
 
     path: str
     problem: str
 
 
-class Misshapen(Exception):  # noqa: N818 - it reads as what it says, and never leaves the package
-    """A JSON value has not the shape that it must have. Internal: callers see `ResponseShapeError`."""
+class DecodeError(Exception):
+    """A JSON value has another type than it must have. Internal: callers get a `ResponseShapeError`."""
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem, path)
         self.problem = problem
         self.path = path
 
-    def noted(self) -> Problem:
-        """Return the same as a note, for an answer that goes on without the value."""
+    def as_problem(self) -> Problem:
+        """Return the error as a Problem, for a model that is decoded without the value."""
         return Problem(self.path, self.problem)
 
 
-def misfit(value: object, wanted: str, path: str = "") -> Misshapen:
-    """Say that `value` was found at `path` where `wanted` had to be."""
+def type_mismatch(value: object, wanted: str, path: str = "") -> DecodeError:
+    """Return the error for a value at `path` that is not what was `wanted`, such as `a string`."""
     found = "nothing" if value is None else type(value).__name__
-    return Misshapen(f"expected {wanted}, found {found}", path)
+    return DecodeError(f"expected {wanted}, found {found}", path)

@@ -1,4 +1,4 @@
-"""The seams: what this package asks of a clock, and what an error asks of a generation."""
+"""Protocols: of a clock, and of a generation that failed."""
 
 from typing import Protocol
 
@@ -6,15 +6,15 @@ __all__ = ["Clock", "GenerationLike"]
 
 
 class Clock(Protocol):
-    """Where the client takes its time from, so that time can be scaled."""
+    """The clock of a client, which may run faster than real time."""
 
     @property
     def speed(self) -> float:
-        """How many of this clock's seconds pass in one real second."""
+        """Number of this clock's seconds in one real second."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
+        """Return seconds that never go backwards."""
         ...
 
     def time(self) -> float:
@@ -27,7 +27,7 @@ class Clock(Protocol):
 
 
 class GenerationLike(Protocol):
-    """What an error needs to know of a generation that failed."""
+    """The attributes of a failed generation that its error needs."""
 
     @property
     def id(self) -> str:
@@ -36,10 +36,10 @@ class GenerationLike(Protocol):
 
     @property
     def failure_code(self) -> str | None:
-        """The API's code for what went wrong."""
+        """The API's failure code."""
         ...
 
     @property
     def failure_reason(self) -> str | None:
-        """The same for people."""
+        """The API's explanation of the failure."""
         ...

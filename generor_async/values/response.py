@@ -1,4 +1,4 @@
-"""What is known of an answer besides its body."""
+"""The status, headers and timing of an answer."""
 
 import math
 import re
@@ -11,7 +11,7 @@ __all__ = ["Headers", "RateLimit", "ResponseInfo", "read_rate_limit"]
 
 
 class Headers(Mapping[str, str]):
-    """Response headers: look-ups ignore case; where a name came twice, the first value counts."""
+    """Response headers: look-ups ignore case; of a repeated header, the first value is kept."""
 
     __slots__ = ("_items",)
 
@@ -35,22 +35,22 @@ class Headers(Mapping[str, str]):
 
 @frozen(kw_only=True)
 class RateLimit:
-    """The X-RateLimit-* headers of one answer; None is what it left out, or said in a way that can't be meant.
+    """The X-RateLimit-* headers of an answer; None for a header that is missing or can't be read.
 
-    On Luma limit and remaining count weight units, not requests (measured): most requests weigh one.
+    On Luma, limit and remaining count weight units, not requests (measured): most requests weigh one.
     """
 
     limit: int | None = None
     remaining: int | None = None
     reset: float | None = None
-    """As it was sent. Unix seconds: on Generor when the window ends (assumed); on Luma when its oldest request ages out
-    (documented), or, with a success, in 60 seconds (page)."""
+    """As it was sent, in Unix seconds. Generor: when the window ends (assumed). Luma: when its oldest request leaves
+    the window (documented) or, with a success, in 60 seconds (page)."""
     tier: str | None = None
     """Generor only (documented): free, basic, pro or enterprise."""
 
 
 def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """Read the X-RateLimit-* headers, each by itself; None where there are none that can be read."""
+    """Read the X-RateLimit-* headers, independently of each other; None where no one can be read."""
     limit = _count(headers.get("X-RateLimit-Limit"))
     if limit == 0:
         limit = None
@@ -65,11 +65,11 @@ def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
 
 _NOTHING: Final = RateLimit()
 _COUNT: Final = re.compile(r"-?\d{1,15}", re.ASCII)
-"""Longer ones are no counts."""
+"""Limited in length: longer numbers are not counts."""
 
 
 def _count(text: str | None) -> int | None:
-    """Read a count; one below zero means that nothing is left."""
+    """Read a count; a negative one is read as 0."""
     if text is None or not _COUNT.fullmatch(text := text.strip()):
         return None
     return max(0, int(text))
@@ -88,7 +88,7 @@ def _tier(text: str | None) -> str | None:
 
 
 class ResponseInfo:
-    """Status, headers and timing of the answer that a result came from."""
+    """The status, headers and timing of the answer from which a result was decoded."""
 
     __slots__ = ("_headers", "attempts", "elapsed", "request_id", "status")
 
@@ -105,11 +105,11 @@ class ResponseInfo:
         """HTTP status of the last attempt."""
         self._headers = headers
         self.request_id = request_id
-        """What the server names the request by: its X-Request-Id, or the one that was sent."""
+        """The X-Request-Id of the answer, or the one that was sent."""
         self.attempts = attempts
-        """How many times the request was sent."""
+        """Number of times that the request was sent."""
         self.elapsed = elapsed
-        """Seconds from the call to the whole answer, over all attempts."""
+        """Seconds from the call to the complete answer, over all attempts."""
 
     @property
     def headers(self) -> Headers:
@@ -128,7 +128,7 @@ class ResponseInfo:
 
     @property
     def status_code(self) -> int:
-        """The same as `status`, under the name that other HTTP clients use."""
+        """The same as `status`, which other HTTP clients call by this name."""
         return self.status
 
     def __repr__(self) -> str:

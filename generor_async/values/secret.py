@@ -1,4 +1,4 @@
-"""Strings that nobody sees by accident."""
+"""Strings that are masked wherever they could be shown by accident."""
 
 import hmac
 from typing import Any, Self
@@ -9,10 +9,10 @@ MASK = "***"
 
 
 class Masked(str):
-    """A string like any other to whom it is handed, but for its repr and its pickle, which show nothing.
+    """A string whose repr and pickle are masked; everything else works as with any string.
 
-    Tracebacks with locals show reprs, and other libraries' frames hold what was handed to them: headers with a key,
-    a proxy's address with a password.
+    Tracebacks with locals show the repr of what other libraries were given: headers with a key, or the address of a
+    proxy with a password.
     """
 
     __slots__ = ()
@@ -31,7 +31,7 @@ class Masked(str):
 
 
 class Unseen:
-    """Stands for an argument that may hold a key and is of another type than it must be: tells its type alone."""
+    """Replaces an argument of a wrong type that may hold a key: it only has its type."""
 
     __slots__ = ("kind",)
 
@@ -40,10 +40,9 @@ class Unseen:
 
 
 class Secret:
-    """Holds a key: `repr`, `str` and pickles are masked, `.reveal()` gives it.
+    """A key: `repr`, `str` and pickles are masked, and `reveal()` returns it.
 
-    A copy inside the process keeps the value. A pickle doesn't: the secret that comes out of one is masked too, and
-    its `reveal()` raises ValueError.
+    A copy keeps the value, a pickle doesn't: `reveal()` of an unpickled secret raises ValueError.
     """
 
     __slots__ = ("_mask", "_value")
@@ -53,7 +52,7 @@ class Secret:
         self._mask = f"{value[:9]}{MASK}" if len(value) > 24 else MASK
 
     def reveal(self) -> str:
-        """Return the string itself."""
+        """Return the key; raises ValueError for a secret that was unpickled."""
         if self._value is None:
             raise ValueError("this secret was pickled, and a pickle does not carry it")
         return self._value

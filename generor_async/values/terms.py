@@ -1,21 +1,21 @@
-"""The few words that rules, errors and events share."""
+"""Types that rules, errors and events share."""
 
 from typing import Literal, TypeAlias
 
 __all__ = ["Conduct", "Outcome", "Priority", "RateLimitScope", "ThrottleScope"]
 
 Outcome: TypeAlias = Literal["not_sent", "refused", "done", "unknown"]
-"""What one attempt came to: never left this machine; refused without effect; took effect; or nobody can say."""
+"""The outcome of an attempt: never sent; refused without effect; took effect; or unknown."""
 
 Conduct: TypeAlias = Literal["read", "idempotent", "plain", "bills"]
-"""What repeating a call does: nothing; nothing more; maybe a second effect; a second charge."""
+"""The effect of repeating a call: none; none beyond the first; perhaps a second effect; a second charge."""
 
 Priority: TypeAlias = Literal["interactive", "normal", "bulk"]
-"""Whose turn it is when calls have to queue."""
+"""The priority of a call in a queue."""
 
 RateLimitScope: TypeAlias = Literal["minute", "hour", "day", "unknown"]
-"""Which limit of requests a 429 is about."""
+"""The rate limit that a 429 is about."""
 
 ThrottleScope: TypeAlias = Literal["minute", "hour", "day", "jobs", "abuse", "outage", "unknown"]
-"""What a call waits for: a window of requests, a slot for its job, the ceiling against abuse that holds all calls of a
-key, the end of an outage of the API, or a limit that nobody has named."""
+"""What a call waits for: a rate limit's window, a slot for its job, the limit against abuse that blocks all calls of a
+key, the end of an outage of the API, or an unknown limit."""

@@ -1,4 +1,4 @@
-"""Text of a server's as it may be shown to people."""
+"""Cleans text from a server before it is shown."""
 
 import re
 from typing import Final
@@ -13,9 +13,9 @@ _HIDDEN: Final = re.compile(
 
 
 def shown(text: str) -> str:
-    """Return text on one line that no terminal obeys and that every file takes.
+    """Return text on one line, without characters that would control a terminal or can't be encoded.
 
-    Control characters (ESC, BEL and their like) and runs of white space become one blank, what turns the direction of
-    writing or can't be seen goes, and half a surrogate becomes a replacement character.
+    Runs of white space and control characters (such as ESC) become one blank, invisible characters and those that
+    change the direction of writing are removed, and lone surrogates become U+FFFD.
     """
     return _HIDDEN.sub("", _BLANKS.sub(" ", _SURROGATES.sub("\ufffd", text))).strip()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from generor_async.api.generor import models as generor
 from generor_async.api.luma import models as luma
-from generor_async.values import JSON, UNSET, Misshapen, Model, Secret
-from generor_async.values.decoding import Odd
+from generor_async.values import JSON, UNSET, DecodeError, Model, Secret
+from generor_async.values.decoding import UnexpectedShape
 from generor_async.values.shapes import Problems, Shape
 
 
@@ -129,7 +129,7 @@ def test_a_field_that_is_missing_is_none_and_told(shape: Shape[Any], data: st.Da
     source = data.draw(wire_object(shape.cls, shape))
     name = data.draw(st.sampled_from(promised(shape)))
     for gone in ({**source, name: None}, {key: value for key, value in source.items() if key != name}):
-        with pytest.raises(Odd):
+        with pytest.raises(UnexpectedShape):
             shape.strict(gone)
         model = shape.lenient(gone, "$", [])
         assert getattr(model, name) is None
@@ -159,7 +159,7 @@ def test_an_odd_field_costs_no_other(shape: Shape[Any], data: st.DataObject) -> 
 @given(value=scalars)
 @settings(max_examples=10)
 def test_what_is_no_object_is_refused(shape: Shape[Any], value: JSON) -> None:
-    with pytest.raises(Misshapen, match="an object"):
+    with pytest.raises(DecodeError, match="an object"):
         shape.lenient(value, "$", [])
 
 
@@ -260,7 +260,7 @@ def test_a_model_of_a_list_is_read_whatever_is_odd_in_it() -> None:
 
 
 def test_a_boolean_is_no_integer() -> None:
-    with pytest.raises(Odd):
+    with pytest.raises(UnexpectedShape):
         generor.decode_image({"url": "", "width": True, "height": 1})
 
 

@@ -9,7 +9,7 @@ from codegen.small import api, obj, operation, ref, text
 from generor_async.codegen.__main__ import compare
 from generor_async.codegen.ir import Api
 from generor_async.codegen.render import generate, modules
-from generor_async.values.decoding import Odd
+from generor_async.values.decoding import UnexpectedShape
 
 if TYPE_CHECKING:
     from generor_async.values import Problem
@@ -39,7 +39,7 @@ def test_a_class_may_hold_itself() -> None:
     assert [part.id for part in whole.parts] == ["b", "c"]
     nameless: dict[str, Any] = {}
     odd = {"id": "a", "parts": [{"id": "b"}, {"id": "c", "parts": [nameless]}]}
-    with pytest.raises(Odd):
+    with pytest.raises(UnexpectedShape):
         names["decode_thing"](odd)
     problems: list[Problem] = []
     whole = names["THING"].lenient(odd, "$", problems)
@@ -51,7 +51,7 @@ def test_one_of_two_scalars_is_read() -> None:
     properties = {"code": {"type": ["string", "integer"]}}
     names = run(api(schemas={"Thing": obj("code", properties=properties)}), "models")
     assert [names["decode_thing"]({"code": code}).code for code in ("a", 1)] == ["a", 1]
-    with pytest.raises(Odd):
+    with pytest.raises(UnexpectedShape):
         names["decode_thing"]({"code": True})
     problems: list[Problem] = []
     assert names["THING"].lenient({"code": True}, "$", problems).code is None
@@ -61,7 +61,7 @@ def test_one_of_two_scalars_is_read() -> None:
 def test_an_answer_without_what_identifies_it_is_odd() -> None:
     names = run(api(schemas={"Thing": obj("id", properties={"id": text()}, **{"x-identity": ["id"]})}), "models")
     assert names["decode_thing"]({"id": "a"}).id == "a"
-    with pytest.raises(Odd):
+    with pytest.raises(UnexpectedShape):
         names["decode_thing"]({"id": ""})
     assert names["THING"].identity == ("id",)
 

@@ -18,8 +18,8 @@ from generor_async.rules.envelope import Decoder, PageData, as_it_is, enveloped,
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR
 from generor_async.rules.wire import Endpoint, Reply
-from generor_async.values import Misshapen, response_to
-from generor_async.values.decoding import Odd
+from generor_async.values import DecodeError, response_to
+from generor_async.values.decoding import UnexpectedShape
 
 
 def read(target: Endpoint[Any], came: Reply, asked: Context | None = None, *, path: str = "/things") -> Any:
@@ -141,10 +141,10 @@ def test_a_key_in_an_unreadable_answer_is_not_in_the_traceback() -> None:
 @pytest.mark.parametrize("secrets", [(), ("api_key",)])
 def test_however_deep_an_answer_is_nested_it_ends_in_an_error_of_ours(status: int, secrets: tuple[str, ...]) -> None:
     def odd(_: Any) -> Any:
-        raise Odd
+        raise UnexpectedShape
 
     def refuse(_: Any, __: Any) -> Any:
-        raise Misshapen("expected an object", "$")
+        raise DecodeError("expected an object", "$")
 
     asked = context("plain", vendor=GENEROR, secrets=secrets, decode=Decoder(odd, refuse))
     for depth in (*range(100, 1_000, 50), *range(850, 1_000)):

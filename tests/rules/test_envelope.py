@@ -10,8 +10,8 @@ from support.calls import THING, Thing
 
 from generor_async.rules import envelope
 from generor_async.rules.envelope import Decoder, Meta, PageData
-from generor_async.values import Misshapen
-from generor_async.values.decoding import Odd
+from generor_async.values import DecodeError
+from generor_async.values.decoding import UnexpectedShape
 from generor_async.values.shapes import Problems, Shape
 
 PARTIAL = THING.unpromised(THING.strict)
@@ -27,7 +27,7 @@ def read(decoder: Decoder[Any], body: Any) -> tuple[Any, list[str]]:
     problems: Problems = []
     try:
         return decoder.strict(body), []
-    except Odd:
+    except UnexpectedShape:
         return decoder.lenient(body, problems), [problem.path for problem in problems]
 
 
@@ -103,7 +103,7 @@ def test_an_answer_in_which_nothing_is_found_is_told_by_its_path(opener: Any, bo
     if path is None:
         assert read(opener(THING), body)[0].items == []
         return
-    with pytest.raises(Misshapen) as caught:
+    with pytest.raises(DecodeError) as caught:
         read(opener(THING), body)
     assert caught.value.path == path
 
@@ -296,7 +296,7 @@ def test_no_body_breaks_an_opener(body: Any) -> None:
     for opener in OPENERS:
         try:
             _, found = read(opener(THING), body)
-        except Misshapen as error:
+        except DecodeError as error:
             found = [error.path]
         paths += found
     assert all(path.startswith("$") for path in paths)

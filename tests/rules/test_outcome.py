@@ -18,7 +18,7 @@ from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Reply, TransportError
-from generor_async.values import Conduct, Headers, Misshapen, Outcome, Secret
+from generor_async.values import Conduct, DecodeError, Headers, Outcome, Secret
 
 NOW = 1_775_649_600.0
 OWN: dict[str, Any] = {
@@ -342,10 +342,10 @@ def test_lumas_newer_words_are_known(status: int, detail: str, advice: str, neve
 
 def test_a_success_that_says_nothing_of_a_result_is_told_in_its_own_words() -> None:
     error = outcome.misread(
-        context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, Misshapen("no id", "$.id")
+        context("bills"), reply(200), {"error": "Maintenance \x1btonight"}, DecodeError("no id", "$.id")
     )
     assert "no id; it says: Maintenance tonight" in str(error)
-    plain = outcome.misread(context("bills"), reply(200), {"state": "queued"}, Misshapen("no id", "$.id"))
+    plain = outcome.misread(context("bills"), reply(200), {"state": "queued"}, DecodeError("no id", "$.id"))
     assert plain.message == "no id"
 
 
@@ -447,7 +447,7 @@ def test_the_text_of_a_broken_answer_with_a_key_in_it_is_masked() -> None:
 
 def test_json_of_another_shape_took_effect_and_says_where_it_differs() -> None:
     body = {"data": {"id": 7}}
-    error = outcome.misread(context("bills"), reply(200), body, Misshapen("expected a string", "$.data.id"))
+    error = outcome.misread(context("bills"), reply(200), body, DecodeError("expected a string", "$.data.id"))
     assert (error.outcome, error.path, error.body) == ("done", "$.data.id", body)
     assert not error.retryable
     assert "$.data.id: expected a string" in str(error)

@@ -19,7 +19,7 @@ from generor_async.rules.outcome import broken, failed, read_json, undecodable
 from generor_async.rules.polls import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, read_failure
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.rules.wire import TransportError
-from generor_async.values import Misshapen
+from generor_async.values import DecodeError
 
 
 def said(status: int, body: Any = "<html>") -> APIError:
@@ -55,7 +55,7 @@ FAILURES: dict[str, tuple[BaseException, PollFailure]] = {
     "megabytes": (broken(context(), TransportError("too large", sent=True, permanent=True), 1.0), "odd"),
     "a page": (undecodable(context(), reply(200, b"<html>", Content_Type="text/html"), "it isn't JSON"), "odd"),
     "half of it": (undecodable(context(), reply(200, b'{"id"'), "it is cut"), "odd"),
-    "another shape": (outcome.misread(context(), reply(200), read_json(b"[]"), Misshapen("no object")), "odd"),
+    "another shape": (outcome.misread(context(), reply(200), read_json(b"[]"), DecodeError("no object")), "odd"),
 }
 
 

@@ -33,7 +33,7 @@ def test_a_reader_takes_its_own_kind_and_nothing_else(value: JSON) -> None:
         if type(value) in kinds:
             assert read(value) is value
         else:
-            with pytest.raises(d.Odd):
+            with pytest.raises(d.UnexpectedShape):
                 read(value)
 
 
@@ -54,7 +54,7 @@ def test_lists_and_maps_are_whole_or_odd() -> None:
         (d.read_map, d.read_int, []),
     ]
     for read, item, value in odd:
-        with pytest.raises(d.Odd):
+        with pytest.raises(d.UnexpectedShape):
             read(item, value)
 
 
@@ -78,5 +78,5 @@ def test_a_timestamp_is_aware_where_the_wire_has_a_zone(text: str, offset: timed
 
 @pytest.mark.parametrize("value", [None, 7, True, "", "yesterday", [], "x" * 10_000])
 def test_what_is_no_timestamp_is_odd(value: Any) -> None:
-    with pytest.raises(d.Odd):
+    with pytest.raises(d.UnexpectedShape):
         d.read_datetime(value)

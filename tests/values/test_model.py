@@ -11,9 +11,9 @@ from generor_async.values import (
     Problem,
     ResponseInfo,
     maybe,
-    misfit,
     remember_response,
     response_to,
+    type_mismatch,
 )
 
 
@@ -61,10 +61,10 @@ def test_unset_is_false_and_named() -> None:
 
 
 def test_a_misfit_is_told_with_its_path() -> None:
-    inner = misfit(None, "a string", "$.name")
+    inner = type_mismatch(None, "a string", "$.name")
     assert (inner.problem, inner.path) == ("expected a string, found nothing", "$.name")
-    assert inner.noted() == Problem("$.name", "expected a string, found nothing")
-    assert misfit(True, "an integer").problem == "expected an integer, found bool"
+    assert inner.as_problem() == Problem("$.name", "expected a string, found nothing")
+    assert type_mismatch(True, "an integer").problem == "expected an integer, found bool"
 
 
 def test_a_promised_field_may_be_missing_all_the_same() -> None:

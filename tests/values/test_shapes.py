@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import THING, Thing
 
-from generor_async.values import JSON, Misshapen, Problem, Secret, maybe
+from generor_async.values import JSON, DecodeError, Problem, Secret, maybe
 from generor_async.values import shapes as s
 
 json = st.recursive(
@@ -83,7 +83,7 @@ NEVER: list[tuple[s.Reader[Any], list[Any]]] = [
 @pytest.mark.parametrize(("read", "values"), NEVER)
 def test_what_cannot_be_meant_is_told_with_its_path(read: s.Reader[Any], values: list[JSON]) -> None:
     for value in values:
-        with pytest.raises(Misshapen) as caught:
+        with pytest.raises(DecodeError) as caught:
             read(value, "$.x", [])
         assert caught.value.path == "$.x"
         assert len(caught.value.problem) < 100
@@ -141,16 +141,16 @@ def test_a_missing_field_is_told_only_where_it_is_promised() -> None:
 def test_a_bare_string_stands_for_the_field_that_an_item_is_about() -> None:
     named = s.Shape(strict=THING.strict, cls=Thing, attributes=THING.attributes, item="id")
     assert named.lenient("a", "$", []).id == "a"
-    with pytest.raises(Misshapen):
+    with pytest.raises(DecodeError):
         THING.lenient("a", "$", [])
 
 
 def test_what_says_nothing_of_itself_is_no_answer() -> None:
     thing = THING.lenient({"size": 1}, "$", [])
-    with pytest.raises(Misshapen) as caught:
+    with pytest.raises(DecodeError) as caught:
         THING.identified(thing, "$")
     assert (caught.value.path, caught.value.problem) == ("$.id", "expected a string, found nothing")
-    with pytest.raises(Misshapen, match="a string that is not empty"):
+    with pytest.raises(DecodeError, match="a string that is not empty"):
         THING.identified(THING.lenient({"id": ""}, "$", []), "$")
     assert THING.identified(THING.lenient({"id": 0}, "$", []), "$").id == "0"
 
@@ -162,7 +162,7 @@ def test_a_list_says_something_unless_none_of_its_items_can_be_read(names: JSON,
     if told:
         assert listed.identified(thing, "$") is thing
     else:
-        with pytest.raises(Misshapen):
+        with pytest.raises(DecodeError):
             listed.identified(thing, "$")
 
 
@@ -196,6 +196,6 @@ def test_nothing_breaks_a_reader(value: JSON) -> None:
     ]
     for read in readers:
         problems: s.Problems = []
-        with suppress(Misshapen):
+        with suppress(DecodeError):
             read(value, "$", problems)
         assert all(problem.path.startswith("$") for problem in problems)

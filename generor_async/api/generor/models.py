@@ -10,7 +10,7 @@ from attrs import define, field
 from generor_async.values import JSON, Secret
 from generor_async.values import Model as BaseModel
 from generor_async.values.decoding import (
-    Odd,
+    UnexpectedShape,
     read_any,
     read_datetime,
     read_dict,
@@ -849,23 +849,23 @@ class NewApiKey(BaseModel):
 
 
 def decode_generator_parameter(source: JSON) -> GeneratorParameter:
-    """Read one `GeneratorParameter`; raises `Odd`."""
+    """Read one `GeneratorParameter`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if id_ is not None and type(id_) is not str:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type_ is not None and type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     options = get("options")
     if options is not None:
         options = read_list(read_any, options)
     min_ = get("min")
     if min_ is not None and type(min_) is not float and type(min_) is not int:
-        raise Odd
+        raise UnexpectedShape
     max_ = get("max")
     if max_ is not None and type(max_) is not float and type(max_) is not int:
-        raise Odd
+        raise UnexpectedShape
     cost_multipliers = get("cost_multipliers")
     if cost_multipliers is not None:
         cost_multipliers = read_dict(cost_multipliers)
@@ -897,23 +897,23 @@ GENERATOR_PARAMETER: Final = Shape(
 
 
 def decode_generator(source: JSON) -> Generator:
-    """Read one `Generator`; raises `Odd`."""
+    """Read one `Generator`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     slug = get("slug")
     if slug is not None and type(slug) is not str:
-        raise Odd
+        raise UnexpectedShape
     title = get("title")
     if title is not None and type(title) is not str:
-        raise Odd
+        raise UnexpectedShape
     description = get("description")
     if description is not None and type(description) is not str:
-        raise Odd
+        raise UnexpectedShape
     icon = get("icon")
     if icon is not None and type(icon) is not str:
-        raise Odd
+        raise UnexpectedShape
     status = get("status")
     if status is not None and type(status) is not str:
-        raise Odd
+        raise UnexpectedShape
     similar = get("similar")
     if similar is not None:
         similar = read_list(read_any, similar)
@@ -953,23 +953,23 @@ GENERATOR: Final = Shape(
 
 
 def decode_credit_cost(source: JSON) -> CreditCost:
-    """Read one `CreditCost`; raises `Odd`."""
+    """Read one `CreditCost`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     total = get("total")
     if type(total) is not float and type(total) is not int:
-        raise Odd
+        raise UnexpectedShape
     per_item = get("per_item")
     if type(per_item) is not float and type(per_item) is not int:
-        raise Odd
+        raise UnexpectedShape
     count = get("count")
     if type(count) is not int:
-        raise Odd
+        raise UnexpectedShape
     discount = get("discount")
     if type(discount) is not float and type(discount) is not int:
-        raise Odd
+        raise UnexpectedShape
     discount_percent = get("discount_percent")
     if type(discount_percent) is not float and type(discount_percent) is not int:
-        raise Odd
+        raise UnexpectedShape
     return CreditCost(
         total=total,
         per_item=per_item,
@@ -994,29 +994,29 @@ CREDIT_COST: Final = Shape(
 
 
 def decode_time_estimate(source: JSON) -> TimeEstimate:
-    """Read one `TimeEstimate`; raises `Odd`."""
+    """Read one `TimeEstimate`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     seconds = get("seconds")
     if type(seconds) is not float and type(seconds) is not int:
-        raise Odd
+        raise UnexpectedShape
     per_item = get("per_item")
     if type(per_item) is not float and type(per_item) is not int:
-        raise Odd
+        raise UnexpectedShape
     min_seconds = get("min_seconds")
     if type(min_seconds) is not float and type(min_seconds) is not int:
-        raise Odd
+        raise UnexpectedShape
     max_seconds = get("max_seconds")
     if type(max_seconds) is not float and type(max_seconds) is not int:
-        raise Odd
+        raise UnexpectedShape
     sample_count = get("sample_count")
     if type(sample_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     has_historical = get("has_historical")
     if type(has_historical) is not bool:
-        raise Odd
+        raise UnexpectedShape
     source_ = get("source")
     if type(source_) is not str:
-        raise Odd
+        raise UnexpectedShape
     return TimeEstimate(
         seconds=seconds,
         per_item=per_item,
@@ -1045,17 +1045,17 @@ TIME_ESTIMATE: Final = Shape(
 
 
 def decode_adjustment(source: JSON) -> Adjustment:
-    """Read one `Adjustment`; raises `Odd`."""
+    """Read one `Adjustment`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     requested = get("requested")
     if type(requested) is not int:
-        raise Odd
+        raise UnexpectedShape
     used = get("used")
     if type(used) is not int:
-        raise Odd
+        raise UnexpectedShape
     reason = get("reason")
     if type(reason) is not str:
-        raise Odd
+        raise UnexpectedShape
     return Adjustment(
         requested=requested,
         used=used,
@@ -1078,7 +1078,7 @@ ADJUSTMENT: Final = Shape(
 
 
 def decode_adjustments(source: JSON) -> Adjustments:
-    """Read one `Adjustments`; raises `Odd`."""
+    """Read one `Adjustments`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     seconds = get("seconds")
     if seconds is not None:
@@ -1097,20 +1097,20 @@ ADJUSTMENTS: Final = Shape(
 
 
 def decode_estimate(source: JSON) -> Estimate:
-    """Read one `Estimate`; raises `Odd`."""
+    """Read one `Estimate`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     generator = get("generator")
     if type(generator) is not str:
-        raise Odd
+        raise UnexpectedShape
     model_id = get("model_id")
     if type(model_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     model_type = get("model_type")
     if type(model_type) is not str:
-        raise Odd
+        raise UnexpectedShape
     model_name = get("model_name")
     if type(model_name) is not str:
-        raise Odd
+        raise UnexpectedShape
     adjustments = get("adjustments")
     if adjustments is not None:
         adjustments = decode_adjustments(adjustments)
@@ -1144,29 +1144,29 @@ ESTIMATE: Final = Shape(
 
 
 def decode_generated_creation(source: JSON) -> GeneratedCreation:
-    """Read one `GeneratedCreation`; raises `Odd`."""
+    """Read one `GeneratedCreation`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     text = get("text")
     if text is not None and type(text) is not str:
-        raise Odd
+        raise UnexpectedShape
     illustration_desc = get("illustration_desc")
     if illustration_desc is not None and type(illustration_desc) is not str:
-        raise Odd
+        raise UnexpectedShape
     dish_name = get("dish_name")
     if dish_name is not None and type(dish_name) is not str:
-        raise Odd
+        raise UnexpectedShape
     image_url = get("image_url")
     if image_url is not None and type(image_url) is not str:
-        raise Odd
+        raise UnexpectedShape
     video_url = get("video_url")
     if video_url is not None and type(video_url) is not str:
-        raise Odd
+        raise UnexpectedShape
     audio_url = get("audio_url")
     if audio_url is not None and type(audio_url) is not str:
-        raise Odd
+        raise UnexpectedShape
     return GeneratedCreation(
         creation_id=creation_id,
         text=text,
@@ -1198,32 +1198,32 @@ GENERATED_CREATION: Final = Shape(
 
 
 def decode_generate_result(source: JSON) -> GenerateResult:
-    """Read one `GenerateResult`; raises `Odd`."""
+    """Read one `GenerateResult`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     generator = get("generator")
     if type(generator) is not str:
-        raise Odd
+        raise UnexpectedShape
     model_id = get("model_id")
     if type(model_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     model_type = get("model_type")
     if type(model_type) is not str:
-        raise Odd
+        raise UnexpectedShape
     model_name = get("model_name")
     if type(model_name) is not str:
-        raise Odd
+        raise UnexpectedShape
     credit_cost = get("credit_cost")
     if type(credit_cost) is not float and type(credit_cost) is not int:
-        raise Odd
+        raise UnexpectedShape
     credit_cost_estimated = get("credit_cost_estimated")
     if type(credit_cost_estimated) is not float and type(credit_cost_estimated) is not int:
-        raise Odd
+        raise UnexpectedShape
     credits_remaining = get("credits_remaining")
     if type(credits_remaining) is not float and type(credits_remaining) is not int:
-        raise Odd
+        raise UnexpectedShape
     time_taken_seconds = get("time_taken_seconds")
     if type(time_taken_seconds) is not float and type(time_taken_seconds) is not int:
-        raise Odd
+        raise UnexpectedShape
     adjustments = get("adjustments")
     if adjustments is not None:
         adjustments = decode_adjustments(adjustments)
@@ -1262,17 +1262,17 @@ GENERATE_RESULT: Final = Shape(
 
 
 def decode_image(source: JSON) -> Image:
-    """Read one `Image`; raises `Odd`."""
+    """Read one `Image`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     url = get("url")
     if type(url) is not str:
-        raise Odd
+        raise UnexpectedShape
     width = get("width")
     if type(width) is not int:
-        raise Odd
+        raise UnexpectedShape
     height = get("height")
     if type(height) is not int:
-        raise Odd
+        raise UnexpectedShape
     return Image(
         url=url,
         width=width,
@@ -1294,32 +1294,32 @@ IMAGE: Final = Shape(
 
 
 def decode_creation(source: JSON) -> Creation:
-    """Read one `Creation`; raises `Odd`."""
+    """Read one `Creation`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     generator = get("generator")
     if type(generator) is not str:
-        raise Odd
+        raise UnexpectedShape
     user_id = get("user_id")
     if type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     prompt = get("prompt")
     if prompt is not None and type(prompt) is not str:
-        raise Odd
+        raise UnexpectedShape
     privacy_mode = get("privacy_mode")
     if type(privacy_mode) is not int:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     license_ = get("license")
     if type(license_) is not int:
-        raise Odd
+        raise UnexpectedShape
     return Creation(
         creation_id=creation_id,
         generator=generator,
@@ -1359,35 +1359,35 @@ _any_creation: Callable[..., Creation] = Creation
 
 
 def decode_partial_creation(source: JSON) -> Creation:
-    """Read one `Creation`, of which any field may be absent; raises `Odd`."""
+    """Read one `Creation`, of which any field may be absent; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if creation_id is not None and type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     generator = get("generator")
     if generator is not None and type(generator) is not str:
-        raise Odd
+        raise UnexpectedShape
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if username is not None and type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     prompt = get("prompt")
     if prompt is not None and type(prompt) is not str:
-        raise Odd
+        raise UnexpectedShape
     created_at = get("created_at")
     if created_at is not None:
         created_at = read_datetime(created_at)
     privacy_mode = get("privacy_mode")
     if privacy_mode is not None and type(privacy_mode) is not int:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type_ is not None and type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     license_ = get("license")
     if license_ is not None and type(license_) is not int:
-        raise Odd
+        raise UnexpectedShape
     images = get("images")
     if images is not None:
         images = read_list(decode_image, images)
@@ -1414,17 +1414,17 @@ PARTIAL_CREATION: Final = CREATION.unpromised(decode_partial_creation)
 
 
 def decode_creation_status(source: JSON) -> CreationStatus:
-    """Read one `CreationStatus`; raises `Odd`."""
+    """Read one `CreationStatus`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if creation_id is not None and type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     status = get("status")
     if status is not None and type(status) is not str:
-        raise Odd
+        raise UnexpectedShape
     error = get("error")
     if error is not None and type(error) is not str:
-        raise Odd
+        raise UnexpectedShape
     return CreationStatus(
         creation_id=creation_id,
         status=status,
@@ -1445,17 +1445,17 @@ CREATION_STATUS: Final = Shape(
 
 
 def decode_aspect_ratio(source: JSON) -> AspectRatio:
-    """Read one `AspectRatio`; raises `Odd`."""
+    """Read one `AspectRatio`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not int:
-        raise Odd
+        raise UnexpectedShape
     ratio = get("ratio")
     if ratio is not None and type(ratio) is not str:
-        raise Odd
+        raise UnexpectedShape
     label = get("label")
     if type(label) is not str:
-        raise Odd
+        raise UnexpectedShape
     return AspectRatio(
         id=id_,
         ratio=ratio,
@@ -1476,32 +1476,32 @@ ASPECT_RATIO: Final = Shape(
 
 
 def decode_model(source: JSON) -> Model:
-    """Read one `Model`; raises `Odd`."""
+    """Read one `Model`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not int:
-        raise Odd
+        raise UnexpectedShape
     name = get("name")
     if type(name) is not str:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     provider = get("provider")
     if type(provider) is not str:
-        raise Odd
+        raise UnexpectedShape
     description = get("description")
     if description is not None and type(description) is not str:
-        raise Odd
+        raise UnexpectedShape
     credit_cost = get("credit_cost")
     if type(credit_cost) is not float and type(credit_cost) is not int:
-        raise Odd
+        raise UnexpectedShape
     supports_img2img = get("supports_img2img")
     if supports_img2img is not None and type(supports_img2img) is not bool:
-        raise Odd
+        raise UnexpectedShape
     supports_aspect_ratio = get("supports_aspect_ratio")
     if supports_aspect_ratio is not None and type(supports_aspect_ratio) is not bool:
-        raise Odd
+        raise UnexpectedShape
     aspect_ratios = get("aspect_ratios")
     if aspect_ratios is not None:
         aspect_ratios = read_list(decode_aspect_ratio, aspect_ratios)
@@ -1510,35 +1510,35 @@ def decode_model(source: JSON) -> Model:
         supported_durations = read_list(read_int, supported_durations)
     default_duration = get("default_duration")
     if default_duration is not None and type(default_duration) is not int:
-        raise Odd
+        raise UnexpectedShape
     supports_audio = get("supports_audio")
     if supports_audio is not None and type(supports_audio) is not bool:
-        raise Odd
+        raise UnexpectedShape
     audio_cost_multiplier = get("audio_cost_multiplier")
     if (
         audio_cost_multiplier is not None
         and type(audio_cost_multiplier) is not float
         and type(audio_cost_multiplier) is not int
     ):
-        raise Odd
+        raise UnexpectedShape
     supports_end_frame = get("supports_end_frame")
     if supports_end_frame is not None and type(supports_end_frame) is not bool:
-        raise Odd
+        raise UnexpectedShape
     quality = get("quality")
     if quality is not None and type(quality) is not str:
-        raise Odd
+        raise UnexpectedShape
     default_quality = get("default_quality")
     if default_quality is not None and type(default_quality) is not str:
-        raise Odd
+        raise UnexpectedShape
     qualities = get("qualities")
     if qualities is not None:
         qualities = read_map(read_int, qualities)
     group_slug = get("group_slug")
     if group_slug is not None and type(group_slug) is not str:
-        raise Odd
+        raise UnexpectedShape
     group_name = get("group_name")
     if group_name is not None and type(group_name) is not str:
-        raise Odd
+        raise UnexpectedShape
     return Model(
         id=id_,
         name=name,
@@ -1592,23 +1592,23 @@ MODEL: Final = Shape(
 
 
 def decode_balance(source: JSON) -> Balance:
-    """Read one `Balance`; raises `Odd`."""
+    """Read one `Balance`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     total = get("total")
     if type(total) is not float and type(total) is not int:
-        raise Odd
+        raise UnexpectedShape
     paid = get("paid")
     if type(paid) is not float and type(paid) is not int:
-        raise Odd
+        raise UnexpectedShape
     free = get("free")
     if type(free) is not float and type(free) is not int:
-        raise Odd
+        raise UnexpectedShape
     earned = get("earned")
     if type(earned) is not float and type(earned) is not int:
-        raise Odd
+        raise UnexpectedShape
     max_ = get("max")
     if type(max_) is not float and type(max_) is not int:
-        raise Odd
+        raise UnexpectedShape
     return Balance(
         total=total,
         paid=paid,
@@ -1633,17 +1633,17 @@ BALANCE: Final = Shape(
 
 
 def decode_team_member(source: JSON) -> TeamMember:
-    """Read one `TeamMember`; raises `Odd`."""
+    """Read one `TeamMember`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if username is not None and type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     role = get("role")
     if role is not None and type(role) is not str:
-        raise Odd
+        raise UnexpectedShape
     joined = get("joined")
     if joined is not None:
         joined = read_datetime(joined)
@@ -1669,26 +1669,26 @@ TEAM_MEMBER: Final = Shape(
 
 
 def decode_team(source: JSON) -> Team:
-    """Read one `Team`; raises `Odd`."""
+    """Read one `Team`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     team_id = get("team_id")
     if team_id is not None and type(team_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     name = get("name")
     if name is not None and type(name) is not str:
-        raise Odd
+        raise UnexpectedShape
     owner_id = get("owner_id")
     if owner_id is not None and type(owner_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     invite_code = get("invite_code")
     if invite_code is not None and type(invite_code) is not str:
-        raise Odd
+        raise UnexpectedShape
     created_at = get("created_at")
     if created_at is not None:
         created_at = read_datetime(created_at)
     member_count = get("member_count")
     if member_count is not None and type(member_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     members = get("members")
     if members is not None:
         members = read_list(decode_team_member, members)
@@ -1720,35 +1720,35 @@ TEAM: Final = Shape(
 
 
 def decode_profile(source: JSON) -> Profile:
-    """Read one `Profile`; raises `Odd`."""
+    """Read one `Profile`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     user_id = get("user_id")
     if type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     email = get("email")
     if type(email) is not str:
-        raise Odd
+        raise UnexpectedShape
     avatar = get("avatar")
     if avatar is not None and type(avatar) is not str:
-        raise Odd
+        raise UnexpectedShape
     bio = get("bio")
     if bio is not None and type(bio) is not str:
-        raise Odd
+        raise UnexpectedShape
     website = get("website")
     if website is not None and type(website) is not str:
-        raise Odd
+        raise UnexpectedShape
     creation_count = get("creation_count")
     if type(creation_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     follower_count = get("follower_count")
     if type(follower_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     following_count = get("following_count")
     if type(following_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     return Profile(
         user_id=user_id,
         username=username,
@@ -1793,26 +1793,26 @@ _any_profile: Callable[..., Profile] = Profile
 
 
 def decode_partial_profile(source: JSON) -> Profile:
-    """Read one `Profile`, of which any field may be absent; raises `Odd`."""
+    """Read one `Profile`, of which any field may be absent; raises `UnexpectedShape`."""
     get = read_fields(source).get
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if username is not None and type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     email = get("email")
     if email is not None and type(email) is not str:
-        raise Odd
+        raise UnexpectedShape
     avatar = get("avatar")
     if avatar is not None and type(avatar) is not str:
-        raise Odd
+        raise UnexpectedShape
     bio = get("bio")
     if bio is not None and type(bio) is not str:
-        raise Odd
+        raise UnexpectedShape
     website = get("website")
     if website is not None and type(website) is not str:
-        raise Odd
+        raise UnexpectedShape
     joined = get("joined")
     if joined is not None:
         joined = read_datetime(joined)
@@ -1821,13 +1821,13 @@ def decode_partial_profile(source: JSON) -> Profile:
         credits_ = decode_balance(credits_)
     creation_count = get("creation_count")
     if creation_count is not None and type(creation_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     follower_count = get("follower_count")
     if follower_count is not None and type(follower_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     following_count = get("following_count")
     if following_count is not None and type(following_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     teams = get("teams")
     if teams is not None:
         teams = read_list(decode_team, teams)
@@ -1852,35 +1852,35 @@ PARTIAL_PROFILE: Final = PROFILE.unpromised(decode_partial_profile)
 
 
 def decode_user(source: JSON) -> User:
-    """Read one `User`; raises `Odd`."""
+    """Read one `User`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if username is not None and type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     avatar = get("avatar")
     if avatar is not None and type(avatar) is not str:
-        raise Odd
+        raise UnexpectedShape
     bio = get("bio")
     if bio is not None and type(bio) is not str:
-        raise Odd
+        raise UnexpectedShape
     website = get("website")
     if website is not None and type(website) is not str:
-        raise Odd
+        raise UnexpectedShape
     joined = get("joined")
     if joined is not None:
         joined = read_datetime(joined)
     creation_count = get("creation_count")
     if creation_count is not None and type(creation_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     follower_count = get("follower_count")
     if follower_count is not None and type(follower_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     following_count = get("following_count")
     if following_count is not None and type(following_count) is not int:
-        raise Odd
+        raise UnexpectedShape
     return User(
         user_id=user_id,
         username=username,
@@ -1913,11 +1913,11 @@ USER: Final = Shape(
 
 
 def decode_following(source: JSON) -> Following:
-    """Read one `Following`; raises `Odd`."""
+    """Read one `Following`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     following = get("following")
     if type(following) is not bool:
-        raise Odd
+        raise UnexpectedShape
     return Following(
         following=following,
         raw=source,
@@ -1934,11 +1934,11 @@ _any_following: Callable[..., Following] = Following
 
 
 def decode_partial_following(source: JSON) -> Following:
-    """Read one `Following`, of which any field may be absent; raises `Odd`."""
+    """Read one `Following`, of which any field may be absent; raises `UnexpectedShape`."""
     get = read_fields(source).get
     following = get("following")
     if following is not None and type(following) is not bool:
-        raise Odd
+        raise UnexpectedShape
     return _any_following(
         following=following,
         raw=source,
@@ -1949,14 +1949,14 @@ PARTIAL_FOLLOWING: Final = FOLLOWING.unpromised(decode_partial_following)
 
 
 def decode_invite(source: JSON) -> Invite:
-    """Read one `Invite`; raises `Odd`."""
+    """Read one `Invite`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     team_id = get("team_id")
     if team_id is not None and type(team_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     invite_code = get("invite_code")
     if invite_code is not None and type(invite_code) is not str:
-        raise Odd
+        raise UnexpectedShape
     return Invite(
         team_id=team_id,
         invite_code=invite_code,
@@ -1975,32 +1975,32 @@ INVITE: Final = Shape(
 
 
 def decode_comment(source: JSON) -> Comment:
-    """Read one `Comment`; raises `Odd`."""
+    """Read one `Comment`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     comment_id = get("comment_id")
     if comment_id is not None and type(comment_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     creation_id = get("creation_id")
     if creation_id is not None and type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     username = get("username")
     if username is not None and type(username) is not str:
-        raise Odd
+        raise UnexpectedShape
     text = get("text")
     if text is not None and type(text) is not str:
-        raise Odd
+        raise UnexpectedShape
     parent_id = get("parent_id")
     if parent_id is not None and type(parent_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     upvotes = get("upvotes")
     if upvotes is not None and type(upvotes) is not int:
-        raise Odd
+        raise UnexpectedShape
     downvotes = get("downvotes")
     if downvotes is not None and type(downvotes) is not int:
-        raise Odd
+        raise UnexpectedShape
     created_at = get("created_at")
     if created_at is not None:
         created_at = read_datetime(created_at)
@@ -2036,17 +2036,17 @@ COMMENT: Final = Shape(
 
 
 def decode_rating(source: JSON) -> Rating:
-    """Read one `Rating`; raises `Odd`."""
+    """Read one `Rating`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     average = get("average")
     if average is not None and type(average) is not float and type(average) is not int:
-        raise Odd
+        raise UnexpectedShape
     count = get("count")
     if type(count) is not int:
-        raise Odd
+        raise UnexpectedShape
     return Rating(
         creation_id=creation_id,
         average=average,
@@ -2069,17 +2069,17 @@ _any_rating: Callable[..., Rating] = Rating
 
 
 def decode_partial_rating(source: JSON) -> Rating:
-    """Read one `Rating`, of which any field may be absent; raises `Odd`."""
+    """Read one `Rating`, of which any field may be absent; raises `UnexpectedShape`."""
     get = read_fields(source).get
     creation_id = get("creation_id")
     if creation_id is not None and type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     average = get("average")
     if average is not None and type(average) is not float and type(average) is not int:
-        raise Odd
+        raise UnexpectedShape
     count = get("count")
     if count is not None and type(count) is not int:
-        raise Odd
+        raise UnexpectedShape
     return _any_rating(
         creation_id=creation_id,
         average=average,
@@ -2092,26 +2092,26 @@ PARTIAL_RATING: Final = RATING.unpromised(decode_partial_rating)
 
 
 def decode_transaction(source: JSON) -> Transaction:
-    """Read one `Transaction`; raises `Odd`."""
+    """Read one `Transaction`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     transaction_id = get("transaction_id")
     if transaction_id is not None and type(transaction_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type_ is not None and type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     amount = get("amount")
     if amount is not None and type(amount) is not float and type(amount) is not int:
-        raise Odd
+        raise UnexpectedShape
     balance = get("balance")
     if balance is not None and type(balance) is not float and type(balance) is not int:
-        raise Odd
+        raise UnexpectedShape
     creation_id = get("creation_id")
     if creation_id is not None and type(creation_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     description = get("description")
     if description is not None and type(description) is not str:
-        raise Odd
+        raise UnexpectedShape
     created_at = get("created_at")
     if created_at is not None:
         created_at = read_datetime(created_at)
@@ -2143,17 +2143,17 @@ TRANSACTION: Final = Shape(
 
 
 def decode_api_key(source: JSON) -> ApiKey:
-    """Read one `ApiKey`; raises `Odd`."""
+    """Read one `ApiKey`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     key_id = get("key_id")
     if key_id is not None and type(key_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     prefix = get("prefix")
     if prefix is not None and type(prefix) is not str:
-        raise Odd
+        raise UnexpectedShape
     name = get("name")
     if name is not None and type(name) is not str:
-        raise Odd
+        raise UnexpectedShape
     scopes = get("scopes")
     if scopes is not None:
         scopes = read_list(read_str, scopes)
@@ -2189,26 +2189,26 @@ API_KEY: Final = Shape(
 
 
 def decode_new_api_key(source: JSON) -> NewApiKey:
-    """Read one `NewApiKey`; raises `Odd`."""
+    """Read one `NewApiKey`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     key_id = get("key_id")
     if type(key_id) is not int:
-        raise Odd
+        raise UnexpectedShape
     api_key = get("api_key")
     if type(api_key) is not str:
-        raise Odd
+        raise UnexpectedShape
     prefix = get("prefix")
     if type(prefix) is not str:
-        raise Odd
+        raise UnexpectedShape
     name = get("name")
     if type(name) is not str:
-        raise Odd
+        raise UnexpectedShape
     scopes = get("scopes")
     if scopes is not None:
         scopes = read_list(read_str, scopes)
     message = get("message")
     if type(message) is not str:
-        raise Odd
+        raise UnexpectedShape
     secret_api_key = Secret(api_key)
     return NewApiKey(
         key_id=key_id,

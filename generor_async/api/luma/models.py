@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 
 from generor_async.values import JSON, UNSET, MediaRef, Unset
 from generor_async.values import Model as BaseModel
-from generor_async.values.decoding import Odd, read_datetime, read_fields, read_list, read_map, read_str
+from generor_async.values.decoding import UnexpectedShape, read_datetime, read_fields, read_list, read_map, read_str
 from generor_async.values.shapes import Attribute, Shape, as_datetime, as_int, as_str, as_word, list_of, map_of
 
 __all__ = [
@@ -412,20 +412,20 @@ class CreatedFile(BaseModel):
 
 
 def decode_layer(source: JSON) -> Layer:
-    """Read one `Layer`; raises `Odd`."""
+    """Read one `Layer`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     index = get("index")
     if type(index) is not int:
-        raise Odd
+        raise UnexpectedShape
     label = get("label")
     if type(label) is not str:
-        raise Odd
+        raise UnexpectedShape
     description = get("description")
     if type(description) is not str:
-        raise Odd
+        raise UnexpectedShape
     alpha_hint = get("alpha_hint")
     if type(alpha_hint) is not str:
-        raise Odd
+        raise UnexpectedShape
     return Layer(
         index=index,
         label=label,
@@ -448,14 +448,14 @@ LAYER: Final = Shape(
 
 
 def decode_output(source: JSON) -> Output:
-    """Read one `Output`; raises `Odd`."""
+    """Read one `Output`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     type_ = get("type")
     if type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     url = get("url")
     if type(url) is not str:
-        raise Odd
+        raise UnexpectedShape
     layer = get("layer")
     if layer is not None:
         layer = decode_layer(layer)
@@ -480,26 +480,26 @@ OUTPUT: Final = Shape(
 
 
 def decode_generation(source: JSON) -> Generation:
-    """Read one `Generation`; raises `Odd`."""
+    """Read one `Generation`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not str or not id_:
-        raise Odd
+        raise UnexpectedShape
     type_ = get("type")
     if type(type_) is not str:
-        raise Odd
+        raise UnexpectedShape
     state = get("state")
     if type(state) is not str:
-        raise Odd
+        raise UnexpectedShape
     model = get("model")
     if type(model) is not str:
-        raise Odd
+        raise UnexpectedShape
     failure_reason = get("failure_reason")
     if failure_reason is not None and type(failure_reason) is not str:
-        raise Odd
+        raise UnexpectedShape
     failure_code = get("failure_code")
     if failure_code is not None and type(failure_code) is not str:
-        raise Odd
+        raise UnexpectedShape
     return Generation(
         id=id_,
         type=type_,
@@ -531,23 +531,23 @@ GENERATION: Final = Shape(
 
 
 def decode_file(source: JSON) -> File:
-    """Read one `File`; raises `Odd`."""
+    """Read one `File`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not str or not id_:
-        raise Odd
+        raise UnexpectedShape
     mime_type = get("mime_type")
     if type(mime_type) is not str:
-        raise Odd
+        raise UnexpectedShape
     purpose = get("purpose")
     if type(purpose) is not str:
-        raise Odd
+        raise UnexpectedShape
     size_bytes = get("size_bytes")
     if type(size_bytes) is not int:
-        raise Odd
+        raise UnexpectedShape
     state = get("state")
     if type(state) is not str:
-        raise Odd
+        raise UnexpectedShape
     deleted_at = get("deleted_at")
     if deleted_at is not None:
         deleted_at = read_datetime(deleted_at)
@@ -556,13 +556,13 @@ def decode_file(source: JSON) -> File:
         expires_at = read_datetime(expires_at)
     failure_reason = get("failure_reason")
     if failure_reason is not None and type(failure_reason) is not str:
-        raise Odd
+        raise UnexpectedShape
     filename = get("filename")
     if filename is not None and type(filename) is not str:
-        raise Odd
+        raise UnexpectedShape
     user_id = get("user_id")
     if user_id is not None and type(user_id) is not str:
-        raise Odd
+        raise UnexpectedShape
     return File(
         id=id_,
         created_at=read_datetime(get("created_at")),
@@ -600,14 +600,14 @@ FILE: Final = Shape(
 
 
 def decode_presigned_upload(source: JSON) -> PresignedUpload:
-    """Read one `PresignedUpload`; raises `Odd`."""
+    """Read one `PresignedUpload`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     url = get("url")
     if type(url) is not str:
-        raise Odd
+        raise UnexpectedShape
     method = get("method")
     if type(method) is not str:
-        raise Odd
+        raise UnexpectedShape
     headers = get("headers")
     if headers is not None:
         headers = read_map(read_str, headers)
@@ -633,14 +633,14 @@ PRESIGNED_UPLOAD: Final = Shape(
 
 
 def decode_created_file(source: JSON) -> CreatedFile:
-    """Read one `CreatedFile`; raises `Odd`."""
+    """Read one `CreatedFile`; raises `UnexpectedShape`."""
     get = read_fields(source).get
     id_ = get("id")
     if type(id_) is not str or not id_:
-        raise Odd
+        raise UnexpectedShape
     state = get("state")
     if type(state) is not str:
-        raise Odd
+        raise UnexpectedShape
     upload = get("upload")
     if upload is not None:
         upload = decode_presigned_upload(upload)
