@@ -1,6 +1,7 @@
-"""Which addresses of the internet are everybody's: the others are of this machine, this network, or nobody's.
+"""Tells public IP addresses from local, private and reserved ones.
 
-What fetches a URL that came from elsewhere must not be led to a router, a cloud's metadata or a database next door.
+A client that fetches a URL given by somebody else must not be led to a router, a cloud's metadata service or a
+database on the local network.
 """
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -12,7 +13,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Tell whether a numeric address is a public unicast one; an IPv6 one that wraps an IPv4 is as public as that."""
+    """Tell whether a numeric address is public unicast. An IPv6 address that embeds an IPv4 one is judged by that."""
     parsed = _parsed(address)
     if parsed is None or parsed.is_multicast:
         return False
@@ -34,7 +35,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether a numeric address is this machine's own."""
+    """Tell whether a numeric address is a loopback address."""
     parsed = _parsed(address)
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
         return parsed.ipv4_mapped.is_loopback

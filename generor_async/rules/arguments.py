@@ -1,8 +1,8 @@
-"""The one place where arguments are checked for what they are.
+"""Checks the types of arguments, in one place.
 
-Each function returns the value, or raises InvalidRequestError with the argument's name, the type of what was given and
-what to write instead. The value itself is not shown: it may be a key, a prompt, or a URL that is a credential. Whether
-the server takes a value of the right kind is left to the server.
+Each function returns the value, or raises InvalidRequestError with the argument's name, the type of the value and what
+to write instead. The value itself is not shown: it may be a key, a prompt, or a presigned URL. Whether a value of the
+right type is acceptable is left to the server.
 """
 
 import inspect
@@ -53,27 +53,27 @@ __all__ = [
 T = TypeVar("T")
 
 LARGEST: Final = 2**63
-"""Whole numbers from here on are no id and no count of anybody's."""
+"""Whole numbers from here on can be neither ids nor counts."""
 LOOKED_AT: Final = 100_000
-"""Values of a body that are looked at to find the one at fault."""
+"""Number of values of a body that are searched for one that can't be sent."""
 LONGEST_BITS: Final = 14_000
-"""Python writes no number of more than 4,300 digits."""
+"""Python doesn't print numbers of more than 4,300 digits."""
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
-"""Sequences, and no lists."""
+"""Sequences that are not lists."""
 _KEYS: Final = (str, int, float, bool, NoneType)
-"""What JSON writes as the name of a member."""
+"""Types that JSON writes as the name of a member."""
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
-"""How a URL begins, whole or as `Path` shortens it; a drive's one letter is none."""
+"""The beginning of a URL, also as `Path` shortens it; the single letter of a drive doesn't count."""
 _URL: Final = re.compile(r"https?://[^/\s]|data:[^\s,]*,", re.IGNORECASE)
-"""How a URL begins that an API fetches, or that carries the data itself."""
+"""The beginning of a URL that an API can fetch, or that contains the data."""
 _ALONE: Final = {"NoneType": "None"}
 _FINITE: Final = "Write a finite number"
 
 
 def refused(name: str, wanted: str, value: object, instead: str = "") -> InvalidRequestError:
-    """Make the error of an argument that is of another type; `instead` says what to write."""
+    """Return the error for an argument of a wrong type; `instead` says what to write."""
     kind = type_of(value).__name__
     if not instead:
         instead = "Leave it out" if value is None else f"Give {wanted}"
@@ -81,7 +81,7 @@ def refused(name: str, wanted: str, value: object, instead: str = "") -> Invalid
 
 
 def type_of(value: object) -> type[Any]:
-    """Return the type of what was given, of which what is checked may tell nothing else."""
+    """Return the type of a value, or the type that an Unseen stands for."""
     return value.kind if isinstance(value, Unseen) else type(value)
 
 
@@ -147,7 +147,7 @@ def _as_number(value: object, wanted: str) -> str:
 
 
 def truth(value: object, name: str) -> bool:
-    """Return True or False; what only counts as one of them is refused, as the string "false" would be true."""
+    """Return a boolean; other values are refused, because the text "false" would count as true."""
     if isinstance(value, bool):
         return value
     raise refused(name, "True or False", value, "Leave it out" if value is None else "Write True or False")
@@ -170,7 +170,7 @@ def texts(value: object, name: str) -> Sequence[str]:
 
 
 def url(value: object, name: str) -> str:
-    """Return a URL that a server can fetch, or that holds what is meant; a path of this machine is none."""
+    """Return a URL that a server can fetch, or a data URL; a local path is refused."""
     found = text(value, name)
     if not _URL.match(found):
         advice = "The API takes no file of this machine: put it where the API can fetch it, and give that address"
@@ -205,7 +205,7 @@ def strings(value: object, name: str) -> Mapping[str, str]:
 
 
 def file_name(value: object, name: str) -> str:
-    """Return a file's name as a part of a form has it."""
+    """Return a file name that a multipart form can carry."""
     found = text(value, name)
     if not found or not found.isprintable():
         problem = f"{name} is empty" if not found else f"{name} holds a line break or a control character"
@@ -214,7 +214,7 @@ def file_name(value: object, name: str) -> str:
 
 
 def media_type(value: object, name: str) -> str:
-    """Return a media type as a header has it."""
+    """Return a media type that a header can carry."""
     found = text(value, name)
     if not _MEDIA_TYPE.fullmatch(found):
         raise InvalidRequestError(name, f"{name} is no media type", advice="Write image/png, for example")
@@ -231,7 +231,7 @@ def medium(value: object, name: str) -> "MediaRef | Mapping[str, Any]":
 
 
 def _reference(value: MediaRef, name: str) -> MediaRef:
-    """Return a reference whose kind is made of what was given; the names of others are checked as they are sent."""
+    """Check the value of a MediaRef that has one; other kinds are checked when they are sent."""
     if value.kind == "path":
         path(value.value, name, "a file")
     elif value.kind == "data":
@@ -280,7 +280,7 @@ def data(value: object, name: str) -> bytes:
 
 
 def items(value: object, name: str, of: str = "") -> Sequence[object]:
-    """Return a list of whatever it is."""
+    """Return a list of any items."""
     if _is_sequence(value):
         return value
     raise refused(name, f"a list of {of}" if of else "a list", value, _as_items(value))
@@ -296,7 +296,7 @@ def _as_items(value: object) -> str:
 
 
 def unsendable(body: JSON) -> InvalidRequestError:
-    """Make the error of a body that JSON has no form for: it names the first thing in it that is at fault."""
+    """Return the error for a body that can't be written as JSON; it names the first value that can't."""
     pending: list[tuple[str, JSON]] = [("", body)]
     looked_at = 0
     while pending and looked_at < LOOKED_AT:
@@ -319,7 +319,7 @@ def unsendable(body: JSON) -> InvalidRequestError:
 
 
 def _no_json(value: JSON) -> str:
-    """Return what a single value is that JSON has no form for; empty where it has one."""
+    """Return what is wrong with a single value that JSON can't express; an empty text for any other."""
     match value:
         case None | bool():
             return ""
@@ -337,12 +337,12 @@ def _no_json(value: JSON) -> str:
 
 
 def duration(value: object, name: str) -> float:
-    """Return a number of seconds from 0 up."""
+    """Return a number of seconds, 0 or more."""
     return at_least(seconds(value, name, positive=False), name, 0)
 
 
 def seconds(value: object, name: str, *, positive: bool = True) -> float:
-    """Return a number of seconds; `positive` refuses zero and less."""
+    """Return a number of seconds; `positive` refuses 0 and less."""
     wanted = "a positive number of seconds" if positive else "a number of seconds"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused(name, wanted, value, "No end is spelled math.inf")
@@ -358,7 +358,7 @@ def seconds(value: object, name: str, *, positive: bool = True) -> float:
 
 
 def count(value: object, name: str, *, least: int = 0, of: str = "") -> int:
-    """Return a whole number from `least` up."""
+    """Return a whole number of at least `least`."""
     wanted = f"a whole number{f' of {of}' if of else ''} from {least} up"
     if isinstance(value, bool) or not isinstance(value, int):
         raise refused(name, wanted, value, _as_number(value, "a whole number"))
@@ -368,7 +368,7 @@ def count(value: object, name: str, *, least: int = 0, of: str = "") -> int:
 
 
 def at_least(value: object, name: str, least: float, *, above: bool = False, at_most: float = inf) -> float:
-    """Return a number from `least` up, or only `above` it, and not beyond `at_most`."""
+    """Return a number of at least `least`, or greater than `above`, and at most `at_most`."""
     given = value if value == inf and isinstance(value, float) else number(value, name)
     if not (given > least if above else given >= least) or given > at_most:
         bounds = f"above {least:g}" if above else f"at least {least:g}"
@@ -378,7 +378,7 @@ def at_least(value: object, name: str, least: float, *, above: bool = False, at_
 
 
 def choice(value: object, name: str, options: Iterable[str]) -> str:
-    """Return one of some words."""
+    """Return one of some texts."""
     known = tuple(options)
     if isinstance(value, str) and value in known:
         return value
@@ -389,7 +389,7 @@ def choice(value: object, name: str, options: Iterable[str]) -> str:
 
 
 def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: str) -> None:
-    """Refuse what is of none of some classes; `instead` says how to come by one."""
+    """Raise InvalidRequestError for anything but an object of these classes; `instead` says how to get one."""
     if not isinstance(value, classes):
         named = [f"{'an' if cls.__name__[0] in 'AEIO' else 'a'} {cls.__name__}" for cls in classes]
         wanted = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
@@ -397,14 +397,14 @@ def one_of(value: object, name: str, classes: tuple[type[Any], ...], instead: st
 
 
 def function(value: object, name: str) -> Callable[..., Any]:
-    """Return a function; what it returns is awaited if it can be."""
+    """Return a function, which may be a coroutine function."""
     if callable(value):
         return value
     raise refused(name, "a function", value)
 
 
 def listener_or_none(value: object, name: str) -> Any:
-    """Return what is to be told of things, or None; nobody would await what a coroutine function returns."""
+    """Return a callback or None; a coroutine function is refused, because nobody would await it."""
     if value is None:
         return None
     function(value, name)
@@ -422,9 +422,9 @@ def _is_async(called: Any) -> bool:
 
 
 def path(value: object, name: str, what: str = "a folder", *, advice: str = 'This folder is spelled "."') -> str:
-    """Return a path as a string; a URL is none, nor is what no file system has a name for.
+    """Return a path as a string; a URL and a text that no file system accepts are refused.
 
-    `advice` is what to give instead of an empty one.
+    `advice` is what to give instead of an empty text.
     """
     found: object = value
     if is_pathlike(value):
@@ -447,7 +447,7 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
 
 
 def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
-    """Tell whether a value is a list of any kind, and no text."""
+    """Tell whether a value is a sequence, and not text or bytes."""
     return isinstance(value, Sequence) and not isinstance(value, _TEXTS)
 
 
@@ -456,10 +456,10 @@ class _PathLike(Protocol):
 
 
 def is_pathlike(value: object) -> TypeGuard[_PathLike]:
-    """Tell whether a value stands for a path, as `Path` does."""
+    """Tell whether a value is path-like, such as a `Path`."""
     return hasattr(value, "__fspath__")
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    """Tell whether a value is a mapping of any kind."""
+    """Tell whether a value is a mapping."""
     return isinstance(value, Mapping)

@@ -1,7 +1,7 @@
-"""What can never be right, refused before anything is sent.
+"""Refuses what is always invalid, before anything is sent.
 
-Only what the documents rule out for good is checked here. What the server may come to accept (models, ratios,
-durations, types) is left to the server.
+Only what the documents exclude for good is checked here. What the server may accept later (models, ratios, durations,
+types) is left to the server.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from generor_async.values import JSON, UNSET, MediaRef, Unset, is_object
 __all__ = ["LARGEST_INLINE", "TOO_LARGE", "items", "length", "luma_generation", "reserved", "within"]
 
 LARGEST_INLINE = 50 * 1024 * 1024
-"""Bytes of an inline image that the API takes (documented: 50 MB; read as MiB, the larger of the two readings)."""
+"""Size of the largest inline image in bytes (documented: 50 MB; read as MiB, the larger reading)."""
 TOO_LARGE = "Image exceeds 50 MB size limit"
-"""The API's own words (documented)."""
+"""The API's own message (documented)."""
 
 NO_SOURCE_TYPES = frozenset({"image", "video"})
 SOURCE_TYPES = frozenset({"image_edit", "video_edit", "video_reframe", "layering"})
 
 
 def length(value: str | Unset | None, name: str, *, at_least: int = 0, at_most: int, refusal: str = "") -> None:
-    """Refuse a string that is too short or too long; lengths are in characters."""
+    """Refuse a string that is too short or too long, in characters."""
     if isinstance(value, str) and not at_least <= len(value) <= at_most:
         bounds = f"{at_least:,} to {at_most:,}" if at_least else f"at most {at_most:,}"
         raise InvalidRequestError(
@@ -39,7 +39,7 @@ def within(
     at_most: float | None = None,
     refusal: str = "",
 ) -> None:
-    """Refuse a number outside its range; what isn't a number is left to the server."""
+    """Refuse a number outside of its range; other types are left to the server."""
     if not isinstance(value, int | float):
         return
     low = at_least is not None and not value >= at_least
@@ -64,13 +64,13 @@ def items(value: Sequence[object] | Unset | None, name: str, *, at_most: int | N
 
 
 def reserved(value: str | int, name: str, taken: str, instead: str) -> None:
-    """Refuse a path parameter that names another endpoint."""
+    """Refuse a path parameter that is the name of another endpoint."""
     if value == taken:
         raise InvalidRequestError(name, f"{name} {taken!r} is another endpoint", advice=f"Call {instead}")
 
 
 def luma_generation(body: Mapping[str, Any]) -> None:
-    """Check what the fields of one `POST /generations` say about each other, in the vendor's words."""
+    """Check the fields of a `POST /generations` against each other, in the vendor's words."""
     kind = body.get("type", "image")
     source = body.get("source")
     if source is not None and kind in NO_SOURCE_TYPES:
@@ -117,7 +117,7 @@ def _keyframes(owner: JSON, name: str) -> None:
 
 
 def _media(reference: JSON, field: str) -> None:
-    """Check one MediaRef in the API's own form."""
+    """Check a MediaRef in the API's own form."""
     if isinstance(reference, MediaRef):  # a file of this machine
         return
     if not is_object(reference):
@@ -148,7 +148,7 @@ def _media(reference: JSON, field: str) -> None:
 
 
 def _decoded_size(data: Any) -> int:
-    """Return how many bytes base64 stands for; what isn't base64 is left to the server."""
+    """Return the size of base64 data when decoded, in bytes; invalid base64 is left to the server."""
     if not isinstance(data, str):
         return 0
     return len(data) // 4 * 3 - data[-2:].count("=")

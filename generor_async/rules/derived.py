@@ -1,4 +1,4 @@
-"""What an answer does not say itself, and follows from it and from what was sent."""
+"""Values that an answer doesn't state, and that follow from it and from the request."""
 
 from typing import Final, Protocol
 
@@ -7,21 +7,21 @@ from generor_async.values import JSON, is_object, maybe
 __all__ = ["dropped_parameters", "likely_fraction", "longest_seconds"]
 
 MOST_LIKELY: Final = 0.99
-"""How much may be done, for all that is known before the answer is there."""
+"""The highest estimate of a call's progress before it was answered."""
 
 
 class Applied(Protocol):
-    """An answer that shows which of the `parameters` were used."""
+    """An answer that lists the `parameters` that were applied."""
 
     applied_parameters: dict[str, JSON]
     dropped_parameters: list[str]
 
 
 def dropped_parameters(answer: Applied, body: JSON) -> None:
-    """Note which keys of `parameters` were sent and not applied.
+    """Set the names of the `parameters` that were sent and not applied.
 
-    The API drops unknown and invalid ones silently (documented). An answer that doesn't show what it applied says
-    nothing of what it dropped.
+    The API drops unknown and invalid parameters silently (documented). An answer that doesn't list the applied ones
+    says nothing about dropped ones.
     """
     sent = body.get("parameters") if is_object(body) else None
     if is_object(sent) and is_object(answer.applied_parameters):
@@ -38,18 +38,18 @@ class Timed(Protocol):
 
     @property
     def max_seconds(self) -> float:
-        """Seconds that one item took at the most."""
+        """Longest time of one item, in seconds."""
         ...
 
 
 def longest_seconds(estimate: Timed, body: JSON) -> float:
-    """Return the seconds that a generate with this body may take, as far as its estimate says."""
+    """Return the longest time that a generate call with this body may take, in seconds, by its estimate."""
     count = body.get("count", 1) if is_object(body) else 1
     return max(maybe(estimate.seconds) or 0.0, (maybe(estimate.max_seconds) or 0.0) * count)
 
 
 def likely_fraction(elapsed: float, expected: float | None) -> float | None:
-    """Return how much of a generate is likely to be done after so many seconds, of those expected."""
+    """Estimate the progress of a generate call, from 0 to 1, after `elapsed` of the `expected` seconds."""
     if expected is None:
         return None
     return min(elapsed / expected, MOST_LIKELY) if expected > 0 else MOST_LIKELY

@@ -1,7 +1,7 @@
-"""Whose answer is it? Told from the X-Request-Id that it echoes.
+"""Tells by the X-Request-Id of an answer whether it belongs to the request.
 
-Luma echoes the id that a request carried (documented); other servers may name requests by ids of their own, or not at
-all. So an id that nobody here has sent, or none, means something only where the server is known to echo ours.
+Luma echoes the id of the request (documented); other servers may use ids of their own, or none. So an unknown id, or a
+missing one, counts against an answer only where the server is known to echo ids.
 """
 
 from typing import Final
@@ -11,45 +11,45 @@ from attrs import define, field
 __all__ = ["Echoes", "may_be_result"]
 
 PROOF: Final = 10
-"""Echoes of our ids after which a server is known to echo them."""
+"""A server is known to echo ids after so many echoes."""
 CHANGED: Final = 3
-"""Ids in a row that were never ours, after which it is known to do so no longer: its ways have changed."""
+"""After so many unknown ids in a row, a server is no longer taken to echo ids."""
 RARE: Final = 3
-"""Answers without an id that aren't believed of a server that is known to echo: it may leave it out of some."""
+"""Answers without an id that are not believed of a server that echoes ids; after these, it may leave them out."""
 FORGOTTEN: Final = 1_000
-"""Echoes in a row after which answers without an id are as rare as if there had been none."""
+"""After so many echoes in a row, earlier answers without an id are forgotten."""
 REMEMBERED: Final = 2_000
-"""Ids of ours that are remembered at least, and twice as many at most."""
+"""The least number of request ids that are remembered; the most is twice as many."""
 
 
 @define
 class Echoes:
-    """The request ids that one client sent, and what its server made of them."""
+    """The request ids that a client has sent, and how its server echoed them."""
 
     _recent: set[str] = field(factory=set[str], init=False)
     _older: set[str] = field(factory=set[str], init=False)
     _echoed: int = field(default=0, init=False)
     _unknown: int = field(default=0, init=False)
-    """Ids in a row that were never ours."""
+    """Unknown ids in a row."""
     _silent: int = field(default=0, init=False)
-    """Successes without an id that aren't forgotten."""
+    """Successes without an id that are not forgotten yet."""
     _since: int = field(default=0, init=False)
-    """Echoes of our ids since the last of them."""
+    """Echoes since the last success without an id."""
     settled: bool = field(default=False, init=False)
-    """Whether the right id would teach nothing more: the server is known to echo, and has just done so."""
+    """Whether another echo would change nothing, so that it need not be recorded."""
     silent: bool = field(default=False, init=False)
-    """Whether an answer without an id would teach nothing more: this server gives such, and has just done so."""
+    """Whether another answer without an id would change nothing, so that it need not be recorded."""
 
     def sent(self, request_id: str) -> None:
-        """Note the id of a request that is about to leave."""
+        """Record the id of a request that is about to be sent."""
         self._recent.add(request_id)
         if len(self._recent) >= REMEMBERED:
             self._older, self._recent = self._recent, set()
 
     def is_ours(self, sent: str, echoed: str | None, *, succeeded: bool) -> bool:
-        """Tell whether an answer that carries the id `echoed` can be the answer to the request with the id `sent`.
+        """Tell whether an answer with the id `echoed` can belong to the request with the id `sent`.
 
-        An error without an id always can: a gateway's page carries none.
+        An error without an id always can: a gateway's page has none.
         """
         if echoed is None:
             return not succeeded or self._may_be_silent()
@@ -76,17 +76,17 @@ class Echoes:
         self.settled = self._echoed >= PROOF and not self._silent
 
     def _may_be_silent(self) -> bool:
-        """Note a success without an id, and tell whether this server gives such."""
+        """Record a success without an id, and tell whether the server may leave ids out."""
         self._silent, self._since = self._silent + 1, 0
         self.settled, self.silent = False, self._silent > RARE
         return self._echoed < PROOF or self.silent
 
 
 def may_be_result(status: int, content_type: str) -> bool:
-    """Tell whether an answer may be taken for a result; a page of HTML, as of a gateway, never is."""
+    """Tell whether an answer can be a result of the API; an HTML page, such as a gateway's, can't."""
     return 200 <= status < 300 and content_type != "text/html"
 
 
 def _same(echoed: str, sent: str) -> bool:
-    """Compare ids that a server may have written another way."""
+    """Compare two ids, regardless of how a server formats them."""
     return echoed.strip().lower() == sent.strip().lower()

@@ -1,4 +1,4 @@
-"""Header fields that are handed in: which of them can be sent, and which belong to whoever sends them."""
+"""Checks the headers that a caller adds to requests."""
 
 import re
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ _OWNED: Final[Mapping[str, str]] = {
     "upgrade": _OF_HTTP,
     "x-request-id": "Use request_id=...",
 }
-"""Names that are no extra headers, and what to do instead: a wrong one breaks the request, or is sent to strangers."""
+"""Headers that a caller can't add, and what to do instead: they would break the request, or leak to other hosts."""
 
 
 def problem(name: str, value: object) -> str:
-    """Return why a header can't be sent; empty where it can. The value isn't shown."""
+    """Return what is wrong with a header, or an empty text. The value isn't shown."""
     if not _NAME.fullmatch(name):
         return f"{name[:40]!r} is no header's name"
     if not isinstance(value, str):
@@ -42,7 +42,7 @@ def problem(name: str, value: object) -> str:
 
 
 def extra_headers(value: object, name: str = "extra_headers") -> Mapping[str, Masked]:
-    """Return headers of the caller's, their values masked; raises InvalidRequestError."""
+    """Return the caller's headers with their values masked; raises InvalidRequestError."""
     given = arguments.mapping(value, name)
     for header, text in given.items():
         if wrong := problem(header, text):
@@ -54,7 +54,7 @@ def extra_headers(value: object, name: str = "extra_headers") -> Mapping[str, Ma
 
 
 def request_id(value: object) -> str:
-    """Return a request id that a header can carry, and that comes back as it was sent."""
+    """Return a request id that a header can carry unchanged; raises InvalidRequestError."""
     found = arguments.text(value, "request_id")
     if not found or not found.isascii() or not found.isprintable():
         raise InvalidRequestError(

@@ -1,4 +1,4 @@
-"""Response headers that say when to come back, read into seconds."""
+"""Reads the response headers that say how long to wait, in seconds."""
 
 import math
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Final
 __all__ = ["LONGEST", "http_date", "limit_wait", "retry_after", "until_reset"]
 
 LONGEST: Final = 31 * 86_400.0
-"""No window of either API is longer than a day: a wait of more than a month is a mistake, not a wish."""
+"""The longest wait that is believed, in seconds: the longest window of either API is a day."""
 MILLISECONDS = 1e11
-"""From here on a moment is taken for Unix milliseconds: as seconds it would lie thousands of years ahead."""
+"""Numbers from here on are Unix milliseconds: as seconds, they would be thousands of years ahead."""
 
 
 def http_date(text: str) -> float | None:
-    """Return an HTTP date as Unix seconds; None where it is none."""
+    """Return an HTTP date as Unix seconds; None where the text isn't one."""
     try:
         moment = parsedate_to_datetime(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -24,10 +24,10 @@ def http_date(text: str) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds Retry-After asks to wait, or None where it does not say.
+    """Return the seconds that Retry-After asks for; None where there is no usable value.
 
-    It may be an integer, a decimal or an HTTP date. Dates are held against the server's own Date header where there
-    is one, else against `now`. Zero, negative, NaN and absurd values count as absent.
+    It may be an integer, a decimal or an HTTP date. A date is compared with the server's own Date header if there is
+    one, else with `now`. Zero, negative, NaN and absurdly large values count as absent.
     """
     asked = headers.get("Retry-After", "").strip()
     if not asked:
@@ -39,16 +39,16 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def limit_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds a 429 asks to wait: Retry-After counts first, then X-RateLimit-Reset."""
+    """Return the seconds that a 429 asks for: from Retry-After, else from X-RateLimit-Reset."""
     wait = retry_after(headers, now)
     return until_reset(_number(headers.get("X-RateLimit-Reset", "")), headers, now) if wait is None else wait
 
 
 def until_reset(reset: float | None, headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds until a Reset; None where it is none, or past.
+    """Return the seconds until a Reset; None where the value can't be read or is in the past.
 
-    It may be Unix seconds (documented), Unix milliseconds, or the seconds that are left (`assumed`). A moment is held
-    against the server's own Date, where there is one.
+    It may be Unix seconds (documented), Unix milliseconds, or remaining seconds (assumed). A moment is compared with
+    the server's own Date header if there is one.
     """
     if reset is None or reset <= LONGEST:
         return _sane(reset)

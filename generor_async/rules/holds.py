@@ -1,4 +1,4 @@
-"""What 429s have the calls of a key wait for, and until when."""
+"""Which calls of a key are blocked after a 429, and until when."""
 
 from typing import Any, Final, Literal, TypeAlias
 
@@ -12,10 +12,10 @@ from generor_async.values import JSON, RateLimitScope
 __all__ = ["LONG_HOLD", "Hold", "HoldScope", "Holds"]
 
 LONG_HOLD: Final = 60.0
-"""Seconds of a hold from which on people are told of it."""
+"""Least length of a hold, in seconds, for which there is a warning."""
 
 MOMENT: Final = 0.001
-"""Seconds that rounding may add to a hold of just so long."""
+"""Tolerance for rounding, in seconds."""
 
 HoldScope: TypeAlias = Scope | Literal["jobs", "abuse"]
 _SCOPES: Final[dict[str, HoldScope]] = {
@@ -30,12 +30,12 @@ _UNTIL: Final = moment(LONGEST)
 
 @frozen(kw_only=True)
 class Hold:
-    """Calls wait, because a 429 said so."""
+    """Some calls are blocked, because of a 429."""
 
     until: float
-    """When it is over."""
+    """When it ends."""
     scope: HoldScope
-    """Which calls wait: those that draw on a window, those that submit jobs, or all of the key (`abuse`)."""
+    """Which calls are blocked: those of a window, those that submit jobs, or all of the key (`abuse`)."""
     reason: str
     """What the API said."""
 
@@ -47,15 +47,15 @@ class Hold:
 
 @define
 class Holds:
-    """The holds of one key, at most one for each limit."""
+    """The holds of a key, at most one for each limit."""
 
     by_scope: dict[HoldScope, Hold] = field(factory=dict[HoldScope, Hold], init=False)
-    """The last hold of each limit, which may be over."""
+    """The last hold of each limit; it may have ended."""
     news: int = field(default=0, init=False)
-    """How often they have changed."""
+    """Number of changes so far."""
 
     def add(self, hold: Hold, now: float) -> bool:
-        """Note a hold; return whether it is a long one that people haven't been told of."""
+        """Add a hold; return whether there is to be a warning: it is long, and longer than the last one."""
         known = self.by_scope.get(hold.scope)
         if known is not None and known.until >= hold.until:
             return False
@@ -64,10 +64,9 @@ class Holds:
         return _is_news(hold, known, now)
 
     def load(self, dumped: Any, now: float, ahead: float) -> list[Hold]:
-        """Take over what another process knows, whose `dump` this is; the store's time is `ahead` of this process's.
+        """Add the holds that another process has dumped; the store's time is `ahead` seconds of this process's time.
 
-        Returns the long ones that nobody has been told of here. Raises LookupError, TypeError or ValueError for
-        anything else.
+        Returns those of which there is to be a warning. Raises LookupError, TypeError or ValueError for invalid data.
         """
         holds = [
             Hold(until=_UNTIL(until, now + ahead) - ahead, scope=_SCOPES[text(scope, now)], reason=text(why, now))
@@ -82,18 +81,18 @@ class Holds:
         return news
 
     def dump(self, now: float, ahead: float) -> JSON:
-        """Return those that are not over; to a tenth of a second, so that a hold stays the same in every process."""
+        """Return the holds that have not ended, to a tenth of a second, so that they are equal in every process."""
         held = [hold for hold in self.by_scope.values() if hold.until > now]
         return [[hold.scope, round(hold.until + ahead, 1), hold.reason] for hold in held]
 
     def longest(self, now: float, *, but: HoldScope | None = None) -> Hold | None:
-        """Return the hold that ends last, of all limits but one; None where nothing is held."""
+        """Return the hold that ends last, ignoring one limit; None where nothing is blocked."""
         held = [hold for hold in self.by_scope.values() if hold.until > now and hold.scope != but]
         return max(held, key=_until) if held else None
 
 
 def _is_news(hold: Hold, known: Hold | None, now: float) -> bool:
-    """Tell whether a hold is a long one, and longer than the one that people know of."""
+    """Tell whether a hold is long, and longer than the one that was reported."""
     told_until = now if known is None or known.until - now <= LONG_HOLD else known.until
     return hold.until - told_until > LONG_HOLD + MOMENT
 

@@ -1,4 +1,4 @@
-"""How large a picture is, read from its first bytes: PNG, JPEG, WebP and GIF. No decoder is needed for that."""
+"""Reads the size of an image from its first bytes, without decoding it: PNG, JPEG, WebP and GIF."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -6,21 +6,21 @@ from typing import Final, TypeAlias
 __all__ = ["Read", "dimensions", "is_animated_gif"]
 
 Read: TypeAlias = Callable[[int, int], bytes]
-"""Returns so many bytes of a file from an offset on; fewer, or none, where it ends."""
+"""Returns `size` bytes of a file from an offset on, or fewer at its end."""
 
 HEAD: Final = 32
-"""Bytes that tell the size of every picture but a JPEG."""
+"""Number of first bytes that contain the size in every format but JPEG."""
 MOST_SEGMENTS: Final = 2_000
-"""Segments of a JPEG that are skipped in search of its size: a profile of 16 MB takes 256."""
+"""Number of JPEG segments that are searched for the size: a colour profile of 16 MB takes 256."""
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of the segments that have a JPEG's size."""
+"""Markers of the JPEG segments that contain the size."""
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-"""Markers of a JPEG that have no length behind them."""
+"""JPEG markers without a length."""
 
 
 def dimensions(read: Read) -> tuple[int, int] | None:
-    """Return the width and height of a picture in pixels; None where its bytes don't tell."""
+    """Return the width and height of an image in pixels; None where its bytes don't say."""
     head = read(0, HEAD)
     if head.startswith(_PNG) and head[12:16] == b"IHDR" and len(head) >= 24:
         return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
@@ -65,7 +65,7 @@ def _jpeg(read: Read) -> tuple[int, int] | None:
 
 
 def is_animated_gif(data: bytes) -> bool:
-    """Tell whether a GIF has a second frame; one that is cut off before it has none."""
+    """Tell whether a GIF has a second frame; False for one that ends before it."""
     if not data.startswith((b"GIF87a", b"GIF89a")) or len(data) < 13:
         return False
     at, frames = 13 + _colours(data[10]), 0
@@ -86,12 +86,12 @@ def is_animated_gif(data: bytes) -> bool:
 
 
 def _colours(flags: int) -> int:
-    """Return how many bytes the table of colours takes that these flags announce."""
+    """Return the size in bytes of the colour table that these flags describe."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Return where a chain of data blocks has ended."""
+    """Return the position behind a chain of data blocks."""
     while at < len(data) and (length := data[at]):
         at += 1 + length
     return at + 1

@@ -1,6 +1,7 @@
-"""What Luma's pages say of how a request is put together: what can't work, and what has no effect.
+"""Checks a request against what Luma's pages say about combinations of parameters.
 
-Pages differ over that, and change: so nothing is refused for it, and whoever sends it is told, with what to do.
+The pages contradict each other, and change. So nothing is refused because of them: the caller gets a warning that says
+what to do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +19,16 @@ __all__ = ["Remark", "remarks"]
 
 
 class Remark(NamedTuple):
-    """Something that a page says can't work, or has no effect."""
+    """A warning about a combination that, by a page, can't work or has no effect."""
 
     name: str
-    """The same for every request that it holds for."""
+    """The name of the rule: each is warned of once."""
     text: str
 
 
 @frozen
 class _Request:
-    """One `POST /generations`, as far as the rules look at it."""
+    """A `POST /generations`, as the rules need it."""
 
     body: Mapping[str, JSON]
     video: Mapping[str, JSON]
@@ -47,7 +48,7 @@ class _Request:
         return self.body.get("aspect_ratio")
 
     def has(self, *names: str) -> bool:
-        """Tell whether any of these video options is given."""
+        """Tell whether the request has any of these video options."""
         return any(self.video.get(name) not in (None, False) for name in names)
 
     def is_one_of(self, name: str, *values: str) -> bool:
@@ -55,7 +56,7 @@ class _Request:
         return self.video.get(name) in values
 
     def extends(self) -> bool:
-        """Tell whether a frame names an earlier generation: one that is a video is extended."""
+        """Tell whether a frame refers to an earlier generation: a video is extended by that."""
         return any(at(self.video, f"{name}.generation_id") is not None for name in ("start_frame", "end_frame"))
 
 
@@ -63,11 +64,11 @@ class _Request:
 class _Rule:
     name: str
     needs: str
-    """The parameter without which it can't hold."""
+    """The parameter that a request must have for the rule to apply."""
     source: str
     holds: Callable[[_Request], bool]
     text: str
-    """What the page says, and what to do."""
+    """What the page says, and what to do instead."""
 
 
 _NORMS: Final = {"x_norm": (-2.0, 2.0), "y_norm": (-2.0, 2.0), "w_norm": (0.0, 2.0), "h_norm": (0.0, 2.0)}
@@ -221,18 +222,20 @@ _RULES: Final[tuple[_Rule, ...]] = (
 _BY_NEED: Final = {
     name: tuple(rule for rule in _RULES if rule.needs == name) for name in dict.fromkeys(rule.needs for rule in _RULES)
 }
-"""The rules by the parameter without which they can't hold: most requests have none of these."""
+"""The rules by the parameter that they need, because most requests have none of these."""
 
 
 _CONCERNED: Final = frozenset(_BY_NEED) | {"image_ref", "source"}
-"""Parameters of which any is looked at: most requests have none."""
+"""All parameters that any rule needs."""
 
 
 def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local: bool = False) -> Sequence[Remark]:
-    """Return what pages say of how a request is put together.
+    """Return the warnings about a request.
 
-    `fetches_itself` is of a client that fetches references which the API can't; `is_local` of an API on this machine,
-    whose references may be on this machine as well.
+    Args:
+        body: The JSON body of the request.
+        fetches_itself: Whether the client fetches references that the API can't.
+        is_local: Whether the API is on the local machine, so that references may be there as well.
     """
     if _CONCERNED.isdisjoint(body):
         return ()
@@ -252,7 +255,7 @@ def remarks(body: Mapping[str, JSON], *, fetches_itself: bool = False, is_local:
 
 
 def _is_reachable(url: str, *, is_local: bool) -> bool:
-    """Tell whether the API may fetch a URL, as far as its text says; a URL that is none is left to the server."""
+    """Tell whether the API may be able to fetch a URL, judged by its text; True for a text that isn't a URL."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What the vendor's own server is certain to refuse of what a request holds, or to fail its job for.
+"""Refuses what the vendor's own server is certain to refuse, or to fail the job for: sizes, types and lengths.
 
-Another server may take it: so this is for the vendor's address alone.
+Another server may accept it, so this is applied at the vendor's own address only.
 """
 
 import base64
@@ -16,21 +16,21 @@ from generor_async.values import JSON, is_array, is_object
 __all__ = ["LARGEST_VIDEO", "at", "media_in", "refuse"]
 
 IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/gif")
-"""What the API takes for images, of GIF those that stand still (page: FAQ, image editing)."""
+"""Accepted types of images; of GIF, those that are not animated (page: FAQ, image editing)."""
 LONGEST_SIDE: Final = 8_000
-"""Pixels (page: FAQ, image editing)."""
+"""Longest side of an image in pixels (page: FAQ, image editing)."""
 LARGEST_VIDEO: Final = 200 * 1024 * 1024
-"""Bytes of a video inside a request (page: editing, reframing; 200 MB, read as MiB, the larger of two readings)."""
+"""Largest video inside a request, in bytes (page: editing, reframing; 200 MB, read as MiB, the larger reading)."""
 LONGEST_USER_ID: Final = 256
-"""Characters (page: API reference)."""
+"""Longest `user_id` in characters (page: API reference)."""
 
 _REFERENCES: Final = ("source", "video.start_frame", "video.end_frame")
 _LISTS: Final = ("image_ref", "video.keyframes", "video.edit.keyframes")
-"""Where a request names media: alone, and in a list."""
+"""The parameters that hold media: single ones, and lists."""
 
 
 def refuse(body: Mapping[str, JSON]) -> None:
-    """Raise InvalidRequestError for what the vendor's own server is certain to refuse, or to fail a job for."""
+    """Raise InvalidRequestError for what the vendor's server is certain to refuse, or to fail the job for."""
     user = body.get("user_id")
     if isinstance(user, str) and len(user) > LONGEST_USER_ID:
         raise InvalidRequestError(
@@ -72,7 +72,7 @@ def _refuse_data(place: str, data: str, media_type: str) -> None:
 
 
 def _reader(data: str) -> Read:
-    """Return what reads pieces of base64, without decoding all of it; nothing where it isn't plain base64."""
+    """Return a function that reads parts of base64 data without decoding all of it; None for data that isn't base64."""
 
     def read(offset: int, count: int) -> bytes:
         first, beyond = offset // 3, -(-(offset + count) // 3)
@@ -86,7 +86,7 @@ def _reader(data: str) -> Read:
 
 
 def media_in(body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every media reference of a request with its place."""
+    """Yield every media reference of a request with its path, such as `video.source`."""
     for place in _REFERENCES:
         if is_object(found := at(body, place)):
             yield place, found
@@ -96,7 +96,7 @@ def media_in(body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, Any]]
 
 
 def at(body: JSON, place: str) -> JSON:
-    """Return what a request has at a place such as `video.edit`; None where there is nothing."""
+    """Return the value at a path of a request; None where there is none."""
     for name in place.split("."):
         if not is_object(body):
             return None

@@ -1,8 +1,7 @@
-"""What a generation of Luma's costs by the vendor's price lists, in US dollars.
+"""Prices of Luma's generations by the vendor's price lists, in US dollars.
 
-What a list doesn't have has no price here: it is never guessed from what stands beside it. An edit and a reframing are
-as long as their source, which nobody knows before it is fetched: they have a price where the caller says how long it
-is, by the request's own `duration`.
+What no list has is not guessed from neighbouring prices. An edit or a reframing is as long as its source, whose length
+is unknown before it is fetched: it has a price only where the request's own `duration` gives the length.
 """
 
 from collections.abc import Mapping
@@ -16,10 +15,10 @@ from generor_async.values import JSON, MediaRef, is_array, is_object
 __all__ = ["DOLLARS_A_CREDIT", "REFUNDED", "Price", "price"]
 
 DOLLARS_A_CREDIT: Final = 0.003
-"""What a credit of Luma's is worth (documented: about)."""
+"""Value of one credit in US dollars (documented: about)."""
 
 REFUNDED: Final = frozenset({"content_moderated", "generation_failed", "output_not_found"})
-"""Failure codes whose jobs the vendor's FAQ says are refunded (page); of the others nobody says so."""
+"""Failure codes for which the vendor's FAQ promises a refund (page)."""
 
 
 @frozen
@@ -28,12 +27,12 @@ class Price:
 
     dollars: float
     as_of: str
-    """When the list was read."""
+    """The date of the price list."""
     source: Literal["documented", "page"]
 
 
 class _Made(NamedTuple):
-    """What a video is priced by, beside its resolution."""
+    """What the price of a video depends on, beside its resolution."""
 
     how: Literal["video", "extend", "video_edit", "video_reframe"]
     duration: str
@@ -43,9 +42,9 @@ class _Made(NamedTuple):
 
 _IMAGES_AS_OF: Final = "mid-2026"
 _IMAGES: Final[Mapping[str, float]] = {"uni-1": 0.0404, "uni-1-max": 0.1000}
-"""An image from text, by model (documented)."""
+"""Price of an image from text, by model (documented)."""
 _AN_INPUT: Final = 0.0030
-"""Each image that goes in, a source or a reference, beside it (documented)."""
+"""Price of each input image, a source or a reference (documented)."""
 
 _VIDEOS_AS_OF: Final = "late 2026"
 _VIDEOS: Final[Mapping[_Made, Mapping[str, float]]] = {
@@ -59,15 +58,15 @@ _VIDEOS: Final[Mapping[_Made, Mapping[str, float]]] = {
     _Made("video_reframe", "5s"): {"540p": 5 * 0.06, "720p": 5 * 0.12, "1080p": 5 * 0.36},
     _Made("video_reframe", "10s"): {"540p": 10 * 0.06, "720p": 10 * 0.12, "1080p": 10 * 0.36},
 }
-"""One generation of `ray-3.2`, by resolution (page: the pricing page; reframing is listed by the second of source)."""
+"""Price of one generation of `ray-3.2`, by resolution (page: pricing; reframing by the second of the source)."""
 _DURATION: Final = "5s"
-"""Of a new video, where the request names none (page)."""
+"""Default duration of a new video (page)."""
 _RESOLUTION: Final = "720p"
-"""Where the request names none (page: for new videos; assumed for the others)."""
+"""Default resolution (page: for new videos; assumed for the others)."""
 
 
 def price(parameters: Mapping[str, JSON]) -> Price | None:
-    """Return what a `POST /generations` with these parameters costs; None where no list has it."""
+    """Return the price of a `POST /generations` with these parameters; None where no list has it."""
     model, kind = _given(parameters, "model", "uni-1"), _given(parameters, "type", "image")
     if model == "ray-3.2":
         return _video(kind, parameters.get("video"))
@@ -109,13 +108,13 @@ def _video(kind: JSON, options: JSON) -> Price | None:
 
 
 def _given(parameters: Mapping[str, JSON], name: str, default: JSON) -> JSON:
-    """Return a parameter, or what the server takes where it is left out or null."""
+    """Return a parameter, or the server's default where it is missing or null."""
     value = parameters.get(name)
     return default if value is None else value
 
 
 def _may_be_extended(frame: JSON) -> bool:
-    """Tell whether a frame names an earlier generation: a video is extended by it, a picture is where it begins."""
+    """Tell whether a frame refers to an earlier generation: that may be a video, which is extended."""
     if isinstance(frame, MediaRef):
         return frame.kind == "generation_id"
     return is_object(frame) and frame.get("generation_id") is not None

@@ -1,7 +1,7 @@
-"""What may not be seen in an error: keys that a server sent back, and the queries of presigned URLs.
+"""Masks keys and the queries of presigned URLs in errors.
 
-A server may echo whatever it was sent, in its words, its body and its headers. What is kept of an answer that is an
-error goes into logs and pickles.
+A server may echo everything that it was sent, in its message, its body and its headers, and errors end up in logs and
+pickles.
 """
 
 import json
@@ -20,20 +20,20 @@ __all__ = ["MOST_KEPT", "conceal", "hidden", "masked", "secrets_of"]
 T = TypeVar("T")
 
 MOST_KEPT: Final = 65_536
-"""Bytes of an answer above which its text is kept, cut, in the place of what was decoded."""
+"""Size of an answer in bytes above which an error keeps its text, cut, instead of the decoded body."""
 SHORTEST: Final = 8
-"""Characters of a key that is looked for: shorter ones would be found in any text."""
+"""Length of the shortest key that is masked: shorter texts would be found everywhere."""
 MASK: Final = "***"
 _CREDENTIAL: Final = re.compile("auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
-"""Names of what the caller has added whose values are keys."""
+"""Names of extra headers and query parameters whose values are keys."""
 _QUERY: Final = re.compile(r"""(https?:(?:\\?/){2}[^\s"'<>?]*)\?(?:[^\s"'<>\\]|\\[/u])+""", re.IGNORECASE)
-"""A URL with a query, in a text or in JSON, where slashes may be escaped."""
+"""A URL with a query, in plain text or in JSON with escaped slashes."""
 _SENT_ALONG: Final = re.compile(r'("upload"\s*:\s*\{.*?"headers"\s*:\s*\{)[^{}]+', re.DOTALL)
-"""The headers that an upload is to be sent with, in the text of an answer."""
+"""The headers for the PUT of an upload, in the text of an answer."""
 
 
 def secrets_of(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what a request carries that may not be seen when it comes back, in any spelling, and what is shown.
+    """Return the texts to mask in an answer, in all spellings, each with its replacement.
 
     `named` are the headers and the query that the caller has added.
     """
@@ -46,7 +46,7 @@ def secrets_of(key: Secret | None, named: Mapping[str, str]) -> Mapping[str, str
 
 
 def _parts(value: str) -> Iterable[str]:
-    """Return a value, what follows its scheme, and what it names one by one, as a cookie does."""
+    """Yield a value, the value without its scheme, and each value in it, as a cookie has several."""
     _, _, token = value.partition(" ")
     yield from (str(value), token)
     for piece in re.split(r"[\s;,]+", value):
@@ -59,9 +59,9 @@ def _spellings(text: str) -> Iterable[str]:
 
 
 def conceal(error: APIError, secrets: Mapping[str, str], size: int) -> None:
-    """Mask in an error whatever may not be seen; `size` is that of its answer, in bytes.
+    """Mask all keys and presigned queries in an error; `size` is the size of its answer in bytes.
 
-    Of an answer of more than 64 KB the beginning is kept, as text.
+    Of an answer of more than 64 KB, the beginning is kept as text.
     """
     known = error.__dict__
     known |= {name: hidden(value, secrets) for name, value in known.items() if isinstance(value, str)}
@@ -76,7 +76,7 @@ def conceal(error: APIError, secrets: Mapping[str, str], size: int) -> None:
 
 
 def hidden(text: str, secrets: Mapping[str, str]) -> str:
-    """Return a text without keys, and without the queries of URLs."""
+    """Return a text with keys and the queries of URLs masked."""
     for secret, mask in secrets.items():
         if secret in text:
             text = text.replace(secret, mask)
@@ -84,7 +84,7 @@ def hidden(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def _begun(body: JSON) -> str:
-    """Return the beginning of a body as text; keys in it that are masked stay so."""
+    """Return the beginning of a body as text; values that are masked already stay so."""
     if isinstance(body, str):
         return body[:MOST_KEPT]
     try:
@@ -94,7 +94,7 @@ def _begun(body: JSON) -> str:
 
 
 def masked(value: T, secrets: Mapping[str, str]) -> T:
-    """Return a copy of JSON or of an answer with every text masked, names too, however deep it is: no recursion."""
+    """Return a copy of a JSON value or a model with every text and name masked, at any depth, without recursion."""
     whole: list[Any] = [None]
     pending: list[tuple[Any, Any, Any]] = [(whole, 0, value)]
     while pending:
@@ -116,7 +116,7 @@ def masked(value: T, secrets: Mapping[str, str]) -> T:
 
 
 def _members(item: Mapping[str, Any], made: dict[str, Any], secrets: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
-    """Return the members of an object by the names that `made` has for them, in their order."""
+    """Return the members of an object in their order, by the names that `made` has for them."""
     for name, each in item.items():
         shown = hidden(name, secrets)
         while shown in made:  # two URLs may differ in their queries alone

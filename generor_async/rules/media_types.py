@@ -1,7 +1,7 @@
-"""Which type of media a file is: told by its first bytes, and held against what its name or its host says.
+"""Detects the media type of a file by its first bytes, and checks it against its name or its Content-Type.
 
-A name and a header say what somebody believes; the bytes are what a reader of the file meets. Where the bytes tell
-nothing, the other two count, but not if a file of that type would have told.
+A name and a header may be wrong; the first bytes are what a program that opens the file sees. Where they don't tell the
+type, the name or the header counts, unless a file of that type would have been recognized.
 """
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 HEAD = 64
-"""How many of the first bytes are looked at."""
+"""Number of first bytes that are needed."""
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -38,11 +38,11 @@ _BRANDS = {
     b"qt  ": "video/quicktime",
     b"M4A ": "audio/mp4",
 }
-"""Major brands of ISO media files; all others are video/mp4."""
+"""Media types of ISO media files by major brand; any other brand is video/mp4."""
 _SIGNED = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/heic", "image/x-exr", "video/webm"}
 )
-"""Types of which every file tells itself by its first bytes."""
+"""Types whose files are always recognized by their first bytes."""
 ALIASES = {
     "application/ogg": "audio/ogg",
     "audio/aacp": "audio/aac",
@@ -59,7 +59,7 @@ ALIASES = {
     "image/x-png": "image/png",
     "video/x-m4v": "video/mp4",
 }
-"""Other names of types, as hosts have them."""
+"""Other names of media types that hosts use."""
 _SUFFIXES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -93,17 +93,17 @@ _SUFFIXES = {
     ".txt": "text/plain",
 }
 _EXTENSIONS = {media_type: suffix for suffix, media_type in reversed(_SUFFIXES.items())}
-"""The first suffix of each type."""
+"""The suffix of each type."""
 EXTENSIONS = (*_EXTENSIONS.values(), ".bin")
-"""Every suffix that a file's name is given."""
+"""All suffixes that downloaded files get."""
 _ISO = frozenset({"video/mp4", "video/quicktime"})
-"""One container by two names: cameras and editors mix them up."""
+"""Two names of the same container, which cameras and editors mix up."""
 _KINDS = {"image": ("image/",), "video": ("video/", "image/x-exr"), "audio": ("audio/", "video/")}
-"""How the types of a kind of output begin: frames of a video may come as EXR, and sound in a video's container."""
+"""Prefixes of the accepted types for each kind of output: video may be EXR frames, and sound in a video container."""
 
 
 def sniff(head: bytes) -> str | None:
-    """Tell the media type of a file by its first bytes; None where they say nothing."""
+    """Detect the media type by the first bytes of a file; None where they don't tell it."""
     for signature, media_type in _SIGNATURES:
         if head.startswith(signature):
             return media_type
@@ -117,31 +117,31 @@ def sniff(head: bytes) -> str | None:
 
 
 def extension(media_type: str) -> str:
-    """Return the suffix of a file's name for a type; `.bin` for one that is not media."""
+    """Return the suffix for a media type; `.bin` for one that is not media."""
     return _EXTENSIONS.get(media_type, ".bin")
 
 
 def is_suffix(suffix: str) -> bool:
-    """Tell whether a suffix is one of media."""
+    """Tell whether a suffix belongs to a media type."""
     return suffix.lower() in _SUFFIXES
 
 
 def kind_by_name(name: str) -> str:
-    """Tell by its suffix whether a file is an `image`, a `video` or `audio`; empty where that says nothing."""
+    """Return `image`, `video` or `audio` by the suffix of a file name; an empty text where it doesn't tell."""
     kind = _SUFFIXES.get(_suffix(name), "").partition("/")[0]
     return kind if kind in _KINDS else ""
 
 
 def stands_for(suffix: str, media_type: str) -> bool:
-    """Tell whether a suffix is one of a type's."""
+    """Tell whether a suffix belongs to this media type."""
     named = _SUFFIXES[suffix.lower()]
     return named == media_type or {named, media_type} <= _ISO
 
 
 def of_file(head: bytes, name: str) -> str:
-    """Return the type of an image or video of the caller's; ValueError, with a sentence, where it can't be told.
+    """Return the media type of an image or video that is sent; raises ValueError where it can't be told.
 
-    `name` is empty where the bytes have none.
+    `name` is the file's name, or empty.
     """
     named = _SUFFIXES.get(_suffix(name))
     found = sniff(head)
@@ -156,9 +156,9 @@ def of_file(head: bytes, name: str) -> str:
 
 
 def of_output(head: bytes, content_type: str, wanted: str) -> str:
-    """Return the type of what a host sent; ValueError, with a sentence, where it isn't what was asked for.
+    """Return the media type of a download; raises ValueError where it isn't the expected kind.
 
-    `wanted` is `image`, `video` or `audio`; with any other word every type is right.
+    `wanted` is `image`, `video` or `audio`; any other text accepts every type.
     """
     found = sniff(head)
     if found is None:
@@ -174,7 +174,7 @@ def of_output(head: bytes, content_type: str, wanted: str) -> str:
 
 
 def image(head: bytes, content_type: str) -> str:
-    """Return the type of a fetched image; ValueError, in the API's own words, for anything else."""
+    """Return the media type of a fetched image; raises ValueError, in the API's words, for anything else."""
     try:
         found = of_output(head, content_type, "image")
     except ValueError:
@@ -190,5 +190,5 @@ def _suffix(name: str) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Tell whether these bytes are plain text, or nothing at all, as no picture, video or sound begins."""
+    """Tell whether these bytes are plain text or empty: no image, video or sound begins so."""
     return all(byte in b"\t\n\r\f" or byte >= 0x20 for byte in head)

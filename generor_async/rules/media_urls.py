@@ -1,7 +1,7 @@
-"""Where a creation names its files: in fields of its own, in lists, or anywhere in the generator's own data.
+"""Finds the URLs of a creation's files: in its own fields, in lists, and in the generator's nested data.
 
-The documents show `image_url`, and `images` with a `url` each; all else is assumed: a field is told by its name
-(`video_url`, `image_urls`, `audio`), and an address in a field of any other name by its suffix.
+The documents show `image_url`, and `images` with a `url` each. Everything else is assumed: a field is recognized by its
+name (`video_url`, `image_urls`, `audio`), and a URL in any other field by its suffix.
 """
 
 import json
@@ -32,7 +32,7 @@ _KINDS: Final = {
     "speech": "audio",
     "narration": "audio",
 }
-"""What the words of a field's name say of its files."""
+"""Kinds of files by a word in a field's name."""
 _NOT_MADE: Final = frozenset(
     {
         "avatar",
@@ -54,19 +54,19 @@ _NOT_MADE: Final = frozenset(
         "website",
     }
 )
-"""Words of the names of fields whose files were not made here, or show smaller what was."""
+"""Words in the names of fields whose files are inputs, or smaller copies of outputs."""
 _OF_ADDRESSES: Final = frozenset(
     {"url", "urls", "uri", "uris", "src", "href", "link", "links", "path", "file", "files"}
 )
-"""Words of the names of fields that hold addresses, within one that says of what."""
+"""Names of fields that hold a URL, within an object whose name tells the kind."""
 _WORD: Final = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
 _ADDRESS: Final = re.compile(r"(?:https?:/)?/\S", re.IGNORECASE)
 
 
 def media_in(creation: JSON) -> dict[str, str]:
-    """Return the addresses of a creation's files, each once and as it was received, and of what kind each is.
+    """Return the URLs of a creation's files with their kinds, each URL once and as it was received.
 
-    The kind is `image`, `video` or `audio`, and empty where nobody can tell.
+    The kind is `image`, `video` or `audio`, and empty where it is unknown.
     """
     found: dict[str, str] = {}
     for address, kind in _walk(creation):
@@ -75,7 +75,7 @@ def media_in(creation: JSON) -> dict[str, str]:
 
 
 def text_in(creation: JSON) -> str:
-    """Return what a text generator has written; empty where there is nothing."""
+    """Return the text of a text generator's creation; an empty text where there is none."""
     for fields in (creation, _opened(creation.get("generator_data")) if is_object(creation) else None):
         if is_object(fields) and isinstance(text := fields.get("text"), str) and text:
             return text
@@ -83,7 +83,7 @@ def text_in(creation: JSON) -> str:
 
 
 def _walk(creation: JSON) -> Iterator[tuple[str, str]]:
-    """Yield each address, in the order of the fields; however deep they are nested: no recursion."""
+    """Yield each URL in the order of the fields, at any depth, without recursion."""
     pending: list[tuple[JSON, str, bool]] = [(creation, "", False)]
     while pending:
         value, kind, named = pending.pop()
@@ -99,7 +99,7 @@ def _walk(creation: JSON) -> Iterator[tuple[str, str]]:
 
 
 def _said(name: str, kind: str) -> tuple[str, bool]:
-    """Return of what kind the files in a field are, and whether it names any; `kind` is told by what is around."""
+    """Return the kind of the files in a field, and whether it holds any; `kind` is that of the object around it."""
     words = _words(name)
     own = next((_KINDS[word] for word in words if word in _KINDS), "")
     # The keys of an object that stands for a list, or names sizes, say nothing.
@@ -115,7 +115,7 @@ def _words(name: str) -> list[str]:
 
 
 def _opened(value: JSON) -> JSON:
-    """Return what a string of JSON holds, as a database's column may come; anything else as it is."""
+    """Parse a string that holds JSON; return any other value as it is."""
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:
             return json.loads(value)

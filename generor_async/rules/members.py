@@ -1,6 +1,6 @@
-"""Objects inside a request, held against the class that says what they are made of.
+"""Checks the objects inside of a request against their classes.
 
-What a class doesn't name is left to the server, and so is which values of the right type it takes.
+Keys that a class doesn't have, and which values of the right type are accepted, are left to the server.
 """
 
 import typing
@@ -21,11 +21,11 @@ __all__ = ["instance"]
 T = TypeVar("T")
 
 _hints: Callable[[Any], Mapping[str, Any]] = cache(typing.get_type_hints)
-"""Returns the types of a class's members, by name."""
+"""Returns the types of a class's attributes, by name."""
 
 
 def instance(value: object, name: str, cls: type[T]) -> T | Mapping[str, Any]:
-    """Return an object of a class, or a mapping of the same keys, whose members are of the types that they must be."""
+    """Check an object of a class, or a mapping of the same keys, and return it; raises InvalidRequestError."""
     if isinstance(value, cls):
         given: Mapping[str, Any] = {member: getattr(value, member) for member in _hints(cls)}
     elif arguments.is_mapping(value):
@@ -75,7 +75,7 @@ def _check_scalar(value: object, name: str, members: Sequence[Any]) -> None:
 
 
 def _members(hint: Any) -> Sequence[Any]:
-    """Return what a union is made of, opened as far as it goes; text with known values is text."""
+    """Return the members of a union; a Literal of texts is `str`."""
     if typing.get_origin(hint) is Literal:
         return (str,)
     if typing.get_origin(hint) in {Sequence, Mapping} or not (inside := typing.get_args(hint)):

@@ -1,7 +1,7 @@
-"""Luma's older API, Dream Machine, told apart from Luma Agents: their addresses, keys and fields are often mixed up.
+"""Recognizes Luma's older API, Dream Machine, whose addresses, keys and fields are often mixed up with Luma Agents.
 
-That neither takes the other's keys is measured, by six public repositories; what its keys look like is assumed. Its
-fields and its state `dreaming` are those of its official client, `lumaai` (client).
+That neither API accepts the other's keys is measured, by six public repositories; what the older API's keys look like
+is assumed. Its fields and its state `dreaming` are those of its official client, `lumaai` (client).
 """
 
 import inspect
@@ -58,15 +58,15 @@ _FIELDS: Final[Mapping[str, str]] = {
     "y_end": _PLACED,
     "y_start": _PLACED,
 }
-"""What a request has there and not here, and what to write instead."""
+"""Request fields that only the older API has, and what to write instead."""
 
 
 class NoOthers(TypedDict):
-    """No argument at all: type checkers refuse others, and the call itself gets them, to say what they are."""
+    """The type of `**others`: type checkers refuse any, and the call refuses them with advice."""
 
 
 def without_others(function: F) -> F:
-    """Show a function without its `**others`, in `help` as in `inspect`: they are no arguments of its."""
+    """Remove `**others` from the signature that `help` and `inspect` show."""
     signature = inspect.signature(function)
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     cast("Any", function).__signature__ = signature.replace(parameters=own)
@@ -74,7 +74,7 @@ def without_others(function: F) -> F:
 
 
 def advice_on_field(name: str) -> str:
-    """Return what to do where a request has a field of the older API; empty for any other."""
+    """Return advice for a field of the older API; an empty text for any other field."""
     if (here := _FIELDS.get(name)) is None:
         return ""
     which = "keyframes with frame0 and frame1 are" if name == "keyframes" else f"{name} is a field"
@@ -82,16 +82,16 @@ def advice_on_field(name: str) -> str:
 
 
 def advice_on_reference(reference: Mapping[str, JSON]) -> str:
-    """Return what to do where an earlier generation is named as the older API names it; empty for any other."""
+    """Return advice for a reference in the form of the older API; an empty text for any other."""
     if "id" not in reference:
         return ""
     return f"id is a field of {_OLDER}: here an earlier generation is named by MediaRef.generation(...)"
 
 
 def refuse(others: Iterable[str]) -> NoReturn:
-    """Raise what arguments come to that `generations.create` doesn't have.
+    """Raise the error for arguments that `generations.create` doesn't have.
 
-    Those of the older API are an InvalidRequestError; any other is a TypeError, as of every function.
+    Those of the older API are an InvalidRequestError; any other is a TypeError, as for every function.
     """
     for name in others:
         if advice := advice_on_field(name):
@@ -100,7 +100,7 @@ def refuse(others: Iterable[str]) -> NoReturn:
 
 
 def odd_in(answer: JSON) -> list[Problem]:
-    """Return what in an answer is the older API's, as a note; a gateway may lead there."""
+    """Return a problem for an answer of the older API, to which a gateway may lead; an empty list for any other."""
     if not is_object(answer) or not (answer.get("state") == "dreaming" or "assets" in answer):
         return []
     advice = f"this is an answer of {_OLDER}: check base_url; that of Luma Agents is {LUMA.base_url}"
@@ -108,7 +108,7 @@ def odd_in(answer: JSON) -> list[Problem]:
 
 
 def advice_on_address(vendor: Vendor, base_url: str) -> str:
-    """Return what to do where a base URL is the older API's; empty where it isn't."""
+    """Return advice for a base URL of the older API; an empty text for any other."""
     parts = urlsplit(base_url)
     if vendor is not LUMA or (parts.hostname != "api.lumalabs.ai" and "dream-machine" not in parts.path.split("/")):
         return ""
@@ -119,7 +119,7 @@ def advice_on_address(vendor: Vendor, base_url: str) -> str:
 
 
 def advice_on_key(vendor: Vendor, key: str) -> str:
-    """Return what to do where a key looks like one of the older API; empty where it doesn't."""
+    """Return advice for a key that looks like one of the older API; an empty text for any other."""
     if vendor is not LUMA or not key.startswith("luma-") or key.startswith(LUMA.key_prefix):
         return ""
     return f"It looks like a key of {_OLDER}, which isn't good for Luma Agents: make one on platform.lumalabs.ai"

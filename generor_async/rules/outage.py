@@ -1,11 +1,10 @@
-"""An outage of the API is one state for all calls of a client: this decides who may still send, and when.
+"""Decides which calls may be sent during an outage of the API. All calls of a client share this state.
 
-Luma's documented 502 and 503 say that the request had no effect and may be sent again later. A hundred calls that all
-find that out by themselves, each on its own backoff, use up their retries while the API is away. So one call asks
-again, on the backoff, and the others wait without spending attempts; another asks as well where that one gets no
-answer. Where some are answered well in between, it is
-not away: then fewer are sent at once. When one is answered well, they leave at twice
-the pace of the successes: two are under way, then four, then eight, until the API is taken to be well again.
+Luma's documented 502 and 503 say that the request had no effect and may be sent again later. A hundred calls that find
+that out one by one, each on its own backoff, use up their retries while the API is unavailable. So one call asks again,
+on the backoff, and the others wait without spending attempts; a second one asks where the first gets no answer. Where
+some calls succeed in between, the API is not unavailable: then fewer are sent at once. After a success, calls leave at
+twice the pace of the successes (two, then four, then eight at once), until the API is taken to be well again.
 """
 
 import math
@@ -22,25 +21,25 @@ from generor_async.values import JSON, is_array, is_object
 __all__ = ["Outage", "Ticket", "names_urls"]
 
 WELL_AGAIN: Final = 100
-"""How many calls may be under way when the API is taken to be well again: as many as a client has connections."""
+"""With so many calls under way, the API is taken to be well again: a client has as many connections."""
 ENOUGH: Final = 5
-"""How many failures in a row show that an API is away that has just answered others."""
+"""So many failures in a row show an outage of an API that has just answered others."""
 LONGEST_TOLD: Final = 60.0
-"""Seconds of a Retry-After after which somebody asks all the same: it speaks of a failure, and not of a limit."""
+"""Longest Retry-After that is waited for, in seconds: it is about a failure, not a limit, so one call asks sooner."""
 CALM: Final = 60.0
-"""Seconds without a failure after which it is as well."""
+"""Seconds without a failure after which the outage is over as well."""
 UNANSWERED: Final = 10.0
-"""Seconds without an answer after which another call asks as well: one that hangs holds up nobody else."""
+"""Seconds after which a second call asks where the first has no answer yet."""
 
 
 @define(eq=False)
 class Ticket:
-    """A call that was let go while the API was not known to be well."""
+    """The permission of one call to be sent while the API is not known to be well."""
 
 
 @define
 class Outage:
-    """One state of an API: well, or away, or coming back."""
+    """The state of an API: well, unavailable, or recovering."""
 
     well: bool = field(default=True, init=False)
     _room: int = field(default=1, init=False)
@@ -49,18 +48,18 @@ class Outage:
     _until: float = field(default=-math.inf, init=False)
     """When the next call may ask."""
     _let_go: float = field(default=-math.inf, init=False)
-    """When a call was last let go."""
+    """When a call was last admitted."""
     _failures: int = field(default=0, init=False)
-    """How often it was asked in vain."""
+    """Number of calls that asked and failed."""
     _failed: float = field(default=-math.inf, init=False)
-    """When it was last found away."""
+    """Time of the last failure."""
     _answers: bool = field(default=False, init=False)
-    """Whether a call was answered well since the API was last taken to be away."""
+    """Whether a call has succeeded since the outage began."""
     _in_row: int = field(default=0, init=False)
-    """How many failures have come since then without a good answer between them."""
+    """Failures since then without a success in between."""
 
     def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
-        """Let a call go, or say until when it has to wait."""
+        """Admit a call, or return until when it has to wait."""
         if now >= max(self._failed, self._until) + CALM:
             self.well, self._failures = True, 0
         if not self.well and now < self._until:
@@ -72,13 +71,13 @@ class Outage:
         return Ticket()
 
     def dropped(self, permit: Ticket) -> None:  # noqa: ARG002 - all are alike
-        """Take back a ticket: its call is over, or was never sent."""
+        """Return a ticket: its call has ended, or was never sent."""
         self._under_way -= 1
 
     def failed(self, began: float, now: float, status: int, *, told: float | None, draw: float) -> None:
-        """Note that a call which was sent at `began` found the API away; nobody asks again before the backoff is over.
+        """Record that a call which was sent at `began` met the outage; no other asks before the backoff is over.
 
-        `told` is the Retry-After; `draw` is a random number from 0 up to 1.
+        `told` is the Retry-After in seconds; `draw` is a random number in [0, 1).
         """
         if began < self._failed:  # it was under way when the API went away
             return
@@ -94,7 +93,7 @@ class Outage:
         self._room, self._failures = 1, self._failures + 1
 
     def succeeded(self, began: float) -> None:
-        """Note that a call which was sent at `began` was answered well; one from before the outage says nothing."""
+        """Record that a call which was sent at `began` succeeded; one from before the outage is ignored."""
         if began < self._failed:
             return
         self._answers, self._in_row = True, 0

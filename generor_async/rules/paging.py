@@ -1,8 +1,8 @@
-"""A walk over the pages of a list: what is new on each page, and that the walk ends.
+"""Walks over the pages of a list: which items are new on a page, and when the walk must end.
 
-A list may shift under its reader, so that a page shows again what the one before has shown. A list may also never end:
-it announces more, and gives nothing. Or it ends, and has shown less than it counts. Then the walk is an error, and not
-a short list: whoever takes that for the whole would look for something in vain, and buy it again.
+A list may shift between two pages, so that a page repeats items of the one before. It may never end: it announces more
+and has nothing new. Or it ends with fewer items than it counts. Such a walk is an error and not a short list: a caller
+that takes it for the whole list would miss something, and buy it again.
 """
 
 from typing import Any, Final, TypeVar
@@ -18,28 +18,28 @@ __all__ = ["MOST_FRUITLESS", "Walk", "endless"]
 T = TypeVar("T")
 
 REMEMBERED: Final = 3
-"""How many pages back an item counts as the same one, shown again by a list that shifts."""
+"""Number of pages back in which an item with the same id is taken for a repetition."""
 MOST_FRUITLESS: Final = 3
-"""How many pages in a row may have nothing new, while more is announced."""
+"""Number of pages in a row that may have nothing new while more is announced."""
 
 
 @define
 class Walk:
-    """What one walk has come by. Its pages are counted from 0; one that is fetched again is the same page."""
+    """The state of one walk. Pages are numbered from 0; a page that is fetched again has the same number."""
 
     start: int = 1
-    """Which page of the list the walk begins with."""
+    """The number of the page of the list with which the walk begins."""
     _recent: dict[int, set[object]] = field(factory=dict[int, set[object]], init=False)
     """The ids on the last few pages."""
     _first: dict[object, int] = field(factory=dict[object, int], init=False)
-    """Where each page, by what is on it, and each cursor was met first."""
+    """The page on which each content of a page, and each cursor, was seen first."""
     _shown: dict[int, int] = field(factory=dict[int, int], init=False)
-    """How many items there are on each page that has something new."""
+    """Number of items on each page that has something new."""
     _total: int | None = field(default=None, init=False)
-    """The least that the list has counted: it may become shorter or longer meanwhile."""
+    """The least total that the list has announced: it may change in between."""
 
     def unseen(self, number: int, data: PageData[T]) -> list[T]:
-        """Note a page; return its items that the last pages, and this one before them, haven't shown."""
+        """Record a page; return those of its items that are not repetitions."""
         unseen = self._unseen(number, data.items)
         self._shown[number] = len(data.items) + unread_items(data.problems) if unseen else 0
         totals = [total for total in (self._total, data.meta.total) if total is not None]
@@ -63,9 +63,9 @@ class Walk:
         return unseen
 
     def what_lacks(self, number: int, data: PageData[T]) -> str:
-        """Say what a walk lacks whose last page this is; nothing where it has shown what the list announced.
+        """Return what is missing where the walk ends with this page; an empty text where the list is complete.
 
-        What a page shows again counts, unless the whole page is nothing new: the list has shifted by it.
+        Repeated items count, unless the whole page is a repetition: the list has shifted by it.
         """
         meta, page, shown = data.meta, self.start + number, sum(self._shown.values())
         if meta.total_pages is not None and page < meta.total_pages:
@@ -76,20 +76,20 @@ class Walk:
         return ""
 
     def repeats(self, number: int, items: list[Any], cursor: str | None) -> bool:
-        """Tell whether the walk goes in circles: a page just like an earlier one, or a cursor that came before."""
+        """Tell whether the walk is a cycle: a page equals an earlier one, or its cursor was seen before."""
         page = hash(tuple(repr(item) if (known := _identity(item)) is None else known for item in items))
         seen = self._first.setdefault(page, number) < number
         return seen or (bool(cursor) and self._first.setdefault(cursor, number) < number)
 
 
 def _identity(item: object) -> object:
-    """Return what tells an item from its neighbours: its first field, if that is an id; else None."""
+    """Return what identifies an item: its first field, if that is an id; else None."""
     name = next((name for name in type(item).__annotations__ if name != "wire_names"), "")
     return getattr(item, name) if name in {"id", "slug", "username"} or name.endswith("_id") else None
 
 
 def endless(endpoint: Endpoint[Any], data: PageData[Any], problem: str) -> ResponseShapeError:
-    """Make the error of a list that announces more, and has no way to it."""
+    """Return the error of a list that announces more and doesn't give it."""
     info = data.response
     return ResponseShapeError(
         problem,

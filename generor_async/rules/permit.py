@@ -1,4 +1,4 @@
-"""One request that was let go."""
+"""The permission to send one request."""
 
 from typing import Literal
 
@@ -11,30 +11,30 @@ __all__ = ["Permit"]
 
 @define(eq=False)
 class Permit:
-    """One request that was let go, and what the server had counted of ours when it arrived there."""
+    """The permission to send one request, and what the server's window held of ours when the request arrived."""
 
     number: int
     kind: Kind = PLAIN
     units: int = 1
     sent: float | None = None
-    """When it left this machine; what follows is known from then on."""
+    """When the request was sent; the fields below are known from then on."""
     asks: Literal["guess", "due"] | None = None
-    """Whether it left although a window seemed full, and whether at least the server had said when to."""
+    """Set for a request that was sent although a window seemed full: `due` at the server's own Reset, else `guess`."""
     entry: int = field(init=False)
     """The number of its entry in the window."""
     least: int = field(init=False)
-    """How many units of ours the window held when it arrived, at least; its own among them."""
+    """The least number of our units in the window when it arrived, its own included."""
     most: int = field(init=False)
     dropped: int = field(init=False)
-    """How many units had been seen to be forgotten before their time when it was sent."""
+    """Units that had left the window early when it was sent."""
     refused: int = field(init=False)
-    """How many units had been refused."""
+    """Units that had been refused."""
     gone: int = field(init=False)
-    """How many units had left the window in their time."""
+    """Units that had left the window at their time."""
     refusals: int = field(default=0, init=False)
-    """How many requests had ever been refused; only of requests of which it is asked what they weigh."""
+    """Requests that had been refused; only for requests whose weight is to be learned."""
 
     @property
     def total(self) -> int:
-        """How many units had ever been sent, with its own."""
+        """Units sent so far, its own included."""
         return self.most + self.gone + self.dropped + self.refused

@@ -1,20 +1,20 @@
-"""What the answer to a poll means for whoever waits for the job.
+"""Decides what the answer to a poll means for the wait for a job.
 
-A job whose 201 or state somebody has seen exists, and was paid for: one answer that says otherwise may come from a
-firewall, a proxy, or a replica that lags behind. So such answers end a wait only where they are repeated, `ODD_POLLS`
-times in a row over at least `ODD_SECONDS`.
+A job whose 201 or state was seen exists and was paid for. A single answer that says otherwise may come from a firewall,
+a proxy, or a replica that lags behind. Such answers end a wait only where they are repeated: `ODD_POLLS` times in a row
+over at least `ODD_SECONDS`.
 
-| answer to the poll                                         | the job was seen before | nobody has seen it |
+| answer to the poll                                         | the job was seen before | it was never seen  |
 |------------------------------------------------------------|-------------------------|--------------------|
 | a state                                                    | as its lifecycle says   | the same           |
 | none, 429, any 5xx                                         | polled again            | the same           |
 | none, because the client is closed                         | the end                 | the end            |
 | 401 or 403 in the API's own shape                          | the end                 | the end            |
 | 404; a server that can never be reached (bad certificate)  | odd                     | the end            |
-| 401 or 403 of somebody else, any 3xx, any other 4xx        | odd                     | odd                |
+| 401 or 403 in another shape, any 3xx, any other 4xx        | odd                     | odd                |
 | a success without a state, too large or that can't be read | odd                     | odd                |
 
-What says nothing of the job neither counts as odd nor breaks the row; a state does.
+An answer that says nothing about the job isn't counted, and doesn't interrupt the row; a state interrupts it.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -38,16 +38,16 @@ from generor_async.rules.vendors import Vendor
 __all__ = ["ODD_POLLS", "ODD_SECONDS", "OddPolls", "PollFailure", "read_failure"]
 
 ODD_POLLS: Final = 3
-"""How many odd answers in a row end a wait."""
+"""Number of odd answers in a row that end a wait."""
 ODD_SECONDS: Final = 10.0
-"""Seconds from the first to the last of them at the least."""
+"""Least seconds between the first and the last of them."""
 
 PollFailure: TypeAlias = Literal["says_nothing", "final", "absent", "odd"]
-"""What a poll that brought no state says: nothing of the job, the end, that there is no such job, or what can't be."""
+"""What a poll without a state means: nothing, the end of the wait, that there is no such job, or an odd answer."""
 
 
 def read_failure(error: BaseException, vendor: Vendor) -> PollFailure:
-    """Tell what a poll says that ended in an error."""
+    """Classify a poll that ended in an error."""
     match error:
         case ClientClosedError():
             return "final"
@@ -71,16 +71,16 @@ def read_failure(error: BaseException, vendor: Vendor) -> PollFailure:
 
 @define
 class OddPolls:
-    """The odd answers to the polls of one job, as far as they came in a row."""
+    """The odd answers in a row to the polls of one job."""
 
     count: int = 0
     since: float = 0.0
-    """When the first of them came."""
+    """When the first of them came, in seconds."""
 
     def end_with(self, failure: PollFailure, now: float, *, seen: bool) -> bool:
-        """Take in a poll that failed; tell whether that ends the wait.
+        """Record a poll that failed, and tell whether it ends the wait.
 
-        `seen` tells whether anybody has seen the job; times are in seconds.
+        `seen` tells whether the job was seen before; `now` is in seconds.
         """
         if failure == "says_nothing":
             return False
@@ -92,5 +92,5 @@ class OddPolls:
         return self.count >= ODD_POLLS and now - self.since >= ODD_SECONDS
 
     def clear(self) -> None:
-        """Take in a poll that showed the job's state."""
+        """Record a poll that returned the job's state."""
         self.count = 0

@@ -1,7 +1,7 @@
-"""What to ask a host for when part of a file is here, and what its answer brings.
+"""Decides which bytes of a file to request, and what the answer contains.
 
-A part is only ever added to if the host says that it is of the same file: by the strong ETag that both were sent with.
-It is whole when it has the size that was promised at first, and where nobody has said how large it is, no part is.
+A part is continued only if the host says that it belongs to the same file, by a strong ETag. A file is complete when it
+has the size that was announced at first; where no size was announced, a part can't be continued.
 """
 
 import re
@@ -13,21 +13,21 @@ from attrs import frozen
 __all__ = ["STALE_SECONDS", "Body", "Have", "No", "Why", "ask", "is_stale", "judge"]
 
 STALE_SECONDS = 55 * 60.0
-"""Age at which a presigned URL is not used any more: they live an hour (documented)."""
+"""Age in seconds from which a presigned URL is refreshed: they live an hour (documented)."""
 PASSING = frozenset({408, 425, 429})
 _AS_IT_IS = frozenset({"", "identity", "aws-chunked"})
-"""Content codings that change nothing: some buckets still name the one that a file was uploaded with."""
+"""Content codings without an effect: some buckets still name the coding of the upload."""
 
 Why: TypeAlias = Literal["expired", "part", "passing", "final", "large"]
-"""`expired`: a fresh URL is wanted; `part`: what is here doesn't fit, ask for all of it; `passing`: ask again later;
-`final`: asking again is in vain; `large`: the file exceeds the limit."""
+"""`expired`: a fresh URL is needed; `part`: the part doesn't fit, request the whole file; `passing`: retry later;
+`final`: a retry can't help; `large`: the file exceeds the limit."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
 
 @frozen
 class Have:
-    """What is here of a file: so many bytes of so many, sent with this ETag; None where nobody has said."""
+    """The part of a file that is present: `size` of `total` bytes, and its ETag; None where unknown."""
 
     size: int = 0
     etag: str | None = None
@@ -36,7 +36,7 @@ class Have:
 
 @frozen
 class Body:
-    """The answer's body goes into the file from `start` on, and makes it `total` bytes; None where nobody says."""
+    """The body belongs to the file, from the offset `start` on; the file has `total` bytes, None where unknown."""
 
     start: int
     total: int | None
@@ -45,21 +45,21 @@ class Body:
 
 @frozen
 class No:
-    """The answer's body is not the file."""
+    """The body is not the file."""
 
     why: Why
     problem: str
 
 
 def ask(have: Have) -> dict[str, str]:
-    """Return the headers that ask for what is missing; none where that is everything."""
+    """Return the headers that request the missing bytes; none for the whole file."""
     if not have.size or have.etag is None:
         return {}
     return {"Range": f"bytes={have.size}-", "If-Range": have.etag}
 
 
 def judge(status: int, headers: Mapping[str, str], have: Have, *, most: int) -> Body | No:
-    """Say what an answer to `ask(have)` brings. `most` is the largest file that is taken, in bytes."""
+    """Decide what the answer to `ask(have)` contains; `most` is the largest accepted file, in bytes."""
     found: Body | No
     coding = headers.get("Content-Encoding", "").strip().lower()
     if status in {200, 206} and coding not in _AS_IT_IS:
@@ -82,17 +82,17 @@ def judge(status: int, headers: Mapping[str, str], have: Have, *, most: int) -> 
 
 
 def is_stale(since: float | None, now: float) -> bool:
-    """Tell whether a presigned URL that was made at `since`, in Unix seconds, is too old to be used."""
+    """Tell whether a presigned URL that was created at `since`, in Unix seconds, is too old to be used."""
     return since is not None and now - since >= STALE_SECONDS
 
 
 def strong(etag: str | None) -> str | None:
-    """Return an ETag that stands for bytes and not just for meaning (RFC 9110, 8.8.1), or None."""
+    """Return an ETag if it is a strong one (RFC 9110, 8.8.1), else None."""
     return etag if etag and etag.startswith('"') and etag.isascii() and etag.isprintable() else None
 
 
 def _whole(headers: Mapping[str, str], have: Have) -> Body:
-    """Read a 200: the file from its start, as long as it was before if it is the same one."""
+    """Read a 200: the whole file, of the announced size if it is the same file."""
     etag, total = strong(headers.get("ETag")), _length(headers)
     if total is None and etag is not None and etag == have.etag:
         total = have.total
@@ -100,7 +100,7 @@ def _whole(headers: Mapping[str, str], have: Have) -> Body:
 
 
 def _rest(headers: Mapping[str, str], have: Have) -> Body | No:
-    """Judge a 206: it must go on just where the part ends, to the end, and be of the same file."""
+    """Read a 206: it must continue the part, go to the end, and be of the same file."""
     why: Why = "part" if have.size else "final"
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if found is None or int(found[1]) != have.size:

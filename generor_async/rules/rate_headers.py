@@ -1,4 +1,4 @@
-"""What an answer says of a limit, as far as it can be believed."""
+"""Reads what an answer says of a rate limit."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,18 @@ __all__ = ["Said", "read_said"]
 
 @frozen(kw_only=True)
 class Said:
-    """What an answer says of a limit; None is what it doesn't say."""
+    """What an answer says of a rate limit; None for what it doesn't say."""
 
     limit: int | None = None
     used: int | None = None
-    """How many units the window holds."""
+    """Units in the window."""
     resets_in: float | None = None
-    """Seconds from the answer until the Reset that it names, rounded up."""
+    """Seconds from the answer to its Reset, rounded up."""
     tier: str | None = None
 
 
 def read_said(headers: Mapping[str, str], now: float) -> Said | None:
-    """Read what an answer says that came at `now`, in Unix seconds; None where it says nothing of limits."""
+    """Read an answer that came at `now`, in Unix seconds; None where it says nothing of limits."""
     told = read_rate_limit(headers)
     if told is None:
         return None

@@ -1,14 +1,14 @@
-"""What a 429 is about, and how long to wait for it: decided once, for the limits, the events and the retries.
+"""Decides which limit a 429 is about and how long to wait: once, for the limits, the events and the retries.
 
-A limit is one that the answer proves. Luma has three (documented; the last one by its early pages):
+A limit counts only where the answer proves it. Luma has three (documented; the last one by its early pages):
 
-- jobs at once: the `detail` of a POST's 429 says "concurrent", whatever the headers are;
-- requests a minute: `X-RateLimit-*` headers with nothing left, or with a `detail` about a rate limit;
-- a ceiling against abuse over all calls of a key: an error in the API's own shape without those headers, on anything
+- concurrent jobs: the `detail` of a POST's 429 says "concurrent", whatever the headers are;
+- requests a minute: `X-RateLimit-*` headers with nothing left, or a `detail` about a rate limit;
+- a limit against abuse over all calls of a key: an error in the API's own shape without those headers, on anything
   but a POST, or with a `detail` about a rate limit.
 
-Generor has windows alone: it proves one by its code, or by headers with nothing left. Every other 429, such as a
-gateway's page, proves nothing: it is a failed attempt like others.
+Generor has windows only: it proves one by its code, or by headers with nothing left. Every other 429, such as a
+gateway's page, proves nothing, and is a failed attempt like others.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ __all__ = ["Refusal", "decide", "window_in"]
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 30.0
 PATIENT: Final = 5
-"""After how many refusals of one call it waits longer than it was told, if that was short: the server means it."""
+"""After so many refusals of one call, a short wait that the server asked for is lengthened."""
 CODE: Final = "RATE_LIMIT_EXCEEDED"
 """Generor's code (documented)."""
 _OTHERS: Final[dict[str, HoldScope]] = {"jobs": "jobs", "abuse": "abuse"}
@@ -42,22 +42,22 @@ class Refusal:
     """The decision about one 429."""
 
     scope: ThrottleScope
-    """Which limit it is about: a window, `jobs`, `abuse`, or `unknown`."""
+    """The limit: a window, `jobs`, `abuse`, or `unknown`."""
     proven: bool
-    """Whether the answer proves that limit: waiting for it is then no failed attempt."""
+    """Whether the answer proves that limit: waiting for it is then not a failed attempt."""
     wait: float
-    """Seconds to wait, as the server asks or by default."""
+    """Seconds to wait, as the server asked or by default."""
     told: bool
     """Whether the server asked for them."""
 
     @property
     def hold_scope(self) -> HoldScope:
-        """Which calls it holds."""
+        """Which calls it blocks."""
         return _OTHERS.get(self.scope, self.window)
 
     @property
     def is_window(self) -> bool:
-        """Whether it is about requests in a time."""
+        """Whether it is about a rate limit."""
         return self.scope not in _OTHERS
 
     @property
@@ -79,11 +79,15 @@ def decide(
     *,
     refusals: int = 0,
 ) -> Refusal:
-    """Decide what a 429 is about, and how long to wait.
+    """Decide what a 429 is about, and how long to wait: one second at least.
 
-    `own` is the message and the code of an error in the API's own shape, None for any other body; `now` is Unix
-    seconds. `refusals` counts those that the call has met before: where the server doesn't say how long to wait, or has
-    said a short time again and again, the wait doubles with each. It is a second at least.
+    Args:
+        endpoint: The endpoint that was called.
+        headers: The headers of the answer.
+        own: Message and code of an error in the API's own shape; None for any other body.
+        now: Unix seconds.
+        refusals: Number of earlier refusals of this call. Where the server doesn't say how long to wait, or says a
+            short time again and again, the wait doubles with each.
     """
     scope, proven = _limit(endpoint, headers, own)
     asked = limit_wait(headers, now)
@@ -120,7 +124,7 @@ def _nothing_left(headers: Mapping[str, str]) -> bool:
 
 
 def window_in(headers: Mapping[str, str]) -> RateLimitScope:
-    """Tell which window an answer's headers are about."""
+    """Return the window that an answer's headers are about."""
     limit, tier = headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Tier")
     if tier is None:
         return "unknown" if limit is None else "minute"

@@ -1,4 +1,4 @@
-"""Again? And when? Decided from what an attempt came to, never from how it felt."""
+"""Decides from the outcome of an attempt whether and when a call is sent again."""
 
 import math
 from bisect import bisect_left, bisect_right, insort
@@ -28,14 +28,14 @@ __all__ = [
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 BUSY_BOUNDS = {502: 10.0, 503: 2.0}
-"""The longest first wait after Luma's documented 502 and 503: half of it is certain, so a 502 waits 5 to 10 s
+"""Longest first wait after Luma's documented 502 and 503. The shortest is half of it: 5 to 10 s after a 502
 (documented)."""
 LEAST_SECONDS = 1.0
-"""Seconds that a call which must not be repeated has to have left when it is sent."""
+"""Least seconds that must be left for a call that can't be repeated."""
 LEAST_PART = 0.1
-"""The part of its time that is enough in any case."""
+"""The part of its timeout that is always enough."""
 NEVER = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
-"""Statuses that the same request meets again, whether or not the API at hand documents them."""
+"""Statuses that the same request would get again, whether or not the API documents them."""
 
 
 def _delays() -> tuple[float, ...]:
@@ -48,14 +48,14 @@ def _delays() -> tuple[float, ...]:
 
 
 DELAYS = _delays()
-"""The upper bounds of the waits before the first, second, ... retry, in seconds; the last one goes on for ever."""
+"""Upper bounds of the waits before the first, second, ... retry, in seconds; the last one is repeated."""
 
 
 def may_repeat(conduct: Conduct, error: APIError) -> bool:
-    """Tell whether a call may be sent again after this.
+    """Tell whether a call may be sent again after this error.
 
-    A call that changes nothing by being repeated may go again whenever the answer was lost; any other only where it
-    is certain that it had no effect.
+    A call that may be repeated is sent again whenever its answer was lost; any other only where it is certain that the
+    request had no effect.
     """
     if isinstance(error, APIStatusError):
         if error.retryable:
@@ -70,14 +70,14 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
 
 
 def least_time(conduct: Conduct, timeout: float) -> float:
-    """Return the seconds that a call must have left to be sent: cut off, one that may not be repeated is in doubt."""
+    """Return the seconds that must be left for a call to be sent: one that is cut off may have been charged."""
     return 0.0 if conduct in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
 
 
 def retry_delay(error: APIError, retries: int, draw: float) -> float:
-    """Return the seconds to wait before the next attempt, after anything but a 429.
+    """Return the seconds before the next attempt, after anything but a 429.
 
-    `retries` counts those already made; `draw` is a random number from 0 up to 1.
+    `retries` counts those already made; `draw` is a random number in [0, 1).
     """
     if isinstance(error, APIStatusError):
         if error.retryable:
@@ -88,7 +88,7 @@ def retry_delay(error: APIError, retries: int, draw: float) -> float:
 
 
 def busy_delay(status: int, told: float | None, failures: int, draw: float) -> float:
-    """Return the seconds to wait while the API says that it is away; `failures` counts those before this one."""
+    """Return the seconds to wait after a documented 502 or 503; `failures` counts earlier ones."""
     if told is not None:
         return with_jitter(told, draw)
     bound = min(BUSY_BOUNDS.get(status, FIRST_DELAY) * 2.0 ** min(failures, 10), LONGEST_DELAY)
@@ -96,27 +96,27 @@ def busy_delay(status: int, told: float | None, failures: int, draw: float) -> f
 
 
 def with_jitter(seconds: float, draw: float) -> float:
-    """Return a wait that the server asked for, and a little more: it is never undercut."""
+    """Return a wait that the server asked for, lengthened by some jitter: it is never shortened."""
     return seconds + draw * min(1.0, 0.1 * seconds)
 
 
 def spread(seconds: float, draw: float) -> float:
-    """Return a wait that all calls of a key share, and up to a twelfth more: they are not to leave as a herd."""
+    """Return a wait that all calls of a key share, lengthened by up to a twelfth so that they aren't sent together."""
     return seconds + draw * min(10.0, 0.08 * seconds)
 
 
 def backoff_delay(retries: int, draw: float) -> float:
-    """Return the seconds to wait where no server has a say in it: backoff with full jitter."""
+    """Return the seconds of a backoff with full jitter, where no server asked for a wait."""
     return DELAYS[min(retries, len(DELAYS) - 1)] * draw
 
 
 @define
 class RetryBudget:
-    """Spreads retries out in time, so that a dying server is not flooded.
+    """Spreads retries in time, so that a failing server is not flooded.
 
-    In any ten seconds they are a fifth of recent requests, at least ten: what goes beyond leaves later. Recent means
-    the last one or two periods of ten seconds. What the API documents as a wait (a 429, Luma's 502 and 503) spends
-    nothing: other rules space it.
+    In any ten seconds, retries are a fifth of recent requests and at least ten; further ones are sent later. Recent is
+    the last period of ten seconds, or the last two. Waits that the API documents (a 429, Luma's 502 and 503) aren't
+    counted: other rules space them.
     """
 
     share: float = 0.2
@@ -125,10 +125,10 @@ class RetryBudget:
     _until: float = field(default=-math.inf, init=False)
     _requests: list[int] = field(factory=lambda: [0, 0], init=False)
     _booked: list[float] = field(factory=list[float], init=False)
-    """When retries leave, in order."""
+    """Times of the retries, in order."""
 
     def count(self, now: float) -> None:
-        """Note a first attempt."""
+        """Count a first attempt."""
         if now >= self._until:
             stale = now >= self._until + self.period
             self._requests = [0, 0 if stale else self._requests[0]]
@@ -136,7 +136,7 @@ class RetryBudget:
         self._requests[0] += 1
 
     def book(self, now: float, wanted: float, latest: float) -> float:
-        """Return when a retry may leave that wants to leave at `wanted`; at `latest` it leaves in any case."""
+        """Return the time of a retry that wants to be sent at `wanted`; at the latest it is sent at `latest`."""
         del self._booked[: bisect_left(self._booked, now - self.period)]
         most = max(self.least, math.floor(self.share * sum(self._requests)))
         free = (end for booked in self._booked if (end := booked + self.period) > wanted)
@@ -148,6 +148,6 @@ class RetryBudget:
         return moment
 
     def _near(self, moment: float) -> int:
-        """Count the retries that some ten seconds may have in common with one at that moment."""
+        """Count the retries that share a period of ten seconds with a moment."""
         since = bisect_right(self._booked, moment - self.period)
         return bisect_left(self._booked, moment + self.period) - since

@@ -38,18 +38,18 @@ from typing import Final, NamedTuple
 __all__ = ["CLOSEST", "FIRST", "LEAST", "LUMA_PRIORS", "MOST", "MOST_WORTH", "PATIENCE", "Durations", "least", "worth"]
 
 LEAST: Final = 2.0
-"""Seconds between two looks at the least (documented)."""
+"""Least seconds between two polls (documented)."""
 CLOSEST: Final = 1.0
-"""The same while calls wait for jobs to end; the documents know no such case."""
+"""The same while calls wait for jobs to end; the documents don't mention that case."""
 MOST: Final = 15.0
-"""Seconds between two looks at the most; the documents say 5, for jobs of which nothing is known."""
+"""Most seconds between two polls; the documents say 5, for jobs of unknown duration."""
 LOOK_COST: Final = 0.2
-"""Seconds for which a job may be done unseen, to spare one look."""
+"""Seconds of lag that are worth one poll."""
 REMEMBERED: Final = 64
 """How many durations of a kind are kept."""
 MOST_WORTH: Final = 5.0
-"""What a second may be worth at the most: a job of 20 s or more then gets hardly more looks than from a loop that makes
-one every two seconds, but gets them when it should be done."""
+"""The highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
+every two seconds, but at better times."""
 LUMA_PRIORS: Final[Mapping[tuple[str, str], float]] = {
     ("uni-1", "image"): 30.0,
     ("uni-1", "image_edit"): 65.0,

@@ -1,7 +1,7 @@
-"""Rules whose state is numbers, as plain JSON data and back: another process may go on with it.
+"""Writes the state of rules as JSON data, and reads it again: another process may continue with it.
 
-What comes back isn't believed as it is, for a file may be harmed. A moment that is later than any that a rule would set
-is taken for the present one, so that nobody waits for it; of anything else that can't be, a ValueError is raised.
+A file may be damaged, so every value is checked. A moment that is later than any that a rule would set becomes the
+present, so that nobody waits for it; any other impossible value is a ValueError.
 """
 
 import math
@@ -25,34 +25,34 @@ __all__ = [
 ]
 
 MOST: Final = 2**53
-"""What no count comes to, and any JSON reader tells exactly."""
+"""The largest count, which any JSON reader reads exactly."""
 _ENDLESS: Final = frozenset({math.inf, -math.inf})
 
 Reader: TypeAlias = Callable[[Any, float], Any]
-"""Reads one value of a state at a moment. Raises TypeError or ValueError for what can't be one."""
+"""Reads one value of a state, at a moment `now`; raises TypeError or ValueError."""
 
 
 def dump_fields(rule: object, fields: Mapping[str, Reader]) -> list[Any]:
-    """Return attributes of a rule as JSON data, which knows no infinity: None stands for it."""
+    """Return attributes of a rule as JSON data; None stands for infinity."""
     values = [getattr(rule, name) for name in fields]
     return [None if value in _ENDLESS else value for value in values]
 
 
 def load_fields(rule: object, data: Iterable[Any], fields: Mapping[str, Reader], now: float) -> None:
-    """Set the attributes of a rule to what `dump_fields` returned. Raises ValueError or TypeError for anything else."""
+    """Set attributes of a rule from the result of `dump_fields`; raises ValueError or TypeError."""
     for (name, read), value in zip(fields.items(), data, strict=True):
         setattr(rule, name, read(value, now))
 
 
 def past(value: Any, now: float) -> float:
-    """Read a moment that isn't in the future."""
+    """Read a moment that is not in the future."""
     if type(value) is float and -math.inf < value <= now:
         return value
     return min(_number(value), now)
 
 
 def moment(ahead: float, *, never: float | None = None) -> Reader:
-    """Make the reader of a moment that is at most so many seconds ahead; None is `never`, where that may be."""
+    """Return a reader of a moment that is at most `ahead` seconds in the future; None is read as `never`."""
 
     def read(value: Any, now: float) -> float:
         if value is None and never is not None:
@@ -64,12 +64,12 @@ def moment(ahead: float, *, never: float | None = None) -> Reader:
 
 
 def past_or_never(value: Any, now: float) -> float:
-    """Read a moment that isn't in the future; None is one that never was."""
+    """Read a moment that is not in the future, or None for one that never was."""
     return -math.inf if value is None else past(value, now)
 
 
 def amount(least: float, most: float) -> Reader:
-    """Make the reader of a number within bounds."""
+    """Return a reader of a number within bounds."""
 
     def read(value: Any, _: float) -> float:
         return min(max(_number(value), least), most)
@@ -78,7 +78,7 @@ def amount(least: float, most: float) -> Reader:
 
 
 def whole(least: int = 0, most: int = MOST) -> Reader:
-    """Make the reader of a count."""
+    """Return a reader of a count within bounds."""
 
     def read(value: Any, _: float) -> int:
         if type(value) is int and least <= value <= most:
@@ -89,7 +89,7 @@ def whole(least: int = 0, most: int = MOST) -> Reader:
 
 
 def one_of(choices: Collection[str]) -> Reader:
-    """Make the reader of a word."""
+    """Return a reader of one of some words."""
 
     def read(value: Any, _: float) -> str:
         if text(value, _) in choices:
@@ -100,7 +100,7 @@ def one_of(choices: Collection[str]) -> Reader:
 
 
 def maybe(read_value: Reader) -> Reader:
-    """Make the reader of what may be None."""
+    """Return a reader that accepts None as well."""
 
     def read(value: Any, now: float) -> Any:
         return None if value is None else read_value(value, now)
@@ -116,7 +116,7 @@ def text(value: Any, _: float) -> str:
 
 
 def flag(value: Any, _: float) -> bool:
-    """Read what is true or false."""
+    """Read a boolean."""
     if isinstance(value, bool):
         return value
     raise TypeError(f"true or false was expected, not {type(value).__name__}")

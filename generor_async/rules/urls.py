@@ -1,4 +1,4 @@
-"""What may be asked for over HTTP: URLs whose parts can all be used."""
+"""Checks URLs before they are requested."""
 
 import encodings.idna  # noqa: F401 # pyright: ignore[reportUnusedImport] # else the first client would import it, and Python may lose a Ctrl-C in an import
 import re
@@ -14,11 +14,11 @@ _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9%!$&'()*+,;=:@/?#\[\]~._-]|%(?![0-9A-Fa-f]{2})")
 _LEFT: Final = "%!$&'()*+,;=:@/?[]~-._"
-"""What an address may hold as it is, beside letters and digits."""
+"""Characters of a URL that are not encoded, beside letters and digits."""
 
 
 def encoded(address: str) -> str:
-    """Return an address as it may be sent: what it may not hold as it is, such as spaces and letters, is encoded."""
+    """Return a URL with characters that it can't contain, such as spaces, percent-encoded."""
     if (address.isascii() and not _ILLEGAL.search(address)) or _CONTROL.search(address):
         return address  # what is of more than one line was never one
     parts = urlsplit(address.strip())
@@ -29,9 +29,9 @@ def encoded(address: str) -> str:
 
 
 def usable(text: str, schemes: Collection[str] = ("https", "http")) -> URL:
-    """Return a URL that can be asked, as it is; ValueError says what is wrong with it, and never shows it.
+    """Parse a URL that can be requested; raises ValueError, whose message doesn't show it.
 
-    yarl takes hosts for granted until they are used, and they fail then where nobody expects it.
+    yarl accepts invalid hosts, which then fail where that isn't expected.
     """
     if not text.isprintable():
         raise ValueError("it has a newline or another character that no URL has")
@@ -49,7 +49,7 @@ def usable(text: str, schemes: Collection[str] = ("https", "http")) -> URL:
 
 
 def _is_host(url: URL) -> bool:
-    """Tell whether a host can be looked up: no label is empty, too long, or only looks like an encoded one."""
+    """Tell whether a host name can be resolved: no label is empty, too long, or invalid punycode."""
     try:
         host = url.host or ""
         return bool(host.encode("idna")) and bool((url.raw_host or "").encode("idna"))

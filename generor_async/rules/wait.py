@@ -1,4 +1,4 @@
-"""What a limit answers to whoever may not go yet."""
+"""The answer of a limit to a call that has to wait."""
 
 import math
 from typing import Literal, TypeAlias
@@ -8,16 +8,16 @@ from attrs import frozen
 __all__ = ["LimitScope", "Wait"]
 
 LimitScope: TypeAlias = Literal["minute", "hour", "day", "jobs"]
-"""Which limit it is: of requests in a time, or of jobs at once."""
+"""The limit: a rate limit's window, or concurrent jobs."""
 
 
 @frozen
 class Wait:
-    """Nobody may go before `until`; infinity where only an event can tell."""
+    """No call is admitted before `until`; infinite where only an event can end the wait."""
 
     until: float
     scope: LimitScope | Literal["outage"]
     sooner: bool = False
-    """Whether an event may let somebody go before that: a job that ends."""
+    """Whether an event, such as the end of a job, may end the wait sooner."""
     ask_at: float = math.inf
-    """When to ask again at the latest, whatever happens here: others may have changed what it hangs on."""
+    """When to ask again at the latest: another process may have changed the state."""
