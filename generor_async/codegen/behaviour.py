@@ -1,7 +1,7 @@
 """`python -m generor_async.codegen.behaviour`: write `simulator/BEHAVIOUR.md`, or check that it is up to date.
 
-It is made of three sources: the behaviour table (`simulator/behaviour/`), the corpus of what the vendors' documents
-print (`tests/documents/*.json`), and the statuses in our spec.
+It is made of three sources: the behaviour table (`tests/simulator/behaviour/*.yaml`), the corpus of what the vendors'
+documents print (`tests/documents/*.json`), and the statuses in our spec.
 """
 
 import argparse
@@ -9,15 +9,18 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from inspect import signature
-from typing import Any
+from typing import Any, Final, Literal
+
+import yaml
+from attrs import frozen
 
 from generor_async.codegen.document import ROOT, Document
 from generor_async.simulator import Simulator
-from generor_async.simulator.behaviour import BEHAVIOURS, Behaviour
 
 PATH = ROOT / "generor_async" / "simulator" / "BEHAVIOUR.md"
 SPEC = ROOT / "generor_async" / "spec"
 CORPUS = ROOT / "tests" / "documents"
+TABLE = ROOT / "tests" / "simulator" / "behaviour"
 METHODS = ("get", "post", "put", "patch", "delete")
 ANSWERED = "test_an_error_is_answered_and_raised_as_described"
 TITLES = {"luma": "Luma errors", "generor": "Generor API"}
@@ -68,6 +71,41 @@ each of them, and fails for one that is added to the spec until it can. The othe
 | operation | statuses |
 |---|---|
 """
+
+
+@frozen(kw_only=True)
+class Behaviour:
+    """One thing that the simulator does, and how far it can be relied upon to be what the real API does."""
+
+    name: str
+    says: str
+    weight: Literal["documented", "page", "measured", "client", "assumed"]
+    """`documented`: the contract says so; `page`: another page of the vendor's; `measured`: public logs of the live
+    server; `client`: the official client's types; `assumed`: nobody does."""
+    where: str = ""
+    """Document and heading, or whose logs; empty for what is assumed."""
+    tests: list[str]
+    """Who shows it, as pytest names them, below `tests/simulator/`."""
+    switch: str = ""
+    """The argument of `Simulator` that makes it otherwise."""
+    unswitched: str = ""
+    """Why what is assumed needs no switch: what a program could make of it, were it otherwise."""
+    otherwise: str = ""
+    """What the switch's other positions are, who says so, and why they aren't the default."""
+
+
+def read_table(name: str) -> list[Behaviour]:
+    """Read the rows of one API, or of what both have in common (`shared`)."""
+    text = (TABLE / f"{name}.yaml").read_text(encoding="utf-8")
+    return [Behaviour(**row) for row in yaml.safe_load(text)]
+
+
+BEHAVIOURS: Final = {
+    "Luma Agents API": read_table("luma"),
+    "Generor API": read_table("generor"),
+    "Both": read_table("shared"),
+}
+"""The rows, under the headings of BEHAVIOUR.md."""
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from generor_async.codegen.behaviour import BEHAVIOURS, Behaviour
 from generor_async.simulator import Simulator
-from generor_async.simulator.behaviour import BEHAVIOURS, Behaviour
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "simulator"
 ROWS = [row for rows in BEHAVIOURS.values() for row in rows]
 NO_SWITCHES = {
     "control",
