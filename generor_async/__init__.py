@@ -1,78 +1,83 @@
-"""Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins."""
+"""Async clients for two generative-media APIs, Generor and Luma Agents, and their blocking twins.
+
+Every name is imported from its module when it is first asked for (PEP 562): a program that wants one client doesn't pay
+for the other, nor for the blocking half and the batch.
+"""
 
 import importlib
 import typing
 
-from generor_async.engine.limits import Limits, RateLimits
-from generor_async.engine.pages import Page, Pages, response_of
-from generor_async.errors import (
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadGatewayError,
-    BadRequestError,
-    BudgetExhaustedError,
-    BuysAgainError,
-    ClientClosedError,
-    ConcurrentJobsError,
-    ConflictError,
-    ContentModeratedError,
-    DeadlineExceededError,
-    DownloadError,
-    FolderError,
-    GatewayTimeoutError,
-    GenerationFailedError,
-    GenerorAsyncError,
-    InputRejectedError,
-    InsufficientCreditsError,
-    InternalServerError,
-    InvalidRequestError,
-    JournalError,
-    MethodNotAllowedError,
-    MissingAPIKeyError,
-    NotFoundError,
-    OutcomeUnknownError,
-    OutputNotFoundError,
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RateLimitError,
-    ResponseShapeError,
-    ServiceUnavailableError,
-    StaleRowError,
-    UnprocessableEntityError,
-    UploadError,
-)
-from generor_async.generor import AsyncGeneror
-from generor_async.luma import AsyncLuma, Job
-from generor_async.rules.window import WindowState
-from generor_async.values import (
-    UNSET,
-    AttemptEnded,
-    AttemptStarted,
-    Clock,
-    DownloadProgress,
-    Event,
-    GenerateProgress,
-    JobEnded,
-    JobPolled,
-    JobSubmitted,
-    KeyCheck,
-    MediaRef,
-    RateLimit,
-    ResponseInfo,
-    RetryScheduled,
-    Secret,
-    Throttled,
-    Unset,
-    UploadProgress,
-)
-
 if typing.TYPE_CHECKING:
+    from generor_async import luma_resources as luma_resources
     from generor_async.batch.outcomes import RowOutcome
     from generor_async.batch.runner import Batch, run_batch
+    from generor_async.engine.limits import Limits, RateLimits
+    from generor_async.engine.pages import Page, Pages, response_of
+    from generor_async.errors import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadGatewayError,
+        BadRequestError,
+        BudgetExhaustedError,
+        BuysAgainError,
+        ClientClosedError,
+        ConcurrentJobsError,
+        ConflictError,
+        ContentModeratedError,
+        DeadlineExceededError,
+        DownloadError,
+        FolderError,
+        GatewayTimeoutError,
+        GenerationFailedError,
+        GenerorAsyncError,
+        InputRejectedError,
+        InsufficientCreditsError,
+        InternalServerError,
+        InvalidRequestError,
+        JournalError,
+        MethodNotAllowedError,
+        MissingAPIKeyError,
+        NotFoundError,
+        OutcomeUnknownError,
+        OutputNotFoundError,
+        PayloadTooLargeError,
+        PermissionDeniedError,
+        RateLimitError,
+        ResponseShapeError,
+        ServiceUnavailableError,
+        StaleRowError,
+        UnprocessableEntityError,
+        UploadError,
+    )
+    from generor_async.generor import AsyncGeneror
+    from generor_async.luma import AsyncLuma
+    from generor_async.luma_resources import Job
+    from generor_async.rules.window import WindowState
     from generor_async.sync import Generor, Luma
+    from generor_async.values import (
+        UNSET,
+        AttemptEnded,
+        AttemptStarted,
+        Clock,
+        DownloadProgress,
+        Event,
+        GenerateProgress,
+        JobEnded,
+        JobPolled,
+        JobSubmitted,
+        KeyCheck,
+        MediaRef,
+        RateLimit,
+        ResponseInfo,
+        RetryScheduled,
+        Secret,
+        Throttled,
+        Unset,
+        UploadProgress,
+    )
 
 __all__ = [
     "UNSET",
@@ -147,20 +152,90 @@ __all__ = [
     "run_batch",
 ]
 
-_LATER: typing.Final = {
-    "Batch": "generor_async.batch.runner",
-    "Generor": "generor_async.sync",
-    "Luma": "generor_async.sync",
-    "RowOutcome": "generor_async.batch.outcomes",
-    "run_batch": "generor_async.batch.runner",
+_MODULES: typing.Final = {
+    "generor_async.batch.outcomes": ("RowOutcome",),
+    "generor_async.batch.runner": ("Batch", "run_batch"),
+    "generor_async.engine.limits": ("Limits", "RateLimits"),
+    "generor_async.engine.pages": ("Page", "Pages", "response_of"),
+    "generor_async.errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadGatewayError",
+        "BadRequestError",
+        "BudgetExhaustedError",
+        "BuysAgainError",
+        "ClientClosedError",
+        "ConcurrentJobsError",
+        "ConflictError",
+        "ContentModeratedError",
+        "DeadlineExceededError",
+        "DownloadError",
+        "FolderError",
+        "GatewayTimeoutError",
+        "GenerationFailedError",
+        "GenerorAsyncError",
+        "InputRejectedError",
+        "InsufficientCreditsError",
+        "InternalServerError",
+        "InvalidRequestError",
+        "JournalError",
+        "MethodNotAllowedError",
+        "MissingAPIKeyError",
+        "NotFoundError",
+        "OutcomeUnknownError",
+        "OutputNotFoundError",
+        "PayloadTooLargeError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "ResponseShapeError",
+        "ServiceUnavailableError",
+        "StaleRowError",
+        "UnprocessableEntityError",
+        "UploadError",
+    ),
+    "generor_async.generor": ("AsyncGeneror",),
+    "generor_async.luma": ("AsyncLuma",),
+    "generor_async.luma_resources": ("Job",),
+    "generor_async.rules.window": ("WindowState",),
+    "generor_async.sync": ("Generor", "Luma"),
+    "generor_async.values": (
+        "UNSET",
+        "AttemptEnded",
+        "AttemptStarted",
+        "Clock",
+        "DownloadProgress",
+        "Event",
+        "GenerateProgress",
+        "JobEnded",
+        "JobPolled",
+        "JobSubmitted",
+        "KeyCheck",
+        "MediaRef",
+        "RateLimit",
+        "ResponseInfo",
+        "RetryScheduled",
+        "Secret",
+        "Throttled",
+        "Unset",
+        "UploadProgress",
+    ),
 }
+"""The names above by the modules that have them."""
+_MODULE_OF: typing.Final = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Import the blocking half and the batch when they are asked for: most programs want one thing alone."""
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a name when it is first asked for; from then on it is an attribute like any other."""
+    if name == "luma_resources":  # annotations name it
+        return importlib.import_module(f"{__name__}.{name}")
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    found = globals()[name] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def __dir__() -> list[str]:

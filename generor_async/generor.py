@@ -21,11 +21,14 @@ from generor_async.api.generor.operations import (
     creations_status,
 )
 from generor_async.engine.client import Client
-from generor_async.engine.downloads import MAX_BYTES, Output
+from generor_async.engine.downloads import Output
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.options import Options
 from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
+from generor_async.engine.session import Session
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
 from generor_async.engine.unlisted import wrong_operation
@@ -58,6 +61,14 @@ class _Estimated:
     longest: float
 
 
+class CreationWatch(JobWatch[CreationStatus]):
+    """Waits for creations; the views of a client share what estimates said, too, by generator and model."""
+
+    def __init__(self, session: Session, options: Options, kind: Kind[CreationStatus]) -> None:
+        super().__init__(session, options, kind)
+        self.estimated: dict[tuple[str, Any], _Estimated] = {}
+
+
 class AsyncGeneror(Client):
     """The Generor API, async. Public endpoints work without a key."""
 
@@ -74,15 +85,11 @@ class AsyncGeneror(Client):
     teams: resources.TeamsResource
     users: resources.UsersResource
 
-    _estimated: dict[tuple[str, Any], _Estimated]
-    _watch: JobWatch[CreationStatus]
+    _watch: "CreationWatch"
 
-    def _bind(self) -> None:
-        if hasattr(self, "_estimated"):  # views share what was learned
-            self._watch = self._watch.view(self._options)
-        else:
-            self._estimated = {}
-            self._watch = JobWatch(self._session, self._options, _CREATIONS)
+    def _bind(self, jobs: JobWatch[Any]) -> None:
+        assert isinstance(jobs, CreationWatch)
+        self._watch = jobs.view(self._options)
         self.api_keys = resources.ApiKeysResource(self)
         self.comments = resources.CommentsResource(self)
         self.creations = Creations(self, self._watch)
@@ -93,6 +100,10 @@ class AsyncGeneror(Client):
         self.ratings = resources.RatingsResource(self)
         self.teams = resources.TeamsResource(self)
         self.users = resources.UsersResource(self)
+
+    @staticmethod
+    def _watch_jobs(session: Session, options: Options) -> JobWatch[CreationStatus]:
+        return CreationWatch(session, options, _CREATIONS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result.
@@ -139,13 +150,13 @@ class AsyncGeneror(Client):
         seconds = None if time is None else maybe(time.seconds)
         if time is None or seconds is None:
             return None
-        known = self._estimated[_order(operation)] = _Estimated(seconds, longest_seconds(time, operation.body))
+        known = self._watch.estimated[_order(operation)] = _Estimated(seconds, longest_seconds(time, operation.body))
         return known
 
     async def _with_progress(self, operation: Operation[T], on_progress: Callable[[GenerateProgress], object]) -> T:
         """Generate, and tell every second how much is likely to be done."""
         work, progress = self._lifetime.begin(), Progress(self._clock, on_progress)
-        known = self._estimated.get(_order(operation))
+        known = self._watch.estimated.get(_order(operation))
         telling = asyncio.create_task(
             progress.tell(None if known is None else known.seconds, partial(self._expected, operation))
         )
@@ -176,7 +187,7 @@ class AsyncGeneror(Client):
         endpoint = operation.endpoint
         if endpoint is not GENERATORS_GENERATE:
             return operation
-        known = self._estimated.get(_order(operation))
+        known = self._watch.estimated.get(_order(operation))
         if known is None or known.longest <= endpoint.timeout:
             return operation
         return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))

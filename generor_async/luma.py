@@ -1,59 +1,31 @@
 """The Luma Agents client: submit a job, wait for it, download what it made."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import Callable
 from functools import partial
-from inspect import isawaitable
-from operator import attrgetter
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from urllib.parse import unquote
 
-from attrs import evolve
-
-from generor_async.api.luma import operations
-from generor_async.api.luma.models import File, FilePurpose, Generation
-from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
-from generor_async.engine import auth
+import generor_async  # noqa: TC001 - whoever evaluates annotations finds its names
 from generor_async.engine.client import Client
-from generor_async.engine.contents import Source, opened
-from generor_async.engine.downloads import MAX_BYTES, Output, Progress
-from generor_async.engine.jobs import JobWatch, Kind, Tracked
-from generor_async.engine.options import Options
-from generor_async.engine.pages import response_of
-from generor_async.engine.session import Session
-from generor_async.engine.targets import safe_name
-from generor_async.engine.tracking import following, naming
-from generor_async.engine.uploads import Calls, UploadCallback, Uploads
-from generor_async.errors import (
-    DownloadError,
-    GenerationFailedError,
-    GenerorAsyncError,
-    InvalidRequestError,
-    NotFoundError,
-    OutcomeUnknownError,
-)
-from generor_async.rules import arguments, lifecycle, older_api
-from generor_async.rules.headers import http_date
-from generor_async.rules.schedule import LUMA_PRIORS
+from generor_async.engine.settings import MAX_BYTES
+from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, OutcomeUnknownError
+from generor_async.rules import lifecycle
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.rules.wire import Operation, segment
-from generor_async.values import UNSET, KeyCheck, maybe, response_to
-from generor_async.values.text import shown
+from generor_async.rules.wire import Operation
+from generor_async.values import DownloadProgress, KeyCheck
 
-__all__ = ["AsyncLuma", "Files", "Generations", "Job"]
+if TYPE_CHECKING:
+    from generor_async.api.luma.models import Generation
+    from generor_async.engine.jobs import JobWatch
+    from generor_async.engine.options import Options
+    from generor_async.engine.session import Session
+
+__all__ = ["AsyncLuma"]
 
 T = TypeVar("T")
-
-RUN_SECONDS = 1_800.0
-"""How long `run` may take when nobody says."""
-LEAST_SECONDS = 0.001
-"""What is left to a resubmission at the very end."""
-
-OnSubmitted: TypeAlias = Callable[["Job"], object]
-"""Given a job before anything else happens; what it returns is awaited if it can be."""
 
 
 class AsyncLuma(Client):
@@ -64,12 +36,13 @@ class AsyncLuma(Client):
     """
 
     _vendor: ClassVar[Vendor] = LUMA
-    _look = staticmethod(operations.generations_get)
+    _needs_key: ClassVar[bool] = True
 
-    generations: "Generations"
-    files: "Files"
+    generations: "generor_async.luma_resources.Generations"
+    files: "generor_async.luma_resources.Files"
 
-    _jobs: JobWatch[Generation]
+    if TYPE_CHECKING:
+        _jobs: JobWatch[Generation]
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
@@ -85,26 +58,36 @@ class AsyncLuma(Client):
             if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.job_id is not None:
                 self._jobs.saw(cut_off.job_id)
             raise
-        if isinstance(result, Generation):
-            self._jobs.saw(result.id)
+        endpoint = operation.endpoint
+        if endpoint.shows_job or "jobs" in endpoint.quota:
+            self._jobs.saw(cast("Generation", result).id)
         return result
 
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
         """Have an error name the job that was looked at; take note of one that was submitted, as it says."""
-        if operation.endpoint is operations.GENERATIONS_GET:
+        if operation.endpoint.shows_job:
             lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
-        elif operation.endpoint is operations.GENERATIONS_CREATE and error.job_id is not None:
+        elif "jobs" in operation.endpoint.quota and error.job_id is not None:
             self._jobs.saw(error.job_id)
 
-    def _bind(self) -> None:
-        if self._session.key is None:
-            raise auth.missing_key(LUMA)
-        if hasattr(self, "_jobs"):  # views share what was learned, and look at a job once for all of them
-            self._jobs = self._jobs.view(self._options)
-        else:
-            self._jobs = JobWatch(self._session, self._options, _JOBS, backlog=self._session.backlog)
+    def _bind(self, jobs: "JobWatch[Any]") -> None:
+        from generor_async.luma_resources import Files, Generations  # noqa: PLC0415 - not needed to start
+
+        self._jobs = jobs.view(self._options)
         self.generations = Generations(self, self._jobs)
         self.files = Files(self, self._session, self._options, self._uploads)
+
+    @staticmethod
+    def _watch_jobs(session: "Session", options: "Options") -> "JobWatch[Generation]":
+        from generor_async.luma_resources import watch_jobs  # noqa: PLC0415 - not needed to start
+
+        return watch_jobs(session, options)
+
+    @staticmethod
+    def _look(job_id: str, /) -> "Operation[Generation]":
+        from generor_async.api.luma.operations import generations_get  # noqa: PLC0415 - not needed to start
+
+        return generations_get(job_id)
 
     async def check(self) -> KeyCheck:
         """Find out whether the key is good, at no cost: a single file of the account is listed (measured to do).
@@ -114,6 +97,8 @@ class AsyncLuma(Client):
             PermissionDeniedError: its client is suspended or deactivated.
             NotFoundError: the API isn't at `base_url`.
         """
+        from generor_async.engine.pages import response_of  # noqa: PLC0415 - not needed to start
+
         try:
             answer = response_of(await self.files.list(limit=1).first_page())
         except NotFoundError as error:
@@ -128,12 +113,12 @@ class AsyncLuma(Client):
 
     async def download(
         self,
-        result: "Generation | Job",
+        result: "generor_async.luma_resources.Generation | generor_async.Job",
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
@@ -149,324 +134,9 @@ class AsyncLuma(Client):
                 already.
             DeadlineExceededError: the client's `timeout` is over.
         """
-        arguments.one_of(result, "result", (Generation, Job), "Look at it first: await generations.get(id)")
-        with naming(partial(lifecycle.concern_job, job_id=result.id)):
-            outputs = self._outputs(result.generation if isinstance(result, Job) else result)
+        from generor_async.engine.tracking import naming  # noqa: PLC0415 - not needed to start
+        from generor_async.luma_resources import id_of, outputs_of  # noqa: PLC0415 - the same
+
+        with naming(partial(lifecycle.concern_job, job_id=id_of(result))):
+            outputs = outputs_of(result, self._session, self._options)
             return await self._download(outputs, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-
-    def _outputs(self, generation: Generation | None) -> list[Output]:
-        found = [] if generation is None else maybe(generation.output) or []
-        places = [index for index, output in enumerate(found) if maybe(output.url)]
-        if generation is None or not places:
-            raise _without_outputs(generation)
-        return [self._output(generation, index) for index in places]
-
-    def _output(self, generation: Generation, index: int) -> Output:
-        look = operations.generations_get(generation.id)
-
-        async def refresh() -> str:
-            fresh = await self._session.send(look, evolve(self._options, request_id=None))
-            found = (maybe(fresh.output) or [])[index : index + 1]
-            if not found or not maybe(found[0].url):
-                raise _without_outputs(fresh)
-            return found[0].url
-
-        output, answer = generation.output[index], response_to(generation)
-        return Output(
-            name=f"{safe_name(generation.id)}-{index}",
-            url=output.url,
-            kind=maybe(output.type) or "",
-            since=None if answer is None else http_date(answer.headers.get("Date", "")),
-            refresh=refresh,
-        )
-
-
-class Generations(GenerationsResource):
-    """Submit generations, wait for them, and take them up again by their ids."""
-
-    __slots__ = ("_luma", "_watch")
-
-    def __init__(self, luma: AsyncLuma, watch: JobWatch[Generation]) -> None:
-        super().__init__(luma)
-        self._luma = luma
-        self._watch = watch
-
-    async def submit(
-        self, *, on_submitted: OnSubmitted | None = None, **params: Unpack[GenerationsCreateParams]
-    ) -> "Job":
-        """Submit a generation with the parameters of `create`, and return its job.
-
-        `on_submitted`, a function or coroutine function, is given the job before anything else happens: write its id
-        down there, and nothing that was paid for is lost. What it raises is raised here; the job goes on.
-        """
-        if on_submitted is not None:
-            arguments.function(on_submitted, "on_submitted")
-        job = self._submitted(await self.create(**params))
-        if on_submitted is not None:
-            try:
-                noted = on_submitted(job)
-                if isawaitable(noted):
-                    await self._watch.during(noted, "on_submitted")
-            except BaseException as error:
-                error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.take_up_job(job.id)}")
-                if isinstance(error, GenerorAsyncError):
-                    lifecycle.concern_job(error, job.id)
-                raise
-        return job
-
-    def job(self, generation_id: str) -> "Job":
-        """Take up a job by its id, without a request: after a restart, for example."""
-        segment(generation_id, "generation_id")  # whether it can be asked for
-        return Job(self._luma, self._watch, Tracked(generation_id))
-
-    def _submitted(self, generation: Generation) -> "Job":
-        return Job(self._luma, self._watch, self._watch.submitted(generation.id, generation, generation.model))
-
-    async def run(
-        self,
-        *,
-        resubmit: int = 0,
-        on_submitted: OnSubmitted | None = None,
-        **params: Unpack[GenerationsCreateParams],
-    ) -> Generation:
-        """Submit a generation with the parameters of `create`, wait for it, and return it completed.
-
-        A job that fails for a reason that may pass (`generation_failed`, `output_not_found`, and after a while
-        `rate_limited`) is submitted anew up to `resubmit` times. Each is a new charge; that the first two are refunded
-        is what the vendor's FAQ says. `on_submitted` is given every job, as in `submit`.
-
-        Unless the client has a `timeout`, a job has 1,800 seconds from its submission; the queue before it waits as
-        long as it must. Raises what `create` raises, a
-        GenerationFailedError when the job fails, and DeadlineExceededError, with the job's id, when time is up: the
-        job goes on then, and `job(id)` takes it up again.
-        """
-        arguments.count(resubmit, "resubmit")
-        timeout = self._watch.options.timeout
-        deadline = math.inf if timeout is None else self._watch.now() + timeout
-        times = 0
-        view, failed = self._luma, None
-        while True:
-            if timeout is not None:
-                view = self._luma.with_options(timeout=max(deadline - self._watch.now(), LEAST_SECONDS))
-            with following(failed):
-                job = await view.generations.submit(on_submitted=on_submitted, **params)
-            if timeout is None:
-                deadline = self._watch.now() + RUN_SECONDS
-            try:
-                return await job.wait(timeout=deadline - self._watch.now())
-            except GenerationFailedError as error:
-                delay = lifecycle.resubmit_delay(error, times)
-                if delay is None or times >= resubmit or self._watch.now() + delay >= deadline:
-                    raise
-                failed = job.id
-            times += 1
-            with following(failed):
-                await self._watch.sleep(delay)
-
-    async def wait_all(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "list[Job]":
-        """Wait for jobs until each has ended, or `timeout` seconds are over, and return them in their order.
-
-        Nothing is raised for a job that failed or could not be waited for: each has its `result` or its `error`.
-        """
-        jobs = _jobs(jobs)
-        async for _ in self.as_completed(jobs, timeout=timeout):
-            pass
-        return jobs
-
-    async def as_completed(self, jobs: "Iterable[Job]", *, timeout: float = math.inf) -> "AsyncIterator[Job]":
-        """Yield each of many jobs as it ends, with its `result` or its `error`; those left when time is up come last.
-
-        Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
-        """
-        held = {job._tracked: job for job in _jobs(jobs)}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        async for tracked in self._watch.each_ended(list(held), timeout=timeout):
-            yield held.pop(tracked)
-
-
-class Files(FilesResource):
-    """Upload media once and refer to it from generations."""
-
-    __slots__ = ("_options", "_session", "_uploads")
-
-    def __init__(self, luma: AsyncLuma, session: Session, options: Options, uploads: Uploads) -> None:
-        super().__init__(luma)
-        self._session = session
-        self._options = options
-        self._uploads = uploads
-
-    async def upload(
-        self,
-        source: Source,
-        *,
-        mime_type: str | None = None,
-        purpose: FilePurpose = "input",
-        size_bytes: int | None = None,
-        on_progress: UploadCallback | None = None,
-    ) -> File:
-        """Upload an image or a video, wait until the API has taken it in, and return it ready to be referred to.
-
-        The bytes are read and sent piece by piece. What breaks off is sent again, as often as calls are retried, and
-        to a fresh URL if that has expired (which makes a file of another id); but an async iterator can't be read
-        twice.
-
-        Args:
-            source: a path, bytes, or an async iterator of bytes; up to 5 GiB (client).
-            mime_type: by default told from the first bytes, which must agree with a file's name.
-            purpose: `input` for the subject of an edit, `reference` for guidance (client).
-            size_bytes: how many bytes an async iterator yields, just so many.
-            on_progress: a callable that gets an UploadProgress for each piece.
-
-        Raises:
-            InvalidRequestError: the source is no file, empty, too large, or not what its name says; nothing was sent.
-            UploadError: it changed while it was read, the host did not take it, or the API could make nothing of it.
-            DeadlineExceededError: the client's `timeout` is over, or the API has taken half an hour to take it in.
-        """
-        if mime_type is not None:
-            arguments.text(mime_type, "mime_type")
-        if size_bytes is not None:
-            arguments.count(size_bytes, "size_bytes", least=1, of="bytes")
-        arguments.listener_or_none(on_progress, "on_progress")
-        session, options, quiet = self._session, self._options, evolve(self._options, request_id=None)
-        async with opened(source, size_bytes=size_bytes, media_type=mime_type) as content:
-            recording = operations.files_create(
-                mime_type=content.media_type,
-                size_bytes=content.size,
-                filename=content.name or UNSET,
-                purpose=purpose,
-            )
-            calls = Calls(
-                create=lambda: session.send(recording, options),
-                complete=lambda file_id: session.send(operations.files_complete(file_id), quiet),
-                get=lambda file_id: session.send(operations.files_get(file_id), quiet),
-                delete=lambda file_id: session.send(operations.files_delete(file_id), quiet),
-            )
-            upload = self._uploads.upload(content, calls, options=options, on_progress=on_progress)
-            return await session.lifetime.while_open(upload, "an upload")
-
-
-class Job:
-    """A generation under way; its `id` is all that it takes to find it again.
-
-    `await job` waits until it is completed. A job cannot be cancelled: Luma documents no call for it.
-    """
-
-    __slots__ = ("_luma", "_tracked", "_watch")
-
-    def __init__(self, luma: AsyncLuma, watch: JobWatch[Generation], tracked: Tracked[Generation]) -> None:
-        self._luma = luma
-        self._watch = watch
-        self._tracked = tracked
-
-    @property
-    def id(self) -> str:
-        """The generation's id."""
-        return self._tracked.id
-
-    @property
-    def generation(self) -> Generation | None:
-        """The generation as it was last seen; None before the first look."""
-        return self._tracked.seen
-
-    @property
-    def result(self) -> Generation | None:
-        """The completed generation; None while it isn't known to be."""
-        seen = self._tracked.seen
-        return seen if seen is not None and seen.state == "completed" else None
-
-    @property
-    def error(self) -> GenerorAsyncError | None:
-        """Why there is no result: the job failed, or the last wait for it did. None while all is well."""
-        seen = self._tracked.seen
-        if seen is not None and seen.state == "failed":
-            return lifecycle.failure(self._watch.masked(seen))
-        return self._tracked.error
-
-    async def wait(self, *, timeout: float = math.inf) -> Generation:
-        """Wait until the job is completed, and return it; `timeout` is in seconds.
-
-        Raises:
-            GenerationFailedError: the job failed; the class tells why.
-            DeadlineExceededError: time is up; the job goes on.
-        """
-        generation = await self._watch.ended(self._tracked, timeout=timeout)
-        if generation.state == "failed":
-            generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
-            raise lifecycle.failure(generation)
-        return generation
-
-    def __await__(self) -> Generator[Any, Any, Generation]:
-        return self.wait().__await__()
-
-    async def updates(self, *, timeout: float = math.inf) -> AsyncIterator[Generation]:
-        """Yield the generation at each change of its state, the present one first, until it is terminal."""
-        async for generation in self._watch.changes(self._tracked, timeout=timeout):
-            yield generation
-
-    async def refresh(self) -> Generation:
-        """Look at the job once."""
-        generation = await self._luma.generations.get(self.id)
-        self._watch.noted(self._tracked, generation)
-        return generation
-
-    async def download(
-        self,
-        to: str | PathLike[str],
-        *,
-        overwrite: bool = False,
-        max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
-    ) -> list[Path]:
-        """Download the outputs of the completed job; see `AsyncLuma.download`."""
-        return await self._luma.download(self, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
-
-    def __repr__(self) -> str:
-        state = "not looked at" if self.generation is None else self.generation.state
-        return f"Job({self.id!r}, {state})"
-
-
-def _jobs(jobs: Iterable[Job]) -> list[Job]:
-    """Return jobs as a list; raises InvalidRequestError for what are none."""
-    try:
-        found = list(jobs)
-    except TypeError:
-        raise arguments.refused("jobs", "a list of Jobs", jobs) from None
-    for index, job in enumerate(found):
-        arguments.one_of(job, f"jobs[{index}]", (Job,), "Take it up by its id: generations.job(id)")
-    return found
-
-
-def _without_outputs(generation: Generation | None) -> DownloadError:
-    state = "not known yet" if generation is None else generation.state
-    older = [] if generation is None else older_api.odd_in(generation.raw)
-    return DownloadError(
-        f"there is nothing to download: the generation has no outputs (its state is {state})",
-        url="",
-        retryable=state != "completed",
-        advice=older[0].problem if older else "Wait until it is completed",
-    )
-
-
-def _family(generation: Generation) -> tuple[str, str]:
-    return generation.model, generation.type
-
-
-def _state(generation: Generation) -> str:
-    return maybe(generation.state) or ""
-
-
-def _prior(generation: Generation) -> float | None:
-    return LUMA_PRIORS.get(_family(generation))
-
-
-_JOBS: Final = Kind(
-    name="job",
-    lifecycle=lifecycle.LUMA_JOB,
-    look=operations.generations_get,
-    state=_state,
-    failure_code=attrgetter("failure_code"),
-    family=_family,
-    prior=_prior,
-    created_at=attrgetter("created_at"),
-    take_up=lifecycle.take_up_job,
-    concern=lifecycle.concern_job,
-)

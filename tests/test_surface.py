@@ -1,6 +1,10 @@
 """The public surface: every call of both APIs with the shape that is fixed for it, and the package's own names."""
 
+import ast
+import importlib
 import inspect
+import subprocess
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -458,3 +462,51 @@ def test_a_client_shows_only_resources_and_methods(api: str, table: tuple[Call, 
     resources = {call.name.partition(".")[0] for call in table}
     public = {name for name in dir(client_of(api)) if not name.startswith("_")}
     assert public == resources | {"check", "close", "download", "rate_limits", "request", "send", "with_options"}
+
+
+def test_every_name_is_what_its_module_has() -> None:
+    (checked,) = [node for node in ast.parse(inspect.getsource(generor_async)).body if isinstance(node, ast.If)]
+    there = {
+        alias.name: getattr(importlib.import_module(str(node.module)), alias.name)
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom) and node.module != "generor_async"
+        for alias in node.names
+    }
+    assert there.keys() == set(generor_async.__all__)
+    assert {name: getattr(generor_async, name) for name in there} == there
+    everything: dict[str, object] = {}
+    exec("from generor_async import *", everything)
+    assert there.items() <= everything.items()
+    assert set(there) <= set(dir(generor_async))
+    with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
+        getattr(generor_async, "Nobody")  # noqa: B009 - type checkers know that there is none
+
+
+@pytest.mark.parametrize("client", [AsyncGeneror, AsyncLuma])
+def test_annotations_of_a_client_can_be_evaluated_before_it_is_made(client: type[AsyncGeneror | AsyncLuma]) -> None:
+    code = (
+        f"from generor_async import {client.__name__} as client\n"
+        "import inspect, typing\n"
+        "print(*typing.get_type_hints(client))\n"
+        "for name in ('__init__', 'send', 'request', 'download', 'check', 'with_options'):\n"
+        "    typing.get_type_hints(getattr(client, name))\n"
+        "    inspect.signature(getattr(client, name), eval_str=True)\n"
+        "print(typing.get_type_hints(client.rate_limits.fget))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert "RateLimits" in ended.stdout
+
+
+def test_a_client_that_is_only_made_imports_nothing_that_sends() -> None:
+    code = (
+        "import sys\n"
+        "from generor_async import AsyncLuma\n"
+        "client = AsyncLuma('luma-api-key')\n"
+        "view = client.with_options(timeout=3)\n"
+        "engine = 'generor_async.engine.session'\n"
+        "print(engine in sys.modules, 'generor_async.generor' in sys.modules, 'generations' in dir(view))\n"
+        "print(engine in sys.modules, view._session is client._session, view.generations is client.generations)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout.split() == ["False", "False", "True", "True", "True", "False"], ended.stderr

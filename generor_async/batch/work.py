@@ -17,7 +17,7 @@ from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote,
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.engine.client import Client
-from generor_async.engine.downloads import MAX_BYTES
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.threads import to_the_end
 from generor_async.engine.transport import Intent
@@ -29,7 +29,8 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.luma import AsyncLuma, Job
+from generor_async.luma import AsyncLuma
+from generor_async.luma_resources import Job
 from generor_async.rules.charges import charged, countable
 from generor_async.rules.polls import OddPolls, read_failure
 from generor_async.rules.rows import as_sent

@@ -24,15 +24,20 @@ from generor_async.cli.options import Folder, Json, Output, Quiet, TakeOver
 from generor_async.cli.standing import follow as follow_run
 from generor_async.cli.standing import show
 
-__all__ = ["commands"]
+__all__ = ["command"]
 
-commands = typer.Typer(no_args_is_help=True, help="Run many prompts, each charged at most once.")
+command = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Run many prompts, each charged at most once.",
+)
 
 
-commands.command()(run)
+command.command()(run)
 
 
-@commands.command()
+@command.command()
 def status(
     folder: Folder,
     follow: Annotated[
@@ -57,7 +62,7 @@ def status(
     finish(main())
 
 
-@commands.command()
+@command.command()
 def retry(
     folder: Folder,
     failed: Annotated[bool, typer.Option("--failed", help="Rows that failed.")] = False,
@@ -81,7 +86,7 @@ def retry(
     finish(main())
 
 
-@commands.command()
+@command.command()
 def recover(folder: Folder, take_over: TakeOver = False) -> None:
     """Rebuild a journal that was lost, from what is beside it: calls.jsonl, results.jsonl and the media.
 
@@ -104,7 +109,7 @@ def recover(folder: Folder, take_over: TakeOver = False) -> None:
     finish(main())
 
 
-@commands.command()
+@command.command()
 def fetch(folder: Folder, take_over: TakeOver = False) -> None:
     """Fetch again what was made and is no longer in the folder; nothing is charged for that."""
 
@@ -128,7 +133,7 @@ def fetch(folder: Folder, take_over: TakeOver = False) -> None:
     finish(main())
 
 
-@commands.command()
+@command.command()
 def report(folder: Folder) -> None:
     """Write report.html, with every output, and print where it is."""
 
@@ -139,7 +144,7 @@ def report(folder: Folder) -> None:
     finish(main())
 
 
-@commands.command()
+@command.command()
 def export(
     folder: Folder,
     form: Annotated[

@@ -17,7 +17,7 @@ from generor_async.cli.endings import BAD_USE, stop
 from generor_async.cli.operations import NAMES, Described, Parameter, described, summary
 from generor_async.cli.values import RULES, option
 
-__all__ = ["commands"]
+__all__ = ["command"]
 
 OWN_PANEL, CALL_PANEL = "Parameters", "The call"
 REQUIRED: Final = "**Required.**"
@@ -78,8 +78,9 @@ def _one_line() -> Generator[None]:
         raise stop(" ".join(error.format_message().split()), BAD_USE) from None
 
 
-commands = typer.Typer(
+command = typer.Typer(
     cls=Operations,
+    add_completion=False,
     invoke_without_command=True,
     subcommand_metavar="OPERATION [OPTIONS]",
     help="Call any operation of either API.\n\n`generor call OPERATION --help` shows what one takes.",
@@ -87,7 +88,7 @@ commands = typer.Typer(
 )
 
 
-@commands.callback()
+@command.callback()
 def operations(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -12,9 +12,12 @@ from generor_async.cli.show import show
 from generor_async.errors import GenerorAsyncError
 from generor_async.values import KeyCheck
 
-__all__ = ["check"]
+__all__ = ["command"]
+
+command = typer.Typer(add_completion=False)
 
 
+@command.command()
 def check(
     api: Annotated[Literal["luma", "generor"], typer.Option(help="The API whose key it is.")] = "luma",
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="The API's address, if not its own.")] = None,

@@ -36,7 +36,7 @@ ORIGIN = """\
 # The generated classes use each other's `_impl`."""
 HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "as_masked")
 """Parameters that may hold a key, and what hides it from whoever sees the frame."""
-NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__repr__", "close"})
+NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__dir__", "__repr__", "close"})
 """Methods that a proxy has from its base class, or has no use for."""
 KEPT = frozenset({"without_others"})
 """Decorators that a proxy's method has as well."""

@@ -22,7 +22,8 @@ FUNCTIONS = (Ref("generor_async.batch.runner", "run_batch"),)
 def target_of(ref: Ref) -> str:
     """Return the module of `sync/` in which a proxy stands: its API's, the batch's, or one of what the APIs share."""
     parts = ref.module.split(".")[1:]
-    return parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
+    target = parts[1] if len(parts) > 1 and parts[0] != "batch" else parts[0]
+    return target.removesuffix("_resources")
 
 
 @frozen(eq=False)

@@ -86,7 +86,7 @@ def load(name: str) -> Module:
     path = ROOT.joinpath(*name.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     module = Module(name)
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in _statements(ast.parse(path.read_text("utf-8")).body):
         match node:
             case ast.Import(names=names):
                 for alias in names:
@@ -107,6 +107,15 @@ def load(name: str) -> Module:
             case _:
                 pass
     return module
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, those for type checkers among them."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from node.body
+        else:
+            yield node
 
 
 def _is_ours(module: str) -> bool:

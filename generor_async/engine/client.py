@@ -1,49 +1,66 @@
 """What both clients have in common: how they are made, viewed with other options, and closed."""
 
 import math
+import threading
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, ClassVar, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import aiohttp
-from attrs import evolve
-from yarl import URL
 
+import generor_async  # noqa: TC001 - whoever evaluates annotations finds its names
 from generor_async.engine import auth, settings
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.downloads import Downloads, Output, Progress
-from generor_async.engine.events import EventStream
-from generor_async.engine.inspection import Inspection
-from generor_async.engine.lifetime import Lifetime
-from generor_async.engine.limits import Limits, RateLimits, shared_limits
-from generor_async.engine.media import ImageFetcher, image_host_policy
 from generor_async.engine.options import Options
 from generor_async.engine.proxies import env_proxy, given_proxy
-from generor_async.engine.session import Session
-from generor_async.engine.transport import AiohttpTransport, Connection
-from generor_async.engine.unlisted import unlisted, wrong_operation
-from generor_async.engine.uploads import Uploads
-from generor_async.engine.web import HostPolicy, PlainHttp
+from generor_async.engine.settings import ClientSettings
 from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
-from generor_async.rules.vendors import LUMA, Vendor
+from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
+
+if TYPE_CHECKING:
+    from generor_async.engine.assembly import Assembly
+    from generor_async.engine.downloads import Downloads, Output, Progress
+    from generor_async.engine.jobs import JobWatch
+    from generor_async.engine.lifetime import Lifetime
+    from generor_async.engine.media import ImageFetcher
+    from generor_async.engine.session import Session
+    from generor_async.engine.uploads import Uploads
+    from generor_async.engine.web import PlainHttp
 
 __all__ = ["Client"]
 
 T = TypeVar("T")
 
 
+class Assembling:
+    """Assembles the parts that a client and its views share when one of them is first used, once for all threads."""
+
+    def __init__(self, client_type: "type[Client]", settings: ClientSettings) -> None:
+        self.settings = settings
+        self._client_type = client_type
+        self._lock = threading.Lock()
+        self._assembly: Assembly | None = None
+
+    def get(self) -> "Assembly":
+        """Return the parts."""
+        from generor_async.engine.assembly import assemble  # noqa: PLC0415 - most of the package, not needed to start
+
+        with self._lock:
+            if self._assembly is None:
+                self._assembly = assemble(self._client_type, self.settings)
+            return self._assembly
+
+
 class Client:
     """Base of `AsyncGeneror` and `AsyncLuma`.
 
-    A client may be made at module level: its connections are opened at first use, once for each event loop. Use it as
-    `async with`, or call `close()`. After its `async with` a client is closed, and every call a ClientClosedError,
-    until it is entered again.
+    A client may be made at module level: its parts are imported and made when it is entered or first used, and its
+    connections are opened at first use, once for each event loop. Use it as `async with`, or call `close()`. After its
+    `async with` a client is closed, and every call a ClientClosedError, until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
@@ -80,6 +97,17 @@ class Client:
     """
 
     _vendor: ClassVar[Vendor]
+    _needs_key: ClassVar[bool] = False
+
+    _assembled: bool = False
+    """Whether the parts are there that `__getattr__` sees to."""
+    if TYPE_CHECKING:
+        _session: Session
+        _lifetime: Lifetime
+        _web: PlainHttp
+        _downloads: Downloads
+        _uploads: Uploads
+        _images: ImageFetcher | None
 
     def __init__(
         self,
@@ -101,7 +129,7 @@ class Client:
         trust_env: bool = False,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
-        limits: Limits | None = None,
+        limits: "generor_async.Limits | None" = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
         base_url, proxy = auth.as_masked(base_url), auth.as_masked(proxy)
@@ -121,6 +149,8 @@ class Client:
         vendor = self._vendor
         address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
         key = auth.resolve_key(vendor, api_key, address)
+        if key is None and self._needs_key:
+            raise auth.missing_key(vendor)
         given = {"timeout": timeout, "attempt_timeout": attempt_timeout}
         self._options = Options().changed(
             max_retries=max_retries,
@@ -128,56 +158,57 @@ class Client:
             **{name: value for name, value in given.items() if value is not UNSET},
         )
         proxy = env_proxy(address) if trust_env and proxy is None else given_proxy(proxy)
-        connection = Connection(
+        if limits is not None:
+            settings.check_limits(limits).serve(vendor, clock, address, key)
+        made_with = ClientSettings(
+            base_url=address,
             key=key,
             max_connections=max_connections,
             max_reply_bytes=max_reply_bytes,
             connector=connector,
             proxy=proxy,
             ssl=ssl,
-            speed=clock.speed,
-        )
-        self._events = EventStream(on_event)
-        self._clock = clock
-        if limits is None:
-            limits = shared_limits(vendor, address, key, clock)
-        else:
-            arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
-            limits.serve(vendor, clock, address, key)
-        tls = True if ssl is None or isinstance(ssl, aiohttp.Fingerprint) else ssl  # a fingerprint is the API's alone
-        policy = HostPolicy(
-            schemes=frozenset({"https", urlsplit(address).scheme}),
-            max_connections=max_connections,
-            proxy=proxy,
-            ssl=tls,
-        )
-        self._web = PlainHttp(evolve(policy, own=URL(address), key=key))
-        self._lifetime = Lifetime(clock)
-        self._downloads = Downloads(web=self._web, clock=clock, events=self._events)
-        self._uploads = Uploads(web=self._web, clock=clock, events=self._events, key=key)
-        wanted = {503: inline_on_503, 422: inline_on_422}
-        inline = frozenset(status for status in wanted if wanted[status])
-        self._images = (
-            ImageFetcher(PlainHttp(image_host_policy(policy, address, inline)), clock, inline) if inline else None
-        )
-        self._session = Session(
-            vendor=vendor,
-            base_url=address,
-            key=key,
-            open_transport=lambda: AiohttpTransport(connection),
-            lifetime=self._lifetime,
+            inline=settings.inlining(inline_on_503=inline_on_503, inline_on_422=inline_on_422, proxy=proxy),
+            on_event=on_event,
             clock=clock,
-            events=self._events,
             limits=limits,
-            look=self._look,
-            images=self._images,
-            inspect=Inspection(vendor, address, fetches_itself=self._images is not None) if vendor is LUMA else None,
         )
+        self._clock = clock
         self._spent = False
-        self._bind()
+        self._assembling = Assembling(type(self), made_with)
 
-    def _bind(self) -> None:
-        """Make the resources that go through this client."""
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Assemble the client when one of its parts is first asked for."""
+            if "_assembling" in self.__dict__ and not self._assembled:
+                self._assemble()
+            return object.__getattribute__(self, name)
+
+    def __dir__(self) -> list[str]:
+        if "_assembling" in self.__dict__ and not self._assembled:
+            self._assemble()
+        return list(super().__dir__())
+
+    def _assemble(self) -> None:
+        """Take over the parts that all views share, and make this one's resources."""
+        parts = self._assembling.get()
+        self._session = parts.session
+        self._lifetime = parts.session.lifetime
+        self._web = parts.web
+        self._downloads = parts.downloads
+        self._uploads = parts.uploads
+        self._images = parts.images
+        self._bind(parts.jobs)
+        self._assembled = True  # the last: another thread may be here as well
+
+    def _bind(self, jobs: "JobWatch[Any]") -> None:
+        """Make the resources that go through this client; `jobs` is the watch that all views share."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _watch_jobs(session: "Session", options: Options) -> "JobWatch[Any]":
+        """Return what waits for the jobs of this API."""
         raise NotImplementedError
 
     def with_options(
@@ -220,7 +251,8 @@ class Client:
         view.__dict__.update(self.__dict__)
         view._options = options
         view._spent = False
-        view._bind()
+        if self._assembled:
+            view._bind(self._assembling.get().jobs)
         return view
 
     @staticmethod
@@ -229,7 +261,7 @@ class Client:
         raise NotImplementedError
 
     @property
-    def rate_limits(self) -> RateLimits:
+    def rate_limits(self) -> "generor_async.RateLimits":
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._session.limits.snapshot(self._clock.monotonic())
 
@@ -244,6 +276,8 @@ class Client:
             not isinstance(operation, Operation)  # pyright: ignore[reportUnnecessaryIsInstance] # not everybody has types
             or operation.endpoint.vendor.name != self._vendor.name
         ):
+            from generor_async.engine.unlisted import wrong_operation  # noqa: PLC0415 - needed by mistakes alone
+
             raise wrong_operation(operation, self._vendor)
         if self._options.request_id is not None:
             if self._spent:
@@ -269,6 +303,8 @@ class Client:
         `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
+        from generor_async.engine.unlisted import unlisted  # noqa: PLC0415 - not needed to start
+
         operation = unlisted(self._vendor, method, path, query=query, json=json, conduct=conduct)
         return await self.send(operation)
 
@@ -297,18 +333,19 @@ class Client:
         await self._lifetime.exit(self._release)
 
     def __repr__(self) -> str:
-        # A client that was refused in the making has no session yet, and tracebacks may show it.
-        known = f"base_url={self._session.base_url!r}" if "_session" in self.__dict__ else "unfinished"
+        # A client that was refused in the making has no settings yet, and tracebacks may show it.
+        known = self.__dict__.get("_assembling")
+        known = "unfinished" if known is None else f"base_url={known.settings.base_url!r}"
         return f"{type(self).__name__}({known})"
 
     async def _download(
         self,
-        outputs: list[Output],
+        outputs: "list[Output]",
         to: str | PathLike[str],
         *,
         overwrite: bool,
         max_bytes: int,
-        on_progress: Progress | None,
+        on_progress: "Progress | None",
     ) -> list[Path]:
         download = self._downloads.download(
             outputs,

@@ -18,6 +18,7 @@ from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
 from generor_async.engine.parts import Leftovers, PartFile
 from generor_async.engine.retries import Retries
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import Target, WrongSuffixError, target
 from generor_async.engine.threads import SingleFlight, to_the_end
 from generor_async.engine.tracebacks import bare
@@ -27,10 +28,8 @@ from generor_async.rules import arguments, media_types, ranges
 from generor_async.rules.headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
-__all__ = ["MAX_BYTES", "Downloads", "Output", "Progress"]
+__all__ = ["Downloads", "Output", "Progress"]
 
-MAX_BYTES = 2 * 1024**3
-"""Default limit for the size of one output, in bytes."""
 GONE_STATUSES = frozenset({404, 410})
 AT_ONCE = 4
 """How many outputs of one result are downloaded concurrently."""

@@ -6,7 +6,7 @@ The looking is the scheduler's; here is what a wait means to whoever waits.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from attrs import evolve
 
@@ -45,7 +45,7 @@ class JobWatch(Generic[S]):
         session.lifetime.waits.append(self._schedulers)
         self._use(options)
 
-    def view(self, options: Options) -> "JobWatch[S]":
+    def view(self, options: Options) -> Self:
         """Return a watch over the same jobs whose looks are made otherwise."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)

@@ -141,24 +141,13 @@ class ImageFetcher:
         return {"data": base64.b64encode(data).decode(), "media_type": media_type}
 
 
-def image_host_policy(policy: HostPolicy, address: str, statuses: frozenset[int]) -> HostPolicy:
+def image_host_policy(policy: HostPolicy, address: str) -> HostPolicy:
     """Return the host policy for images that a request names by URL: any host with a public address.
 
     Args:
         policy: The client's policy for other hosts.
         address: The API's base URL; where that is local, local addresses are allowed.
-        statuses: The statuses after which images are fetched.
-
-    Raises:
-        InvalidRequestError: A proxy is used: it hides the address that an image comes from.
     """
-    if policy.proxy is not None:
-        option = f"inline_on_{max(statuses)}"
-        raise InvalidRequestError(
-            option,
-            f"{option} does not go through a proxy: nobody could tell which address an image comes from",
-            advice="Leave one of the two out",
-        )
     here = auth.is_loopback(urlsplit(address).hostname or "")
 
     def admits(host: str) -> bool:

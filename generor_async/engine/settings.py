@@ -3,15 +3,40 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from ssl import SSLContext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from attrs import frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.values import Secret
+from generor_async.values import Clock, Event, Secret
 
-__all__ = ["check"]
+if TYPE_CHECKING:
+    from generor_async.engine.limits import Limits
+
+__all__ = ["MAX_BYTES", "ClientSettings", "check", "check_limits", "inlining"]
+
+MAX_BYTES: Final = 2 * 1024**3
+"""Default limit for the size of one output, in bytes."""
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class ClientSettings:
+    """What a client was made with, checked and complete."""
+
+    base_url: str
+    key: Secret | None
+    max_connections: int
+    max_reply_bytes: int
+    connector: aiohttp.BaseConnector | None
+    proxy: str | None
+    ssl: SSLContext | aiohttp.Fingerprint | bool | None
+    inline: frozenset[int]
+    """The statuses upon which images are fetched here."""
+    on_event: Callable[[Event], object] | None
+    clock: Clock
+    limits: "Limits | None"
 
 
 def _connector(value: object, name: str) -> None:
@@ -61,3 +86,25 @@ def check(**given: object) -> None:
     """Raise InvalidRequestError for the first argument that can never be right."""
     for name, value in given.items():
         _CHECKS[name](value, name)
+
+
+def check_limits(limits: "Limits") -> "Limits":
+    """Return limits; raises InvalidRequestError for anything else."""
+    from generor_async.engine.limits import Limits  # noqa: PLC0415 - whoever gives some has imported it
+
+    arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
+    return limits
+
+
+def inlining(*, inline_on_503: bool, inline_on_422: bool, proxy: str | None) -> frozenset[int]:
+    """Return the statuses upon which images are fetched here; raises InvalidRequestError beside a proxy."""
+    wanted = {503: inline_on_503, 422: inline_on_422}
+    statuses = frozenset(status for status in wanted if wanted[status])
+    if statuses and proxy is not None:
+        option = f"inline_on_{max(statuses)}"
+        raise InvalidRequestError(
+            option,
+            f"{option} does not go through a proxy: nobody could tell which address an image comes from",
+            advice="Leave one of the two out",
+        )
+    return statuses

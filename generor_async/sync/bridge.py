@@ -9,6 +9,8 @@ import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, Self, TypeVar, cast, overload
 
+# Python loses an interrupt that comes in an import: nothing is imported later.
+from generor_async.engine import assembly as _assembly  # noqa: F401 # pyright: ignore[reportUnusedImport] # as said
 from generor_async.engine import client as engine
 from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
+import generor_async
 from generor_async.api.generor import models
 from generor_async.api.generor.models import Creation, CreationStatus, GeneratedCreation, GenerateResult
 from generor_async.api.generor.resources import ApiKeysResource as AsyncApiKeysResource
@@ -26,9 +27,8 @@ from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResou
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
 from generor_async.engine.auth import as_masked, as_secret
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.downloads import MAX_BYTES
 from generor_async.engine.downloads import Progress as DownloadTold
-from generor_async.engine.limits import Limits, RateLimits
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
@@ -1479,8 +1479,9 @@ class Generor(Client[AsyncGeneror]):
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
     of a running event loop the clients work as well, but hold it up.
 
-    A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
-    After its `with` a client is closed, and every call a ClientClosedError, until it is entered again.
+    A client may be made at module level: its parts are imported and made when it is entered or first used, and its
+    connections are opened at first use. Use it as `with`, or call `close()`. After its `with` a client is closed, and
+    every call a ClientClosedError, until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
@@ -1634,7 +1635,7 @@ class Generor(Client[AsyncGeneror]):
         trust_env: bool = False,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
-        limits: Limits | None = None,
+        limits: generor_async.Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
         base_url = as_masked(base_url)
@@ -1700,7 +1701,7 @@ class Generor(Client[AsyncGeneror]):
         )
 
     @property
-    def rate_limits(self) -> RateLimits:
+    def rate_limits(self) -> generor_async.RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._impl.rate_limits
 

@@ -1,7 +1,7 @@
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`.
-"""Blocking proxies of `generor_async.luma`."""
+"""Blocking proxies of `generor_async.luma` and `generor_async.luma_resources`."""
 
 import math
 import os
@@ -14,19 +14,20 @@ from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
 
+import generor_async
 from generor_async.api.luma import models
 from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import GenerationsCreateParams
 from generor_async.engine.auth import as_masked, as_secret
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.downloads import MAX_BYTES, Progress
-from generor_async.engine.limits import Limits, RateLimits
+from generor_async.engine.downloads import Progress
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.uploads import UploadCallback
 from generor_async.errors import GenerorAsyncError
 from generor_async.luma import AsyncLuma
-from generor_async.luma import Files as AsyncFiles
-from generor_async.luma import Generations as AsyncGenerations
-from generor_async.luma import Job as AsyncJob
+from generor_async.luma_resources import Files as AsyncFiles
+from generor_async.luma_resources import Generations as AsyncGenerations
+from generor_async.luma_resources import Job as AsyncJob
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
@@ -36,6 +37,7 @@ from generor_async.values import (
     UNSET,
     Clock,
     Conduct,
+    DownloadProgress,
     Event,
     GenerateProgress,
     KeyCheck,
@@ -517,8 +519,9 @@ class Luma(Client[AsyncLuma]):
     make no blocking calls. Ctrl-C cancels a call, and the KeyboardInterrupt carries a note of what became of it. Inside
     of a running event loop the clients work as well, but hold it up.
 
-    A client may be made at module level: its connections are opened at first use. Use it as `with`, or call `close()`.
-    After its `with` a client is closed, and every call a ClientClosedError, until it is entered again.
+    A client may be made at module level: its parts are imported and made when it is entered or first used, and its
+    connections are opened at first use. Use it as `with`, or call `close()`. After its `with` a client is closed, and
+    every call a ClientClosedError, until it is entered again.
 
     Args:
         api_key: the key; by default the environment's `GENEROR_API_KEY` or `LUMA_AGENTS_API_KEY`.
@@ -582,12 +585,12 @@ class Luma(Client[AsyncLuma]):
 
     def download(
         self,
-        result: Generation | Job,
+        result: generor_async.luma_resources.Generation | Job,
         to: str | PathLike[str],
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Progress | None = None,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
@@ -633,7 +636,7 @@ class Luma(Client[AsyncLuma]):
         trust_env: bool = False,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
-        limits: Limits | None = None,
+        limits: generor_async.Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
         base_url = as_masked(base_url)
@@ -699,7 +702,7 @@ class Luma(Client[AsyncLuma]):
         )
 
     @property
-    def rate_limits(self) -> RateLimits:
+    def rate_limits(self) -> generor_async.RateLimits:
         """What is known of the key's limits now: for each window the limit, what is used of it, and when it frees."""
         return self._impl.rate_limits
 

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from support.commands import Commands, Running
 
+from generor_async.cli.app import SUBCOMMANDS
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 
@@ -206,3 +207,24 @@ def test_without_the_extra_the_command_says_how_to_install_it() -> None:
     assert ended.stderr == (
         "generor: the command needs the package 'typer': install it with pip install 'generor-async[cli]'\n"
     )
+
+
+def test_subcommands_are_listed_as_they_describe_themselves(run: Run) -> None:
+    for name, summary in SUBCOMMANDS.items():
+        described = " ".join(run(name, "--help").stdout.split())
+        assert f" {summary} " in f"{described} "
+        assert "--install-completion" not in described
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("nonsense",)])
+def test_what_is_not_called_is_not_imported(arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print(*(name for name in sys.modules if name.startswith('generor_async')), sep=','))\n"
+        "from generor_async.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, env=ENVIRONMENT
+    )
+    imported = ended.stdout.splitlines()[-1].split(",")
+    assert imported == ["generor_async", "generor_async.cli", "generor_async.cli.app"]

@@ -16,9 +16,10 @@ from support.small_disk import full, run_on_small_disk
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
 
 from generor_async.engine import web
-from generor_async.engine.downloads import MAX_BYTES, SAVED_AT_ONCE, Downloads, Output
+from generor_async.engine.downloads import SAVED_AT_ONCE, Downloads, Output
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
+from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.web import HostPolicy, PlainHttp
 from generor_async.errors import APITimeoutError, DeadlineExceededError, DownloadError, NotFoundError

@@ -23,7 +23,7 @@ from generor_async import (
     Throttled,
 )
 from generor_async.engine.slots import UNSEEN
-from generor_async.luma import RUN_SECONDS
+from generor_async.luma_resources import RUN_SECONDS
 from generor_async.rules.polls import ODD_SECONDS
 from generor_async.rules.usage import UNSEEN_SECONDS
 from generor_async.simulator import Simulator

@@ -6,6 +6,7 @@ from attrs import define, frozen
 
 from generor_async.engine.client import Client
 from generor_async.engine.jobs import JobWatch, Kind
+from generor_async.luma_resources import watch_jobs
 from generor_async.rules.envelope import Decoder, as_it_is
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
@@ -135,7 +136,9 @@ class BareLuma(Client):
 
     _vendor: ClassVar[Vendor] = LUMA
 
-    def _bind(self) -> None:
+    _watch_jobs = staticmethod(watch_jobs)
+
+    def _bind(self, jobs: JobWatch[Any]) -> None:
         pass
 
     def watch(self, kind: Kind[Any], **options: Any) -> JobWatch[Any]:
@@ -144,7 +147,7 @@ class BareLuma(Client):
 
     def shown(self) -> str:
         """Everything of it that a debugger or a careless log would show."""
-        return f"{self!r} {self._session!r} {self._options!r} {self._events!r} {self._downloads!r}"
+        return f"{self!r} {self._session!r} {self._options!r} {self._session.events!r} {self._downloads!r}"
 
 
 class BareGeneror(BareLuma):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO
@@ -117,10 +118,12 @@ def commands() -> Generator[Commands]:
 
 
 def _serve(orders: socket.socket) -> None:
-    from generor_async.cli.app import app
+    from generor_async.cli.app import SUBCOMMANDS, app
 
+    for name in SUBCOMMANDS:
+        import_module(f"generor_async.cli.{name}")
     with redirect_stdout(io.StringIO()):
-        app(["call"], standalone_mode=False)  # imports all that a run does
+        app(["call"], standalone_mode=False)  # imports the rest of what a run does
     gc.freeze()  # or each run looks through all of it, and has a copy of its own
     running = set[int]()
     while True:
