@@ -1,13 +1,11 @@
 """What the simulated Generor offers: every model and generator that the documents name, and enough others.
 
-The data stand in `models`, `text` and `media`; the classes in `types`.
+The data stand in `catalog.toml`; the classes in `types`.
 """
 
 from typing import get_args
 
-from generor_async.simulator.catalog.media import MEDIA_GENERATORS
-from generor_async.simulator.catalog.models import MODELS
-from generor_async.simulator.catalog.text import TEXT_GENERATORS
+from generor_async.simulator.catalog.reading import read_catalog
 from generor_async.simulator.catalog.types import (
     IMAGE_RATIOS,
     VIDEO_RATIOS,
@@ -41,7 +39,7 @@ __all__ = [
     "VideoTraits",
 ]
 
-GENERATORS: tuple[Generator, ...] = (*TEXT_GENERATORS, *MEDIA_GENERATORS)
+MODELS, GENERATORS = read_catalog()
 MODEL_TYPES: tuple[ModelType, ...] = get_args(ModelType)
 MODEL_BY_ID = {model.id: model for model in MODELS}
 GENERATOR_BY_SLUG = {generator.slug: generator for generator in GENERATORS}

@@ -1,0 +1,86 @@
+"""Reads the catalogue (`catalog.toml`) into models and generators, and adds what follows from the rest of it."""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from typing import Any, Final
+
+from attrs import evolve
+from cattrs import Converter
+
+from generor_async.simulator.catalog.types import (
+    IMAGE_RATIOS,
+    VIDEO_RATIOS,
+    AspectRatio,
+    Generator,
+    Latency,
+    Model,
+    ModelType,
+    Parameter,
+)
+
+__all__ = ["read_catalog"]
+
+SPREAD: Final = 0.3
+"""The sigma of how long an item takes."""
+SIMILAR: Final = 3
+"""How many generators of its shelf are named as similar to one."""
+RATIOS: Final = {"image": IMAGE_RATIOS, "video": VIDEO_RATIOS}
+RATIO: Final = {
+    kind: Parameter(
+        id=f"{kind}-aspect-ratio",
+        type="enum",
+        options=tuple(str(ratio.id) for ratio in ratios),
+        default=str(ratios[0].id),
+    )
+    for kind, ratios in RATIOS.items()
+}
+"""The parameter of generators that make nothing but images or videos."""
+
+_converter = Converter(forbid_extra_keys=True)
+_converter.register_structure_hook(Latency, lambda seconds, _: Latency(seconds, SPREAD))
+_converter.register_structure_hook_func(lambda kind: kind == tuple[AspectRatio, ...], lambda name, _: RATIOS[name])
+
+
+def read_catalog() -> tuple[tuple[Model, ...], tuple[Generator, ...]]:
+    """Return all models and all generators."""
+    text = files("generor_async.simulator.catalog").joinpath("catalog.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, list[dict[str, Any]]]] = tomllib.loads(text)
+    models = tuple(_model(kind, row, place) for kind, rows in found["models"].items() for place, row in enumerate(rows))
+    choices = {kind: _model_parameter(kind, models) for kind in found["models"]}
+    return models, tuple(each for shelf in found["shelves"].values() for each in _shelf(shelf, choices))
+
+
+def _model(kind: str, row: dict[str, Any], place: int) -> Model:
+    """Read a model; a generator's `model-<type>` parameter calls it by its place among those of its type."""
+    seconds = row.pop("seconds")
+    return _converter.structure({**row, "type": kind, "choice": str(place + 1), "latency": seconds}, Model)
+
+
+def _model_parameter(kind: str, models: Iterable[Model]) -> Parameter:
+    choices = {model.id: model.choice for model in models if model.type == kind}
+    default = choices.get(37) or choices.get(10003) or next(iter(choices.values()))
+    return Parameter(id=f"model-{kind}", type="model", options=tuple(choices.values()), default=default)
+
+
+def _shelf(rows: list[dict[str, Any]], choices: dict[str, Parameter]) -> Iterator[Generator]:
+    """Read generators that are like each other: the next ones on the shelf are similar."""
+    slugs = [row["slug"] for row in rows] * 2
+    for place, row in enumerate(rows):
+        following = slugs[place + 1 : place + min(SIMILAR + 1, len(rows))]
+        enums = [_enum(parameter) for parameter in row.pop("parameters", [])]
+        generator = _converter.structure({**row, "similar": following, "parameters": ()}, Generator)
+        yield evolve(generator, parameters=(*enums, *_common(generator.slug, generator.model_types, choices)))
+
+
+def _enum(row: dict[str, Any]) -> Parameter:
+    """Read a dropdown; its first option is the default."""
+    return _converter.structure({**row, "type": "enum", "default": row["options"][0]}, Parameter)
+
+
+def _common(slug: str, types: tuple[ModelType, ...], choices: dict[str, Parameter]) -> Iterator[Parameter]:
+    """Yield the parameters that all generators of these types have: the ratio, the models, and how many to make."""
+    if len(types) == 1 and types[0] in RATIO:
+        yield RATIO[types[0]]
+    yield from (choices[kind] for kind in types)
+    yield Parameter(id=f"{slug}-count", type="number", min=1, max=10, default="1")
