@@ -224,8 +224,8 @@ def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
     """Raise InvalidRequestError for a journal that doesn't know the last call: it is older than that."""
     if (call := last_call(folder)) is None:
         return
-    tables = (f"SELECT 1 FROM {table} WHERE number = ?1 AND call_id = ?2" for table in ("rows", "earlier"))
-    if connection.execute(" UNION ALL ".join(tables), call).fetchone() is None:
+    tables = (f"SELECT 1 FROM {table} WHERE number = ? AND call_id = ?" for table in ("rows", "earlier"))
+    if connection.execute(" UNION ALL ".join(tables), call * 2).fetchone() is None:
         raise refused(
             f"{folder / JOURNAL} is older than {CALLS} beside it, which has calls that were paid for", RECOVER
         )

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -156,11 +156,11 @@ class SqliteReader(Reader):
         """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
         among = "rows.number > ?"
         if states:  # each has its own index of them: all rows are not to be gone through, nor sorted
-            each = f"SELECT number FROM (SELECT number FROM rows WHERE number > ?1 AND state = ? LIMIT {PAGE})"
+            each = f"SELECT number FROM (SELECT number FROM rows WHERE number > ? AND state = ? LIMIT {PAGE})"
             among = f"rows.number IN ({' UNION ALL '.join([each] * len(states))} ORDER BY number LIMIT {PAGE})"
         query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE {among} ORDER BY rows.number LIMIT {PAGE}"
         last = 0
-        while page := [_row(found) for found in await self._ask(query, last, *states)]:
+        while page := [_row(found) for found in await self._ask(query, *_after(last, states))]:
             for row in page:
                 yield row
             last = page[-1].number
@@ -206,7 +206,7 @@ class SqliteReader(Reader):
         query = """
             SELECT coalesce(max(moment), 0)
             FROM (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows)
-            WHERE ?1 IS NULL OR moment < ?1
+            WHERE moment < ifnull(?, 9e999)
         """
         ((latest,),) = await self._ask(query, before)
         return float(latest)
@@ -308,6 +308,14 @@ class SqliteReader(Reader):
             return await to_the_end(read)
         except sqlite3.Error as error:
             raise failed_to("read", self._path, error) from None
+
+
+def _after(last: int, states: Sequence[State]) -> Iterator[object]:
+    """Yield what a query for rows behind the last one is given: once, or for each state."""
+    if not states:
+        yield last
+    for state in states:
+        yield from (last, state)
 
 
 class SqliteJournal(SqliteReader, Journal):

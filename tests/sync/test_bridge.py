@@ -159,6 +159,7 @@ def test_closing_ends_the_calls_of_other_threads(simulator: Simulator) -> None:
         submitted = threading.Event()
         run = partial(luma.generations.run, prompt="Waves", model="ray-3.2", type="video")
         waiting = threads.submit(run, on_submitted=lambda _: submitted.set())
+        waiting.add_done_callback(lambda _: submitted.set())
         submitted.wait()
         listing = threads.submit(luma.files.list().collect)
         while "luma.files.list" not in {entry.operation for entry in simulator.ledger.requests}:
@@ -186,6 +187,7 @@ def test_closing_ends_what_waits_for_no_request(
     with ThreadPoolExecutor(1) as threads:
         batch = run_batch(luma, rows(), to=tmp_path)
         going = threads.submit(list, batch)
+        going.add_done_callback(lambda _: asked.set())
         asked.wait()
         luma.close()
         with pytest.raises(ClientClosedError, match="during the call"):
