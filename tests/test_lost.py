@@ -193,7 +193,7 @@ def worker(simulator: Simulator, folder: Path, journal: Path, *job: str) -> Gene
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not condition():
         assert process.poll() is None, "the worker has ended"
         assert time.monotonic() < deadline
@@ -254,7 +254,7 @@ def test_a_process_that_is_killed_at_any_moment_of_a_download_leaves_a_file_whol
     folder.mkdir()
     with Simulator(speed=SPEED) as simulator:
         with worker(simulator, folder, tmp_path / "first") as process:
-            process.wait(30)
+            process.wait(300)
         job = charged_once(simulator)
         (name,) = seen(folder)
         whole = (folder / name).read_bytes()

@@ -6,12 +6,13 @@ from typing import Final
 
 __all__ = ["Scan", "creation_in", "ids_in"]
 
-_NAMES: Final = "(?:id|creation_id|generation_id|job_id|key_id|file_id)"
+_NAMES: Final = "(?:id|uuid|(?:creation|generation|job|key|file)_?id)"
+"""Of members, written large or small."""
 _VALUE: Final = r"""\\?["']\s*:\s*(?!null\b|None\b)\\?["']?([\w-]{1,64})"""
 """What follows the name of a member, in JSON, in a string that holds JSON, and as Python writes it."""
 _ID: Final = re.compile(rf"""["']{_NAMES}{_VALUE}""", re.IGNORECASE)
-_CREATION: Final = re.compile(rf"""["']creation_id{_VALUE}""", re.IGNORECASE)
-_WHOLE_CREATION: Final = re.compile(r"""["']creation_id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""", re.IGNORECASE)
+_CREATION: Final = re.compile(rf"""["']creation_?id{_VALUE}""", re.IGNORECASE)
+_WHOLE_CREATION: Final = re.compile(r"""["']creation_?id\\?["']\s*:\s*\\?["']?(\d{1,18})[\\"'\s,}]""", re.IGNORECASE)
 _MEMBER: Final = re.compile(_ID.pattern.encode(), re.IGNORECASE)
 OVERLAP: Final = 256
 """Bytes of a piece that are looked at again with the next one: more than a member with an id has."""

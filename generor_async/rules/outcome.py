@@ -297,8 +297,9 @@ def unknown(context: Context, error: APIError) -> OutcomeUnknownError:
     advice = _AFTER_UNKNOWN.get(name, "Look whether it took effect before sending it again")
     if isinstance(error, ResponseShapeError) and error.advice:
         advice = f"{error.advice}. {advice}"
+    told = f"{error.status_code}: {error.message}" if isinstance(error, APIStatusError) else error.message
     failure = OutcomeUnknownError(
-        f"it may or may not have taken effect ({error.message})",
+        f"it may or may not have taken effect ({told})",
         advice=advice,
         body=body,
         ids=context.ids,

@@ -149,7 +149,7 @@ LUMA = Vendor(
         402: "Add credits or funds to your account from the dashboard, then retry; the request was not queued",
         403: "Check your plan, or contact support",
         404: "Verify the generation ID, and that it was submitted with the same API key",
-        413: "Resize or compress the image to under 50 MB before sending",
+        413: "Send less: name images and videos by URL",
         422: "Fix what the message names",
         429: "Wait as long as retry_after says, then retry",
         502: "Retry after a brief delay (5 to 10 seconds); if it persists, check the status page or contact support",
@@ -185,6 +185,7 @@ LUMA = Vendor(
         (422, "fetch", "Verify that the URL is publicly accessible, by https, and responds with image content"),
         (None, "content-type is not an image", "Ensure that the URL points to a valid image file (JPEG, PNG, ...)"),
         (413, "ideo", "Shorten or compress the video before sending"),
+        (413, "mage", "Resize or compress the image to under 50 MB before sending"),
         (429, "oncurrent", "Wait for one or more of your active generations to complete or fail"),
         (
             503,

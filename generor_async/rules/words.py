@@ -22,8 +22,19 @@ MOST_ITEMS: Final = 5
 HEAD: Final = 4_096
 """Characters of a page in which its title is looked for."""
 
-_PARTS: Final = ("title", "error", "message", "msg", "detail", "description", "error_description", "reason", "errors")
-"""Names under which words are found, from the general to the particular."""
+_PARTS: Final = (
+    "title",
+    "error",
+    "message",
+    "msg",
+    "faultstring",
+    "detail",
+    "description",
+    "error_description",
+    "reason",
+    "errors",
+)
+"""Names under which words are found, from the general to the particular; written large or small."""
 _PLACES: Final = ("loc", "field", "param", "path", "source")
 _LAST: Final = ("code", "type", "name")
 """Names that say a little, where nothing else does."""
@@ -64,14 +75,30 @@ def _words(value: JSON, depth: int) -> str:
 
 
 def _of_object(value: dict[str, Any], depth: int) -> str:
-    words = ": ".join(_each(_words(value.get(name), depth + 1) for name in _PARTS))
-    if not words and depth:
+    words = _parts(value, depth)
+    if not depth:
+        return words or next(_each(_inside(item, 1) for item in value.values()), "")
+    if not words:
         words = next(_each(_words(value.get(name), depth + 1) for name in _LAST), "")
-    if not words and depth:
+    if not words:
         fields = list(value.items())[:MOST_ITEMS]
         return "; ".join(_each(_placed(shown(name), _words(item, depth + 1)) for name, item in fields))
-    place = next((place for name in _PLACES if (place := _place(value.get(name)))), "") if depth else ""
+    place = next((place for name in _PLACES if (place := _place(value.get(name)))), "")
     return _placed(place, words)
+
+
+def _parts(value: dict[str, Any], depth: int) -> str:
+    """Return the words under the names that are known for it."""
+    if not value.keys() & _PARTS:
+        value = {name.lower(): item for name, item in value.items()}
+    return ": ".join(_each(_words(value.get(name), depth + 1) for name in _PARTS))
+
+
+def _inside(value: JSON, depth: int) -> str:
+    """Return the words under known names in an object, or in those that it holds."""
+    if not is_object(value) or depth > DEEPEST:
+        return ""
+    return _parts(value, depth) or next(_each(_inside(item, depth + 1) for item in value.values()), "")
 
 
 def _placed(place: str, words: str) -> str:

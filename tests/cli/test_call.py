@@ -439,8 +439,7 @@ def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
 def test_ctrl_c_tells_that_a_call_under_way_may_take_effect(shell: Shell) -> None:
     shell.simulator.faults.add_spec("generor.generators.generate=stall:after_charge")
     process = shell.begin(*GENERATE, "--yes")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not shell.charges():
+    while not shell.charges():
         time.sleep(0.02)
     process.interrupt()
     code, told, errors = process.end()

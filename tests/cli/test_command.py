@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
@@ -41,18 +40,18 @@ def begin(commands: Commands) -> Begin:
 
 
 def test_the_demo_makes_every_kind_of_file_and_says_where(tmp_path: Path) -> None:
-    began = time.monotonic()
+    before = os.times()
     ended = subprocess.run(
         [*COMMAND, "demo", "--out", str(tmp_path / "out"), "--seed", "3"],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         env=ENVIRONMENT,
     )
     assert ended.returncode == 0
     assert ended.stderr == ""
-    assert time.monotonic() - began < 30
+    took = os.times()
+    assert took.children_user - before.children_user < 30, "of its own, whatever else the machine does"
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert made == {
         "generor-joke.txt",

@@ -29,7 +29,7 @@ BOTH: Final[tuple[API, ...]] = ("luma", "generor")
 PAID: Final = {"luma": "luma.generations.create", "generor": "generor.generators.generate"}
 ACCOUNT: Final[dict[str, Any]] = {"tier": "enterprise", "exact_cost": True, "luma_rpm": 1_000, "luma_jobs": 50}
 FEW_JOBS: Final[dict[str, Any]] = {**ACCOUNT, "luma_jobs": 5}
-PATIENCE: Final = 60.0
+PATIENCE: Final = 300.0
 """Seconds after which what is waited for does not come any more."""
 
 

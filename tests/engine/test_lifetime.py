@@ -36,10 +36,9 @@ async def test_a_job_that_is_waited_for_is_named_and_nothing_is_opened_behind_th
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         async with open_luma(simulator) as luma:
-            running = asyncio.create_task(luma.generations.run(**WAVES))
-            await until(lambda: simulator.luma.generations)
-            await until(lambda: len(simulator.ledger.requests) > 0 and simulator.ledger.requests[0].answered)
-            await asyncio.sleep(0.05)
+            submitted = list[Job]()
+            running = asyncio.create_task(luma.generations.run(**WAVES, on_submitted=submitted.append))
+            await until(lambda: submitted)
         assert running.done()
         gc.collect()
     (job_id,) = simulator.luma.generations

@@ -56,7 +56,7 @@ def test_nothing_is_left_of_loops_that_are_gone(simulator: Simulator, run: str) 
     after = left()
     print(before == after, before, after)
     """
-    code, out, err = finished(begin(simulator, program, "-Wd"), patience=120)
+    code, out, err = finished(begin(simulator, program, "-Wd"))
     assert (code, out.split()[:1], err) == (0, ["True"], ""), out
 
 

@@ -22,7 +22,7 @@ Luma: TypeAlias = luma_agents.Luma | luma_agents.AsyncLuma
 T = TypeVar("T")
 
 NOWHERE = "http://nowhere.invalid"
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Real seconds after which an async client has long outlived its own timeouts."""
 LONG = 1_800.0
 """Simulated seconds after which every job and every ingest has ended, and no presigned URL has yet."""

@@ -20,6 +20,11 @@ def test_they_are_found_once_creations_first_and_then_in_order() -> None:
     assert ids_in(text) == ("42", "a-1", "f_1", "k")
 
 
+@pytest.mark.parametrize("name", ["id", "ID", "uuid", "generation_id", "generationId", "jobId", "JobID", "file_id"])
+def test_a_member_may_be_written_otherwise(name: str) -> None:
+    assert ids_in(json.dumps({name: JOB, "state": "queued"})) == (JOB,)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -28,6 +33,7 @@ def test_they_are_found_once_creations_first_and_then_in_order() -> None:
         ('{"data": {"creations": [{"creation_id": "6144"}]}}', 6144),
         ('{"data": [{"creation_id": 7}, {"creation_id": 8}]}', 7),
         (r'"{\"creation_id\": 6144}"', 6144),
+        ('{"Creations": [{"CreationId": 6144}]}', 6144),
         ('{"model": {"id": 37}, "creation_id": null}', None),
         ("", None),
     ],

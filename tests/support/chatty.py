@@ -10,6 +10,8 @@ from typing import Self
 __all__ = ["STRAY", "ChattyServer", "job"]
 
 STRAY = "dddddddd-1111-4111-8111-111111111111"
+PATIENCE = 60.0
+"""Real seconds after which a test hangs."""
 """The job in the answers that nobody asked for."""
 
 
@@ -68,7 +70,7 @@ class ChattyServer:
         """Let the answer too many be sent, and wait until it is on its way to the client's machine."""
         self.followed.clear()
         self.follow.set()
-        assert self.followed.wait(10)
+        assert self.followed.wait(PATIENCE)
 
     def _accept(self) -> None:
         while True:
@@ -84,7 +86,7 @@ class ChattyServer:
             while (request_id := self._read(lines.readline, lines.read)) is not None:
                 self.requests.append(request_id)
                 connection.sendall(answer(job(len(self.requests)), request_id))
-                if not self.follow.wait(10):
+                if not self.follow.wait(PATIENCE):
                     return
                 self.follow.clear()
                 connection.sendall(self._extra(request_id))

@@ -21,7 +21,7 @@ import generor_async
 
 __all__ = ["Commands", "Running", "commands"]
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which a run hangs."""
 LONGEST = 1 << 20
 """Bytes of an order."""

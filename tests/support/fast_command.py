@@ -12,6 +12,6 @@ from generor_async.engine.clock import REAL_CLOCK
 
 if __name__ == "__main__":
     fast = FastClock(float(sys.argv.pop(1)), float(sys.argv.pop(1)))
-    for name in ("speed", "monotonic", "time", "sleep"):
+    for name in ("monotonic", "time", "sleep"):
         setattr(REAL_CLOCK, name, getattr(fast, name))
     main()

@@ -89,7 +89,7 @@ async def generor(**options: Any) -> AsyncGenerator[Caller]:
         yield Caller(simulator, session, simulator.generor_key)
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 300.0) -> None:
     """Wait for what the other side is about to do."""
     deadline = time.monotonic() + seconds
     while not condition():

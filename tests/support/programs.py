@@ -11,7 +11,7 @@ from generor_async.simulator import Simulator
 
 __all__ = ["begin", "environment", "finished"]
 
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Seconds after which a program hangs."""
 
 

@@ -26,7 +26,7 @@ from generor_async.testing import run
 
 __all__ = ["full", "make_read_only", "run_on_small_disk"]
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 300.0
 """Seconds after which a program hangs."""
 NAMESPACES: Final = (["unshare", "--map-root-user", "--mount"], ["unshare", "--mount"])
 """Ways to one: the first for everybody, the second for root where users may have none."""

@@ -16,7 +16,7 @@ import pyte
 from support.commands import Commands
 
 ROWS: Final = 30
-PATIENCE: Final = 40.0
+PATIENCE: Final = 300.0
 """Seconds after which what was waited for does not come any more."""
 
 

@@ -129,7 +129,7 @@ class Wire:
 
     async def arrived(self, count: int = 1) -> None:
         """Wait until so many requests are here."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(300):
             while len(self.requests) < count:
                 self._news.clear()
                 await self._news.wait()

@@ -50,9 +50,14 @@ def test_a_paid_call_that_waits_for_its_turn_is_told_to_be_cancelled(simulator: 
     program = """
         from generor_async import Luma
 
-        with Luma() as luma:
+        from generor_async import Throttled
+
+        def hear(event):
+            if isinstance(event, Throttled):
+                print("calling", flush=True)
+
+        with Luma(on_event=hear) as luma:
             luma.generations.create(prompt="A heron")
-            print("calling")
             luma.generations.create(prompt="A second heron")
     """
     err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=1)
@@ -66,8 +71,8 @@ def test_a_wait_that_is_interrupted_names_the_job_that_goes_on(simulator: Simula
         from generor_async import Luma
 
         with Luma() as luma:
-            print("calling")
-            luma.generations.run(prompt="Waves", model="ray-3.2", type="video")
+            told = lambda _: print("calling", flush=True)
+            luma.generations.run(prompt="Waves", model="ray-3.2", type="video", on_submitted=told)
     """
     err = interrupted(begin(simulator, program, "-Wd"), simulator, requests=1)
     (job_id,) = simulator.luma.generations
