@@ -78,11 +78,11 @@ class _Fetching:
                 places.release()
 
         async with asyncio.TaskGroup() as tasks:
-            async for row in missing(self._journal, self._folder):
+            async for number in missing(self._journal, self._folder):
                 await places.acquire()
                 if self._stop is not None:
                     break
-                tasks.create_task(fetch(row.number))
+                tasks.create_task(fetch(number))
         if self._stop is not None:
             raise self._stop
         return self._fetched

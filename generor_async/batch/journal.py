@@ -154,14 +154,11 @@ class Row:
 
 @frozen
 class Stored:
-    """A row that is done."""
+    """Some rows that are done."""
 
-    number: int
-    id: str
-    remote_ids: tuple[str, ...]
-    """What the API calls it: a job, or creations."""
-    files: tuple[str, ...]
-    """Its outputs, relative to the folder."""
+    numbers: Sequence[int]
+    files: Sequence[Sequence[str]]
+    """The outputs of each, relative to the folder."""
 
 
 @frozen(kw_only=True)
@@ -195,7 +192,7 @@ class Reader(Protocol):
         ...
 
     def stored(self) -> AsyncIterator[Stored]:
-        """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
+        """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
         ...
 
     async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:

@@ -1,18 +1,16 @@
 """Whose outputs are no longer in the folder: rows that are done and paid for, as somebody deleted the files."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Final
 
 from generor_async.batch.journal import Reader, Stored
 from generor_async.engine.threads import to_the_end
 
 __all__ = ["count_missing", "missing"]
-
-AT_ONCE: Final = 5_000
-"""Rows whose files are looked for at a time."""
 
 
 async def count_missing(reader: Reader, folder: Path) -> int:
@@ -23,17 +21,12 @@ async def count_missing(reader: Reader, folder: Path) -> int:
     return count
 
 
-async def missing(reader: Reader, folder: Path) -> AsyncIterator[Stored]:
-    """Yield the rows that are done and lack a file, in the order of reading."""
-    there, page = _There(folder), list[Stored]()
-    async for row in reader.stored():
-        page.append(row)
-        if len(page) == AT_ONCE:
-            for lacking in await to_the_end(partial(there.lacking, page)):
-                yield lacking
-            page = []
-    for lacking in await to_the_end(partial(there.lacking, page)):
-        yield lacking
+async def missing(reader: Reader, folder: Path) -> AsyncIterator[int]:
+    """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
+    there = _There(folder)
+    async for rows in reader.stored():
+        for number in await to_the_end(partial(there.lacking, rows)):
+            yield number
 
 
 class _There:
@@ -41,17 +34,24 @@ class _There:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._place: str | None = None
-        self._names = frozenset[str]()
+        self._listed: dict[str, frozenset[str]] = {}
+        """The files of the places where the rows are that were asked for last, by place."""
 
-    def lacking(self, rows: Sequence[Stored]) -> list[Stored]:
-        """Return those of these rows of which a file is not there."""
-        return [row for row in rows if not all(map(self._has, row.files))]
+    def lacking(self, rows: Stored) -> Sequence[int]:
+        """Return those of these rows of which a file is not there; mostly none is, of thousands."""
+        wanted = frozenset(chain.from_iterable(rows.files))
+        places = {file.rpartition("/")[0] for file in wanted}
+        self._listed = {place: self._listed.get(place) or self._list(place) for place in places}
+        gone = wanted.difference(*self._listed.values())
+        return (
+            []
+            if not gone
+            else [number for number, files in zip(rows.numbers, rows.files, strict=True) if not gone.isdisjoint(files)]
+        )
 
-    def _has(self, file: str) -> bool:
-        place, _, name = file.rpartition("/")
-        if place != self._place:
-            self._place, self._names = place, frozenset[str]()
-            with suppress(OSError):
-                self._names = frozenset(path.name for path in (self._folder / place).iterdir())
-        return name in self._names
+    def _list(self, place: str) -> frozenset[str]:
+        before = f"{place}/" if place else ""
+        with suppress(OSError):
+            names = os.listdir(self._folder / place)  # noqa: PTH208 - a Path for each takes a multiple
+            return frozenset([before + name for name in names])
+        return frozenset()

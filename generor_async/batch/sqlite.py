@@ -73,8 +73,7 @@ FAILED_SO: Final = """
 """Which attempts failed with one of these failure codes, of whose cost nobody has said anything."""
 
 STORED: Final = f"""
-SELECT number, id, ifnull(remote_ids, '[]'), ifnull(json_extract(result, '$.files'), '[]')
-FROM rows JOIN inputs USING (number)
+SELECT number, ifnull(json_extract(result, '$.files'), '[]') FROM rows
 WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
 """
 CHARGED: Final = tuple(
@@ -171,11 +170,11 @@ class SqliteReader(Reader):
         return _row(found)
 
     async def stored(self) -> AsyncIterator[Stored]:
-        """Yield the rows that are done with what was stored of them, in the order of reading; memory is bounded."""
+        """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
         last = 0
-        while page := await self._ask(STORED, last):
-            for (last, id_, _, _), ids, files in zip(page, _load_all(page, 2), _load_all(page, 3), strict=True):
-                yield Stored(last, id_, tuple(ids), tuple(files))
+        while (page := await self._read(STORED, last, then=_stored)).numbers:
+            yield page
+            last = page.numbers[-1]
 
     async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
@@ -539,6 +538,11 @@ def _row(found: tuple[Any, ...]) -> Row:
         problem=json.loads(problem) if problem else None,
         columns=json.loads(columns) if columns else {},
     )
+
+
+def _stored(found: sqlite3.Cursor) -> Stored:
+    rows = found.fetchall()
+    return Stored([number for number, _ in rows], _load_all(rows, 1))
 
 
 def _load_all(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:

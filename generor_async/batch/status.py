@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from mimetypes import guess_type
 from pathlib import Path
@@ -16,7 +17,7 @@ from generor_async.batch.folder import refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
 from generor_async.batch.missing import count_missing
 from generor_async.batch.money import in_dollars, rounded
-from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
+from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.runs import runs_of
 from generor_async.batch.schema import of_the_other_kind
@@ -151,8 +152,11 @@ def is_simulated(key: Mapping[str, Any]) -> bool:
     return bool(key["address"] == SIMULATED)
 
 
-async def report(to: str | os.PathLike[str]) -> Path:
-    """Write report.html for the batch in a folder, and return its path."""
+async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = None) -> Path:
+    """Write report.html for the batch in a folder, and return its path.
+
+    Of a page whose thumbnails are files, it makes so many at the most that are not there yet.
+    """
     folder = Path(to)
     title = await to_the_end(lambda: folder.resolve().name)
     reader = await open_reader(folder)
@@ -166,7 +170,9 @@ async def report(to: str | os.PathLike[str]) -> Path:
             while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
                 yield from page
 
-        await to_the_end(lambda: write_report(folder / REPORT, summary, rows(), folder=folder))
+        await to_the_end(
+            lambda: write_report(folder / REPORT, summary, rows(), folder=folder, new_thumbnails=new_thumbnails)
+        )
     except OSError as error:
         advice = "Free some space or mend the disk, and write it again with `report`"
         raise refused(f"{folder / REPORT} cannot be written to ({error.strerror})", advice) from None
@@ -178,12 +184,16 @@ async def report(to: str | os.PathLike[str]) -> Path:
 async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summary:
     key: Any = await reader.recall("key")
     cap: Any = await reader.recall("cap")
+    counts = Counter[ReportState]()
+    for state, rows in (await reader.counts()).items():
+        counts[SHOWN.get(state, "other")] += rows
     return Summary(
         title=title,
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),
         unit="credits",
         credit_dollars=vendor_of(key["operation"]).credit_dollars,
-        rows=sum((await reader.counts()).values()),
+        rows=counts.total(),
+        left_out=left_out(counts),
         spent=rounded(charges.spent),
         cap=cap,
         runs=await runs_of(reader),

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
-from generor_async.batch.status import Status, read_status
+from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
 from generor_async.cli.endings import BY_SIGNAL, exit_code, say, told, unread
 from generor_async.cli.options import Output
@@ -26,6 +26,8 @@ from generor_async.rules.vendors import vendor_of
 
 __all__ = ["carry_out", "give_up", "refuse"]
 
+NEW_THUMBNAILS: Final = 5_000
+"""How many are made at the end of a run, which is not to take minutes; `generor batch report` makes all."""
 GO_ON: Final = "run the same again to go on"
 
 
@@ -84,7 +86,7 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
         elif rest := standing.counts.get("ready"):
             output.note(f"as many were begun as --limit says: {rest:,} rows are left to the next run")
         if batch.progress is not None and not signals.hurried:
-            await _report(batch, output)
+            await _report(batch, out, output)
     except OSError:  # nobody is there any more
         pass
     unread()
@@ -197,10 +199,10 @@ def _what_is_missing(standing: Status, out: Path) -> str:
     return f"not all rows are done: {', '.join(parts)}"
 
 
-async def _report(batch: Batch, output: Output) -> None:
+async def _report(batch: Batch, out: Path, output: Output) -> None:
     """Write the page, and say where it is; a folder that takes no page was told of before."""
     try:
-        page = await batch.report()
+        page = await report(out, new_thumbnails=NEW_THUMBNAILS)
     except GenerorAsyncError as error:
         if batch.reason not in {"disk", "folder"}:
             say(str(error))

@@ -6,8 +6,9 @@ import os
 import re
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.markup import Element, read
 
-from generor_async.batch.report import ReportFile, ReportRow, Summary, write_report
+from generor_async.batch.report import ReportFile, ReportRow, State, Summary, left_out, write_report
 from generor_async.batch.report.page import INLINED
 from generor_async.simulator import outputs
 
@@ -340,3 +341,36 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [report]
     write_report(report, SUMMARY, [ROW], folder=tmp_path)
     assert list(tmp_path.iterdir()) == [report]
+
+
+ORDER: Sequence[State] = ("other", "done", "failed", "unknown")
+COUNTS = st.dictionaries(st.sampled_from(ORDER), st.integers(0, 9))
+
+
+@given(COUNTS, st.integers(1, 20))
+def test_of_too_many_rows_those_are_left_out_that_are_looked_for_least(counts: dict[State, int], most: int) -> None:
+    found = left_out(counts, most)
+    assert sum(counts.values()) - sum(found.values()) == min(most, sum(counts.values()))
+    assert all(0 < rows <= counts[state] for state, rows in found.items())
+    for sooner, later in pairwise(ORDER):
+        if later in found:
+            assert found.get(sooner, 0) == counts.get(sooner, 0)
+
+
+def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    rows = [evolve(ROW, id=f"row-{n}") for n in range(4)] + [evolve(ROW, id="bad", state="failed", error="E")]
+    page = written(tmp_path, *rows, summary=evolve(SUMMARY, left_out={"done": 3}))
+    assert [row.one("span", "id").text for row in page.one("ol").all("li")] == ["row-3", "bad"]
+    (lacks,) = page.all("p", "lacks")
+    assert lacks.text.startswith("2 of 5 rows are shown; the first 3 that are done are counted alone.")
+    assert page.one("div", "done").all("dd")[0].text == "4"
+
+
+def test_thumbnails_that_are_too_many_for_now_are_made_by_another_page(tmp_path: Path) -> None:
+    rows = [evolve(ROW, id=f"row-{n}", files=(png(tmp_path, f"{n}.png", size=64),)) for n in range(3)]
+    summary = evolve(SUMMARY, rows=INLINED + 1)
+    for made, missing in ((2, "1 picture has"), (2, None)):
+        write_report(tmp_path / "report.html", summary, rows, folder=tmp_path, new_thumbnails=made)
+        said = read((tmp_path / "report.html").read_text("utf-8")).all("p", "lacks")
+        assert [one.text.startswith(f"{missing} no thumbnail yet") for one in said] == [True] * (missing is not None)
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 3

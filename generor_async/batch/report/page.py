@@ -3,8 +3,8 @@
 import os
 import shutil
 from base64 import b64encode
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from html import escape
@@ -17,41 +17,54 @@ from generor_async.batch.money import shown
 from generor_async.batch.report import charts
 from generor_async.batch.report.card import STATES, Card, Cards
 from generor_async.batch.report.packed import Packed
-from generor_async.batch.report.rows import ReportRow, Summary
+from generor_async.batch.report.rows import ReportRow, State, Summary
 from generor_async.batch.report.tally import Tally
 from generor_async.batch.report.thumbnails import Thumbnails
 from generor_async.batch.report.words import amount, class_name, number, period, span
 
 __all__ = ["INLINED", "write_report"]
 
+LEFT_OUT: dict[State, str] = {
+    "other": "that have not ended",
+    "done": "that are done",
+    "failed": "that failed",
+    "unknown": "that are unknown",
+}
+"""What is said of the rows of a state that the page doesn't show."""
 INLINED = 2000
 """Up to so many rows are in the page as they are, with their thumbnails; more are packed, and thumbnails are files."""
 
 
 def write_report(
-    path: str | os.PathLike[str], summary: Summary, rows: Iterable[ReportRow], *, folder: str | os.PathLike[str]
+    path: str | os.PathLike[str],
+    summary: Summary,
+    rows: Iterable[ReportRow],
+    *,
+    folder: str | os.PathLike[str],
+    new_thumbnails: int | None = None,
 ) -> None:
     """Write the page of a run whose files are in `folder`: who opens `path` finds the old page or the new, whole.
 
-    It blocks, and makes thumbnails on all processors: call it in a thread. Raises OSError where it can't write.
+    It blocks, and makes thumbnails on all processors: call it in a thread. Of those that are files beside the page it
+    makes so many at the most; other pictures are shown as they are. Raises OSError where it can't write.
     """
     path = Path(path)
     folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
     inline = summary.rows <= INLINED
-    thumbnails = Thumbnails(folder=folder, base=base, inline=inline)
+    thumbnails = Thumbnails(folder=folder, base=base, inline=inline, most=new_thumbnails)
     cards = Cards(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
     tally = Tally()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
         with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
             packed = None if inline else Packed(waiting)
-            for card in _cards(cards, rows):
+            for card in _cards(cards, _shown(rows, summary, tally)):
                 tally.add(card.row, card.ratios)
                 if packed is None:
                     waiting.write(_encoded(card.markup))
                 else:
                     packed.add(card)
-            head, foot = _frame(summary, tally)
+            head, foot = _frame(summary, tally, thumbnails.missing)
             page.write(_encoded(head))
             if packed is None:
                 waiting.seek(0)
@@ -67,6 +80,17 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="xmlcharrefreplace")
 
 
+def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Tally) -> Iterator[ReportRow]:
+    """Yield the rows that the page shows, and add up the others."""
+    to_leave_out = Counter(summary.left_out)
+    for row in rows:
+        if to_leave_out[row.state] > 0:
+            to_leave_out[row.state] -= 1
+            tally.add(row, ())
+        else:
+            yield row
+
+
 def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
     """Write the rows' cards in several threads, and yield them in order; few wait at a time."""
     workers = os.cpu_count() or 1
@@ -80,7 +104,7 @@ def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
             yield ahead.popleft().result()
 
 
-def _frame(summary: Summary, tally: Tally) -> tuple[str, str]:
+def _frame(summary: Summary, tally: Tally, missing: int) -> tuple[str, str]:
     """Return what stands before and after the rows."""
     here = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
@@ -103,9 +127,10 @@ def _frame(summary: Summary, tally: Tally) -> tuple[str, str]:
         spend=charts.spend(bins, cap=summary.cap, unit=summary.unit),
         figures=charts.figures(bins, summary.unit),
         failures=_failures(tally),
-        states=_states(tally),
+        notes=_notes(summary, tally, missing),
+        states=_states(tally, summary.left_out),
         kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(tally.kinds)),
-        rows=f"{tally.rows:,}",
+        rows=f"{tally.rows - sum(summary.left_out.values()):,}",
     )
     head, _, foot = page.partition("<!-- rows -->\n")
     return head, foot
@@ -159,9 +184,25 @@ def _failures(tally: Tally) -> str:
     )
 
 
-def _states(tally: Tally) -> str:
+def _notes(summary: Summary, tally: Tally, missing: int) -> str:
+    """Say what the page lacks: rows, and so many thumbnails."""
+    notes = list[str]()
+    if summary.left_out:
+        shown = tally.rows - sum(summary.left_out.values())
+        left = " and ".join(f"the first {rows:,} {LEFT_OUT[state]}" for state, rows in summary.left_out.items())
+        notes.append(
+            f"{shown:,} of {tally.rows:,} rows are shown; {left} are counted alone. An export has all of them."
+        )
+    if missing:
+        pictures = "1 picture has" if missing == 1 else f"{missing:,} pictures have"
+        notes.append(f"{pictures} no thumbnail yet, and loads slowly: <code>generor batch report</code> makes them.")
+    return "\n".join(f'<p class="lacks">{note}</p>' for note in notes)
+
+
+def _states(tally: Tally, left_out: Mapping[State, int]) -> str:
     """Write the choice of a state, without those that no row is in."""
-    known = [("", "All", tally.rows), *((state, name, tally.states[state]) for state, name in STATES.items())]
+    shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATES}
+    known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATES.items())]
     return "\n".join(
         f'<label class="chip {value}"><input type="radio" name="state" value="{value}"{" checked" * (not value)}>'
         f"<span>{name} <small>{rows:,}</small></span></label>"

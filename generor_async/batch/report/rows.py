@@ -1,11 +1,16 @@
 """What a report is made of: the run as a whole, and its rows."""
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
-__all__ = ["ReportFile", "ReportRow", "State", "Summary", "Unit"]
+__all__ = ["ReportFile", "ReportRow", "State", "Summary", "Unit", "left_out"]
+
+CARDS_MOST: Final = 100_000
+"""How many rows one page shows, at the most: what has more a browser doesn't open."""
 
 State: TypeAlias = Literal["done", "failed", "unknown", "other"]
 """`unknown` may have been charged, and its outcome can't be learned; `other` has not ended yet."""
@@ -66,6 +71,8 @@ class Summary:
     unit: Unit
     rows: int
     """How many there are, about."""
+    left_out: Mapping[State, int] = Factory(dict[State, int])
+    """How many of them, the first of each state, are counted and not shown."""
     spent: float
     """What the rows have cost."""
     cap: float | None = None
@@ -73,6 +80,9 @@ class Summary:
     """What a credit is worth in US dollars, where that is known."""
     runs: Sequence[tuple[float, float]]
     """When each run began and ended, in Unix seconds and in order; one at least."""
+    _bends: Sequence[tuple[float, float, int]] = field(
+        init=False, eq=False, repr=False, default=Factory(lambda self: _bends(self.runs), takes_self=True)
+    )
 
     @property
     def active(self) -> float:
@@ -84,4 +94,33 @@ class Summary:
 
         Clocks are set back: what is out of every run counts at the edge of one.
         """
-        return sum(max(0.0, min(moment, ended) - began) for began, ended in self.runs)
+        at = bisect_right(self._bends, moment, key=lambda bend: bend[0]) - 1
+        if at < 0:
+            return 0.0
+        since, active, runs = self._bends[at]
+        return active + runs * (moment - since)
+
+
+def _bends(runs: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
+    """Return where a run began or ended: when, the seconds in which runs had gone on until then, and how many go on."""
+    steps = Counter[float]()
+    for began, ended in runs:
+        if ended > began:
+            steps[began] += 1
+            steps[ended] -= 1
+    bends, since, active, going = list[tuple[float, float, int]](), 0.0, 0.0, 0
+    for moment, step in sorted(steps.items()):
+        active += going * (moment - since)
+        since, going = moment, going + step
+        bends.append((moment, active, going))
+    return bends
+
+
+def left_out(counts: Mapping[State, int], most: int = CARDS_MOST) -> dict[State, int]:
+    """Return how many rows of each state a page leaves out that shows so many: first those that have not ended."""
+    found, over = dict[State, int](), sum(counts.values()) - most
+    for state in ("other", "done", "failed", "unknown"):
+        if (some := min(over, counts.get(state, 0))) > 0:
+            found[state] = some
+            over -= some
+    return found

@@ -3,10 +3,11 @@
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Final
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 __all__ = ["FOLDER", "Thumbnail", "Thumbnails"]
 
@@ -25,7 +26,7 @@ class Thumbnail:
     height: int
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Thumbnails:
     """Makes the small pictures of a page; may be used from several threads at once."""
 
@@ -35,6 +36,12 @@ class Thumbnails:
     """The same as seen from the page."""
     inline: bool
     """Whether the page carries them: else they are files, which the next page takes as they are."""
+    most: int | None = None
+    """How many files are made, at the most."""
+    missing: int = field(default=0, init=False)
+    """How many were not, for that."""
+    _made: int = field(default=0, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
 
     def of(self, name: str) -> Thumbnail | None:
         """Make a small copy of a file; None where it can't be read, or Pillow isn't there."""
@@ -51,7 +58,15 @@ class Thumbnails:
         content, size = _shrunk(self.folder / name)
         return Thumbnail(f"data:image/webp;base64,{b64encode(content).decode()}", *size)
 
-    def _stored(self, name: str) -> Thumbnail:
+    def _may_make(self) -> bool:
+        """Count one file more, made or not."""
+        with self._lock:
+            may = self.most is None or self._made < self.most
+            self._made += may
+            self.missing += not may
+        return may
+
+    def _stored(self, name: str) -> Thumbnail | None:
         from PIL import Image  # noqa: PLC0415 - it comes with an extra
 
         small = f"{FOLDER}/{name}.webp"
@@ -59,6 +74,8 @@ class Thumbnails:
         if _is_newer(path, self.folder / name):
             with Image.open(path) as picture:
                 return Thumbnail(url, *picture.size)
+        if not self._may_make():
+            return None
         content, size = _shrunk(self.folder / name)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.new")
