@@ -1,40 +1,31 @@
 """The simulator as one object: both APIs on a loopback port, in the caller's event loop or a thread."""
 
 import asyncio
-import math
-import os
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from generor_async.simulator.clock import SimulatedClock
-from generor_async.simulator.control import Control, ControlFrom
+from generor_async.simulator.control import Control
 from generor_async.simulator.faults import Faults
-from generor_async.simulator.generor.api import TIERS, GenerorApi
-from generor_async.simulator.generor.gate import BadKeyOnPublic, GateRules, WindowShown
+from generor_async.simulator.generor.api import GenerorApi
+from generor_async.simulator.generor.gate import GateRules
 from generor_async.simulator.ledger import Ledger
-from generor_async.simulator.limits import WindowKind
-from generor_async.simulator.luma.api import ChargeAt, LumaApi
-from generor_async.simulator.luma.limits import ConcurrencyWording, LimitRules, ResetTold, Weights, read_weights
-from generor_async.simulator.luma.models import Durations
-from generor_async.simulator.luma.slots import ReleaseAt, SlotRules
+from generor_async.simulator.luma.api import LumaApi
+from generor_async.simulator.luma.limits import LimitRules, read_weights
+from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
 from generor_async.simulator.others import Others, Shared
 from generor_async.simulator.recording import Changed, Recording
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
+from generor_async.simulator.settings import LATEST_EPOCH, Settings, check_range, taking
 from generor_async.simulator.storage import Storage
 from generor_async.simulator.thread import ServerThread
 
 __all__ = ["Simulator"]
-
-FREE = frozenset({"self", "kept_in", "seed", "speed", "epoch", "host", "port", "control"})
-"""Arguments that may be others where a simulator goes on with what another one did."""
-LATEST_EPOCH = 1e11
-"""Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
 
 
 class Simulator:
@@ -61,129 +52,31 @@ class Simulator:
     each as `others.add_spec` takes it. Raises ValueError for what can't be simulated.
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int | None = 7,
-        tier: str = "pro",
-        luma_rpm: int = 30,
-        luma_jobs: int = 10,
-        speed: float = 1.0,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        epoch: float | None = None,
-        generor_credits: int = 100_000,
-        luma_balance: float = 1_000.0,
-        exact_cost: bool = False,
-        generor_window: WindowKind = "sliding",
-        generor_window_shown: WindowShown = "tightest",
-        generor_failures_cost: bool = False,
-        bad_key_on_public: BadKeyOnPublic = "refuse",
-        luma_window: WindowKind = "sliding",
-        luma_weights: str | Weights = "contract",
-        luma_reset: ResetTold = "oldest",
-        luma_wording: ConcurrencyWording = "limit",
-        luma_release_at: ReleaseAt = "end",
-        luma_job_expiry: float = 3_600.0,
-        luma_abuse_limit: int | None = None,
-        luma_durations: Durations = "brief",
-        luma_charge_at: ChargeAt = "submit",
-        luma_refund_failures: bool = False,
-        suspended_may_read: bool = False,
-        count_rejected: bool = False,
-        count_errors: bool = True,
-        listing_lag: float = 0.0,
-        release_lag: float = 0.0,
-        others: Sequence[str] = (),
-        failure_rate: float = 0.0,
-        moderation_rate: float = 0.0,
-        control: ControlFrom = "loopback",
-        kept_in: str | os.PathLike[str] | None = None,
-    ) -> None:
-        options = {name: repr(value) for name, value in locals().items() if name not in FREE}
-        _check_range("speed", speed, above=0)
-        _check_range("luma_rpm", luma_rpm, above=0)
-        _check_range("luma_jobs", luma_jobs, above=0)
-        _check_range("port", port, least=0, most=65_535)
-        _check_range("epoch", epoch or 0, least=0, most=LATEST_EPOCH)
-        _check_range("generor_credits", generor_credits, least=0)
-        _check_range("luma_balance", luma_balance, least=0)
-        _check_range("listing_lag", listing_lag, least=0)
-        _check_range("release_lag", release_lag, least=0)
-        _check_range("luma_job_expiry", luma_job_expiry, least=0)
-        _check_range("luma_abuse_limit", 1 if luma_abuse_limit is None else luma_abuse_limit, above=0)
-        _check_range("failure_rate", failure_rate, least=0, most=1)
-        _check_range("moderation_rate", moderation_rate, least=0, most=1)
-        _check_choice("tier", tier, tuple(TIERS))
-        _check_choice("generor_window", generor_window, get_args(WindowKind))
-        _check_choice("generor_window_shown", generor_window_shown, get_args(WindowShown))
-        _check_choice("bad_key_on_public", bad_key_on_public, get_args(BadKeyOnPublic))
-        _check_choice("luma_window", luma_window, get_args(WindowKind))
-        _check_choice("luma_reset", luma_reset, get_args(ResetTold))
-        _check_choice("luma_wording", luma_wording, get_args(ConcurrencyWording))
-        _check_choice("luma_release_at", luma_release_at, get_args(ReleaseAt))
-        _check_choice("luma_durations", luma_durations, get_args(Durations))
-        _check_choice("luma_charge_at", luma_charge_at, get_args(ChargeAt))
-        _check_choice("control", control, get_args(ControlFrom))
-        recording = (
-            None if kept_in is None else Recording(Path(kept_in), options=options, seed=seed, epoch=_begin(epoch))
-        )
-        drawn: int = _draw(seed) if recording is None else recording.seed
-        self.clock = SimulatedClock(speed=speed, epoch=epoch if recording is None else recording.epoch, source=_not_yet)
+    @taking(Settings)
+    def __init__(self, settings: Settings) -> None:
+        recording = None
+        if settings.kept_in is not None:
+            recording = Recording(
+                Path(settings.kept_in), options=settings.marker(), seed=settings.seed, epoch=_begin(settings.epoch)
+            )
+        drawn: int = _draw(settings.seed) if recording is None else recording.seed
+        epoch = settings.epoch if recording is None else recording.epoch
+        self.clock = SimulatedClock(speed=settings.speed, epoch=epoch, source=_not_yet)
         """The server's clock, to be given to the client as well; it starts when the simulator does."""
         self.ledger = Ledger()
         """Every request that arrived, and what it cost."""
-        self._new_luma = partial(
-            LumaApi,
-            seed=drawn,
-            rpm=luma_rpm,
-            jobs=luma_jobs,
-            balance=luma_balance,
-            rules=LimitRules(
-                window_kind=luma_window,
-                count_rejected=count_rejected,
-                count_errors=count_errors,
-                weights=read_weights(luma_weights),
-                wording=luma_wording,
-                reset=luma_reset,
-                abuse_limit=luma_abuse_limit,
-                slots=SlotRules(release_at=luma_release_at, release_lag=release_lag, expiry=luma_job_expiry),
-            ),
-            charge_at=luma_charge_at,
-            refund_failures=luma_refund_failures,
-            suspended_may_read=suspended_may_read,
-            durations=luma_durations,
-            failure_rate=failure_rate,
-            moderation_rate=moderation_rate,
-        )
-        self._new_generor = partial(
-            GenerorApi,
-            seed=drawn,
-            tier=tier,
-            credits=generor_credits,
-            exact_cost=exact_cost,
-            listing_lag=listing_lag,
-            rules=GateRules(
-                window_kind=generor_window,
-                count_rejected=count_rejected,
-                count_errors=count_errors,
-                window_shown=generor_window_shown,
-                bad_key_on_public=bad_key_on_public,
-            ),
-            failures_cost=generor_failures_cost,
-            failure_rate=failure_rate,
-            moderation_rate=moderation_rate,
-        )
+        self._new_luma = _luma(settings, drawn)
+        self._new_generor = _generor(settings, drawn)
         self.others = Others(seed=drawn, time=self.clock.time)
         """The other users of the keys, who use up the same limits; the ledger has nothing of theirs."""
-        self._first_others = tuple(others)
+        self._first_others = tuple(settings.others)
         self._furnish()
-        self.host = host
-        self._port = port
+        self.host = settings.host
+        self._port = settings.port
         served = self._mounts()
         self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=drawn)
         """What goes wrong on purpose."""
-        self._control = control_mount(Control(self, answers=control, host=host))
+        self._control = control_mount(Control(self, answers=settings.control, host=settings.host))
         self._server = Server(
             [*served, self._control],
             clock=self.clock,
@@ -196,7 +89,7 @@ class Simulator:
         )
         self._recording = recording
         if recording is not None:
-            self.clock.advance(max(recording.latest, _begin(epoch)) - self.clock.time())
+            self.clock.advance(max(recording.latest, _begin(settings.epoch)) - self.clock.time())
         self._origin: str | None = None
         self._thread: ServerThread | None = None
 
@@ -239,7 +132,7 @@ class Simulator:
 
     def advance(self, seconds: float) -> None:
         """Move the simulated clock on by so many seconds, at once; ValueError for less than none, and for ages."""
-        _check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
+        check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
         self.clock.advance(seconds)
 
     def change_credits(self, kind: str, amount: int) -> int:
@@ -369,22 +262,54 @@ def _not_yet() -> float:
     return 0.0
 
 
-def _check_range(
-    name: str, value: float, *, above: float | None = None, least: float = -math.inf, most: float = math.inf
-) -> None:
-    _check_number(name, value)
-    if above is not None and not (above < value < math.inf):
-        raise ValueError(f"{name} must be greater than {above} and finite, not {value}")
-    if not least <= value <= most:
-        upper = "" if most == math.inf else f" and at most {most}"
-        raise ValueError(f"{name} must be at least {least}{upper}, not {value}")
+def _luma(settings: Settings, seed: int) -> "partial[LumaApi]":
+    """Return what makes the Luma API anew."""
+    return partial(
+        LumaApi,
+        seed=seed,
+        rpm=settings.luma_rpm,
+        jobs=settings.luma_jobs,
+        balance=settings.luma_balance,
+        rules=LimitRules(
+            window_kind=settings.luma_window,
+            count_rejected=settings.count_rejected,
+            count_errors=settings.count_errors,
+            weights=read_weights(settings.luma_weights),
+            wording=settings.luma_wording,
+            reset=settings.luma_reset,
+            abuse_limit=settings.luma_abuse_limit,
+            slots=SlotRules(
+                release_at=settings.luma_release_at,
+                release_lag=settings.release_lag,
+                expiry=settings.luma_job_expiry,
+            ),
+        ),
+        charge_at=settings.luma_charge_at,
+        refund_failures=settings.luma_refund_failures,
+        suspended_may_read=settings.suspended_may_read,
+        durations=settings.luma_durations,
+        failure_rate=settings.failure_rate,
+        moderation_rate=settings.moderation_rate,
+    )
 
 
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, not {type(value).__name__}")  # noqa: TRY004 - as whatever is wrong
-
-
-def _check_choice(name: str, value: str, options: tuple[str, ...]) -> None:
-    if value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(options)}, not {value!r}")
+def _generor(settings: Settings, seed: int) -> "partial[GenerorApi]":
+    """Return what makes the Generor API anew."""
+    return partial(
+        GenerorApi,
+        seed=seed,
+        tier=settings.tier,
+        credits=settings.generor_credits,
+        exact_cost=settings.exact_cost,
+        listing_lag=settings.listing_lag,
+        rules=GateRules(
+            window_kind=settings.generor_window,
+            count_rejected=settings.count_rejected,
+            count_errors=settings.count_errors,
+            window_shown=settings.generor_window_shown,
+            bad_key_on_public=settings.bad_key_on_public,
+        ),
+        failures_cost=settings.generor_failures_cost,
+        failure_rate=settings.failure_rate,
+        moderation_rate=settings.moderation_rate,
+    )
