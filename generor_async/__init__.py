@@ -152,6 +152,9 @@ __all__ = [
     "run_batch",
 ]
 
+__version__: str
+"""The version of the installed package; from its metadata, which take a while to be read."""
+
 _MODULES: typing.Final = {
     "generor_async.batch.outcomes": ("RowOutcome",),
     "generor_async.batch.runner": ("Batch", "run_batch"),
@@ -231,6 +234,8 @@ def __getattr__(name: str) -> object:
     """Import a name when it is first asked for; from then on it is an attribute like any other."""
     if name == "luma_resources":  # annotations name it
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return _installed_version()
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
@@ -238,5 +243,14 @@ def __getattr__(name: str) -> object:
     return found
 
 
+def _installed_version() -> str:
+    import importlib.metadata  # noqa: PLC0415 - takes longer than all that a client needs to start
+
+    try:
+        return importlib.metadata.version("generor-async")
+    except importlib.metadata.PackageNotFoundError:
+        raise AttributeError("__version__ is that of an installed package, and this one isn't") from None
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

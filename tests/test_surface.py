@@ -8,6 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -510,3 +511,15 @@ def test_a_client_that_is_only_made_imports_nothing_that_sends() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout.split() == ["False", "False", "True", "True", "True", "False"], ended.stderr
+
+
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    metadata = tmp_path / "generor_async-7.8.9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.4\nName: generor-async\nVersion: 7.8.9\n", "utf-8")
+    code = "import sys\nsys.path.insert(0, sys.argv[1])\nimport generor_async\nprint(generor_async.__version__)"
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("7.8.9\n", "")
+    code = code.replace("print", "import importlib.metadata\nsys.path.clear()\nprint")
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert "AttributeError: __version__ is that of an installed package" in ended.stderr
