@@ -214,5 +214,6 @@ def _found(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tupl
 
 
 def _taken(row: NewRow, place: str) -> Reject:
-    reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
+    owner = "what this row was before" if row.place == place else f"another row, at {place}"
+    reason = f"the id {row.id!r} belongs to {owner}: give each row an id of its own, or none"
     return Reject(place=row.place, text=row.text, reason=reason)

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from attrs import asdict, frozen
 
+from generor_async.batch.calls import CALLS
+from generor_async.batch.folder import JOURNAL, LOCK
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.parameters import ERROR
@@ -22,6 +24,7 @@ __all__ = [
     "Results",
     "RowOutcome",
     "in_doubt",
+    "is_own",
     "outcome_of",
     "unfetched",
     "write_failed",
@@ -32,8 +35,15 @@ __all__ = [
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
 REJECTED: Final = "rejected.jsonl"
+OWN: Final = frozenset({RESULTS, FAILED, REJECTED, CALLS, JOURNAL, LOCK, "report.html", "simulator.jsonl"})
+"""What a batch has in its folder beside media: nobody else's file may be called so there."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def is_own(path: Path, folder: Path) -> bool:
+    """Tell whether a batch has a file at this path for itself."""
+    return path.name in OWN and path.parent.resolve() == folder.resolve()
 
 
 @frozen(kw_only=True)
@@ -209,15 +219,21 @@ async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
 
 
 async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.new")
+    """Write a file whole or not at all, where a link leads to if it is one; a pipe or a device as lines come."""
+    place = await to_the_end(lambda: path.resolve() if path.is_file() or not path.exists() else None)
+    if place is None:
+        with path.open("wb") as file:
+            async for line in lines:
+                file.write(line.encode("utf-8", "backslashreplace"))
+        return
+    beside = place.with_name(f".{place.name}.new")
     try:
         with beside.open("wb") as file:
             async for line in lines:
                 file.write(line.encode("utf-8", "backslashreplace"))
             file.flush()
             await to_the_end(lambda: os.fsync(file.fileno()))
-        beside.replace(path)
+        beside.replace(place)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -14,7 +14,7 @@ from generor_async.batch.handed_in import check_rows
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import Reject
 from generor_async.batch.order import OnRow, Order
-from generor_async.batch.outcomes import RowOutcome
+from generor_async.batch.outcomes import RowOutcome, is_own
 from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
 from generor_async.batch.status import Status, read_status, report
@@ -131,6 +131,9 @@ def run_batch(
     if taken := order.keep & order.parameters.names:
         advice = "Leave it out of keep, or give the column another name"
         raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {order.operation}", advice=advice)
+    if order.source is not None and is_own(order.source.path, order.folder):
+        problem = f"{order.source.path} is a file that the batch itself writes in its folder"
+        raise InvalidRequestError("rows", problem, advice="Give another folder, or the rows under another name")
     return Batch(order)
 
 

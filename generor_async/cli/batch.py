@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from generor_async.batch.calls import CALLS
 from generor_async.batch.export import FORMATS, Format, exported
 from generor_async.batch.fetch import fetch_missing
-from generor_async.batch.outcomes import write_whole
+from generor_async.batch.outcomes import is_own, write_whole
 from generor_async.batch.recover import recover as rebuild
 from generor_async.batch.retry import make_ready
 from generor_async.batch.sqlite import open_reader
@@ -19,7 +20,7 @@ from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.batch_run import SIMULATOR, run
 from generor_async.cli.clients import opened
-from generor_async.cli.endings import SOME_MISSING, finish, say
+from generor_async.cli.endings import BAD_USE, SOME_MISSING, finish, say, stop
 from generor_async.cli.options import Folder, Json, Output, Quiet, TakeOver
 from generor_async.cli.standing import follow as follow_run
 from generor_async.cli.standing import show
@@ -80,7 +81,7 @@ def retry(
 
     async def main() -> int:
         ready = await make_ready(folder, failed=failed, unknown=unknown, ids=ids or (), take_over=take_over)
-        typer.echo(f"{ready} rows are ready to be run again")
+        typer.echo("1 row is ready to be run again" if ready == 1 else f"{ready:,} rows are ready to be run again")
         return 0
 
     finish(main())
@@ -167,14 +168,15 @@ def export(
     if to is not None and str(to) == "-":
         to = None
     chosen = form or _format_of(to)
+    if to is not None and is_own(to, folder):
+        raise typer.BadParameter(f"{to} is the batch's own: give it another name or place", param_hint="--to")
 
     async def main() -> int:
         reader = await open_reader(folder)
         try:
             async with aclosing(exported(reader, chosen)) as lines:
                 if to is not None:
-                    await write_whole(to, lines)
-                    return 0
+                    return await _written(to, lines)
                 async for line in lines:
                     sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
             sys.stdout.buffer.flush()
@@ -185,6 +187,14 @@ def export(
         return 0
 
     finish(main())
+
+
+async def _written(to: Path, lines: AsyncIterator[str]) -> int:
+    try:
+        await write_whole(to, lines)
+    except OSError as error:
+        raise stop(f"{to}: {error.strerror}", BAD_USE) from None
+    return 0
 
 
 def _format_of(to: Path | None) -> Format:

@@ -1,6 +1,7 @@
 """`generor batch run`: the rows of a file through one of the APIs, once a person has agreed to what it costs."""
 
 import json
+import signal
 import sys
 from contextlib import suppress
 from functools import partial
@@ -15,11 +16,11 @@ from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import check_kind
 from generor_async.cli.clients import SPEED, opened
-from generor_async.cli.endings import INTERRUPTED, finish, printable, stop
+from generor_async.cli.endings import finish, printable
 from generor_async.cli.options import Json, Output, Quiet, TakeOver
-from generor_async.cli.question import ask, confirmed, tell_plan
+from generor_async.cli.question import NotWantedError, ask, confirm, tell_plan
 from generor_async.cli.running import carry_out, give_up, refuse
-from generor_async.cli.signals import SignalledError
+from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
 
@@ -136,19 +137,20 @@ def run(
             except BuysAgainError as error:  # which --yes is no answer to
                 if not (sys.stdin.isatty() and rows.is_file()):  # a pipe can't be read again
                     raise
-                if not confirmed(f"{error.problem}. Buy it again?"):
-                    raise stop("nothing was spent", INTERRUPTED) from None
+                confirm(f"{error.problem}. Buy it again?")
             batch = made(again=True)
             batch.tell(_say)
             return await ended(batch)
 
     async def main() -> int:
         try:
-            return await begun()
+            return await unless_signalled(begun())
         except GenerorAsyncError as error:
             return await refuse(error, out, operation, output)
+        except NotWantedError:
+            return await give_up("nothing was spent", signal.SIGINT, out, operation, output)
         except SignalledError as error:
-            return await give_up(error.number, out, operation, output)
+            return await give_up("stopped; nothing was begun", error.number, out, operation, output)
 
     finish(main())
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from generor_async.errors import GenerorAsyncError
+from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.stops import Reason
 
 __all__ = [
@@ -51,6 +51,20 @@ BY_REASON: Final[Mapping[Reason, int]] = {
 }
 """How a batch exits that has come to its end, or was stopped."""
 
+OPTIONS: Final = {
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            "max_credits", "price", "limit", "concurrency", "prompt_column", "keep", "drain", "tag_rows", "take_over",
+            "id",
+        )
+    },
+    "common": "--param",
+    "rows": "",
+    "to": "",
+}  # fmt: skip
+"""What options are called that stand for a batch's arguments; nothing for a file or folder, which is named anyway."""
+
 TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """What turns the direction of writing."""
 
@@ -80,8 +94,11 @@ def exit_code(reason: Reason, *, begun: bool, error: bool) -> int:
 
 
 def told(error: GenerorAsyncError) -> str:
-    """Return what an error says, with its notes on how to go on."""
-    return " ".join([str(error), *getattr(error, "__notes__", ())])
+    """Return what an error says, by the names that the command has for it, with its notes on how to go on."""
+    said = str(error)
+    if isinstance(error, InvalidRequestError) and error.field in OPTIONS and said.startswith(error.field):
+        said = f"{OPTIONS[error.field]}{said.removeprefix(error.field)}".removeprefix(": ")
+    return " ".join([said, *getattr(error, "__notes__", ())])
 
 
 def finish(main: Coroutine[Any, Any, int]) -> None:

@@ -1,8 +1,9 @@
 """The question before anything is spent: what would be made, what it costs, how long it takes."""
 
 import json
-import signal
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Final
 
 import typer
@@ -15,12 +16,11 @@ from generor_async.batch.journal import Reject
 from generor_async.batch.money import rounded, shown, written
 from generor_async.batch.runner import Batch
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.cli.endings import INTERRUPTED, say
 from generor_async.cli.options import Output
 from generor_async.cli.progress import duration
-from generor_async.cli.signals import unless_signalled
+from generor_async.cli.signals import SignalledError, raising
 
-__all__ = ["ask", "confirmed", "tell_plan"]
+__all__ = ["NotWantedError", "ask", "confirm", "tell_plan"]
 
 
 READING: Final = "Reading the rows, and asking for their prices"
@@ -28,20 +28,23 @@ FIRST: Final = 10_000
 """Rows that are read before a run that nobody is asked about."""
 
 
+class NotWantedError(Exception):
+    """Whoever was asked doesn't want it."""
+
+
 async def ask(batch: Batch, *, api: str, agreed: bool) -> None:
-    """Show what a run would come to, and ask; raises typer.Exit where it is not wanted.
+    """Show what a run would come to, and ask; raises NotWantedError where it is not wanted.
 
     What was `agreed` to isn't asked, and shown of the first rows alone, as the run is not to wait for the others.
     """
     console = Console(stderr=True)
     with console.status(READING):
-        estimate = await unless_signalled(batch.estimate(first=FIRST if agreed else None))
+        estimate = await batch.estimate(first=FIRST if agreed else None)
     if not estimate.rows:
         return
     console.print(_table(estimate, api=api))
-    if not agreed and not confirmed(f"Spend this through the real API of {api.capitalize()}?"):
-        say("nothing was spent")
-        raise typer.Exit(INTERRUPTED)
+    if not agreed:
+        confirm(f"Spend this through the real API of {api.capitalize()}?")
 
 
 async def tell_plan(batch: Batch, *, api: str, output: Output) -> None:
@@ -78,17 +81,18 @@ def _plan(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]
     return told
 
 
-def confirmed(question: str) -> bool:
-    """Ask a person; Ctrl-C is a no."""
-    # asyncio's own handler would only cancel the task: the terminal would be waited for all the same.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def confirm(question: str) -> None:
+    """Ask a person; raises NotWantedError after a no, and SignalledError. Nothing of it is written to stdout."""
     try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        typer.echo(err=True)
-        return False
-    finally:
-        signal.signal(signal.SIGINT, before)
+        with raising(), redirect_stdout(sys.stderr):
+            wanted = typer.confirm(question, err=True)
+    except (typer.Abort, SignalledError) as error:
+        typer.echo(err=True)  # the line of the question ends
+        if isinstance(error, SignalledError):
+            raise
+        wanted = False
+    if not wanted:
+        raise NotWantedError
 
 
 def _table(estimate: BatchEstimate, *, api: str) -> Table:
@@ -102,8 +106,6 @@ def _facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
     """Say what a run would come to, by subject."""
     cap = estimate.cap
     facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
-    if estimate.columns:
-        facts["kept"] = f"{', '.join(map(repr, estimate.columns))}, beside what comes of their rows"
     if estimate.again:
         facts["again"] = f"{estimate.again:,} of the new ones are in the folder already, called or made another way"
     if estimate.unpriced:

@@ -95,11 +95,11 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     return exit_code(reason, begun=batch.begun, error=problem is not None)
 
 
-async def give_up(number: int, out: Path, operation: str, output: Output) -> int:
-    """Say that a signal came before anything was begun, and return how to exit."""
+async def give_up(why: str, number: int, out: Path, operation: str, output: Output) -> int:
+    """Say why nothing was begun, of which a signal is the reason, or whoever was asked, and return how to exit."""
     if output.is_json:
         show(evolve(await _standing(None, out, operation), reason="interrupted"), out, output)
-    say("stopped; nothing was begun")
+    say(why)
     return BY_SIGNAL + number
 
 

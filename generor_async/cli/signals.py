@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-__all__ = ["SignalledError", "heeding", "unless_signalled"]
+__all__ = ["SignalledError", "heeding", "raising", "unless_signalled"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,22 @@ class SignalledError(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+@contextmanager
+def raising() -> Generator[None]:
+    """Have signals raise SignalledError at once, while the event loop waits for something else and can't heed them."""
+
+    def came(number: int, _: object) -> None:
+        raise SignalledError(number)
+
+    heeded = [number for number in (signal.SIGINT, *SOON) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, came) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

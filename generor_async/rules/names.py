@@ -20,7 +20,7 @@ def meant(name: str, known: Collection[str]) -> str | None:
 
 def _apart(one: str, other: str) -> int:
     """Return how many letters have to be added, left out or changed to make one text of another; FAR + 1 for more."""
-    if abs(len(one) - len(other)) > FAR:
+    if abs(len(one) - len(other)) > FAR or len({*one}.difference(other)) > FAR:  # as most columns of a wide table
         return FAR + 1
     row = list(range(len(other) + 1))
     for count, letter in enumerate(one, 1):

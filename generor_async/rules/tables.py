@@ -103,6 +103,8 @@ class Table:
         self.header = cells[:width]
         self._counts = range(width, len(cells) + 1)
         """How many cells a record may have."""
+        self._end = "\r\n" if entry.lines[-1].endswith("\r\n") else ""
+        """How every record ends; empty where that says nothing."""
 
     def records(self) -> Iterator[Record | SetAside]:
         """Yield what stands below the header, in its order."""
@@ -241,6 +243,11 @@ class Table:
         if cells is None:
             has_width = width > 1 and entry.lines[0].count(self._separator) + 1 in self._counts
             return "" if has_width and not self._is_plain else entry.reason
+        if self._end and entry.lines[-1].endswith("\n") and not entry.lines[-1].endswith(self._end):
+            return (
+                f"line {entry.first + len(entry.lines) - 1} ends in a line feed alone, and the header in CR LF: write"
+                f" all records with the same end, and put cells that hold {self._holding} in quotes; {BESIDE}"
+            )
         if len(cells) == width:
             return ""
         if len(cells) not in self._counts:

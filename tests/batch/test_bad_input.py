@@ -100,12 +100,12 @@ def test_lines_that_are_set_aside_are_named_to_a_person_with_what_to_do(tmp_path
             "a.csv",
             "Prompt,Note\na heron,nice\n",
             (
-                "generor: rows: {} has columns that may be misspelt parameters of luma.generations.create: 'Prompt'"
+                "generor: {} has columns that may be misspelt parameters of luma.generations.create: 'Prompt'"
                 " (is it 'prompt'?). Rename them, name the prompt's column (prompt_column, --prompt-column), or keep it"
                 " beside the parameters (keep=['Prompt'], --keep Prompt)."
             ),
         ),
-        ("a.xlsx", "PK", "generor: rows: {} is of no known kind. Name it .jsonl, .csv or .tsv, as what it holds."),
+        ("a.xlsx", "PK", "generor: {} is of no known kind. Name it .jsonl, .csv or .tsv, as what it holds."),
     ],
 )
 def test_a_file_that_is_none_is_refused_and_another_one_may_have_the_folder(

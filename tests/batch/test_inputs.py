@@ -205,6 +205,20 @@ async def test_records_beside_one_with_other_cells_may_be_pieces_of_it_and_are_s
     assert found[1].place == "x.csv:3-7"
 
 
+async def test_a_line_feed_alone_is_no_end_of_a_record_where_the_header_ends_in_cr_lf(write: Write) -> None:
+    """As a program writes that quotes nothing, on Windows: its cells have line feeds, its records CR LF."""
+    text = "prompt,style\r\n" + "".join(f"cat {number},auto\r\n" for number in range(2, 12))
+    found = await entries(write("x.csv", text.replace("cat 6", "a cat,big\nand 6")))
+    assert found[1].place == "x.csv:3-9"
+    first, reason, *others = prompts(found)
+    assert reason.startswith("line 6 ends in a line feed alone, and the header in CR LF: write all records with the")
+    assert [first, *others] == ["cat 2", "cat 9", "cat 10", "cat 11"]
+    one_column = await entries(write("y.csv", "prompt\r\nA fox\r\nA heron\nin the rain\r\nA cat\r\n"))
+    assert [type(one).__name__ for one in one_column] == ["Reject"]
+    ended = await entries(write("z.csv", 'prompt\r\n"A fox\nand a cat"\r\nA heron'))
+    assert prompts(ended) == ["A fox\nand a cat", "A heron"]
+
+
 # What people's tools wrote: each once bought pieces of cells as prompts of their own.
 BROKEN = {
     "in one column nothing says where a record begins again": (

@@ -111,7 +111,7 @@ def test_rows_that_failed_are_told_by_the_exit_code_and_run_again_when_wanted(ru
     out, rows = str(tmp_path / "out"), prompts(tmp_path, GOOD, BAD)
     assert run("run", rows, "--out", out, "--simulate").returncode == 3
     assert run("retry", out).returncode == 2
-    assert run("retry", out, "--failed").stdout == "1 rows are ready to be run again\n"
+    assert run("retry", out, "--failed").stdout == "1 row is ready to be run again\n"
     assert json.loads(run("status", out).stdout)["rows"] == {"ready": 1, "done": 1}
 
 
@@ -240,7 +240,59 @@ def test_an_export_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) 
     run("run", prompts(tmp_path, GOOD), "--out", out, "--simulate")
     ended = run("export", out, "--to", str(tmp_path / "nowhere/rows.csv"))
     assert ended.returncode == 2
-    assert re.fullmatch(r"generor: .*nowhere.*: No such file or directory\n", ended.stderr)
+    assert ended.stderr == f"generor: {tmp_path / 'nowhere/rows.csv'}: No such file or directory\n"
+
+
+def test_an_export_replaces_no_pipe_no_link_and_nothing_of_the_batchs_own(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("run", prompts(tmp_path, GOOD), "--out", str(out), "--simulate")
+    expected = run("export", str(out), "--format", "csv").stdout
+    link, pipe = tmp_path / "link.csv", tmp_path / "pipe.csv"
+    link.symlink_to("file.csv")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reading:
+        assert run("export", str(out), "--to", str(pipe)).returncode == 0
+        assert reading.communicate()[0].decode() == expected.replace("\n", "\r\n")
+    assert pipe.is_fifo()
+    assert run("export", str(out), "--to", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert (tmp_path / "file.csv").read_text() == expected
+    for name in ("results.jsonl", "failed.jsonl"):
+        ended = run("export", str(out), "--to", str(out / name))
+        assert ended.returncode == 2
+        assert "is the batch's own" in " ".join(ended.stderr.replace("│", " ").split())
+    assert "call_id" not in (out / "results.jsonl").read_text()
+
+
+@pytest.mark.parametrize("name", ["failed.jsonl", "rejected.jsonl"])
+def test_rows_are_not_read_from_a_file_that_the_batch_writes(run: Run, tmp_path: Path, name: str) -> None:
+    rows = Path(prompts(tmp_path, GOOD)).rename(tmp_path / name)
+    ended = run("run", str(rows), "--out", str(tmp_path), "--simulate")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{name} is a file that the batch itself writes in its folder" in ended.stderr
+    assert json.loads(rows.read_text()) == GOOD
+
+
+def test_streams_that_were_closed_lead_nowhere(run: Run, tmp_path: Path) -> None:
+    rows, out = prompts(tmp_path, GOOD), str(tmp_path / "out")
+    for arguments in (["run", rows, "--out", out, "--simulate"], ["status", out], ["export", out], ["report", out]):
+        closed = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *COMMAND, *arguments], check=False)
+        assert closed.returncode == 0, arguments
+    assert json.loads(run("status", out).stdout)["rows"] == {"done": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--max-credits", "0"], "--max-credits must be above 0"),
+        (["--param", "promt=x"], "--param: 'promt' is no parameter of luma.generations.create"),
+        (["--tag-rows", "--api", "generor"], "--tag-rows: Generor's API takes no tag"),
+    ],
+)
+def test_an_option_is_called_as_it_was_typed(run: Run, tmp_path: Path, options: list[str], said: str) -> None:
+    ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--simulate", *options)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"generor: {said}")
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------
@@ -331,6 +383,38 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
         terminal.press(b"\x03")
         assert terminal.ended() == 130
     assert len(simulator.ledger.charges) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (b"n\r", 130, "nothing was spent"),
+        (b"\x03", 130, "stopped; nothing was begun"),
+        (signal.SIGTERM, 143, "stopped; nothing was begun"),
+        (signal.SIGHUP, 129, "stopped; nothing was begun"),
+    ],
+)
+def test_a_question_that_is_not_agreed_to_ends_in_json_and_writes_none_of_itself_there(
+    commands: Commands, tmp_path: Path, serve: Serve, answer: bytes | signal.Signals, code: int, said: str
+) -> None:
+    simulator, environment = serve(speed=60)
+    out, into = tmp_path / "out", tmp_path / "told.json"
+    command = ["batch", "run", prompts(tmp_path, GOOD), "--out", str(out), "--max-credits", "50"]
+    with (
+        into.open("w") as file,
+        Terminal(commands, *command, environment=environment, stdout=file.fileno()) as terminal,
+    ):
+        terminal.until("[y/N]")
+        if isinstance(answer, bytes):
+            terminal.press(answer)
+        else:
+            os.kill(terminal.pid, answer)
+        assert terminal.ended() == code
+        assert said in " ".join(terminal.text.split())
+    told = into.read_text()
+    assert (told[0], json.loads(told)["reason"]) == ("{", "interrupted")
+    assert not simulator.ledger.requests
+    assert not out.exists()
 
 
 def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cost(
@@ -442,4 +526,4 @@ def test_a_folder_of_a_simulated_run_takes_no_real_one_and_the_reverse(run: Run,
     ):
         refused = run("run", rows, "--out", str(out), asked)
         assert refused.returncode == 2
-        assert refused.stderr == f"generor: to: {out} {sentence}\n"
+        assert refused.stderr == f"generor: {out} {sentence}\n"

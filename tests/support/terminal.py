@@ -30,7 +30,9 @@ class Terminal:
         columns: int = 80,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        stdout: int | None = None,
     ) -> None:
+        """`stdout` goes elsewhere than to the terminal."""
         self.raw = b""
         self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self._screen)
@@ -39,7 +41,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
         ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         env = {**ours, "TERM": "xterm-256color", **(environment or {})}
-        self._process = commands.start(*arguments, cwd=cwd, env=env, streams=(theirs, theirs, theirs))
+        self._process = commands.start(*arguments, cwd=cwd, env=env, streams=(theirs, stdout or theirs, theirs))
         os.close(theirs)
 
     def __enter__(self) -> Self:
@@ -71,6 +73,11 @@ class Terminal:
             if self.text.endswith(whole):
                 taken.append(self.text)
         return taken
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process
 
     def press(self, keys: bytes) -> None:
         """Type something."""
