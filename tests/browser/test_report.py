@@ -273,6 +273,8 @@ async def test_nothing_sticks_out_at_the_side(page: Page, report: Path, width: i
     scrolled, seen = await page.value(WIDTHS)
     assert scrolled == seen
     assert await page.value("[...document.querySelectorAll('table.failures')].every(FITS)".replace("FITS", FITS))
+    await page.value("document.querySelectorAll('.nothing .reason').forEach(one => one.append('refused_'.repeat(9)))")
+    assert await page.value("[...document.querySelectorAll('.nothing > div')].every(FITS)".replace("FITS", FITS))
 
 
 async def test_two_thousand_rows(page: Page, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
