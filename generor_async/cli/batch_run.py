@@ -90,7 +90,7 @@ def run(
     after an error that nobody foresaw; 2 where nothing was begun, as for bad use or a bad key; 3 where it ran to
     its end, and some rows failed, are unknown or were set aside; 4 where the cap or the credits stopped it; 5 where
     it stopped as something is wrong with the key, the answers, the downloads, the disk, the folder or the network;
-    129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM.
+    129, 130 and 143 after SIGHUP, Ctrl-C (or a no to the question) and SIGTERM.
     """
     output = Output(quiet=quiet, json=as_json)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
