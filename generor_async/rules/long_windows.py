@@ -26,6 +26,8 @@ class LongWindows:
     """How many units may leave before they are looked at again."""
     _late: int = field(default=0, init=False)
     """Units that they haven't been told of yet."""
+    _latest: float = field(default=-math.inf, init=False)
+    """When the last of these were sent."""
     _told: float = field(default=-math.inf, init=False)
     """When they were told last."""
 
@@ -42,17 +44,18 @@ class LongWindows:
 
     def sent(self, units: int, now: float) -> None:
         """Note that units leave."""
-        self._late += units
-        if now >= self._told + TOLD_EVERY:
-            self._told = now
+        if now >= self._told + TOLD_EVERY:  # what is put together left within this time, not before a pause and after
             self.tell(now)
+            self._told = now
+        self._late += units
+        self._latest = now
 
     def tell(self, now: float) -> None:
         """Let the windows know of what was sent of late."""
         if self._late:
             for window in self.windows:
                 window.own.forget(now)
-                window.own.add(now, self._late)
+                window.own.add(self._latest, self._late)
             self._late = 0
 
     def seen_by(self, window: Window, permit: Permit, sent_since: int, now: float) -> Permit:
@@ -75,12 +78,13 @@ class LongWindows:
 
     def dump(self) -> JSON:
         """Return what `load` takes."""
-        told = None if self._told == -math.inf else self._told
-        return [self._late, told, [window.dump() for window in self.windows]]
+        moments = (None if moment == -math.inf else moment for moment in (self._latest, self._told))
+        return [self._late, *moments, [window.dump() for window in self.windows]]
 
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew. Raises ValueError or TypeError for anything else."""
-        late, told, windows = dumped
-        self.free, self._late, self._told = 0, whole()(late, now), past_or_never(told, now)
+        late, latest, told, windows = dumped
+        self.free, self._late = 0, whole()(late, now)
+        self._latest, self._told = past_or_never(latest, now), past_or_never(told, now)
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each, now)

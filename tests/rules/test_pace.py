@@ -180,7 +180,19 @@ def test_three_windows_are_kept_at_once(style: Style, seed: int, tier: str) -> N
     life = World(generor(tier), Server(windows, tier), Random(seed), calls=limits[1] * 2 + 1).run()
     assert not life.refused
     last = max(arrival.sent for arrival in life.admitted)
-    assert 2 * HOUR <= last <= 2 * (HOUR + JITTER + HOUR / GRAINS) + spread(limits[0]) + MINUTE
+    assert 2 * HOUR <= last <= 2 * (HOUR + JITTER + HOUR / GRAINS) + spread(limits[0])
+
+
+@pytest.mark.parametrize("style", ["fixed", "sliding"])
+@pytest.mark.parametrize("tier", ["free", None])
+def test_what_was_sent_before_a_pause_leaves_the_hour_before_what_was_sent_after_it(
+    style: Style, tier: str | None
+) -> None:
+    """500 an hour have left after 17 minutes; an hour after the start, 30 of the 100 others leave a minute."""
+    windows = [ServerWindow("minute", 30, style), ServerWindow("hour", 500, style)]
+    life = World(generor(tier), Server(windows, "free"), Random(1), calls=600, looks=False).run()
+    assert not life.refused
+    assert life.last <= HOUR + 3 * (MINUTE + 2 * JITTER) + HOUR / GRAINS + spread(30)
 
 
 @given(seeds, st.floats(0.02, 150), styles)
