@@ -4,7 +4,9 @@ Time is virtual, sockets and our client are real. The servers are written for th
 A cell is the median of a row's worlds, and the worst of them. What our last admission is held against is a naive loop
 in the same world (`worlds.py`): it sends everything at once, and sleeps Retry-After where it is refused. It needs no
 sockets. It leaves others nothing, so what is fair stands beside it: the soonest last admission of whoever leaves others
-the places that they ask for. Where the table names seconds, the last job's end is held against these.
+the places that they ask for (`fair_last`). `over` counts the runs that are later than aimed at, and those of them in
+which what is fair is not: these are listed below the table. Where the table names seconds, the last job's end is held
+against these.
 
     python benchmarks/bench_shared_key.py [--quick] [--only TEXT] [--seeds 1] [--out FOLDER] [--json FILE]
 
@@ -76,6 +78,10 @@ class Row:
     ratio: float | None
     refused: float
     unit: str = ""
+
+    def excuses(self, record: Record) -> bool:
+        """Tell whether what is fair is later than aimed at, too."""
+        return self.ratio is not None and record.fair is not None and record.fair > self.ratio
 
 
 ROWS: dict[str, Row] = {
@@ -191,19 +197,32 @@ def line(row: Row, found: Sequence[Record]) -> str:
     last = cell(ratios, "{:.2f}".format) if ratios else ""
     fairs = [record.fair for record in found if record.fair is not None]
     fair = cell(fairs, "{:.2f}".format) if fairs else ""
-    refused = cell([record.refused for record in found], "{:.3g}".format)
+    over = [record for record in found if record.ratio is not None and row.ratio and record.ratio > row.ratio]
+    many = sum(record.refused > row.refused for record in found)
+    refused = cell([record.refused for record in found], "{:.3g}".format) + (f", {many} over" if many else "")
     aims = [f"<= {row.ratio:.2f}" if row.ratio else "", f"<= {row.refused:g}{row.unit}"]
     failed = sum(record.failed for record in found)
     calls = sum(record.calls for record in found)
-    return f"| {row.name} | {len(found)} | {last} | {aims[0]} | {fair} | {refused} | {aims[1]} | {failed} of {calls} |"
+    counts = f"{len(over)}, {sum(not row.excuses(record) for record in over)}" if over else "0"
+    times = f"{last} | {aims[0]} | {counts if ratios and row.ratio else ''} | {fair}"
+    return f"| {row.name} | {len(found)} | {times} | {refused} | {aims[1]} | {failed} of {calls} |"
 
 
 def table(found: Iterable[Record]) -> Iterator[str]:
     """Yield the lines of a Markdown table, each as soon as its row has been run."""
-    yield "| | runs | last admission / naive's | to reach | fair / naive's | refusals | to reach | failed |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| | runs | last admission / naive's | to reach | over | fair / naive's | refusals | to reach | failed |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, some in groupby(found, key=lambda record: record.row):
         yield line(ROWS[name], list(some))
+
+
+def late(found: Iterable[Record]) -> Iterator[str]:
+    """Yield what to say of each run that was later than aimed at where what is fair is not."""
+    for record in found:
+        row, ratio = ROWS[record.row], record.ratio
+        if row.ratio is not None and ratio is not None and ratio > row.ratio and not row.excuses(record):
+            fair = "" if record.fair is None else f" (fair: {record.fair:.3f})"
+            yield f"- {record.row}: {ratio:.3f}{fair}: {record.world}, seed {record.seed}"
 
 
 def kept(every: Iterable[Record], found: list[Record]) -> Iterator[Record]:
@@ -232,6 +251,9 @@ def main() -> None:
     lines: list[str] = []
     for text in table(kept(records(given), found)):
         print(text, flush=True)
+        lines.append(text)
+    for text in ("", *late(found)):
+        print(text)
         lines.append(text)
     if given.json is not None:
         every = ",\n".join(json.dumps(record.as_json()) for record in found)

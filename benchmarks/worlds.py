@@ -41,6 +41,8 @@ BURST_PERIOD: Final = 180.0
 FIRST_BURST: Final = (5.0, 65.0)
 """Seconds from our start within which the first burst comes."""
 HOG_SECONDS: Final = 180.0
+EXAMPLE: Final = 30
+"""Requests a minute in the documents' example: what is taken for the limit before an answer has named it."""
 BEFORE_SECONDS: Final = 90.0
 """How long before our client those are there who come before it: a window and a half."""
 
@@ -296,22 +298,27 @@ def fair_last(world: World, seed: int) -> float | None:
     """Return when whoever leaves others the places that they ask for can have the last call admitted.
 
     In each window others have as many places as they send new requests in it, and the rest is ours at its very
-    beginning; a sliding window is taken for one that begins with us. None where there are no others who ask for a part.
+    beginning; a sliding window is taken for one that begins with us. Until the first answer has named the limit no more
+    leave than the documents' example allows; a sliding window gives the rest back so much later each time. None where
+    there are no others who ask for a part.
     """
     if world.who in {"gone", "hog"}:
         return None
     dice = others_dice(seed)
     moments = bursts(world, dice) if world.who == "bursts" else steady(world, dice)
     start, end = START, START + (world.boundary if world.kind == "fixed" else MINUTE)
-    asked = next(moments)
-    left = world.calls
+    asked, left = next(moments), world.calls
     while True:
         room = world.limit
         while asked < end:
             room -= asked >= end - MINUTE
             asked = next(moments)
+        soon, late = room, start + world.answer_seconds
+        if world.answer_seconds and (start == START or world.kind == "sliding"):
+            soon = min(room, EXAMPLE)
+            room = soon if late >= end else room
         if left <= room:
-            return start - START
+            return (start if left <= soon else late) - START
         left, start, end = left - room, end, end + MINUTE
 
 
