@@ -28,6 +28,7 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Kind, Weights
 from generor_async.rules.window import (
     ASK_EVERY,
+    GAP,
     JITTER,
     MINUTE,
     SPANS,
@@ -53,8 +54,6 @@ SILENCE: Final = 1.0
 """Seconds without a request after which the next one leads: its answer, or that it isn't refused, lets the rest go."""
 HURRY: Final = 4.0
 """Seconds between the requests of an even stream up to which it leaves a place free for whoever is in a hurry."""
-LEADER_SECONDS: Final = 5.0
-"""How long the first request may keep the others waiting for what its answer says of the limit."""
 RENEW_SECONDS: Final = 5.0
 """After how many seconds a process tells others anew of what it has let go and not sent."""
 PENDING_SECONDS: Final = 20.0
@@ -68,7 +67,10 @@ KINDS_KEPT: Final = 1_000
 LONGEST_PAUSE: Final = 8.0
 """Seconds to which the wait after one refusal upon another grows where Retry-After asks for less: others insist."""
 UNKNOWN_LIMIT: Final = 30
-"""What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example)."""
+"""What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example).
+
+A refusal comes soon even where answers take long, so twice as many may leave with each `JITTER` without one, up to this.
+"""
 
 
 @define
@@ -101,7 +103,7 @@ class Pace:
     _held: float = field(default=-math.inf, init=False)
     _held_scope: Scope = field(default="minute", init=False)
     _leader: float | None = field(default=None, init=False)
-    """When the request was let go whose answer will name the limit."""
+    """When the request was let go whose answer will name the limit; others may follow it before that."""
     _untold: bool = field(default=False, init=False)
     """Whether the server answers without naming a limit: then there is nothing to keep to."""
     _told: float = field(default=-math.inf, init=False)
@@ -177,10 +179,9 @@ class Pace:
             self._lapse(now)
         minute, pending = self._minute, self._pending_units
         if self._leader is not None:
-            if now < self._leader + LEADER_SECONDS:
-                return Wait(self._leader + LEADER_SECONDS, "minute", sooner=True)
-            self._leader = None
-            minute.limit = UNKNOWN_LIMIT
+            until = self._untold_until(now, self._leader)
+            if until > now:
+                return Wait(until, "minute", sooner=True)
         scope: Scope = "minute"
         until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
         if until == -math.inf:
@@ -197,6 +198,18 @@ class Pace:
         if smooth and until < self._smooth_due:
             until, scope = self._smooth_due, "minute"
         return Wait(until, scope) if until > now else None
+
+    def _untold_until(self, now: float, leader: float) -> float:
+        """Return until when a request has to wait while the answer is awaited that names the limit."""
+        most, until = 1, leader + JITTER
+        while until <= now and most < UNKNOWN_LIMIT:
+            most, until = 2 * most, until + JITTER
+        if most >= UNKNOWN_LIMIT:
+            self._leader, self._minute.limit = None, UNKNOWN_LIMIT
+            return now
+        if self._minute.own.units + self._pending_units < most:
+            until = self._last + GAP
+        return until
 
     def _lapse(self, now: float) -> None:
         """Count no longer what other processes have let go, and told nothing more of: they have ended."""

@@ -158,7 +158,7 @@ class Window:
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_end  # the rest is left to others, even where it is free
         if left >= spare:
-            if left or not foreign.units or not self._is_contested(now):
+            if left >= max(1, limit // CROWDED_PART) or not foreign.units or not self._is_contested(now):
                 return -math.inf
             return min(own.next_end, foreign.next_end)
         if self._asked is not None:
@@ -208,8 +208,9 @@ class Window:
             return 1
         if not quick:
             return SLOW_FLIGHT
-        crowded = now < self.foreign.seen + REMEMBERED
-        return max(1 if crowded else QUICK_FLIGHT, self.limit // CROWDED_PART)
+        if now < self.foreign.seen + REMEMBERED:
+            return max(1, min(self.limit // CROWDED_PART, self.left // 4))
+        return max(QUICK_FLIGHT, self.limit // CROWDED_PART)
 
     def _ask_at(self, units: int, own: int) -> float:
         """Return when one request may find out whether there is room although the window seems full."""
@@ -288,14 +289,14 @@ class Window:
             foreign.raise_to(least, since=since, until=min(sent + JITTER, now))
             self._notice(now)
         if foreign.units:
-            foreign.none_ends_before(sent)  # those that it counted were in the window then
+            foreign.none_ends_before(sent, latest=sent)  # those that it counted were in the window then
         self._due = math.inf
         if resets_in is not None and ROUNDING < resets_in < sent - now + self.span - FRESH:
             self._reset(now + resets_in, now - sent)
 
     def _reset(self, reset: float, took: float) -> None:
         """Believe a Reset, unless it is the end of one of ours, which the server counted a little later than we did."""
-        self.foreign.none_ends_before(reset - 2 * ROUNDING)
+        self.foreign.none_ends_before(reset - 2 * ROUNDING, latest=reset)
         if self.own.next_end > reset + JITTER and self.own.last_end < reset - ROUNDING - min(took, LATENCY):
             self._due = reset
 
@@ -312,7 +313,7 @@ class Window:
         self.own.forget(now)
         self.foreign.forget(now)
         self.foreign.raise_to(self.limit - self.own.units - pending, since=since, until=now)
-        self.foreign.none_ends_before(until - ROUNDING)
+        self.foreign.none_ends_before(until - ROUNDING, latest=until)
         self._notice(now)
 
     def _notice(self, now: float) -> None:

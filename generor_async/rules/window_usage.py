@@ -324,14 +324,16 @@ class ForeignUsage:
             if not first.units:
                 self._intervals.popleft()
 
-    def none_ends_before(self, moment: float) -> None:
-        """Learn when the oldest request of the window leaves it."""
-        since = moment - self.span
-        for interval in self._intervals:
-            if interval.since >= since:
-                return
-            interval.since = since
-            interval.until = max(interval.until, since)
+    def none_ends_before(self, moment: float, *, latest: float) -> None:
+        """Learn that the oldest request of the window leaves it at a moment or later, but not after `latest`."""
+        since, until, intervals = moment - self.span, -math.inf, self._intervals
+        if not intervals or intervals[0].since >= since:
+            return
+        for interval in intervals:
+            if interval.until < since:  # they came later than was thought
+                until = latest - self.span
+            interval.since = max(interval.since, since)
+            interval.until = max(interval.until, until)
 
     @property
     def next_end(self) -> float:

@@ -13,7 +13,6 @@ from support.worlds import Reset, Server, ServerWindow, Style, World, soonest
 
 from generor_async.rules.pace import (
     KEYLESS,
-    LEADER_SECONDS,
     OUT_OF_REACH,
     SILENCE,
     TIERS,
@@ -167,7 +166,7 @@ def test_a_limit_that_nobody_named_beforehand_is_learned_without_a_refusal(
     style: Style, limit: int, seed: int, service: float, reset: Reset
 ) -> None:
     life = world(style, limit, seed, calls=2 * limit + 2, pace=luma(None), service=service, reset=reset).run()
-    late_leader = life.answered_at[0] > LEADER_SECONDS
+    late_leader = life.answered_at[0] > JITTER
     assert late_leader or not life.refused
 
 
@@ -771,6 +770,25 @@ def test_the_last_place_is_left_to_others_who_send_steadily_beside_us_and_to_nob
         grant(pace, 110.5)
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(60, 1), (300, 3)])
+def test_where_more_come_in_a_moment_more_places_are_left_to_them(limit: int, kept: int) -> None:
+    pace, theirs = luma(limit), limit // 4
+    for moment in (0.0, 50.0):
+        answered(pace, moment, 1 + theirs, limit)
+    mine = limit - theirs
+    for number in range(mine - 10):
+        answered(pace, 101.0 + number * 0.05, theirs + number + 1, limit, took=0.02)
+    now = 101.0 + mine * 0.05
+    pace.refused(send(pace, now), now + 0.1, 1.0, "minute", said(limit, limit))
+    now += 2.0
+    while not isinstance(got := pace.reserve(now), Wait):
+        pace.sent(got, now)
+        now += JITTER
+        pace.received(got, now, said(limit, theirs + own(pace.windows[0], now)), succeeded=True)
+    window = pace.windows[0]
+    assert limit - own(window, now) - window.foreign.units == kept
+
+
 def test_the_wait_grows_from_one_refusal_to_the_next_and_is_no_shorter_than_the_server_says() -> None:
     pace, now, waits = luma(60), 60.2, list[float]()
     for moment in range(40):
@@ -790,19 +808,28 @@ def test_the_wait_grows_from_one_refusal_to_the_next_and_is_no_shorter_than_the_
 def test_before_the_first_answer_one_request_leads_and_the_rest_wait_for_it() -> None:
     pace = luma(None)
     leader = send(pace, 0.0)
-    assert wait(pace, 0.1) == Wait(LEADER_SECONDS, "minute", sooner=True)
+    assert wait(pace, 0.1) == Wait(JITTER, "minute", sooner=True)
     pace.received(leader, 0.4, said(10, 1), succeeded=True)
     assert pace.windows[0].limit == 10
     grant(pace, 0.5)
 
 
-def test_a_leader_whose_answer_is_late_is_waited_for_five_seconds() -> None:
-    pace = luma(None)
-    leader = send(pace, 0.0)
-    for turn in range(UNKNOWN_LIMIT - 1):
-        grant(pace, LEADER_SECONDS + turn)
+def test_while_its_answer_is_late_twice_as_many_may_leave_with_each_moment_without_a_refusal() -> None:
+    pace, now, sent = luma(None), 100.0, list[float]()
+    leader = send(pace, now)
+    while pace.windows[0].limit is None:
+        if isinstance(got := pace.reserve(now), Wait):
+            assert now < got.until <= now + JITTER
+            now = got.until
+        else:
+            pace.sent(got, now)
+            sent.append(now)
     assert pace.windows[0].limit == UNKNOWN_LIMIT
-    pace.received(leader, 40.0, said(120, 1), succeeded=True)
+    for doublings in range(5):
+        until = 100.0 + (doublings + 1) * JITTER
+        assert 1 + sum(moment < until - 1e-6 for moment in sent) == 2**doublings
+    assert all(later - sooner >= GAP - 1e-9 for sooner, later in pairwise(sent))
+    pace.received(leader, 140.0, said(120, 1), succeeded=True)
     assert pace.windows[0].limit == 120
 
 

@@ -183,7 +183,7 @@ def test_whatever_is_said_of_others_they_are_few_intervals_in_order_and_gone_aft
             assert usage.units == min(before, max(0, units))
         elif what == "ends":
             before = usage.units
-            usage.none_ends_before(now + away)
+            usage.none_ends_before(now + away, latest=now + away + later)
             assert usage.units == before
         elif what == "reload":
             dumped = json.loads(json.dumps(usage.dump()))
@@ -239,8 +239,17 @@ def test_those_of_unknown_age_may_have_come_at_any_time() -> None:
     usage = ForeignUsage(SPAN)
     usage.raise_to(10, since=-math.inf, until=100.0)
     assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (100.0, 130.0, 160.0)
-    usage.none_ends_before(140.0)
+    usage.none_ends_before(140.0, latest=141.0)
     assert (usage.earliest_end, usage.expected_end(5), usage.next_end) == (140.0, 150.0, 160.0)
+
+
+def test_those_that_came_later_than_was_thought_leave_when_the_oldest_does_at_the_latest() -> None:
+    usage = ForeignUsage(SPAN)
+    usage.raise_to(4, since=0.0, until=10.0)
+    usage.raise_to(10, since=10.0, until=30.0)
+    usage.none_ends_before(78.0, latest=80.0)
+    assert (usage.earliest_end, usage.expected_end(2), usage.next_end) == (78.0, 79.0, 80.0)
+    assert usage.expected_end(10) == 90.0
 
 
 def test_they_go_in_the_order_in_which_they_came() -> None:
