@@ -69,7 +69,7 @@ LONGEST_PAUSE: Final = 8.0
 UNKNOWN_LIMIT: Final = 30
 """What is taken for the limit a minute when nobody has said, and the first answer is late (the documents' example).
 
-A refusal comes soon even where answers take long, so twice as many may leave with each `JITTER` without one, up to this.
+A refusal comes soon even where answers take long, so with each `JITTER` without one twice as many may leave.
 """
 
 
@@ -106,6 +106,8 @@ class Pace:
     """When the request was let go whose answer will name the limit; others may follow it before that."""
     _untold: bool = field(default=False, init=False)
     """Whether the server answers without naming a limit: then there is nothing to keep to."""
+    _assumed: bool = field(default=False, init=False)
+    """Whether the limit a minute is not known, and taken for the documents' example until an answer comes."""
     _told: float = field(default=-math.inf, init=False)
     """When the request was sent whose answer named the limits that are believed."""
     _last: float = field(default=-math.inf, init=False)
@@ -205,7 +207,7 @@ class Pace:
         while until <= now and most < UNKNOWN_LIMIT:
             most, until = 2 * most, until + JITTER
         if most >= UNKNOWN_LIMIT:
-            self._leader, self._minute.limit = None, UNKNOWN_LIMIT
+            self._leader, self._minute.limit, self._assumed = None, UNKNOWN_LIMIT, True
             return now
         if self._minute.own.units + self._pending_units < most:
             until = self._last + GAP
@@ -300,8 +302,14 @@ class Pace:
                 self._learn(permit, sent, now, said)
             else:
                 self._limits(said, -math.inf)
-        if succeeded and self._minute.limit is None:
-            self._untold = True
+        if succeeded and (self._assumed or self._minute.limit is None):
+            self._answered_first(said)
+
+    def _answered_first(self, said: Said | None) -> None:
+        """Note whether the first answer names a limit; if not, there is none to keep to."""
+        if self._assumed and (said is None or said.limit is None):
+            self._minute.limit = None
+        self._assumed, self._untold = False, self._minute.limit is None
 
     def recall(self, sent: float, count: int) -> None:
         """Count requests that an earlier process sent, in the order of sending and before any other."""
@@ -388,6 +396,8 @@ class Pace:
         if sent < self._told:
             return place
         self._told = sent
+        if said.limit is not None:
+            self._assumed = False
         if said.tier is not None and said.tier != self.tier and len(self.windows) > 1:
             self._promote(said.tier)
         if said.limit is not None and self.windows[place].limit != said.limit:
@@ -428,6 +438,8 @@ class Pace:
         What it has let go is that of others, but for what is known to be this process's own.
         """
         minute, longs, pending, *kept = dumped
+        if self._assumed:  # nobody has said it
+            self._minute.limit = None
         self._minute.load(minute, now)
         self._longs.load(longs, now)
         own, self._pending, self._others = self._pending, {}, {}
@@ -453,6 +465,7 @@ _KEPT: Final[dict[str, Reader]] = {
     "_held_scope": one_of(SPANS),
     "_leader": maybe(past),
     "_untold": flag,
+    "_assumed": flag,
     "_told": past_or_never,
     "_last": past_or_never,
     "_led": past_or_never,

@@ -858,6 +858,31 @@ def test_a_server_that_names_no_limit_is_not_paced() -> None:
         send(pace, 0.2)
 
 
+@pytest.mark.parametrize("silent", [None, Said(resets_in=20.0)])
+def test_a_server_that_names_no_limit_is_not_paced_however_late_its_first_answer_comes(silent: Said | None) -> None:
+    pace, other = luma(None), luma(None)
+    leader = send(pace, 0.0)
+    for number in range(UNKNOWN_LIMIT - 1):
+        send(pace, 5.0 + number)
+    other.load(json.loads(json.dumps(pace.dump())), 40.0)
+    assert isinstance(pace.reserve(40.0), Wait)
+    pace.received(leader, 40.0, silent, succeeded=True)
+    other.load(json.loads(json.dumps(pace.dump())), 40.0)
+    assert pace.unbound
+    assert other.unbound
+
+
+@pytest.mark.parametrize("limit", [UNKNOWN_LIMIT, 60])
+def test_a_limit_that_a_late_answer_names_stays_whatever_the_next_one_leaves_out(limit: int) -> None:
+    pace = luma(None)
+    leader = send(pace, 0.0)
+    later = send(pace, 5.0)
+    pace.received(leader, 8.0, said(limit, 2), succeeded=True)
+    pace.received(later, 13.0, None, succeeded=True)
+    assert pace.windows[0].limit == limit
+    assert not pace.unbound
+
+
 def test_an_answer_without_limits_changes_nothing_of_what_is_known() -> None:
     pace = luma(None)
     answered(pace, 0.0, 4, resets_in=20.0)
