@@ -473,6 +473,7 @@ def test_clients_of_one_address_and_key_share_their_limits() -> None:
 def test_shared_limits_are_freed_with_the_last_client() -> None:
     one, two = (Bare(KEY, base_url="http://127.0.0.1:1") for _ in range(2))
     known = weakref.ref(one.limits)
+    assert known() is two.limits
     del one
     gc.collect()
     assert known() is two.limits
