@@ -174,8 +174,10 @@ class OperationReader:
         if "x-paged" in node:
             opener = "page_of" if node["x-paged"] == "number" else "cursor_page_of"
             return Result(kind="pages", schema=schema.name, decode=f"{opener}({shape})")
-        opener = "plain" if not enveloped else "enveloped"
-        return Result(kind="one", schema=schema.name, decode=f"{opener}({shape}{', assumed=True' if assumed else ''})")
+        if not enveloped:
+            return Result(kind="one", schema=schema.name, decode=f"plain({shape})")
+        lenient = ", assumed=True" if assumed else ""  # of where the object stands
+        return Result(kind="one", schema=schema.name, decode=f"enveloped({shape}{lenient})")
 
     def _secrets(self, schema: str) -> tuple[str, ...]:
         if not schema:

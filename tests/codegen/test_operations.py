@@ -215,6 +215,10 @@ def test_where_an_operation_is_known_from_is_told() -> None:
     assert "the answer holds is assumed" in only_operation(**{"x-answer": "assumed"}).description
 
 
+def test_an_assumed_answer_of_an_api_without_envelope_is_read_as_it_is() -> None:
+    assert only_operation(**{"x-answer": "assumed"}).result.decode == "plain(models.PARTIAL_THING)"
+
+
 def test_what_is_paid_for_has_a_type_of_its_arguments() -> None:
     assert only_operation(**{"x-conduct": "bills"}).params == "ThingsGetParams"
     assert only_operation().params == ""
