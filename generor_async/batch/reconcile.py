@@ -24,7 +24,7 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.rules.matching import Absent, Doubtful, Finding, Found, Held, Likeness, likeness_of
+from generor_async.rules.matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Likeness, likeness_of
 from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
 from generor_async.rules.rows import OPEN, Accept, Release, as_sent
 from generor_async.rules.unexplained import Charge
@@ -56,6 +56,8 @@ class Reconciliation:
         self._clock = clock
         self._first = math.inf
         """When the first look was taken."""
+        self._looked_at = -math.inf
+        """When the last look was, whatever it came to."""
         self._failed = 0
         """Looks in succession that came to nothing."""
         self._views: list[AccountView] = []
@@ -70,7 +72,7 @@ class Reconciliation:
         ]
         if not unknown:
             return ()
-        if self._views and (earliest := self._views[-1].taken_at + BETWEEN_LOOKS) > self._clock.time():
+        if (earliest := self._looked_at + BETWEEN_LOOKS) > self._clock.time():
             # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
             self.look_at = earliest
             return ()
@@ -93,6 +95,7 @@ class Reconciliation:
             raise
         except _MAY_PASS as error:
             self._failed += 1
+            self._looked_at = self._clock.time()
             again = None if self._failed == FAILED_LOOKS else self._clock.time() + BETWEEN_LOOKS
             held = Held(why=f"the account could not be looked at ({error})", look_at=again)
             await self._note(unknown, dict.fromkeys(_numbers(unknown), held))
@@ -101,6 +104,7 @@ class Reconciliation:
             self.look_at = again
             return ()
         self._failed = 0
+        self._looked_at = self._clock.time() if isinstance(view, str) else view.taken_at
         await self._clock.keep(self._journal)
         if isinstance(view, str):
             await self._note(unknown, dict.fromkeys(_numbers(unknown), Held(why=view)))
@@ -197,10 +201,11 @@ def _asked(row: Row) -> Likeness | None:
 
 
 def _charge(row: Row, server: Callable[[float], float]) -> Charge:
-    # What is taken up again after a restart ended long ago; until it is stored nobody knows when.
-    ended = math.inf if row.ended_at is None else server(row.ended_at)
+    sent = row.submitted_at or 0.0
+    # That is when it was stored: a row that is found, or taken up after a restart, was charged long before.
+    ended = min(math.inf if row.ended_at is None else row.ended_at, sent + PATIENCE + row.longest)
     ids = tuple(as_sent(id_) for id_ in row.remote_ids)
-    return Charge(began=server(row.submitted_at or 0.0), ended=ended, creation_ids=ids)
+    return Charge(began=server(sent), ended=server(ended), creation_ids=ids)
 
 
 def _numbers(rows: Sequence[Row]) -> list[int]:

@@ -38,6 +38,7 @@ from generor_async.batch.stopping import Stage, Stopping
 from generor_async.batch.watch import Watch
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.luma_prices import REFUNDED
+from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
 from generor_async.rules.stops import Reason
@@ -241,6 +242,8 @@ class BatchRun:
             reconciliation = self.work.reconciliation(self.journal)
             if goes_on and not isinstance(self._order.rows, AsyncIterable):  # which may wait for rows to end
                 await self._until(lambda: self._intake.settled or reading.done() or self.stopping.stage > 0)
+            if reconciliation is not None and self._tally.states["unknown"]:
+                await self._settle_first(reconciliation)
             while True:
                 while not self.stopping.stage and await self._claim(reading):
                     pass
@@ -321,24 +324,43 @@ class BatchRun:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
         self._phase = "settling"
         while not self.stopping.stage:
-            held = {row.number: row.held async for row in self.journal.rows("unknown")}
-            settled = await self._unless(Stage.FINISHING, found.settle()) or ()
-            for row in settled:
-                if row.state == "ready":
-                    row.held = held[row.number]
-                    self.purse.forgive(row)
-                    self._limit.is_ready(row.number)
-                    self._tally.states.update(unknown=-1, ready=1)
-                else:
-                    self._start(row, since="unknown")
-            if settled:
+            if await self._look(found):
                 self._phase = "running"
                 return True
-            self._settles_at = found.look_at
             if found.look_at is None:
                 break
-            await self._unless(Stage.FINISHING, self.clock.sleep(max(1.0, found.look_at - self.clock.time())))
+            await self._pause_until_look(found.look_at)
         return False
+
+    async def _settle_first(self, found: Reconciliation) -> None:
+        """Settle the unknown rows of earlier runs that two looks can settle, before any new call is made."""
+        self._phase = "settling"
+        with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
+            await self._look(found)
+            if found.look_at is not None and found.look_at <= self.clock.time() + BETWEEN_LOOKS:
+                await self._pause_until_look(found.look_at)
+                await self._look(found)
+        self._phase = "running"
+
+    async def _look(self, found: Reconciliation) -> bool:
+        """Look at the account once; tell whether that settles any unknown row."""
+        if self.stopping.stage:
+            return False
+        held = {row.number: row.held async for row in self.journal.rows("unknown")}
+        settled = await self._unless(Stage.FINISHING, found.settle()) or ()
+        for row in settled:
+            if row.state == "ready":
+                row.held = held[row.number]
+                self.purse.forgive(row)
+                self._limit.is_ready(row.number)
+                self._tally.states.update(unknown=-1, ready=1)
+            else:
+                self._start(row, since="unknown")
+        self._settles_at = found.look_at
+        return bool(settled)
+
+    async def _pause_until_look(self, moment: float) -> None:
+        await self._unless(Stage.FINISHING, self.clock.sleep(max(1.0, moment - self.clock.time())))
 
     async def _unless(self, stage: Stage, work: Awaitable[T]) -> T | None:
         """Do what is given up when the run stops so far; None where it was."""

@@ -222,6 +222,4 @@ def _unexplained(
 ) -> list[Unexplained] | None:
     """Return the spends that may be a doubtful row's; None where a call is under way, or has none of its own."""
     begun = [charge for charge in charges if look.since <= charge.began - SLACK and charge.began <= look.at]
-    if any(charge.ended + lag > look.at for charge in begun):
-        return None
-    return unexplained(look.spends, begun, since=look.since, others=others)
+    return unexplained(look.spends, begun, since=look.since, shown_until=look.at - lag, others=others)

@@ -63,17 +63,20 @@ class Unexplained:
 
 
 def unexplained(
-    spends: Sequence[Spent], charges: Sequence[Charge], *, since: float, others: Collection[int]
+    spends: Sequence[Spent], charges: Sequence[Charge], *, since: float, shown_until: float, others: Collection[int]
 ) -> list[Unexplained] | None:
-    """Return the spends that may be left over when each charge has its own; None where one has none.
+    """Return the spends that may be left over when each charge has its own; None where one has none, or may have yet.
 
     Spends come in the order of their ids; `others` are the creations that others made for sure. Which spends are left
     over depends on who gets which. So those count too whose charge could have another's. What was spent before `since`
-    is left out, as its charges are.
+    is left out, as its charges are; what ended by `shown_until` is shown.
     """
     calls = {id_: charge.interval for charge in charges for id_ in charge.creation_ids}
     named = {spend.creation_id for spend in spends} - {None}
-    intervals = sorted(charge.interval for charge in charges if named.isdisjoint(charge.creation_ids))
+    unnamed = [charge for charge in charges if named.isdisjoint(charge.creation_ids)]
+    if any(charge.ended > shown_until for charge in unnamed):
+        return None
+    intervals = sorted(charge.interval for charge in unnamed)
     left = [
         one
         for spend, one in zip(spends, _placed(spends, calls), strict=True)

@@ -283,3 +283,50 @@ async def test_a_listing_that_ends_before_what_must_be_in_it_is_not_whole(known:
 async def test_a_listing_that_announces_more_and_gives_none_is_no_look_at_all() -> None:
     with pytest.raises(ResponseShapeError):
         await listed({"data": [GOOD], "meta": {"has_next": True}})
+
+
+def test_a_run_settles_what_an_earlier_one_left_in_doubt_before_it_makes_any_call(tmp_path: Path) -> None:
+    """The cap has room for the new calls only once those that had no effect have given back what was set aside."""
+    rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(12)]
+
+    async def main() -> None:
+        async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            price = (await generor.generators.estimate(**rows[0])).credit_cost.total
+            simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:0.5:seed=2")
+            simulator.faults.add_spec(f"{GENERATE}=reset:before_charge")
+            with pytest.raises(OutcomeUnknownError):
+                _ = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            doubtful = (await read_status(tmp_path)).counts["unknown"]
+            charged = len(simulator.ledger.charges)
+            assert 0 < charged < doubtful
+            simulator.faults.clear()
+            simulator.advance(PATIENCE + LAG + 120)
+            before = len(simulator.ledger.requests)
+            batch = run_batch(generor, rows, to=tmp_path, max_credits=price * len(rows))
+            states = Counter([outcome.state async for outcome in batch])
+        assert states == {"done": 12}
+        assert (len(simulator.ledger.charges), batch.reason) == (12, "done")
+        asked = [entry.operation for entry in simulator.ledger.requests[before:]]
+        looks = [place for place, operation in enumerate(asked) if operation == CREATIONS]
+        assert len(looks) == 2
+        assert looks[-1] < asked.index(GENERATE)
+
+    run(main())
+
+
+def test_where_the_account_cannot_be_looked_at_first_the_run_goes_on_and_looks_again_at_its_end(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(20)]
+
+    async def main() -> None:
+        async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
+            simulator.faults.add_spec(f"{GENERATE}=reset:after_charge:5x")
+            with pytest.raises(OutcomeUnknownError):
+                _ = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+            simulator.faults.add_spec(f"{CREATIONS}=wrong_type:2x")
+            before = len(simulator.ledger.requests)
+            _ = [outcome async for outcome in run_batch(generor, rows, to=tmp_path)]
+        assert (await read_status(tmp_path)).counts["done"] == len(simulator.ledger.charges) == 20
+        asked = [entry.operation for entry in simulator.ledger.requests[before:]]
+        assert asked.index(CREATIONS) < asked.index(GENERATE) < len(asked) - asked[::-1].index(CREATIONS)
+
+    run(main())
