@@ -9,12 +9,13 @@
 - The balance, read before and after a call that runs alone: where the call itself tells nothing, this is the same.
 
 A price is a ratio of charge to estimate. It is learned from transactions where there are any, else from calls that ran
-alone, among which the estimate has a vote: what two agree on is the price, and one that stands by itself is not. So an
-event on the account that no call explains changes neither what is set aside nor what is told as spent, and a price
-that was learned wrongly is unlearned as soon as others outvote it.
+alone, among which the estimate has a vote: what two agree on is likely the price, and calls overlap when three do. So
+an event on the account that no call explains changes neither what is set aside nor what is told as spent, and a price
+that was learned wrongly is unlearned as soon as others outvote it. Where the transactions can't be read and events fall
+among most of these calls, nobody can tell: a spend of another user within each of them looks like their price.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -42,9 +43,13 @@ PLAUSIBLE: Final = 10.0
 MARGIN: Final = 1.25
 """The most by which calls whose charge nobody names count more under a cap than they have likely cost: so at least 0.8
 of the cap can be used."""
+SURE: Final = 3
+"""How many witnesses must agree on a price before calls may overlap: of two, what else happens may have made one."""
+LATELY: Final = 7
+"""How many calls that the transactions told of last tell the price."""
 LESSONS: Final = 8
-"""How many calls run alone to learn a price, at the most; where no two witnesses agree by then, the likeliest price
-it is."""
+"""How many calls run alone to learn a price, where none tells its cost; twice as many where some do, and don't agree.
+After that the likeliest price it is."""
 
 Witness: TypeAlias = Literal["overlapped", "alone", "listed"]
 """Who told a cost: the call itself, while others were under way; the call itself, or the balance, while it ran alone;
@@ -89,7 +94,7 @@ class _Learned:
     typical: float
     highest: float
     known: bool
-    """Whether two witnesses agree on it, or no more are heard."""
+    """Whether enough witnesses agree on it, or no more are heard."""
 
 
 @define
@@ -100,6 +105,8 @@ class _Price:
     """Calls that ran alone and told a cost, by estimate and cost."""
     _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
     """Calls whose charge the transactions tell, likewise."""
+    _lately: "deque[float]" = field(factory=lambda: deque(maxlen=LATELY), init=False)
+    """The ratios of those that were told last: prices are changed."""
     _listed_cost: float = field(default=0.0, init=False)
     """What these cost, kept beside as there may be many kinds of them."""
     _untold: float = field(default=0.0, init=False)
@@ -126,7 +133,7 @@ class _Price:
 
     @property
     def is_known(self) -> bool:
-        """Whether calls may overlap: two witnesses agree on the price, or no more are heard."""
+        """Whether calls may overlap: enough witnesses agree on the price, or no more are heard."""
         return self._judged().known
 
     @property
@@ -172,6 +179,7 @@ class _Price:
             return
         if settled.witness == "listed":
             self._listed_cost += calls * cost
+            self._lately.extend([cost / estimated] * min(calls, LATELY))
         samples = self._listed if settled.witness == "listed" else self._alone
         samples[estimated, cost] += calls
         if not samples[estimated, cost]:
@@ -197,7 +205,7 @@ class _Price:
 
     def _judge(self) -> _Learned:
         if self._listed:
-            return _by_the_account(self._listed)
+            return _by_the_account(self._listed, self._lately)
         if self._alone:
             return _by_votes(self._alone, self._lessons)
         least = self._least
@@ -214,10 +222,9 @@ def agree(one: float, other: float, factor: float = AGREE) -> bool:
     return one <= factor * other and other <= factor * one
 
 
-def _by_the_account(listed: Mapping[tuple[float, float], int]) -> _Learned:
-    """Learn from what the transactions tell; of what is far from the rest, the cost counts, but not as the price."""
-    ratios = sorted((cost / estimated, calls) for (estimated, cost), calls in listed.items())
-    middle = _middle(ratios)
+def _by_the_account(listed: Mapping[tuple[float, float], int], lately: Iterable[float]) -> _Learned:
+    """Learn from what the transactions tell; of what is far from the latest, the cost counts, but not as the price."""
+    middle = _middle(sorted(Counter(lately).items()))
     same = {sample: calls for sample, calls in listed.items() if agree(sample[1] / sample[0], middle)}
     highest = max(cost / estimated for estimated, cost in same)
     return _Learned(typical=_sum(same, 1) / _sum(same, 0), highest=highest, known=True)
@@ -225,19 +232,20 @@ def _by_the_account(listed: Mapping[tuple[float, float], int]) -> _Learned:
 
 def _by_votes(alone: Mapping[tuple[float, float], int], lessons: int) -> _Learned:
     """Learn from calls that ran alone: what most of them, and the estimate, agree on; of two, the higher."""
-    told = Counter[float]()
+    told = Counter[float]({1.0: 1})
     for (estimated, cost), calls in alone.items():
         told[cost / estimated] += calls
-    found = most_agree(sorted((told + Counter({1.0: 1})).items()), _enough)
+    found = most_agree(sorted(told.items()), _enough)
     if found is None:
-        return _Learned(typical=1.0, highest=1.0, known=lessons >= LESSONS)
+        return _Learned(typical=1.0, highest=1.0, known=lessons >= 2 * LESSONS)
     low, high = found
-    same = {sample: calls for sample, calls in alone.items() if low <= sample[1] / sample[0] <= high}
-    return _Learned(typical=_sum(same, 1) / _sum(same, 0), highest=high, known=True)
+    same = [(ratio, calls) for ratio, calls in sorted(told.items()) if low <= ratio <= high]
+    votes = sum(calls for _, calls in same)
+    return _Learned(typical=_middle(same), highest=high, known=votes >= SURE or lessons >= 2 * LESSONS)
 
 
 def _enough(ratio: float) -> int:
-    return 2 if _is_plausible(ratio) else 3
+    return 2 if _is_plausible(ratio) else SURE
 
 
 def _is_plausible(ratio: float) -> bool:
@@ -305,7 +313,7 @@ class Charges:
         self._price(settled.model).correct(settled, better)
 
     def is_known(self, model: str) -> bool:
-        """Tell whether calls of a model may overlap: two witnesses agree on its price, or no more are heard."""
+        """Tell whether calls of a model may overlap: enough witnesses agree on its price, or no more are heard."""
         return self._price(model).is_known
 
     def price(self, model: str, estimated: float) -> float:

@@ -11,6 +11,7 @@ from attrs import define, evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generor_async.batch.purse import DEARER, FEW
 from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
 from generor_async.rules.spending import Budget, Hold
 from generor_async.rules.statement import Call, Spend, named
@@ -40,6 +41,8 @@ class World:
     concurrency: int
     calls: int
     """How many mean calls the cap allows."""
+    raised: tuple[float, float] = (1.0, 1.0)
+    """When the price is changed, as a share of the run, and by what factor."""
 
 
 @define
@@ -86,6 +89,7 @@ class Batch:
         self.silent: Call | None = None
         self.balance: float | None = None
         self.read = 0
+        self.length = 30.0 * world.calls / world.concurrency
         self.highest = 0.0
         """The highest price of all calls."""
         self.drifted = 0.0
@@ -93,11 +97,10 @@ class Batch:
 
     def run(self) -> None:
         due: list[tuple[float, int, Callable[[], None]]] = []
-        length = 30.0 * self.world.calls / self.world.concurrency
         for number in range(200):
             heapq.heappush(due, (60.0 + 600 * number, -1_000 - number, self.look))
         for place, (share, kind, amount) in enumerate(self.world.events):
-            heapq.heappush(due, (share * length, -place - 1, self._event(kind, amount)))
+            heapq.heappush(due, (share * self.length, -place - 1, self._event(kind, amount)))
         under_way, numbers = list[Run](), iter(range(1_000_000))
         while True:
             while len(under_way) < self.world.concurrency:
@@ -125,7 +128,7 @@ class Batch:
         if not self.budget.charges.is_known("m"):
             self.look_if_new()
             self.read_balance()
-        elif self.ended - self.looked >= 10 and (self.ended - self.looked) * ESTIMATED >= self.left:
+        elif (since := self.ended - self.looked) >= FEW and since * self.price * DEARER >= self.left:
             self.look_if_new()
         given_ = self.budget.reserve("m", ESTIMATED)
         if given_ == "over" and self.look_if_new():
@@ -133,11 +136,17 @@ class Batch:
         return given_
 
     @property
+    def price(self) -> float:
+        return self.budget.charges.price("m", ESTIMATED)
+
+    @property
     def left(self) -> float:
         return self.budget.cap - self.budget.committed
 
     def _begin(self, number: int, hold: Hold) -> Run:
         price = ESTIMATED * self.world.ratio * (1 + self.world.drift * self.dice.random())
+        changed, factor = self.world.raised
+        price *= factor if changed < 1.0 and self.now >= changed * self.length else 1.0
         self.highest = max(self.highest, price)
         run = Run(number, hold, price, self.account.balance)
         if self.world.charged_at == "start":
@@ -206,17 +215,14 @@ worlds = st.builds(
     events=events,
     concurrency=st.integers(1, 12),
     calls=st.integers(40, 80),
+    raised=st.tuples(st.floats(0, 1), st.sampled_from([1.0, 1.5, 2.0, 4.0, 0.5, 0.25])),
 )
 
 
 def drawn(seed: int) -> World:
-    """Draw a world of any kind: transactions may name nothing, come late, or not be readable at all.
-
-    Of these last accounts nothing happens while prices are learned: nobody could tell it from a price.
-    """
+    """Draw a world of any kind: transactions may name nothing, come late, or not be readable at all."""
     dice = Random(seed)  # to be repeated
     listing: Literal["named", "unnamed", "unreadable"] = dice.choice(["named", "unnamed", "unreadable"])
-    first = 0.3 if listing == "unreadable" else 0.0
     told = dice.choice(["cost", "balance"]) if listing != "named" else dice.choice(["cost", "balance", "list"])
     return World(
         seed=seed,
@@ -229,7 +235,7 @@ def drawn(seed: int) -> World:
         balance="told" if told == "balance" else dice.choice(["told", "untold"]),
         events=[
             (
-                dice.uniform(first, 1.0),
+                dice.uniform(0.0, 1.0),
                 dice.choice(list(EVENTS)),
                 round(10 ** dice.uniform(0, 4)),
             )
@@ -269,6 +275,19 @@ def test_so_it_is_where_the_account_tells_late_or_little(seed: int) -> None:
     assert batch.budget.charges.spent == pytest.approx(batch.account.ledger, rel=0.05)
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_so_it_is_where_a_price_is_changed_in_the_midst_and_the_account_tells_in_time(seed: int) -> None:
+    dice = Random(-seed - 1)  # to be repeated
+    world = evolve(drawn(seed), listing=dice.choice(["named", "unnamed"]), lag=dice.choice([0.0, 5.0]))
+    factor = dice.choice([2.0, 1.5, 0.5, 0.25 if world.listing == "named" else 1.0, 4.0 if world.ratio < 4 else 1.0])
+    batch = Batch(evolve(world, raised=(dice.uniform(0.1, 0.9), factor)))
+    batch.run()
+    check_cap(batch)
+    batch.now += world.lag
+    batch.look()
+    assert batch.budget.charges.spent == pytest.approx(batch.account.ledger, rel=0.05)
+
+
 # --- each rule by itself ----------------------------------------------------------------------------------------------
 
 
@@ -284,7 +303,21 @@ def test_what_another_user_spent_in_the_first_call_is_not_a_price() -> None:
     charges = alone(506.0)
     assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 6.0, False)
     charges.add(of("alone", 6.0))
-    assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 12.0, True)
+    assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 12.0, False)
+    charges.add(of("alone", 6.0))
+    assert (charges.price("m", 6.0), charges.spent, charges.is_known("m")) == (6.0, 18.0, True)
+
+
+def test_a_purchase_that_makes_a_call_look_as_dear_as_its_estimate_lets_no_others_overlap() -> None:
+    """A call cost 24 and 19 came in meanwhile: with the estimate of 6 it is one of two, and they are wrong."""
+    charges = alone(5.0)
+    assert (charges.price("m", 6.0), charges.is_known("m")) == (6.0, False)
+    charges.add(of("alone", 24.0))
+    assert not charges.is_known("m")
+    charges.add(of("alone", 24.0))
+    charges.add(of("alone", 24.0))
+    assert (charges.price("m", 6.0), charges.is_known("m")) == (24.0, True)
+    assert charges.spent == 96.0
 
 
 def test_a_bonus_in_the_midst_makes_nothing_cheaper() -> None:
@@ -298,7 +331,7 @@ def test_a_bonus_in_the_midst_makes_nothing_cheaper() -> None:
 def test_a_price_that_was_learned_wrongly_is_unlearned() -> None:
     charges = alone(7.0)  # one credit of somebody else's
     charges.add(of("overlapped", None, calls=3))
-    assert (charges.price("m", 6.0), charges.spent) == (7.0, 28.0)
+    assert (charges.price("m", 6.0), charges.spent) == (7.0, 25.0)
     charges.add(of("listed", 6.0))
     assert (charges.price("m", 6.0), charges.spent) == (6.0, 31.0)
 

@@ -76,12 +76,14 @@ def run_alone(budget: Budget, model: str, estimated: float, *costs: float | None
         budget.settle(hold, cost)
 
 
-def test_what_was_estimated_at_6_and_charged_24_is_believed_when_a_second_call_says_so() -> None:
+def test_what_was_estimated_at_6_and_charged_24_is_believed_when_others_say_so() -> None:
     budget = Budget(1_000.0)
+    run_alone(budget, "video", 6.0, 24.0)
+    assert (budget.charges.price("video", 6.0), budget.charges.spent) == (6.0, 24.0)
     run_alone(budget, "video", 6.0, 24.0)
     teacher = budget.reserve("video", 6.0)
     assert isinstance(teacher, Hold)
-    assert (teacher.credits, teacher.teaches, budget.charges.spent) == (6.0, True, 24.0)
+    assert (teacher.credits, teacher.teaches, budget.charges.spent) == (24.0, True, 48.0)
     assert budget.reserve("video", 6.0) == "wait"
     budget.settle(teacher, 24.0)
     assert budget.charges.is_known("video")
@@ -119,19 +121,20 @@ def test_without_a_cap_nobody_waits_and_with_fixed_prices_neither() -> None:
 @pytest.mark.parametrize("told", [None, 5_000.0])
 def test_calls_that_tell_no_price_are_not_made_one_by_one_for_ever(told: float | None) -> None:
     budget = Budget(1_000.0)
-    run_alone(budget, "text", 6.0, *(None if told is None else told * 4**call for call in range(LESSONS)))
+    lessons = LESSONS if told is None else 2 * LESSONS
+    run_alone(budget, "text", 6.0, *(None if told is None else told * 4**call for call in range(lessons)))
     assert all(isinstance(budget.reserve("text", 6.0), Hold) for _ in range(3))
 
 
 def test_a_call_that_others_overlapped_teaches_nothing() -> None:
     budget = Budget(10_000.0)
-    run_alone(budget, "video", 6.0, 6.0)
+    run_alone(budget, "video", 6.0, 6.0, 6.0)
     holds = [budget.reserve("video", 6.0) for _ in range(3)]
     for number, hold in enumerate(holds):
         assert isinstance(hold, Hold)
         budget.settle(hold, 6.0 * (number + 1))  # each counts those before it
     assert budget.charges.price("video", 6.0) == 6.0
-    assert budget.charges.spent == 24.0
+    assert budget.charges.spent == 30.0
 
 
 def test_what_a_journal_added_up_is_taken_up_again() -> None:
