@@ -132,10 +132,10 @@ def test_whatever_the_answers_are_dated_no_call_that_is_late_is_made_again(
     assert doubtful == 8
 
 
-@pytest.mark.parametrize("hours", [-3.0, 0.0, 3.0])
+@pytest.mark.parametrize(("first", "hours"), [(0.0, -3.0), (0.0, 0.0), (0.0, 3.0), (2.0, 0.0), (-2.0, 0.0)])
 @pytest.mark.parametrize("dated", [None, 7_200], ids=["dated right", "the balance dated ahead"])
 def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_between_two_runs(
-    tmp_path: Path, hours: float, dated: int | None
+    tmp_path: Path, first: float, hours: float, dated: int | None
 ) -> None:
     """The call has its effect ten minutes after its connection broke; the machine starts again at once."""
     rows: list[dict[str, Any]] = [{"slug": "joke", "prompt": f"heron {n}", "model_id": JOKE} for n in range(6)]
@@ -143,6 +143,7 @@ def test_no_call_is_made_again_before_its_time_is_over_by_a_clock_that_was_set_b
     async def main() -> None:
         async with Simulator(tier="enterprise") as simulator:
             clock = SetClock(simulator.clock)
+            clock.ahead = first * 3_600
             options: dict[str, Any] = simulator.generor_options | {"clock": clock}
             async with AsyncGeneror(**options) as generor:
                 simulator.faults.add_spec(f"{GENERATE}=early_reset:seconds=600:1x")
