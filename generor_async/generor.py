@@ -23,7 +23,7 @@ from generor_async.api.generor.operations import (
 from generor_async.engine.client import Client
 from generor_async.engine.downloads import Output
 from generor_async.engine.downloads import Progress as DownloadTold
-from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
@@ -61,10 +61,10 @@ class _Estimated:
     longest: float
 
 
-class CreationWatch(JobWatch[CreationStatus]):
+class CreationWatch(JobWaiter[CreationStatus]):
     """Waits for creations; the views of a client share what estimates said, too, by generator and model."""
 
-    def __init__(self, session: Session, options: Options, kind: Kind[CreationStatus]) -> None:
+    def __init__(self, session: Session, options: Options, kind: JobType[CreationStatus]) -> None:
         super().__init__(session, options, kind)
         self.estimated: dict[tuple[str, Any], _Estimated] = {}
 
@@ -87,7 +87,7 @@ class AsyncGeneror(Client):
 
     _watch: "CreationWatch"
 
-    def _bind(self, jobs: JobWatch[Any]) -> None:
+    def _bind(self, jobs: JobWaiter[Any]) -> None:
         assert isinstance(jobs, CreationWatch)
         self._watch = jobs.view(self._options)
         self.api_keys = resources.ApiKeysResource(self)
@@ -102,7 +102,7 @@ class AsyncGeneror(Client):
         self.users = resources.UsersResource(self)
 
     @staticmethod
-    def _watch_jobs(session: Session, options: Options) -> JobWatch[CreationStatus]:
+    def _watch_jobs(session: Session, options: Options) -> JobWaiter[CreationStatus]:
         return CreationWatch(session, options, _CREATIONS)
 
     async def send(self, operation: Operation[T]) -> T:
@@ -123,7 +123,7 @@ class AsyncGeneror(Client):
             raise
         except asyncio.CancelledError as error:
             if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.creation_id is not None:
-                self._watch.saw(str(cut_off.creation_id))
+                self._watch.job_exists(str(cut_off.creation_id))
             raise
         if isinstance(result, Estimate):
             self._remember(operation, result)
@@ -136,13 +136,13 @@ class AsyncGeneror(Client):
         if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
             concern_creation(error, _id_in(operation.path))
         elif operation.endpoint is GENERATORS_GENERATE and error.creation_id is not None:
-            self._watch.saw(str(error.creation_id))
+            self._watch.job_exists(str(error.creation_id))
 
     def _saw(self, result: Creation | CreationStatus | GenerateResult) -> None:
         """Note which creations exist."""
         for creation in result.creations if isinstance(result, GenerateResult) else [result]:
             if maybe(creation.creation_id) is not None:
-                self._watch.saw(str(creation.creation_id))
+                self._watch.job_exists(str(creation.creation_id))
 
     def _remember(self, operation: Operation[Any], estimate: Estimate) -> _Estimated | None:
         """Keep what an estimate said of the time; None where it said nothing."""
@@ -284,7 +284,7 @@ class Creations(resources.CreationsResource):
 
     __slots__ = ("_watch",)
 
-    def __init__(self, client: AsyncGeneror, watch: JobWatch[CreationStatus]) -> None:
+    def __init__(self, client: AsyncGeneror, watch: JobWaiter[CreationStatus]) -> None:
         super().__init__(client)
         self._watch = watch
 
@@ -298,10 +298,10 @@ class Creations(resources.CreationsResource):
             NotFoundError: there is no such creation, or it is another user's.
         """
         known = str(arguments.whole(creation_id, "creation_id"))
-        return await self._watch.ended(Tracked(known), timeout=timeout)
+        return await self._watch.wait(Tracked(known), timeout=timeout)
 
 
-def _look(creation_id: str) -> Operation[CreationStatus]:
+def _poll(creation_id: str) -> Operation[CreationStatus]:
     return creations_status(int(creation_id))
 
 
@@ -323,10 +323,10 @@ def _nothing(_: CreationStatus) -> None:
     return None
 
 
-_CREATIONS: Final = Kind(
+_CREATIONS: Final = JobType(
     name="creation",
     lifecycle=CREATION,
-    look=_look,
+    poll=_poll,
     state=_state,
     failure_code=_nothing,
     family=_nothing,

@@ -19,7 +19,7 @@ from generor_async.values import DownloadProgress, KeyCheck
 
 if TYPE_CHECKING:
     from generor_async.api.luma.models import Generation
-    from generor_async.engine.jobs import JobWatch
+    from generor_async.engine.jobs import JobWaiter
     from generor_async.engine.options import Options
     from generor_async.engine.session import Session
 
@@ -42,7 +42,7 @@ class AsyncLuma(Client):
     files: "generor_async.luma_resources.Files"
 
     if TYPE_CHECKING:
-        _jobs: JobWatch[Generation]
+        _jobs: JobWaiter[Generation]
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation that was built before, and return its decoded result."""
@@ -56,11 +56,11 @@ class AsyncLuma(Client):
             raise
         except asyncio.CancelledError as error:
             if isinstance(cut_off := error.__cause__, OutcomeUnknownError) and cut_off.job_id is not None:
-                self._jobs.saw(cut_off.job_id)
+                self._jobs.job_exists(cut_off.job_id)
             raise
         endpoint = operation.endpoint
         if endpoint.shows_job or "jobs" in endpoint.quota:
-            self._jobs.saw(cast("Generation", result).id)
+            self._jobs.job_exists(cast("Generation", result).id)
         return result
 
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
@@ -68,9 +68,9 @@ class AsyncLuma(Client):
         if operation.endpoint.shows_job:
             lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
         elif "jobs" in operation.endpoint.quota and error.job_id is not None:
-            self._jobs.saw(error.job_id)
+            self._jobs.job_exists(error.job_id)
 
-    def _bind(self, jobs: "JobWatch[Any]") -> None:
+    def _bind(self, jobs: "JobWaiter[Any]") -> None:
         from generor_async.luma_resources import Files, Generations  # noqa: PLC0415 - not needed to start
 
         self._jobs = jobs.view(self._options)
@@ -78,13 +78,13 @@ class AsyncLuma(Client):
         self.files = Files(self, self._session, self._options, self._uploads)
 
     @staticmethod
-    def _watch_jobs(session: "Session", options: "Options") -> "JobWatch[Generation]":
+    def _watch_jobs(session: "Session", options: "Options") -> "JobWaiter[Generation]":
         from generor_async.luma_resources import watch_jobs  # noqa: PLC0415 - not needed to start
 
         return watch_jobs(session, options)
 
     @staticmethod
-    def _look(job_id: str, /) -> "Operation[Generation]":
+    def _poll_operation(job_id: str, /) -> "Operation[Generation]":
         from generor_async.api.luma.operations import generations_get  # noqa: PLC0415 - not needed to start
 
         return generations_get(job_id)

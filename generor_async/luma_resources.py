@@ -15,7 +15,7 @@ from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
 from generor_async.engine.contents import Source, opened
 from generor_async.engine.downloads import Output, Progress
-from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
@@ -55,7 +55,7 @@ class Generations(GenerationsResource):
 
     __slots__ = ("_luma", "_watch")
 
-    def __init__(self, luma: "AsyncLuma", watch: JobWatch[Generation]) -> None:
+    def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation]) -> None:
         super().__init__(luma)
         self._luma = luma
         self._watch = watch
@@ -75,7 +75,7 @@ class Generations(GenerationsResource):
             try:
                 noted = on_submitted(job)
                 if isawaitable(noted):
-                    await self._watch.during(noted, "on_submitted")
+                    await self._watch.while_open(noted, "on_submitted")
             except BaseException as error:
                 error.add_note(f"job {shown(job.id)} goes on, and {lifecycle.take_up_job(job.id)}")
                 if isinstance(error, GenerorAsyncError):
@@ -148,7 +148,7 @@ class Generations(GenerationsResource):
         Nothing is raised for a job that failed. A job takes no task, and what was yielded is not held on to.
         """
         held = {job._tracked: job for job in _jobs(jobs)}  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        async for tracked in self._watch.each_ended(list(held), timeout=timeout):
+        async for tracked in self._watch.as_completed(list(held), timeout=timeout):
             yield held.pop(tracked)
 
 
@@ -221,7 +221,7 @@ class Job:
 
     __slots__ = ("_luma", "_tracked", "_watch")
 
-    def __init__(self, luma: "AsyncLuma", watch: JobWatch[Generation], tracked: Tracked[Generation]) -> None:
+    def __init__(self, luma: "AsyncLuma", watch: JobWaiter[Generation], tracked: Tracked[Generation]) -> None:
         self._luma = luma
         self._watch = watch
         self._tracked = tracked
@@ -233,7 +233,7 @@ class Job:
 
     @property
     def generation(self) -> Generation | None:
-        """The generation as it was last seen; None before the first look."""
+        """The generation as it was last seen; None before the first poll."""
         return self._tracked.seen
 
     @property
@@ -257,7 +257,7 @@ class Job:
             GenerationFailedError: the job failed; the class tells why.
             DeadlineExceededError: time is up; the job goes on.
         """
-        generation = await self._watch.ended(self._tracked, timeout=timeout)
+        generation = await self._watch.wait(self._tracked, timeout=timeout)
         if generation.state == "failed":
             generation = self._watch.masked(generation)  # as the error has it: tracebacks may show this frame
             raise lifecycle.failure(generation)
@@ -274,7 +274,7 @@ class Job:
     async def refresh(self) -> Generation:
         """Look at the job once."""
         generation = await self._luma.generations.get(self.id)
-        self._watch.noted(self._tracked, generation)
+        self._watch.observed(self._tracked, generation)
         return generation
 
     async def download(
@@ -289,7 +289,7 @@ class Job:
         return await self._luma.download(self, to, overwrite=overwrite, max_bytes=max_bytes, on_progress=on_progress)
 
     def __repr__(self) -> str:
-        state = "not looked at" if self.generation is None else self.generation.state
+        state = "not polled yet" if self.generation is None else self.generation.state
         return f"Job({self.id!r}, {state})"
 
 
@@ -304,9 +304,9 @@ def _jobs(jobs: Iterable[Job]) -> list[Job]:
     return found
 
 
-def watch_jobs(session: Session, options: Options) -> JobWatch[Generation]:
+def watch_jobs(session: Session, options: Options) -> JobWaiter[Generation]:
     """Return what waits for the jobs of a client."""
-    return JobWatch(session, options, _JOBS, backlog=session.backlog)
+    return JobWaiter(session, options, _JOBS, backlog=session.backlog)
 
 
 def id_of(result: Generation | Job) -> str:
@@ -326,10 +326,10 @@ def outputs_of(result: Generation | Job, session: Session, options: Options) -> 
 
 
 def _output(generation: Generation, index: int, session: Session, options: Options) -> Output:
-    look = operations.generations_get(generation.id)
+    poll = operations.generations_get(generation.id)
 
     async def refresh() -> str:
-        fresh = await session.send(look, evolve(options, request_id=None))
+        fresh = await session.send(poll, evolve(options, request_id=None))
         found = (maybe(fresh.output) or [])[index : index + 1]
         if not found or not maybe(found[0].url):
             raise _without_outputs(fresh)
@@ -368,10 +368,10 @@ def _prior(generation: Generation) -> float | None:
     return LUMA_PRIORS.get(_family(generation))
 
 
-_JOBS: Final = Kind(
+_JOBS: Final = JobType(
     name="job",
     lifecycle=lifecycle.LUMA_JOB,
-    look=operations.generations_get,
+    poll=operations.generations_get,
     state=_state,
     failure_code=attrgetter("failure_code"),
     family=_family,

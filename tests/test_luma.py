@@ -121,7 +121,7 @@ async def test_a_job_is_taken_up_by_its_id_without_a_request_and_looked_at_at_on
     async with Wire(seen("completed")) as wire, client(wire, clock=clock) as luma:
         job = luma.generations.job(JOB)
         assert wire.requests == []
-        assert repr(job) == f"Job('{JOB}', not looked at)"
+        assert repr(job) == f"Job('{JOB}', not polled yet)"
         assert (await job).state == "completed"
     assert clock.slept == []
     assert wire.requests[0].target == f"/generations/{JOB}"

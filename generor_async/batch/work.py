@@ -187,7 +187,7 @@ class LumaWork:
 
     async def complete(self, row: Row, made: Any) -> Generation:
         """Wait for the job."""
-        self._client._jobs.saw(row.remote_ids[0])  # pyright: ignore[reportPrivateUsage] # the journal vouches for it
+        self._client._jobs.job_exists(row.remote_ids[0])  # pyright: ignore[reportPrivateUsage] # the journal vouches for it
         job: Job = made if isinstance(made, Job) else self._client.generations.job(row.remote_ids[0])
         return await job.wait()
 

@@ -34,7 +34,7 @@ ORIGIN = """\
 # Generated from the async implementation by `python -m generor_async.codegen`: do not edit.
 # pyright: reportPrivateUsage=false
 # The generated classes use each other's `_impl`."""
-HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "as_masked")
+HIDDEN = {"api_key": "as_secret"} | dict.fromkeys(("base_url", "proxy", "extra_headers", "extra_query"), "masked_texts")
 """Parameters that may hold a key, and what hides it from whoever sees the frame."""
 NOT_TAKEN = frozenset({"__aenter__", "__aexit__", "__await__", "__dir__", "__repr__", "close"})
 """Methods that a proxy has from its base class, or has no use for."""

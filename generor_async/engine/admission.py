@@ -11,7 +11,7 @@ from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
-from generor_async.engine.outage import Gate
+from generor_async.engine.outage import OutageGate
 from generor_async.engine.queue import OutOfTurnError
 from generor_async.engine.slots import Lookout
 from generor_async.engine.transport import HeldBackError, Transport
@@ -90,7 +90,7 @@ class Admission:
         """Until when it may wait this time."""
         self._refused: RateLimitError | None = None
         """A 429 whose wait has not been told to the event stream yet."""
-        self._gate: Gate | None = None
+        self._gate: OutageGate | None = None
         self.ticket: Ticket | None = None
         """What it was let go with while the API was not known to be well."""
         self.turn: Turn | None = None
@@ -193,7 +193,7 @@ class Admission:
             return
         raise failure
 
-    def _own_gate(self) -> Gate:
+    def _own_gate(self) -> OutageGate:
         return self._shared.limits.gates.of(self.body, self._options.extra_body)
 
     def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
@@ -255,7 +255,7 @@ class Admission:
             limits.refused(None, now, refusal.wait, refusal.window, None)
         hold = Hold(until=now + refusal.wait, scope=refusal.hold_scope, reason=error.message)
         if limits.hold(hold, now):
-            self._shared.events.warn(hold, refusal.wait, clock.time() + refusal.wait)
+            self._shared.events.warn_of_hold(hold, refusal.wait, clock.time() + refusal.wait)
 
     def requeue(self, error: RateLimitError, refusal: "Refusal", draw: float) -> float:
         """Let a call that a limit has refused wait for it; return the seconds that it waits by itself.
@@ -296,7 +296,7 @@ class Admission:
     def _tell_wait(self, scope: ThrottleScope, delay: float) -> None:
         """Tell the event stream that the call waits for a limit; and, after a 429, that it goes again then."""
         refused, self._refused = self._refused, None
-        if self._shared.events.hears_of_waits:
+        if self._shared.events.listens_to_waits:
             self._shared.events.emit(
                 Throttled(
                     operation=self._operation.endpoint.name,

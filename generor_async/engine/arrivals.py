@@ -1,7 +1,7 @@
-"""What has come on a connection: whether anything lies there unread, and what came since a request left, byte for byte.
+"""Records the bytes that arrive on a connection: whether any are unread, and what came since a request was sent.
 
-aiohttp hands out an answer as far as it could be read, and drops the rest: what lay unread when a call was cut off, and
-what wasn't HTTP to its parser. The id of what was paid for may be in it, so it is kept beside.
+aiohttp returns an answer as far as it could be parsed, and drops the rest: bytes that were unread when a call was
+cancelled, and bytes that its parser rejects. They may contain the id of a paid result, so they are kept.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["Arrivals"]
 
 KEPT_BYTES: Final = 8 * 1024 * 1024
-"""Bytes kept of one answer; of a larger one, aiohttp has handed out as much."""
+"""Number of bytes that are kept of an answer; of a larger one, aiohttp has returned as much."""
 
 
 class Arrivals(asyncio.Protocol):
-    """Stands between a connection and aiohttp's protocol of it, and keeps what is passed on."""
+    """A protocol between a connection and aiohttp's own protocol, which records what it passes on."""
 
     def __init__(self, protocol: "ResponseHandler", transport: asyncio.Transport) -> None:
         self._protocol = protocol
         self._pieces, self._room = list[bytes](), 0
         self.unread = _look_at(transport)
-        """Tells whether the system has something for the connection that the event loop hasn't read, be it its end."""
+        """Tells whether the socket has bytes, or its end, that the event loop hasn't read."""
 
     def keep(self) -> list[bytes]:
-        """Keep what comes from now on, until this is called again; return its list, which grows."""
+        """Record bytes from now on, until this is called again; return the list that they are added to."""
         self._pieces, self._room = list[bytes](), KEPT_BYTES
         return self._pieces
 
     def data_received(self, data: bytes) -> None:
-        """Keep it, and pass it on."""
+        """Record bytes, and pass them on."""
         if self._room > 0:
             self._room -= len(data)
             self._pieces.append(data)

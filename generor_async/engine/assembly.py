@@ -10,7 +10,7 @@ from yarl import URL
 from generor_async.engine.downloads import Downloads
 from generor_async.engine.events import EventStream
 from generor_async.engine.inspection import Inspection
-from generor_async.engine.jobs import JobWatch
+from generor_async.engine.jobs import JobWaiter
 from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import shared_limits
 from generor_async.engine.media import ImageFetcher, image_host_policy
@@ -37,7 +37,7 @@ class Assembly:
     downloads: Downloads
     uploads: Uploads
     images: ImageFetcher | None
-    jobs: JobWatch[Any]
+    jobs: JobWaiter[Any]
 
 
 def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly:
@@ -59,7 +59,7 @@ def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly
         clock=clock,
         events=events,
         limits=made_with.limits or shared_limits(vendor, made_with.base_url, made_with.key, clock),
-        look=client_type._look,  # pyright: ignore[reportPrivateUsage] # the same
+        poll=client_type._poll_operation,  # pyright: ignore[reportPrivateUsage] # the same
         images=images,
         inspect=Inspection(vendor, made_with.base_url, fetches_itself=images is not None) if vendor is LUMA else None,
     )

@@ -1,4 +1,4 @@
-"""Keys and addresses: where they come from, and what they must look like before anything is sent."""
+"""Resolves and checks keys and base URLs."""
 
 import ipaddress
 import os
@@ -9,14 +9,14 @@ from generor_async.rules import arguments, older_api, urls
 from generor_async.rules.vendors import Vendor
 from generor_async.values import Masked, Secret, Unseen, Unset
 
-__all__ = ["as_masked", "as_secret", "is_loopback", "missing_key", "resolve_base_url", "resolve_key"]
+__all__ = ["as_secret", "is_loopback", "masked_texts", "missing_key", "resolve_base_url", "resolve_key"]
 
 
 T = TypeVar("T")
 
 
 def as_secret(key: str | Secret | None) -> Secret | None:
-    """Wrap a key at once, so that no frame of ours holds it bare: tracebacks may show locals."""
+    """Wrap a key in a Secret, so that no traceback with locals shows it."""
     if isinstance(key, str):
         return Secret(key)
     if key is None or _shows_nothing(key):
@@ -28,22 +28,22 @@ def _shows_nothing(value: object) -> bool:
     return isinstance(value, Secret | Unseen)
 
 
-def as_masked(text: T) -> T:
-    """Mask a text that may hold a password in the same way, and each of the texts of a mapping."""
+def masked_texts(text: T) -> T:
+    """Mask a text that may hold a password, or each text of a mapping."""
     if text is None or isinstance(text, Unset | Unseen):
         return text
     if isinstance(text, str):
         return cast("T", Masked(text))
     if arguments.is_mapping(text):
-        return cast("T", {name: as_masked(value) for name, value in text.items()})
+        return cast("T", {name: masked_texts(value) for name, value in text.items()})
     return cast("T", Unseen(text))
 
 
 def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | None:
-    """Return the key to use: the one given, or the environment's; None where there is neither.
+    """Return the key to use: the given one, or that of the environment variable; None where there is neither.
 
-    The prefix is checked only against the vendor's own address, the alphabet never: another server may have other
-    keys, and the documents' own example has letters that their description rules out.
+    The prefix is checked at the vendor's own address only, and the alphabet never: another server may have other keys,
+    and the example in the documents has letters that their description excludes.
     """
     source = "api_key"
     if key is None:
@@ -59,7 +59,7 @@ def resolve_key(vendor: Vendor, key: Secret | None, base_url: str) -> Secret | N
 
 
 def _wrong_key(vendor: Vendor, key: Secret, base_url: str) -> tuple[str, str] | None:
-    """Return what is wrong with a key and what to do; raising is left to a frame that doesn't see it."""
+    """Return what is wrong with a key, and what to do. The caller raises it, from a frame that doesn't hold the key."""
     text = key.reveal()
     if not text:
         return "the API key is empty", missing_key_advice(vendor)
@@ -75,17 +75,17 @@ def _wrong_key(vendor: Vendor, key: Secret, base_url: str) -> tuple[str, str] | 
 
 
 def missing_key(vendor: Vendor, operation: str = "") -> MissingAPIKeyError:
-    """Make the error for a call that needs a key when there is none."""
+    """Return the error for a call that needs a key."""
     return MissingAPIKeyError("no API key was given", operation=operation, advice=missing_key_advice(vendor))
 
 
 def missing_key_advice(vendor: Vendor) -> str:
-    """Say how to give a key, and where one comes from."""
+    """Return advice on how to set a key, and where to get one."""
     return f"Set {vendor.key_variable} or pass api_key=...; keys are made {vendor.key_source}"
 
 
 def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bool) -> str:
-    """Return the address to use, without a slash at its end; plain http is for loopback hosts."""
+    """Return the base URL to use, without a trailing slash; http is accepted for loopback hosts only."""
     source = "base_url"
     if base_url is None:
         base_url, source = os.environ.get(vendor.url_variable) or vendor.base_url, vendor.url_variable
@@ -113,7 +113,7 @@ def resolve_base_url(vendor: Vendor, base_url: str | None, *, allow_insecure: bo
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a URL's host is this machine."""
+    """Tell whether a host is the local machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

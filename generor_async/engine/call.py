@@ -189,7 +189,7 @@ class Call(Generic[T]):
             failure = self._concealed(error, len(reply.body))
         else:
             if self._context.problems is not None:
-                self._shared.events.warn_odd(operation.endpoint.name, self._context.problems)
+                self._shared.events.warn_of_problems(operation.endpoint.name, self._context.problems)
             if operation.endpoint.derive is not None:
                 operation.endpoint.derive(result, operation.body)
             return result

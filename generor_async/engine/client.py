@@ -24,7 +24,7 @@ from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GeneratePro
 if TYPE_CHECKING:
     from generor_async.engine.assembly import Assembly
     from generor_async.engine.downloads import Downloads, Output, Progress
-    from generor_async.engine.jobs import JobWatch
+    from generor_async.engine.jobs import JobWaiter
     from generor_async.engine.lifetime import Lifetime
     from generor_async.engine.media import ImageFetcher
     from generor_async.engine.session import Session
@@ -132,7 +132,7 @@ class Client:
         limits: "generor_async.Limits | None" = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
-        base_url, proxy = auth.as_masked(base_url), auth.as_masked(proxy)
+        base_url, proxy = auth.masked_texts(base_url), auth.masked_texts(proxy)
         settings.check(
             api_key=api_key,
             allow_insecure=allow_insecure,
@@ -202,12 +202,12 @@ class Client:
         self._bind(parts.jobs)
         self._assembled = True  # the last: another thread may be here as well
 
-    def _bind(self, jobs: "JobWatch[Any]") -> None:
+    def _bind(self, jobs: "JobWaiter[Any]") -> None:
         """Make the resources that go through this client; `jobs` is the watch that all views share."""
         raise NotImplementedError
 
     @staticmethod
-    def _watch_jobs(session: "Session", options: Options) -> "JobWatch[Any]":
+    def _watch_jobs(session: "Session", options: Options) -> "JobWaiter[Any]":
         """Return what waits for the jobs of this API."""
         raise NotImplementedError
 
@@ -231,7 +231,7 @@ class Client:
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
-        extra_headers, extra_query = auth.as_masked(extra_headers), auth.as_masked(extra_query)
+        extra_headers, extra_query = auth.masked_texts(extra_headers), auth.masked_texts(extra_query)
         changes = {
             "timeout": timeout,
             "queue_timeout": queue_timeout,
@@ -256,7 +256,7 @@ class Client:
         return view
 
     @staticmethod
-    def _look(job_id: str, /) -> Operation[Any]:
+    def _poll_operation(job_id: str, /) -> Operation[Any]:
         """Return the operation that looks at a job, where the API has jobs."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The real clock. Whoever wants time to run faster hands in another one."""
+"""The default clock of clients: real time."""
 
 import asyncio
 import time
@@ -7,14 +7,14 @@ __all__ = ["REAL_CLOCK", "RealClock"]
 
 
 class RealClock:
-    """The machine's own time, and the event loop's own sleep."""
+    """The system's time, and the event loop's sleep."""
 
     speed = 1.0
     monotonic = staticmethod(time.monotonic)
     time = staticmethod(time.time)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so many seconds."""
+        """Sleep for so many seconds."""
         await asyncio.sleep(seconds)
 
 

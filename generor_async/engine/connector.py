@@ -1,4 +1,4 @@
-"""A pool of connections that knows its sockets."""
+"""A pool of connections that can be dropped after its event loop was closed."""
 
 import socket
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import aiohttp
 __all__ = ["AddressInfo", "Connector", "abandon"]
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
-"""Family, kind, protocol, name and address of what is connected to."""
+"""An entry of `socket.getaddrinfo`."""
 
 
 def _plain_socket(info: AddressInfo) -> socket.socket:
@@ -18,9 +18,9 @@ def _plain_socket(info: AddressInfo) -> socket.socket:
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's pool, whose connections can be let go of when their event loop is closed already.
+    """aiohttp's pool of connections, which also keeps the sockets themselves.
 
-    A transport closes its socket by the loop, and is left with it open where that loop is gone.
+    A transport closes its socket through the event loop, so it stays open when the loop is closed first.
     """
 
     _abandoned = False
@@ -36,7 +36,7 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(socket_factory=made, **options)  # pyright: ignore[reportUnknownMemberType] # aiohttp leaves it open
 
     def abandon(self) -> None:
-        """Close every socket; the connections are left to the collector."""
+        """Close every socket, without the event loop."""
         self._abandoned = True
         for each in list(self._sockets):
             each.close()
@@ -47,7 +47,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 def abandon(session: aiohttp.ClientSession) -> None:
-    """Let go of a session whose event loop is closed: neither it nor its connections will say that they are open."""
+    """Drop a session whose event loop is closed, without warnings about unclosed connections."""
     connector = session.connector
     session.detach()
     if isinstance(connector, Connector):

@@ -1,4 +1,4 @@
-"""The one cattrs converter: what people hand in becomes JSON; UNSET is left out."""
+"""Converts parameters to JSON, with cattrs; UNSET is left out."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -33,9 +33,9 @@ _converter.register_unstructure_hook(MediaRef, MediaRef.to_json)
 
 
 def to_json(value: JSON) -> JSON:
-    """Return a parameter as the JSON value that is sent.
+    """Return a parameter as a JSON value.
 
-    Input objects, media references, mappings and lists of them may be mixed freely; a `MediaRef.file(...)` stays
-    itself, to be read just before sending.
+    Input objects, media references, mappings and lists may be nested. A `MediaRef.file(...)` is kept, and read just
+    before sending.
     """
     return _converter.unstructure(value)

@@ -1,4 +1,4 @@
-"""One time limit over work of many steps."""
+"""Time limits for work of many steps."""
 
 import asyncio
 import math
@@ -14,37 +14,37 @@ __all__ = ["Alarm", "TimeLimit", "within"]
 T = TypeVar("T")
 
 LATE: Final = 0.1
-"""Seconds by which a timer is late when the process was stopped, or its event loop held up."""
+"""A timer is late by so many seconds when the process was stopped, or its event loop was blocked."""
 GRACE: Final = 1.0
-"""Seconds that an answer has then to be read, at most; it has no more than the timer was late."""
+"""Most seconds that remain then to read an answer; never more than the timer was late."""
 
 
 class Alarm:
-    """Ends what has run into its `TimeLimit`, by one timer of the event loop for all: few of many ever do."""
+    """Cancels the work of a `TimeLimit` that is over, with one timer of the event loop for all limits."""
 
     __slots__ = ("_handle", "limits", "rings_at")
 
     def __init__(self) -> None:
         self.limits = set[TimeLimit]()
-        """Those that run."""
+        """The limits that are running."""
         self.rings_at = math.inf
         self._handle: asyncio.TimerHandle | None = None
 
     def set_to(self, moment: float) -> None:
-        """Ring at a moment of the event loop's time."""
+        """Set the timer to a moment of the event loop's time."""
         if self._handle is not None:
             self._handle.cancel()
         self.rings_at = moment
-        self._handle = asyncio.get_running_loop().call_at(moment, self._ring)
+        self._handle = asyncio.get_running_loop().call_at(moment, self._fire)
 
     def close(self) -> None:
-        """Ring no more, unless something runs still."""
+        """Cancel the timer, unless a limit is running."""
         if self._handle is not None and not self.limits:
             self.rings_at = math.inf
             self._handle.cancel()
             self._handle = None
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         now = max(self.rings_at, asyncio.get_running_loop().time())  # a timer may fire a clock tick early
         self.rings_at, self._handle = math.inf, None
         for limit in [limit for limit in self.limits if limit.ends_at <= now]:
@@ -55,10 +55,10 @@ class Alarm:
 
 
 class TimeLimit:
-    """Ends what runs in it after so many seconds, with TimeoutError, as `asyncio.timeout` does.
+    """Cancels the work in its block after so many seconds, with TimeoutError, as `asyncio.timeout` does.
 
-    A process that was stopped, and an event loop that was held up, find the timer due before the answer was read that
-    has arrived meanwhile; it may be a paid one. So a timer that fires late waits a little longer.
+    When the process was stopped, or the event loop was blocked, the timer is due before an answer is read that has
+    arrived in the meantime, and that answer may be a paid one. So a timer that fires late waits a little longer.
     """
 
     __slots__ = ("_alarm", "_cancelling", "_late", "_seconds", "_task", "ends_at", "expired")
@@ -68,7 +68,7 @@ class TimeLimit:
         self._alarm = alarm
         self._late = False
         self.expired = False
-        """Whether time was up."""
+        """Whether the time is over."""
 
     def __enter__(self) -> None:
         loop, alarm = asyncio.get_running_loop(), self._alarm
@@ -88,7 +88,7 @@ class TimeLimit:
             raise TimeoutError from error
 
     def is_due(self, now: float) -> None:
-        """End the work; or a little later, where this comes late."""
+        """Cancel the work, or wait a little longer where the timer is late."""
         late = now - self.ends_at
         if late > LATE and not self._late:
             self._late, self.ends_at = True, now + min(late, GRACE)
@@ -99,7 +99,7 @@ class TimeLimit:
 
 
 async def within(seconds: float | None, clock: Clock, work: Awaitable[T], *, what: str, advice: str) -> T:
-    """Do the work within so many of the clock's seconds, None for no end; raises DeadlineExceededError."""
+    """Await something for so many of the clock's seconds, None for no limit; raises DeadlineExceededError."""
     seconds = math.inf if seconds is None else seconds
     alarm = Alarm()
     limit = TimeLimit(seconds / clock.speed, alarm)

@@ -1,6 +1,6 @@
-"""A look at each Luma request before it leaves.
+"""Checks each Luma request before it is sent.
 
-What is certain to be refused isn't sent; of what pages advise against it warns, once.
+A request that is certain to be refused isn't sent; of a combination that the pages advise against, it warns once.
 """
 
 import warnings
@@ -18,17 +18,17 @@ __all__ = ["Inspection"]
 
 
 class Inspection:
-    """Knows the API's address, and what was said already."""
+    """Checks the requests to one address."""
 
     def __init__(self, vendor: Vendor, base_url: str, *, fetches_itself: bool) -> None:
         self._is_own = base_url == vendor.base_url
-        """Whether it is the vendor's own server: another one may take what that one refuses."""
+        """Whether it is the vendor's own server: another one may accept what that one refuses."""
         self._is_local = is_loopback(urlsplit(base_url).hostname or "")
         self._fetches_itself = fetches_itself
         self._said = set[str]()
 
     def __call__(self, operation: str, body: Mapping[str, JSON]) -> None:
-        """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each kind, of the rest."""
+        """Raise InvalidRequestError for a body that is certain to be refused; warn, once for each rule, of others."""
         if self._is_own:
             refuse(body)
         if operation != "luma.generations.create":

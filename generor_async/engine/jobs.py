@@ -1,6 +1,6 @@
-"""Waiting for jobs: for one's end, for each of its changes, or for many at once.
+"""Waits for jobs: for the end of one, for each of its changes, or for many jobs at once.
 
-The looking is the scheduler's; here is what a wait means to whoever waits.
+The scheduler polls; this module turns what it finds into results and errors.
 """
 
 import asyncio
@@ -14,29 +14,33 @@ from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.scheduler import Scheduler
 from generor_async.engine.session import Session
-from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
+from generor_async.engine.tracking import JobType, SeenJobs, Tracked, Waiter
 from generor_async.errors import ClientClosedError, GenerorAsyncError
 from generor_async.rules import arguments, masking
 from generor_async.rules.schedule import Durations
 from generor_async.values import JobSubmitted, Model, forget_headers
 from generor_async.values.text import shown
 
-__all__ = ["JobWatch", "Kind", "Tracked"]
+__all__ = ["JobType", "JobWaiter", "Tracked"]
 
 S = TypeVar("S", bound=Model)
 T = TypeVar("T")
 
-JOBS_TOLD: Final = 20
-"""How many jobs a note names that go on."""
+JOBS_NAMED: Final = 20
+"""Number of jobs that a note names."""
 
 
-class JobWatch(Generic[S]):
-    """Waits for the jobs of one client; its views share what is learned, and look at a job once for all of them.
+class JobWaiter(Generic[S]):
+    """Waits for the jobs of a client.
 
-    `backlog` returns how many calls wait for one of these jobs to end.
+    Views of the client share what was learned of durations, and one poll serves all waits for a job.
+
+    `backlog` returns the number of calls that wait for one of these jobs to end.
     """
 
-    def __init__(self, session: Session, options: Options, kind: Kind[S], *, backlog: Callable[[], int] = int) -> None:
+    def __init__(
+        self, session: Session, options: Options, kind: JobType[S], *, backlog: Callable[[], int] = int
+    ) -> None:
         self._session = session
         self._kind = kind
         jobs, durations = SeenJobs(session.base_url), dict[Hashable, Durations]()
@@ -46,7 +50,7 @@ class JobWatch(Generic[S]):
         self._use(options)
 
     def view(self, options: Options) -> Self:
-        """Return a watch over the same jobs whose looks are made otherwise."""
+        """Return a waiter for the same jobs whose polls are made with other options."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._use(options)
@@ -54,49 +58,51 @@ class JobWatch(Generic[S]):
 
     def _use(self, options: Options) -> None:
         self.options = options
-        # A look makes one attempt: the schedule is what tries again.
+        # A poll makes one attempt: the schedule is what tries again.
         self._of_looks = evolve(options, timeout=None, max_retries=0, request_id=None)
 
     def now(self) -> float:
-        """Return the client's own seconds, which never run backwards."""
+        """Return seconds of the client's clock, which never go backwards."""
         return self._session.clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so many of them."""
-        await self.during(self._session.clock.sleep(seconds), "a wait before another job")
+        """Sleep for so many seconds of the client's clock."""
+        await self.while_open(self._session.clock.sleep(seconds), "a wait before another job")
 
-    async def during(self, work: Awaitable[T], what: str) -> T:
-        """Do something for as long as the client is open; raises ClientClosedError."""
+    async def while_open(self, work: Awaitable[T], what: str) -> T:
+        """Await something until it ends or the client is closed; raises ClientClosedError."""
         return await self._session.lifetime.while_open(work, what)
 
     def masked(self, seen: S) -> S:
-        """Return a copy of a job for an error: without what the server sent back of what it was sent."""
+        """Return a copy of a job for an error, with keys that the server echoed masked."""
         return masking.masked(seen, masking.secrets_of(self._session.key, self.options.named))
 
-    def saw(self, job_id: str) -> None:
-        """Take note that a job exists: its submission or its state was seen, here or by an earlier process."""
+    def job_exists(self, job_id: str) -> None:
+        """Record that a job exists: its submission or its state was seen, here or by an earlier process."""
         self._jobs.add(job_id)
 
     def submitted(self, job_id: str, seen: S, model: str | None) -> Tracked[S]:
-        """Take note of a job that was accepted just now."""
+        """Record a job that was just accepted."""
         if self._session.events.listening:
             self._session.events.emit(JobSubmitted(job_id=job_id, model=model))
         forget_headers(seen)
-        self.saw(job_id)
+        self.job_exists(job_id)
         now = self.now()
         return Tracked(job_id, seen, now, now)
 
-    def noted(self, job: Tracked[S], seen: S) -> None:
-        """Take note of what a look outside the schedule found."""
+    def observed(self, job: Tracked[S], seen: S) -> None:
+        """Record the answer to a poll outside of the schedule."""
         if self._kind.state(seen):
-            job.seen, job.looked = seen, self.now()
+            job.seen, job.polled = seen, self.now()
 
-    async def ended(self, job: Tracked[S], *, timeout: float) -> S:
-        """Wait until a job has ended, and return it.
+    async def wait(self, job: Tracked[S], *, timeout: float) -> S:
+        """Wait until a job has ended, and return its last state.
 
-        A look that fails for a passing reason is not the job failing: the next one comes on the schedule. Raises
-        DeadlineExceededError when `timeout` seconds are over, and whatever a look raised that `rules.polls` takes for
-        the end; each names the job.
+        A poll that fails for a transient reason is repeated on the schedule.
+
+        Raises:
+            DeadlineExceededError: `timeout` seconds are over; it names the job.
+            GenerorAsyncError: A poll failed in a way that ends the wait, by `rules.polls`; it names the job.
         """
         _check_timeout(timeout)
         if job.seen is not None and self._has_ended(job.seen):
@@ -104,7 +110,7 @@ class JobWatch(Generic[S]):
         return await self._wait(job, timeout=timeout, began=self.now())
 
     async def changes(self, job: Tracked[S], *, timeout: float) -> AsyncIterator[S]:
-        """Yield a job at each change of its state, the present one first, until it has ended."""
+        """Yield a job at each change of its state, beginning with the present one, until it has ended."""
         _check_timeout(timeout)
         began = self.now()
         if job.seen is not None:
@@ -112,13 +118,13 @@ class JobWatch(Generic[S]):
         while job.seen is None or not self._has_ended(job.seen):
             yield await self._wait(job, timeout=timeout, began=began, each_change=True)
 
-    async def each_ended(self, jobs: Sequence[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
-        """Yield each job when it has ended, or when its wait has; its `error` says which. Needs no task for a job."""
+    async def as_completed(self, jobs: Sequence[Tracked[S]], *, timeout: float) -> AsyncIterator[Tracked[S]]:
+        """Yield each job when it, or the wait for it, has ended; its `error` tells which. Uses no task for each job."""
         _check_timeout(timeout)
         try:
             work = self._session.lifetime.begin(counted=True)
         except ClientClosedError as closed:
-            closed.add_note(_go_on(jobs))
+            closed.add_note(_jobs_continue(jobs))
             if len(jobs) == 1:
                 self._kind.concern(closed, jobs[0].id)
             raise
@@ -153,7 +159,7 @@ class JobWatch(Generic[S]):
                     raise error
                 yield job
         except asyncio.CancelledError as error:
-            error.add_note(_go_on([waiter.tracked for waiter in waiting.values()]))
+            error.add_note(_jobs_continue([waiter.tracked for waiter in waiting.values()]))
             raise
         finally:
             work.end()
@@ -181,10 +187,10 @@ class JobWatch(Generic[S]):
         return self._kind.lifecycle.is_terminal(self._kind.state(seen))
 
 
-def _go_on(jobs: Sequence[Tracked[S]]) -> str:
-    """Say that jobs go on for which nobody waits."""
-    ids = ", ".join(shown(job.id) for job in jobs[:JOBS_TOLD])
-    more = ", ..." if len(jobs) > JOBS_TOLD else ""
+def _jobs_continue(jobs: Sequence[Tracked[S]]) -> str:
+    """Say which jobs continue without a wait."""
+    ids = ", ".join(shown(job.id) for job in jobs[:JOBS_NAMED])
+    more = ", ..." if len(jobs) > JOBS_NAMED else ""
     return f"{len(jobs)} jobs go on: take them up again by their ids ({ids}{more})"
 
 

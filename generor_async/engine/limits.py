@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, frozen
 
-from generor_async.engine.outage import Gates
+from generor_async.engine.outage import OutageGates
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared import LOOK_SECONDS, KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
@@ -135,7 +135,7 @@ class Limits:
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = rules.holds
         """What 429s have calls wait for."""
-        self.gates = Gates(clock)
+        self.gates = OutageGates(clock)
         """Where calls wait while the API is away."""
         if self._shared is not None:
             self._shared.give_up = self._give_up

@@ -1,4 +1,4 @@
-"""How one call is made: what `with_options` can change."""
+"""The options of a call, which `with_options` changes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from generor_async.values import GenerateProgress, Priority
 __all__ = ["PRIORITIES", "Options"]
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("interactive", "normal", "bulk")
-"""The classes of the queue, the most urgent first."""
+"""The priorities, the most urgent first."""
 
 
 @frozen(kw_only=True)
 class Options:
-    """How one call is made. A view of a client made by `with_options` differs in these alone.
+    """The options of a call. A view of a client made by `with_options` differs in these only.
 
-    Times are seconds; None leaves them to the operation.
+    Times are seconds; None stands for the default of the operation.
     """
 
     timeout: float | None = None
@@ -32,15 +32,15 @@ class Options:
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     request_id: str | None = None
     on_progress: Callable[[GenerateProgress], object] | None = field(default=None, repr=False)
-    """Told how far a long synchronous call is likely to have come."""
+    """Called with the estimated progress of a long synchronous call."""
 
     @property
     def named(self) -> Mapping[str, str]:
-        """What is sent beside the body under a name of the caller's, which may be a credential."""
+        """The headers and the query that the caller has added; they may hold credentials."""
         return {**self.extra_query, **self.extra_headers}
 
     def changed(self, **changes: Any) -> "Options":
-        """Return these options with some of them changed; refuses what can never be right."""
+        """Return a copy with some options changed; raises InvalidRequestError."""
         return evolve(self, **{name: _CHECKS[name](value, name) for name, value in changes.items()})
 
 

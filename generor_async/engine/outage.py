@@ -1,4 +1,4 @@
-"""Where calls wait while the API is away: `rules.outage` decides, `engine.queue` waits."""
+"""Makes calls wait during an outage of the API: `rules.outage` decides, `engine.queue` waits."""
 
 import logging
 import threading
@@ -13,41 +13,41 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.wire import Form
 from generor_async.values import JSON, Clock, Priority
 
-__all__ = ["Gate", "Gates"]
+__all__ = ["OutageGate", "OutageGates"]
 
 logger = logging.getLogger("generor_async")
 
 
-class Gate:
-    """Lets every call pass while the API is well, and one after the other while it isn't."""
+class OutageGate:
+    """Admits every call while the API is well, and a few at a time during an outage."""
 
-    def __init__(self, clock: Clock, away: "set[Gate]") -> None:
+    def __init__(self, clock: Clock, away: "set[OutageGate]") -> None:
         self._clock = clock
         self._away = away
-        """The gates of APIs that are not known to be well; this one is put there, and taken away."""
+        """The gates of APIs that are not known to be well; this gate adds and removes itself."""
         self.rule = Outage()
         self._lock = threading.RLock()
         self._queue: Queue[Ticket] = Queue(self.rule, clock, self._lock)
         self._since: float | None = None
-        """Since when the API is away, until people are told."""
+        """When the outage began, until it was logged."""
         self.error: APIError | None = None
-        """What the API said when it was last found away."""
+        """The last error of the outage."""
 
     async def enter(self, priority: Priority, patience: float, waits: Callable[[Wait], None]) -> Ticket:
-        """Wait for a ticket, for `patience` seconds at most; raises OutOfTurnError."""
+        """Wait for a ticket, for at most `patience` seconds; raises OutOfTurnError."""
         ticket = self._queue.enter_nowait(self._clock.monotonic(), priority)
         if self.rule.well:
             self._away.discard(self)
         return ticket or await self._queue.enter(priority, patience, waits, again=False)
 
     def leave(self, ticket: Ticket) -> None:
-        """Give a ticket back, whatever came of the call."""
+        """Return a ticket."""
         with self._lock:
             self.rule.dropped(ticket)
             self._queue.pump(self._clock.monotonic())
 
     def failed(self, error: APIError, began: float, draw: float) -> None:
-        """Note that a call which was sent at `began` found the API away; `draw` is a random number from 0 up to 1."""
+        """Record that a call which was sent at `began` met the outage; `draw` is a random number in [0, 1)."""
         status, told, now = 503, None, self._clock.monotonic()
         if isinstance(error, APIStatusError):
             status, told = error.status_code, error.retry_after
@@ -63,7 +63,7 @@ class Gate:
                 logger.warning("the API has been away for more than a minute, and calls wait for it: %s", error.message)
 
     def succeeded(self, began: float) -> None:
-        """Note that a call which was sent at `began` was answered well."""
+        """Record that a call which was sent at `began` succeeded."""
         with self._lock:
             self.rule.succeeded(began)
             if self.rule.well:
@@ -71,17 +71,17 @@ class Gate:
             self._queue.pump(self._clock.monotonic())
 
 
-class Gates:
-    """The gates of one key: of calls that name media by URL, and of all others.
+class OutageGates:
+    """The gates of a key: one for calls that refer to media by URL, and one for all others.
 
-    The API fetches what is named by URL through services of their own, which have outages of their own.
+    The API fetches media by services of their own, which may have an outage by themselves.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.away: set[Gate] = set()
-        """Those whose calls need a ticket."""
-        self._plain, self._of_urls = Gate(clock, self.away), Gate(clock, self.away)
+        self.away: set[OutageGate] = set()
+        """The gates whose calls need a ticket."""
+        self._plain, self._of_urls = OutageGate(clock, self.away), OutageGate(clock, self.away)
 
-    def of(self, body: JSON | Form, extra: Any) -> Gate:
-        """Return the gate of a call by the body that it sends."""
+    def of(self, body: JSON | Form, extra: Any) -> OutageGate:
+        """Return the gate for a call with this body."""
         return self._of_urls if names_urls(body) or names_urls(extra) else self._plain

@@ -1,4 +1,4 @@
-"""Pages of a list, fetched as they are needed."""
+"""Pages of a list, fetched when they are needed."""
 
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Sender(Protocol):
-    """What a resource needs of a client."""
+    """The part of a client that a resource needs."""
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation and return its decoded result."""
@@ -25,7 +25,7 @@ class Sender(Protocol):
 
 
 class Page(Generic[T]):
-    """One page of a list: `items`, `meta`, and the way to the next."""
+    """One page of a list: its `items`, its `meta`, and `next_page()`."""
 
     __slots__ = ("_client", "_data", "_fruitless", "_number", "_operation", "_unseen", "_walk")
 
@@ -43,17 +43,17 @@ class Page(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What is on this page."""
+        """The items of this page."""
         return self._data.items
 
     @property
     def meta(self) -> Meta:
-        """Where this page stands in the list."""
+        """The position of this page in the list."""
         return self._data.meta
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Where this page is not as documented, those of its items included; an item that can't be read is missing."""
+        """Paths of what is not as documented in this page and its items; an item that can't be decoded is left out."""
         return self._data.problems
 
     @property
@@ -63,26 +63,27 @@ class Page(Generic[T]):
 
     @property
     def response(self) -> ResponseInfo | None:
-        """Status, headers and timing; `response_of(page)` gives the same."""
+        """Status, headers and timing of the answer; the same as `response_of(page)`."""
         return self._data.response
 
     @property
     def has_next(self) -> bool:
-        """Whether there is another page after this one; where the answer doesn't say, whether this one has items."""
+        """Whether there is another page; where the answer doesn't say, whether this page has items."""
         meta = self._data.meta
         return meta.has_next or (meta.unsaid and self._goes_on)
 
     @property
     def _goes_on(self) -> bool:
-        """Whether there may be more where the answer doesn't say: where something is here, be it unreadable."""
+        """Whether there may be another page where the answer doesn't say: this one has items, even undecodable ones."""
         return bool(self._data.items or self._data.problems) and self._fruitless < MOST_FRUITLESS
 
     async def next_page(self) -> "Page[T] | None":
-        """Fetch the page after this one; None where there is none.
+        """Fetch the next page; None where there is none.
 
-        Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
-        repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
-        that has shown less than it counts, in items (`total`) or in pages (`total_pages`).
+        Raises:
+            ResponseShapeError: The list announces more and doesn't give it: three pages in a row were empty, repeated
+                a cursor or had nothing new, or there was no cursor. Or the list has ended with fewer items than its
+                `total`, or fewer pages than its `total_pages`.
         """
         if not self.has_next:
             if problem := self._walk.what_lacks(self._number, self._data):
@@ -101,10 +102,10 @@ class Page(Generic[T]):
 
 
 class Pages(Generic[T]):
-    """A list that the API gives in pages.
+    """A list that the API returns in pages.
 
-    `await pages` fetches the first page; `async for item in pages` walks all items, `pages.by_page()` all pages.
-    `max_items` is the total number of items to give, whatever the size of a page.
+    `await pages` fetches the first page, `async for item in pages` iterates over all items, and `pages.by_page()` over
+    all pages. `max_items` is the total number of items, whatever the size of a page.
     """
 
     __slots__ = ("_client", "_first", "_max_items")
@@ -124,7 +125,7 @@ class Pages(Generic[T]):
         return self.first_page().__await__()
 
     async def by_page(self) -> AsyncIterator[Page[T]]:
-        """Walk the list page by page."""
+        """Iterate over the pages of the list."""
         page: Page[T] | None = await self.first_page()
         while page is not None:
             yield page
@@ -149,7 +150,7 @@ class Pages(Generic[T]):
 
 
 def _following(operation: Operation[PageData[T]], meta: Meta) -> Operation[PageData[T]]:
-    """Build the operation of the next page: by our own count, because not every server tells its pages right."""
+    """Build the operation of the next page. Pages are counted here, because not every server counts them right."""
     if meta.next_cursor is not None:
         return evolve(operation, query={**operation.query, "cursor": meta.next_cursor})
     return evolve(operation, query={**operation.query, "page": str(_page_number(operation) + 1)})
@@ -160,7 +161,7 @@ def _page_number(operation: Operation[Any]) -> int:
 
 
 async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
-    """Return the whole of a list that is not said to be paged, and yet may say that there is more."""
+    """Return all items of a list that is not documented as paged, and may still announce more."""
     items: list[T] = []
     page: Page[T] | None = await Pages(client, operation).first_page()
     while page is not None:
@@ -171,9 +172,10 @@ async def collect(client: Sender, operation: Operation[PageData[T]]) -> list[T]:
 
 
 def response_of(result: Any) -> ResponseInfo:
-    """Return status, headers, request id and timing of the answer that a model or page came from.
+    """Return the status, headers, request id and timing of the answer of a model or a page.
 
-    Raises TypeError for anything that a client did not return.
+    Raises:
+        TypeError: The object was not returned by a client.
     """
     # A page may be one of the blocking half's, which this module doesn't know.
     info = response_to(result) if isinstance(result, Model) else getattr(result, "response", None)

@@ -1,8 +1,8 @@
-"""One look for each job that is due, however many wait for it.
+"""Polls the jobs that are waited for: one poll at a time for each job, however many wait for it.
 
-There is one scheduler for each event loop of a client. A heap says which job is due next, and one alarm sleeps until
-then; who waits sleeps on a future of its own. All else is plain functions: `rules.schedule` says when to look again,
-`rules.lifecycle` what is news. A job for which nobody waits any more is not looked at.
+There is one scheduler for each event loop of a client. A heap tells which job is due next, and one alarm sleeps until
+then; each wait sleeps on a future of its own. Everything else is a plain function: `rules.schedule` decides when to
+poll again, and `rules.lifecycle` what is a change. A job without a wait isn't polled.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from attrs import define, field
 from generor_async.engine.loops import LoopBound
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
-from generor_async.engine.tracking import Kind, SeenJobs, Tracked, Waiter
+from generor_async.engine.tracking import JobType, SeenJobs, Tracked, Waiter
 from generor_async.errors import (
     APIStatusError,
     ClientClosedError,
@@ -45,49 +45,49 @@ __all__ = ["Scheduler"]
 
 S = TypeVar("S", bound=Model)
 
-LOOKS = 64
-"""How many looks may be under way at once: fewer than there are connections, so that other calls find one."""
-LAST_LOOK = 1.0
-"""Seconds before a deadline at which a job is looked at for the last time, if it would else come too late."""
+POLLS_AT_ONCE = 64
+"""Number of polls that may be under way at once: fewer than there are connections, so that other calls find one."""
+LAST_POLL = 1.0
+"""Seconds before its deadline at which a wait gets a last poll, if none is due before."""
 MOMENT = 0.001
-"""The shortest sleep of the alarm, in seconds: a clock that rounds less than that away would never come to the end."""
+"""Shortest sleep of the alarm in seconds, so that it ends by a clock that rounds."""
 
 
 @define(eq=False)
 class _Entry(Generic[S]):
-    """A job that somebody waits for."""
+    """A job with at least one wait."""
 
     known: Tracked[S]
     options: Options
     began: float
-    """When the first wait for it began."""
+    """When the first wait began."""
     tried: float | None
-    """When it was last looked at, whatever came of it."""
+    """When it was last polled, whatever the answer."""
     floor: float
-    """Before this it may not be looked at, however long ago the last look was."""
+    """The earliest time of the next poll."""
     trouble: BaseException | None = None
-    """Why the last look told nothing, until the next one is planned."""
+    """Why the last poll returned no state, until the next one is planned."""
     odd: polls.OddPolls = field(factory=polls.OddPolls)
     said: str = ""
-    """What the last look said that brought no state."""
+    """The text of the last poll without a state."""
     due: float = math.inf
-    """When it is looked at next; infinity while it is looked at."""
+    """When it is polled next; infinite while a poll is under way."""
     waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
-    """In the order in which they came."""
-    look: "asyncio.Task[S] | None" = None
+    """The waits, in the order of their beginning."""
+    poll: "asyncio.Task[S] | None" = None
     guard: asyncio.TimerHandle | None = None
-    """What ends the first wait whose time is up."""
+    """The timer that ends the wait with the next deadline."""
     guarded: float = math.inf
-    """When it does."""
+    """When that timer fires."""
 
 
 class Scheduler(LoopBound, Generic[S]):
-    """Looks at all jobs of one kind that are waited for in one event loop."""
+    """Polls all jobs of one type that are waited for in one event loop."""
 
     def __init__(
         self,
         session: Session,
-        kind: Kind[S],
+        kind: JobType[S],
         durations: dict[Hashable, schedule.Durations],
         jobs: SeenJobs,
         backlog: Callable[[], int],
@@ -107,10 +107,10 @@ class Scheduler(LoopBound, Generic[S]):
     def join(
         self, tracked: Tracked[S], options: Options, *, timeout: float, began: float, each_change: bool = False
     ) -> Waiter[S]:
-        """Wait for a job, `timeout` seconds from when that `began`.
+        """Add a wait for a job, with a `timeout` in seconds from `began` on.
 
-        The waiter's future gets the job's end, its next change, or the reason why there is none. The looks are made
-        with the options of whoever waits first.
+        The future of the waiter gets the job's end, its next change, or the reason why there is none. A job is polled
+        with the options of its first waiter.
         """
         now, deadline = self._now(), began + timeout
         tracked.error = None
@@ -119,7 +119,7 @@ class Scheduler(LoopBound, Generic[S]):
         waiter = Waiter(tracked, future, timeout, deadline, each_change, state)
         entry = self._entries.get(tracked.id)
         if entry is None:
-            entry = self._entries[tracked.id] = _Entry(tracked, options, began, tracked.looked, now)
+            entry = self._entries[tracked.id] = _Entry(tracked, options, began, tracked.polled, now)
         elif tracked.born is not None:
             entry.known.born = tracked.born
         entry.waiters[waiter] = None
@@ -128,22 +128,22 @@ class Scheduler(LoopBound, Generic[S]):
             self._forget_if_alone(entry)
             return waiter
         self._guard(entry, deadline, now)
-        if entry.look is None and deadline <= entry.due:
+        if entry.poll is None and deadline <= entry.due:
             self._plan(entry, now)
-            self._turn()
+            self._poll_due()
         return waiter
 
     def leave(self, waiter: Waiter[S]) -> None:
-        """Wait no longer; with its last waiter, a job is looked at no more."""
+        """Remove a wait; a job without any isn't polled any more."""
         entry = self._entries.get(waiter.tracked.id)
         if entry is not None:
             entry.waiters.pop(waiter, None)
             self._forget_if_alone(entry)
 
     async def close(self) -> None:
-        """End every wait, because the client is closed: the jobs go on."""
+        """End every wait because the client is closed; the jobs continue."""
         for entry in list(self._entries.values()):
-            for waiter in _taken(entry):
+            for waiter in _pop_waiters(entry):
                 self._fail(waiter, self._closed(waiter.tracked))
             self._forget_if_alone(entry)
 
@@ -159,15 +159,15 @@ class Scheduler(LoopBound, Generic[S]):
         return self._session.clock.monotonic()
 
     def _forget_if_alone(self, entry: _Entry[S]) -> None:
-        """Look no more at a job for which nobody waits."""
+        """Stop polling a job without a wait."""
         if entry.waiters:
             return
         if self._entries.get(entry.known.id) is entry:
             del self._entries[entry.known.id]
         entry.due = math.inf
         self._unguard(entry)
-        if entry.look is not None:
-            entry.look.cancel()
+        if entry.poll is not None:
+            entry.poll.cancel()
         if not self._entries:
             self._heap.clear()
             if self._alarm is not None:
@@ -175,11 +175,11 @@ class Scheduler(LoopBound, Generic[S]):
                 self._alarm = None
 
     def _plan(self, entry: _Entry[S], now: float) -> None:
-        """Decide when to look at a job next, and end the waits that can't end well in time."""
-        wanted, earliest = self._next_look(entry, now)
+        """Decide when to poll a job next, and end the waits that can't succeed in time."""
+        wanted, earliest = self._next_poll(entry, now)
         while entry.waiters:
             deadline = _first_deadline(entry)
-            due = wanted if wanted < deadline else deadline - LAST_LOOK
+            due = wanted if wanted < deadline else deadline - LAST_POLL
             if due >= earliest:
                 if due != entry.due:
                     entry.due = due
@@ -188,12 +188,12 @@ class Scheduler(LoopBound, Generic[S]):
             self._expire(entry, deadline)
         self._forget_if_alone(entry)
 
-    def _next_look(self, entry: _Entry[S], now: float) -> tuple[float, float]:
-        """Return when to look at a job next, and when it may be at the earliest."""
+    def _next_poll(self, entry: _Entry[S], now: float) -> tuple[float, float]:
+        """Return the time of the next poll, and the earliest time at which it may be made."""
         known = entry.known
         if entry.tried is None and known.seen is None:
             return entry.floor, entry.floor
-        value = self._worth(known.id, now)
+        value = self._poll_value(known.id, now)
         since, earliest = now, entry.floor
         if entry.tried is not None:
             since, earliest = entry.tried, max(entry.tried + schedule.least(value), entry.floor)
@@ -202,26 +202,26 @@ class Scheduler(LoopBound, Generic[S]):
         return max(since + durations.spacing(max(age, 0.0), value), earliest), earliest
 
     def _durations_of(self, seen: S) -> schedule.Durations:
-        """Return what is known of how long such jobs take."""
+        """Return the known durations of jobs like this one."""
         family = self._kind.family(seen)
         known = self._durations.get(family)
         if known is None:
             known = self._durations.setdefault(family, schedule.Durations(self._kind.prior(seen)))
         return known
 
-    def _worth(self, job_id: str, now: float) -> float:
-        """Return what a second is worth for which a job is done unseen."""
+    def _poll_value(self, job_id: str, now: float) -> float:
+        """Return the value of a second by which the end of this job is noticed earlier."""
         free = 1.0
-        if self._kind.look(job_id).endpoint.quota:
+        if self._kind.poll(job_id).endpoint.quota:
             windows = self._session.limits.snapshot(now).windows.values()
             known = [(window.remaining, window.limit) for window in windows]
             free = min((left / limit for left, limit in known if left is not None and limit), default=1.0)
-        return schedule.worth(backlog=self._backlog(), running=len(self._entries), free=free)
+        return schedule.poll_value(backlog=self._backlog(), running=len(self._entries), free=free)
 
-    def _turn(self) -> None:
-        """Look at all that is due, and set the alarm for what is due next."""
+    def _poll_due(self) -> None:
+        """Start all polls that are due, and set the alarm for the next one."""
         now = self._now()
-        while self._heap and self._looking < LOOKS:
+        while self._heap and self._looking < POLLS_AT_ONCE:
             due, _, entry = self._heap[0]
             stale = entry.due != due
             if not stale and due > now:
@@ -229,7 +229,7 @@ class Scheduler(LoopBound, Generic[S]):
                 return
             heapq.heappop(self._heap)
             if not stale:
-                self._look(entry)
+                self._poll(entry)
 
     def _ring_at(self, at: float, now: float) -> None:
         if self._alarm is not None and not self._alarm.done():
@@ -242,17 +242,17 @@ class Scheduler(LoopBound, Generic[S]):
     async def _ring(self, seconds: float) -> None:
         await self._session.clock.sleep(seconds)
         self._alarm = None
-        self._turn()
+        self._poll_due()
 
-    def _look(self, entry: _Entry[S]) -> None:
+    def _poll(self, entry: _Entry[S]) -> None:
         entry.due = math.inf
         self._looking += 1
-        operation = self._kind.look(entry.known.id)
-        entry.look = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
-        entry.look.add_done_callback(partial(self._looked, entry))
+        operation = self._kind.poll(entry.known.id)
+        entry.poll = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
+        entry.poll.add_done_callback(partial(self._polled, entry))
 
     def _guard(self, entry: _Entry[S], deadline: float, now: float) -> None:
-        """See to it that a wait ends at its deadline, although a look is under way or has to queue."""
+        """Set a timer for a deadline that may pass while a poll is under way or queued."""
         if deadline >= entry.guarded:
             return
         self._unguard(entry)
@@ -272,30 +272,30 @@ class Scheduler(LoopBound, Generic[S]):
         self._guard(entry, _first_deadline(entry), now)
         self._forget_if_alone(entry)
 
-    def _looked(self, entry: _Entry[S], look: "asyncio.Task[S]") -> None:
-        """Take in what a look came to."""
+    def _polled(self, entry: _Entry[S], poll: "asyncio.Task[S]") -> None:
+        """Process a poll that has ended."""
         now = self._now()
         self._looking -= 1
-        entry.look, entry.tried = None, now
-        if look.cancelled():  # nobody waits any more, or the event loop ends
-            for waiter in _taken(entry):
+        entry.poll, entry.tried = None, now
+        if poll.cancelled():  # nobody waits any more, or the event loop ends
+            for waiter in _pop_waiters(entry):
                 waiter.future.cancel()
         else:
-            self._read(entry, look, now)
+            self._read(entry, poll, now)
         self._plan(entry, now)
         if isinstance(entry.trouble, RateLimitError) and now < entry.due < math.inf:
-            self._tell_wait(entry.trouble, self._kind.look(entry.known.id).endpoint.name, entry.due - now)
+            self._tell_wait(entry.trouble, self._kind.poll(entry.known.id).endpoint.name, entry.due - now)
         entry.trouble = None
-        self._turn()
+        self._poll_due()
 
-    def _read(self, entry: _Entry[S], look: "asyncio.Task[S]", now: float) -> None:
-        """Read what a look has brought: a state, or what says nothing, or what ends the waits."""
-        failure = look.exception()
-        found = None if failure is not None else look.result()
+    def _read(self, entry: _Entry[S], poll: "asyncio.Task[S]", now: float) -> None:
+        """Process the answer to a poll: a state, nothing about the job, or a reason to end the waits."""
+        failure = poll.exception()
+        found = None if failure is not None else poll.result()
         if found is not None:
             if self._kind.state(found):
                 entry.odd.clear()
-                self._found(entry, found, now)
+                self._take_state(entry, found, now)
                 return
             failure = self._stateless(entry.known.id, found)
         assert failure is not None
@@ -306,20 +306,20 @@ class Scheduler(LoopBound, Generic[S]):
             pause = failure.retry_after if isinstance(failure, APIStatusError) else None
             entry.floor, entry.trouble = now + (pause or 0.0), failure
         elif found is not None and self._kind.lifecycle.ends_unknown:
-            self._found(entry, found, now)
+            self._take_state(entry, found, now)
         else:
             if says == "absent":
                 self._session.gone(entry.known.id)
-            for number, waiter in enumerate(_taken(entry)):
+            for number, waiter in enumerate(_pop_waiters(entry)):
                 self._fail(waiter, copy.copy(failure) if number else failure)
 
     def _stateless(self, job_id: str, found: S) -> ResponseShapeError:
-        """Make the error of an answer that is a job without a state."""
+        """Return the error for an answer without a state."""
         info = response_to(found)
         return ResponseShapeError(
             f"the {self._kind.name} in it has no state",
             body=found.raw,
-            operation=self._kind.look(job_id).endpoint.name,
+            operation=self._kind.poll(job_id).endpoint.name,
             request_id=None if info is None else info.request_id,
             attempts=1,
             outcome="done",
@@ -335,7 +335,7 @@ class Scheduler(LoopBound, Generic[S]):
         waiter.future.exception()  # whoever waited may be elsewhere, or cancelled: asyncio need not log it
 
     def _tell_wait(self, error: RateLimitError, operation: str, delay: float) -> None:
-        """Tell the event stream that a 429 has a poll wait, and for how long."""
+        """Emit an event that a poll waits after a 429."""
         events = self._session.events
         known: dict[str, Any] = {
             "operation": operation,
@@ -347,7 +347,7 @@ class Scheduler(LoopBound, Generic[S]):
         events.emit(Throttled(scope="abuse" if error.scope == "unknown" else error.scope, **known))
         events.emit(RetryScheduled(attempt=2, reason=type(error).__name__, **known))
 
-    def _found(self, entry: _Entry[S], found: S, now: float) -> None:
+    def _take_state(self, entry: _Entry[S], found: S, now: float) -> None:
         kind, known = self._kind, entry.known
         self._jobs.add(known.id)
         state = kind.state(found)
@@ -359,13 +359,13 @@ class Scheduler(LoopBound, Generic[S]):
             if not ended:
                 forget_headers(found)
             known.seen = found
-        if ended and known.born is not None and known.looked is not None:
-            self._durations_of(found).learn(known.looked - known.born, now - known.born)
-        known.looked = now
+        if ended and known.born is not None and known.polled is not None:
+            self._durations_of(found).learn(known.polled - known.born, now - known.born)
+        known.polled = now
         self._wake(entry)
 
     def _age(self, found: S) -> float | None:
-        """Return how long ago a job began, by the server's clock alone; None where it doesn't say."""
+        """Return the age of a job in seconds, by the server's clock alone; None where it doesn't say."""
         created, info = self._kind.created_at(found), response_to(found)
         date = None if info is None else http_date(info.headers.get("Date", ""))
         if created is None or date is None:
@@ -373,26 +373,26 @@ class Scheduler(LoopBound, Generic[S]):
         return max(date - (created if created.tzinfo else created.replace(tzinfo=UTC)).timestamp(), 0.0)
 
     def _concerns(self, entry: _Entry[S], waiter: Waiter[S]) -> bool:
-        """Tell whether what is known of a job is what somebody waits for."""
+        """Tell whether the known state of a job ends a wait."""
         if entry.known.seen is None:
             return False
         lifecycle, state = self._kind.lifecycle, self._kind.state(entry.known.seen)
         return lifecycle.is_terminal(state) or (waiter.each_change and lifecycle.is_news(waiter.state, state))
 
     def _wake(self, entry: _Entry[S]) -> None:
-        """Wake those who have waited for what is known of a job now."""
+        """End the waits that the known state of a job ends."""
         known = entry.known
-        for waiter in _taken(entry, partial(self._concerns, entry)):
+        for waiter in _pop_waiters(entry, partial(self._concerns, entry)):
             assert known.seen is not None
             job = waiter.tracked
-            job.seen, job.born, job.looked = known.seen, known.born, known.looked
+            job.seen, job.born, job.polled = known.seen, known.born, known.polled
             waiter.future.set_result(known.seen)
 
     def _expire(self, entry: _Entry[S], until: float) -> None:
-        """End the waits whose deadlines come up to a moment."""
-        for waiter in _taken(entry, lambda one: one.deadline <= until):
+        """End the waits whose deadline is not after a moment."""
+        for waiter in _pop_waiters(entry, lambda one: one.deadline <= until):
             job = waiter.tracked
-            job.seen, job.born, job.looked = entry.known.seen, entry.known.born, entry.known.looked
+            job.seen, job.born, job.polled = entry.known.seen, entry.known.born, entry.known.polled
             what = f"has not ended within {waiter.timeout:g} s"
             if entry.trouble is not None:
                 what = f"can't be polled again within {waiter.timeout:g} s: {entry.said}"
@@ -415,12 +415,12 @@ def _first_deadline(entry: _Entry[S]) -> float:
     return min((waiter.deadline for waiter in entry.waiters), default=math.inf)
 
 
-def _everyone(_: Waiter[S]) -> bool:
+def _all_waiters(_: Waiter[S]) -> bool:
     return True
 
 
-def _taken(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _everyone) -> list[Waiter[S]]:
-    """Take waiters out of an entry, and return those of them that still wait."""
+def _pop_waiters(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _all_waiters) -> list[Waiter[S]]:
+    """Remove waiters from an entry, and return those whose future is not done."""
     taken = [waiter for waiter in entry.waiters if which(waiter)]
     for waiter in taken:
         del entry.waiters[waiter]
@@ -428,4 +428,4 @@ def _taken(entry: _Entry[S], which: Callable[[Waiter[S]], bool] = _everyone) -> 
 
 
 _UNKNOWN: Final = schedule.Durations()
-"""What is known of a job that nobody has seen yet."""
+"""Durations of a job of which no state is known."""

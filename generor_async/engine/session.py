@@ -35,10 +35,10 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 CONTENT_TYPE: Final = istr("Content-Type")
-LOOK_SECONDS: Final = 60.0
-"""How long a look at a job may take that is made for its slot."""
+POLL_SECONDS: Final = 60.0
+"""Timeout in seconds of a poll that is made to find out whether a slot is free."""
 
-_LOOKING: Final = Options(timeout=LOOK_SECONDS)
+_POLLING: Final = Options(timeout=POLL_SECONDS)
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -56,7 +56,7 @@ class Session:
         clock: Clock,
         events: EventStream,
         limits: Limits,
-        look: Callable[[str], Operation[Any]],
+        poll: Callable[[str], Operation[Any]],
         images: media.ImageFetcher | None = None,
         inspect: Callable[[str, Mapping[str, JSON]], None] | None = None,
     ) -> None:
@@ -76,7 +76,7 @@ class Session:
             limits=limits,
             transports=PerLoop(open_transport),
             lookouts=PerLoop(
-                lambda: Lookout(self._unwatched, lambda job: self.send(look(job), _LOOKING), self.gone, clock)
+                lambda: Lookout(self._unwatched, lambda job: self.send(poll(job), _POLLING), self.gone, clock)
             ),
             budget=RetryBudget(),
             images=images,

@@ -242,7 +242,7 @@ class SharedRules:
         now, holds = self._clock.monotonic(), self._state.holds
         news = holds.news
         for hold in holds.load(known, now, self._ahead):
-            EventStream.warn(hold, hold.until - now, hold.until - now + self._clock.time())
+            EventStream.warn_of_hold(hold, hold.until - now, hold.until - now + self._clock.time())
         if holds.news != news:
             self.give_up(max((hold.until for hold in holds.by_scope.values() if hold.scope != "jobs"), default=now))
 

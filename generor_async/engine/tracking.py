@@ -1,4 +1,4 @@
-"""What is known of the jobs that are waited for, and of one kind of them."""
+"""The jobs that are waited for, and what is different about each type of job."""
 
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
@@ -15,75 +15,75 @@ from generor_async.values import Model
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Kind", "SeenJobs", "Tracked", "Waiter", "following", "naming"]
+__all__ = ["JobType", "SeenJobs", "Tracked", "Waiter", "following", "naming"]
 
 S = TypeVar("S", bound=Model)
 
 JOBS_REMEMBERED: Final = 16_384
-"""Of how many jobs a process remembers that they exist."""
+"""Number of jobs that a process remembers to have seen."""
 _SEEN: Final = dict[tuple[str, str], None]()
-"""Them, by the API's address and their ids: a client that is made later knows of them too."""
+"""The seen jobs of all clients, as a client that is created later must know them too."""
 
 
 @frozen(kw_only=True)
-class Kind(Generic[S]):
-    """What there is to know of one kind of job, so that it can be waited for."""
+class JobType(Generic[S]):
+    """A type of job: how it is polled, and what its answers mean."""
 
     name: str
-    """What it is called in a message."""
+    """Its name in messages."""
     lifecycle: Lifecycle
-    look: Callable[[str], Operation[S]]
+    poll: Callable[[str], Operation[S]]
     state: Callable[[S], str | None]
-    """The state of one that was looked at; None or empty where the answer has none."""
+    """Returns the state in an answer; None or empty where it has none."""
     failure_code: Callable[[S], str | None]
     family: Callable[[S], Hashable]
-    """Jobs of one family take about as long as each other."""
+    """Returns a key that is equal for jobs of about the same duration."""
     prior: Callable[[S], float | None]
-    """How many seconds such a job usually takes; None where nobody knows."""
+    """Returns the usual duration of such a job in seconds; None where it is unknown."""
     created_at: Callable[[S], datetime | None]
-    """When the job began, by the server's clock, where it says so."""
+    """Returns when the job was created, by the server's clock; None where the answer doesn't say."""
     take_up: Callable[[str], str]
-    """Says how a job can be taken up again, as the rest of a sentence about it."""
+    """Returns how to take up the job again, as the rest of a sentence."""
     concern: Callable[[GenerorAsyncError, str], object]
-    """Has an error name the job that it concerns."""
+    """Adds the id of the job to an error."""
 
 
 @define(eq=False)
 class Tracked(Generic[S]):
-    """One job as its holder knows it. Times are those of the client's clock, in seconds."""
+    """A job that is waited for. Times are seconds of the client's clock."""
 
     id: str
     seen: S | None = None
     born: float | None = None
-    """When it was submitted; None where nobody said."""
-    looked: float | None = None
-    """When it was last seen unfinished."""
+    """When it was submitted; None where that is unknown."""
+    polled: float | None = None
+    """When a poll last showed that it was unfinished."""
     error: GenerorAsyncError | None = None
-    """What the last wait for it came to, unless it came to the job's end."""
+    """Why the last wait ended without the job's end."""
 
 
 @define(eq=False)
 class Waiter(Generic[S]):
-    """Somebody who waits for a job, to its end or to its next change."""
+    """A wait for the end of a job, or for its next change."""
 
     tracked: Tracked[S]
     future: "asyncio.Future[S]"
     timeout: float
     deadline: float
     each_change: bool
-    """Whether every change of state is waited for, not the end alone."""
+    """Whether it also ends with a change of state."""
     state: str | None
-    """The state that it knows of."""
+    """The last state that it has seen."""
 
 
 @frozen
 class SeenJobs:
-    """The jobs at one address whose submission or state this process, or its journal, has seen: these exist."""
+    """The jobs of one API whose submission or state was seen by this process, or is in its journal: these exist."""
 
     address: str
 
     def add(self, job_id: str) -> None:
-        """Note one; beyond so many, the first ones are forgotten."""
+        """Add a job; the oldest ones are forgotten."""
         _SEEN[self.address, job_id] = None
         if len(_SEEN) > JOBS_REMEMBERED:
             _SEEN.pop(next(iter(_SEEN)), None)
@@ -94,7 +94,7 @@ class SeenJobs:
 
 @contextmanager
 def naming(concern: Callable[[GenerorAsyncError], object]) -> Generator[None]:
-    """Have what is raised meanwhile name what it concerns, unless it does."""
+    """Add the id of a job to errors that are raised in the block and have none."""
     try:
         yield
     except GenerorAsyncError as error:
@@ -105,7 +105,7 @@ def naming(concern: Callable[[GenerorAsyncError], object]) -> Generator[None]:
 
 @contextmanager
 def following(failed: str | None) -> Generator[None]:
-    """Have what is raised meanwhile name the failed job whose request is submitted again, if there is one."""
+    """Add the failed job that is submitted again, if there is one, to errors that are raised in the block."""
     try:
         yield
     except GenerorAsyncError as error:

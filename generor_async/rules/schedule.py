@@ -1,18 +1,18 @@
-"""When to look at a job again.
+"""Decides when to poll a job again.
 
-Looks at a spacing of s cost c/s a second; a job that ends with hazard h is seen s/2 late on the average, and each
-second of that is worth v. The sum is least at s = sqrt(2c / (v h)): look rarely while a job can't be done yet, and
-often when it should be. So looks have a density over a job's age, sqrt(v h / 2c), and the next one comes where that
-adds up to one. A job that still runs has told something: h is the hazard at its age, not the density of all ends.
+Polls at a spacing of s cost c/s a second; a job that ends with hazard h is noticed s/2 late on the average, and each
+second of lag is worth v. The sum is least at s = sqrt(2c / (v h)): poll rarely while a job can't have ended yet, and
+often when it should have. So polls have a density over a job's age, sqrt(v h / 2c), and the next one is made where that
+adds up to one. A job that still runs tells something: h is the hazard at its age, not the density of all ends.
 
 The hazard is learned from the durations of earlier jobs of the kind, on a log scale. Each of them stands for a
-lognormal distribution around it, so that a kind of two speeds, or of drifting ones, is known for what it is; where all
-come from one lognormal, it costs no more than its fit. Added is what two jobs would weigh that may take any time: a
-job that outlives all that is known is asked more and more rarely.
+lognormal distribution around it, so that two typical durations, or drifting ones, are represented as they are; where
+all come from one lognormal, this costs no more than its fit. Two assumed jobs of any duration are added: a job that
+outlives all known ones is polled more and more rarely.
 
 Before the first job of a kind has ended, a prior stands in for the durations: a lognormal distribution around the
 seconds that such a job usually takes. It has most of the weight of those two jobs, loses it with each job that ends,
-and is gone after five. A prior may be wrong. So while there is nothing else, an end is seen at most `FIRST` seconds
+and is gone after five. A prior may be wrong. So while there is nothing else, an end is noticed at most `FIRST` seconds
 late, or as many as the job took if that is more, but never more than `MOST`; and while calls wait for jobs to end, at
 most `LEAST` seconds late once the job is older than `PATIENCE`.
 
@@ -35,7 +35,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-__all__ = ["CLOSEST", "FIRST", "LEAST", "LUMA_PRIORS", "MOST", "MOST_WORTH", "PATIENCE", "Durations", "least", "worth"]
+__all__ = [
+    "CLOSEST",
+    "FIRST",
+    "LEAST",
+    "LUMA_PRIORS",
+    "MOST",
+    "MOST_POLL_VALUE",
+    "PATIENCE",
+    "Durations",
+    "least",
+    "poll_value",
+]
 
 LEAST: Final = 2.0
 """Least seconds between two polls (documented)."""
@@ -43,11 +54,11 @@ CLOSEST: Final = 1.0
 """The same while calls wait for jobs to end; the documents don't mention that case."""
 MOST: Final = 15.0
 """Most seconds between two polls; the documents say 5, for jobs of unknown duration."""
-LOOK_COST: Final = 0.2
+POLL_COST: Final = 0.2
 """Seconds of lag that are worth one poll."""
 REMEMBERED: Final = 64
-"""How many durations of a kind are kept."""
-MOST_WORTH: Final = 5.0
+"""Number of durations that are kept of each kind."""
+MOST_POLL_VALUE: Final = 5.0
 """The highest value of a second of lag: a job of 20 s or more then gets hardly more polls than from a loop that polls
 every two seconds, but at better times."""
 LUMA_PRIORS: Final[Mapping[tuple[str, str], float]] = {
@@ -74,15 +85,15 @@ PRIOR_SHARE: Final = 0.875
 PRIOR_ENDS: Final = 5
 """After how many jobs that ended it has none."""
 PRIOR_COST: Final = 34.0
-"""What a look costs where there is nothing but a prior: this, divided by the prior, instead of `LOOK_COST`.
+"""The cost of a poll while there is only a prior, instead of `POLL_COST`: this, divided by the prior.
 
-Ends are then seen about 2.5 s late, whatever the prior: as late as by looks every five seconds, and with fewer.
+Ends are then noticed about 2.5 s late, whatever the prior: as late as by a poll every five seconds, with fewer polls.
 """
 FIRST: Final = 10.0
-"""Seconds between two looks at the most at a job that is no older, while there is nothing but a prior."""
+"""Most seconds between two polls of a job of no greater age, while there is only a prior."""
 PATIENCE: Final = 15.0
-"""The age in seconds from which a job is looked at every `LEAST` seconds at least, while there is nothing but a prior
-and calls wait for jobs to end."""
+"""Age in seconds from which a job is polled every `LEAST` seconds, while there is only a prior and calls wait for jobs
+to end."""
 REFIT_SHARE: Final = 8
 """A fit serves until an eighth of the durations are new."""
 
@@ -101,7 +112,7 @@ class Durations:
     `prior` is how many seconds they usually take, as far as that is known before the first of them has ended.
     """
 
-    __slots__ = ("_ages", "_fresh", "_logs", "_looks", "_prior")
+    __slots__ = ("_ages", "_fresh", "_logs", "_polls", "_prior")
 
     def __init__(self, prior: float | None = None) -> None:
         self._prior = None if prior is None else math.log(prior)
@@ -109,15 +120,15 @@ class Durations:
         self._fresh = 0
         self._ages: list[float] = []
         """Ages for which the fit is known, in seconds; empty while nothing is known."""
-        self._looks: list[float] = []
-        """How many looks a job of each age should have had, where a second of lag is worth one."""
+        self._polls: list[float] = []
+        """Number of polls that a job of each age should have had, where a second of lag has the value 1."""
         if self._prior is not None:
-            self._ages, self._looks = _fit([], self._prior)
+            self._ages, self._polls = _fit([], self._prior)
 
     def learn(self, after: float, before: float) -> None:
-        """Note a job that ended between two looks, at these ages in seconds.
+        """Learn from a job that ended between two polls, at these ages in seconds.
 
-        One that nobody looked at for long says nothing.
+        A job that was not polled for long says nothing.
         """
         if not 0 <= after < before <= after + 2 * MOST:
             return
@@ -126,22 +137,22 @@ class Durations:
         self._fresh += 1
         if self._fresh * REFIT_SHARE >= len(self._logs):
             self._fresh = 0
-            self._ages, self._looks = _fit(sorted(self._logs), self._prior)
+            self._ages, self._polls = _fit(sorted(self._logs), self._prior)
 
     def spacing(self, age: float, value: float = 1.0) -> float:
-        """Return the seconds until the next look at a job that still runs at this age.
+        """Return the seconds until the next poll of a job that still runs at this age.
 
         `value` is what `worth` says. While nothing is known, it is what the documents show: 2, 3, then every 5 s.
         """
         if not self._ages:
             wanted = (2.0 if age < 1 else 3.0 if age < 4 else 5.0) / math.sqrt(value)
         else:
-            at = _interpolate(self._ages, self._looks, age)
-            wanted = _interpolate(self._looks, self._ages, at + 1 / math.sqrt(value)) - age
+            at = _interpolate(self._ages, self._polls, age)
+            wanted = _interpolate(self._polls, self._ages, at + 1 / math.sqrt(value)) - age
         return min(max(wanted, least(value)), self._most(age, value))
 
     def _most(self, age: float, value: float) -> float:
-        """Return the seconds until the next look at the most: a prior alone may be wrong."""
+        """Return the most seconds until the next poll: a prior may be wrong."""
         if self._prior is None or self._logs:
             return MOST
         most = min(max(FIRST, age), MOST)
@@ -149,17 +160,17 @@ class Durations:
 
 
 def least(value: float) -> float:
-    """Return the seconds between two looks at the least, where a second is worth so much."""
+    """Return the least seconds between two polls, for the value of a second."""
     return CLOSEST if value > 1 else LEAST
 
 
-def worth(*, backlog: int, running: int, free: float = 1.0) -> float:
-    """Return what a second is worth for which a job is done unseen.
+def poll_value(*, backlog: int, running: int, free: float = 1.0) -> float:
+    """Return the value of a second by which the end of a job is noticed earlier.
 
-    Each of the `backlog` calls that wait for one of the `running` jobs to end waits that second too. `free` is the
-    share that is left of the quota on which looks draw, if they do: where it is scarce, a look costs the more.
+    Each of the `backlog` calls that wait for one of the `running` jobs waits that second too. `free` is the remaining
+    share of the quota that polls use, if they use one: where it is small, a poll costs more.
     """
-    return min(1 + backlog / max(running, 1), MOST_WORTH) * max(free, 0.02)
+    return min(1 + backlog / max(running, 1), MOST_POLL_VALUE) * max(free, 0.02)
 
 
 class _Assumed(NamedTuple):
@@ -171,20 +182,20 @@ class _Assumed(NamedTuple):
 
 
 def _fit(logs: list[float], prior: float | None) -> tuple[list[float], list[float]]:
-    """Return ages, and how many looks a job should have had at each; `logs` are sorted, `prior` is one like them."""
+    """Return ages, and the number of polls due by each; `logs` are sorted, and `prior` is a log as well."""
     trust = 0.0 if prior is None else max(1 - len(logs) / PRIOR_ENDS, 0.0)
     width = _bandwidth(logs)
     assumed = _assume(logs, prior or 0.0, trust)
-    cost = LOOK_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / LOOK_COST, trust)
+    cost = POLL_COST * math.pow(PRIOR_COST / math.exp(prior or 0.0) / POLL_COST, trust)
     narrow = [(log, width) for log in logs[:1] + logs[-1:]] + [(one.log, one.sigma) for one in assumed[1:]]
-    ages, looks, total = [0.0], [0.0], 0.0
+    ages, polls, total = [0.0], [0.0], 0.0
     for log, step in _steps(narrow):
         age = math.exp(log + step)
         hazard = _log_hazard(logs, width, assumed, log + step / 2) / math.exp(log + step / 2)
         total += math.sqrt(hazard / (2 * cost)) * (age - ages[-1])
         ages.append(age)
-        looks.append(total)
-    return ages, looks
+        polls.append(total)
+    return ages, polls
 
 
 def _bandwidth(logs: list[float]) -> float:

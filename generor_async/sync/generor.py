@@ -25,7 +25,7 @@ from generor_async.api.generor.resources import ModelsResource as AsyncModelsRes
 from generor_async.api.generor.resources import RatingsResource as AsyncRatingsResource
 from generor_async.api.generor.resources import TeamsResource as AsyncTeamsResource
 from generor_async.api.generor.resources import UsersResource as AsyncUsersResource
-from generor_async.engine.auth import as_masked, as_secret
+from generor_async.engine.auth import as_secret, masked_texts
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.settings import MAX_BYTES
@@ -1638,8 +1638,8 @@ class Generor(Client[AsyncGeneror]):
         limits: generor_async.Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
-        base_url = as_masked(base_url)
-        proxy = as_masked(proxy)
+        base_url = masked_texts(base_url)
+        proxy = masked_texts(proxy)
         super().__init__(
             AsyncGeneror(
                 api_key,
@@ -1683,8 +1683,8 @@ class Generor(Client[AsyncGeneror]):
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
-        extra_headers = as_masked(extra_headers)
-        extra_query = as_masked(extra_query)
+        extra_headers = masked_texts(extra_headers)
+        extra_query = masked_texts(extra_query)
         return self._view(
             self._impl.with_options(
                 timeout=timeout,

@@ -18,7 +18,7 @@ import generor_async
 from generor_async.api.luma import models
 from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import GenerationsCreateParams
-from generor_async.engine.auth import as_masked, as_secret
+from generor_async.engine.auth import as_secret, masked_texts
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.downloads import Progress
 from generor_async.engine.settings import MAX_BYTES
@@ -66,7 +66,7 @@ class Job(SyncProxy[AsyncJob]):
 
     @property
     def generation(self) -> Generation | None:
-        """The generation as it was last seen; None before the first look."""
+        """The generation as it was last seen; None before the first poll."""
         return self._impl.generation
 
     @property
@@ -639,8 +639,8 @@ class Luma(Client[AsyncLuma]):
         limits: generor_async.Limits | None = None,
     ) -> None:
         api_key = as_secret(api_key)
-        base_url = as_masked(base_url)
-        proxy = as_masked(proxy)
+        base_url = masked_texts(base_url)
+        proxy = masked_texts(proxy)
         super().__init__(
             AsyncLuma(
                 api_key,
@@ -684,8 +684,8 @@ class Luma(Client[AsyncLuma]):
         `interactive` goes before `normal`, and that before `bulk`, which spreads evenly over time. `on_progress` is
         told every second how far a `generate` is likely to have come, by the API's own estimate.
         """
-        extra_headers = as_masked(extra_headers)
-        extra_query = as_masked(extra_query)
+        extra_headers = masked_texts(extra_headers)
+        extra_query = masked_texts(extra_query)
         return self._view(
             self._impl.with_options(
                 timeout=timeout,

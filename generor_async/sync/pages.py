@@ -17,23 +17,23 @@ T = TypeVar("T")
 
 
 class Page(SyncProxy[AsyncPage[T]], Generic[T]):
-    """One page of a list: `items`, `meta`, and the way to the next."""
+    """One page of a list: its `items`, its `meta`, and `next_page()`."""
 
     __slots__ = ()
 
     @property
     def items(self) -> list[T]:
-        """What is on this page."""
+        """The items of this page."""
         return self._impl.items
 
     @property
     def meta(self) -> Meta:
-        """Where this page stands in the list."""
+        """The position of this page in the list."""
         return self._impl.meta
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Where this page is not as documented, those of its items included; an item that can't be read is missing."""
+        """Paths of what is not as documented in this page and its items; an item that can't be decoded is left out."""
         return self._impl.problems
 
     @property
@@ -43,29 +43,30 @@ class Page(SyncProxy[AsyncPage[T]], Generic[T]):
 
     @property
     def response(self) -> ResponseInfo | None:
-        """Status, headers and timing; `response_of(page)` gives the same."""
+        """Status, headers and timing of the answer; the same as `response_of(page)`."""
         return self._impl.response
 
     @property
     def has_next(self) -> bool:
-        """Whether there is another page after this one; where the answer doesn't say, whether this one has items."""
+        """Whether there is another page; where the answer doesn't say, whether this page has items."""
         return self._impl.has_next
 
     def next_page(self) -> "Page[T] | None":
-        """Fetch the page after this one; None where there is none.
+        """Fetch the next page; None where there is none.
 
-        Raises ResponseShapeError where more is announced, and can't be had: after three pages in a row that are empty,
-        repeat a cursor, or have nothing but what was there before, or without a cursor. So it does at the end of a list
-        that has shown less than it counts, in items (`total`) or in pages (`total_pages`).
+        Raises:
+            ResponseShapeError: The list announces more and doesn't give it: three pages in a row were empty, repeated
+                a cursor or had nothing new, or there was no cursor. Or the list has ended with fewer items than its
+                `total`, or fewer pages than its `total_pages`.
         """
         return None if (found := self._bridge.run(self._impl.next_page())) is None else Page(self._bridge, found)
 
 
 class Pages(SyncProxy[AsyncPages[T]], Generic[T]):
-    """A list that the API gives in pages.
+    """A list that the API returns in pages.
 
-    `pages.first_page()` fetches the first page; `for item in pages` walks all items, `pages.by_page()` all pages.
-    `max_items` is the total number of items to give, whatever the size of a page.
+    `pages.first_page()` fetches the first page, `for item in pages` iterates over all items, and `pages.by_page()` over
+    all pages. `max_items` is the total number of items, whatever the size of a page.
     """
 
     __slots__ = ()
@@ -75,7 +76,7 @@ class Pages(SyncProxy[AsyncPages[T]], Generic[T]):
         return Page(self._bridge, self._bridge.run(self._impl.first_page()))
 
     def by_page(self) -> Iterator[Page[T]]:
-        """Walk the list page by page."""
+        """Iterate over the pages of the list."""
         return (Page(self._bridge, each) for each in self._bridge.iterate(self._impl.by_page()))
 
     def __iter__(self) -> Iterator[T]:

@@ -14,7 +14,7 @@ from support.clock import FakeClock
 from support.wire import Step, Wire, answer, hang_up, reset, stall
 
 from generor_async.engine.clock import REAL_CLOCK
-from generor_async.engine.jobs import JobWatch, Kind, Tracked
+from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
 from generor_async.rules.envelope import Decoder
 from generor_async.rules.lifecycle import LUMA_JOB, concern_job, take_up_job
@@ -59,11 +59,11 @@ def look(job_id: str) -> Operation[Thing]:
     return Operation(endpoint("read", decode=DECODER), f"/generations/{job_id}")
 
 
-def kind(**changes: Any) -> Kind[Thing]:
-    known: Kind[Thing] = Kind(
+def kind(**changes: Any) -> JobType[Thing]:
+    known: JobType[Thing] = JobType(
         name="job",
         lifecycle=LUMA_JOB,
-        look=look,
+        poll=look,
         state=attrgetter("state"),
         failure_code=attrgetter("failure_code"),
         family=lambda _: "things",
@@ -89,7 +89,7 @@ class Watched:
             max_retries=0,
             attempt_timeout=attempt_timeout,
         )
-        self.watch: JobWatch[Thing] = self.client.watch(kind())
+        self.watch: JobWaiter[Thing] = self.client.watch(kind())
 
     async def states(self, seen: Thing | None = None, timeout: float = math.inf) -> list[str]:
         job = self.watch.submitted("gen-1", seen, "uni-1") if seen else Tracked[Thing]("gen-1")
@@ -157,7 +157,7 @@ async def test_a_job_that_nobody_knows_is_the_end() -> None:
     async with Wire(answer(404, {"detail": "Generation not found"})) as wire:
         watched = Watched(wire)
         with pytest.raises(NotFoundError) as caught:
-            await watched.watch.ended(Tracked("never seen"), timeout=60)
+            await watched.watch.wait(Tracked("never seen"), timeout=60)
         await watched.client.close()
     assert len(wire.requests) == 1
     assert caught.value.job_id == "never seen"
@@ -193,7 +193,7 @@ async def test_nothing_is_told_where_nobody_listens(caplog: pytest.LogCaptureFix
     async with Wire(state("completed")) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
         watch = client.watch(kind())
         job = watch.submitted("gen-1", QUEUED, None)
-        assert (await watch.ended(job, timeout=60.0)).state == "completed"
+        assert (await watch.wait(job, timeout=60.0)).state == "completed"
     assert not caplog.records
 
 

@@ -15,8 +15,8 @@ from support.tls import served_by
 from support.wire import Step, Wire, answer, hang_up, stall
 
 from generor_async import DeadlineExceededError, NotFoundError
-from generor_async.engine.jobs import JobWatch, Tracked
-from generor_async.engine.scheduler import LAST_LOOK, LOOKS
+from generor_async.engine.jobs import JobWaiter, Tracked
+from generor_async.engine.scheduler import LAST_POLL, POLLS_AT_ONCE
 from generor_async.errors import APIConnectionError
 from generor_async.rules.schedule import CLOSEST, FIRST, LEAST, MOST, PATIENCE
 from generor_async.rules.vendors import GENEROR
@@ -39,9 +39,9 @@ class World:
         await self.wire.__aenter__()
         self.clock = LoopClock()
         self.client = BareLuma(
-            KEY, base_url=self.wire.url, clock=self.clock, on_event=self._note, max_connections=2 * LOOKS
+            KEY, base_url=self.wire.url, clock=self.clock, on_event=self._note, max_connections=2 * POLLS_AT_ONCE
         )
-        self.watch: JobWatch[Thing] = self.client.watch(kind(), **self.options)
+        self.watch: JobWaiter[Thing] = self.client.watch(kind(), **self.options)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -56,13 +56,13 @@ class World:
         return self.watch.submitted(job_id, Thing(state="queued"), None)
 
     async def ended(self, job: Tracked[Thing], timeout: float = 1_000.0) -> str:
-        return (await self.watch.ended(job, timeout=timeout)).state
+        return (await self.watch.wait(job, timeout=timeout)).state
 
     async def teach(self, seconds: float, count: int = 5) -> None:
         """Have jobs of that duration end, and be seen to."""
         for _ in range(count):
             now = self.clock.monotonic()
-            await self.ended(Tracked("gen-0", born=now - seconds, looked=now - LEAST))
+            await self.ended(Tracked("gen-0", born=now - seconds, polled=now - LEAST))
         self.polled.clear()
 
 
@@ -150,7 +150,7 @@ def test_what_somebody_else_found_out_wakes_all() -> None:
         mine = world.submitted()
         wait = asyncio.ensure_future(world.ended(mine))
         await asyncio.sleep(1)
-        world.watch.noted(mine, Thing(state="completed"))
+        world.watch.observed(mine, Thing(state="completed"))
         assert await world.ended(Tracked("gen-1")) == "completed"
         assert await wait == "completed"
         await asyncio.sleep(100)
@@ -161,20 +161,20 @@ def test_what_somebody_else_found_out_wakes_all() -> None:
 
 def test_only_so_many_looks_are_under_way_at_once() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * LOOKS)]
+        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
         waits = [asyncio.ensure_future(world.ended(job, timeout=20)) for job in jobs]
         await asyncio.sleep(10)
-        assert len(world.wire.requests) == LOOKS
+        assert len(world.wire.requests) == POLLS_AT_ONCE
         found = await asyncio.gather(*waits, return_exceptions=True)
         assert {type(error) for error in found} == {DeadlineExceededError}
-        assert len(world.wire.requests) == LOOKS
+        assert len(world.wire.requests) == POLLS_AT_ONCE
 
     play(scene, stall)
 
 
 def test_places_of_looks_that_end_go_to_those_that_are_due() -> None:
     async def scene(world: World) -> None:
-        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * LOOKS)]
+        jobs = [Tracked[Thing](f"gen-{number}") for number in range(3 * POLLS_AT_ONCE)]
         assert set(await asyncio.gather(*map(world.ended, jobs))) == {"completed"}
 
     play(scene, state("completed"))
@@ -187,7 +187,7 @@ def test_a_deadline_that_comes_before_the_next_look_is_used_for_a_last_one() -> 
         began = world.clock.monotonic()
         with pytest.raises(DeadlineExceededError, match="within 9 s"):
             await world.ended(job, timeout=9)
-        assert [at - began for _, at in world.polled] == [pytest.approx(9 - LAST_LOOK, abs=0.1)]
+        assert [at - began for _, at in world.polled] == [pytest.approx(9 - LAST_POLL, abs=0.1)]
         assert job.seen is not None
         assert job.seen.state == "processing"
 
@@ -244,8 +244,8 @@ def test_what_a_kind_usually_takes_spaces_the_looks_at_its_first_jobs_unless_cal
 
     def scene(ages: list[float], backlog: int) -> Callable[[World], Coroutine[Any, Any, None]]:
         async def wait(world: World) -> None:
-            watch: JobWatch[Thing] = world.client.watch(kind(prior=usual), backlog=lambda: backlog)
-            await watch.ended(watch.submitted("gen-1", Thing(state="queued"), None), timeout=100.0)
+            watch: JobWaiter[Thing] = world.client.watch(kind(prior=usual), backlog=lambda: backlog)
+            await watch.wait(watch.submitted("gen-1", Thing(state="queued"), None), timeout=100.0)
             assert [at for _, at in world.polled] == ages
 
         return wait
@@ -308,9 +308,9 @@ def test_the_schedule_alone_tries_again() -> None:
 
 async def test_what_no_waiting_mends_ends_the_wait() -> None:
     async with Wire(tls=served_by(trustme.CA())) as wire, BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client:
-        watch: JobWatch[Thing] = client.watch(kind())
+        watch: JobWaiter[Thing] = client.watch(kind())
         with pytest.raises(APIConnectionError, match="certificate"):
-            await watch.ended(Tracked("gen-1"), timeout=100.0)
+            await watch.wait(Tracked("gen-1"), timeout=100.0)
 
 
 def test_an_answer_behind_the_times_is_no_change() -> None:
@@ -333,7 +333,7 @@ def test_calls_that_wait_for_a_job_to_end_make_looks_more_frequent() -> None:
 @pytest.mark.parametrize(("backlog", "seconds"), [(0, LEAST), (100, CLOSEST)])
 def test_a_wait_that_is_begun_anew_keeps_its_distance_from_the_last_look(backlog: int, seconds: float) -> None:
     async def scene(world: World) -> None:
-        job: Tracked[Thing] = Tracked("gen-0", born=world.clock.monotonic(), looked=world.clock.monotonic())
+        job: Tracked[Thing] = Tracked("gen-0", born=world.clock.monotonic(), polled=world.clock.monotonic())
         assert await world.ended(job) == "completed"
         assert [at for _, at in world.polled] == [seconds]
 
@@ -360,8 +360,8 @@ def test_where_looks_draw_on_a_quota_that_runs_out_they_are_rarer() -> None:
             clock = LoopClock()
             client = BareGeneror("gnr_live_0123456789", base_url=wire.url, clock=clock, on_event=note)
             async with client:
-                watch: JobWatch[Thing] = client.watch(kind(look=look))
-                await watch.ended(watch.submitted("gen-1", Thing(state="queued"), None), timeout=1_000.0)
+                watch: JobWaiter[Thing] = client.watch(kind(poll=look))
+                await watch.wait(watch.submitted("gen-1", Thing(state="queued"), None), timeout=1_000.0)
         return polled
 
     first, second, third = run(main())
@@ -386,14 +386,14 @@ def test_a_look_that_is_cancelled_from_outside_ends_the_waits() -> None:
 async def test_each_event_loop_has_looks_of_its_own() -> None:
     async with Wire(state("completed")) as wire:
         client = BareLuma(KEY, base_url=wire.url)
-        watch: JobWatch[Thing] = client.watch(kind())
+        watch: JobWaiter[Thing] = client.watch(kind())
 
         async def elsewhere() -> str:
             async with client:
-                return (await watch.ended(Tracked("gen-2"), timeout=10.0)).state
+                return (await watch.wait(Tracked("gen-2"), timeout=10.0)).state
 
         async with client:
-            here = (await watch.ended(Tracked("gen-1"), timeout=10.0)).state
+            here = (await watch.wait(Tracked("gen-1"), timeout=10.0)).state
             assert (here, await asyncio.to_thread(asyncio.run, elsewhere())) == ("completed", "completed")
 
 

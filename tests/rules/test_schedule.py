@@ -15,16 +15,16 @@ from generor_async.rules.schedule import (
     CLOSEST,
     FIRST,
     LEAST,
-    LOOK_COST,
     LUMA_PRIORS,
     MOST,
-    MOST_WORTH,
+    MOST_POLL_VALUE,
     PATIENCE,
+    POLL_COST,
     PRIOR_COST,
     PRIOR_ENDS,
     PRIOR_SIGMA,
     Durations,
-    worth,
+    poll_value,
 )
 
 AGES = st.floats(min_value=0, max_value=1e6)
@@ -64,13 +64,13 @@ def looks(spacing: Spacing, duration: float) -> tuple[int, float]:
     return count, age - duration
 
 
-def cost(spacing: Spacing, durations: Sequence[float], look_cost: float = LOOK_COST) -> float:
+def cost(spacing: Spacing, durations: Sequence[float], look_cost: float = POLL_COST) -> float:
     """Return what a job costs on the average, in seconds of lag."""
     found = [looks(spacing, duration) for duration in durations]
     return statistics.fmean(look_cost * count + lag for count, lag in found)
 
 
-def cheapest(durations: Sequence[float], look_cost: float = LOOK_COST) -> float:
+def cheapest(durations: Sequence[float], look_cost: float = POLL_COST) -> float:
     """Return the cost of the best of all schedules, known from trying every one on a grid of half seconds."""
     step, last = 0.5, 2 * math.ceil(max(durations))
     ended, seconds = [0] * (last + 1), [0.0] * (last + 1)
@@ -235,12 +235,12 @@ def test_a_job_that_was_done_at_the_first_look_counts() -> None:
 
 
 def test_a_second_is_worth_more_the_more_calls_wait_for_a_job_to_end() -> None:
-    assert worth(backlog=0, running=10) == 1
-    assert worth(backlog=30, running=10) == 4
-    assert worth(backlog=3, running=0) == 4
-    assert worth(backlog=5_000, running=10) == MOST_WORTH
+    assert poll_value(backlog=0, running=10) == 1
+    assert poll_value(backlog=30, running=10) == 4
+    assert poll_value(backlog=3, running=0) == 4
+    assert poll_value(backlog=5_000, running=10) == MOST_POLL_VALUE
     unknown = Durations()
-    assert unknown.spacing(60, worth(backlog=30, running=10)) == 2.5
+    assert unknown.spacing(60, poll_value(backlog=30, running=10)) == 2.5
 
 
 @pytest.mark.parametrize("median", [22.0, 35.0, 80.0])
@@ -248,13 +248,13 @@ def test_whatever_waits_a_job_gets_hardly_more_looks_than_from_the_documents_loo
     median: float,
 ) -> None:
     durations, others = learned(drawn(median, 0.35)), drawn(median, 0.35, count=1_000, seed=8)
-    ours = [looks(lambda age: durations.spacing(age, worth(backlog=5_000, running=10)), end) for end in others]
+    ours = [looks(lambda age: durations.spacing(age, poll_value(backlog=5_000, running=10)), end) for end in others]
     loop = [looks(lambda _: LEAST, end) for end in others]
     assert statistics.fmean(count for count, _ in ours) < 1.15 * statistics.fmean(count for count, _ in loop)
     assert statistics.fmean(lag for _, lag in ours) < 0.9 * statistics.fmean(lag for _, lag in loop)
 
 
 def test_where_looks_draw_on_a_quota_that_runs_out_they_get_rarer() -> None:
-    assert worth(backlog=0, running=10, free=0.25) == 0.25
-    assert worth(backlog=0, running=10, free=0) > 0
-    assert Durations().spacing(60, worth(backlog=0, running=10, free=0.25)) == 10
+    assert poll_value(backlog=0, running=10, free=0.25) == 0.25
+    assert poll_value(backlog=0, running=10, free=0) > 0
+    assert Durations().spacing(60, poll_value(backlog=0, running=10, free=0.25)) == 10

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from attrs import define, frozen
 
 from generor_async.engine.client import Client
-from generor_async.engine.jobs import JobWatch, Kind
+from generor_async.engine.jobs import JobType, JobWaiter
 from generor_async.luma_resources import watch_jobs
 from generor_async.rules.envelope import Decoder, as_it_is
 from generor_async.rules.outcome import Context
@@ -138,12 +138,12 @@ class BareLuma(Client):
 
     _watch_jobs = staticmethod(watch_jobs)
 
-    def _bind(self, jobs: JobWatch[Any]) -> None:
+    def _bind(self, jobs: JobWaiter[Any]) -> None:
         pass
 
-    def watch(self, kind: Kind[Any], **options: Any) -> JobWatch[Any]:
+    def watch(self, kind: JobType[Any], **options: Any) -> JobWaiter[Any]:
         """Make a watch over this client's jobs."""
-        return JobWatch(self._session, self._options, kind, **options)
+        return JobWaiter(self._session, self._options, kind, **options)
 
     def shown(self) -> str:
         """Everything of it that a debugger or a careless log would show."""
