@@ -29,12 +29,10 @@ def class_doc(schema: Schema) -> str:
 
 
 def operation_doc(operation: Operation) -> str:
-    """Return the docstring of the function that builds an operation."""
+    """Return the docstring of the function that builds an operation: it points to the method that also sends it."""
     summary, rest = _summary(operation.summary, 4)
-    blocks = [rest, *_paragraphs(operation.description), *_arguments(operation, 4)]
-    if operation.refuses:
-        blocks.append(_section("Raises", [("InvalidRequestError", REFUSED)], 4))
-    return _docstring(summary, [block for block in blocks if block], 4)
+    pointer = f"The client's `{operation.resource}.{operation.method}` has the same arguments, and describes them."
+    return _docstring(summary, [block for block in (rest, pointer) if block], 4)
 
 
 def method_doc(operation: Operation) -> str:

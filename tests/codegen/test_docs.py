@@ -45,7 +45,13 @@ def test_a_summary_that_does_not_fit_its_line_is_refused() -> None:
 
 def test_what_would_end_the_docstring_is_refused() -> None:
     with pytest.raises(SpecError, match="cannot hold"):
-        operation_doc(only_operation(description='Say """ here.'))
+        method_doc(only_operation(description='Say """ here.'))
+
+
+def test_what_builds_an_operation_points_to_the_method_that_sends_it() -> None:
+    doc = operation_doc(only_operation(description="More."))
+    assert "The client's `things.get` has the same arguments" in doc
+    assert "More." not in doc
 
 
 def test_a_method_tells_arguments_result_and_errors() -> None:

@@ -1,4 +1,4 @@
-"""What our own spec documents: every status of every operation."""
+"""What our own spec documents: every operation, and every status of each."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +10,7 @@ from attrs import frozen
 
 import generor_async
 
-__all__ = ["Documented", "documented"]
+__all__ = ["Documented", "documented", "operations"]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -38,6 +38,17 @@ class Documented:
 def documented() -> list[Documented]:
     """List every status of every operation of both APIs, in the spec's order."""
     return [case for api in ("generor", "luma") for case in _of(api)]
+
+
+def operations(api: str) -> list[str]:
+    """List the dotted names of an API's operations, in the spec's order: some share a path and a method."""
+    return [
+        f"{api}.{place['x-resource']}.{place['x-method']}"
+        for item in _load(api)["paths"].values()
+        for method, node in item.items()
+        if method in METHODS
+        for place in ([node] if "x-method" in node else node["requestBody"]["content"].values())
+    ]
 
 
 def _of(api: str) -> Iterator[Documented]:

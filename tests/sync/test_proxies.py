@@ -126,7 +126,7 @@ def test_docstrings_speak_of_blocking_calls(proxy: type) -> None:
         assert not re.search(r"\bawait|\basync\b|\bAsync[A-Z]", doc), (name, doc)
 
 
-def test_all_53_operations_are_there() -> None:
+def test_every_operation_is_there() -> None:
     found = {
         f"{client.lower()}.{name}.{method}"
         for client in OWN
@@ -135,7 +135,6 @@ def test_all_53_operations_are_there() -> None:
         for method in shown(typing.get_type_hints(resource.fget)["return"])
     }
     assert {*GENEROR, *LUMA} <= found
-    assert len({*GENEROR, *LUMA}) == 53
 
 
 def test_a_batch_is_run_with_the_same_arguments() -> None:

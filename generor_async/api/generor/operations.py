@@ -127,15 +127,7 @@ GENERATORS_LIST: Final = Endpoint(
 def generators_list(*, status: models.GeneratorFilter | Unset = UNSET) -> Operation[PageData[models.Generator]]:
     """List the generators.
 
-    Works without a key. A generator's `parameters` come with `generators.get` only.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        status: Which generators to list.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generators.list` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if status is not UNSET:
@@ -161,15 +153,7 @@ GENERATORS_GET: Final = Endpoint(
 def generators_get(slug: str) -> Operation[models.Generator]:
     """Return one generator with its parameters.
 
-    Works without a key. The `parameters` list what `generate` takes under `parameters`.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        slug: The generator's slug, such as `joke` or `image`.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generators.get` has the same arguments, and describes them.
     """
     return Operation(GENERATORS_GET, f"/generators/{segment(slug, 'slug')}")
 
@@ -194,18 +178,7 @@ def generators_list_creations(
 ) -> Operation[PageData[models.Creation]]:
     """List the public creations of one generator.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        slug: The generator's slug, such as `joke` or `image`.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generators.list_creations` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -274,57 +247,7 @@ def generators_estimate(
 ) -> Operation[models.Estimate]:
     """Tell what a generate with the same arguments would cost and how long it would take.
 
-    Works without a key, costs nothing and creates nothing. `credit_cost.total` is in credits, `time_estimate.seconds`
-    in seconds, both for all items together. A video's `seconds` that the model doesn't support is snapped to the
-    nearest supported value (to the lower of two equally near), told in `adjustments`; cost and time are those of the
-    snapped value.
-
-    Args:
-        slug: The generator's slug, such as `joke` or `image`.
-        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
-        prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
-        privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
-        team_id: The id of the team under which to create.
-        count: How many items to generate, 1 to 10; the server's default is 1.
-        language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
-        temperature: The creativity of a text model, 0.0 to 2.0.
-        preference: The generator's own preference, such as the type of joke or the style of poem.
-        preference_two: The generator's own second preference.
-        aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same for every
-            model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3, `16:9` wide 4, `9:16`
-            tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
-        image_url: The URL of an image to start from or to look at; for a video its first frame.
-        seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
-            snapped to the nearest one, told in `adjustments`.
-        generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
-        ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
-        reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this order.
-            Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
-        reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina Seedance
-            2.0.
-        reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
-        video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina Seedance 2.0
-            takes one.
-        parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the generator
-            doesn't know are dropped by the server without a word.
-        user_text: Text to work on, such as one to summarise; for text models.
-        user_text_two: A second text to work on; for text models.
-        avoid_duplicates: Whether to favour outputs unlike each other; for text models.
-        thinking_mode: How much a reasoning text model may think.
-        story_context: The story to stay with, for the generators `story`, `story-part` and `storyboard`.
-        character_context: What is known of the character to continue with; for text models.
-        character_name: The name of the character to continue with; for text models.
-        character_id: The id of the character to continue with; for text models.
-        support_for: The id of the creation to which this one belongs; for text models.
-        mode: The generator's own mode, such as the phase of a game; for text models.
-        model_speech: The id of the speech model that narrates the text; for text models.
-        item_index: Which item of a sequence this is; for text models.
-        total_count: How many items the sequence has; for text models.
-        translation_of: The id of a creation to translate instead of generating afresh; for text models.
-        source_language: The language to translate from; for text models.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generators.estimate` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"model_id": arguments.whole(model_id, "model_id")}
     if prompt is not UNSET:
@@ -456,57 +379,7 @@ def generators_generate(
 ) -> Operation[models.GenerateResult]:
     """Generate content and return it.
 
-    Costs credits, by the model. The answer comes when the generation is complete: text typically takes 5 to 30 seconds,
-    an image 10 to 60 seconds, a video several minutes. `credit_cost` is what was deducted, which may differ from the
-    estimate for prices by second or character. A video's `seconds` that the model doesn't support is snapped to the
-    nearest supported value, told in `adjustments`.
-
-    Args:
-        slug: The generator's slug, such as `joke` or `image`.
-        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
-        prompt: What to generate, up to 10,000 characters; generators that only look at an image do without.
-        privacy_mode: Who may see the creations, 0 for everyone (the server's default) or 1 for their owner.
-        team_id: The id of the team under which to create.
-        count: How many items to generate, 1 to 10; the server's default is 1.
-        language: The language of a text, such as `en-US` or `nb-NO`; the server's default is `auto`.
-        temperature: The creativity of a text model, 0.0 to 2.0.
-        preference: The generator's own preference, such as the type of joke or the style of poem.
-        preference_two: The generator's own second preference.
-        aspect_ratio: Width to height, as a ratio (`16:9`), a name (`wide`) or an id; a ratio means the same for every
-            model, an id doesn't. Images: `1:1` square 1, `3:4` vertical 2, `4:3` horizontal 3, `16:9` wide 4, `9:16`
-            tall 5. Videos: `16:9` wide 1, `9:16` tall 2.
-        image_url: The URL of an image to start from or to look at; for a video its first frame.
-        seconds: The duration of a video, in seconds. A value that isn't among the model's `supported_durations` is
-            snapped to the nearest one, told in `adjustments`.
-        generate_audio: Whether to generate sound, for Veo 3.1 and Seedance 1.5 Pro; other models ignore it.
-        ending_frame_url: The URL of the last frame, for models that support one; goes together with `image_url`.
-        reference_images: Up to 9 URLs of reference images; the prompt names them [Image1] to [ImageN], in this order.
-            Veo 3.1 takes 3, Seedance 2.0 and Happy Horse R2V 9, Happy Horse Video Edit 5.
-        reference_videos: Up to 3 URLs of videos whose motion and style to keep, for Seedance 2.0 and Dreamina Seedance
-            2.0.
-        reference_audio: The URL of a sound whose music or voice to continue, for Dreamina Seedance 2.0.
-        video_url: The URL of the video to edit or extend; Happy Horse Video Edit requires one, Dreamina Seedance 2.0
-            takes one.
-        parameters: The generator's own fields by id, as `generators.get` lists them. Keys and values that the generator
-            doesn't know are dropped by the server without a word.
-        user_text: Text to work on, such as one to summarise; for text models.
-        user_text_two: A second text to work on; for text models.
-        avoid_duplicates: Whether to favour outputs unlike each other; for text models.
-        thinking_mode: How much a reasoning text model may think.
-        story_context: The story to stay with, for the generators `story`, `story-part` and `storyboard`.
-        character_context: What is known of the character to continue with; for text models.
-        character_name: The name of the character to continue with; for text models.
-        character_id: The id of the character to continue with; for text models.
-        support_for: The id of the creation to which this one belongs; for text models.
-        mode: The generator's own mode, such as the phase of a game; for text models.
-        model_speech: The id of the speech model that narrates the text; for text models.
-        item_index: Which item of a sequence this is; for text models.
-        total_count: How many items the sequence has; for text models.
-        translation_of: The id of a creation to translate instead of generating afresh; for text models.
-        source_language: The language to translate from; for text models.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generators.generate` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"model_id": arguments.whole(model_id, "model_id")}
     if prompt is not UNSET:
@@ -607,16 +480,7 @@ def creations_list(
 ) -> Operation[PageData[models.Creation]]:
     """List the caller's own creations.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        generator: Only creations of the generator with this slug.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.list` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if generator is not UNSET:
@@ -655,18 +519,7 @@ def creations_list_public(
 ) -> Operation[PageData[models.Creation]]:
     """List the public creations of all generators.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        generator: Only creations of the generator with this slug.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.list_public` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if generator is not UNSET:
@@ -701,18 +554,7 @@ def creations_search(
 ) -> Operation[PageData[models.Creation]]:
     """Search the public creations by the text of their prompts.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        q: The words to search for.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.search` has the same arguments, and describes them.
     """
     query: dict[str, str] = {"q": arguments.text(q, "q")}
     if page is not UNSET:
@@ -744,13 +586,7 @@ CREATIONS_GET: Final = Endpoint(
 def creations_get(creation_id: int) -> Operation[models.Creation]:
     """Return one creation with its images and the generator's own data.
 
-    A public creation works without a key; a private one needs its owner's.
-
-    Args:
-        creation_id: The creation's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.get` has the same arguments, and describes them.
     """
     return Operation(CREATIONS_GET, f"/creations/{arguments.whole(creation_id, 'creation_id')}")
 
@@ -776,15 +612,7 @@ def creations_update(
 ) -> Operation[models.Creation]:
     """Change the privacy or the license of one of the caller's creations.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        creation_id: The creation's id.
-        privacy_mode: Who may see the creation, 0 for everyone or 1 for its owner.
-        license: The license, 1 for Open GO-1.0 or 2 for Exclusive GE-1.0.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.update` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {}
     if privacy_mode is not UNSET:
@@ -812,13 +640,7 @@ CREATIONS_DELETE: Final = Endpoint(
 def creations_delete(creation_id: int) -> Operation[None]:
     """Delete one of the caller's creations.
 
-    The deletion is soft.
-
-    Args:
-        creation_id: The creation's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.delete` has the same arguments, and describes them.
     """
     return Operation(CREATIONS_DELETE, f"/creations/{arguments.whole(creation_id, 'creation_id')}")
 
@@ -842,13 +664,7 @@ CREATIONS_STATUS: Final = Endpoint(
 def creations_status(creation_id: int) -> Operation[models.CreationStatus]:
     """Return how far the generation of one creation has come.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        creation_id: The creation's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `creations.status` has the same arguments, and describes them.
     """
     return Operation(CREATIONS_STATUS, f"/creations/{arguments.whole(creation_id, 'creation_id')}/status")
 
@@ -871,7 +687,7 @@ MODELS_LIST: Final = Endpoint(
 def models_list() -> Operation[dict[str, list[models.Model]]]:
     """List all models, grouped by type.
 
-    Works without a key. That the groups are keys of an object is assumed.
+    The client's `models.list` has the same arguments, and describes them.
     """
     return Operation(MODELS_LIST, "/models")
 
@@ -894,13 +710,7 @@ MODELS_LIST_BY_TYPE: Final = Endpoint(
 def models_list_by_type(type: models.ModelType) -> Operation[PageData[models.Model]]:
     """List the models of one type.
 
-    Works without a key.
-
-    Args:
-        type: The type of model.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `models.list_by_type` has the same arguments, and describes them.
     """
     return Operation(MODELS_LIST_BY_TYPE, f"/models/{segment(type, 'type')}")
 
@@ -923,14 +733,7 @@ MODELS_GET: Final = Endpoint(
 def models_get(type: models.ModelType, model_id: int) -> Operation[models.Model]:
     """Return one model with its price and what it supports.
 
-    Works without a key.
-
-    Args:
-        type: The type of model.
-        model_id: The model's id, 1 to 9999 for text, 10001 to 19999 for images, 20001 to 29999 for videos.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `models.get` has the same arguments, and describes them.
     """
     return Operation(MODELS_GET, f"/models/{segment(type, 'type')}/{arguments.whole(model_id, 'model_id')}")
 
@@ -951,7 +754,10 @@ USERS_ME: Final = Endpoint(
 
 
 def users_me() -> Operation[models.Profile]:
-    """Return the caller's profile, credit balance and statistics."""
+    """Return the caller's profile, credit balance and statistics.
+
+    The client's `users.me` has the same arguments, and describes them.
+    """
     return Operation(USERS_ME, "/users/me")
 
 
@@ -973,14 +779,7 @@ USERS_UPDATE_ME: Final = Endpoint(
 def users_update_me(*, bio: str | Unset = UNSET, website: str | Unset = UNSET) -> Operation[models.Profile]:
     """Change the caller's profile.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        bio: What the user says about themself.
-        website: The URL of the user's website.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.update_me` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {}
     if bio is not UNSET:
@@ -1008,15 +807,7 @@ USERS_GET: Final = Endpoint(
 def users_get(username: str) -> Operation[models.User]:
     """Return the public profile of one user.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name; `me` is not one, the caller's own profile is `users.me`.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.get` has the same arguments, and describes them.
     """
     checks.reserved(username, "username", taken="me", instead="users.me()")
     return Operation(USERS_GET, f"/users/{segment(username, 'username')}")
@@ -1042,18 +833,7 @@ def users_list_creations(
 ) -> Operation[PageData[models.Creation]]:
     """List the public creations of one user.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.list_creations` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -1086,18 +866,7 @@ def users_list_followers(
 ) -> Operation[PageData[models.User]]:
     """List who follows one user.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.list_followers` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -1130,18 +899,7 @@ def users_list_following(
 ) -> Operation[PageData[models.User]]:
     """List whom one user follows.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.list_following` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -1172,11 +930,7 @@ USERS_IS_FOLLOWING: Final = Endpoint(
 def users_is_following(username: str) -> Operation[models.Following]:
     """Tell whether the caller follows one user.
 
-    Args:
-        username: The user's name.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.is_following` has the same arguments, and describes them.
     """
     return Operation(USERS_IS_FOLLOWING, f"/users/{segment(username, 'username')}/follow")
 
@@ -1199,13 +953,7 @@ USERS_FOLLOW: Final = Endpoint(
 def users_follow(username: str) -> Operation[models.Following]:
     """Follow one user.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.follow` has the same arguments, and describes them.
     """
     return Operation(USERS_FOLLOW, f"/users/{segment(username, 'username')}/follow")
 
@@ -1228,13 +976,7 @@ USERS_UNFOLLOW: Final = Endpoint(
 def users_unfollow(username: str) -> Operation[models.Following]:
     """Stop following one user.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        username: The user's name.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `users.unfollow` has the same arguments, and describes them.
     """
     return Operation(USERS_UNFOLLOW, f"/users/{segment(username, 'username')}/follow")
 
@@ -1257,7 +999,7 @@ TEAMS_LIST: Final = Endpoint(
 def teams_list() -> Operation[PageData[models.Team]]:
     """List the caller's teams.
 
-    Source: documented; what the answer holds is assumed.
+    The client's `teams.list` has the same arguments, and describes them.
     """
     return Operation(TEAMS_LIST, "/teams")
 
@@ -1280,13 +1022,7 @@ TEAMS_CREATE: Final = Endpoint(
 def teams_create(*, name: str) -> Operation[models.Team]:
     """Create a team.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        name: The team's name.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.create` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"name": arguments.text(name, "name")}
     return Operation(TEAMS_CREATE, "/teams", body=body)
@@ -1310,13 +1046,7 @@ TEAMS_GET: Final = Endpoint(
 def teams_get(team_id: int) -> Operation[models.Team]:
     """Return one team with its members.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        team_id: The team's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.get` has the same arguments, and describes them.
     """
     return Operation(TEAMS_GET, f"/teams/{arguments.whole(team_id, 'team_id')}")
 
@@ -1339,11 +1069,7 @@ TEAMS_LEAVE: Final = Endpoint(
 def teams_leave(team_id: int) -> Operation[None]:
     """Leave one team.
 
-    Args:
-        team_id: The team's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.leave` has the same arguments, and describes them.
     """
     return Operation(TEAMS_LEAVE, f"/teams/{arguments.whole(team_id, 'team_id')}")
 
@@ -1366,14 +1092,7 @@ TEAMS_ADD_MEMBER: Final = Endpoint(
 def teams_add_member(team_id: int, *, username: str) -> Operation[models.Team]:
     """Add a user to one team.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        team_id: The team's id.
-        username: The user's name.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.add_member` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"username": arguments.text(username, "username")}
     return Operation(TEAMS_ADD_MEMBER, f"/teams/{arguments.whole(team_id, 'team_id')}/members", body=body)
@@ -1397,14 +1116,7 @@ TEAMS_REMOVE_MEMBER: Final = Endpoint(
 def teams_remove_member(team_id: int, user_id: int) -> Operation[None]:
     """Remove a member from one team.
 
-    Only the team's owner may.
-
-    Args:
-        team_id: The team's id.
-        user_id: The member's user id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.remove_member` has the same arguments, and describes them.
     """
     return Operation(
         TEAMS_REMOVE_MEMBER,
@@ -1430,13 +1142,7 @@ TEAMS_JOIN: Final = Endpoint(
 def teams_join(invite_code: str) -> Operation[models.Team]:
     """Join a team by its invite code.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        invite_code: The invite code, as `teams.regenerate_invite` returned it to the team's owner.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.join` has the same arguments, and describes them.
     """
     return Operation(TEAMS_JOIN, f"/teams/join/{segment(invite_code, 'invite_code')}")
 
@@ -1459,15 +1165,7 @@ TEAMS_REGENERATE_INVITE: Final = Endpoint(
 def teams_regenerate_invite(team_id: int) -> Operation[models.Invite]:
     """Make a new invite code for one team.
 
-    Only the team's owner may.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        team_id: The team's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.regenerate_invite` has the same arguments, and describes them.
     """
     return Operation(TEAMS_REGENERATE_INVITE, f"/teams/{arguments.whole(team_id, 'team_id')}/invite")
 
@@ -1492,16 +1190,7 @@ def teams_list_creations(
 ) -> Operation[PageData[models.Creation]]:
     """List the creations of one team.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        team_id: The team's id.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `teams.list_creations` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -1534,18 +1223,7 @@ def comments_list(
 ) -> Operation[PageData[models.Comment]]:
     """List the comments on one creation.
 
-    Works without a key.
-
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        creation_id: The creation's id.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `comments.list` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if page is not UNSET:
@@ -1576,15 +1254,7 @@ COMMENTS_CREATE: Final = Endpoint(
 def comments_create(creation_id: int, *, text: str, parent_id: int | Unset | None = UNSET) -> Operation[models.Comment]:
     """Comment on one creation.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        creation_id: The creation's id.
-        text: What to say.
-        parent_id: The id of the comment that this one answers; None for one of its own.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `comments.create` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"text": arguments.text(text, "text")}
     if parent_id is not UNSET:
@@ -1610,11 +1280,7 @@ COMMENTS_DELETE: Final = Endpoint(
 def comments_delete(comment_id: int) -> Operation[None]:
     """Delete one of the caller's comments.
 
-    Args:
-        comment_id: The comment's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `comments.delete` has the same arguments, and describes them.
     """
     return Operation(COMMENTS_DELETE, f"/comments/{arguments.whole(comment_id, 'comment_id')}")
 
@@ -1637,14 +1303,7 @@ COMMENTS_VOTE: Final = Endpoint(
 def comments_vote(comment_id: int, *, vote: models.VoteVote) -> Operation[models.Comment]:
     """Vote one comment up or down.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        comment_id: The comment's id.
-        vote: Which way to vote.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `comments.vote` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"vote": arguments.text(vote, "vote")}
     return Operation(COMMENTS_VOTE, f"/comments/{arguments.whole(comment_id, 'comment_id')}/vote", body=body)
@@ -1668,13 +1327,7 @@ RATINGS_GET: Final = Endpoint(
 def ratings_get(creation_id: int) -> Operation[models.Rating]:
     """Return the average rating of one creation.
 
-    Works without a key.
-
-    Args:
-        creation_id: The creation's id.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `ratings.get` has the same arguments, and describes them.
     """
     return Operation(RATINGS_GET, f"/creations/{arguments.whole(creation_id, 'creation_id')}/rating")
 
@@ -1697,14 +1350,7 @@ RATINGS_RATE: Final = Endpoint(
 def ratings_rate(creation_id: int, *, score: int) -> Operation[models.Rating]:
     """Rate one creation, or change the caller's rating of it.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        creation_id: The creation's id.
-        score: The rating, 1 to 5.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `ratings.rate` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"score": arguments.whole(score, "score")}
     checks.within(score, "score", at_least=1, at_most=5, refusal="score must be between 1 and 5")
@@ -1727,7 +1373,10 @@ CREDITS_BALANCE: Final = Endpoint(
 
 
 def credits_balance() -> Operation[models.Balance]:
-    """Return the caller's credit balance."""
+    """Return the caller's credit balance.
+
+    The client's `credits.balance` has the same arguments, and describes them.
+    """
     return Operation(CREDITS_BALANCE, "/credits/balance")
 
 
@@ -1755,16 +1404,7 @@ def credits_list_transactions(
 ) -> Operation[PageData[models.Transaction]]:
     """List the changes of the caller's credit balance.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        type: Only changes of this kind.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first (assumed).
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `credits.list_transactions` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if type is not UNSET:
@@ -1803,16 +1443,7 @@ def feed_list(
 ) -> Operation[PageData[models.Creation]]:
     """List the public creations of the users whom the caller follows.
 
-    Source: documented; what the answer holds is assumed.
-
-    Args:
-        generator: Only creations of the generator with this slug.
-        page: Which page to begin with, from 1.
-        per_page: How many items a page holds, up to 100; the server's default is 20.
-        sort: The order by time; the server's default is `newest` first (assumed).
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `feed.list` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if generator is not UNSET:
@@ -1845,7 +1476,7 @@ API_KEYS_LIST: Final = Endpoint(
 def api_keys_list() -> Operation[PageData[models.ApiKey]]:
     """List the caller's API keys, by prefix.
 
-    Source: documented; what the answer holds is assumed.
+    The client's `api_keys.list` has the same arguments, and describes them.
     """
     return Operation(API_KEYS_LIST, "/api-keys")
 
@@ -1871,15 +1502,7 @@ def api_keys_create(
 ) -> Operation[models.NewApiKey]:
     """Create an API key and return it, this once in full.
 
-    An account has at most 10 active keys.
-
-    Args:
-        name: A name to know the key by.
-        scopes: What the key may do, `read` for GET requests, `write` for changes, `generate` for generating; a key
-            without scopes may do everything.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `api_keys.create` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {"name": arguments.text(name, "name")}
     if scopes is not UNSET:
@@ -1905,13 +1528,7 @@ API_KEYS_REVOKE: Final = Endpoint(
 def api_keys_revoke(key_id: int) -> Operation[None]:
     """Revoke one API key.
 
-    The key stops working immediately.
-
-    Args:
-        key_id: The key's id, as `api_keys.create` and `api_keys.list` return it.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `api_keys.revoke` has the same arguments, and describes them.
     """
     return Operation(API_KEYS_REVOKE, f"/api-keys/{arguments.whole(key_id, 'key_id')}")
 

@@ -78,32 +78,7 @@ def generations_create(
 ) -> Operation[models.Generation]:
     """Submit one generation and return it queued.
 
-    The generation costs money. The answer comes at once, in state `queued`; look at it again with `generations.get`
-    every 2 to 5 seconds until its state is `completed` or `failed`. No call lists generations: a job whose `id` was
-    never received can't be found again.
-
-    Two limits hold per API client: requests in a sliding window of 60 seconds, and generations that haven't ended yet.
-
-    Args:
-        prompt: What to generate or how to edit the source, 1 to 6,000 characters.
-        model: Which model generates; the server's default is `uni-1`. `uni-1-max` takes the same parameters at a higher
-            price, `ray-3.2` makes videos.
-        type: The kind of generation; the server's default is `image`. Which are valid depends on the model.
-        aspect_ratio: Width to height, such as `16:9`; None lets the model choose. Which are valid depends on model and
-            type, and the server decides: `uni-1` takes all but `21:9`, `4:3` and `3:4`.
-        style: A style preset; the server's default is `auto`.
-        output_format: The image format of the output; None lets the model choose.
-        web_search: Whether the model may search the web and download references before it generates (client).
-        image_ref: Reference images for style and content, up to 9 for type `image` and 8 for `image_edit`, of at most
-            50 MB each.
-        source: The image or video to work on, an image of at most 50 MB. Required for `image_edit`, `video_edit`,
-            `video_reframe` and `layering`; not valid for `image`.
-        layering: How to take an image apart; for type `layering` only (client).
-        video: How the video is to be; for the types `video`, `video_edit` and `video_reframe` only (client).
-        user_id: An opaque, stable tag of the caller's end user, with nothing personal in it (client).
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generations.create` has the same arguments, and describes them.
     """
     if others:
         older_api.refuse(others)
@@ -159,14 +134,7 @@ GENERATIONS_GET: Final = Endpoint(
 def generations_get(generation_id: str) -> Operation[models.Generation]:
     """Return one generation as it is now.
 
-    Each call on a completed generation returns fresh presigned URLs, valid for one hour. An id that doesn't exist,
-    belongs to another key or isn't a UUID answers 404 alike.
-
-    Args:
-        generation_id: The generation's id, a UUID, as `generations.create` returned it.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `generations.get` has the same arguments, and describes them.
     """
     return Operation(GENERATIONS_GET, f"/generations/{segment(generation_id, 'generation_id')}")
 
@@ -195,18 +163,7 @@ def files_list(
 ) -> Operation[PageData[models.File]]:
     """List the uploaded files, newest first.
 
-    The cursor is opaque; it is read from one page's `next_cursor` and asks for the next.
-
-    Source: client.
-
-    Args:
-        limit: How many files a page holds at most, 1 to 100; the server's default is 25.
-        cursor: Where to go on, as the page before said in `next_cursor`.
-        purpose: Only files with this purpose.
-        state: Only files in this state.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.list` has the same arguments, and describes them.
     """
     query: dict[str, str] = {}
     if limit is not UNSET:
@@ -246,21 +203,7 @@ def files_create(
 ) -> Operation[models.CreatedFile]:
     """Ask for a presigned upload of one file.
 
-    Send the bytes with an HTTP PUT to `upload.url` with `upload.headers` and no Authorization header, then call
-    `files.complete`. The file stays `pending` until then. For all sizes up to 5 GiB.
-
-    Source: client.
-
-    Args:
-        mime_type: The MIME type of the bytes, such as `image/jpeg`.
-        size_bytes: The exact size in bytes, up to 5 GiB.
-        filename: The file's name, to be recorded.
-        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance.
-        expires_at: After this time the server may delete the file.
-        user_id: An opaque tag of the caller's end user, as on `generations.create`.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.create` has the same arguments, and describes them.
     """
     body: dict[str, Any] = {
         "mime_type": arguments.text(mime_type, "mime_type"),
@@ -303,21 +246,7 @@ def files_create_inline(
 ) -> Operation[models.CreatedFile]:
     """Upload one small file in the request itself.
 
-    The file is `pending` ingest at once and needs no `files.complete`; `upload` is None. The server caps the size of
-    inline uploads; larger files need `files.create`.
-
-    Source: client.
-
-    Args:
-        content: The bytes of the file.
-        filename: The file's name, recorded with it.
-        mime_type: The MIME type of the bytes, such as `image/jpeg`.
-        purpose: What the file is for, `input` for the subject of an edit or `reference` for guidance (assumed).
-        expires_at: After this time the server may delete the file (assumed).
-        user_id: An opaque tag of the caller's end user, as on `generations.create` (assumed).
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.create_inline` has the same arguments, and describes them.
     """
     fields: dict[str, str] = {}
     if purpose is not UNSET:
@@ -354,15 +283,7 @@ FILES_GET: Final = Endpoint(
 def files_get(file_id: str) -> Operation[models.File]:
     """Return what is known about one file.
 
-    A file goes from `pending` to `ready` or `failed`; only a `ready` one can be referred to.
-
-    Source: client.
-
-    Args:
-        file_id: The file's id, as `files.create` returned it.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.get` has the same arguments, and describes them.
     """
     return Operation(FILES_GET, f"/files/{segment(file_id, 'file_id')}")
 
@@ -385,15 +306,7 @@ FILES_DELETE: Final = Endpoint(
 def files_delete(file_id: str) -> Operation[None]:
     """Delete one file.
 
-    The deletion is soft; new generations can't refer to the file any more.
-
-    Source: client.
-
-    Args:
-        file_id: The file's id, as `files.create` returned it.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.delete` has the same arguments, and describes them.
     """
     return Operation(FILES_DELETE, f"/files/{segment(file_id, 'file_id')}")
 
@@ -417,15 +330,7 @@ FILES_COMPLETE: Final = Endpoint(
 def files_complete(file_id: str) -> Operation[models.File]:
     """Start the ingest of a file whose bytes were uploaded.
 
-    The file goes from `pending` to `ready` or `failed`; look at it with `files.get`.
-
-    Source: client.
-
-    Args:
-        file_id: The file's id, as `files.create` returned it.
-
-    Raises:
-        InvalidRequestError: An argument can never be right; nothing was sent.
+    The client's `files.complete` has the same arguments, and describes them.
     """
     return Operation(FILES_COMPLETE, f"/files/{segment(file_id, 'file_id')}/complete")
 
