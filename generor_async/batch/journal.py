@@ -211,6 +211,10 @@ class Reader(Protocol):
         """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
         ...
 
+    async def ended_last(self, most: int) -> Sequence[tuple[int, str]]:
+        """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
+        ...
+
     async def answered(self, most: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         ...

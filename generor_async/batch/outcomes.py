@@ -3,7 +3,9 @@
 import errno
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +36,10 @@ __all__ = [
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
+MENDED_MOST: Final = 10_000
+"""How many lines that are missing are appended; where more are, the file is written anew."""
+AROUND: Final = 2_000
+"""So many rows more that ended last are looked at: lines are written in nearly the order in which rows ended."""
 REJECTED: Final = "rejected.jsonl"
 OWN: Final = frozenset({RESULTS, FAILED, REJECTED, CALLS, JOURNAL, LOCK, "report.html", "simulator.jsonl"})
 """What a batch has in its folder beside media: nobody else's file may be called so there."""
@@ -126,7 +132,8 @@ class Results:
     """The file results.jsonl: a line for every row that is done, in the order in which they ended.
 
     The journal has the same, and is the truth. Where the process died between the two, or the machine before the lines
-    reached the disk, the file is written anew from it.
+    reached the disk, the lines of the rows that ended last are missing, and are appended. Where others are, or are more
+    than there should be, the file is written anew.
     """
 
     def __init__(self, folder: Path, credit_dollars: float | None) -> None:
@@ -135,13 +142,22 @@ class Results:
 
     async def open(self, journal: Reader) -> None:
         """Begin to append; mends what an earlier process left behind."""
-        done = (await journal.counts()).get("done", 0)
+        missing = (await journal.counts()).get("done", 0)
         try:
-            if await to_the_end(self._lines) != done:
+            missing -= await to_the_end(self._lines)
+            lacking = await self._lacking(journal, missing) if 0 < missing <= MENDED_MOST else ()
+            if len(lacking) != missing:
                 await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
+                lacking = ()
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
             raise _unwritten(self._path, error.strerror) from None
+        try:
+            for number in lacking:
+                self.add(await journal.row(number))
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, row: Row) -> None:
         """Append a row that is done.
@@ -160,14 +176,32 @@ class Results:
         self._file.close()
 
     def _lines(self) -> int:
-        """Count the lines; -1 where the last one is cut short."""
+        """Count the lines; what is left of one that was cut short is cut off."""
         if not self._path.exists():
             return 0
-        lines, last = 0, b"\n"
-        with self._path.open("rb") as file:
+        lines, whole, read = 0, 0, 0
+        with self._path.open("r+b") as file:
             while piece := file.read(1 << 20):
-                lines, last = lines + piece.count(b"\n"), piece
-        return lines if last.endswith(b"\n") else -1
+                if ended := piece.count(b"\n"):
+                    lines, whole = lines + ended, read + piece.rindex(b"\n") + 1
+                read += len(piece)
+            if whole < read:
+                file.truncate(whole)
+        return lines
+
+    async def _lacking(self, journal: Reader, missing: int) -> Sequence[int]:
+        """Return the numbers of rows that ended last and have no line; as many as are `missing`, if that is all."""
+        rows = await journal.ended_last(missing + AROUND)
+        told = await to_the_end(lambda: self._told_last(2 * (missing + AROUND)))
+        return [number for number, id_ in rows if id_ not in told]
+
+    def _told_last(self, most: int) -> frozenset[str]:
+        """Return the ids in the last lines, so many of them."""
+        if not self._path.exists():
+            return frozenset()
+        with self._path.open("rb") as file, suppress(ValueError, TypeError, KeyError):
+            return frozenset([str(json.loads(line)["id"]) for line in deque(file, most)])
+        return frozenset()
 
     def _line(self, row: Row) -> str:
         """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""

@@ -210,6 +210,12 @@ class SqliteReader(Reader):
         ((latest,),) = await self._ask(query, before)
         return float(latest)
 
+    async def ended_last(self, most: int) -> Sequence[tuple[int, str]]:
+        """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
+        last = "SELECT number, ended_at FROM rows WHERE state = 'done' ORDER BY ended_at DESC LIMIT ?"
+        found = await self._ask(f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", most)
+        return [(number, id_) for number, id_ in found]
+
     async def answered(self, most: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         states = (*OPEN, "done")
