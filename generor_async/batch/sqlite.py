@@ -58,6 +58,8 @@ COLUMNS: Final = """
     ended_at, result, problem, (SELECT columns FROM beside WHERE beside.number = rows.number)
 """
 """In the order of Row's fields."""
+JSON_COLUMNS: Final = (2, 17, 19, 20, 21)
+"""Which of them are JSON: parameters, remote_ids, result, problem and columns."""
 FRESH: Final = """
     call_id = NULL, submitted_at = NULL, longest = 0, model = NULL, estimated = 0, held = 0,
     cost = NULL, alone = 0, remote_ids = NULL, ended_at = NULL, result = NULL, problem = NULL
@@ -159,15 +161,16 @@ class SqliteReader(Reader):
             among = f"rows.number IN ({' UNION ALL '.join([each] * len(states))} ORDER BY number LIMIT {PAGE})"
         query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE {among} ORDER BY rows.number LIMIT {PAGE}"
         last = 0
-        while page := [_row(found) for found in await self._ask(query, *_after(last, states))]:
+        while page := await self._read(query, *_after(last, states), then=_rows):
             for row in page:
                 yield row
             last = page[-1].number
 
     async def row(self, number: int) -> Row:
         """Return the row of this number, which must be there."""
-        (found,) = await self._ask(f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?", number)
-        return _row(found)
+        query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?"
+        (row,) = await self._read(query, number, then=_rows)
+        return row
 
     async def stored(self) -> AsyncIterator[Stored]:
         """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
@@ -515,15 +518,22 @@ def _witness(place: int) -> Witness:
     return WITNESSES[place]
 
 
-def _row(found: tuple[Any, ...]) -> Row:
+def _rows(cursor: sqlite3.Cursor) -> list[Row]:
+    """Return the rows that were found; the JSON in each column of them is read at once."""
+    found = cursor.fetchall()
+    read = zip(found, *(_load_all(found, column) for column in JSON_COLUMNS), strict=True)
+    return [_row(row, *loaded) for row, *loaded in read]
+
+
+def _row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, problem: JSON, columns: Any) -> Row:
     (
-        number, id_, parameters, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
-        held, charged_before, doubted_before, cost, witness, remote_ids, ended_at, result, problem, columns,
+        number, id_, _, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
+        held, charged_before, doubted_before, cost, witness, _, ended_at, _, _, _,
     ) = found  # fmt: skip
     return Row(
         number=number,
         id=id_,
-        parameters=json.loads(parameters),
+        parameters=given,
         place=place,
         state=state,
         attempt=attempt,
@@ -538,11 +548,11 @@ def _row(found: tuple[Any, ...]) -> Row:
         doubted_before=doubted_before,
         cost=cost,
         witness=_witness(witness),
-        remote_ids=tuple(json.loads(remote_ids)) if remote_ids else (),
+        remote_ids=tuple(ids or ()),
         ended_at=ended_at,
-        result=json.loads(result) if result else None,
-        problem=json.loads(problem) if problem else None,
-        columns=json.loads(columns) if columns else {},
+        result=result,
+        problem=problem,
+        columns=columns or {},
     )
 
 
@@ -553,5 +563,5 @@ def _stored(found: sqlite3.Cursor) -> Stored:
 
 def _load_all(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
     """Read the JSON in a column of many rows at once."""
-    loaded: list[Any] = json.loads(f"[{','.join([row[column] for row in found])}]")
+    loaded: list[Any] = json.loads(f"[{','.join([row[column] or 'null' for row in found])}]")
     return loaded
