@@ -14,7 +14,8 @@ __all__ = ["Occurrences"]
 
 PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = {-(32 << 10)}"
 """With 32 MiB in memory: ids come in any order, and each would be read from the file before it is written."""
-TABLE = "CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT) WITHOUT ROWID"
+TABLE = "CREATE TABLE seen (id INTEGER PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT)"
+"""Ids are there by their hash, and places without the file's name: those of a million rows fit into that memory."""
 WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
 SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
@@ -42,7 +43,9 @@ class Occurrences:
 
         def work() -> list[NewRow | Reject]:
             self._seen.execute("BEGIN")  # one for the page: one for each row takes longer than all the rest
-            found = [entry if isinstance(entry, Reject) else self._placed(entry) for entry in page]
+            found: Sequence[NewRow | Reject | None] = page
+            if self._allowed or not self._are_new([entry for entry in page if isinstance(entry, NewRow)]):
+                found = [entry if isinstance(entry, Reject) else self._placed(entry) for entry in page]
             self._seen.execute("COMMIT")
             return [entry for entry in found if entry is not None]
 
@@ -54,7 +57,7 @@ class Occurrences:
 
     def again(self, id_: str, wish: int) -> int:
         """Return how many of the new rows ask for what a row of the folder has that was not read; each once."""
-        if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (id_,)).fetchone():
+        if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (hash(id_),)).fetchone():
             return 0
         found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (wish,)).fetchone()
         return found[0] if found else 0
@@ -63,15 +66,26 @@ class Occurrences:
         """Forget it all."""
         self._seen.close()
 
-    def _placed(self, row: NewRow) -> NewRow | Reject | None:
+    def _are_new(self, rows: Sequence[NewRow]) -> bool:
+        """Note all that are new; tell whether all are."""
+        return self._seen.executemany(SEEN, map(self._noted, rows)).rowcount == len(rows) or not rows
+
+    def _noted(self, row: NewRow) -> tuple[int, str | None, str]:
         own = self._parameters.fingerprint(row.parameters, row.text) if row.is_named else None
-        if self._seen.execute(SEEN, (row.id, own, row.place)).rowcount:
+        return hash(row.id), own, row.place.rpartition(":")[2]
+
+    def _placed(self, row: NewRow) -> NewRow | Reject | None:
+        key, own, here = noted = self._noted(row)
+        if self._seen.execute(SEEN, noted).rowcount:
             return row
         print_ = own or row.id
         query = "SELECT times, fingerprint, place FROM seen WHERE id = ?"
-        times, known, place = self._seen.execute(query, (row.id,)).fetchone()
+        times, known, place = self._seen.execute(query, (key,)).fetchone()
+        if place == here:  # it was noted with its page
+            return row
         if times and (known or row.id) != print_:
-            reason = f"the id {row.id!r} belongs to another row, at {place}: give each row an id of its own, or none"
+            first = f"{row.place.rpartition(':')[0]}:{place}"
+            reason = f"the id {row.id!r} belongs to another row, at {first}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
         if self._allowed:
             return self._numbered(row, max(times, 1), print_)
@@ -82,10 +96,10 @@ class Occurrences:
         while True:
             times += 1
             id_ = f"{row.id}-{times}"
-            if self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, 0, NULL, NULL)", (id_,)).rowcount:
+            if self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, 0, NULL, NULL)", (hash(id_),)).rowcount:
                 break
         self._seen.execute(
             "UPDATE seen SET times = ?, fingerprint = ?, place = coalesce(place, ?) WHERE id = ?",
-            (times, print_, row.place, row.id),
+            (times, print_, row.place.rpartition(":")[2], hash(row.id)),
         )
         return evolve(row, id=id_)

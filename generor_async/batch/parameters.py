@@ -213,7 +213,8 @@ class Parameters:
         return {PROMPT if name == self.prompt_column else name: value for name, value in given.items()}
 
     def _check_names(self, parameters: Mapping[str, JSON]) -> None:
-        if unknown := sorted(parameters.keys() - self.names):
+        if not parameters.keys() <= self.names:
+            unknown = sorted(parameters.keys() - self.names)
             known = ", ".join(sorted(self.names))
             told = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
             advice = "".join(f". {each}" for each in told if each)

@@ -58,6 +58,12 @@ async def test_without_leave_a_row_that_comes_again_is_left_out() -> None:
     assert [entry.place for entry in found] == ["x:0", "x:1"]
 
 
+@given(IDS, st.integers(1, 12))
+async def test_without_leave_the_first_of_each_is_left_however_it_is_read(ids: list[str], page: int) -> None:
+    found = await read(ids, page, allowed=False)
+    assert [entry.place for entry in found] == [f"x:{ids.index(id_)}" for id_ in dict.fromkeys(ids)]
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool) -> None:
     with closing(Occurrences(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
