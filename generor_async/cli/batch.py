@@ -20,8 +20,9 @@ from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.batch_run import SIMULATOR, run
 from generor_async.cli.clients import opened
-from generor_async.cli.endings import BAD_USE, SOME_MISSING, finish, say, stop
+from generor_async.cli.endings import BAD_USE, BY_SIGNAL, SOME_MISSING, finish, say, stop
 from generor_async.cli.options import Folder, Json, Output, Quiet, TakeOver
+from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.cli.standing import follow as follow_run
 from generor_async.cli.standing import show
 
@@ -55,7 +56,10 @@ def status(
 
     async def main() -> int:
         if follow:
-            await follow_run(folder, output)
+            try:
+                await unless_signalled(follow_run(folder, output))
+            except SignalledError as error:
+                raise stop("interrupted", BY_SIGNAL + error.number) from None
         standing = await read_status(folder)
         show(standing, folder, output)
         return 0 if standing.is_complete else SOME_MISSING

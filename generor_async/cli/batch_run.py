@@ -92,7 +92,7 @@ def run(
     it stopped as something is wrong with the key, the answers, the downloads, the disk, the folder or the network;
     129, 130 and 143 after SIGHUP, Ctrl-C (or a no to the question) and SIGTERM.
     """
-    output = Output(quiet=quiet, json=as_json)
+    output = Output(quiet=quiet, json=as_json, simulated=simulate)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
         worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
         most = "without a cap" if max_credits is None else f"up to {written(max_credits)} credits{worth}"

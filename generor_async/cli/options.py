@@ -32,6 +32,8 @@ class Output:
     """Whether nothing is said on stderr that isn't an error, nor to be known before a charge."""
     json: bool = False
     """Whether stdout is JSON on a terminal as well."""
+    simulated: bool = False
+    """Whether a simulator is asked, which is told also where no folder tells."""
 
     @property
     def is_json(self) -> bool:

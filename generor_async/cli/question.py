@@ -50,17 +50,19 @@ async def ask(batch: Batch, *, api: str, agreed: bool) -> None:
 async def tell_plan(batch: Batch, *, api: str, output: Output) -> None:
     """Show what a run would come to, which nobody is asked about."""
     if output.is_json:
-        typer.echo(json.dumps(_plan(await batch.estimate(), batch.set_aside)))
+        kind = {"simulated": True} if output.simulated else {}
+        typer.echo(json.dumps({"dry_run": True, **kind, **_plan(await batch.estimate(), batch.set_aside)}))
         return
     with Console(stderr=True, quiet=output.quiet).status(READING):
         estimate = await batch.estimate()
+    if output.simulated:
+        typer.echo("simulated: nothing would be paid")
     Console().print(_table(estimate, api=api))
 
 
 def _plan(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]:
     amounts = {"estimated": plan.credits, "counted": plan.counted, "cap": plan.cap}
     told: dict[str, object] = {
-        "dry_run": True,
         "rows": {"new": plan.new, "ready": plan.ready, "under_way": plan.under_way},
         "begun": plan.rows,
         "limit": plan.limit,

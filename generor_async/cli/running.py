@@ -78,7 +78,7 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
         return await refuse(problem, out, operation, output)
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
-    standing = evolve(await _standing(batch.progress, out, operation), reason=reason)
+    standing = evolve(await _standing(batch.progress, out, operation, output), reason=reason)
     try:
         show(standing, out, output, named=True)
         if sentence := _sentence(reason, problem, standing, out):
@@ -98,7 +98,7 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
 async def give_up(why: str, number: int, out: Path, operation: str, output: Output) -> int:
     """Say why nothing was begun, of which a signal is the reason, or whoever was asked, and return how to exit."""
     if output.is_json:
-        show(evolve(await _standing(None, out, operation), reason="interrupted"), out, output)
+        show(evolve(await _standing(None, out, operation, output), reason="interrupted"), out, output)
     say(why)
     return BY_SIGNAL + number
 
@@ -109,7 +109,7 @@ async def refuse(error: GenerorAsyncError, out: Path, operation: str, output: Ou
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
     if output.is_json:
-        show(evolve(await _standing(None, out, operation), reason=reason), out, output)
+        show(evolve(await _standing(None, out, operation, output), reason=reason), out, output)
     say(told(error))
     return exit_code(reason, begun=False, error=True)
 
@@ -127,12 +127,12 @@ async def _follow(batch: Batch, console: Console | None, note: str) -> None:
             telling.exception()  # of a terminal that is gone
 
 
-async def _standing(progress: Progress | None, out: Path, operation: str) -> Status:
+async def _standing(progress: Progress | None, out: Path, operation: str, output: Output) -> Status:
     """Return how the rows stand; from memory, where the folder doesn't tell, or not any more."""
     try:
         return await read_status(out)
     except GenerorAsyncError:
-        nothing = _nothing(operation)
+        nothing = _nothing(operation, simulated=output.simulated)
         if progress is None:
             return nothing
         return evolve(
@@ -151,11 +151,11 @@ async def _standing(progress: Progress | None, out: Path, operation: str) -> Sta
         )
 
 
-def _nothing(operation: str) -> Status:
+def _nothing(operation: str, *, simulated: bool) -> Status:
     return Status(
         operation=operation,
         reason=None,
-        simulated=False,
+        simulated=simulated,
         counts={},
         rejected=0,
         set_aside=(),

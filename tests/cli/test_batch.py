@@ -273,6 +273,12 @@ def test_rows_are_not_read_from_a_file_that_the_batch_writes(run: Run, tmp_path:
     assert json.loads(rows.read_text()) == GOOD
 
 
+def test_what_begins_nothing_says_all_the_same_that_it_was_simulated(run: Run, tmp_path: Path) -> None:
+    ended = run("run", rows := prompts(tmp_path, GOOD), "--out", rows, "--simulate")
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["reason"], told["simulated"]) == (2, "folder", True)
+
+
 def test_streams_that_were_closed_lead_nowhere(run: Run, tmp_path: Path) -> None:
     rows, out = prompts(tmp_path, GOOD), str(tmp_path / "out")
     for arguments in (["run", rows, "--out", out, "--simulate"], ["status", out], ["export", out], ["report", out]):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -92,6 +93,10 @@ def test_a_run_is_followed_until_it_ends(commands: Commands, run: Run, tmp_path:
     following = commands.begin("batch", "status", str(out), "--follow")
     first = json.loads(following.stdout.readline())
     assert first["reason"] is None
+    another = commands.begin("batch", "status", str(out), "--follow")
+    another.stdout.readline()
+    another.send(signal.SIGTERM)
+    assert another.end()[0] == 143
     running.interrupt()
     assert running.end()[0] == 130
     code, told, _ = following.end()

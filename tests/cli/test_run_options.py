@@ -91,6 +91,7 @@ def test_a_dry_run_says_what_it_would_cost_and_leaves_everything_as_it_is(
     ended = run("run", *given, "--out", str(out), "--dry-run", "--max-credits", "30", *extra, stdin=text)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
+    assert (told["dry_run"], told.get("simulated", False)) == (True, simulated)
     assert told["rows"] == {"new": 3, "ready": 0, "under_way": 0}
     assert (told["begun"], told["rejected"], told["duplicates"], told["again"]) == (3, 1, 1, 0)
     assert told["set_aside"][0]["place"] == ("stdin:6" if from_stdin else "rows.csv:6")
