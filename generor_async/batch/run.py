@@ -322,7 +322,6 @@ class BatchRun:
 
     async def _reconcile(self, found: Reconciliation) -> bool:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
-        self._phase = "settling"
         while not self.stopping.stage:
             if await self._look(found):
                 self._phase = "running"
@@ -334,7 +333,6 @@ class BatchRun:
 
     async def _settle_first(self, found: Reconciliation) -> None:
         """Settle the unknown rows of earlier runs that two looks can settle, before any new call is made."""
-        self._phase = "settling"
         with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
             await self._look(found)
             if found.look_at is not None and found.look_at <= self.clock.time() + BETWEEN_LOOKS:
@@ -347,6 +345,7 @@ class BatchRun:
         if self.stopping.stage:
             return False
         held = {row.number: row.held async for row in self.journal.rows("unknown")}
+        self._phase = "settling" if held else "running"
         settled = await self._unless(Stage.FINISHING, found.settle()) or ()
         for row in settled:
             if row.state == "ready":

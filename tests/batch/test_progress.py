@@ -169,6 +169,7 @@ def test_settling_is_said(tmp_path: Path) -> None:
     seen = run(main())
     settling = [progress for progress in seen if progress.phase == "settling"]
     assert {(progress.unknown, progress.running) for progress in settling} >= {(2, 0)}
+    assert all(progress.unknown for progress in settling)
     waiting = [progress for progress in settling if progress.waits_for]
     assert {progress.waits_for for progress in waiting} == {"the account to show what became of 2 unknown rows"}
     assert all(progress.waits_until is not None and progress.seconds_left is None for progress in waiting)
