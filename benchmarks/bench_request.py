@@ -4,11 +4,16 @@ The server is a raw protocol in a process of its own that answers every request 
 what is measured is the client. Rounds are interleaved; the figures are medians of rounds, the ratios medians of
 the rounds' ratios.
 
-    python benchmarks/bench_request.py [--rounds 9] [--calls 2000] [--at-once 20]
+Each answer names a job of its own, as the API's do. With `--one-job` all name the same one: a client that knows no
+ceiling takes the account for one on which no more than that runs, and beyond ten calls under way others wait in its
+queue. So what a wait in the queue costs is the difference.
+
+    python benchmarks/bench_request.py [--rounds 9] [--calls 2000] [--at-once 20] [--one-job]
 """
 
 import argparse
 import asyncio
+import itertools
 import multiprocessing
 import statistics
 import time
@@ -20,11 +25,18 @@ from raw import KEY, generation, message, serve
 from generor_async import AsyncLuma
 
 PROMPT, RATIO = "A glass of iced coffee on a marble countertop", "16:9"
-ANSWER = message("201 Created", generation("d290f1ee-6c54-4b01-90e6-d701748f0851", "queued"))
+JOB_ID = "d290f1ee-6c54-4b01-90e6-d701748f0851"
+ANSWER = message("201 Created", generation(JOB_ID, "queued"))
+NUMBERS = itertools.count()
 
 
 def answer(head: bytes, address: str) -> bytes:  # noqa: ARG001 - all are answered alike
     """Answer that a job was taken on."""
+    return ANSWER.replace(JOB_ID.encode(), f"{JOB_ID[:-12]}{next(NUMBERS):012x}".encode())
+
+
+def same_answer(head: bytes, address: str) -> bytes:  # noqa: ARG001 - as above
+    """Answer the same, always with the same job."""
     return ANSWER
 
 
@@ -72,9 +84,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--one-job", action="store_true", help="let all answers name the same job")
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(there, answer), daemon=True)
+    server = multiprocessing.Process(
+        target=serve, args=(there, same_answer if options.one_job else answer), daemon=True
+    )
     server.start()
     url = here.recv()
     contenders = {"aiohttp, bare": bare, "generor_async": ours, "luma-agents": official}

@@ -120,22 +120,25 @@ class Admission:
         DeadlineExceededError where the turn doesn't come in time for any other reason: at once, where that is certain.
         """
         limits, turn, now = self._shared.limits, self.turn, self._shared.clock.monotonic()
-        if now >= limits.look_at:
-            limits.look(now)
-        if turn is not None or "abuse" in limits.holds.by_scope:
-            await self._take_turn(turn)
-        while limits.gates.away:
-            await self._pass_gate(last)
-            if turn is None or not turn.is_held():
-                break
-            self.given_up(HeldBackError())
-            self.again = True
-            await self._take_turn(turn)
+        try:
+            if now >= limits.look_at:
+                limits.look(now)
+            if turn is not None or "abuse" in limits.holds.by_scope:
+                await self._take_turn(turn, now)
+            while limits.gates.away:
+                await self._pass_gate(last)
+                if turn is None or not turn.is_held():
+                    break
+                self.given_up(HeldBackError())
+                self.again = True
+                await self._take_turn(turn, self._shared.clock.monotonic())
+        except BaseException as error:
+            self.given_up(error)
+            raise
 
-    async def _take_turn(self, turn: Turn | None) -> None:
+    async def _take_turn(self, turn: Turn | None, began: float) -> None:
         clock, holds = self._shared.clock, self._shared.limits.holds.by_scope
         missed: ThrottleScope | None = None
-        began = clock.monotonic()
         patience = self._patience(began)
         self._latest = began + patience
         try:
@@ -290,6 +293,8 @@ class Admission:
 
     def _has_to_wait(self, wait: "Wait") -> None:
         """Tell of a wait; of one after a 429 only where it is begun, because it can end in time."""
+        if self._refused is None and not self._shared.events.listens_to_waits:
+            return
         if self._refused is None or wait.until <= self._latest or wait.until == math.inf:
             self._tell_wait(wait.scope, max(wait.until - self._shared.clock.monotonic(), 0.0))
 

@@ -25,13 +25,15 @@ class Arrivals(asyncio.Protocol):
 
     def __init__(self, protocol: "ResponseHandler", transport: asyncio.Transport) -> None:
         self._protocol = protocol
-        self._pieces, self._room = list[bytes](), 0
+        self._pieces: list[bytes] = []
+        self._room = 0
         self.unread = _look_at(transport)
         """Tells whether the socket has bytes, or its end, that the event loop hasn't read."""
 
     def keep(self) -> list[bytes]:
         """Record bytes from now on, until this is called again; return the list that they are added to."""
-        self._pieces, self._room = list[bytes](), KEPT_BYTES
+        self._pieces = []
+        self._room = KEPT_BYTES
         return self._pieces
 
     def data_received(self, data: bytes) -> None:

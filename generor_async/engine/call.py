@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from typing import Any, Generic, Literal, TypeVar
 
 from generor_async.engine.admission import Admission, ClientParts
@@ -81,13 +82,9 @@ class Call(Generic[T]):
             self._admission.given_up(error)
             raise
 
-    async def admitted(self) -> None:
+    def admitted(self) -> Coroutine[Any, Any, None]:
         """Wait until nothing keeps the call from being sent; what this raises ends the call."""
-        try:
-            await self._admission.wait(self._error)
-        except BaseException as error:
-            self._admission.given_up(error)
-            raise
+        return self._admission.wait(self._error)
 
     async def attempt(self, request: Request) -> T:
         """Send once; return the result, or raise the error that this attempt came to.

@@ -10,7 +10,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from attrs import define
 
@@ -70,15 +70,16 @@ class Queue(Generic[P]):
         # Reentrant: the collector may end calls of a closed event loop while this very thread holds it.
         self._lock = lock
         self._pumping = False
-        self._queues: dict[Priority, PriorityClass[P]] = {name: PriorityClass() for name in PRIORITIES}
-        self._passed: dict[Priority, int] = dict.fromkeys(PRIORITIES, 0)
+        self._classes: dict[Priority, PriorityClass[P]] = {name: PriorityClass(name) for name in PRIORITIES}
+        self._waiting: list[PriorityClass[P]] = []
+        """The classes in which calls wait, by urgency."""
         self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
         self._last: Wait | None = None
         """What the first in the queue were found to wait for, when that was asked last."""
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return sum(each.count for each in self._waiting)
 
     @property
     def becalmed(self) -> bool:
@@ -104,15 +105,21 @@ class Queue(Generic[P]):
         began = self._clock.monotonic()
         with self._lock:
             self._crowds[loop] += 1
-            queue = self._queues[priority]
+            queue = self._classes[priority]
+            is_first = again or not queue.has(kind)
             waiter = queue.join(loop, kind, began + timeout, again=again)
+            if queue.count == 1:
+                self._find_waiting()
             wait = self._last
-            if wait is None or began >= wait.until or loop not in self._alarms or queue.leads(waiter):
+            if is_first or wait is None or began >= wait.until or loop not in self._alarms:
                 wait = self.pump(began)  # else it waits for what those before it wait for
         try:
-            if wait is not None and not waiter.future.done():
+            if wait is not None and waiter.permit is None:
                 waits(wait)
-                await self._turn_of(waiter, wait)
+                if waiter.deadline == math.inf:
+                    await waiter.future
+                else:
+                    await self._within_deadline(waiter, wait)
         except GeneratorExit:
             # Its loop was closed, and the collector is here, in the middle of anything: the queue finds out by itself.
             if waiter.permit is not None:
@@ -121,17 +128,16 @@ class Queue(Generic[P]):
                     self.pump(self._clock.monotonic())
             raise
         except BaseException:
-            self._leave(waiter, priority, self._clock.monotonic())
+            self._leave(waiter, queue, self._clock.monotonic())
             raise
-        return waiter.given()
+        assert waiter.permit is not None
+        return waiter.permit
 
-    async def _turn_of(self, waiter: Waiter[P], wait: Wait) -> None:
+    async def _within_deadline(self, waiter: Waiter[P], wait: Wait) -> None:
         deadline = waiter.deadline
         left = deadline - self._clock.monotonic()
-        if deadline == math.inf:
-            await waiter.future
-        elif wait.sooner or wait.until <= deadline or wait.until == math.inf:
-            guard = waiter.loop.call_later(left / self._clock.speed, _wake, waiter.future)
+        if wait.sooner or wait.until <= deadline or wait.until == math.inf:
+            guard = waiter.loop.call_later(left / self._clock.speed, waiter.wake)
             try:
                 await waiter.future
             finally:
@@ -139,11 +145,11 @@ class Queue(Generic[P]):
         if waiter.permit is None:
             raise OutOfTurnError(wait.scope, left)
 
-    def _leave(self, waiter: Waiter[P], priority: Priority, now: float) -> None:
+    def _leave(self, waiter: Waiter[P], queue: PriorityClass[P], now: float) -> None:
         """Take a waiter out of the queue, wherever it stands; a permit that it was handed goes to the next."""
         with self._lock:
-            if self._queues[priority].leave(waiter):
-                self._depart(waiter.loop)
+            if queue.leave(waiter):
+                self._depart(waiter, queue)
             if waiter.permit is not None:
                 self._rule.dropped(waiter.permit)
             self.pump(now)
@@ -151,79 +157,95 @@ class Queue(Generic[P]):
     def give_up(self, until: float) -> None:
         """End the waits that must end before that moment: nobody is let go until then."""
         with self._lock:
-            for queue in self._queues.values():
+            for queue in self._waiting:
                 for waiter in queue:
                     if waiter.deadline < until:
-                        _call_in(waiter.loop, _wake, waiter.future)
+                        _call_in(waiter.loop, waiter.wake)
 
     def pump(self, now: float) -> Wait | None:
         """Let go whoever may go now, in turn; set the alarms for the next. Returns what the queue waits for."""
         if not self._crowds or self._pumping:  # pumping: the collector came in between; whoever is at it goes on
             return None
-        self._pumping, self._last = True, None
+        last, self._last, self._pumping = self._last, None, True
         try:
-            for loop in [loop for loop in self._crowds if loop.is_closed()]:
-                self._bury(loop)
-            while turns := self._turns():
-                wait = self._let_one_go(turns, now)
+            for loop in tuple(self._crowds):
+                if loop.is_closed():
+                    self._bury(loop)
+            while waiting := self._waiting:
+                only = waiting[0].only if len(waiting) == 1 else None
+                if only is None:
+                    wait = self._let_one_go(now)
+                else:
+                    wait = self._let_go(waiting[0], next(iter(only.values())), now)
                 if wait is not None:
+                    if wait is not last or len(self._alarms) < len(self._crowds):
+                        self._ring_at(min(wait.until, wait.ask_at), now)
                     self._last = wait
-                    self._ring_at(min(wait.until, wait.ask_at), now)
                     return wait
             return None
         finally:
             self._pumping = False
 
-    def _let_one_go(self, turns: list[Priority], now: float) -> Wait | None:
+    def _let_one_go(self, now: float) -> Wait | None:
         """Let the first go that may; return what all wait for if none may.
 
         Whoever takes fewer units may pass one for whom there are too few, but not more than `PATIENCE` times.
         """
-        waits: list[Wait] = []
+        first: Wait | None = None
         passed: list[Waiter[P]] = []
-        for turn in turns:
-            smooth = turn == "bulk" and self._passed[turn] < PATIENCE
-            for waiter in self._queues[turn].heads():
-                permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
-                if not isinstance(permit, Wait):
+        # Who was passed over too often is first, and then who is most urgent.
+        for queue in sorted(self._waiting, key=_is_patient):
+            for waiter in queue.heads():
+                wait = self._let_go(queue, waiter, now)
+                if wait is None:
                     for each in passed:
                         each.passed += 1
-                    self._let_go(turn, waiter, permit)
                     return None
                 if waiter.passed >= PATIENCE:
-                    return permit
-                waits.append(permit)
+                    return wait
+                if first is None or wait.until < first.until:
+                    first = wait
                 passed.append(waiter)
-        return min(waits, key=_until)
+        return first
 
-    def _turns(self) -> list[Priority]:
-        """Return the classes that wait, in the order of their turns: who was passed over too often, then by urgency."""
-        turns: list[Priority] = [name for name, queue in self._queues.items() if queue.count]
-        if len(turns) > 1:
-            turns.sort(key=lambda name: self._passed[name] < PATIENCE)
-        return turns
-
-    def _let_go(self, turn: Priority, waiter: Waiter[P], permit: P) -> None:
-        self._queues[turn].leave(waiter)
-        for name in PRIORITIES:
-            self._passed[name] = 0 if name == turn or not self._queues[name] else self._passed[name] + 1
-        self._depart(waiter.loop)
+    def _let_go(self, queue: PriorityClass[P], waiter: Waiter[P], now: float) -> Wait | None:
+        """Let one go if it may; return what it waits for if not."""
+        smooth = queue.name == "bulk" and queue.passed < PATIENCE
+        permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
+        if isinstance(permit, Wait):
+            return permit
+        queue.leave(waiter)
+        queue.passed = 0
+        if len(self._waiting) > 1:
+            for each in self._waiting:
+                if each is not queue:
+                    each.passed += 1
+        self._depart(waiter, queue)
         waiter.permit = permit
-        if not _call_in(waiter.loop, _wake, waiter.future):
+        if not _call_in(waiter.loop, waiter.wake):
             self._rule.dropped(permit)
+        return None
 
-    def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note that one waiter of a loop is gone; with its last one goes its alarm."""
-        self._crowds[loop] -= 1
-        if self._crowds[loop] == 0:
-            del self._crowds[loop]
+    def _depart(self, waiter: Waiter[P], queue: PriorityClass[P]) -> None:
+        """Note that one waiter is gone; with the last one of a loop goes its alarm."""
+        if not queue.count:
+            self._find_waiting()
+        crowds, loop = self._crowds, waiter.loop
+        crowds[loop] -= 1
+        if not crowds[loop]:
+            del crowds[loop]
             self._silence(loop)
+
+    def _find_waiting(self) -> None:
+        """Note that a class has got its first waiter, or lost its last."""
+        self._waiting = [each for each in self._classes.values() if each.count]
 
     def _bury(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forget the waiters of a loop that was closed."""
-        for queue in self._queues.values():
+        for queue in self._waiting:
             for waiter in [waiter for waiter in queue if waiter.loop is loop]:
                 queue.leave(waiter)
+        self._find_waiting()
         del self._crowds[loop]
         self._alarms.pop(loop, None)
 
@@ -280,13 +302,8 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], objec
     return True
 
 
-def _until(wait: Wait) -> float:
-    return wait.until
-
-
-def _wake(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+def _is_patient(queue: PriorityClass[Any]) -> bool:
+    return queue.passed < PATIENCE
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -6,7 +6,7 @@ when to go again. `engine.admission` keeps the one deadline of a call, and waits
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -39,7 +39,7 @@ POLL_SECONDS: Final = 60.0
 """Timeout in seconds of a poll that is made to find out whether a slot is free."""
 
 _POLLING: Final = Options(timeout=POLL_SECONDS)
-_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_dumps = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Session:
@@ -160,7 +160,7 @@ class Session:
         query = {**operation.query, **options.extra_query} if options.extra_query else operation.query
         if query:
             url = f"{url}?{urlencode(query, quote_via=quote)}"
-        headers = CIMultiDict(options.extra_headers) if options.extra_headers else dict[str, str]()
+        headers: MutableMapping[str, str] = CIMultiDict(options.extra_headers) if options.extra_headers else {}
         headers[REQUEST_ID] = request_id
         body = operation.body
         if not isinstance(body, Form):

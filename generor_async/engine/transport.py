@@ -168,7 +168,7 @@ class Attempt:
         self._request: aiohttp.ClientRequest | None = None
         self.headers: Sequence[Mapping[str, str]] = ()
         """What the request has beside aiohttp's own headers; the last one counts."""
-        self.chunks = list[bytes]()
+        self.chunks: list[bytes] = []
         """What was read of the answer's body."""
         self.intent: Intent | None = None
         """What is told before `leaves` is called."""

@@ -102,15 +102,16 @@ class Turn:
         limits, quota, began = self._limits, self._operation.endpoint.quota, self._clock.monotonic()
         self._attempt, self._began = _NOT_SENT, began
         if limits.slots is not None and "jobs" in quota and self._lease is None:
-            queue = limits.slots.queue
             lookout = self._lookouts.get()
             lookout.post()
             try:
-                self._lease = await queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+                self._lease = await limits.slots.queue.enter(
+                    self._priority, patience, waits, again=again, kind=self._kind
+                )
             finally:
                 lookout.relieve()
-            patience -= self._clock.monotonic() - began
         if quota and not limits.unbound:
+            patience -= self._clock.monotonic() - began
             self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
         self._news = limits.holds.news
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from attrs import define, field
 
 from generor_async.rules.weights import Kind
+from generor_async.values import Priority
 
 __all__ = ["PriorityClass", "Waiter"]
 
@@ -30,25 +31,27 @@ class Waiter(Generic[P]):
     passed: int = 0
     """How many others went before it, because they weigh less, while it was the first of its kind."""
 
-    def given(self) -> P:
-        """Return the permit that was handed over."""
-        assert self.permit is not None
-        return self.permit
+    def wake(self) -> None:
+        """Have it see what became of its wait; to be called in its loop."""
+        if not self.future.done():
+            self.future.set_result(None)
 
 
 @define(eq=False)
 class PriorityClass(Generic[P]):
     """The calls of one priority that wait: first come, first served among those of the same weight."""
 
-    _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
-    """The calls of each kind, by their places."""
+    name: Priority
     count: int = 0
     """How many wait."""
+    passed: int = 0
+    """How many others went while these waited, since the last of these did."""
+    _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
+    """The calls of each kind, by their places."""
+    only: OrderedDict[int, Waiter[P]] | None = None
+    """The same, where all are of one kind."""
     _first: int = 0
     _last: int = 0
-
-    def __len__(self) -> int:
-        return self.count
 
     def __iter__(self) -> Iterator[Waiter[P]]:
         return chain.from_iterable(line.values() for line in self._lines.values())
@@ -60,9 +63,9 @@ class PriorityClass(Generic[P]):
             heads.sort(key=_place)
         return heads
 
-    def leads(self, waiter: Waiter[P]) -> bool:
-        """Tell whether a call is the first of its kind."""
-        return next(iter(self._lines[waiter.kind].values())) is waiter
+    def has(self, kind: Kind) -> bool:
+        """Tell whether calls of a kind wait."""
+        return kind in self._lines
 
     def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> Waiter[P]:
         """Add a call; one that was let go before and refused goes to the head."""
@@ -76,6 +79,7 @@ class PriorityClass(Generic[P]):
         line = self._lines.get(kind)
         if line is None:
             line = self._lines[kind] = OrderedDict()
+            self._find_only()
         line[place] = waiter
         if again:
             line.move_to_end(place, last=False)
@@ -89,7 +93,13 @@ class PriorityClass(Generic[P]):
         self.count -= 1
         if not line:
             del self._lines[waiter.kind]
+            self._find_only()
+            if not self.count:
+                self.passed = 0
         return True
+
+    def _find_only(self) -> None:
+        self.only = next(iter(self._lines.values())) if len(self._lines) == 1 else None
 
 
 def _place(waiter: Waiter[Any]) -> int:

@@ -31,6 +31,7 @@ from generor_async.rules.window import (
     GAP,
     JITTER,
     MINUTE,
+    NOW,
     SPANS,
     Scope,
     Window,
@@ -186,7 +187,7 @@ class Pace:
                 return Wait(until, "minute", sooner=True)
         scope: Scope = "minute"
         until = minute.blocked_until(now, pending, units, 1 if smooth and self.interval() <= HURRY else 0)
-        if until == -math.inf:
+        if until == NOW:
             leaving = self._leaving(now) if self._others else pending
             until = minute.in_turn(now, leaving, self._quick, self._last)
         if self._longs.free < units:

@@ -114,6 +114,10 @@ class Slots:
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
     _usage: Usage = field(init=False, default=Factory(lambda self: Usage(self.weights), takes_self=True))
     _marks: _Marks = field(init=False, default=Factory(lambda self: _Marks(self.ceiling or 1), takes_self=True))
+    _full: Wait = field(init=False, eq=False, repr=False, default=Wait(math.inf, "jobs", sooner=True))
+    """What is answered while there is no slot."""
+    _full_for: Kind | None = field(default=None, init=False, eq=False, repr=False)
+    """For whom there is none until then, unless something happens: it is asked for after every slot that is given."""
 
     def __attrs_post_init__(self) -> None:
         self._usage.count_in_jobs(self.told is not None)
@@ -132,32 +136,37 @@ class Slots:
     def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
         """Give a slot away, or say until when there is none."""
         usage, marks, ceiling = self._usage, self._marks, self._ceiling.value
-        if now >= usage.lapses:
-            usage.forget(now)
         if usage.weighed != self.weights.changes:
             usage.refresh()
+            self._full_for = None
+        elif kind is self._full_for and now < self._full.until:
+            return self._full
+        if now >= usage.lapses:
+            usage.forget(now)
         under_way, needed = len(usage.own), usage.needed(kind)
         units = needed if ceiling is None or needed < ceiling else ceiling
         if now < marks.held and units >= marks.held_units:
             return Wait(marks.held, "jobs")
         # Where only an answer can say if it counts as one job or by its weight, it goes alone.
         if under_way + 1 > marks.allowed or (under_way and usage.in_jobs and self.weights.of(kind) != 1):
-            return self._full(now)
+            return self._wait(now, kind)
         taken = usage.taken + units
         if ceiling is not None:
             return self._within(ceiling, taken, now, kind, needed)
-        if under_way and FIRST_VIDEO_UNITS < taken <= FIRST_UNITS * UNUSUAL:
-            first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
-            if first < taken <= first * UNUSUAL:
-                return self._full(now)
-        return usage.lease(now, kind, needed)
+        first = FIRST_VIDEO_UNITS if kind.is_video else FIRST_UNITS
+        if under_way and first < taken <= first * UNUSUAL:
+            return self._wait(now, kind)
+        lease = usage.lease(now, kind, needed)
+        if under_way + 2 > marks.allowed or first < taken + units <= first * UNUSUAL:
+            self._wait(now, kind)  # whoever asks next is told so at once
+        return lease
 
     def _within(self, ceiling: int, taken: int, now: float, kind: Kind, needed: int) -> Lease | Wait:
         """Give a slot away within a ceiling; `taken` counts it among those that are taken."""
         lag, room = self._lag, ceiling - taken
         probe = lag.held(now, lag.seconds) > room
         if probe and (self._usage.own or not self._ceiling.may_probe(now) or taken > self._ceiling.most):
-            return self._full(now)
+            return self._wait(now, kind)
         early = not probe and lag.held(now, lag.known) > room
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
         return self._usage.lease(now, kind, needed, probe=probe, early=early, prompt=prompt)
@@ -165,6 +174,7 @@ class Slots:
     def accepted(self, lease: Lease, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         usage, marks, lag = self._usage, self._marks, self._lag
+        self._full_for = None
         usage.begin(lease, job_id, now)
         if usage.weighed != self.weights.changes:
             usage.refresh()
@@ -184,6 +194,7 @@ class Slots:
 
     def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
         """Note that a submission was refused because too much runs, and what numbers the refusal named."""
+        self._full_for = None
         self._usage.forget(now)
         self._usage.give_back(lease)
         marks, ceiling = self._marks, self._ceiling
@@ -206,14 +217,17 @@ class Slots:
 
     def lost(self, lease: Lease) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
+        self._full_for = None
         self._usage.give_back(lease)
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Note that a job may have come of a submission, or not: it holds its slot for as long as jobs may live."""
+        self._full_for = None
         self._usage.unknown(lease, now)
 
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
         """Note what a poll of a job has shown that was sent at `asked`; one that we don't know is taken over."""
+        self._full_for = None
         self._usage.forget(now)
         if not ended:
             self._usage.see(job_id, kind, asked)
@@ -252,18 +266,18 @@ class Slots:
         units, ceiling = self._usage.needed(kind), self._ceiling.value
         return units if ceiling is None else min(units, ceiling)
 
-    def _full(self, now: float) -> Wait:
-        """Say when time alone frees a slot, or lets one more be tried; a job that ends may free one before."""
-        moments = [self._usage.next_lapse()]
-        if not self._usage.own:
-            moments.append(self._ceiling.next_probe)
-        if self.ceiling is not None and self.used < self.ceiling:
-            moments.append(self._lag.next_free(now))
-        until = math.inf
-        for each in moments:
-            if now < each < until:
-                until = each
-        return Wait(until, "jobs", sooner=True)
+    def _wait(self, now: float, kind: Kind) -> Wait:
+        """Say until when time alone frees no slot, and lets none be tried; a job that ends may free one before."""
+        until, ceiling = self._usage.lapses, self._ceiling
+        if ceiling.value is not None:
+            if not self._usage.own and now < ceiling.next_probe < until:
+                until = ceiling.next_probe
+            if self.used < ceiling.value and now < (free := self._lag.next_free(now)) < until:
+                until = free
+        if self._full.until != until:
+            self._full = Wait(until, "jobs", sooner=True)
+        self._full_for = kind
+        return self._full
 
     def _is_all_ours(self, kind: Kind, named: Named, now: float) -> bool:
         """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
@@ -321,7 +335,7 @@ class Slots:
             raise ValueError(f"not the data of slots: {error!r}") from None
         usage.take_over(self._usage.own)
         usage.count_in_jobs(self._counts_jobs(marks))
-        self._ceiling, self._lag, self._marks, self._usage = ceiling, lag, marks, usage
+        self._ceiling, self._lag, self._marks, self._usage, self._full_for = ceiling, lag, marks, usage, None
 
 
 _OF_MARKS: Final[dict[str, Reader]] = {

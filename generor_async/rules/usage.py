@@ -42,6 +42,8 @@ class Lease:
     """Whether it counts on a slot that isn't free yet by the lag that is known."""
     prompt: bool = False
     """Whether it counts on a slot whose job has only just ended."""
+    units: int = field(default=1, eq=False)
+    """What it takes, by the weights that all was counted with last."""
 
 
 @define
@@ -54,6 +56,8 @@ class Job:
     """When it was last known to run."""
     counted: bool = True
     """Whether the server still counts it."""
+    units: int = 1
+    """What it takes, by the weights that all was counted with last."""
 
 
 @define
@@ -100,9 +104,14 @@ class Usage:
         """Count everything anew; `named` tells whether the ceiling was told or named without a word of units."""
         self._named_in_jobs, self.weighed = named, self.weights.changes
         self.in_jobs = named and not self.weights.seen
-        submitting = [*(lease.kind for lease in self._leases()), *(kind for _, kind in self._unknown)]
-        self.running = sum(self.needed(job.kind) for job in self.jobs.values() if job.counted)
-        self.taken = self.running + sum(self.needed(kind) for kind in submitting)
+        jobs, leases = self.jobs.values(), self._leases()
+        for job in jobs:
+            job.units = self.needed(job.kind)
+        for lease in leases:
+            lease.units = self.needed(lease.kind)
+        self.running = sum(job.units for job in jobs if job.counted)
+        submitting = sum(lease.units for lease in leases) + sum(self.needed(kind) for _, kind in self._unknown)
+        self.taken = self.running + submitting
 
     def needed(self, kind: Kind) -> int:
         """Return what a submission takes, or a job."""
@@ -119,24 +128,24 @@ class Usage:
         """Begin a submission that takes so much."""
         self._numbers = number = self._numbers + 1
         self.lapses = min(self.lapses, now + UNSEEN_SECONDS)
-        lease = self.own[number] = Lease(number, now, kind, probe, early, prompt)
+        lease = self.own[number] = Lease(number, now, kind, probe, early, prompt, units)
         self.taken += units
         return lease
 
     def give_back(self, lease: Lease) -> None:
         """End a submission of this process, unless it has lapsed."""
-        if self._end(lease):
-            self.taken -= self.needed(lease.kind)
+        self._end(lease)
 
-    def _end(self, lease: Lease) -> bool:
-        """Count a submission of this process no longer; tell whether it was counted, and hadn't lapsed."""
+    def _end(self, lease: Lease) -> Lease | None:
+        """Count a submission of this process no longer; return it as it was counted, None where it had lapsed."""
         # A lease that was read from a store is another object. One from a time without the store may have the number
         # of another.
         known = self.own.get(lease.number)
-        if known is not lease and known != lease:
-            return False
+        if known is None or (known is not lease and known != lease):
+            return None
         del self.own[lease.number]
-        return True
+        self.taken -= known.units
+        return known
 
     def unknown(self, lease: Lease, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
@@ -147,16 +156,15 @@ class Usage:
 
     def begin(self, lease: Lease, job_id: str, now: float) -> None:
         """Count a job instead of its submission."""
-        units = self.needed(lease.kind)
-        if self._end(lease):
-            self.taken -= units
-        self._hold(job_id, Job(lease.kind, lease.began, now), units)
+        known, kind = self._end(lease), lease.kind
+        units = self.needed(kind) if known is None else known.units
+        self._hold(job_id, Job(kind, lease.began, now, True, units))
 
-    def _hold(self, job_id: str, job: Job, units: int) -> None:
-        """Count a job, which takes so much."""
-        known = self.jobs.pop(job_id, None)
+    def _hold(self, job_id: str, job: Job) -> None:
+        """Count a job."""
+        units, known = job.units, self.jobs.pop(job_id, None)
         if known is not None and known.counted:
-            units -= self.needed(known.kind)
+            units -= known.units
         self.jobs[job_id] = job
         self.running += units
         self.taken += units
@@ -170,12 +178,13 @@ class Usage:
             job.seen = max(job.seen, asked)
             self.jobs.move_to_end(job_id)
         elif job_id not in self._ended:
-            self._hold(job_id, Job(kind, asked, asked), self.needed(kind))
+            self._hold(job_id, Job(kind, asked, asked, True, self.needed(kind)))
 
     def end(self, job_id: str, now: float) -> Job | None:
         """Note that a job has ended; return it where it was known."""
         self._ended[job_id] = now
-        self.lapses = -math.inf if self._unknown else min(self.lapses, now + ENDED_SECONDS)
+        if self._unknown:
+            self.lapses = -math.inf
         if job_id not in self.jobs:
             return None
         job = self._drop(job_id)
@@ -191,19 +200,18 @@ class Usage:
             for lease in list(self.others.values()):
                 if lease.began + SUBMISSION_SECONDS <= now:
                     del self.others[lease.number]
-                    self.taken -= self.needed(lease.kind)
+                    self.taken -= lease.units
         while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
-            self.give_back(oldest)
+            self._end(oldest)
         while self._unknown and self._unknown[0][0] + self._patience <= now:
             self.taken -= self.needed(self._unknown.pop(0)[1])
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
             self._ended.popitem(last=False)
         if now >= self._recount:
             self._count_again(now)
-        ended = next(iter(self._ended.values()), math.inf) + ENDED_SECONDS
-        self.lapses = min(self.next_lapse(), ended)
+        self.lapses = self._next_lapse()
 
-    def next_lapse(self) -> float:
+    def _next_lapse(self) -> float:
         """Return when something lapses next."""
         moments = [self._recount]
         if self.jobs:
@@ -227,9 +235,8 @@ class Usage:
         return job
 
     def _uncount(self, job: Job) -> None:
-        units = self.needed(job.kind)
-        self.running -= units
-        self.taken -= units
+        self.running -= job.units
+        self.taken -= job.units
 
     def _count_again(self, now: float) -> None:
         """Take from the count what the server counts no more; its end is still waited for."""

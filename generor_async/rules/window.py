@@ -69,6 +69,8 @@ PLENTY: Final = 1_000
 """Units that may leave where no limit is known, until it is asked for again."""
 MANY: Final = 0.1
 """The part of a limit that others use where they are many."""
+NOW: Final = -math.inf
+"""Until when a request has to wait that may leave."""
 NEARLY: Final = 0.25
 """The part of a limit that is left when a window counts as nearly full."""
 
@@ -147,7 +149,7 @@ class Window:
         """
         limit = self.limit
         if limit is None:
-            return -math.inf
+            return NOW
         own, foreign = self.own, self.foreign
         if own.next_end <= now:
             own.forget(now)
@@ -159,7 +161,7 @@ class Window:
             return own.next_end  # the rest is left to others, even where it is free
         if left >= spare:
             if left >= max(1, limit // CROWDED_PART) or not foreign.units or not self._is_contested(now):
-                return -math.inf
+                return NOW
             return min(own.next_end, foreign.next_end)
         if self._asked is not None:
             return min(own.next_end, foreign.next_end, self._asked + JITTER)
@@ -190,15 +192,15 @@ class Window:
         """
         limit = self.limit
         if limit is None:
-            return -math.inf
+            return NOW
         if self.left >= NEARLY * limit:
             if quick:
-                return -math.inf
+                return NOW
         elif quick or now < self.foreign.seen + REMEMBERED:
             own = self.own
             if own.flying + pending and own.in_flight(now) + pending >= self._most_at_once(now, quick):
                 return own.settles_at()
-            return -math.inf
+            return NOW
         return last + min(GAP, GAP_PART * self.span / limit)
 
     def _most_at_once(self, now: float, quick: bool) -> int:

@@ -181,7 +181,8 @@ class OwnUsage:
         if self.next_end <= sent:
             self.forget(sent)
         entries, since, at = self._entries, sent + JITTER - self.span, self._leaving
-        while at < len(entries) and (entry := entries[at]).sent <= since:
+        count = len(entries)
+        while at < count and (entry := entries[at]).sent <= since:
             self._leaving_units += entry.units
             at += 1
         self._leaving = at

@@ -565,7 +565,8 @@ def test_one_more_is_tried_now_and_then_and_ever_more_rarely() -> None:
 def test_a_try_goes_alone() -> None:
     slots = saturated(2)
     grant(slots, PROBE_FIRST)
-    assert full(slots, PROBE_FIRST).until == UNSEEN_SECONDS, "until one of the jobs is no longer believed in"
+    wait = full(slots, PROBE_FIRST)
+    assert full(slots, wait.until).until == UNSEEN_SECONDS, "until one of the jobs is no longer believed in"
 
 
 def test_where_the_ceiling_was_higher_before_one_more_is_tried_more_often() -> None:
