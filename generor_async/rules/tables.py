@@ -191,9 +191,10 @@ class Table:
     # --- tables without quoting --------------------------------------------------------------------------------------
 
     def _is_alike(self, entry: _Entry) -> bool:
-        """Tell whether a record would read the same without quoting."""
+        """Tell whether a record would read the same without quoting, with as many cells as the header."""
         line = entry.lines[0]
-        return len(entry.lines) == 1 and (QUOTE not in line or line.count(self._separator) + 1 in self._counts)
+        has_all = line.count(self._separator) + 1 in self._counts
+        return len(entry.lines) == 1 and (has_all or not line.strip())
 
     def _reads_plainly(self) -> bool:
         """Tell whether the lines to come read as records of a table without quoting."""
@@ -243,7 +244,7 @@ class Table:
         if cells is None:
             has_width = width > 1 and entry.lines[0].count(self._separator) + 1 in self._counts
             return "" if has_width and not self._is_plain else entry.reason
-        if self._end and entry.lines[-1].endswith("\n") and not entry.lines[-1].endswith(self._end):
+        if self._ends_otherwise(entry.lines[-1]):
             return (
                 f"line {entry.first + len(entry.lines) - 1} ends in a line feed alone, and the header in CR LF: write"
                 f" all records with the same end, and put cells that hold {self._holding} in quotes; {BESIDE}"
@@ -258,6 +259,11 @@ class Table:
         if any(cells[width:]):
             return f"line {entry.first} has a cell in a column without a name: name it; {BESIDE}"
         return ""
+
+    def _ends_otherwise(self, line: str) -> bool:
+        """Tell whether the end of a line may be one inside of a cell; behind a cell that is quoted it isn't."""
+        is_quoted = not self._is_plain and line.rstrip("\r\n").endswith(QUOTE)
+        return bool(self._end) and line.endswith("\n") and not line.endswith(self._end) and not is_quoted
 
     def _joined(self, entries: Iterable[_Entry]) -> Iterator[Record | SetAside]:
         """Yield records, and as one what was set aside together."""

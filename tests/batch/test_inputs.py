@@ -215,8 +215,17 @@ async def test_a_line_feed_alone_is_no_end_of_a_record_where_the_header_ends_in_
     assert [first, *others] == ["cat 2", "cat 9", "cat 10", "cat 11"]
     one_column = await entries(write("y.csv", "prompt\r\nA fox\r\nA heron\nin the rain\r\nA cat\r\n"))
     assert [type(one).__name__ for one in one_column] == ["Reject"]
-    ended = await entries(write("z.csv", 'prompt\r\n"A fox\nand a cat"\r\nA heron'))
-    assert prompts(ended) == ["A fox\nand a cat", "A heron"]
+    ended = await entries(write("z.csv", 'prompt\r\n"A fox\nand a cat"\r\n"A crow"\nA heron'))
+    assert prompts(ended) == ["A fox\nand a cat", "A crow", "A heron"]
+
+
+async def test_a_table_in_which_a_line_lacks_cells_is_none_whose_quotes_are_text(write: Write) -> None:
+    """As a program writes that quotes nothing: a piece of a cell may hold as many tabs as a record."""
+    broken = "id\tprompt\n1\tA fox\nin the rain\n" + "".join(f"{n}\tA cat\n" for n in range(2, 9))
+    broken += (
+        '9\tA "big" bird, a "red" fox, line one\nline two\tof "the" same, so "it" goes\n10\tA "shy" hen of "old"\n'
+    )
+    assert not [one for one in prompts(await entries(write("x.tsv", broken))) if one.startswith(('A "big', "of"))]
 
 
 # What people's tools wrote: each once bought pieces of cells as prompts of their own.
