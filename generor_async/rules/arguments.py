@@ -58,6 +58,8 @@ LOOKED_AT: Final = 100_000
 """Number of values of a body that are searched for one that can't be sent."""
 LONGEST_BITS: Final = 14_000
 """Python doesn't print numbers of more than 4,300 digits."""
+LONGEST_NAME: Final = 255
+"""Bytes of the name of one file or folder, on Linux and on macOS."""
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 """Sequences that are not lists."""
 _KEYS: Final = (str, int, float, bool, NoneType)
@@ -431,8 +433,8 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
         found = value.__fspath__()
     if not isinstance(found, str):
         raise refused(name, f"{what}'s path", found, "Give a string or a Path")
-    if not found:
-        raise InvalidRequestError(name, f"{name} is empty", advice=advice)
+    if not found.strip():
+        raise InvalidRequestError(name, f"{name} is {'blank' if found else 'empty'}", advice=advice)
     if (scheme := _SCHEME.match(found)) is not None:
         # The rest of it is not shown: there may be a password in it.
         problem = f"{name} must be {what} of this machine, not a URL ({scheme[1]}:)"
@@ -440,9 +442,12 @@ def path(value: object, name: str, what: str = "a folder", *, advice: str = 'Thi
     if "\0" in found:
         raise InvalidRequestError(name, f"{name} holds a null character, which no path does", advice="Remove it")
     try:
-        found.encode("utf-8", "surrogateescape")
+        longest = max(map(len, found.encode("utf-8", "surrogateescape").split(b"/")))
     except UnicodeEncodeError:
         raise InvalidRequestError(name, f"{name} is no text", advice="Remove the half of a surrogate pair") from None
+    if longest > LONGEST_NAME:
+        problem = f"{name} has a name of {longest:,} bytes, and file systems take {LONGEST_NAME}"
+        raise InvalidRequestError(name, problem, advice="Give a shorter one")
     return found
 
 

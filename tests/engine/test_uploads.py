@@ -204,7 +204,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a socket": (listening, "cannot be read"),
     "nothing": (lambda folder: folder / "missing.png", "cannot be read .No such file"),
     "no name": (lambda _: "a\0b", "null character"),
-    "a text in a path's place": (lambda _: "x" * 10_000, "cannot be read .File name too long"),
+    "a text in a path's place": (lambda _: "x" * 10_000, "a name of 10,000 bytes"),
     "an empty file": (lambda folder: saved(folder, b""), "heron.png is empty"),
     "no bytes": (lambda _: b"", "it is empty"),
     "too much": (enormous, "heron.png is larger than 5 GiB"),

@@ -46,7 +46,7 @@ NO_COUNTS = (None, "5", True, 2.0, -1, 10**400, math.inf, [5])
 NO_PATHS = (
     *(None, 5, b"out", "", "a\0b", "\ud800", ["out"]),
     *("s3://bucket/x", "S3://bucket/x", "file:///tmp/x", "https://x.example/y", "postgresql://u:hush@host/db"),
-    *(Path("s3://bucket/x"), "gs:/bucket"),
+    *(Path("s3://bucket/x"), "gs:/bucket", " ", f"out/{'x' * 256}", Path("鷺" * 86, "x")),
 )
 
 CLIENT: dict[str, tuple[Any, ...]] = {
