@@ -1,7 +1,9 @@
 """Records the bytes that arrive on a connection: whether any are unread, and what came since a request was sent.
 
 aiohttp returns an answer as far as it could be parsed, and drops the rest: bytes that were unread when a call was
-cancelled, and bytes that its parser rejects. They may contain the id of a paid result, so they are kept.
+cancelled, and bytes that its parser rejects. They may contain the id of a paid result, so they are kept. Where the
+parser rejects the head of an answer, as one with two Content-Length fields, aiohttp closes the connection at once: what
+comes after the head is lost.
 """
 
 import asyncio

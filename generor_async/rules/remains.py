@@ -4,7 +4,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 __all__ = ["inflated", "plain", "success_in"]
 
@@ -14,15 +14,28 @@ MOST_INFLATED: Final = 8 * 1024 * 1024
 MOST_LAYERS: Final = 3
 """How often a body is inflated: a gateway may compress what is compressed already."""
 
+_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+"""Some servers end their lines with a line feed alone."""
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})")
-_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n")
-_LOCATION: Final = re.compile(rb"\r\nlocation:[ \t]*([\x21-\x7e]+)[ \t]*(?:\r\n|$)", re.IGNORECASE)
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r?\n")
+_LOCATION: Final = re.compile(rb"\nlocation:[ \t]*([\x21-\x7e]+)[ \t]*(?:\r?\n|$)", re.IGNORECASE)
 _BLOCK: Final = 16 * 1024
 """Bytes that are inflated at a time."""
 _GZIP_OR_ZLIB: Final = 47
 """The `wbits` with which zlib tells the two apart by itself."""
+_PLAIN: Final = (b"{", b"[", b'"', b" ", b"\n", b"\r", b"\t")
+"""How JSON begins that isn't compressed; no compressed JSON does."""
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 """How what zlib wrote begins, by its levels: an x alone may begin a text."""
+
+
+class _Inflating(Protocol):
+    """A stream that is inflated; the type of zlib's own has no public name."""
+
+    @property
+    def eof(self) -> bool: ...
+    def copy(self) -> "_Inflating": ...
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
 def success_in(raw: bytes) -> tuple[bytes, str]:
@@ -32,15 +45,17 @@ def success_in(raw: bytes) -> tuple[bytes, str]:
     """
     status, head = 100, b""
     while status < 200:  # interim answers come before it
-        head, end, raw = raw.partition(b"\r\n\r\n")
-        found = _STATUS.match(head)
+        end, found = _HEAD_END.search(raw), _STATUS.match(raw)
         if not found or not end:
             return b"", ""
-        status = int(found[1])
+        status, head, raw = int(found[1]), raw[: end.start()], raw[end.end() :]
     if status >= 300:
         return b"", ""
-    located = _LOCATION.search(head)
-    return inflated(_joined(raw) if b"chunked" in head.lower() else raw), located[1].decode() if located else ""
+    located, said = _LOCATION.search(head), head.lower()
+    body = _joined(raw) if b"chunked" in said else raw
+    if b"deflate" in said and not _is_compressed(body) and not body.startswith(_PLAIN):
+        body = _inflate(zlib.decompressobj(-zlib.MAX_WBITS), body)  # as some servers understand it, without a header
+    return inflated(body), located[1].decode() if located else ""
 
 
 def _joined(raw: bytes) -> bytes:
@@ -48,15 +63,22 @@ def _joined(raw: bytes) -> bytes:
     chunks, at = list[bytes](), 0
     while (found := _CHUNK_SIZE.match(raw, at)) and (size := int(found[1], 16)):
         chunks.append(raw[found.end() : found.end() + size])
-        at = found.end() + size + len(b"\r\n")
+        at = found.end() + size
+        at += len(b"\n" if raw[at : at + 1] == b"\n" else b"\r\n")
     return b"".join(chunks)
 
 
 def inflated(body: bytes) -> bytes:
     """Return what was compressed, up to what is missing or wrong; a body that is plain, whatever its head says."""
-    if not body.startswith((b"\x1f\x8b", *_ZLIB)) and body not in {b"\x78", b"\x1f"}:  # which may be how one begins
-        return body
-    stream, pieces, left = zlib.decompressobj(_GZIP_OR_ZLIB), list[bytes](), MOST_INFLATED
+    return _inflate(zlib.decompressobj(_GZIP_OR_ZLIB), body) if _is_compressed(body) else body
+
+
+def _is_compressed(body: bytes) -> bool:
+    return body.startswith((b"\x1f\x8b", *_ZLIB)) or body in {b"\x78", b"\x1f"}  # which may be how one begins
+
+
+def _inflate(stream: "_Inflating", body: bytes) -> bytes:
+    pieces, left = list[bytes](), MOST_INFLATED
     for at in range(0, len(body), _BLOCK):
         before, block = stream.copy(), body[at : at + _BLOCK]
         try:

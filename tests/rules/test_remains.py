@@ -17,7 +17,7 @@ def body_of(raw: bytes) -> bytes:
 
 
 BODIES = st.text(st.characters(codec="ascii"), max_size=300).map(lambda text: b'{"id": "' + text.encode() + b'"}')
-WBITS = {"gzip": 31, "deflate": 15}
+WBITS = {"gzip": 31, "deflate": 15, "deflate without a header": -15}
 
 
 def squeezed(body: bytes, coding: str) -> bytes:
@@ -39,11 +39,14 @@ def answers(draw: st.DrawFn) -> tuple[bytes, bytes, int]:
         st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n" * 3])
     )
     head += b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+    if coding is not None:
+        head += b"Content-Encoding: " + coding.split()[0].encode() + b"\r\n"
     sent = body if coding is None else squeezed(body, coding)
     if size is not None:
         sent = chunked(sent, size)
         head += b"Transfer-Encoding: Chunked\r\n"
-    return body, head + b"\r\n" + sent, len(head) + 2
+    head = (head + b"\r\n").replace(b"\r\n", draw(st.sampled_from([b"\r\n", b"\n"])))
+    return body, head + sent, len(head)
 
 
 @given(answers())

@@ -16,7 +16,7 @@ from attrs import Factory, define
 
 __all__ = ["Page", "browse"]
 
-PATIENCE = 600.0
+PATIENCE = 300.0
 """Real seconds within which a browser must listen, answer, and end."""
 FLAGS = (
     "--headless=new",

@@ -37,8 +37,10 @@ PARAMETERS = {
     "generor": ["slug=image", "model_id=10003"],
 }
 NAMES = {"luma": ("LUMA_BASE_URL", "LUMA_AGENTS_API_KEY"), "generor": ("GENEROR_BASE_URL", "GENEROR_API_KEY")}
-LOADED = """Promise.all([...document.querySelectorAll('#rows img')].map(
-    image => image.decode().then(() => image.naturalWidth > 0)))"""
+LOADED = """Promise.all([...document.querySelectorAll('#rows img')].map(image => {
+    image.loading = 'eager';  // a lazy one that isn't in sight is never loaded
+    return image.decode().then(() => image.naturalWidth > 0);
+}))"""
 
 
 @frozen
