@@ -1,7 +1,7 @@
 """The Luma Agents client: submit a job, wait for it, download what it made."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003 - as below
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -15,7 +15,7 @@ from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoun
 from generor_async.rules import lifecycle
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import DownloadProgress, KeyCheck
+from generor_async.values import KeyCheck
 
 if TYPE_CHECKING:
     from generor_async.api.luma.models import Generation
@@ -118,7 +118,7 @@ class AsyncLuma(Client):
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
+        on_progress: "Callable[[generor_async.DownloadProgress], object] | None" = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 

@@ -17,9 +17,10 @@ from generor_async.engine.options import Options
 from generor_async.engine.proxies import env_proxy, given_proxy
 from generor_async.engine.settings import ClientSettings
 from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, Priority, Secret, Unset
 
 if TYPE_CHECKING:
     from generor_async.engine.assembly import Assembly
@@ -127,25 +128,15 @@ class Client:
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: "Callable[[generor_async.Event], object] | None" = None,
         clock: Clock = REAL_CLOCK,
         limits: "generor_async.Limits | None" = None,
     ) -> None:
         api_key = auth.as_secret(api_key)
         base_url, proxy = auth.masked_texts(base_url), auth.masked_texts(proxy)
-        settings.check(
-            api_key=api_key,
-            allow_insecure=allow_insecure,
-            max_connections=max_connections,
-            max_reply_bytes=max_reply_bytes,
-            connector=connector,
-            inline_on_503=inline_on_503,
-            inline_on_422=inline_on_422,
-            ssl=ssl,
-            trust_env=trust_env,
-            on_event=on_event,
-            clock=clock,
-        )
+        settings.check_key(api_key)
+        arguments.truth(allow_insecure, "allow_insecure")
+        arguments.truth(trust_env, "trust_env")
         vendor = self._vendor
         address = auth.resolve_base_url(vendor, base_url, allow_insecure=allow_insecure)
         key = auth.resolve_key(vendor, api_key, address)
@@ -158,8 +149,6 @@ class Client:
             **{name: value for name, value in given.items() if value is not UNSET},
         )
         proxy = env_proxy(address) if trust_env and proxy is None else given_proxy(proxy)
-        if limits is not None:
-            settings.check_limits(limits).serve(vendor, clock, address, key)
         made_with = ClientSettings(
             base_url=address,
             key=key,
@@ -173,6 +162,8 @@ class Client:
             clock=clock,
             limits=limits,
         )
+        if limits is not None:
+            settings.check_limits(limits).serve(vendor, clock, address, key)
         self._clock = clock
         self._spent = False
         self._assembling = Assembling(type(self), made_with)
@@ -222,7 +213,7 @@ class Client:
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
-        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
+        on_progress: "Callable[[generor_async.GenerateProgress], object] | Unset | None" = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.

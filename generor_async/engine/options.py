@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
 from generor_async.rules import arguments, header_fields
-from generor_async.values import GenerateProgress, Priority
+from generor_async.values import Priority
+
+if TYPE_CHECKING:
+    from generor_async.values import GenerateProgress
 
 __all__ = ["PRIORITIES", "Options"]
 
@@ -31,7 +34,7 @@ class Options:
     extra_query: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     extra_body: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     request_id: str | None = None
-    on_progress: Callable[[GenerateProgress], object] | None = field(default=None, repr=False)
+    on_progress: "Callable[[GenerateProgress], object] | None" = field(default=None, repr=False)
     """Called with the estimated progress of a long synchronous call."""
 
     @property

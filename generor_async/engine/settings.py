@@ -1,42 +1,25 @@
 """What a client is made with, checked before anything is made of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.values import Clock, Event, Secret
+from generor_async.values import Clock, Secret
 
 if TYPE_CHECKING:
     from generor_async.engine.limits import Limits
+    from generor_async.values import Event
 
-__all__ = ["MAX_BYTES", "ClientSettings", "check", "check_limits", "inlining"]
+__all__ = ["MAX_BYTES", "ClientSettings", "check_key", "check_limits", "inlining"]
 
 MAX_BYTES: Final = 2 * 1024**3
 """Default limit for the size of one output, in bytes."""
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class ClientSettings:
-    """What a client was made with, checked and complete."""
-
-    base_url: str
-    key: Secret | None
-    max_connections: int
-    max_reply_bytes: int
-    connector: aiohttp.BaseConnector | None
-    proxy: str | None
-    ssl: SSLContext | aiohttp.Fingerprint | bool | None
-    inline: frozenset[int]
-    """The statuses upon which images are fetched here."""
-    on_event: Callable[[Event], object] | None
-    clock: Clock
-    limits: "Limits | None"
 
 
 def _connector(value: object, name: str) -> None:
@@ -56,36 +39,43 @@ def _clock(value: object, name: str) -> None:
         raise arguments.refused(name, "a Clock, with speed, monotonic, time and sleep", value, "Leave it out")
 
 
-def _api_key(value: object, name: str) -> None:
-    if not isinstance(value, Secret):
-        _ = None if value is None else arguments.text(value, name)
+def _by(check: Callable[[Any, str], object]) -> Callable[[object, "Attribute[Any]", Any], None]:
+    """Return a validator that raises InvalidRequestError as a check of arguments does."""
+
+    def validate(_: object, attribute: "Attribute[Any]", value: object) -> None:
+        check(value, attribute.name)
+
+    return validate
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class ClientSettings:
+    """What a client was made with, checked and complete; raises InvalidRequestError for what can never be right."""
+
+    base_url: str
+    key: Secret | None
+    max_connections: int = field(validator=_by(partial(arguments.count, least=1)))
+    max_reply_bytes: int = field(validator=_by(partial(arguments.count, least=1, of="bytes")))
+    connector: aiohttp.BaseConnector | None = field(validator=_by(_connector))
+    proxy: str | None
+    ssl: SSLContext | aiohttp.Fingerprint | bool | None = field(validator=_by(_ssl))
+    inline: frozenset[int]
+    """The statuses upon which images are fetched here."""
+    on_event: "Callable[[Event], object] | None" = field(validator=_by(arguments.listener_or_none))
+    clock: Clock = field(validator=_by(_clock))
+    limits: "Limits | None"
+
+
+def check_key(key: Secret | None) -> None:
+    """Raise InvalidRequestError for what is no key."""
+    if not isinstance(key, Secret):
+        _ = None if key is None else arguments.text(key, "api_key")
         return
     try:
-        value.reveal()
+        key.reveal()
     except ValueError:
-        problem = f"{name} was pickled, and a pickle does not carry a Secret's value"
-        raise InvalidRequestError(name, problem, advice="Hand the key itself to the process") from None
-
-
-_CHECKS: Final[Mapping[str, Callable[[Any, str], object]]] = {
-    "api_key": _api_key,
-    "allow_insecure": arguments.truth,
-    "max_connections": partial(arguments.count, least=1),
-    "max_reply_bytes": partial(arguments.count, least=1, of="bytes"),
-    "connector": _connector,
-    "inline_on_503": arguments.truth,
-    "inline_on_422": arguments.truth,
-    "ssl": _ssl,
-    "trust_env": arguments.truth,
-    "on_event": arguments.listener_or_none,
-    "clock": _clock,
-}
-
-
-def check(**given: object) -> None:
-    """Raise InvalidRequestError for the first argument that can never be right."""
-    for name, value in given.items():
-        _CHECKS[name](value, name)
+        problem = "api_key was pickled, and a pickle does not carry a Secret's value"
+        raise InvalidRequestError("api_key", problem, advice="Hand the key itself to the process") from None
 
 
 def check_limits(limits: "Limits") -> "Limits":
@@ -98,7 +88,10 @@ def check_limits(limits: "Limits") -> "Limits":
 
 def inlining(*, inline_on_503: bool, inline_on_422: bool, proxy: str | None) -> frozenset[int]:
     """Return the statuses upon which images are fetched here; raises InvalidRequestError beside a proxy."""
-    wanted = {503: inline_on_503, 422: inline_on_422}
+    wanted = {
+        503: arguments.truth(inline_on_503, "inline_on_503"),
+        422: arguments.truth(inline_on_422, "inline_on_422"),
+    }
     statuses = frozenset(status for status in wanted if wanted[status])
     if statuses and proxy is not None:
         option = f"inline_on_{max(statuses)}"

@@ -34,7 +34,7 @@ from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, Event, GenerateProgress, KeyCheck, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Conduct, KeyCheck, Priority, Secret, Unset
 
 __all__ = [
     "ApiKeysResource",
@@ -1633,7 +1633,7 @@ class Generor(Client[AsyncGeneror]):
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[generor_async.Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
         limits: generor_async.Limits | None = None,
     ) -> None:
@@ -1674,7 +1674,7 @@ class Generor(Client[AsyncGeneror]):
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
-        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
+        on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.

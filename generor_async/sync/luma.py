@@ -32,20 +32,7 @@ from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
 from generor_async.sync.pages import Pages
-from generor_async.values import (
-    JSON,
-    UNSET,
-    Clock,
-    Conduct,
-    DownloadProgress,
-    Event,
-    GenerateProgress,
-    KeyCheck,
-    MediaRef,
-    Priority,
-    Secret,
-    Unset,
-)
+from generor_async.values import JSON, UNSET, Clock, Conduct, KeyCheck, MediaRef, Priority, Secret, Unset
 
 __all__ = ["Files", "Generations", "Job", "Luma"]
 T = TypeVar("T")
@@ -590,7 +577,7 @@ class Luma(Client[AsyncLuma]):
         *,
         overwrite: bool = False,
         max_bytes: int = MAX_BYTES,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
+        on_progress: Callable[[generor_async.DownloadProgress], object] | None = None,
     ) -> list[Path]:
         """Download the outputs of a completed generation into the folder `to`; return the files' paths in order.
 
@@ -634,7 +621,7 @@ class Luma(Client[AsyncLuma]):
         proxy: str | None = None,
         ssl: SSLContext | aiohttp.Fingerprint | bool | None = None,
         trust_env: bool = False,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[generor_async.Event], object] | None = None,
         clock: Clock = REAL_CLOCK,
         limits: generor_async.Limits | None = None,
     ) -> None:
@@ -675,7 +662,7 @@ class Luma(Client[AsyncLuma]):
         extra_headers: Mapping[str, str] | Unset = UNSET,
         extra_query: Mapping[str, str] | Unset = UNSET,
         extra_body: Mapping[str, Any] | Unset = UNSET,
-        on_progress: Callable[[GenerateProgress], object] | Unset | None = UNSET,
+        on_progress: Callable[[generor_async.GenerateProgress], object] | Unset | None = UNSET,
         request_id: str | Unset = UNSET,
     ) -> Self:
         """Return a view of this client whose calls are made otherwise; it shares connections and limits.
