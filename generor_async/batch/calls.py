@@ -59,8 +59,8 @@ class CallLog:
 
     def note(self, taken: Iterable[tuple[Row, Step]]) -> None:
         """Write down steps that have been taken."""
-        if lines := [line for row, step in taken if (line := _line(row, step)) is not None]:
-            self._write(lines)
+        if text := "".join([_line(row, step) for row, step in taken]):
+            self._append(text)
 
     def remember(self, name: str, value: JSON) -> None:
         """Write down a fact about the run."""
@@ -77,8 +77,10 @@ class CallLog:
             self._file = None
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        self._append("".join(f"{_encode(line)}\n" for line in lines))
+
+    def _append(self, text: str) -> None:
         assert self._file is not None
-        text = "".join(f"{_encode(line)}\n" for line in lines)
         data = f"\n{text}".encode() if self._torn else text.encode()
         self._torn = True
         with suppress(OSError):
@@ -110,37 +112,43 @@ def last_call(folder: Path) -> tuple[int, str] | None:
     return None
 
 
-def _line(row: Row, step: Step) -> dict[str, Any] | None:
+def _line(row: Row, step: Step) -> str:
+    """Return the line of a step, empty if it has none; those that every call has are put together here.
+
+    That takes a third of the time that the encoder takes for a mapping.
+    """
     match step:
         case Submit():
-            return {
-                "id": row.id,
-                "number": row.number,
-                "place": row.place,
-                "parameters": row.parameters,
-                **({"columns": dict(row.columns)} if row.columns else {}),
-                "call_id": step.call_id,
-                "at": step.at,
-                "longest": step.longest,
-                "model": step.model,
-                "estimated": step.estimated,
-                "held": step.reserved,
-            }
+            columns = f',"columns":{_encode(dict(row.columns))}' if row.columns else ""
+            return (
+                f'{{"id":{_encode(row.id)},"number":{row.number},"place":{_encode(row.place)}'
+                f',"parameters":{row.text or _encode(row.parameters)}{columns},"call_id":{_encode(step.call_id)}'
+                f',"at":{_number(step.at)},"longest":{_number(step.longest)},"model":{_encode(step.model)}'
+                f',"estimated":{_number(step.estimated)},"held":{_number(step.reserved)}}}\n'
+            )
         case Defer():
             return _end(row, "ready", cost=0.0, held=0.0, problem={"message": "its call waited to be made again"})
         case Accept():
             held = step.cost if step.likely is None else step.likely
-            return _end(row, "accepted", cost=step.cost, held=held, alone=int(step.alone), remote_ids=step.remote_ids)
+            ids = ",".join([_encode(id_) for id_ in step.remote_ids])
+            return (
+                f'{{"number":{row.number},"to":"accepted","cost":{_number(step.cost)},"held":{_number(held)}'
+                f',"alone":{int(step.alone)},"remote_ids":[{ids}]}}\n'
+            )
         case Release() if row.state != "leased":
             return _end(row, "ready", cost=step.cost, held=step.cost, problem=step.problem)
         case Fail() if row.state != "leased":
             return _end(row, "failed", cost=step.cost, held=step.cost, problem=step.problem)
         case _:
-            return None
+            return ""
 
 
-def _end(row: Row, to: State, **known: Any) -> dict[str, Any]:
-    return {"number": row.number, "to": to, **known}
+def _end(row: Row, to: State, **known: Any) -> str:
+    return f"{_encode({'number': row.number, 'to': to, **known})}\n"
+
+
+def _number(value: float | None) -> str:
+    return "null" if value is None else float.__repr__(float(value))
 
 
 def _known(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:

@@ -150,6 +150,8 @@ class Row:
     problem: JSON = None
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
     """What it has beside its parameters, by column."""
+    text: str = field(default="", repr=False)
+    """Its parameters as they are kept."""
 
 
 @frozen

@@ -474,8 +474,8 @@ def _claim(connection: sqlite3.Connection, *, owner: int, most: int, among: Numb
         (most,),
     ).fetchall()
     rows = [
-        Row(number, id_, parameters, place, "leased", attempt + 1, owner)
-        for (number, id_, _, place, attempt, _), parameters in zip(found, _load_all(found, 2), strict=True)
+        Row(number, id_, parameters, place, "leased", attempt + 1, owner, text=text)
+        for (number, id_, text, place, attempt, _), parameters in zip(found, _load_all(found, 2), strict=True)
     ]
     for row, found_ in zip(rows, found, strict=True):
         if found_[5]:
@@ -527,7 +527,7 @@ def _rows(cursor: sqlite3.Cursor) -> list[Row]:
 
 def _row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, problem: JSON, columns: Any) -> Row:
     (
-        number, id_, _, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
+        number, id_, text, place, state, attempt, owner, call_id, submitted_at, longest, model, estimated,
         held, charged_before, doubted_before, cost, witness, _, ended_at, _, _, _,
     ) = found  # fmt: skip
     return Row(
@@ -553,6 +553,7 @@ def _row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, problem: JS
         result=result,
         problem=problem,
         columns=columns or {},
+        text=text,
     )
 
 

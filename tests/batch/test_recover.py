@@ -1,5 +1,6 @@
 """Journals that were lost, cut short or put back from a backup, and what is rebuilt of them."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -230,3 +231,21 @@ def test_a_batch_goes_on_with_a_rebuilt_journal_and_buys_what_has_no_result(
         assert sorted(map(str, parameters)) == sorted(f"heron {number}" for number in range(12))
 
     run(main())
+
+
+async def test_each_call_and_what_came_of_it_is_a_line_of_json(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, key=KEY)
+    parameters = {"prompt": 'say "é"\n\u2028 \\ 鶴', "web_search": True}
+    await journal.add([NewRow(id='a "b" é', parameters=parameters, place="x:1", columns={"Né": 'a "cell"'})])
+    (row,) = await journal.claim(1)
+    submit = Submit(at=1e9, call_id="call", model="uni-1 image", estimated=4, reserved=4.04, longest=0.0)
+    await journal.step(row, submit)
+    await journal.step(row, Accept(remote_ids=('job "1"', "2"), cost=None))
+    await journal.close()
+    _, called, accepted = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_bytes().splitlines()]
+    assert called == {
+        "id": row.id, "number": 1, "place": "x:1", "parameters": parameters, "columns": {"Né": 'a "cell"'},
+        "call_id": "call", "at": 1e9, "longest": 0, "model": "uni-1 image", "estimated": 4, "held": 4.04,
+    }  # fmt: skip
+    told = {"number": 1, "to": "accepted", "cost": None, "held": None, "alone": 0, "remote_ids": ['job "1"', "2"]}
+    assert accepted == told
