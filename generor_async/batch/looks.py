@@ -1,7 +1,8 @@
 """Looks at what Generor's account shows: its balance, its transactions since the batch began, and its creations."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -27,6 +28,8 @@ Balance: TypeAlias = Callable[[], Awaitable[float | None]]
 
 DAY: Final = 86_400.0
 EXACT: Final = 1e-6
+NEAR: Final = 5.0
+"""Seconds by which the server's clock is known."""
 
 
 @frozen(kw_only=True)
@@ -68,7 +71,12 @@ class AccountView:
     creations: Creations
     spends: Sequence[Spend]
     """In the order of the transactions' ids."""
-    balanced: bool
+    latest: Spend | None
+    """The latest change of the balance, whatever it was for; None before any."""
+    books: float | None
+    """What the balance was, by the transactions; None where nobody can say."""
+    balances: Sequence[tuple[float, float]]
+    """When the balance was read, by the server's clock, and what it was: at this look, and at those before it."""
 
     def read(self, zone: Zone) -> Look:
         """Read its times by a zone."""
@@ -82,16 +90,34 @@ class AccountView:
             ],
             whole=self.creations.whole,
             spends=[Spent(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
-            balanced=self.balanced,
+            whole_until=max(self._agreeing(zone), default=-inf),
         )
+
+    def _agreeing(self, zone: Zone) -> Iterator[float]:
+        """Yield when the balance was what the transactions add up to: now, or before what isn't listed yet.
+
+        None of them may have been after that: one that is missing could be made up for by one that came since.
+        """
+        for at, balance in self.balances:
+            if self.books is not None and abs(self.books - balance) < EXACT:
+                may_be_later = self.latest is not None and self.latest.read(zone) > at - NEAR
+                if at == self.at or not may_be_later:
+                    yield at
 
 
 async def look_at_account(
-    client: AsyncGeneror, journal: Reader, clock: BatchClock, balance: Balance, *, since: float, known: Iterable[Row]
+    client: AsyncGeneror,
+    journal: Reader,
+    clock: BatchClock,
+    balance: Balance,
+    *,
+    since: float,
+    known: Iterable[Row],
+    before: Sequence[tuple[float, float]] = (),
 ) -> AccountView | str:
     """Return what the account shows since a moment of the server's clock, or why nothing can be told from it.
 
-    `known` are rows whose creations must be among those that it lists.
+    `known` are rows whose creations must be among those that it lists; `before` says when the balance was what.
     """
     total = await balance()
     taken_at = clock.time()
@@ -106,11 +132,13 @@ async def look_at_account(
         return "a creation in the account's list can't be read"
     return AccountView(
         taken_at=taken_at,
-        at=clock.server(taken_at),
+        at=(at := clock.server(taken_at)),
         since=since,
         creations=creations,
         spends=_spends(transactions),
-        balanced=begun is not None and abs(begun + sum(one.amount or 0.0 for one in transactions) - total) < EXACT,
+        latest=max(map(_dated, transactions), key=lambda one: one.shown, default=None),
+        books=None if begun is None else begun + sum(one.amount or 0.0 for one in transactions),
+        balances=[*before, (at, total)],
     )
 
 
@@ -139,6 +167,12 @@ async def _since_the_batch_began(
                 return None, None
             transactions[one.transaction_id] = one
     return list(transactions.values()), noted["balance"]
+
+
+def _dated(one: Transaction) -> Spend:
+    """Return when a change of the balance was; it has been seen to be dated."""
+    assert one.created_at is not None
+    return Spend(creation_id=one.creation_id, shown=_shown(one.created_at), zoned=_names_zone(one.created_at))
 
 
 def _spends(transactions: Iterable[Transaction]) -> list[Spend]:

@@ -36,6 +36,8 @@ __all__ = ["Reconciliation", "judged"]
 BEFORE: Final = 2 * HOUR
 """Seconds before the oldest doubtful call from which on the account is looked at: dates may be an hour off."""
 LOOKS_KEPT: Final = 3
+BALANCES_KEPT: Final = 10
+"""Looks of which the balance is kept: transactions that are late add up to what it was before."""
 FAILED_LOOKS: Final = 5
 """Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
 _MAY_PASS: Final = (APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError, ResponseShapeError)
@@ -54,6 +56,8 @@ class Reconciliation:
         self._balance = balance
         self._journal = journal
         self._clock = clock
+        self._balances: Sequence[tuple[float, float]] = ()
+        """When the balance was read, by the server's clock, and what it was."""
         self._first = math.inf
         """When the first look was taken."""
         self._looked_at = -math.inf
@@ -90,6 +94,7 @@ class Reconciliation:
                 self._balance,
                 since=self._clock.server(oldest) - BEFORE,
                 known=known,
+                before=self._balances,
             )
         except ClientClosedError:
             raise
@@ -110,6 +115,7 @@ class Reconciliation:
             await self._note(unknown, dict.fromkeys(_numbers(unknown), Held(why=view)))
             return ()
         self._first = min(self._first, view.taken_at)
+        self._balances = view.balances[-BALANCES_KEPT:]
         self._views = [*self._views[1 - LOOKS_KEPT :], view]
         noted: Any = await self._journal.recall("began")
         server = self._clock.server

@@ -58,8 +58,8 @@ class Look:
     """Whether these are all of them: a list may end, and have shown less than it counts."""
     spends: Sequence[Spent]
     """In the order of the transactions' ids."""
-    balanced: bool
-    """Whether the transactions add up to the balance: only then are they all there."""
+    whole_until: float
+    """Until when, by the server's clock, the transactions are all there: they add up to what the balance was then."""
 
 
 def absent_after(sent_at: float, *, longest: float, lag: float) -> float:
@@ -184,7 +184,7 @@ def _problem(rows: Sequence[Doubtful], judged: _Judged) -> str:
         return "the account was not looked at as far back as its call"
     if not judged.look.whole:
         return "the list of the account's creations ends short"
-    if not judged.look.balanced:
+    if judged.look.whole_until < max(map(last_moment, rows)):
         return "the transactions don't add up to the balance"
     if judged.unexplained is None:
         return "calls are under way, or their spends are not shown"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async.batch.doubts import LAG
@@ -35,6 +35,8 @@ class Call:
     own: bool = True
     deleted: bool = False
     """Whether its creation was deleted since."""
+    listed: bool = True
+    """Whether the transactions have its spend."""
 
     @property
     def ended(self) -> int:
@@ -65,14 +67,19 @@ class Account:
         wrong = self.lie if number == self.liar and spend is self.lying_spend else 0
         return EPOCH + moment + self.zone + (self.change if self.change and moment >= self.changed else 0) + wrong
 
-    def view(self, at: float) -> AccountView:
+    def view(self, at: float, before: Sequence[float] = ()) -> AccountView:
         there = {number: call for number, call in enumerate(self.calls) if call.charged and call.ended + self.lag <= at}
         made = {
             number: self.shown(number, call.sent, spend=False) for number, call in there.items() if not call.deleted
         }
         # What was listed when the batch began is no spend of its.
-        spent = {number: self.shown(number, call.ended, spend=True) for number, call in there.items() if call.sent >= 0}
+        listed = {number: call for number, call in there.items() if call.sent >= 0 and call.listed}
+        spent = {number: self.shown(number, call.ended, spend=True) for number, call in listed.items()}
         dated = in_order(made)
+        spends = [
+            Spend(creation_id=number if self.names else None, shown=when, zoned=False)
+            for number, when in in_order(spent).items()
+        ]
         return AccountView(
             taken_at=EPOCH + at - self.skew,
             at=EPOCH + at,
@@ -85,19 +92,21 @@ class Account:
                 zoned=frozenset(),
                 whole=True,
             ),
-            spends=[
-                Spend(creation_id=number if self.names else None, shown=when, zoned=False)
-                for number, when in in_order(spent).items()
-            ],
-            balanced=all(call.ended + self.lag <= at or not call.charged or call.ended > at for call in self.calls),
+            spends=spends,
+            latest=max(spends, key=lambda one: one.shown, default=None),
+            books=-float(len(listed)),
+            balances=[(EPOCH + moment, self._balance(moment)) for moment in (*before, at)],
         )
+
+    def _balance(self, at: float) -> float:
+        return -float(sum(call.charged and call.sent >= 0 and call.ended <= at for call in self.calls))
 
     def told(self, *moments: float) -> dict[int, Finding]:
         rows = [(call, self._row(number, call)) for number, call in enumerate(self.calls) if call.own]
         return judged(
             [row for call, row in rows if not call.answered],
             [row for call, row in rows if call.answered],
-            [self.view(at) for at in moments],
+            [self.view(at, moments[:number]) for number, at in enumerate(moments)],
             began=EPOCH - 300,
             server=lambda moment: moment + self.skew,
         )
@@ -259,6 +268,47 @@ def test_what_was_made_of_the_same_prompts_before_is_not_taken_for_the_batchs() 
             for number, finding in findings.items():
                 assert finding == Found((number,)) or not isinstance(finding, Found)
             none_is_let_go_wrongly(Account(calls=calls), findings)
+
+
+def busy(number: int, **more: Any) -> Account:
+    """An account that others use all the time, and that lists everything four minutes late."""
+    others = [Call(prompt="u", sent=sent, took=9, own=False) for sent in range(0, 4_000, 40 + number)]
+    answered = [Call(prompt="z", sent=100 * each, took=10) for each in range(10)]
+    lost = [
+        Call(prompt=each, sent=105 * n, took=10, answered=False, charged=n % 2 == 0) for n, each in enumerate("abcd")
+    ]
+    calls = sorted([*others, *answered, *lost], key=lambda call: call.sent)
+    return Account(calls=calls, lag=250, **more)
+
+
+@pytest.mark.parametrize("number", range(0, 40, 3))
+def test_beside_others_in_an_account_that_lists_late_rows_are_settled_by_what_the_balance_was(number: int) -> None:
+    account = busy(number)
+    settled: dict[int, Finding] = {}
+    for looks_taken in range(1, 30):
+        found = account.told(*(1_700.0 + 60 * look for look in range(looks_taken)))
+        settled |= {row: finding for row, finding in found.items() if not isinstance(finding, Held)}
+    right = {row: Found((row,)) if account.calls[row].charged else Absent() for row in found}
+    assert settled == right
+
+
+LOSSY = st.tuples(st.integers(0, 39), st.integers(0, 1_900), st.integers(1, 20), st.sampled_from([0, 7, 60]))
+
+
+@settings(max_examples=40)
+@given(LOSSY, st.booleans())
+def test_a_transaction_that_is_never_listed_is_not_made_up_for_by_others_that_came_since(
+    drawn: tuple[int, int, int, int], names: bool
+) -> None:
+    """A call was charged, and the account shows neither its creation nor its spend; others spend as much each time."""
+    number, sent, took, apart = drawn
+    account = busy(number, names=names)
+    hidden = Call(prompt="h", sent=sent, took=took, answered=False, deleted=True, listed=False)
+    more = [Call(prompt="u", sent=4_000 + apart * each, took=1, own=False) for each in range(20 if apart else 0)]
+    account = evolve(account, calls=sorted([*account.calls, hidden, *more], key=lambda call: call.sent))
+    for looks_taken in (2, 10, 11, 12, 13):
+        findings = account.told(*(sent + 1_300.0 + 60 * look for look in range(looks_taken)))
+        assert isinstance(findings[account.calls.index(hidden)], Held)
 
 
 GONE = Call(prompt="a", sent=1_000, took=10, answered=False, deleted=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import inf
 
 import pytest
 from attrs import evolve, field, frozen
@@ -91,7 +92,7 @@ class World:
                 Spent(when=call.ends, creation_id=number if self.names else None)
                 for number, call in sorted(billed, key=lambda one: one[1].ends)
             ],
-            balanced=len(billed) == len(spent),
+            whole_until=at if len(billed) == len(spent) else -inf,
         )
 
     def told(self, *moments: float) -> dict[int, Finding]:
@@ -225,7 +226,7 @@ def test_no_row_is_let_go_before_the_wait_is_over_by_either_clock(ahead: float, 
     """Whatever an answer is dated, and however far our own clock was set."""
     row = evolve(World([NOTHING]).rows[0], submitted_at=ahead)
     looks = [
-        Look(taken_at=at, at=at + apart, since=-20_000, creations=[], spends=[], balanced=True)
+        Look(taken_at=at, at=at + apart, since=-20_000, creations=[], spends=[], whole_until=inf)
         for at in (DUE - 1, DUE - 1 + BETWEEN_LOOKS, DUE + 2 * BETWEEN_LOOKS)
     ]
     for count in range(1, 4):
@@ -289,7 +290,7 @@ def test_a_creation_whose_prompt_is_shown_cut_short_explains_no_spend(shown: str
                 since=SINCE,
                 creations=[listed, *others],
                 spends=[Spent(when=6.0, creation_id=id_) for id_ in (1, 2, 3)],
-                balanced=True,
+                whole_until=inf,
             )
             for at in (DUE, DUE + 60)
         ]
@@ -329,7 +330,9 @@ def test_a_listing_that_is_not_whole_proves_no_absence_and_shows_what_it_shows()
 @pytest.mark.parametrize("spends", [[], [1_500.0], [-400.0]])
 def test_a_charge_without_a_spend_of_its_own_holds_every_row(spends: list[float]) -> None:
     looks = [
-        Look(taken_at=at, at=at, since=SINCE, creations=[], spends=[Spent(when=when) for when in spends], balanced=True)
+        Look(
+            taken_at=at, at=at, since=SINCE, creations=[], spends=[Spent(when=when) for when in spends], whole_until=inf
+        )
         for at in (END, END + 60)
     ]
     charge = Charge(began=500.0, ended=520.0)
@@ -374,7 +377,7 @@ def test_a_creation_that_only_looks_alike_is_not_the_rows_and_holds_it() -> None
             creation_id=1, generator="image", prompt=prompt, created_at=5.0, traits={"privacy_mode": privacy}
         )
         looks = [
-            Look(taken_at=at, at=at, since=SINCE, creations=[listed], spends=[], balanced=True)
+            Look(taken_at=at, at=at, since=SINCE, creations=[listed], spends=[], whole_until=inf)
             for at in (DUE, DUE + 60)
         ]
         finding = reconcile([row], looks=looks, charges=[], taken={}, lag=LAG)[0]
@@ -398,7 +401,7 @@ def test_two_rows_of_one_prompt_and_different_shapes_are_told_apart_by_time_or_n
 def test_a_call_of_several_creations_is_found_when_all_of_them_are() -> None:
     row = evolve(World([ONE]).rows[0], count=3)
     creations = [Listed(creation_id=id_, generator="image", prompt="a", created_at=3.0) for id_ in (9, 8, 7)]
-    look = Look(taken_at=DUE, at=DUE, since=SINCE, creations=creations, spends=[Spent(when=20.0)], balanced=True)
+    look = Look(taken_at=DUE, at=DUE, since=SINCE, creations=creations, spends=[Spent(when=20.0)], whole_until=inf)
     assert reconcile([row], looks=[look], charges=[], taken={}, lag=LAG) == {0: Found((7, 8, 9))}
     few = evolve(look, creations=creations[:2])
     assert isinstance(reconcile([row], looks=[few], charges=[], taken={}, lag=LAG)[0], Held)
