@@ -160,7 +160,7 @@ class Window:
         if self.share < 1 and ours + spare > max(units, math.floor(limit * self.share)):
             return own.next_end  # the rest is left to others, even where it is free
         if left >= spare:
-            if left >= max(1, limit // CROWDED_PART) or not foreign.units or not self._is_contested(now):
+            if not foreign.units or left >= max(1, limit // CROWDED_PART) or not self._is_contested(now):
                 return NOW
             return min(own.next_end, foreign.next_end)
         if self._asked is not None:
