@@ -26,7 +26,7 @@ from generor_async.rules.vendors import vendor_of
 
 __all__ = ["carry_out", "give_up", "refuse"]
 
-NEW_THUMBNAILS: Final = 5_000
+NEW_THUMBNAILS: Final = 2_000
 """How many are made at the end of a run, which is not to take minutes; `generor batch report` makes all."""
 GO_ON: Final = "run the same again to go on"
 
