@@ -27,7 +27,7 @@ __all__ = ["Assault", "Signal"]
 Signal: TypeAlias = Literal["KILL", "TERM", "HUP", "INT", "STOP"]
 STOPPED: Final = 5.0
 """Simulated seconds for which a process that is stopped stands still."""
-SHORTEST, LONGEST = 0.05, 2.0
+SHORTEST, LONGEST = 0.05, 4.0
 """Real seconds after which a signal is sent: after a process began, or more often after it has said what it will do."""
 EARLY = 0.2
 """How often it is sent after so much time since the process began."""
@@ -78,18 +78,18 @@ class Attack:
             rows = write_rows(self.order.folder, name, api=self.order.api, rows=self.order.rows)
             self.batches.append(rows.stem)
             for _ in range(RUNS + self.order.times):
-                code = self.run(rows)
-                if code in ENDED and has_ended(rows.with_suffix("")):
+                ended = has_ended(rows.with_suffix(""), unknown=self.order.api == "luma")
+                if self.run(rows, signals=0 if ended else self.order.times - len(self.struck)) in ENDED and ended:
                     break
             else:
                 raise AssertionError(f"{rows} never ended")
 
-    def run(self, rows: Path) -> int:
-        """Begin the command, or go on with it, with signals as long as there are any to send."""
+    def run(self, rows: Path, *, signals: int) -> int:
+        """Begin the command, or go on with it, with so many signals at the most."""
         log = rows.with_suffix(".log")
         said, begun = log.stat().st_size if log.exists() else 0, self.dice.random() < EARLY
         process, before = self.begin(rows), len(self.struck)
-        while len(self.struck) < self.order.times:
+        while len(self.struck) - before < signals:
             time.sleep(self.dice.uniform(SHORTEST, LONGEST) if begun else SHORTEST)
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:

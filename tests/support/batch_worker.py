@@ -131,13 +131,14 @@ def go(order: Order, rows: Path, boundaries: Boundaries | None = None) -> None:
                     raise
 
 
-def has_ended(folder: Path) -> bool:
-    """Tell whether every row has, and nothing is left but to look for what is unknown."""
+def has_ended(folder: Path, *, unknown: bool = True) -> bool:
+    """Tell whether every row has; those that are `unknown` have, unless they are looked for in the account yet."""
     try:
         counts = asyncio.run(read_status(folder)).counts
     except InvalidRequestError:  # killed before there was a journal
         return False
-    return sum(counts.values()) > 0 and all(state in ENDED for state, rows in counts.items() if rows)
+    ended = ENDED if unknown else {"done", "failed"}
+    return sum(counts.values()) > 0 and all(state in ended for state, rows in counts.items() if rows)
 
 
 def at_random(order: Order) -> dict[str, Any]:
