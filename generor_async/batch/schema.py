@@ -100,7 +100,10 @@ def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
 
 
 def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | None:
-    """Open a journal beside whoever writes it; with a key, only that run's. None where no batch was begun yet."""
+    """Open a journal beside whoever writes it; None where no batch was begun yet.
+
+    With a key, only that run's, and only one that it can go on with.
+    """
     check_journal(path.parent)
     if not path.exists():
         return None
@@ -111,6 +114,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
         try:
             begun = _check_version(connection, path)
             if begun and key is not None:
+                check_is_current(connection, path.parent)
                 _is_of(connection, path, key)
             if begun and begun < SCHEMA:  # who only reads has what is missing for itself, empty
                 connection.executescript(SINCE_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))

@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -83,14 +82,15 @@ def run(
     """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on.
 
     SIGTERM and SIGHUP submit nothing more either, and wait for the answers of calls under way alone, for --drain
-    seconds at the most: what was taken on goes on, and is fetched by the next run.
+    seconds at the most: what was taken on goes on, and is fetched by the next run. A Ctrl-C after that stops at once.
 
     Elsewhere than on a terminal, stdout is JSON, whose `reason` is done, failed, cap, credits, key, unknown,
     downloads, disk, folder or interrupted. Exits with 0 where all rows are done, or as many as --limit says; 1
-    after an error that nobody foresaw; 2 where nothing was begun, as for bad use or a bad key; 3 where it ran to
-    its end, and some rows failed, are unknown or were set aside; 4 where the cap or the credits stopped it; 5 where
-    it stopped as something is wrong with the key, the answers, the downloads, the disk, the folder or the network;
-    129, 130 and 143 after SIGHUP, Ctrl-C (or a no to the question) and SIGTERM.
+    after an error that nobody foresaw, or where that JSON can't be written; 2 where nothing was begun, as for bad
+    use or a bad key; 3 where it ran to its end, and some rows failed, are unknown or were set aside; 4 where the cap
+    or the credits stopped it; 5 where it stopped as something is wrong with the key, the answers, the downloads, the
+    disk, the folder or the network; 129, 130 and 143 after SIGHUP, Ctrl-C (or a no to the
+    question) and SIGTERM.
     """
     output = Output(quiet=quiet, json=as_json, simulated=simulate)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
@@ -102,8 +102,9 @@ def run(
 
     async def begun() -> int:
         await check_kind(out, simulated=simulate)
-        if simulate and not dry_run:
-            ResultsFolder(out, take_over=take_over).let_go()  # one simulator at a time goes on with its file
+        if not dry_run and (simulate or out.exists()):
+            # Before anybody is asked; and one simulator at a time goes on with its file.
+            ResultsFolder(out, take_over=take_over).let_go()
         async with opened(api, simulated=simulate, kept_in=None if dry_run else out / SIMULATOR) as client:
             made = partial(
                 run_batch,
@@ -156,8 +157,7 @@ def run(
 
 
 def _say(sentence: str) -> None:
-    with suppress(OSError):  # of a terminal that is gone
-        typer.echo(printable(sentence), err=True)
+    typer.echo(printable(sentence), err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -1,8 +1,6 @@
 """How commands end: exit codes, and one line on stderr for everything that a person can mend."""
 
 import asyncio
-import os
-import sys
 import unicodedata
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
@@ -25,7 +23,6 @@ __all__ = [
     "say",
     "stop",
     "told",
-    "unread",
 ]
 
 FAILED: Final = 1
@@ -114,15 +111,6 @@ def finish(main: Coroutine[Any, Any, int]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
     raise typer.Exit(code)
-
-
-def unread() -> None:
-    """Let streams that nobody reads any more, such as those of a terminal that was closed, take what is left."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(message: str) -> None:

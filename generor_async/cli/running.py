@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import signal
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,12 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
-from generor_async.cli.endings import BY_SIGNAL, exit_code, say, told, unread
+from generor_async.cli.endings import BY_SIGNAL, FAILED, exit_code, say, told
 from generor_async.cli.options import Output
 from generor_async.cli.progress import tell
 from generor_async.cli.signals import heeding
 from generor_async.cli.standing import show
+from generor_async.cli.streams import is_written
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
@@ -57,8 +58,7 @@ class Signals:
 
     def _say(self, what: str, *, said: bool) -> None:
         if not (said or self._output.quiet or self._console.is_terminal):
-            with suppress(OSError):
-                self._console.print(f"stopping: {what}", soft_wrap=True, highlight=False)
+            self._console.print(f"stopping: {what}", soft_wrap=True, highlight=False)
 
 
 async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain: float, output: Output) -> int:
@@ -79,19 +79,18 @@ async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
     standing = evolve(await _standing(batch.progress, out, operation, output), reason=reason)
-    try:
-        show(standing, out, output, named=True)
-        if sentence := _sentence(reason, problem, standing, out):
-            say(sentence)
-        elif rest := standing.counts.get("ready"):
-            output.note(f"as many were begun as --limit says: {rest:,} rows are left to the next run")
-        if batch.progress is not None and not signals.hurried:
-            await _report(batch, out, output)
-    except OSError:  # nobody is there any more
-        pass
-    unread()
+    is_shown = is_written(partial(show, standing, out, output, named=True))
+    if sentence := _sentence(reason, problem, standing, out):
+        say(sentence)
+    elif rest := standing.counts.get("ready"):
+        output.note(f"as many were begun as --limit says: {rest:,} rows are left to the next run")
+    if batch.progress is not None and not signals.hurried:
+        await _report(batch, out, output)
     if reason == "interrupted" and signals.first is not None:
         return BY_SIGNAL + signals.first
+    if not is_shown:
+        say(f"what came of it could not be written to stdout: `generor batch status {shlex.quote(str(out))}` says it")
+        return FAILED
     return exit_code(reason, begun=batch.begun, error=problem is not None)
 
 
@@ -124,7 +123,7 @@ async def _follow(batch: Batch, console: Console | None, note: str) -> None:
         telling.cancel()
         await asyncio.wait([telling])
         if not telling.cancelled():
-            telling.exception()  # of a terminal that is gone
+            telling.exception()
 
 
 async def _standing(progress: Progress | None, out: Path, operation: str, output: Output) -> Status:

@@ -116,6 +116,6 @@ def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *,
     refused = last is not None and last.answered and last.status is not None and 400 <= last.status < 500
     if last is not None and last.when is not None and not refused:
         return str(last.fault)
-    began = row.submitted_at if last is None else last.at  # or it was killed between the intent and the call
-    late = (WRITTEN if refused else LATE) * speed
-    return "killed" if any(began <= at <= began + late for at in killed) else ""
+    # It may have been killed between the intent and the call, or before the server came to read that.
+    ends = (row.submitted_at if last is None else last.at) + (WRITTEN if refused else LATE) * speed
+    return "killed" if any(row.submitted_at <= at <= ends for at in killed) else ""

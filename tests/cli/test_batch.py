@@ -188,6 +188,26 @@ def test_a_person_is_asked_whether_to_buy_again(commands: Commands, run: Run, tm
         assert len(simulator.ledger.charges) == charges
 
 
+def test_where_rows_came_by_a_pipe_nobody_is_asked_whether_to_buy_again(
+    commands: Commands, run: Run, tmp_path: Path, serve: Serve
+) -> None:
+    """They can't be read again: it is refused, and says what to do."""
+    simulator, environment = serve(speed=60)
+    rows, out = Path(prompts(tmp_path, *herons(2))), str(tmp_path / "out")
+    text = rows.read_text()
+    assert run("run", str(rows), "--out", out, "--yes", environment=environment).returncode == 0
+    rows.unlink()
+    os.mkfifo(rows)
+    command = ["batch", "run", str(rows), "--out", out, "--param", "model=uni-1-max"]
+    with Terminal(commands, *command, environment=environment) as terminal:
+        rows.write_text(text)
+        terminal.until("Spend this", "[y/N]")
+        terminal.press(b"y\r")
+        terminal.until("--again).")
+        assert terminal.ended() == 2
+    assert len(simulator.ledger.charges) == 2
+
+
 def test_what_is_kept_comes_out_again_with_those_that_come_again(run: Run, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     rows = prompts(tmp_path, {**GOOD, "sku": "a-1", "promt": "x"}, {**GOOD, "sku": "a-2", "promt": "y"})

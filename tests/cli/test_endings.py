@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -390,6 +391,38 @@ def test_several_signals_are_one_end(stage: Callable[..., Stage]) -> None:
         running.send(signal.SIGTERM)
         running.send(signal.SIGHUP)
         assert "unknown" not in check(finished(running), "interrupted", 143)
+
+
+def test_ctrl_c_cuts_a_drain_short(stage: Callable[..., Stage]) -> None:
+    at = stage("luma")
+    at.fault("stall:after_charge")
+    with at.running(rows_of("luma", 24), "--drain", "600") as running:
+        until(lambda: at.charges >= 1)
+        for _ in range(2):
+            running.send(signal.SIGTERM)
+        while "are waited for, for 600 s at the most" not in running.stderr.readline():
+            pass
+        running.interrupt()
+        rows = check(finished(running), "interrupted", 143)
+        assert rows == {"ready": 24 - at.charges, "unknown": at.charges}
+
+
+@pytest.mark.parametrize("api", BOTH)
+def test_docker_stop_leaves_nothing_that_was_charged_unknown(stage: Callable[..., Stage], api: API) -> None:
+    """SIGTERM, ten seconds, SIGKILL; each answer comes five real seconds after the charge, the drain is the default."""
+    at = stage(api, speed=1.0)
+    at.fault("drip:after_charge:pieces=2:pause=5")
+    with at.running(rows_of(api, 24)) as running:
+        until(lambda: at.charges >= 4)
+        running.send(signal.SIGTERM)
+        killing = threading.Timer(10.0, running.send, (signal.SIGKILL,))
+        killing.start()
+        code, _, err = running.end()
+        killing.cancel()
+    assert code in {143, -signal.SIGKILL}, err
+    status = json.loads(at.commands.run("batch", "status", str(at.out)).stdout)
+    assert "unknown" not in status["rows"]
+    assert status["rows"]["ready"] == 24 - at.charges == 20
 
 
 def test_ctrl_c_twice_stops_at_once_and_says_what_is_unknown(stage: Callable[..., Stage]) -> None:

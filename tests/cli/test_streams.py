@@ -1,0 +1,67 @@
+"""Where what the command says can't be said, and where it fails as nobody foresaw: what is paid for is stored."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from generor_async.cli import main; main()"]
+
+
+def in_shell(folder: Path, redirections: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a shell does that redirects its streams so."""
+    shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", *COMMAND, *arguments]
+    return subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def rows(folder: Path) -> str:
+    (folder / "rows.jsonl").write_text("".join(f'{{"prompt": "heron {number}"}}\n' for number in range(3)))
+    return "rows.jsonl"
+
+
+@pytest.mark.parametrize("redirections", ["2>&-", "2>/dev/full", ">&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_or_full_keep_a_batch_from_nothing(tmp_path: Path, redirections: str) -> None:
+    ended = in_shell(tmp_path, redirections, "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
+    assert ended.returncode == 0, ended.stderr
+    if ">&-" not in redirections.replace("2>&-", ""):
+        assert json.loads(ended.stdout)["rows"] == {"done": 3}
+    assert (tmp_path / "out/report.html").exists()
+    status = in_shell(tmp_path, "", "batch", "status", "out")
+    assert json.loads(status.stdout)["rows"] == {"done": 3}
+
+
+def test_what_came_of_it_that_cannot_be_written_is_an_error_when_all_is_done(tmp_path: Path) -> None:
+    ended = in_shell(tmp_path, ">/dev/full", "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(
+        "generor: what came of it could not be written to stdout: `generor batch status out` says it\n"
+    )
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_an_error_that_nobody_foresaw_exits_with_1_and_shows_where_it_came_from(tmp_path: Path) -> None:
+    program = """
+        import generor_async.batch.runner as runner
+        from generor_async.cli import main
+
+        def fails(order):
+            raise ZeroDivisionError("nobody foresaw this")
+
+        runner.BatchRun.open = fails
+        main()
+    """
+    arguments = ("batch", "run", rows(tmp_path), "--out", "out", "--simulate")
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "Traceback" in ended.stderr
+    assert ended.stderr.endswith("ZeroDivisionError: nobody foresaw this\n")
