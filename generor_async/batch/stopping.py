@@ -22,7 +22,7 @@ from generor_async.rules.vendors import Vendor
 
 __all__ = ["Stage", "Stopping", "reason_of"]
 
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What the operating system says of a disk that takes no more."""
 
 

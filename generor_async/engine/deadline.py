@@ -87,6 +87,16 @@ class TimeLimit:
         if self.expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 
+    def pause(self) -> None:
+        """Stand still until `restart`: what comes now is not the time of what is limited."""
+        self.ends_at = math.inf
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self.ends_at = ends_at = asyncio.get_running_loop().time() + self._seconds
+        if ends_at < self._alarm.rings_at:
+            self._alarm.set_to(ends_at)
+
     def is_due(self, now: float) -> None:
         """Cancel the work, or wait a little longer where the timer is late."""
         late = now - self.ends_at

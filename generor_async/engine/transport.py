@@ -96,6 +96,7 @@ class _Stamped(aiohttp.ClientRequest):
 
     in_hand = False
     intent: Intent | None = None
+    limit: TimeLimit
     protocol: "ResponseHandler | None" = None
     leaves: Callable[[], None] | None = None
     on_end: Callable[[], None] | None = None
@@ -111,7 +112,9 @@ class _Stamped(aiohttp.ClientRequest):
         return self._send_at_once(conn) if self.intent is None else self._send_when_noted(conn, self.intent)
 
     async def _send_when_noted(self, conn: aiohttp.connector.Connection, intent: Intent) -> aiohttp.ClientResponse:
+        self.limit.pause()  # a disk that is slow costs the server no time
         await intent.leaves()
+        self.limit.restart()
         try:
             sending = self._send_at_once(conn)
         except (HeldBackError, StrayDataError):
@@ -160,7 +163,7 @@ class Attempt:
     HeldBackError. `on_end` is called when the last piece of the body is written.
     """
 
-    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent")
+    __slots__ = ("_leaves", "_on_end", "_request", "chunks", "headers", "intent", "limit")
 
     def __init__(self, leaves: Callable[[], None] | None = None, on_end: Callable[[], None] | None = None) -> None:
         self._leaves = leaves
@@ -172,6 +175,8 @@ class Attempt:
         """What was read of the answer's body."""
         self.intent: Intent | None = None
         """What is told before `leaves` is called."""
+        self.limit: TimeLimit
+        """The end of the attempt's time."""
 
     @property
     def sent(self) -> bool:
@@ -206,7 +211,8 @@ class Attempt:
         for headers in self.headers:
             request.headers.update(headers)
         if isinstance(request, _Stamped):
-            request.leaves, request.on_end, request.intent = self._leaves, self._on_end, self.intent
+            request.leaves, request.on_end = self._leaves, self._on_end
+            request.intent, request.limit = self.intent, self.limit
         return send_once(request, handler)
 
 
@@ -247,7 +253,8 @@ class AiohttpTransport:
         echoes.sent(request_id)
         attempt.headers = self._headers, request.headers
         try:
-            with TimeLimit(max(timeout, 0.001) / self._speed, self._alarm):
+            attempt.limit = TimeLimit(max(timeout, 0.001) / self._speed, self._alarm)
+            with attempt.limit:
                 response = await self._sessions[request.reusable].request(
                     request.method,
                     URL(request.url, encoded=True),

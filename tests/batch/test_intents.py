@@ -17,6 +17,7 @@ from support.programs import environment, finished
 
 from generor_async import AsyncLuma
 from generor_async.batch.journal import Row
+from generor_async.batch.parameters import Parameters
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_reader
 from generor_async.errors import InvalidRequestError
@@ -138,5 +139,29 @@ def test_while_a_call_has_no_connection_its_row_is_not_in_doubt(tmp_path: Path) 
 
     async def states_of(luma: AsyncLuma, rows: list[dict[str, Any]]) -> list[str]:
         return [outcome.state async for outcome in run_batch(luma, rows, to=tmp_path)]
+
+    run(main())
+
+
+class SlowlyWritten:
+    """An intent on a slow disk."""
+
+    async def leaves(self) -> None:
+        await asyncio.sleep(1_000.0)
+
+    async def waits(self) -> None:
+        raise AssertionError("it was neither refused nor kept from leaving")
+
+
+def test_the_time_that_it_takes_to_write_an_intent_down_is_not_the_server_s() -> None:
+    """It may be as long as another program has the journal locked, and the answer takes nearly as long as it may."""
+
+    async def main() -> None:
+        async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            simulator.faults.add_spec(f"{PAID['luma']}=drip:after_charge:pieces=2:pause=55")
+            operation = Parameters(PAID["luma"]).build({"prompt": "heron"})
+            generation: Any = await luma._session.send(operation, luma._options, intent=SlowlyWritten())
+            assert generation.id in simulator.luma.generations
+            assert len(simulator.ledger.requests) == 1
 
     run(main())

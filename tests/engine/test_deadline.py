@@ -157,3 +157,26 @@ def test_a_timer_that_fires_a_clock_tick_early_ends_what_it_was_set_for() -> Non
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(work())
     assert len(loop.timers) == 1
+
+
+def test_what_stands_still_ends_only_once_it_has_begun_anew() -> None:
+    async def work(limit: TimeLimit) -> None:
+        with limit:
+            await asyncio.sleep(50.0)
+            limit.pause()
+            await asyncio.sleep(1_000.0)
+            limit.restart()
+            await asyncio.sleep(59.0)
+            assert not limit.expired
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        loop, alarm = asyncio.get_running_loop(), Alarm()
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await work(TimeLimit(60.0, alarm))
+        assert loop.time() - began == pytest.approx(1_110.0)
+        alarm.close()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(main())
