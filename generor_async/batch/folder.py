@@ -1,5 +1,6 @@
 """A results folder belongs to one process at a time, and to one run; and is where it was, as long as that runs."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Final
 from generor_async.batch.lock import Lock, LockedError, SystemLock, system_lock
 from generor_async.errors import FolderError, InvalidRequestError
 
-__all__ = ["JOURNAL", "LOCK", "Folder", "refused"]
+__all__ = ["JOURNAL", "LOCK", "NO_ROOM", "Folder", "refused"]
 
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says of a disk, or a user, that has no room left for a file."""
 
 
 class Folder:
@@ -33,7 +36,9 @@ class Folder:
                 advice = "Have it there again, as by mounting its disk: another folder buys again what that one has"
                 raise refused(f"{self.path} leads to {self.path.readlink()}, which is not there", advice) from None
             advice = "Give a folder that can be written to, or one that does not exist yet"
-            if self._holds_a_batch():
+            if error.errno in NO_ROOM:
+                advice = "Free some space, and run it again"
+            elif self._holds_a_batch():
                 advice = "Let it be written to, and go on: another folder buys every row again"
             raise refused(f"{self.path} cannot be used ({error.strerror})", advice) from None
 

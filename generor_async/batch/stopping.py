@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
+from generor_async.batch.folder import NO_ROOM
 from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
@@ -22,7 +23,7 @@ from generor_async.rules.vendors import Vendor
 
 __all__ = ["Stage", "Stopping", "reason_of"]
 
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_DISK: Final = NO_ROOM | {errno.EIO}
 """What the operating system says of a disk that takes no more."""
 
 

@@ -8,6 +8,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -50,9 +52,17 @@ class Shell:
         """Begin a run."""
         return self._commands.begin(*self._run(out), env=self._environment)
 
-    def run(self, *arguments: str, out: Path | None = None) -> tuple[int, str, str]:
-        """Run the batch, or another command, to the end; return its code and what it said."""
+    def run(self, *arguments: str, out: Path | None = None, limit: int | None = None) -> tuple[int, str, str]:
+        """Run the batch, or another command, to the end; return its code and what it said.
+
+        With a `limit`, in an interpreter of its own that may write files of so many bytes at the most.
+        """
         given = ("batch", *arguments) if arguments else self._run(out)
+        if limit is not None:
+            program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
+            command = [sys.executable, "-c", f"{program}\nfrom generor_async.cli import main; main()", *given]
+            limited = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+            return limited.returncode, limited.stdout, limited.stderr
         ended = self._commands.run(*given, env=self._environment)
         return ended.returncode, ended.stdout, ended.stderr
 
@@ -266,6 +276,20 @@ def test_another_program_s_lock_is_waited_for(shell: Shell, simulator: Simulator
     other.close()
     assert len(simulator.luma.generations) <= before + JOBS, "nothing is bought whose intent can't be written down"
     code, _, said = running.end()
+    assert code == 0, said
+    assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
+
+
+@pytest.mark.parametrize("limit", [0, 2_000, 20_000, 100_000])
+def test_a_user_who_may_write_no_more_buys_nothing_and_is_told_so(
+    shell: Shell, simulator: Simulator, limit: int
+) -> None:
+    """Each limit on the size of a file strikes another write: of the lock, the journal, its tables, the reserve."""
+    code, told, said = shell.run(limit=limit)
+    assert (code, json.loads(told)["reason"]) == (2, "disk"), said
+    assert "Free some space" in said
+    assert not simulator.luma.generations
+    code, _, said = shell.run()
     assert code == 0, said
     assert charged(simulator) == {f"heron {n}": 1 for n in range(ROWS)}
 

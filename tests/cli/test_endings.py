@@ -295,7 +295,7 @@ def test_a_folder_that_goes_in_the_midst_is_folder(stage: Callable[..., Stage], 
 def fills_up(disk: Path) -> None:
     """Fill the disk that the folder is on while a batch runs, and before another begins."""
     # So slow that a busy machine gives up no answer, whose row would be unknown.
-    with Simulator(speed=20, **FEW_JOBS) as simulator, have_commands() as commands:
+    with Simulator(speed=30, **FEW_JOBS) as simulator, have_commands() as commands:
         at = Stage(commands, simulator, disk, "luma")
         process = begun_fast(at, rows_of("luma", 60))
         until(lambda: at.done > 2)
