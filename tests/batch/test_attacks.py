@@ -113,7 +113,7 @@ def how_lost(row: Row, calls: Mapping[str, list[Entry]], killed: list[float], *,
     assert row.submitted_at is not None
     tried = calls.get(row.call_id)
     last = None if tried is None else tried[-1]
-    refused = last is not None and last.answered and last.status is not None and 400 <= last.status < 500
+    refused = last is not None and last.status is not None and 400 <= last.status < 500
     if last is not None and last.when is not None and not refused:
         return str(last.fault)
     # It may have been killed between the intent and the call, or before the server came to read that.
