@@ -186,7 +186,8 @@ async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summar
     cap: Any = await reader.recall("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
-        counts[SHOWN.get(state, "other")] += rows
+        shown: ReportState = SHOWN.get(state, "other")
+        counts[shown] += rows
     return Summary(
         title=title,
         api=key["operation"].partition(".")[0].capitalize() + (f", {NOTHING_PAID}" if is_simulated(key) else ""),

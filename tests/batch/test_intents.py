@@ -121,7 +121,7 @@ def test_while_a_call_has_no_connection_its_row_is_not_in_doubt(tmp_path: Path) 
         resolver = Unresolved()
         async with Simulator(**WORLD) as simulator, aiohttp.TCPConnector(resolver=resolver) as connector:
             port = simulator.luma_url.rpartition(":")[2]
-            options = simulator.luma_options | {"base_url": f"http://luma.localhost:{port}"}
+            options: dict[str, Any] = simulator.luma_options | {"base_url": f"http://luma.localhost:{port}"}
             async with AsyncLuma(**options, connector=connector) as luma:
                 rows = [{"prompt": f"heron {number}"} for number in range(3)]
                 running = asyncio.create_task(states_of(luma, rows))
@@ -157,7 +157,8 @@ def test_the_time_that_it_takes_to_write_an_intent_down_is_not_the_server_s() ->
     """It may be as long as another program has the journal locked, and the answer takes nearly as long as it may."""
 
     async def main() -> None:
-        async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as luma:
+        async with Simulator(**WORLD) as simulator, AsyncLuma(**simulator.luma_options) as client:
+            luma: Any = client
             simulator.faults.add_spec(f"{PAID['luma']}=drip:after_charge:pieces=2:pause=55")
             operation = Parameters(PAID["luma"]).build({"prompt": "heron"})
             generation: Any = await luma._session.send(operation, luma._options, intent=SlowlyWritten())
