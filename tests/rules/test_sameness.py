@@ -112,7 +112,12 @@ def test_what_is_asked_for_is_told_from_how_it_is_made(one: Any, other: Any, aga
 
 
 def test_what_was_told_apart_by_an_earlier_version_stays_so() -> None:
-    call: dict[str, Any] = {"prompt": "a heron", "image_ref": [], "parameters": {}, "video": {"keyframes": [], "loop": None}}
+    call: dict[str, Any] = {
+        "prompt": "a heron",
+        "image_ref": [],
+        "parameters": {},
+        "video": {"keyframes": [], "loop": None},
+    }
     assert meaning(call, DEFAULTS) == {"prompt": "a heron", "video": {}}
     assert meaning(call, DEFAULTS, version=2) == {**call, "video": {"keyframes": []}}
     free: dict[str, Any] = {"parameters": {"a": None, "b": []}}
