@@ -348,10 +348,12 @@ class ForeignUsage:
 
     def expected_end(self, units: int) -> float:
         """Return when so many are expected to have left."""
+        before = -math.inf
         for interval in self._intervals:
             if units <= interval.units:
                 share = units / interval.units
-                return interval.since + share * (interval.until - interval.since) + self.span
+                return max(before, interval.since + share * (interval.until - interval.since)) + self.span
+            before = interval.until  # the next interval may begin sooner
             units -= interval.units
         return math.inf
 

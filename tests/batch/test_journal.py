@@ -359,7 +359,7 @@ async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal:
             Reject(
                 place="prompts.jsonl:b",
                 text='{"prompt":"b","style":"manga"}',
-                reason="the id 'b' belongs to another row, at prompts.jsonl:b: give each row an id of its own, or none",
+                reason="the id 'b' belongs to what this row was before: give each row an id of its own, or none",
             ),
         ),
     )
