@@ -22,7 +22,13 @@ from generor_async.engine.options import Options
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import safe_name
 from generor_async.engine.web import HostPolicy, PlainHttp
-from generor_async.errors import APITimeoutError, DeadlineExceededError, DownloadError, NotFoundError
+from generor_async.errors import (
+    APITimeoutError,
+    DeadlineExceededError,
+    DownloadError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from generor_async.values import DownloadProgress, Event
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
@@ -284,11 +290,12 @@ async def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> N
     assert not wire.requests
 
 
-async def test_a_name_that_is_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
+async def test_a_name_that_is_too_long_for_a_disk_is_refused(tmp_path: Path) -> None:
     async with Wire(served()) as wire:
         for name in ("x" * 300, "x" * 300 + ".png"):
-            with pytest.raises(DownloadError, match="File name too long"):
+            with pytest.raises(InvalidRequestError, match=r"to has a name of 30[04] bytes, and file systems take 255"):
                 await download(wire, tmp_path / name)
+        assert not wire.requests
     assert contents(tmp_path) == []
 
 
