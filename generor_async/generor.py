@@ -132,7 +132,7 @@ class AsyncGeneror(Client):
         return result
 
     def _name_creation(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
-        """Have an error name the creation that was looked at; take note of one that was made, as it says."""
+        """Add the creation's id to an error of a poll; record a creation that was made, by the error's own id."""
         if operation.endpoint is CREATIONS_GET or operation.endpoint is CREATIONS_STATUS:
             concern_creation(error, _id_in(operation.path))
         elif operation.endpoint is GENERATORS_GENERATE and error.creation_id is not None:
@@ -193,7 +193,7 @@ class AsyncGeneror(Client):
         return evolve(operation, endpoint=evolve(endpoint, timeout=known.longest, attempt_timeout=known.longest))
 
     async def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: the caller's own profile is looked at.
+        """Find out whether the key is good, at no cost: the caller's own profile is fetched.
 
         A key whose scopes don't let it read is good as well: its 403 proves it (documented).
 

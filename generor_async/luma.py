@@ -64,7 +64,7 @@ class AsyncLuma(Client):
         return result
 
     def _name_job(self, operation: Operation[Any], error: GenerorAsyncError) -> None:
-        """Have an error name the job that was looked at; take note of one that was submitted, as it says."""
+        """Add the job's id to an error of a poll; record a job that was submitted, by the error's own id."""
         if operation.endpoint.shows_job:
             lifecycle.concern_job(error, unquote(operation.path.rpartition("/")[2]))
         elif "jobs" in operation.endpoint.quota and error.job_id is not None:

@@ -1578,7 +1578,7 @@ class Generor(Client[AsyncGeneror]):
         return self._bridge.run(self._impl.send(operation))
 
     def check(self) -> KeyCheck:
-        """Find out whether the key is good, at no cost: the caller's own profile is looked at.
+        """Find out whether the key is good, at no cost: the caller's own profile is fetched.
 
         A key whose scopes don't let it read is good as well: its 403 proves it (documented).
 
