@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from generor_async.batch.journal import Journal
-from generor_async.batch.work import Work
+from generor_async.batch.work import Provider
 from generor_async.errors import APIError, DeadlineExceededError, InternalServerError, ResponseShapeError
 from generor_async.rules.statement import Spend
 
@@ -18,7 +18,7 @@ KEPT: Final = 300
 class Account:
     """The account, asked for what is new since it was asked before."""
 
-    def __init__(self, work: Work, journal: Journal) -> None:
+    def __init__(self, work: Provider, journal: Journal) -> None:
         self._work = work
         self._journal = journal
         self._floor: int | None = None

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from generor_async.batch.calls import READ_WHOLE
 from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
-from generor_async.batch.parameters import are_same, wish
+from generor_async.batch.parameters import are_same, request_key
 from generor_async.rules.rows import STATES
 
 __all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
@@ -30,7 +30,7 @@ CHANGED: Final = """
     WHERE number = ? AND number IN (SELECT number FROM rows WHERE state = 'ready')
 """
 """What a row asks for that has changed while it waited."""
-WISHES: Final = f"""
+REQUESTS: Final = f"""
     INSERT INTO temp.wishes SELECT wish(parameters), number FROM inputs JOIN rows USING (number)
     WHERE number <= ? AND state <> 'failed' AND NOT ({NEVER_CALLED})
 """
@@ -90,7 +90,7 @@ class Reading:
         if not self._has_wishes:
             self._has_wishes = True
             self._note_wishes(connection)
-        wanted = wish(self.operation, row.parameters)
+        wanted = request_key(self.operation, row.parameters)
         found = connection.execute("SELECT number FROM temp.wishes WHERE wish = ?", (wanted,))
         return any(number not in self.met and number not in arriving for (number,) in found)
 
@@ -128,11 +128,11 @@ class Reading:
         """Write down what the rows from before have bought; in a table that vanishes."""
 
         def wish_in(text: str) -> int:
-            return wish(self.operation, json.loads(text))
+            return request_key(self.operation, json.loads(text))
 
         connection.create_function("wish", 1, wish_in, deterministic=True)
         connection.execute("CREATE TEMP TABLE wishes (wish INTEGER, number INTEGER)")
-        connection.execute(WISHES, (self.before,))
+        connection.execute(REQUESTS, (self.before,))
         connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")
 
 

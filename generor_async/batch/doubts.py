@@ -13,7 +13,7 @@ from generor_async.rules.vendors import GENEROR, Vendor
 if TYPE_CHECKING:
     from generor_async.values import JSON
 
-__all__ = ["LAG", "Doubt", "doubts", "due", "note_doubts"]
+__all__ = ["LAG", "Unresolved", "unresolved_rows", "due", "note_unresolved"]
 
 LAG: Final = 300.0
 """Seconds by which listings may be late (assumed)."""
@@ -27,7 +27,7 @@ GIVEN_UP: Final = ", and nothing more is waited for: `retry --unknown` runs it a
 
 
 @frozen(kw_only=True)
-class Doubt:
+class Unresolved:
     """A row of which nobody can tell whether it was charged, or whose result can't be had."""
 
     id: str
@@ -44,7 +44,7 @@ def due(row: Row) -> float:
     return absent_after(row.submitted_at or 0.0, longest=row.longest, lag=LAG)
 
 
-async def note_doubts(journal: Journal, held: Iterable[tuple[Row, str, float | None]]) -> None:
+async def note_unresolved(journal: Journal, held: Iterable[tuple[Row, str, float | None]]) -> None:
     """Write down of rows that stay unknown why, and until when, where that has changed."""
     groups: dict[tuple[str, float | None], list[list[int]]] = {}
     for row, why, until in held:
@@ -54,15 +54,15 @@ async def note_doubts(journal: Journal, held: Iterable[tuple[Row, str, float | N
         await journal.remember(NOTE, told)
 
 
-async def doubts(reader: Reader, vendor: Vendor) -> list[Doubt]:
+async def unresolved_rows(reader: Reader, vendor: Vendor) -> list[Unresolved]:
     """Return what is in doubt, in the order of reading."""
     noted: Any = await reader.recall(NOTE)
     known = dict(_by_row(noted or []))
-    told: list[Doubt] = []
+    told: list[Unresolved] = []
     async for row in reader.rows("unknown"):
         why, until = _told(row, vendor, known)
         when = None if until is None else datetime.fromtimestamp(until, UTC)
-        told.append(Doubt(id=row.id, place=row.place, why=why, until=when))
+        told.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
     return told
 
 

@@ -12,9 +12,9 @@ from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
 from generor_async.batch.known import known_reading, retell
 from generor_async.batch.money import in_dollars, rounded
-from generor_async.batch.occurrences import Occurrences
-from generor_async.batch.order import Order
-from generor_async.batch.parameters import are_same, wish
+from generor_async.batch.occurrences import Duplicates
+from generor_async.batch.order import BatchSpec
+from generor_async.batch.parameters import are_same, request_key
 from generor_async.batch.progress import rates_of
 from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
@@ -87,7 +87,7 @@ class BatchEstimate:
         return in_dollars(self.credits, self.credit_dollars)
 
 
-async def estimate(order: Order, *, first: int | None = None) -> BatchEstimate:
+async def estimate(order: BatchSpec, *, first: int | None = None) -> BatchEstimate:
     """Read the rows, or so many, ask for what they cost, and count; changes nothing, and asks for each price once."""
     if order.source is None and _is_spent_by_reading(order.rows):
         raise InvalidRequestError(
@@ -154,7 +154,7 @@ class _Found:
     """What rows have beside parameters, each once, in the order in which it was met."""
 
 
-async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
+async def _read(order: BatchSpec, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
     """Read all rows, or about so many, and count."""
     if reader is not None and (known := await known_reading(order, reader)) is not None:
         return await _count_known(known, order, reader, prices, most)
@@ -162,7 +162,7 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
     order.set_aside.clear()
     version: Any = VERSION if reader is None else await reader.recall("fingerprint")
     parameters = evolve(order.parameters, version=version or 1)
-    with closing(Occurrences(parameters, allowed=order.allow_duplicates)) as occurrences:
+    with closing(Duplicates(parameters, allowed=order.allow_duplicates)) as occurrences:
         rows = order.source or order.rows
         reading = read(rows, parameters, notes=order.notes, keep=True)
         async with aclosing(reading) as pages:
@@ -175,11 +175,11 @@ async def _read(order: Order, reader: Reader | None, prices: "_Prices", most: in
         found.duplicates = occurrences.left_out
         if reader is not None and found.new and found.whole:
             async for row in reader.rows(*BOUGHT):
-                found.again += occurrences.again(row.id, wish(order.operation, row.parameters))
+                found.again += occurrences.again(row.id, request_key(order.operation, row.parameters))
     return found
 
 
-async def _count_known(known: ReadWhole, order: Order, reader: Reader, prices: "_Prices", most: int) -> _Found:
+async def _count_known(known: ReadWhole, order: BatchSpec, reader: Reader, prices: "_Prices", most: int) -> _Found:
     """Count the rows of a file that the folder knows: about so many of those that wait."""
     found = _Found(rejected=await retell(order, reader, known))
     async for _ in reader.duplicates():
@@ -196,10 +196,10 @@ async def _count_known(known: ReadWhole, order: Order, reader: Reader, prices: "
 async def _count(
     found: _Found,
     page: Sequence[NewRow | Reject],
-    order: Order,
+    order: BatchSpec,
     reader: Reader | None,
     prices: "_Prices",
-    occurrences: Occurrences,
+    occurrences: Duplicates,
 ) -> None:
     entries = await occurrences.told_apart(page)
     known = await _known(reader, entries)
@@ -212,7 +212,7 @@ async def _count(
             found.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
-                occurrences.note(wish(order.operation, entry.parameters))
+                occurrences.note(request_key(order.operation, entry.parameters))
         elif known[entry.id][0] in WAITING:
             found.ready += 1
             await prices.add(entry.parameters)
@@ -232,7 +232,7 @@ async def _known(
 class _Prices:
     """Adds up what rows cost, of those that are begun."""
 
-    _order: Order
+    _order: BatchSpec
     _left: int = field(init=False, default=Factory(lambda self: self._order.limit or sys.maxsize, takes_self=True))
     """How many more are."""
     credits: float = field(default=0.0, init=False)
@@ -256,7 +256,7 @@ class _Prices:
                 self.sources[quote.source] = None
 
 
-def _seconds(order: Order, rows: int, at_work: float) -> float | None:
+def _seconds(order: BatchSpec, rows: int, at_work: float) -> float | None:
     """Return how long so many rows take, whose calls take so many seconds one after the other."""
     rates = rates_of(order.client.rate_limits)
     known = [seconds_for(rows, rates)] if rates else []

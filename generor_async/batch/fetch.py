@@ -12,7 +12,7 @@ from generor_async.batch.missing import missing
 from generor_async.batch.order import address_of, operation_of
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.batch.work import Work, work_for
+from generor_async.batch.work import Provider, provider_for
 from generor_async.engine.client import Client
 from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFoundError
 
@@ -53,14 +53,14 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
     key = RunKey(operation=operation_of(client), address=address_of(client), source=recorded["source"])
     journal = await open_journal(folder, key=key, take_over=take_over)
     try:
-        work = work_for(client, Parameters(key.operation), capped=False, price=None)
+        work = provider_for(client, Parameters(key.operation), capped=False, price=None)
         return await _Fetching(journal, work, Path(folder)).perform()
     finally:
         await journal.close()
 
 
 class _Fetching:
-    def __init__(self, journal: SqliteJournal, work: Work, folder: Path) -> None:
+    def __init__(self, journal: SqliteJournal, work: Provider, folder: Path) -> None:
         self._journal = journal
         self._work = work
         self._folder = folder

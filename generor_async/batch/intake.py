@@ -11,13 +11,13 @@ from attrs import evolve
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import Journal, NewRow, Reject
 from generor_async.batch.known import known_reading, retell
-from generor_async.batch.occurrences import Occurrences
-from generor_async.batch.order import Order
-from generor_async.batch.progress import Tally
+from generor_async.batch.occurrences import Duplicates
+from generor_async.batch.order import BatchSpec
+from generor_async.batch.progress import RunCounters
 from generor_async.errors import BuysAgainError
 from generor_async.rules.rereading import ReadWhole
 
-__all__ = ["Intake", "buys_again"]
+__all__ = ["RowReader", "buys_again"]
 
 HELD_MOST: Final = 1_000
 """Rows that would buy again what the folder has, after which no more are read."""
@@ -27,10 +27,10 @@ READ_AHEAD: Final = 1_000
 """Rows from Python that may be ready and waiting before more are asked for."""
 
 
-class Intake:
+class RowReader:
     """One reading of all rows."""
 
-    def __init__(self, order: Order, journal: Journal, tally: Tally, arrived: Callable[[], None]) -> None:
+    def __init__(self, order: BatchSpec, journal: Journal, tally: RunCounters, arrived: Callable[[], None]) -> None:
         self._order = order
         self._journal = journal
         self._tally = tally
@@ -132,7 +132,7 @@ class Intake:
             async for page in pages:
                 yield page
             return
-        with closing(Occurrences(parameters, allowed=True)) as occurrences:
+        with closing(Duplicates(parameters, allowed=True)) as occurrences:
             async for page in pages:
                 yield await occurrences.told_apart(page)
 

@@ -21,7 +21,7 @@ from generor_async.rules.unexplained import Spent
 from generor_async.rules.zones import Zone, in_order
 from generor_async.values import maybe
 
-__all__ = ["AccountView", "Balance", "Creations", "Spend", "back_to", "look_at_account"]
+__all__ = ["AccountView", "Balance", "Creations", "Spend", "list_back_to", "read_account"]
 
 T = TypeVar("T")
 Balance: TypeAlias = Callable[[], Awaitable[float | None]]
@@ -105,7 +105,7 @@ class AccountView:
                     yield at
 
 
-async def look_at_account(
+async def read_account(
     client: AsyncGeneror,
     journal: Reader,
     clock: BatchClock,
@@ -127,7 +127,7 @@ async def look_at_account(
     if transactions is None:
         return "a transaction of the account can't be read"
     # Times without a zone may be off by half a day, and one more half for zones of both signs.
-    creations = await back_to(client.creations.list(per_page=100), since - DAY, clock, known)
+    creations = await list_back_to(client.creations.list(per_page=100), since - DAY, clock, known)
     if creations is None:
         return "a creation in the account's list can't be read"
     return AccountView(
@@ -184,7 +184,7 @@ def _spends(transactions: Iterable[Transaction]) -> list[Spend]:
     ]
 
 
-async def back_to(
+async def list_back_to(
     pages: Pages[Creation], since: float, clock: BatchClock, known: Iterable[Row] = ()
 ) -> Creations | None:
     """Return what is listed, newest first, until it is older.

@@ -10,7 +10,7 @@ from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import Parameters
 from generor_async.engine.threads import to_the_end
 
-__all__ = ["Occurrences"]
+__all__ = ["Duplicates"]
 
 PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = {-(32 << 10)}"
 """With 32 MiB in memory: ids come in any order, and each would be read from the file before it is written."""
@@ -20,7 +20,7 @@ WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
 SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
-class Occurrences:
+class Duplicates:
     """What was read since the reading began; kept in a file that vanishes, so that memory doesn't grow with the input.
 
     The second row of an id becomes `<id>-2`, and so on, past ids that rows before have already. That depends on nothing

@@ -13,13 +13,13 @@ from generor_async.batch.journal import SIMULATED, Reject, RunKey, as_text
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.source import Notes, Source
-from generor_async.batch.work import Work, work_for
+from generor_async.batch.work import Provider, provider_for
 from generor_async.engine.client import Client
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 from generor_async.values.version import VERSION
 
-__all__ = ["OnRow", "Order", "address_of", "operation_of"]
+__all__ = ["OnRow", "BatchSpec", "address_of", "operation_of"]
 
 SET_ASIDE_KEPT: Final = 1_000
 """How many of the rows that were set aside are kept in memory; the journal has them all."""
@@ -29,7 +29,7 @@ OnRow: TypeAlias = Callable[[RowOutcome], object]
 
 
 @frozen(kw_only=True)
-class Order:
+class BatchSpec:
     """What was asked for."""
 
     client: Client
@@ -63,7 +63,7 @@ class Order:
     source: Source | None = field(init=False, default=Factory(lambda self: self._source(), takes_self=True))
     """The file or pipe that the rows are in; None where Python hands them in."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
-    work: Work = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
+    work: Provider = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""
 
     @property
@@ -118,8 +118,8 @@ class Order:
             self.operation, folder=folder, common=self.common, keep=self.keep, prompt_column=self.prompt_column
         )
 
-    def _work(self) -> Work:
-        return work_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)
+    def _work(self) -> Provider:
+        return provider_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)
 
 
 def operation_of(client: Client) -> str:

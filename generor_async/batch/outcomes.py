@@ -25,7 +25,7 @@ __all__ = [
     "REJECTED",
     "Results",
     "RowOutcome",
-    "in_doubt",
+    "unresolved_error",
     "is_own",
     "outcome_of",
     "unfetched",
@@ -116,7 +116,7 @@ def unfetched(count: int, last: Exception) -> DownloadError:
     return error
 
 
-def in_doubt(whose: str, last: Exception) -> OutcomeUnknownError:
+def unresolved_error(whose: str, last: Exception) -> OutcomeUnknownError:
     """Make the error of calls of which so many came to nothing that is known; `last` is what the last one came to."""
     why = getattr(last, "message", last)
     return OutcomeUnknownError(

@@ -39,7 +39,7 @@ __all__ = [
     "are_same",
     "check_files",
     "shortly",
-    "wish",
+    "request_key",
 ]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
@@ -253,7 +253,7 @@ def are_same(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON])
     return first == second
 
 
-def wish(operation: str, kept: Mapping[str, JSON]) -> int:
+def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
     """Return what is equal for rows of an operation that want the same, made in whatever way."""
     text = _text(operation, wanted(kept, DEFAULTS[operation]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)

@@ -7,18 +7,18 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import Factory, define, field, frozen
 
 from generor_async.batch.money import rounded
-from generor_async.batch.purse import Purse
+from generor_async.batch.purse import BudgetGate
 from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
 from generor_async.rules.awaited import NOTHING, Awaited, call_awaits, rows_awaited
-from generor_async.rules.movement import Movement
+from generor_async.rules.movement import Throughput
 from generor_async.rules.remaining import Rate, seconds_for
 from generor_async.rules.rows import ENDED, ON_RESTART, OPEN, State
 from generor_async.rules.spending import NO_CAP
 from generor_async.rules.window import SPANS
 from generor_async.values import Clock
 
-__all__ = ["Phase", "Progress", "Tally", "rates_of"]
+__all__ = ["Phase", "Progress", "RunCounters", "rates_of"]
 
 Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", "halted", "draining"]
 """`held`: no new call is made until outputs can be had again; `settling`: unknown rows are looked for in the account.
@@ -98,7 +98,7 @@ def rates_of(limits: RateLimits) -> list[Rate]:
 
 
 @define(eq=False)
-class Tally:
+class RunCounters:
     """Counts the rows of a run as they come and go."""
 
     began: float
@@ -106,7 +106,7 @@ class Tally:
     states: Counter[State] = field(factory=Counter[State])
     """Rows that are not in work, by state."""
     rejected: int = 0
-    movement: Movement = field(init=False, default=Factory(lambda self: Movement(self.began), takes_self=True))
+    movement: Throughput = field(init=False, default=Factory(lambda self: Throughput(self.began), takes_self=True))
 
     def ended(self, state: State, now: float, took: float | None = None) -> None:
         """Note that a row is not in work any more, and how long after its call."""
@@ -119,7 +119,7 @@ class Tally:
         clock: Clock,
         *,
         client: Client,
-        purse: Purse,
+        purse: BudgetGate,
         sent: int,
         unsent: int,
         may_begin: int,
@@ -162,7 +162,7 @@ class Tally:
             rejected=self.rejected,
             spent=rounded(purse.spent),
             doubtful=rounded(max(0.0, budget.doubtful)),
-            to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.held),
+            to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.reserved),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
             rate=self.movement.rate(now)[0] * MINUTE,

@@ -12,14 +12,14 @@ from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
 from generor_async.rules.charges import charged
-from generor_async.rules.spending import NO_CAP, ROUNDING, Budget, Hold
+from generor_async.rules.spending import NO_CAP, ROUNDING, Budget, Reservation
 from generor_async.rules.statement import Call, Spend, named
 from generor_async.values import Clock
 
-__all__ = ["Purse"]
+__all__ = ["BudgetGate"]
 
-FIRST_LOOK: Final = 60.0
-LOOK_EVERY: Final = 600.0
+FIRST_REFRESH: Final = 60.0
+REFRESH_EVERY: Final = 600.0
 """Seconds between two looks at the account: each costs a call of the key's limits, and one more for 100 rows."""
 FEW: Final = 3
 """Calls settled since the last look for which no other is worth it."""
@@ -30,7 +30,7 @@ KEPT: Final = 10_000
 """Calls that no transaction has told of, and spends that are nobody's so far, that are remembered."""
 
 
-class Purse:
+class BudgetGate:
     """A budget that many coroutines draw on, corrected by what the account shows."""
 
     def __init__(self, budget: Budget, account: Account, journal: Journal) -> None:
@@ -76,45 +76,45 @@ class Purse:
         drift = charges.spent / charges.estimated if charges.estimated else 1.0
         return drift * self._prices / self._priced
 
-    async def keep_looking(self, clock: Clock) -> None:
+    async def poll_account(self, clock: Clock) -> None:
         """Ask the account now and then what calls were charged; until cancelled."""
-        pause = FIRST_LOOK
+        pause = FIRST_REFRESH
         while True:
             await clock.sleep(pause)
             with suppress(GenerorAsyncError):
-                await self.look()
-            pause = LOOK_EVERY
+                await self.refresh()
+            pause = REFRESH_EVERY
 
-    async def reserve(self, quote: Quote) -> Hold | None:
+    async def reserve(self, quote: Quote) -> Reservation | None:
         """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
         async with self._turn:
             while True:
                 self._changed.clear()
                 if self._is_learning(quote):
-                    await self._look_if_new()
+                    await self._refresh_if_new()
                     await self._read_balance()
                 elif self._is_near_the_cap(quote):
-                    await self._look_if_new()
+                    await self._refresh_if_new()
                 given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
-                if isinstance(given, Hold):
+                if isinstance(given, Reservation):
                     self._priced, self._prices = self._priced + 1, self._prices + quote.credits
                     return given
                 if given == "wait":
                     await self._changed.wait()
-                elif not await self._look_if_new():
+                elif not await self._refresh_if_new():
                     return None
 
-    def take_up(self, row: Row) -> Hold | None:
+    def resume(self, row: Row) -> Reservation | None:
         """Count a row that is under way since before the restart; None where its cost is known."""
         if row.cost is not None:
             return None
-        return self.budget.take_up(row.model or "", row.estimated, row.held)
+        return self.budget.resume(row.model or "", row.estimated, row.held)
 
-    def forgive(self, row: Row) -> None:
+    def release_unresolved(self, row: Row) -> None:
         """Give back what was set aside for a row that was in doubt, and had no effect."""
-        self.free(self.budget.take_up(row.model or "", row.estimated, row.held))
+        self.release(self.budget.resume(row.model or "", row.estimated, row.held))
 
-    def settle(self, hold: Hold, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
+    def settle(self, hold: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
         """Count what the call of a row cost by its own account; return what it has likely cost."""
         settled = self.budget.settle(hold, cost)
         self._settled += 1
@@ -128,17 +128,17 @@ class Purse:
         self._changed.set()
         return self.budget.charges.likely(settled)
 
-    def free(self, hold: Hold) -> None:
+    def release(self, hold: Reservation) -> None:
         """Give back what was set aside."""
-        self.budget.free(hold)
+        self.budget.release(hold)
         self._changed.set()
 
-    def doubt(self, hold: Hold) -> None:
+    def keep_unresolved(self, hold: Reservation) -> None:
         """Keep what was set aside as a worst cost."""
-        self.budget.doubt(hold)
+        self.budget.keep_unresolved(hold)
         self._changed.set()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask the account what the calls were charged, where it has not told of all of them."""
         async with self._looking:
             if not self._unlisted:
@@ -146,7 +146,7 @@ class Purse:
             self._settled_then = self._settled
             spends = await self._account.spends()
             if spends is not None:
-                await self._hear_transactions([*self._others, *spends])
+                await self._apply_transactions([*self._others, *spends])
         self._changed.set()
 
     def _is_learning(self, quote: Quote) -> bool:
@@ -174,16 +174,16 @@ class Purse:
             if silent.number in self._unlisted:
                 self._unlisted[silent.number] = evolve(silent, settled=better)
 
-    async def _look_if_new(self) -> bool:
+    async def _refresh_if_new(self) -> bool:
         """Look, where anything was settled since the last look; tell whether that leaves more under the cap."""
         if self._settled == self._settled_then:
             return False
         before = self.budget.committed
         with suppress(APIError, DeadlineExceededError):
-            await self.look()
+            await self.refresh()
         return self.budget.committed < before - ROUNDING
 
-    async def _hear_transactions(self, spends: list[Spend]) -> None:
+    async def _apply_transactions(self, spends: list[Spend]) -> None:
         calls = list(self._unlisted.values())
         told, others = named(calls, spends, self.budget.charges.likely, names=self._names)
         self._others = others[-KEPT:]
@@ -194,5 +194,5 @@ class Purse:
         for number, cost in told.items():
             settled = self._unlisted.pop(number).settled
             self.budget.charges.correct(settled, settled.told(cost, "listed"))
-        if not (self._unlisted or self.budget.held or self.budget.doubtful > ROUNDING):
+        if not (self._unlisted or self.budget.reserved or self.budget.doubtful > ROUNDING):
             await self._account.all_told()

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from generor_async.batch.clock import BatchClock
-from generor_async.batch.doubts import LAG, due, note_doubts
+from generor_async.batch.doubts import LAG, due, note_unresolved
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.looks import AccountView, Balance, look_at_account
+from generor_async.batch.looks import AccountView, Balance, read_account
 from generor_async.batch.witnesses import witnesses
 from generor_async.errors import (
     APIConnectionError,
@@ -87,7 +87,7 @@ class Reconciliation:
             if (row.submitted_at or 0.0) >= oldest - 2 * BEFORE and (row.remote_ids or row.state != "unknown")
         ]
         try:
-            view = await look_at_account(
+            view = await read_account(
                 self._client,
                 self._journal,
                 self._clock,
@@ -145,7 +145,7 @@ class Reconciliation:
     async def _note(self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf) -> None:
         """Write down why rows stay unknown, and until when; no look is taken after the last one."""
         held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], Held)]
-        await note_doubts(
+        await note_unresolved(
             self._journal,
             (
                 (

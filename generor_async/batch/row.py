@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from attrs import evolve
 
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.purse import Purse
+from generor_async.batch.purse import BudgetGate
 from generor_async.batch.stopping import Stage, Stopping
-from generor_async.batch.watch import Watch
-from generor_async.batch.work import Accepted, Work
+from generor_async.batch.watch import RunMonitor
+from generor_async.batch.work import Accepted, Provider
 from generor_async.engine.ids import random_uuid
 from generor_async.errors import (
     DownloadError,
@@ -42,7 +42,7 @@ from generor_async.rules.stops import CameTo
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
-    from generor_async.rules.spending import Hold
+    from generor_async.rules.spending import Reservation
 
 __all__ = ["AGAIN_AFTER", "RowRun"]
 
@@ -52,18 +52,18 @@ KEEP_TRYING: Final = 60
 """Seconds for which what is known of money is tried to be written down."""
 
 
-class Run(Protocol):
+class RunContext(Protocol):
     """What a row has in common with the others of its run, and tells it."""
 
     journal: Journal
-    work: Work
-    purse: Purse
+    work: Provider
+    purse: BudgetGate
     clock: Clock
     folder: Path
     refunds: bool
     """Whether to believe the vendor where it says that a failed job is refunded."""
     stopping: Stopping
-    watch: Watch
+    watch: RunMonitor
 
     async def finished(self, row: Row) -> None:
         """Tell of a row that has ended."""
@@ -73,7 +73,7 @@ class Run(Protocol):
         """Note that a paid call has left."""
         ...
 
-    def heed(self, verdict: Verdict, error: Exception) -> None:
+    def apply_verdict(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
         ...
 
@@ -103,7 +103,7 @@ class RowRun:
         "sent",
     )
 
-    def __init__(self, row: Row, run: Run) -> None:
+    def __init__(self, row: Row, run: RunContext) -> None:
         self._row = row
         self._run = run
         self._journal = run.journal
@@ -111,7 +111,7 @@ class RowRun:
         self._purse = run.purse
         self._clock = run.clock
         self._folder = run.folder
-        self._hold: Hold | None = None
+        self._hold: Reservation | None = None
         self._made: Any = None
         self._intent: Submit | None = None
         """What is written down of the paid call before it leaves."""
@@ -150,7 +150,7 @@ class RowRun:
                 await self._abandon()
                 return
             if taken_up := row.state in OPEN:
-                self._hold = self._purse.take_up(row)
+                self._hold = self._purse.resume(row)
             else:
                 await self._buy()
             if row.state in OPEN and self._run.stopping.stage < Stage.DRAINING:
@@ -224,13 +224,13 @@ class RowRun:
         if self._run.stopping.stage:
             raise asyncio.CancelledError
 
-    async def _accept(self, accepted: Accepted, hold: "Hold") -> None:
+    async def _accept(self, accepted: Accepted, hold: "Reservation") -> None:
         self._made, likely = accepted.made, None
         if accepted.is_over:
             likely = self._settle(hold, accepted.cost, accepted.remote_ids)
         await self._keep(Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, likely=likely, alone=hold.alone))
 
-    def _settle(self, hold: "Hold", cost: float | None, remote_ids: tuple[str, ...]) -> float:
+    def _settle(self, hold: "Reservation", cost: float | None, remote_ids: tuple[str, ...]) -> float:
         self._hold = None
         return self._purse.settle(hold, cost, number=self._row.number, remote_ids=remote_ids)
 
@@ -298,11 +298,11 @@ class RowRun:
                 pass
         if verdict.to not in {"accepted", None}:
             self._let_go(free=verdict.charged is False)
-        self._run.heed(verdict, error)
+        self._run.apply_verdict(verdict, error)
 
     def _let_go(self, *, free: bool) -> None:
         if self._hold is not None:
-            (self._purse.free if free else self._purse.doubt)(self._hold)
+            (self._purse.release if free else self._purse.keep_unresolved)(self._hold)
             self._hold = None
 
     async def _keep(self, step: Step) -> None:

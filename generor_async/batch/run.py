@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from generor_async.batch.account import Account
 from generor_async.batch.costs import charges_of
-from generor_async.batch.intake import Intake
+from generor_async.batch.intake import RowReader
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.limit import Limit
-from generor_async.batch.order import Order
+from generor_async.batch.order import BatchSpec
 from generor_async.batch.outcomes import (
     Results,
     RowOutcome,
@@ -27,15 +27,15 @@ from generor_async.batch.outcomes import (
     write_failed,
     write_rejected,
 )
-from generor_async.batch.progress import Phase, Progress, Tally
-from generor_async.batch.purse import Purse
+from generor_async.batch.progress import Phase, Progress, RunCounters
+from generor_async.batch.purse import BudgetGate
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
 from generor_async.batch.runs import note_begin, note_end
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
-from generor_async.batch.watch import Watch
+from generor_async.batch.watch import RunMonitor
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.reconcile import BETWEEN_LOOKS
@@ -54,7 +54,7 @@ T = TypeVar("T")
 class BatchRun:
     """One run of a batch, from the opening of its journal to its closing."""
 
-    def __init__(self, order: Order, journal: Journal, budget: Budget) -> None:
+    def __init__(self, order: BatchSpec, journal: Journal, budget: Budget) -> None:
         self._order = order
         self._client = order.client
         self.folder = order.folder
@@ -63,14 +63,14 @@ class BatchRun:
         self._reserve = Reserve(order.folder)
         self.work = order.work
         self.refunds = order.refunds
-        self.purse = Purse(budget, Account(order.work, journal), journal)
+        self.purse = BudgetGate(budget, Account(order.work, journal), journal)
         self.loop = asyncio.get_running_loop()
         self.clock: Clock = self.work.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
-        self.stopping = Stopping(order.work.vendor, self._obey)
-        self.watch = Watch(self.stopping, self._changed.set)
+        self.stopping = Stopping(order.work.vendor, self._cancel_pending)
+        self.watch = RunMonitor(self.stopping, self._changed.set)
         self._pause_until = -math.inf
         self._complete = False
         self._outcomes: deque[RowOutcome] = deque()
@@ -79,15 +79,15 @@ class BatchRun:
         """Set when there is one to take, or no other will come."""
         self._heard = True
         self._phase: Phase = "running"
-        self._tally = Tally(self.clock.monotonic())
+        self._tally = RunCounters(self.clock.monotonic())
         self._limit = Limit(order.limit)
         self._settles_at: float | None = None
         """When unknown rows are looked for again, in Unix seconds."""
-        self._intake = Intake(order, journal, self._tally, self._changed.set)
+        self._intake = RowReader(order, journal, self._tally, self._changed.set)
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, order: Order) -> "BatchRun":
+    async def open(cls, order: BatchSpec) -> "BatchRun":
         """Open the folder, or begin one."""
         await order.work.check_key()
         journal = await open_journal(order.folder, key=order.key, take_over=order.take_over)
@@ -218,7 +218,7 @@ class BatchRun:
             self._reserve.give_up()
         self.stopping.halt(error)
 
-    def _obey(self) -> None:
+    def _cancel_pending(self) -> None:
         """Cancel what is not to be waited for."""
         for task, row in self._tasks.items():
             if row.begun and row.is_cut_short(self.stopping.stage):
@@ -232,7 +232,7 @@ class BatchRun:
         goes_on = any(self._tally.states.values())
         self._reading = reading = asyncio.create_task(self._intake.read())
         reading.add_done_callback(self._was_read)
-        looking = asyncio.create_task(self.purse.keep_looking(self.clock))
+        looking = asyncio.create_task(self.purse.poll_account(self.clock))
         try:
             async for row in self.journal.rows(*OPEN):
                 await self._until(lambda: self._places() > 0 or self.stopping.stage > 0)
@@ -287,7 +287,7 @@ class BatchRun:
         await note_end(self.journal, self.clock.time())
         await self.work.clock.keep(self.journal)
         with suppress(APIError, DeadlineExceededError):
-            await self._unless(Stage.DRAINING, self.purse.look())
+            await self._unless(Stage.DRAINING, self.purse.refresh())
 
     async def _name_what_is_lost(self) -> None:
         """Name the jobs and creations that were paid for and are not stored, as no journal does any more."""
@@ -350,7 +350,7 @@ class BatchRun:
         for row in settled:
             if row.state == "ready":
                 row.held = held[row.number]
-                self.purse.forgive(row)
+                self.purse.release_unresolved(row)
                 self._limit.is_ready(row.number)
                 self._tally.states.update(unknown=-1, ready=1)
             else:
@@ -417,7 +417,7 @@ class BatchRun:
         """Note that a paid call has left."""
         self._tally.movement.left(now)
 
-    def heed(self, verdict: Verdict, error: Exception) -> None:
+    def apply_verdict(self, verdict: Verdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
         if verdict.stops:
             self.halt(error)

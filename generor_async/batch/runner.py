@@ -13,7 +13,7 @@ from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.handed_in import check_rows
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import Reject
-from generor_async.batch.order import OnRow, Order
+from generor_async.batch.order import OnRow, BatchSpec
 from generor_async.batch.outcomes import RowOutcome, is_own
 from generor_async.batch.progress import Progress
 from generor_async.batch.run import BatchRun
@@ -102,7 +102,7 @@ def run_batch(
         )
     if prompt_column is not None:
         arguments.text(prompt_column, "prompt_column")
-    order = Order(
+    order = BatchSpec(
         client=client,
         rows=rows,
         folder=Path(arguments.path(to, "to")),
@@ -167,7 +167,7 @@ class Batch:
     the run, and is raised when what was under way has ended.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: BatchSpec) -> None:
         self._order = order
         self._run: BatchRun | None = None
         self._progress: Progress | None = None

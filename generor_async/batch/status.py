@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from generor_async.batch.costs import charges_of, cost_of
-from generor_async.batch.doubts import Doubt, doubts
+from generor_async.batch.doubts import Unresolved, unresolved_rows
 from generor_async.batch.folder import refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
 from generor_async.batch.missing import count_missing
@@ -66,7 +66,7 @@ class Status:
     """What the same was estimated at, in credits."""
     doubtful: float
     """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
-    doubts: Sequence[Doubt]
+    doubts: Sequence[Unresolved]
     """The unknown rows, each with what is waited for, and until when."""
     missing: int = 0
     """Rows that are done, and whose files are no longer in the folder; their ids are in results.jsonl."""
@@ -123,7 +123,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             spent=rounded(charges.spent),
             estimated=rounded(charges.estimated),
             doubtful=rounded(await reader.doubtful()),
-            doubts=await doubts(reader, vendor),
+            doubts=await unresolved_rows(reader, vendor),
             missing=await count_missing(reader, Path(folder)),
             refundable=rounded(await reader.refundable(REFUNDED)),
             cap=cap,

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from generor_async.batch.outcomes import in_doubt, unfetched
+from generor_async.batch.outcomes import unresolved_error, unfetched
 from generor_async.batch.stopping import Stopping
 from generor_async.errors import DownloadError
-from generor_async.rules.stops import CameTo, Record
+from generor_async.rules.stops import CameTo, RunRecord
 
-__all__ = ["Watch"]
+__all__ = ["RunMonitor"]
 
 
-class Watch:
+class RunMonitor:
     """What a run has seen so far; it stops the run where that says so."""
 
     def __init__(self, stopping: Stopping, changed: Callable[[], None]) -> None:
@@ -22,7 +22,7 @@ class Watch:
         self._unfetched = 0
         """Rows, in all, whose outputs couldn't be had."""
         self._why_unfetched: Exception = DownloadError("nothing was tried", url="")
-        self.record = Record()
+        self.record = RunRecord()
         self.begun = False
         """Whether a paid call came to anything, or one of an earlier run was taken up."""
 
@@ -83,7 +83,7 @@ class Watch:
     def _stop_for(self, error: Exception) -> None:
         match self.record.stop:
             case "unknown":
-                self._stopping.halt(in_doubt(self.record.doubt, error))
+                self._stopping.halt(unresolved_error(self.record.doubt, error))
             case "downloads":
                 self._stopping.halt(unfetched(self._unfetched, error))
             case None:

@@ -38,7 +38,7 @@ from generor_async.rules.statement import Spend
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, maybe, response_to
 
-__all__ = ["Accepted", "GenerorWork", "LumaWork", "Work", "work_for"]
+__all__ = ["Accepted", "GenerorProvider", "LumaProvider", "Provider", "provider_for"]
 
 FILES_A_FOLDER: Final = 1_000
 """Rows whose outputs share a folder: large folders are slow."""
@@ -68,7 +68,7 @@ class Accepted:
     """What came back; the same API's `complete` knows what it is."""
 
 
-class Work(Protocol):
+class Provider(Protocol):
     """One API's way with a row."""
 
     vendor: Vendor
@@ -122,14 +122,14 @@ class Work(Protocol):
         ...
 
 
-def work_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Work:
+def provider_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Provider:
     """Return the way of a client's API; its turn in the queue waits as long as it must, as bulk."""
     options = client._options  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
     view = client._viewed(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
     if isinstance(view, AsyncLuma):
-        return LumaWork(view, parameters, capped=capped, price=price)
+        return LumaProvider(view, parameters, capped=capped, price=price)
     assert isinstance(view, AsyncGeneror)
-    return GenerorWork(view, parameters)
+    return GenerorProvider(view, parameters)
 
 
 def _place(row: Row) -> str:
@@ -137,7 +137,7 @@ def _place(row: Row) -> str:
     return f"media/{row.number // FILES_A_FOLDER:04}"
 
 
-class LumaWork:
+class LumaProvider:
     """A job: submitted, waited for, downloaded."""
 
     vendor = LUMA
@@ -210,7 +210,7 @@ class LumaWork:
         """Return nothing: Luma shows no transactions."""
 
 
-class GenerorWork:
+class GenerorProvider:
     """One long call, and a download."""
 
     vendor = GENEROR

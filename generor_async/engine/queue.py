@@ -17,7 +17,7 @@ from attrs import define
 from generor_async.engine.options import PRIORITIES
 from generor_async.engine.waiters import PriorityClass, Waiter
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["OutOfTurnError", "Queue"]
@@ -34,7 +34,7 @@ PATIENCE: Final = 9
 class Rule(Protocol[P]):
     """What decides who may go."""
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> P | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> P | Wait:
         """Let one of a kind go, or say until when none may."""
         ...
 
@@ -86,7 +86,7 @@ class Queue(Generic[P]):
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and not self._alarms
 
-    def enter_nowait(self, now: float, priority: Priority, kind: Kind = PLAIN) -> P | None:
+    def enter_nowait(self, now: float, priority: Priority, kind: RequestType = PLAIN) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
             if self._crowds:
@@ -95,7 +95,7 @@ class Queue(Generic[P]):
             return permit if not isinstance(permit, Wait) else None
 
     async def enter(
-        self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool, kind: Kind = PLAIN
+        self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool, kind: RequestType = PLAIN
     ) -> P:
         """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
 

@@ -4,7 +4,7 @@ from generor_async.engine.shared import SharedRules
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.rules.window import Scope, WindowState
 
 __all__ = ["SharedPace"]
@@ -18,7 +18,7 @@ class SharedPace:
         # What an answer says of the windows is written together with what it says of the slot.
         self._note = shared.defer if with_slots else shared.note
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
         what = "windows", kind, smooth
         return self._shared.reserve("minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))

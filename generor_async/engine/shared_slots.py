@@ -2,9 +2,9 @@
 
 from generor_async.engine.shared import SharedRules
 from generor_async.rules.slots import SlotState
-from generor_async.rules.usage import Lease
+from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Named
+from generor_async.rules.weights import PLAIN, RequestType, Named
 
 __all__ = ["SharedSlots"]
 
@@ -15,27 +15,27 @@ class SharedSlots:
     def __init__(self, shared: SharedRules) -> None:
         self._shared = shared
 
-    def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - the shared time
+    def reserve(self, now: float, kind: RequestType = PLAIN) -> JobSlot | Wait:  # noqa: ARG002 - the shared time
         """Give a slot away, or say until when there is none."""
         return self._shared.reserve("jobs", ("slots", kind), lambda state, at: state.slots.reserve(at, kind))
 
-    def accepted(self, lease: Lease, job_id: str, now: float) -> None:
+    def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         self._shared.defer(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
 
-    def refused(self, lease: Lease, now: float, retry_after: float, named: Named) -> None:
+    def refused(self, lease: JobSlot, now: float, retry_after: float, named: Named) -> None:
         """Note that a submission was refused because too much runs."""
         self._shared.defer(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, named))
 
-    def lost(self, lease: Lease) -> None:
+    def lost(self, lease: JobSlot) -> None:
         """Note that no job came of a submission."""
         self._shared.defer(lambda state, _: state.slots.lost(lease))
 
-    def unknown(self, lease: Lease, now: float) -> None:
+    def unknown(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
         self._shared.defer(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = PLAIN) -> None:
         """Note what a poll of a job has shown that was sent at `asked`."""
         at, sent = self._shared.at(now), self._shared.at(asked)
         self._shared.defer(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))

@@ -16,9 +16,9 @@ from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError, NotFoundError
 from generor_async.rules.polls import OddPolls
 from generor_async.rules.slots import Slots, SlotState
-from generor_async.rules.usage import Lease
+from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, named_ceiling
+from generor_async.rules.weights import PLAIN, RequestType, named_ceiling
 from generor_async.values import Clock
 
 __all__ = ["JobSlots", "Lookout"]
@@ -37,44 +37,44 @@ class JobSlots:
         self._settle = rule.settle if isinstance(rule, SharedSlots) else None
         """Tells a store what was noted."""
         self._lock = lock
-        self.queue: Queue[Lease] = Queue(self, clock, lock)
+        self.queue: Queue[JobSlot] = Queue(self, clock, lock)
         """Submissions that wait for a slot."""
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Lease | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> JobSlot | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
         """Give a slot away, or say until when there is none."""
         return self._rule.reserve(now, kind)
 
-    def dropped(self, permit: Lease) -> None:
+    def dropped(self, permit: JobSlot) -> None:
         """Take back a slot that was given away and not used."""
         self._rule.lost(permit)
         if self._settle is not None:
             self._settle()
 
-    def accepted(self, lease: Lease, job_id: str, now: float) -> None:
+    def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         with self._lock:
             self._rule.accepted(lease, job_id, now)
             self._pump(now)
 
-    def refused(self, lease: Lease, now: float, retry_after: float, message: str) -> None:
+    def refused(self, lease: JobSlot, now: float, retry_after: float, message: str) -> None:
         """Note that a submission was refused because too much runs; the message may name numbers."""
         with self._lock:
             self._rule.refused(lease, now, retry_after, named_ceiling(message))
             self._pump(now)
 
-    def lost(self, lease: Lease, now: float) -> None:
+    def lost(self, lease: JobSlot, now: float) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
         with self._lock:
             self._rule.lost(lease)
             self._pump(now)
 
-    def unknown(self, lease: Lease, now: float) -> None:
+    def unknown(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
         with self._lock:
             self._rule.unknown(lease, now)
             self._pump(now)
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = PLAIN) -> None:
         """Note what a look at a job has shown that was sent at `asked`."""
         with self._lock:
             self._rule.seen(job_id, now, asked=asked, ended=ended, kind=kind)

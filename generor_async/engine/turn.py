@@ -21,7 +21,7 @@ from generor_async.values import Clock, Outcome, Priority
 
 if TYPE_CHECKING:
     from generor_async.rules.pace import Permit
-    from generor_async.rules.usage import Lease
+    from generor_async.rules.usage import JobSlot
 
 __all__ = ["Turn"]
 
@@ -71,7 +71,7 @@ class Turn:
         self._news = 0
         """What was known of holds when the call was let go."""
         self._permit: Permit | None = None
-        self._lease: Lease | None = None
+        self._lease: JobSlot | None = None
         self._refusal: Refusal | None = None
 
     def waits_for(self, refusal: Refusal) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define, field
 
-from generor_async.rules.weights import Kind
+from generor_async.rules.weights import RequestType
 from generor_async.values import Priority
 
 __all__ = ["PriorityClass", "Waiter"]
@@ -24,7 +24,7 @@ class Waiter(Generic[P]):
     future: "asyncio.Future[None]"
     deadline: float
     """When its wait ends, whatever comes."""
-    kind: Kind
+    kind: RequestType
     place: int
     """Where it stands in its class: the lowest goes first."""
     permit: P | None = None
@@ -46,7 +46,7 @@ class PriorityClass(Generic[P]):
     """How many wait."""
     passed: int = 0
     """How many others went while these waited, since the last of these did."""
-    _lines: dict[Kind, OrderedDict[int, Waiter[P]]] = field(factory=dict[Kind, OrderedDict[int, Waiter[P]]])
+    _lines: dict[RequestType, OrderedDict[int, Waiter[P]]] = field(factory=dict[RequestType, OrderedDict[int, Waiter[P]]])
     """The calls of each kind, by their places."""
     only: OrderedDict[int, Waiter[P]] | None = None
     """The same, where all are of one kind."""
@@ -63,11 +63,11 @@ class PriorityClass(Generic[P]):
             heads.sort(key=_place)
         return heads
 
-    def has(self, kind: Kind) -> bool:
+    def has(self, kind: RequestType) -> bool:
         """Tell whether calls of a kind wait."""
         return kind in self._lines
 
-    def join(self, loop: asyncio.AbstractEventLoop, kind: Kind, deadline: float, *, again: bool) -> Waiter[P]:
+    def join(self, loop: asyncio.AbstractEventLoop, kind: RequestType, deadline: float, *, again: bool) -> Waiter[P]:
         """Add a call; one that was let go before and refused goes to the head."""
         if again:
             self._first -= 1

@@ -29,7 +29,7 @@ __all__ = [
     "PROBE_FIRST",
     "PROBE_MOST",
     "PROMPT_ENOUGH",
-    "Ceiling",
+    "ConcurrencyLimit",
     "ReleaseLag",
 ]
 
@@ -67,7 +67,7 @@ DOUBT: Final = 0.5
 
 
 @define
-class Ceiling:
+class ConcurrencyLimit:
     """How many units may run at once: told, named by a refusal, or taken from what we had when one was refused.
 
     One that is named is known, and for long nothing is tried beyond it. Below it, and where none is named, the ceiling

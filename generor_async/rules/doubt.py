@@ -16,7 +16,7 @@ from typing import Final
 
 from generor_async.rules.quotes import LONGEST, QUOTE, Cells, Costs, Crossing, crossing
 
-__all__ = ["LINES", "MARGIN", "Doubt"]
+__all__ = ["LINES", "MARGIN", "QuoteRecovery"]
 
 LINES: Final = 1_000
 """Lines that a cell is believed to have at the most, where no quote says where it ends."""
@@ -31,7 +31,7 @@ FIRST_LOOK: Final = 4
 """Lines behind the mistake after which it may be over; looked for at twice as many each time."""
 
 
-class Doubt:
+class QuoteRecovery:
     """Lines around a quote that is out of place, from where a record begins for certain."""
 
     def __init__(self, separator: str, wrong: int, counts: Container[int], began: Costs = OUTSIDE) -> None:
@@ -96,9 +96,9 @@ class Doubt:
         """Whether it goes on for so long that what was read had better be settled."""
         return self.rest is None and (len(self._lines) > 4 * LINES or self._size > LONGEST)
 
-    def beyond(self) -> "Doubt":
+    def beyond(self) -> "QuoteRecovery":
         """Return what goes on behind the last line."""
-        doubt = Doubt(self._separator, self._wrong, self._counts, self._before[-1])
+        doubt = QuoteRecovery(self._separator, self._wrong, self._counts, self._before[-1])
         doubt._calm = self._calm
         return doubt
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["LATELY", "NEEDED", "QUIET", "Movement"]
+__all__ = ["LATELY", "NEEDED", "QUIET", "Throughput"]
 
 LATELY: Final = 300.0
 """Seconds of which the rate is taken."""
@@ -30,7 +30,7 @@ GRAIN: Final = 1.0
 
 
 @define
-class Movement:
+class Throughput:
     """When calls left and rows ended, by the monotonic clock."""
 
     _moved: float

@@ -25,7 +25,7 @@ from generor_async.rules.state import (
     whole,
 )
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Weights
+from generor_async.rules.weights import PLAIN, RequestType, Weights
 from generor_async.rules.window import (
     ASK_EVERY,
     GAP,
@@ -95,7 +95,7 @@ class Pace:
     """The units of both."""
     _renewed: float = field(default=-math.inf, init=False)
     """When others were told anew of what is pending here."""
-    _kinds: deque[Kind] = field(factory=deque[Kind], init=False)
+    _kinds: deque[RequestType] = field(factory=deque[RequestType], init=False)
     """The kinds of the requests that were sent last, in their order."""
     _all_refusals: int = field(default=0, init=False)
     """How many requests were ever refused."""
@@ -143,7 +143,7 @@ class Pace:
         """Make the one window of a Luma API client: units per minute."""
         return cls((Window("minute", rpm, share),), weights or Weights())
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> Permit | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Permit | Wait:
         """Let one request of a kind go, or say until when none may.
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
-from generor_async.rules.ceiling import LAG_STEPS, Ceiling, ReleaseLag
+from generor_async.rules.ceiling import LAG_STEPS, ConcurrencyLimit, ReleaseLag
 from generor_async.rules.headers import LONGEST
 from generor_async.rules.state import (
     MOST,
@@ -35,9 +35,9 @@ from generor_async.rules.state import (
     past_or_never,
     whole,
 )
-from generor_async.rules.usage import Lease, Usage
+from generor_async.rules.usage import JobSlot, Usage
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Named, Weights
+from generor_async.rules.weights import PLAIN, RequestType, Named, Weights
 
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
 
@@ -105,10 +105,10 @@ class Slots:
     share: float = 1.0
     """The part of a ceiling that is ours, where one is told or named."""
     weights: Weights = field(factory=Weights)
-    _ceiling: Ceiling = field(
+    _ceiling: ConcurrencyLimit = field(
         init=False,
         default=Factory(
-            lambda self: Ceiling(None if self.told is None else self._part(self.told), self.share < 1), takes_self=True
+            lambda self: ConcurrencyLimit(None if self.told is None else self._part(self.told), self.share < 1), takes_self=True
         ),
     )
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)
@@ -116,7 +116,7 @@ class Slots:
     _marks: _Marks = field(init=False, default=Factory(lambda self: _Marks(self.ceiling or 1), takes_self=True))
     _full: Wait = field(init=False, eq=False, repr=False, default=Wait(math.inf, "jobs", sooner=True))
     """What is answered while there is no slot."""
-    _full_for: Kind | None = field(default=None, init=False, eq=False, repr=False)
+    _full_for: RequestType | None = field(default=None, init=False, eq=False, repr=False)
     """For whom there is none until then, unless something happens: it is asked for after every slot that is given."""
 
     def __attrs_post_init__(self) -> None:
@@ -133,7 +133,7 @@ class Slots:
         self._usage.refresh()
         return self._usage.taken
 
-    def reserve(self, now: float, kind: Kind = PLAIN) -> Lease | Wait:
+    def reserve(self, now: float, kind: RequestType = PLAIN) -> JobSlot | Wait:
         """Give a slot away, or say until when there is none."""
         usage, marks, ceiling = self._usage, self._marks, self._ceiling.value
         if usage.weighed != self.weights.changes:
@@ -161,7 +161,7 @@ class Slots:
             self._wait(now, kind)  # whoever asks next is told so at once
         return lease
 
-    def _within(self, ceiling: int, taken: int, now: float, kind: Kind, needed: int) -> Lease | Wait:
+    def _within(self, ceiling: int, taken: int, now: float, kind: RequestType, needed: int) -> JobSlot | Wait:
         """Give a slot away within a ceiling; `taken` counts it among those that are taken."""
         lag, room = self._lag, ceiling - taken
         probe = lag.held(now, lag.seconds) > room
@@ -171,7 +171,7 @@ class Slots:
         prompt = not probe and lag.held(now, LAG_STEPS[0]) > room
         return self._usage.lease(now, kind, needed, probe=probe, early=early, prompt=prompt)
 
-    def accepted(self, lease: Lease, job_id: str, now: float) -> None:
+    def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         usage, marks, lag = self._usage, self._marks, self._lag
         self._full_for = None
@@ -192,7 +192,7 @@ class Slots:
             else:
                 ceiling.rise(used, now)
 
-    def refused(self, lease: Lease, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
+    def refused(self, lease: JobSlot, now: float, retry_after: float = RETRY_AFTER, named: Named = UNNAMED) -> None:
         """Note that a submission was refused because too much runs, and what numbers the refusal named."""
         self._full_for = None
         self._usage.forget(now)
@@ -215,17 +215,17 @@ class Slots:
             elif lease.began >= last:
                 self._doubt(lease, now, retry_after)
 
-    def lost(self, lease: Lease) -> None:
+    def lost(self, lease: JobSlot) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
         self._full_for = None
         self._usage.give_back(lease)
 
-    def unknown(self, lease: Lease, now: float) -> None:
+    def unknown(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not: it holds its slot for as long as jobs may live."""
         self._full_for = None
         self._usage.unknown(lease, now)
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = PLAIN) -> None:
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = PLAIN) -> None:
         """Note what a poll of a job has shown that was sent at `asked`; one that we don't know is taken over."""
         self._full_for = None
         self._usage.forget(now)
@@ -261,12 +261,12 @@ class Slots:
         """Tell whether the ceiling was told or named without a word of units."""
         return self.told is not None or marks.in_jobs
 
-    def _needed(self, kind: Kind) -> int:
+    def _needed(self, kind: RequestType) -> int:
         """Return how many units must be free for a submission."""
         units, ceiling = self._usage.needed(kind), self._ceiling.value
         return units if ceiling is None else min(units, ceiling)
 
-    def _wait(self, now: float, kind: Kind) -> Wait:
+    def _wait(self, now: float, kind: RequestType) -> Wait:
         """Say until when time alone frees no slot, and lets none be tried; a job that ends may free one before."""
         until, ceiling = self._usage.lapses, self._ceiling
         if ceiling.value is not None:
@@ -279,7 +279,7 @@ class Slots:
         self._full_for = kind
         return self._full
 
-    def _is_all_ours(self, kind: Kind, named: Named, now: float) -> bool:
+    def _is_all_ours(self, kind: RequestType, named: Named, now: float) -> bool:
         """Believe the numbers of a refusal; tell whether we had so much that one more went beyond the ceiling."""
         if named.needs is not None:
             self.weights.needs(kind, named.needs)
@@ -290,7 +290,7 @@ class Slots:
         self._ceiling.name(self._part(named.limit), now)
         return self.used + self._needed(kind) > self._ceiling.most
 
-    def _doubt(self, lease: Lease, now: float, retry_after: float) -> None:
+    def _doubt(self, lease: JobSlot, now: float, retry_after: float) -> None:
         """Take slots to be freed late, or what we have for the ceiling."""
         marks, lag = self._marks, self._lag
         assert self.ceiling is not None
@@ -300,7 +300,7 @@ class Slots:
             marks.falling = True
             self._believe(lease, now, retry_after, confirm=single)
 
-    def _believe(self, lease: Lease, now: float, retry_after: float, *, confirm: bool) -> None:
+    def _believe(self, lease: JobSlot, now: float, retry_after: float, *, confirm: bool) -> None:
         """Take what we have for the ceiling; if that is nothing, wait for others as the server says."""
         if self.used:
             self._ceiling.believe(self.used, now, confirm=confirm)
@@ -308,7 +308,7 @@ class Slots:
         else:
             self._hold(now + retry_after, lease.kind)
 
-    def _hold(self, until: float, kind: Kind) -> None:
+    def _hold(self, until: float, kind: RequestType) -> None:
         self._marks.allowed, self._marks.held, self._marks.held_units = 1.0, until, self._needed(kind)
 
     def dump(self) -> dict[str, Any]:
@@ -325,7 +325,7 @@ class Slots:
 
         Raises ValueError for anything else, and changes nothing then.
         """
-        ceiling, lag, marks = Ceiling(self._ceiling.told, self._ceiling.is_part), ReleaseLag(), _Marks(1.0)
+        ceiling, lag, marks = ConcurrencyLimit(self._ceiling.told, self._ceiling.is_part), ReleaseLag(), _Marks(1.0)
         try:
             ceiling.load(data["ceiling"], now)
             lag.load(data["lag"], now)

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from generor_async.rules.charges import Charges, Settled, Witness
 
-__all__ = ["NO_CAP", "Budget", "Hold", "Refusal"]
+__all__ = ["NO_CAP", "Budget", "Reservation", "Refusal"]
 
 NO_CAP: Final = math.inf
 ROUNDING: Final = 1e-6
@@ -25,7 +25,7 @@ Refusal: TypeAlias = Literal["wait", "over"]
 
 
 @define(eq=False)
-class Hold:
+class Reservation:
     """Credits set aside for one call that is under way."""
 
     model: str
@@ -51,20 +51,20 @@ class Budget:
     """What is known of calls that were charged."""
     doubtful: float = 0.0
     """What may have been charged beside: the worst cost of attempts of which nobody knows the end."""
-    _holds: set[Hold] = field(factory=set[Hold], init=False)
+    _holds: set[Reservation] = field(factory=set[Reservation], init=False)
     _held: float = field(default=0.0, init=False)
 
     @property
-    def held(self) -> float:
+    def reserved(self) -> float:
         """What is set aside for the calls under way."""
         return self._held
 
     @property
     def committed(self) -> float:
         """What counts under the cap: what is spent, or may come to be."""
-        return self.charges.counted + self.doubtful + self.held
+        return self.charges.counted + self.doubtful + self.reserved
 
-    def reserve(self, model: str, estimated: float, *, fixed: bool = False) -> Hold | Refusal:
+    def reserve(self, model: str, estimated: float, *, fixed: bool = False) -> Reservation | Refusal:
         """Set credits aside for a call, or say why not; `fixed` is a price that can't differ from its estimate."""
         capped = self.cap < NO_CAP
         teaches = capped and not fixed and not self.charges.is_known(model)
@@ -73,30 +73,30 @@ class Budget:
         needed = estimated if fixed else self.charges.price(model, estimated)
         committed = self.committed
         if committed + needed > self.cap + ROUNDING:
-            return "over" if committed - self.held + needed > self.cap + ROUNDING else "wait"
-        hold = Hold(model, estimated, needed, alone=not self._holds, teaches=teaches)
+            return "over" if committed - self.reserved + needed > self.cap + ROUNDING else "wait"
+        hold = Reservation(model, estimated, needed, alone=not self._holds, teaches=teaches)
         self._add(hold)
         return hold
 
-    def take_up(self, model: str, estimated: float, held: float) -> Hold:
+    def resume(self, model: str, estimated: float, held: float) -> Reservation:
         """Count an attempt that is under way since before the restart."""
         self.doubtful -= held
-        hold = Hold(model, estimated, held, alone=False, teaches=False)
+        hold = Reservation(model, estimated, held, alone=False, teaches=False)
         self._add(hold)
         return hold
 
-    def settle(self, hold: Hold, cost: float | None) -> Settled:
+    def settle(self, hold: Reservation, cost: float | None) -> Settled:
         """Count a call that was charged; `cost` is what it told of itself, None where it told nothing."""
         self._drop(hold)
         settled = hold.settled(cost)
         self.charges.add(settled)
         return settled
 
-    def free(self, hold: Hold) -> None:
+    def release(self, hold: Reservation) -> None:
         """Give back what was set aside: the call cost nothing."""
         self._drop(hold)
 
-    def doubt(self, hold: Hold) -> None:
+    def keep_unresolved(self, hold: Reservation) -> None:
         """Keep what was set aside: the call may have been charged."""
         self._drop(hold)
         self.doubtful += hold.credits
@@ -104,12 +104,12 @@ class Budget:
     def _is_taught(self) -> bool:
         return len(self._holds) == 1 and next(iter(self._holds)).teaches
 
-    def _add(self, hold: Hold) -> None:
+    def _add(self, hold: Reservation) -> None:
         if len(self._holds) == 1:  # the others of many overlap one another already
             next(iter(self._holds)).alone = False
         self._holds.add(hold)
         self._held += hold.credits
 
-    def _drop(self, hold: Hold) -> None:
+    def _drop(self, hold: Reservation) -> None:
         self._holds.remove(hold)
         self._held = self._held - hold.credits if self._holds else 0.0

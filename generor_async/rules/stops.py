@@ -19,7 +19,7 @@ from generor_async.errors import (
 )
 from generor_async.rules.vendors import LUMA, Vendor
 
-__all__ = ["FIRST", "CameTo", "Reason", "Record", "how_to_go_on"]
+__all__ = ["FIRST", "CameTo", "Reason", "RunRecord", "how_to_go_on"]
 
 Reason: TypeAlias = Literal[
     "done", "failed", "cap", "credits", "key", "unknown", "downloads", "disk", "folder", "interrupted"
@@ -43,7 +43,7 @@ ALIKE: Final = 3
 
 
 @define
-class Record:
+class RunRecord:
     """What a run has seen of its paid calls and of its downloads."""
 
     answered: int = 0

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.doubt import LINES, Doubt
+from generor_async.rules.doubt import LINES, QuoteRecovery
 from generor_async.rules.quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
 from generor_async.rules.separators import NAMES
 
@@ -169,7 +169,7 @@ class Table:
 
     def _in_doubt(self, held: Iterable[_Entry], reason: str, wrong: int) -> Iterator[_Entry]:
         """Read on from the line that is wrong until it is certain again, and yield what is certain, and the lines."""
-        doubt = Doubt(self._separator, wrong, self._counts if len(self.header) > 1 else range(0))
+        doubt = QuoteRecovery(self._separator, wrong, self._counts if len(self.header) > 1 else range(0))
         for entry in held:
             for number, line in enumerate(entry.lines, entry.first):
                 doubt.add(number, line)
@@ -184,7 +184,7 @@ class Table:
             self._ahead.extendleft(reversed(doubt.rest))
         yield from self._settled(doubt, reason)
 
-    def _settled(self, doubt: Doubt, reason: str) -> Iterator[_Entry]:
+    def _settled(self, doubt: QuoteRecovery, reason: str) -> Iterator[_Entry]:
         for number, lines, cells in doubt.settled(self._cells):
             yield _Entry(number, lines, cells, "" if cells is not None else reason)
 

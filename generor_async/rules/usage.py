@@ -11,9 +11,9 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.state import amount, flag, maybe, moment, past, text, whole
-from generor_async.rules.weights import PLAIN, Kind, Weights
+from generor_async.rules.weights import PLAIN, RequestType, Weights
 
-__all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "Lease", "Usage"]
+__all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "JobSlot", "Usage"]
 
 UNSEEN_SECONDS: Final = 900.0
 """How long a job may go unseen and hold its slot; or a submission of this process: its event loop may be gone."""
@@ -30,12 +30,12 @@ LIFE_WEIGHT: Final = 0.1
 
 
 @define
-class Lease:
+class JobSlot:
     """The slot of one submission under way. It is known by its number, in whatever process; nothing of it changes."""
 
     number: int
     began: float
-    kind: Kind = PLAIN
+    kind: RequestType = PLAIN
     probe: bool = False
     """Whether it goes beyond the ceiling."""
     early: bool = False
@@ -50,7 +50,7 @@ class Lease:
 class Job:
     """A job that may run."""
 
-    kind: Kind
+    kind: RequestType
     began: float
     seen: float
     """When it was last known to run."""
@@ -65,13 +65,13 @@ class Usage:
     """Counts what takes slots, by the weights that are known now."""
 
     weights: Weights
-    own: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
+    own: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
     """Submissions that this process has under way, by their numbers."""
-    others: dict[int, Lease] = field(factory=dict[int, Lease], init=False)
+    others: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
     """Those of other processes; one that was killed holds up nobody's."""
     jobs: OrderedDict[str, Job] = field(factory=OrderedDict[str, Job], init=False)
     """Jobs that may run, the one that went unseen for longest first."""
-    _unknown: list[tuple[float, Kind]] = field(factory=list[tuple[float, Kind]], init=False)
+    _unknown: list[tuple[float, RequestType]] = field(factory=list[tuple[float, RequestType]], init=False)
     """Submissions of unknown outcome, and when it became unknown, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     taken: int = field(default=0, init=False)
@@ -113,30 +113,30 @@ class Usage:
         submitting = sum(lease.units for lease in leases) + sum(self.needed(kind) for _, kind in self._unknown)
         self.taken = self.running + submitting
 
-    def needed(self, kind: Kind) -> int:
+    def needed(self, kind: RequestType) -> int:
         """Return what a submission takes, or a job."""
         if self.in_jobs or (kind.weight == 1 and not self.weights.seen):
             return 1
         return self.weights.of(kind)
 
-    def _leases(self) -> list[Lease]:
+    def _leases(self) -> list[JobSlot]:
         return [*self.others.values(), *self.own.values()]
 
     def lease(
-        self, now: float, kind: Kind, units: int, *, probe: bool = False, early: bool = False, prompt: bool = False
-    ) -> Lease:
+        self, now: float, kind: RequestType, units: int, *, probe: bool = False, early: bool = False, prompt: bool = False
+    ) -> JobSlot:
         """Begin a submission that takes so much."""
         self._numbers = number = self._numbers + 1
         self.lapses = min(self.lapses, now + UNSEEN_SECONDS)
-        lease = self.own[number] = Lease(number, now, kind, probe, early, prompt, units)
+        lease = self.own[number] = JobSlot(number, now, kind, probe, early, prompt, units)
         self.taken += units
         return lease
 
-    def give_back(self, lease: Lease) -> None:
+    def give_back(self, lease: JobSlot) -> None:
         """End a submission of this process, unless it has lapsed."""
         self._end(lease)
 
-    def _end(self, lease: Lease) -> Lease | None:
+    def _end(self, lease: JobSlot) -> JobSlot | None:
         """Count a submission of this process no longer; return it as it was counted, None where it had lapsed."""
         # A lease that was read from a store is another object. One from a time without the store may have the number
         # of another.
@@ -147,14 +147,14 @@ class Usage:
         self.taken -= known.units
         return known
 
-    def unknown(self, lease: Lease, now: float) -> None:
+    def unknown(self, lease: JobSlot, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
         self.give_back(lease)
         self._unknown.append((now, lease.kind))
         self.lapses = -math.inf
         self.taken += self.needed(lease.kind)
 
-    def begin(self, lease: Lease, job_id: str, now: float) -> None:
+    def begin(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Count a job instead of its submission."""
         known, kind = self._end(lease), lease.kind
         units = self.needed(kind) if known is None else known.units
@@ -171,7 +171,7 @@ class Usage:
         self._recount = min(self._recount, job.began + COUNTED_SECONDS)
         self.lapses = min(self.lapses, self._recount, job.seen + UNSEEN_SECONDS)
 
-    def see(self, job_id: str, kind: Kind, asked: float) -> None:
+    def see(self, job_id: str, kind: RequestType, asked: float) -> None:
         """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
         job = self.jobs.get(job_id)
         if job is not None:
@@ -272,17 +272,17 @@ class Usage:
         usage._recount = _RECOUNT(data["recount"], now)
         for number, began, *kind, probe, early, prompt in data["under_way"]:
             marks = flag(probe, now), flag(early, now), flag(prompt, now)
-            lease = Lease(_COUNT(number, now), past(began, now), Kind.of(*kind), *marks)
+            lease = JobSlot(_COUNT(number, now), past(began, now), RequestType.of(*kind), *marks)
             usage.others[lease.number] = lease
-        usage._unknown = [(past(since, now), Kind.of(*kind)) for since, *kind in data["unknown"]]
-        kinds = dict[tuple[Any, ...], Kind]()  # there are few, of perhaps thousands of jobs
+        usage._unknown = [(past(since, now), RequestType.of(*kind)) for since, *kind in data["unknown"]]
+        kinds = dict[tuple[Any, ...], RequestType]()  # there are few, of perhaps thousands of jobs
         for job_id, *named, began, seen, counted in data["jobs"]:
-            kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, Kind.of(*named))
+            kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, RequestType.of(*named))
             usage.jobs[text(job_id, now)] = Job(kind, past(began, now), past(seen, now), flag(counted, now))
         usage._ended.update((text(job_id, now), past(at, now)) for job_id, at in data["ended"])
         return usage
 
-    def take_over(self, own: Mapping[int, Lease]) -> None:
+    def take_over(self, own: Mapping[int, JobSlot]) -> None:
         """Count as this process's the submissions that it has under way, so far as they are known here."""
         for number, lease in own.items():
             if self.others.get(number) == lease:

@@ -13,7 +13,7 @@ from attrs import Factory, define, field, frozen
 from generor_async.rules import state
 from generor_async.values import is_object
 
-__all__ = ["PLAIN", "Kind", "Named", "Weighing", "Weights", "named_ceiling"]
+__all__ = ["PLAIN", "RequestType", "Named", "Weighing", "Weights", "named_ceiling"]
 
 HEAVIEST: Final = 100
 """Units that no request weighs: a greater fall is that of others."""
@@ -32,7 +32,7 @@ _NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECAS
 _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
 
 
-class Kind(NamedTuple):
+class RequestType(NamedTuple):
     """Requests that weigh the same: a tuple, because what is counted by kind is looked up often."""
 
     model: str
@@ -41,7 +41,7 @@ class Kind(NamedTuple):
     """What they weigh by the specification."""
 
     @classmethod
-    def of(cls, model: Any, type: Any, weight: Any) -> "Kind":  # noqa: A002 - the API's own name
+    def of(cls, model: Any, type: Any, weight: Any) -> "RequestType":  # noqa: A002 - the API's own name
         """Make it of what a state says. Raises ValueError or TypeError for what is none."""
         return cls(state.text(model, 0), state.text(type, 0), _WEIGHT(weight, 0))
 
@@ -51,7 +51,7 @@ class Kind(NamedTuple):
         return self.type.startswith("video")
 
 
-PLAIN: Final = Kind("", "")
+PLAIN: Final = RequestType("", "")
 """Requests of which nobody says what they weigh: one unit each."""
 
 
@@ -66,25 +66,25 @@ class Weighing:
     table: Mapping[tuple[str, str], int]
     """The weights of models and types that are not 1."""
 
-    _usual: Kind = field(
+    _usual: RequestType = field(
         init=False,
-        default=Factory(lambda self: Kind(self.model, self.type, self.table.get((self.model, self.type), 1)), True),
+        default=Factory(lambda self: RequestType(self.model, self.type, self.table.get((self.model, self.type), 1)), True),
     )
     """The kind of a request that names neither."""
 
-    def kind_of(self, body: object) -> Kind:
+    def kind_of(self, body: object) -> RequestType:
         """Return the kind of a request with this body, or of a job that is shown so."""
         if not is_object(body) or ("model" not in body and "type" not in body):
             return self._usual
         return self.kind(body.get("model"), body.get("type"))
 
-    def kind(self, model: object, type: object) -> Kind:  # noqa: A002 - the API's own name
+    def kind(self, model: object, type: object) -> RequestType:  # noqa: A002 - the API's own name
         """Return the kind of a model and a type; what is no text is the default."""
         if model is None and type is None:
             return self._usual
         model = model if isinstance(model, str) and model else self.model
         type = type if isinstance(type, str) and type else self.type  # noqa: A001 - see above
-        return Kind(model, type, self.table.get((model, type), 1))
+        return RequestType(model, type, self.table.get((model, type), 1))
 
 
 @frozen
@@ -124,22 +124,22 @@ class Weights:
     """How often a weight has changed."""
     seen: bool = field(default=False, init=False)
     """Whether the server has shown that it weighs anything other than 1."""
-    _shown: dict[Kind, int] = field(factory=dict[Kind, int], init=False)
+    _shown: dict[RequestType, int] = field(factory=dict[RequestType, int], init=False)
     """The weights that the server has shown."""
-    _falls: dict[Kind, list[int]] = field(factory=dict[Kind, list[int]], init=False)
+    _falls: dict[RequestType, list[int]] = field(factory=dict[RequestType, list[int]], init=False)
     """What one request of each kind took at most, by the latest answers."""
 
-    def of(self, kind: Kind) -> int:
+    def of(self, kind: RequestType) -> int:
         """Return what a request of this kind weighs, in units."""
         return self._shown.get(kind, kind.weight)
 
-    def needs(self, kind: Kind, units: int) -> None:
+    def needs(self, kind: RequestType, units: int) -> None:
         """Believe a refusal that names what the request weighs. Falls from before don't count against it."""
         if 1 <= units <= HEAVIEST:
             self._falls.pop(kind, None)
             self._show(kind, units)
 
-    def observe(self, kind: Kind, fall: int) -> None:
+    def observe(self, kind: RequestType, fall: int) -> None:
         """Learn from two successive answers between which one request of ours was counted, and by what Remaining fell.
 
         Give it the fall as it would be if nothing had left the window in between: whoever knows what aged out of it
@@ -149,7 +149,7 @@ class Weights:
         """
         self.observe_all({kind: 1}, fall)
 
-    def observe_all(self, counts: Mapping[Kind, int], fall: int) -> None:
+    def observe_all(self, counts: Mapping[RequestType, int], fall: int) -> None:
         """Learn from two successive answers between which several requests of ours were counted.
 
         `counts` says how many of each kind. Where they are of several kinds, only one that the server hasn't shown the
@@ -163,7 +163,7 @@ class Weights:
         others = sum(self.of(each) * count for each, count in counts.items() if each != kind)
         self._note(kind, (fall - others) // counts[kind])
 
-    def _note(self, kind: Kind, units: int) -> None:
+    def _note(self, kind: RequestType, units: int) -> None:
         """Note what a request of a kind took at most."""
         if not 1 <= units <= HEAVIEST:
             return
@@ -174,7 +174,7 @@ class Weights:
         if smallest < self.of(kind) or falls.count(smallest) > 1 or len(falls) >= ENOUGH:
             self._show(kind, smallest)
 
-    def _show(self, kind: Kind, units: int) -> None:
+    def _show(self, kind: RequestType, units: int) -> None:
         if self._shown.get(kind) != units:
             self._shown[kind] = units
             self._count_change()
@@ -193,8 +193,8 @@ class Weights:
     def load(self, data: Mapping[str, Any]) -> None:
         """Take over what `dump` returned, here or in another process. Raises ValueError for anything else."""
         try:
-            shown = {Kind.of(*kind): _WEIGHT(units, 0) for *kind, units in data["shown"]}
-            falls = {Kind.of(*kind): [_WEIGHT(fall, 0) for fall in falls] for *kind, falls in data["falls"]}
+            shown = {RequestType.of(*kind): _WEIGHT(units, 0) for *kind, units in data["shown"]}
+            falls = {RequestType.of(*kind): [_WEIGHT(fall, 0) for fall in falls] for *kind, falls in data["falls"]}
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the data of weights: {error!r}") from None
         self._shown, self._falls = shown, falls

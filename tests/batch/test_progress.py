@@ -12,8 +12,8 @@ from support.clock import FakeClock
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError, Limits
 from generor_async.batch.outcomes import RowOutcome
-from generor_async.batch.progress import Progress, Tally
-from generor_async.batch.purse import Purse
+from generor_async.batch.progress import Progress, RunCounters
+from generor_async.batch.purse import BudgetGate
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.spending import Budget
@@ -71,7 +71,7 @@ def test_it_counts_as_the_journal_does_and_every_row_once(tmp_path: Path) -> Non
 async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late() -> None:
     unasked: Any = None
     client = AsyncLuma("luma-api-x", base_url="http://127.0.0.1:9/v1", limits=Limits(rpm=30))
-    tally, purse = Tally(100.0), Purse(Budget(), unasked, unasked)
+    tally, purse = RunCounters(100.0), BudgetGate(Budget(), unasked, unasked)
     tally.states["ready"] = 120
     clock = FakeClock()
 

@@ -14,9 +14,9 @@ from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
 from generor_async.batch.clock import BatchClock
-from generor_async.batch.doubts import LAG, Doubt
+from generor_async.batch.doubts import LAG, Unresolved
 from generor_async.batch.journal import Row
-from generor_async.batch.looks import Creations, back_to
+from generor_async.batch.looks import Creations, list_back_to
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.matching import PATIENCE
@@ -170,7 +170,7 @@ def test_of_a_row_in_doubt_is_said_what_is_waited_for_and_until_when(tmp_path: P
     async def main() -> None:
         async with Simulator(tier="enterprise") as simulator, AsyncGeneror(**simulator.generor_options) as generor:
             simulator.faults.add_spec(f"{GENERATE}=reset:before_charge:1x")
-            sent, told = simulator.clock.time(), list[Doubt]()
+            sent, told = simulator.clock.time(), list[Unresolved]()
 
             async def watch() -> None:
                 while True:
@@ -249,7 +249,7 @@ async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[st
         Wire(answer(200, {"success": True, **page})) as wire,
         AsyncGeneror("gnr_live_0123456789", base_url=f"{wire.url}/api/v1") as generor,
     ):
-        return await back_to(generor.creations.list(), since, BatchClock(FakeClock()), rows)
+        return await list_back_to(generor.creations.list(), since, BatchClock(FakeClock()), rows)
 
 
 @pytest.mark.parametrize(("items", "told"), LISTED)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.markup import Element, read
 
 from generor_async.batch.report import ReportRow, State, Summary, charts
-from generor_async.batch.report.tally import Bin, Tally
+from generor_async.batch.report.tally import Bin, Counters
 from generor_async.batch.report.words import SHORT, amount, excerpt, number, period, span
 
 BEGAN = 1_763_770_440.0
@@ -27,8 +27,8 @@ ROWS = st.builds(
 )
 
 
-def tallied(rows: list[ReportRow]) -> Tally:
-    tally = Tally()
+def tallied(rows: list[ReportRow]) -> Counters:
+    tally = Counters()
     for row in rows:
         tally.add(row, ())
     return tally

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from generor_async import AsyncLuma, run_batch
-from generor_async.batch.doubts import Doubt
+from generor_async.batch.doubts import Unresolved
 from generor_async.batch.status import Status, read_status
 from generor_async.cli.options import Output
 from generor_async.cli.standing import show
@@ -34,9 +34,9 @@ def test_rows_in_doubt_are_listed_each_with_why_and_until_when(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     under_way = "its call may still be under way"
-    first = Doubt(id="a", place="rows:1", why=under_way, until=NOON)
-    second = Doubt(id="b", place="rows:2", why=under_way, until=NOON.replace(minute=5))
-    given_up = Doubt(id="c", place="rows:3", why="nobody can tell\x1b[31m", until=None)
+    first = Unresolved(id="a", place="rows:1", why=under_way, until=NOON)
+    second = Unresolved(id="b", place="rows:2", why=under_way, until=NOON.replace(minute=5))
+    given_up = Unresolved(id="c", place="rows:3", why="nobody can tell\x1b[31m", until=None)
     show(evolve(standing(tmp_path), doubts=(first, second, given_up)), tmp_path, Output())
     told = capsys.readouterr()
     assert json.loads(told.out)["unknown"] == [

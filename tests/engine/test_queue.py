@@ -10,11 +10,11 @@ from support.clock import LoopClock
 
 from generor_async.engine.queue import PATIENCE, Queue
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.testing import run
 from generor_async.values import Priority
 
-HEAVY, LIGHT = Kind("heavy", "t", 3), Kind("light", "t")
+HEAVY, LIGHT = RequestType("heavy", "t", 3), RequestType("light", "t")
 
 
 @attrs.define
@@ -23,7 +23,7 @@ class Units:
 
     free: int = 0
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: Kind = PLAIN) -> int | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> int | Wait:
         if kind.weight > self.free:
             return Wait(now + 1_000, "jobs", sooner=True)
         self.free -= kind.weight
@@ -44,7 +44,7 @@ class Scene:
         default=attrs.Factory(lambda self: Queue(self.rule, LoopClock(), threading.RLock()), takes_self=True)
     )
 
-    async def come(self, name: str, kind: Kind, priority: Priority = "normal", *, again: bool = False) -> None:
+    async def come(self, name: str, kind: RequestType, priority: Priority = "normal", *, again: bool = False) -> None:
         async def wait() -> None:
             await self.queue.enter(priority, 100.0, lambda _: None, again=again, kind=kind)
             self.went.append(name)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from generor_async.batch.purse import DEARER, FEW
 from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
-from generor_async.rules.spending import Budget, Hold
+from generor_async.rules.spending import Budget, Reservation
 from generor_async.rules.statement import Call, Spend, named
 
 ESTIMATED = 6.0
@@ -71,7 +71,7 @@ class Run:
     """One call on its way."""
 
     number: int
-    hold: Hold
+    hold: Reservation
     price: float
     before: float
 
@@ -105,7 +105,7 @@ class Batch:
         while True:
             while len(under_way) < self.world.concurrency:
                 given_ = self._reserve()
-                if not isinstance(given_, Hold):
+                if not isinstance(given_, Reservation):
                     break
                 run = self._begin(next(numbers), given_)
                 under_way.append(run)
@@ -124,7 +124,7 @@ class Batch:
     def _event(self, kind: str, amount: int) -> Callable[[], None]:
         return lambda: self.account.change(self.now, kind, amount, "theirs")
 
-    def _reserve(self) -> Hold | str:
+    def _reserve(self) -> Reservation | str:
         if not self.budget.charges.is_known("m"):
             self.look_if_new()
             self.read_balance()
@@ -143,7 +143,7 @@ class Batch:
     def left(self) -> float:
         return self.budget.cap - self.budget.committed
 
-    def _begin(self, number: int, hold: Hold) -> Run:
+    def _begin(self, number: int, hold: Reservation) -> Run:
         price = ESTIMATED * self.world.ratio * (1 + self.world.drift * self.dice.random())
         changed, factor = self.world.raised
         price *= factor if changed < 1.0 and self.now >= changed * self.length else 1.0

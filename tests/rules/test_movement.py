@@ -10,7 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.movement import LATELY, NEEDED, QUIET, Movement
+from generor_async.rules.movement import LATELY, NEEDED, QUIET, Throughput
 
 seeds = st.integers(0, 10_000)
 ROWS: Final = 400
@@ -74,7 +74,7 @@ class Look:
 
 def looks(world: World, dice: Random) -> list[Look]:
     """Live through a world, and look now and then."""
-    movement = Movement(BEGAN)
+    movement = Throughput(BEGAN)
     moments = sorted(dice.uniform(BEGAN, world.over) for _ in range(300))
     events = [(at, 0, number) for number, at in enumerate(world.left)]
     events += [(at, 1, number) for number, at in enumerate(world.ended)]
@@ -143,7 +143,7 @@ def test_never_less_is_promised_than_nothing_has_moved_for(seed: int, world: Cal
 
 @given(st.lists(st.floats(0.0, QUIET - 0.1), max_size=300), st.floats(0.0, QUIET - 0.1))
 def test_the_rate_is_that_of_the_last_minutes_or_of_the_last_rows(pauses: list[float], since: float) -> None:
-    movement, ends = Movement(0.0), [0.0]
+    movement, ends = Throughput(0.0), [0.0]
     for pause in pauses:
         ends.append(ends[-1] + pause)
     for at in ends:
@@ -169,7 +169,7 @@ def test_the_rate_is_that_of_the_last_minutes_or_of_the_last_rows(pauses: list[f
 
 
 def test_a_few_long_rows_are_no_standstill_and_the_first_of_all_are_waited_for() -> None:
-    movement = Movement(0.0)
+    movement = Throughput(0.0)
     for at in (1.0, 2.0, 3.0, 4.0):
         movement.left(at)
     assert not movement.is_still(4.0 + QUIET, running=True)
@@ -185,7 +185,7 @@ def test_a_few_long_rows_are_no_standstill_and_the_first_of_all_are_waited_for()
 
 
 def test_the_limits_are_a_bound_and_rows_take_their_time_after_the_last_call() -> None:
-    movement = Movement(0.0)
+    movement = Throughput(0.0)
     assert movement.seconds_left(0.0, coming=30, running=0, leaving=58.0) == 58.0
     movement.left(1.0)
     movement.left(8.0)

@@ -22,7 +22,7 @@ from generor_async.rules.pace import (
 )
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import Kind
+from generor_async.rules.weights import RequestType
 from generor_async.rules.window import (
     ASK_EVERY,
     DAY,
@@ -405,14 +405,14 @@ def test_a_limit_that_nobody_reaches_is_none(limit: int, count: int) -> None:
 
 # --- weights --------------------------------------------------------------------------------------------------------
 
-EDIT = Kind("uni-1-max", "image_edit", 3)
-IMAGE = Kind("uni-1", "image", 1)
+EDIT = RequestType("uni-1-max", "image_edit", 3)
+IMAGE = RequestType("uni-1", "image", 1)
 
 
 @given(styles, st.sampled_from([EDIT, IMAGE]), st.integers(1, 5), st.integers(20, 60), seeds, st.floats(0, 0.1))
 @settings(max_examples=60)
 def test_a_table_that_is_wrong_is_corrected_within_three_answers_either_way(
-    style: Style, kind: Kind, weight: int, limit: int, seed: int, service: float
+    style: Style, kind: RequestType, weight: int, limit: int, seed: int, service: float
 ) -> None:
     """Nobody else is on the key, and requests leave one after another."""
     life = world(style, limit, seed, calls=3, pace=luma(limit), weights=[(kind, weight)])
@@ -427,7 +427,7 @@ def test_a_table_that_is_wrong_is_corrected_within_three_answers_either_way(
 def test_weights_that_are_known_are_never_unlearned_alone_and_units_fill_the_window(
     style: Style, limit: int, seed: int, one: int, other: int, base: float, service: float
 ) -> None:
-    kinds = [(Kind("a", "b", one), one), (Kind("c", "d", other), other)]
+    kinds = [(RequestType("a", "b", one), one), (RequestType("c", "d", other), other)]
     how: dict[str, Any] = {"base": base, "service": service, "weights": kinds, "watch": nobody_else_is_seen}
     calls = 3 * limit
     life = world(style, limit, seed, calls=calls, **how).run()

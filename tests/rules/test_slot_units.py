@@ -12,38 +12,38 @@ from support.slot_worlds import JobServer, SlotWorld
 
 from generor_async.rules.ceiling import CONFIRM, NAMED_SECONDS, PROBE_BELOW
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, Lease
+from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Named, Weights
+from generor_async.rules.weights import PLAIN, RequestType, Named, Weights
 
-IMAGE, EDIT = Kind("uni-1", "image"), Kind("uni-1-max", "image_edit", 3)
+IMAGE, EDIT = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
 
 
-def grant(slots: Slots, now: float, kind: Kind = PLAIN) -> Lease:
+def grant(slots: Slots, now: float, kind: RequestType = PLAIN) -> JobSlot:
     lease = slots.reserve(now, kind)
-    assert isinstance(lease, Lease), lease
+    assert isinstance(lease, JobSlot), lease
     return lease
 
 
-def full(slots: Slots, now: float, kind: Kind = PLAIN) -> Wait:
+def full(slots: Slots, now: float, kind: RequestType = PLAIN) -> Wait:
     refusal = slots.reserve(now, kind)
     assert isinstance(refusal, Wait), refusal
     return refusal
 
 
-def running(slots: Slots, *kinds: Kind, now: float = 0.0) -> Slots:
+def running(slots: Slots, *kinds: RequestType, now: float = 0.0) -> Slots:
     """Submit jobs, called 0, 1, 2 and so on."""
     for number, kind in enumerate(kinds):
         slots.accepted(grant(slots, now, kind), str(number), now)
     return slots
 
 
-def refuse(slots: Slots, now: float, named: Named, kind: Kind = PLAIN) -> None:
+def refuse(slots: Slots, now: float, named: Named, kind: RequestType = PLAIN) -> None:
     slots.refused(grant(slots, now, kind), now, RETRY_AFTER, named)
 
 
-def weigh(kind: Kind) -> int:
+def weigh(kind: RequestType) -> int:
     return 3 if kind == EDIT else 1
 
 
@@ -75,8 +75,8 @@ def test_others_who_leave_are_noticed(names: int | None, told: int | None, seed:
 @pytest.mark.parametrize(("told", "table"), [(None, 3), (10, 3), (None, 1)])
 @given(seed=seeds)
 @settings(max_examples=5)
-def test_heavy_and_light_jobs_share_the_units(kinds: list[Kind], told: int | None, table: int, seed: int) -> None:
-    of_table = [Kind(kind.model, kind.type, table if kind == EDIT else 1) for kind in kinds]
+def test_heavy_and_light_jobs_share_the_units(kinds: list[RequestType], told: int | None, table: int, seed: int) -> None:
+    of_table = [RequestType(kind.model, kind.type, table if kind == EDIT else 1) for kind in kinds]
     server = JobServer(lambda _: 10, names=10, weigh=weigh)
     life = SlotWorld(Slots(told), server, Random(seed), [20.0] * 14, spacing=1.5, kinds=of_table)
     life.run()
@@ -99,7 +99,7 @@ def test_one_stray_refusal_of_two_hundred_holds_nobody_up_for_long(seed: int) ->
 @given(seeds, st.integers(1, 12), st.lists(st.sampled_from([IMAGE, EDIT]), min_size=1, max_size=40), st.booleans())
 @settings(max_examples=40)
 def test_whatever_runs_at_once_every_job_gets_through(
-    seed: int, ceiling: int, kinds: Sequence[Kind], named: bool
+    seed: int, ceiling: int, kinds: Sequence[RequestType], named: bool
 ) -> None:
     dice, most = Random(seed), max(3, ceiling)
     server = JobServer(lambda _: most, names=most if named else None, weigh=weigh)
@@ -358,7 +358,7 @@ def copied(slots: Slots, now: float = 0.0) -> Slots:
     return other
 
 
-def play(slots: Slots, what: str, which: int, now: float, kind: Kind, named: Named, leases: list[Lease]) -> Any:
+def play(slots: Slots, what: str, which: int, now: float, kind: RequestType, named: Named, leases: list[JobSlot]) -> Any:
     """Make one move; return what can be seen of it."""
     lease = leases[which % len(leases)] if leases else None
     match what:
@@ -391,13 +391,13 @@ def decided(found: Any, now: float) -> Any:
 @settings(max_examples=300)
 def test_another_process_goes_on_where_one_was(moves: Any, told: int | None, share: float) -> None:
     one, other, now = Slots(told, share), Slots(told, share), 0.0
-    leases: list[Lease] = []
+    leases: list[JobSlot] = []
     for what, which, later, kind, named, dumped in moves:
         now += later
         found = play(one, what, which, now, kind, named, leases)
         assert decided(play(other, what, which, now, kind, named, leases), now) == decided(found, now)
         assert other.state(now) == one.state(now)
-        if isinstance(found, Lease):
+        if isinstance(found, JobSlot):
             leases.append(found)
         elif leases and what in {"accept", "lose", "unknown", "refuse"}:
             del leases[which % len(leases)]

@@ -19,22 +19,22 @@ from generor_async.rules.ceiling import (
     ReleaseLag,
 )
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import ENDED_SECONDS, UNSEEN_SECONDS, Lease
+from generor_async.rules.usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.weights import PLAIN, RequestType
 
-IMAGE, VIDEO, EDIT = Kind("uni-1", "image"), Kind("ray-3.2", "video"), Kind("uni-1-max", "image_edit", 3)
+IMAGE, VIDEO, EDIT = RequestType("uni-1", "image"), RequestType("ray-3.2", "video"), RequestType("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
 ceilings = st.integers(1, 40)
 
 
-def grant(slots: Slots, now: float, kind: Kind = PLAIN) -> Lease:
+def grant(slots: Slots, now: float, kind: RequestType = PLAIN) -> JobSlot:
     lease = slots.reserve(now, kind)
-    assert isinstance(lease, Lease), lease
+    assert isinstance(lease, JobSlot), lease
     return lease
 
 
-def full(slots: Slots, now: float, kind: Kind = PLAIN) -> Wait:
+def full(slots: Slots, now: float, kind: RequestType = PLAIN) -> Wait:
     refusal = slots.reserve(now, kind)
     assert isinstance(refusal, Wait), refusal
     return refusal
@@ -176,7 +176,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
     history: list[tuple[str, int, float]], told: int | None
 ) -> None:
     slots, now = Slots(told), 0.0
-    under_way: list[Lease] = []
+    under_way: list[JobSlot] = []
     jobs: dict[str, float] = {}
     ended: dict[str, float] = {}
     for number, (what, which, later) in enumerate(history):
@@ -187,7 +187,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
         match what:
             case "grant":
                 lease = slots.reserve(now)
-                if isinstance(lease, Lease):
+                if isinstance(lease, JobSlot):
                     under_way.append(lease)
                 else:
                     assert lease.until > now
@@ -247,14 +247,14 @@ def test_with_the_ceiling_unknown_submissions_begin_one_by_one_and_grow_as_they_
     for number in range(4):
         submit(slots, 1.0, str(number))
     leases = [slots.reserve(2.0) for _ in range(20)]
-    assert sum(isinstance(lease, Lease) for lease in leases) == 2
+    assert sum(isinstance(lease, JobSlot) for lease in leases) == 2
     grown = practised()
     leases = [grown.reserve(4.0) for _ in range(20)]
-    assert 3 <= sum(isinstance(lease, Lease) for lease in leases) <= 5
+    assert 3 <= sum(isinstance(lease, JobSlot) for lease in leases) <= 5
 
 
 @pytest.mark.parametrize(("kind", "units"), [(IMAGE, FIRST_UNITS), (VIDEO, FIRST_VIDEO_UNITS)])
-def test_beyond_the_usual_ceiling_they_go_one_at_a_time(kind: Kind, units: int) -> None:
+def test_beyond_the_usual_ceiling_they_go_one_at_a_time(kind: RequestType, units: int) -> None:
     slots = Slots()
     for number in range(units):
         slots.accepted(grant(slots, 0.0, kind), str(number), 0.0)

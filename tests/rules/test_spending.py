@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
-from generor_async.rules.spending import Budget, Hold
+from generor_async.rules.spending import Budget, Reservation
 
 MODELS = ("a", "b")
 moves = st.lists(
@@ -27,12 +27,12 @@ def test_what_is_committed_never_exceeds_the_cap_when_a_call_begins(
     history: list[tuple[str, str, int, float, int]], cap: int
 ) -> None:
     """And an unseen model has its calls one by one, nothing beside them."""
-    budget, under_way, doubtful = Budget(float(cap)), list[Hold](), 0.0
+    budget, under_way, doubtful = Budget(float(cap)), list[Reservation](), 0.0
     for what, model, estimated, drift, which in history:
         if what == "reserve":
             before, known = budget.committed, budget.charges.is_known(model)
             hold = budget.reserve(model, float(estimated))
-            if isinstance(hold, Hold):
+            if isinstance(hold, Reservation):
                 assert before + hold.credits == pytest.approx(budget.committed)
                 assert budget.committed <= cap + 1e-5
                 assert known or not under_way
@@ -43,22 +43,22 @@ def test_what_is_committed_never_exceeds_the_cap_when_a_call_begins(
             if what == "settle":
                 budget.settle(hold, hold.estimated * drift)
             elif what == "free":
-                budget.free(hold)
+                budget.release(hold)
             else:
-                budget.doubt(hold)
+                budget.keep_unresolved(hold)
                 doubtful += hold.credits
-        assert budget.held == pytest.approx(math.fsum(hold.credits for hold in under_way))
+        assert budget.reserved == pytest.approx(math.fsum(hold.credits for hold in under_way))
         assert budget.doubtful == pytest.approx(doubtful)
 
 
 @given(moves, st.integers(20, 200))
 def test_a_refusal_says_whether_waiting_can_help(history: list[tuple[str, str, int, float, int]], cap: int) -> None:
     """Brute force: `over` is when the call would not fit even if all that is under way cost nothing."""
-    budget, under_way = Budget(float(cap)), list[Hold]()
+    budget, under_way = Budget(float(cap)), list[Reservation]()
     for what, model, estimated, drift, which in history:
         if what == "reserve":
             found = budget.reserve(model, float(estimated))
-            if isinstance(found, Hold):
+            if isinstance(found, Reservation):
                 under_way.append(found)
             elif found == "over":
                 least = budget.charges.counted + budget.doubtful
@@ -72,7 +72,7 @@ def test_a_refusal_says_whether_waiting_can_help(history: list[tuple[str, str, i
 def run_alone(budget: Budget, model: str, estimated: float, *costs: float | None) -> None:
     for cost in costs:
         hold = budget.reserve(model, estimated)
-        assert isinstance(hold, Hold)
+        assert isinstance(hold, Reservation)
         budget.settle(hold, cost)
 
 
@@ -82,7 +82,7 @@ def test_what_was_estimated_at_6_and_charged_24_is_believed_when_others_say_so()
     assert (budget.charges.price("video", 6.0), budget.charges.spent) == (6.0, 24.0)
     run_alone(budget, "video", 6.0, 24.0)
     teacher = budget.reserve("video", 6.0)
-    assert isinstance(teacher, Hold)
+    assert isinstance(teacher, Reservation)
     assert (teacher.credits, teacher.teaches, budget.charges.spent) == (24.0, True, 48.0)
     assert budget.reserve("video", 6.0) == "wait"
     budget.settle(teacher, 24.0)
@@ -104,17 +104,17 @@ def test_nothing_begins_beside_a_call_that_teaches_a_price() -> None:
     budget = Budget(1_000.0)
     run_alone(budget, "video", 6.0, 6.0)
     teacher = budget.reserve("unseen", 5.0)
-    assert isinstance(teacher, Hold)
+    assert isinstance(teacher, Reservation)
     assert budget.reserve("video", 6.0) == "wait"
     assert budget.reserve("unseen", 5.0) == "wait"
     budget.settle(teacher, 5.0)
-    assert isinstance(budget.reserve("video", 6.0), Hold)
+    assert isinstance(budget.reserve("video", 6.0), Reservation)
 
 
 def test_without_a_cap_nobody_waits_and_with_fixed_prices_neither() -> None:
     free, fixed = Budget(), Budget(100.0)
-    assert all(isinstance(free.reserve(model, 50.0), Hold) for model in "abcabc")
-    assert all(isinstance(fixed.reserve("uni-1", 10.0, fixed=True), Hold) for _ in range(10))
+    assert all(isinstance(free.reserve(model, 50.0), Reservation) for model in "abcabc")
+    assert all(isinstance(fixed.reserve("uni-1", 10.0, fixed=True), Reservation) for _ in range(10))
     assert fixed.reserve("uni-1", 10.0, fixed=True) == "wait"
 
 
@@ -123,7 +123,7 @@ def test_calls_that_tell_no_price_are_not_made_one_by_one_for_ever(told: float |
     budget = Budget(1_000.0)
     lessons = LESSONS if told is None else 2 * LESSONS
     run_alone(budget, "text", 6.0, *(None if told is None else told * 4**call for call in range(lessons)))
-    assert all(isinstance(budget.reserve("text", 6.0), Hold) for _ in range(3))
+    assert all(isinstance(budget.reserve("text", 6.0), Reservation) for _ in range(3))
 
 
 def test_a_call_that_others_overlapped_teaches_nothing() -> None:
@@ -131,7 +131,7 @@ def test_a_call_that_others_overlapped_teaches_nothing() -> None:
     run_alone(budget, "video", 6.0, 6.0, 6.0)
     holds = [budget.reserve("video", 6.0) for _ in range(3)]
     for number, hold in enumerate(holds):
-        assert isinstance(hold, Hold)
+        assert isinstance(hold, Reservation)
         budget.settle(hold, 6.0 * (number + 1))  # each counts those before it
     assert budget.charges.price("video", 6.0) == 6.0
     assert budget.charges.spent == 30.0
@@ -146,7 +146,7 @@ def test_what_a_journal_added_up_is_taken_up_again() -> None:
     budget = Budget(120.0, Charges(sums), 30.0)
     assert budget.charges.spent == 51.0
     assert budget.charges.price("video", 6.0) == 24.0
-    hold = budget.take_up("video", 6.0, 24.0)
+    hold = budget.resume("video", 6.0, 24.0)
     assert budget.committed == 81.0
     budget.settle(hold, 6.0)
     assert (budget.charges.spent, budget.doubtful) == (75.0, 6.0)
@@ -156,7 +156,7 @@ def test_what_a_journal_added_up_is_taken_up_again() -> None:
 def test_a_thousand_prices_in_dollars_fill_a_cap_to_the_credit() -> None:
     price = 0.0404 / 0.003
     budget = Budget(1_000 * price)
-    holds = [hold for _ in range(1_001) if isinstance(hold := budget.reserve("uni-1", price, fixed=True), Hold)]
+    holds = [hold for _ in range(1_001) if isinstance(hold := budget.reserve("uni-1", price, fixed=True), Reservation)]
     assert len(holds) == 1_000
     for hold in holds:
         budget.settle(hold, None)

@@ -16,16 +16,16 @@ from generor_async.rules.holds import Hold, Holds
 from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots
-from generor_async.rules.usage import Lease
+from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import Kind, Named, Weights
+from generor_async.rules.weights import RequestType, Named, Weights
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
 
 NOW: Final = 1_775_000_000.0
 """A moment of a store's time."""
-IMAGE: Final = Kind("uni-1", "image")
-EDIT: Final = Kind("uni-1-max", "image_edit", 3)
+IMAGE: Final = RequestType("uni-1", "image")
+EDIT: Final = RequestType("uni-1-max", "image_edit", 3)
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a state raises that is not to be believed at all: the rules begin anew then."""
 
@@ -66,7 +66,7 @@ def mutated(data: st.DataObject, dumped: Any) -> Any:
     return json.loads(json.dumps(dumped))
 
 
-def answered(pace: Pace, kind: Kind, now: float, used: int, limit: int = 30) -> None:
+def answered(pace: Pace, kind: RequestType, now: float, used: int, limit: int = 30) -> None:
     permit = pace.reserve(now, kind=kind)
     if isinstance(permit, Permit):
         pace.sent(permit, now)
@@ -94,19 +94,19 @@ def busy_slots() -> Slots:
     slots, now = Slots(), NOW - 100.0
     for number in range(4):
         lease = slots.reserve(now)
-        assert isinstance(lease, Lease)
+        assert isinstance(lease, JobSlot)
         slots.accepted(lease, f"job-{number}", now)
         now += 5.0
     lease = slots.reserve(now)
-    assert isinstance(lease, Lease)
+    assert isinstance(lease, JobSlot)
     slots.refused(lease, now, 60.0, Named(limit=6))
     slots.seen("job-0", now, asked=now, ended=True)
     slots.weights.needs(EDIT, 2)
     now += 60.0
     lost = slots.reserve(now)
-    assert isinstance(lost, Lease)
+    assert isinstance(lost, JobSlot)
     slots.unknown(lost, now)
-    assert isinstance(slots.reserve(now), Lease)
+    assert isinstance(slots.reserve(now), JobSlot)
     return slots
 
 
@@ -177,11 +177,11 @@ def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_
     assert slots.state(NOW).used >= 0
     assert all(isinstance(job, str) for job in slots.unwatched(NOW, 10.0))
     json.dumps(slots.dump(), allow_nan=False)
-    leases: list[Lease] = []
+    leases: list[JobSlot] = []
 
     def ask(now: float) -> object:
         got = slots.reserve(now, data.draw(st.sampled_from([IMAGE, EDIT])))
-        if isinstance(got, Lease):
+        if isinstance(got, JobSlot):
             leases.append(got)
         return got
 

@@ -16,7 +16,7 @@ from generor_async import (
     PermissionDeniedError,
 )
 from generor_async.api.luma.models import Generation
-from generor_async.rules.stops import Record, how_to_go_on
+from generor_async.rules.stops import RunRecord, how_to_go_on
 from generor_async.rules.vendors import GENEROR, LUMA
 
 JOB = Generation(
@@ -71,8 +71,8 @@ EVENTS = st.one_of(
 )
 
 
-def seen(events: Sequence[tuple[str, Any]], answered: int) -> Record:
-    record = Record(answered)
+def seen(events: Sequence[tuple[str, Any]], answered: int) -> RunRecord:
+    record = RunRecord(answered)
     for kind, known in events:
         match kind:
             case "call":
@@ -144,7 +144,7 @@ def test_a_gateway_that_loses_every_answer_costs_no_more_than_what_was_answered_
 
 
 def test_of_calls_of_which_every_other_answer_is_lost_twenty_are_enough() -> None:
-    record, calls = Record(), 0
+    record, calls = RunRecord(), 0
     while record.stop is None:
         record.call("unknown" if calls % 2 else "answered")
         calls += 1

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.api.luma.operations import GENERATIONS_CREATE, GENERATIONS_GET
-from generor_async.rules.weights import HEAVIEST, PLAIN, Kind, Named, Weights, named_ceiling
+from generor_async.rules.weights import HEAVIEST, PLAIN, RequestType, Named, Weights, named_ceiling
 
-IMAGE, EDIT, VIDEO = Kind("uni-1", "image"), Kind("uni-1-max", "image_edit", 3), Kind("ray-3.2", "video")
+IMAGE, EDIT, VIDEO = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3), RequestType("ray-3.2", "video")
 kinds = st.sampled_from([IMAGE, EDIT, VIDEO])
 
 
@@ -40,7 +40,7 @@ def test_a_request_is_of_the_kind_that_its_body_says_or_the_api_takes(
 
 def test_what_makes_videos_is_known_by_its_type() -> None:
     assert VIDEO.is_video
-    assert Kind("ray-3.2", "video_edit").is_video
+    assert RequestType("ray-3.2", "video_edit").is_video
     assert not EDIT.is_video
 
 
@@ -87,7 +87,7 @@ def test_no_text_names_what_cannot_be_meant(text: str) -> None:
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(3, 8))
 def test_a_wrong_weight_is_right_after_three_answers(table: int, real: int, answers: int) -> None:
-    weights, kind = Weights(), Kind("m", "t", table)
+    weights, kind = Weights(), RequestType("m", "t", table)
     for _ in range(answers):
         weights.observe(kind, real)
     assert weights.of(kind) == real
@@ -97,7 +97,7 @@ def test_a_wrong_weight_is_right_after_three_answers(table: int, real: int, answ
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32), st.integers(20, 60))
 def test_what_others_use_is_not_taken_for_weight(table: int, real: int, seed: int, answers: int) -> None:
     """Others take places in a third of the answers; the last eight never were all theirs."""
-    dice, weights, kind = Random(seed), Weights(), Kind("m", "t", table)
+    dice, weights, kind = Random(seed), Weights(), RequestType("m", "t", table)
     clean = 0
     for number in range(answers):
         foreign = dice.randint(1, 9) if dice.random() < 0.33 and number - clean < 7 else 0
@@ -155,7 +155,7 @@ def test_of_several_kinds_the_one_that_is_not_known_is_learned() -> None:
 
 
 @given(st.lists(st.tuples(kinds, st.integers(-1, 12), st.booleans()), max_size=30), st.integers(0, 30))
-def test_another_process_goes_on_where_one_was(steps: list[tuple[Kind, int, bool]], moment: int) -> None:
+def test_another_process_goes_on_where_one_was(steps: list[tuple[RequestType, int, bool]], moment: int) -> None:
     one = other = Weights()
     for number, (kind, units, told) in enumerate(steps):
         if number == moment:

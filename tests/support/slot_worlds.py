@@ -9,9 +9,9 @@ from typing import Protocol
 from attrs import Factory, define, field
 
 from generor_async.rules.slots import RETRY_AFTER, SlotState
-from generor_async.rules.usage import Lease
+from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind, Named
+from generor_async.rules.weights import PLAIN, RequestType, Named
 
 __all__ = ["JobServer", "Rules", "SlotWorld", "bound"]
 
@@ -22,11 +22,11 @@ Ceiling = Callable[[float], int]
 class Rules(Protocol):
     """What decides when to submit: the rules under test, or something to hold them against."""
 
-    def reserve(self, now: float, kind: Kind = ...) -> Lease | Wait: ...
-    def accepted(self, lease: Lease, job_id: str, now: float) -> None: ...
-    def refused(self, lease: Lease, now: float, retry_after: float = ..., named: Named = ...) -> None: ...
-    def unknown(self, lease: Lease, now: float) -> None: ...
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: Kind = ...) -> None: ...
+    def reserve(self, now: float, kind: RequestType = ...) -> JobSlot | Wait: ...
+    def accepted(self, lease: JobSlot, job_id: str, now: float) -> None: ...
+    def refused(self, lease: JobSlot, now: float, retry_after: float = ..., named: Named = ...) -> None: ...
+    def unknown(self, lease: JobSlot, now: float) -> None: ...
+    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = ...) -> None: ...
     def unwatched(self, now: float, older_than: float) -> list[str]: ...
     def state(self, now: float) -> SlotState: ...
 
@@ -40,7 +40,7 @@ class JobServer:
     """Seconds after its end for which a job holds its slot."""
     names: int | None = None
     """The ceiling that refusals name."""
-    weigh: Callable[[Kind], int] = lambda _kind: 1
+    weigh: Callable[[RequestType], int] = lambda _kind: 1
     ends: dict[str, float] = field(factory=dict[str, float])
     units: dict[str, int] = field(factory=dict[str, int])
     most: int = 0
@@ -50,7 +50,7 @@ class JobServer:
     def held(self, now: float) -> int:
         return sum(self.units[job_id] for job_id, end in self.ends.items() if end + self.lag > now)
 
-    def admit(self, job_id: str, seconds: float, now: float, kind: Kind = PLAIN) -> bool:
+    def admit(self, job_id: str, seconds: float, now: float, kind: RequestType = PLAIN) -> bool:
         held, units = self.held(now), self.weigh(kind)
         if self.stray:
             self.stray -= 1
@@ -62,7 +62,7 @@ class JobServer:
         self.most = max(self.most, held + units)
         return True
 
-    def refusal(self, kind: Kind) -> Named:
+    def refusal(self, kind: RequestType) -> Named:
         """Return the numbers of a refusal."""
         if self.names is None:
             return Named()
@@ -79,7 +79,7 @@ class SlotWorld:
     dice: Random
     lives: Sequence[float]
     """What the jobs live, in seconds, in the order in which they are accepted."""
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[RequestType] = ()
     """Of what kind they are, in the order in which they are to be submitted; who finds too few units is passed."""
     spacing: float = 3.0
     """Seconds between two looks at a job."""
@@ -99,11 +99,11 @@ class SlotWorld:
     """When the last job ended."""
     _heap: list[tuple[float, int, Callable[[], None]]] = field(factory=list, init=False)
     _order: Iterator[int] = field(factory=lambda: iter(range(10**9)), init=False)
-    _waiting: list[Kind] = field(init=False, default=Factory(lambda self: self._all(), takes_self=True))
+    _waiting: list[RequestType] = field(init=False, default=Factory(lambda self: self._all(), takes_self=True))
     _alarm: float = field(default=math.inf, init=False)
     _looking: set[str] = field(factory=set[str], init=False)
 
-    def _all(self) -> list[Kind]:
+    def _all(self) -> list[RequestType]:
         return list(self.kinds) or [PLAIN] * len(self.lives)
 
     def at(self, when: float, act: Callable[[], None]) -> None:
@@ -121,7 +121,7 @@ class SlotWorld:
         while self._waiting:
             for kind in dict.fromkeys(self._waiting):
                 lease = self.rules.reserve(self.now, kind)
-                if isinstance(lease, Lease):
+                if isinstance(lease, JobSlot):
                     self._waiting.remove(kind)
                     self.at(self.now + self.travel / 2, self._arriving(lease, self.now))
                     break
@@ -149,7 +149,7 @@ class SlotWorld:
             self._alarm = math.inf
         self._look_for_room()
 
-    def _arriving(self, lease: Lease, sent: float) -> Callable[[], None]:
+    def _arriving(self, lease: JobSlot, sent: float) -> Callable[[], None]:
         def arrive() -> None:
             job_id = f"job-{self.accepted}"
             admitted = self.server.admit(job_id, self.lives[self.accepted], self.now, lease.kind)
@@ -164,19 +164,19 @@ class SlotWorld:
 
         return arrive
 
-    def _refuse(self, lease: Lease) -> None:
+    def _refuse(self, lease: JobSlot) -> None:
         self._waiting.insert(0, lease.kind)
         self.rules.refused(lease, self.now, RETRY_AFTER, self.server.refusal(lease.kind))
         self._look_for_room()
 
-    def _accept(self, lease: Lease, job_id: str) -> None:
+    def _accept(self, lease: JobSlot, job_id: str) -> None:
         self.rules.accepted(lease, job_id, self.now)
         if self.dice.random() >= self.unseen:
             self._looking.add(job_id)
             self.at(self.now + self.dice.uniform(0, self.spacing), self._looker(job_id, again=True))
         self._look_for_room()
 
-    def _lose(self, lease: Lease, _job_id: str) -> None:
+    def _lose(self, lease: JobSlot, _job_id: str) -> None:
         self.rules.unknown(lease, self.now)
         self._look_for_room()
 

@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Kind
+from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.rules.window import JITTER, SPANS, Scope
 
 __all__ = ["Arrival", "Reset", "Server", "ServerWindow", "Style", "World", "soonest"]
@@ -102,7 +102,7 @@ class World:
     foreign: float = 0.0
     """Requests of others, a second."""
     smooth: bool = False
-    weights: Sequence[tuple[Kind, int]] = ((PLAIN, 1),)
+    weights: Sequence[tuple[RequestType, int]] = ((PLAIN, 1),)
     """The kinds of our requests, in turn, and what the server takes each for."""
     in_turn: bool = False
     """Whether each is sent when the one before has been answered."""

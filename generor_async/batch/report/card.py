@@ -10,7 +10,7 @@ from generor_async.batch.report.rows import ReportFile, ReportRow, State, Unit
 from generor_async.batch.report.thumbnails import Thumbnails
 from generor_async.batch.report.words import amount, class_name, excerpt, fold, span
 
-__all__ = ["STATES", "Card", "Cards"]
+__all__ = ["STATES", "RowCard", "RowCards"]
 
 STATES: dict[State, str] = {"done": "Done", "failed": "Failed", "unknown": "Unknown", "other": "Not ended"}
 """The states in the order in which they are listed, and their names."""
@@ -28,7 +28,7 @@ _TEXT = 1200
 
 
 @frozen
-class Card:
+class RowCard:
     """A row, its markup as a pattern and its values, and its pictures' ratios of width to height."""
 
     row: ReportRow
@@ -43,7 +43,7 @@ class Card:
 
 
 @frozen(kw_only=True)
-class Cards:
+class RowCards:
     """Writes cards for a page; may be used from several threads at once."""
 
     folder: Path
@@ -53,7 +53,7 @@ class Cards:
     unit: Unit
     thumbnails: Thumbnails
 
-    def card(self, row: ReportRow) -> Card:
+    def card(self, row: ReportRow) -> RowCard:
         """Write a row."""
         slots = Slots()
         name = slots.text(excerpt(row.prompt))
@@ -68,7 +68,7 @@ class Cards:
             f'<span class="state">{slots.text(STATES[row.state])}</span></h3>'
             f"{fold(row.prompt, 'prompt', slots)}{failure}{self._facts(row, slots)}</div></article></li>\n"
         )
-        return Card(row, pattern, slots.values, tuple(ratio for _, ratio in shots if ratio is not None))
+        return RowCard(row, pattern, slots.values, tuple(ratio for _, ratio in shots if ratio is not None))
 
     def _shot(self, file: ReportFile, name: str, slots: Slots) -> tuple[str, float | None]:
         """Show one file, or link it; give its ratio where that is known."""

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from attrs import Factory, define, field
 
-from generor_async.batch.report.card import Card
+from generor_async.batch.report.card import RowCard
 
 __all__ = ["Packed"]
 
@@ -35,12 +35,12 @@ class Packed:
 
     _file: IO[bytes]
     _patterns: dict[str, int] = Factory(dict[str, int])
-    _rows: list[Card] = Factory(list[Card])
+    _rows: list[RowCard] = Factory(list[RowCard])
     _count: int = 0
     _compressor: Any = field(init=False, factory=lambda: zlib.compressobj(9, wbits=GZIP))
     """zlib's, whose type has no public name."""
 
-    def add(self, card: Card) -> None:
+    def add(self, card: RowCard) -> None:
         """Write a row, later."""
         self._rows.append(card)
         self._count += 1

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 
 from generor_async.batch.money import shown
 from generor_async.batch.report import charts
-from generor_async.batch.report.card import STATES, Card, Cards
+from generor_async.batch.report.card import STATES, RowCard, RowCards
 from generor_async.batch.report.packed import Packed
 from generor_async.batch.report.rows import ReportRow, State, Summary
-from generor_async.batch.report.tally import Tally
+from generor_async.batch.report.tally import Counters
 from generor_async.batch.report.thumbnails import Thumbnails
 from generor_async.batch.report.words import amount, class_name, number, period, span
 
@@ -52,8 +52,8 @@ def write_report(
     folder, base = Path(folder), Path(os.path.relpath(folder, path.parent)).as_posix()
     inline = summary.rows <= INLINED
     thumbnails = Thumbnails(folder=folder, base=base, inline=inline, most=new_thumbnails)
-    cards = Cards(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
-    tally = Tally()
+    cards = RowCards(folder=folder, base=base, unit=summary.unit, thumbnails=thumbnails)
+    tally = Counters()
     with TemporaryDirectory(prefix=".report-", dir=path.parent) as parts:
         # What stands above the rows is known when all have passed: they wait in a file of their own.
         with Path(parts, "rows").open("x+b") as waiting, Path(parts, "page").open("xb") as page:
@@ -80,7 +80,7 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="xmlcharrefreplace")
 
 
-def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Tally) -> Iterator[ReportRow]:
+def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Counters) -> Iterator[ReportRow]:
     """Yield the rows that the page shows, and add up the others."""
     to_leave_out = Counter(summary.left_out)
     for row in rows:
@@ -91,10 +91,10 @@ def _shown(rows: Iterable[ReportRow], summary: Summary, tally: Tally) -> Iterato
             yield row
 
 
-def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
+def _cards(cards: RowCards, rows: Iterable[ReportRow]) -> Iterator[RowCard]:
     """Write the rows' cards in several threads, and yield them in order; few wait at a time."""
     workers = os.cpu_count() or 1
-    ahead = deque[Future[Card]]()
+    ahead = deque[Future[RowCard]]()
     with ThreadPoolExecutor(workers) as pool:
         for row in rows:
             ahead.append(pool.submit(cards.card, row))
@@ -104,7 +104,7 @@ def _cards(cards: Cards, rows: Iterable[ReportRow]) -> Iterator[Card]:
             yield ahead.popleft().result()
 
 
-def _frame(summary: Summary, tally: Tally, missing: int) -> tuple[str, str]:
+def _frame(summary: Summary, tally: Counters, missing: int) -> tuple[str, str]:
     """Return what stands before and after the rows."""
     here = files("generor_async.batch.report")
     # Cards have the shape that most pictures have.
@@ -140,7 +140,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _stats(summary: Summary, tally: Tally) -> str:
+def _stats(summary: Summary, tally: Counters) -> str:
     """Write the figures that a reader looks for first."""
     unit, states, seconds = summary.unit, tally.states, tally.usual_seconds()
     ended, time = states["done"] + states["failed"], max(1.0, summary.active)
@@ -165,7 +165,7 @@ def _stats(summary: Summary, tally: Tally) -> str:
     )
 
 
-def _failures(tally: Tally) -> str:
+def _failures(tally: Counters) -> str:
     """Write what went wrong, the most frequent first, with a way to the rows."""
     if not tally.failures:
         return ""
@@ -184,7 +184,7 @@ def _failures(tally: Tally) -> str:
     )
 
 
-def _notes(summary: Summary, tally: Tally, missing: int) -> str:
+def _notes(summary: Summary, tally: Counters, missing: int) -> str:
     """Say what the page lacks: rows, and so many thumbnails."""
     notes = list[str]()
     if summary.left_out:
@@ -199,7 +199,7 @@ def _notes(summary: Summary, tally: Tally, missing: int) -> str:
     return "\n".join(f'<p class="lacks">{note}</p>' for note in notes)
 
 
-def _states(tally: Tally, left_out: Mapping[State, int]) -> str:
+def _states(tally: Counters, left_out: Mapping[State, int]) -> str:
     """Write the choice of a state, without those that no row is in."""
     shown = {state: tally.states[state] - left_out.get(state, 0) for state in STATES}
     known = [("", "All", sum(shown.values())), *((state, name, shown[state]) for state, name in STATES.items())]

@@ -11,7 +11,7 @@ from attrs import Factory, define, frozen
 from generor_async.batch.report.rows import ReportRow, State, Summary
 from generor_async.batch.report.words import excerpt
 
-__all__ = ["Bin", "Failure", "Tally"]
+__all__ = ["Bin", "Failure", "Counters"]
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 
@@ -38,7 +38,7 @@ class Bin:
 
 
 @define
-class Tally:
+class Counters:
     """The sums over all rows so far."""
 
     states: Counter[State] = Factory(Counter[State])
