@@ -236,12 +236,12 @@ async def test_a_lost_answer_to_making_a_key_says_how_to_revoke_it_and_shows_no_
 
 async def test_an_endpoint_that_is_not_known_is_reached_by_request() -> None:
     async with Wire(answer(200, {"anything": [1, 2]})) as wire, client(wire) as generor:
-        found = await generor.request("post", "/new/thing", query={"a": "b c"}, json={"x": 1}, conduct="read")
+        found = await generor.request("post", "/new/thing", query={"a": "b c"}, json={"x": 1}, retry_safety="read")
         for path in ("new", "/../users", "/a?b=c", "/a#b"):
             with pytest.raises(InvalidRequestError, match="not a path below the base URL"):
                 await generor.request("GET", path)
-        with pytest.raises(InvalidRequestError, match="conduct must be one of"):
-            await generor.request("GET", "/new", conduct="careless")  # type: ignore[arg-type] # that is the point
+        with pytest.raises(InvalidRequestError, match="retry_safety must be one of"):
+            await generor.request("GET", "/new", retry_safety="careless")  # type: ignore[arg-type] # that is the point
     assert found == {"anything": [1, 2]}
     assert (wire.requests[0].method, wire.requests[0].target) == ("POST", "/api/v1/new/thing?a=b%20c")
     assert wire.requests[0].body == b'{"x":1}'

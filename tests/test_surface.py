@@ -19,7 +19,7 @@ import generor_async
 from generor_async import AsyncGeneror, AsyncLuma, Job, Page, Pages
 from generor_async.api.generor import operations as generor_operations
 from generor_async.api.luma import operations as luma_operations
-from generor_async.values import UNSET, Conduct, Unset
+from generor_async.values import UNSET, RetrySafety, Unset
 
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
 BUILDERS = {**generor_operations.BUILDERS, **luma_operations.BUILDERS}
@@ -46,13 +46,13 @@ class Call:
     positional: str
     required: str
     optional: str
-    conduct: Conduct
+    retry_safety: RetrySafety
     key: bool
     returns: str
     scope: Scope
 
 
-def row(http: str, call: str, conduct: Conduct, returns: str, *, key: bool = False, scope: Scope | None = None) -> Call:
+def row(http: str, call: str, retry_safety: RetrySafety, returns: str, *, key: bool = False, scope: Scope | None = None) -> Call:
     """Read one row: `users.get(username)`, `creations.update(creation_id, *, privacy_mode=, license=)`."""
     name, _, arguments = call.removesuffix(")").partition("(")
     before, _, after = arguments.partition("*,")
@@ -64,7 +64,7 @@ def row(http: str, call: str, conduct: Conduct, returns: str, *, key: bool = Fal
         positional=before.replace(",", " "),
         required=" ".join(word for word in words if not word.endswith("=")),
         optional=" ".join(word.removesuffix("=") for word in words if word.endswith("=")),
-        conduct=conduct,
+        retry_safety=retry_safety,
         key=key,
         returns=returns,
         scope=scope or ("read" if method == "GET" else "write"),
@@ -153,9 +153,9 @@ GENEROR = (
 )
 
 
-def luma(http: str, call: str, conduct: Conduct, returns: str) -> Call:
+def luma(http: str, call: str, retry_safety: RetrySafety, returns: str) -> Call:
     """Read one row of Luma's table: each of its calls needs a key, and its keys have no scopes."""
-    return row(http, call, conduct, returns, key=True, scope="none")
+    return row(http, call, retry_safety, returns, key=True, scope="none")
 
 
 LUMA = (
@@ -215,7 +215,7 @@ def test_an_endpoint_is_what_the_table_says(api: str, call: Call) -> None:
     endpoint = ENDPOINTS[f"{api}.{call.name}"]
     assert endpoint.name == f"{api}.{call.name}"
     assert f"{endpoint.method} {anonymous(endpoint.template)}" == anonymous(call.http)
-    assert endpoint.conduct == call.conduct
+    assert endpoint.retry_safety == call.retry_safety
     assert endpoint.auth == ("required" if call.key else "optional")
     assert endpoint.scope == call.scope
 
@@ -311,8 +311,8 @@ def test_a_client_has_the_methods_that_belong_to_no_resource(client: type[AsyncG
             p.name for p in inspect.signature(getattr(client, method)).parameters.values() if p.kind is p.KEYWORD_ONLY
         ]
 
-    assert keywords("request") == ["query", "json", "conduct"]
-    assert inspect.signature(client.request).parameters["conduct"].default == "plain"
+    assert keywords("request") == ["query", "json", "retry_safety"]
+    assert inspect.signature(client.request).parameters["retry_safety"].default == "plain"
     assert set(
         words_of("timeout attempt_timeout max_retries extra_headers extra_query extra_body on_progress request_id")
     ) <= set(keywords("with_options"))

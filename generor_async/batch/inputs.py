@@ -18,7 +18,7 @@ from generor_async.batch.handed_in import Frame, given_in, is_frame, printed, re
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, shortly
 from generor_async.batch.source import Notes, Source, refused
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.json_texts import Element, in_array, in_lines, is_array_text
 from generor_async.rules.separators import NAMES, named_separator, separator_of
@@ -84,7 +84,7 @@ async def _pages(
     """Read in a thread, a page at a time."""
     with closing(found):
         while True:
-            reading = asyncio.ensure_future(to_the_end(lambda: _page(source, found)))
+            reading = asyncio.ensure_future(run_to_completion(lambda: _page(source, found)))
             try:
                 page = await asyncio.shield(reading)
             except asyncio.CancelledError:

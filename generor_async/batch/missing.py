@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from generor_async.batch.journal import Reader, Stored
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 
 __all__ = ["count_missing", "missing"]
 
@@ -25,7 +25,7 @@ async def missing(reader: Reader, folder: Path) -> AsyncIterator[int]:
     """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
     there = _There(folder)
     async for rows in reader.stored():
-        for number in await to_the_end(partial(there.lacking, rows)):
+        for number in await run_to_completion(partial(there.lacking, rows)):
             yield number
 
 

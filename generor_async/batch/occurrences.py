@@ -8,7 +8,7 @@ from attrs import evolve
 
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import Parameters
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 
 __all__ = ["Duplicates"]
 
@@ -49,7 +49,7 @@ class Duplicates:
             self._seen.execute("COMMIT")
             return [entry for entry in found if entry is not None]
 
-        return await to_the_end(work)
+        return await run_to_completion(work)
 
     def note(self, wish: int) -> None:
         """Note what a new row asks for."""

@@ -16,7 +16,7 @@ from generor_async.batch.folder import JOURNAL, LOCK
 from generor_async.batch.journal import Reader, Row
 from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.parameters import ERROR
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
 from generor_async.rules.rows import State
 from generor_async.values import JSON
@@ -144,7 +144,7 @@ class Results:
         """Begin to append; mends what an earlier process left behind."""
         missing = (await journal.counts()).get("done", 0)
         try:
-            missing -= await to_the_end(self._lines)
+            missing -= await run_to_completion(self._lines)
             lacking = await self._lacking(journal, missing) if 0 < missing <= MENDED_MOST else ()
             if len(lacking) != missing:
                 await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
@@ -192,7 +192,7 @@ class Results:
     async def _lacking(self, journal: Reader, missing: int) -> Sequence[int]:
         """Return the numbers of rows that ended last and have no line; as many as are `missing`, if that is all."""
         rows = await journal.ended_last(missing + AROUND)
-        told = await to_the_end(lambda: self._told_last(2 * (missing + AROUND)))
+        told = await run_to_completion(lambda: self._told_last(2 * (missing + AROUND)))
         return [number for number, id_ in rows if id_ not in told]
 
     def _told_last(self, most: int) -> frozenset[str]:
@@ -219,7 +219,7 @@ async def write_failed(folder: Path, journal: Reader) -> None:
     if (await journal.counts()).get("failed", 0):
         await _rewrite(path, (_failed_line(row) async for row in journal.rows("failed")))
     else:
-        await to_the_end(lambda: path.unlink(missing_ok=True))
+        await run_to_completion(lambda: path.unlink(missing_ok=True))
 
 
 def _failed_line(row: Row) -> str:
@@ -235,7 +235,7 @@ async def write_rejected(folder: Path, journal: Reader) -> None:
     async for first in lines:
         await _rewrite(path, _with(first, lines))
         return
-    await to_the_end(lambda: path.unlink(missing_ok=True))
+    await run_to_completion(lambda: path.unlink(missing_ok=True))
 
 
 async def _with(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -254,7 +254,7 @@ async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
 
 async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
     """Write a file whole or not at all, where a link leads to if it is one; a pipe or a device as lines come."""
-    place = await to_the_end(lambda: path.resolve() if path.is_file() or not path.exists() else None)
+    place = await run_to_completion(lambda: path.resolve() if path.is_file() or not path.exists() else None)
     if place is None:
         with path.open("wb") as file:
             async for line in lines:
@@ -266,7 +266,7 @@ async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
             async for line in lines:
                 file.write(line.encode("utf-8", "backslashreplace"))
             file.flush()
-            await to_the_end(lambda: os.fsync(file.fileno()))
+            await run_to_completion(lambda: os.fsync(file.fileno()))
         beside.replace(place)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.schema import check_is_current, check_journal, connect, create
 from generor_async.batch.steps import dump
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import STATES, State
 from generor_async.rules.vendors import GENEROR, LUMA
@@ -81,7 +81,7 @@ async def recover(folder: str | os.PathLike[str], *, take_over: bool = False) ->
     Raises:
         InvalidRequestError: The folder is in use, its journal is whole, or nothing is left to rebuild one from.
     """
-    return await to_the_end(lambda: _recover(Path(folder), take_over=take_over))
+    return await run_to_completion(lambda: _recover(Path(folder), take_over=take_over))
 
 
 def _recover(path: Path, *, take_over: bool) -> Recovered:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from generor_async.batch.folder import refused
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 
 __all__ = ["Reserve"]
 
@@ -25,7 +25,7 @@ class Reserve:
     async def take(self) -> None:
         """Take the room; raises InvalidRequestError where there is none."""
         try:
-            await to_the_end(self._write)
+            await run_to_completion(self._write)
         except OSError as error:
             self.give_up()
             advice = "Free some space; another folder is for what has bought nothing yet"

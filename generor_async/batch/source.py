@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.quotes import LONGEST
 from generor_async.rules.rereading import Content
@@ -214,7 +214,7 @@ class Source:
                 return Content(size=file.tell(), digest=digest)
 
         try:
-            return await to_the_end(read)
+            return await run_to_completion(read)
         except OSError:  # whoever reads its rows says what is wrong
             return None
 

@@ -37,7 +37,7 @@ from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.sqlite_errors import failed_to
 from generor_async.batch.steps import Steps, dump, written
 from generor_async.batch.writer import Writer
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import Settled, Witness
 from generor_async.rules.rereading import ReadWhole, noted
@@ -114,7 +114,7 @@ async def open_journal(
         held = Folder(folder, take_over=take_over, lock=lock)
         return held, *open_to_write(held, key)
 
-    return SqliteJournal(*await to_the_end(take), operation=key.operation)
+    return SqliteJournal(*await run_to_completion(take), operation=key.operation)
 
 
 async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
@@ -136,7 +136,7 @@ async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = 
         InvalidRequestError: It can't be read, or it is another run's than that of the `key`.
     """
     path = Path(folder) / JOURNAL
-    connection = await to_the_end(lambda: open_to_read(path, key))
+    connection = await run_to_completion(lambda: open_to_read(path, key))
     return None if connection is None else SqliteReader(connection, path)
 
 
@@ -300,7 +300,7 @@ class SqliteReader(Reader):
             with self._turn:
                 self._reading.close()
 
-        await to_the_end(close)
+        await run_to_completion(close)
 
     async def _ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         return await self._read(query, *arguments, then=list)
@@ -313,7 +313,7 @@ class SqliteReader(Reader):
                 return then(self._reading.execute(query, arguments))
 
         try:
-            return await to_the_end(read)
+            return await run_to_completion(read)
         except sqlite3.Error as error:
             raise failed_to("read", self._path, error) from None
 
@@ -441,7 +441,7 @@ class SqliteJournal(SqliteReader, Journal):
                 _leave_open(self._reading, self._writing)
             self._folder.let_go()
 
-        await to_the_end(close)
+        await run_to_completion(close)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         results: list[T] = []

@@ -23,7 +23,7 @@ from generor_async.batch.runs import runs_of
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import SqliteReader, open_if_begun, open_reader
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.rows import State
@@ -158,7 +158,7 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
     Of a page whose thumbnails are files, it makes so many at the most that are not there yet.
     """
     folder = Path(to)
-    title = await to_the_end(lambda: folder.resolve().name)
+    title = await run_to_completion(lambda: folder.resolve().name)
     reader = await open_reader(folder)
     try:
         charges = await charges_of(reader)
@@ -170,7 +170,7 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
             while page := asyncio.run_coroutine_threadsafe(anext(pages, no_rows), loop).result():
                 yield from page
 
-        await to_the_end(
+        await run_to_completion(
             lambda: write_report(folder / REPORT, summary, rows(), folder=folder, new_thumbnails=new_thumbnails)
         )
     except OSError as error:

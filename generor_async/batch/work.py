@@ -19,7 +19,7 @@ from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
 from generor_async.engine.client import Client
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import safe_name
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.engine.transport import Intent
 from generor_async.errors import (
     DownloadError,
@@ -171,7 +171,7 @@ class LumaProvider:
     async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
         """Submit the job."""
         if self._parameters.names_file(row.parameters):
-            await to_the_end(lambda: check_files(row.parameters))
+            await run_to_completion(lambda: check_files(row.parameters))
         operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
         # By the session itself: no view of the client is made for every row.
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
@@ -298,7 +298,7 @@ class GenerorProvider:
             )
             if creation.text:
                 paths.append(folder / place / f"{name}.txt")
-                await to_the_end(partial(_write, paths[-1], creation.text))
+                await run_to_completion(partial(_write, paths[-1], creation.text))
             told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
         return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}
 

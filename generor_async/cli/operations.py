@@ -80,7 +80,7 @@ class Described:
     @property
     def charged(self) -> bool:
         """Whether it costs credits."""
-        return self.endpoint.conduct == "bills"
+        return self.endpoint.retry_safety == "bills"
 
     def method(self, client: AsyncGeneror | AsyncLuma) -> Callable[..., Any]:
         """Return the method of a client that sends it."""
@@ -116,7 +116,7 @@ def described(name: str) -> Described:
         ),
         paged=typing.get_origin(result) is Pages,
         makes_job=result is Generation,
-        makes_files=endpoint.conduct in {"read", "bills"}
+        makes_files=endpoint.retry_safety in {"read", "bills"}
         and result in typing.get_args(typing.get_type_hints(CLIENTS[api].download)["result"]),
     )
 

@@ -253,7 +253,7 @@ class Operation:
     method: str
     http: str
     template: str
-    conduct: str
+    retry_safety: str
     auth: str
     scope: str
     quota: tuple[str, ...]
@@ -300,7 +300,7 @@ class Operation:
 
         Jobs and batches hand on those of what is paid for.
         """
-        if self.conduct != "bills":
+        if self.retry_safety != "bills":
             return ""
         return "".join(part.capitalize() for part in self.function.split("_")) + "Params"
 

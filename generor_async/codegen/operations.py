@@ -31,7 +31,7 @@ TIMEOUTS: Mapping[str, tuple[float, float]] = {
     "plain": (60.0, 60.0),
     "bills": (60.0, 60.0),
 }
-"""Seconds for a call and for an attempt, by conduct."""
+"""Seconds for a call and for an attempt, by retry_safety."""
 
 Body = Literal["none", "json", "form"]
 BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}
@@ -98,7 +98,7 @@ class OperationReader:
             path = path.replace(f"{{{parameter.wire}}}", f"{{{parameter.name}}}")
             if parameter.name in TAKEN:
                 raise SpecError(f"{node['operationId']}: {parameter.name} is taken, give it an x-python")
-        timeout, attempt_timeout = TIMEOUTS[node["x-conduct"]]
+        timeout, attempt_timeout = TIMEOUTS[node["x-retry-safety"]]
         result = self._result(node)
         return Operation(
             api=self.api,
@@ -106,7 +106,7 @@ class OperationReader:
             method=node["x-method"],
             http=http.upper(),
             template=path,
-            conduct=node["x-conduct"],
+            retry_safety=node["x-retry-safety"],
             auth=node["x-auth"],
             scope=node["x-scope"],
             quota=tuple(node["x-quota"]),

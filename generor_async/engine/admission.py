@@ -12,10 +12,10 @@ from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.outage import OutageGate
-from generor_async.engine.queue import OutOfTurnError
-from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import HeldBackError, Transport
-from generor_async.engine.turn import Turn
+from generor_async.engine.queue import QueueTimeoutError
+from generor_async.engine.slots import SlotPoller
+from generor_async.engine.transport import BlockedBeforeSendError, Transport
+from generor_async.engine.turn import LimitAdmission
 from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
 from generor_async.rules.holds import Hold
@@ -39,7 +39,7 @@ class ClientParts:
     events: EventStream
     limits: Limits
     transports: PerLoop[Transport]
-    lookouts: PerLoop[Lookout]
+    slot_pollers: PerLoop[SlotPoller]
     budget: retry.RetryBudget
     images: ImageFetcher | None
 
@@ -93,10 +93,10 @@ class Admission:
         self._gate: OutageGate | None = None
         self.ticket: Ticket | None = None
         """What it was let go with while the API was not known to be well."""
-        self.turn: Turn | None = None
+        self.turn: LimitAdmission | None = None
         """What it holds under the limits, where they know of such calls."""
         if endpoint.quota or endpoint.shows_job:
-            self.turn = Turn(operation, options.priority, shared.limits, shared.lookouts, shared.clock)
+            self.turn = LimitAdmission(operation, options.priority, shared.limits, shared.slot_pollers, shared.clock)
 
     def remaining(self, now: float) -> float:
         """Return the seconds that the call has left."""
@@ -108,10 +108,10 @@ class Admission:
         """Let the call go for the first time if nothing keeps it; return whether that is so. Else `wait` does."""
         limits = self._shared.limits
         if now >= limits.look_at:
-            limits.look(now)
+            limits.sync(now)
         if "abuse" in limits.holds.by_scope or limits.gates.away:
             return False
-        return self.turn is None or self.turn.take_nowait()
+        return self.turn is None or self.turn.acquire_nowait()
 
     async def wait(self, last: APIError | None) -> None:
         """Wait until the call may be sent; `last` is what its last attempt came to.
@@ -122,73 +122,73 @@ class Admission:
         limits, turn, now = self._shared.limits, self.turn, self._shared.clock.monotonic()
         try:
             if now >= limits.look_at:
-                limits.look(now)
+                limits.sync(now)
             if turn is not None or "abuse" in limits.holds.by_scope:
-                await self._take_turn(turn, now)
+                await self._acquire(turn, now)
             while limits.gates.away:
-                await self._pass_gate(last)
-                if turn is None or not turn.is_held():
+                await self._wait_for_outage(last)
+                if turn is None or not turn.is_blocked():
                     break
-                self.given_up(HeldBackError())
+                self.abandoned(BlockedBeforeSendError())
                 self.again = True
-                await self._take_turn(turn, self._shared.clock.monotonic())
+                await self._acquire(turn, self._shared.clock.monotonic())
         except BaseException as error:
-            self.given_up(error)
+            self.abandoned(error)
             raise
 
-    async def _take_turn(self, turn: Turn | None, began: float) -> None:
+    async def _acquire(self, turn: LimitAdmission | None, began: float) -> None:
         clock, holds = self._shared.clock, self._shared.limits.holds.by_scope
         missed: ThrottleScope | None = None
-        patience = self._patience(began)
+        patience = self._queue_timeout(began)
         self._latest = began + patience
         try:
             if "abuse" in holds:
-                patience -= await self._wait_out_hold(began)
+                patience -= await self._wait_until_unblocked(began)
             if turn is not None:
-                await turn.take(patience, self._has_to_wait, again=self.again or self._context.attempts > 0)
+                await turn.acquire(patience, self._announce_wait, again=self.again or self._context.attempts > 0)
                 if "abuse" in holds:
-                    await self._wait_out_hold(clock.monotonic())
-        except OutOfTurnError as error:
+                    await self._wait_until_unblocked(clock.monotonic())
+        except QueueTimeoutError as error:
             missed = error.scope
         if missed is not None:  # out here, so that the error's context isn't the other one
-            raise self._not_in_time(missed)
+            raise self._deadline_error(missed)
         if self._refused is not None and self._context.refusal is not None:  # the limit lets it go at once
-            self._tell_wait(self._context.refusal.scope, 0.0)
+            self._emit_throttled(self._context.refusal.scope, 0.0)
         if self._options.timeout is None:
             waited = clock.monotonic() - began
             self._waited += waited
             if self.deadline is not None:
                 self.deadline += waited
 
-    def _patience(self, now: float) -> float:
+    def _queue_timeout(self, now: float) -> float:
         """Return for how many seconds the call may wait for limits."""
         if self._options.timeout is None:
             return self._options.queue_timeout - self._waited
         return self.remaining(now)
 
-    async def _wait_out_hold(self, began: float) -> float:
+    async def _wait_until_unblocked(self, began: float) -> float:
         """Wait while all calls of the key are held; return for how many seconds that was."""
         clock, holds, now = self._shared.clock, self._shared.limits.holds.by_scope, began
         while (hold := holds.get("abuse")) is not None and (left := hold.until - now) > 0:
             if hold.until >= self._latest:
-                raise OutOfTurnError("abuse", left)
+                raise QueueTimeoutError("abuse", left)
             delay = min(retry.spread(left, random.random()), self._latest - now)  # noqa: S311 - jitter, no secret
-            self._tell_wait("abuse", delay)
+            self._emit_throttled("abuse", delay)
             await clock.sleep(delay)
             now = clock.monotonic()
         return now - began
 
-    async def _pass_gate(self, last: APIError | None) -> None:
+    async def _wait_for_outage(self, last: APIError | None) -> None:
         """Wait for one's turn while the API is away; that takes of the call's own time."""
-        gate, now = self._own_gate(), self._shared.clock.monotonic()
+        gate, now = self._gate_of_call(), self._shared.clock.monotonic()
         if gate.rule.well:
             return
         if self.deadline is None:
             self.deadline = now + self.timeout
-        self._latest = self.deadline - retry.least_time(self._operation.endpoint.conduct, self.timeout)
+        self._latest = self.deadline - retry.least_time(self._operation.endpoint.retry_safety, self.timeout)
         try:
-            self.ticket = await gate.enter(self._options.priority, self._latest - now, self._has_to_wait)
-        except OutOfTurnError:
+            self.ticket = await gate.enter(self._options.priority, self._latest - now, self._announce_wait)
+        except QueueTimeoutError:
             away = last is not None and outcome.is_busy(last)
             failure = last if last is not None and away else outcome.still_away(self._context, gate.error)
         else:
@@ -196,10 +196,10 @@ class Admission:
             return
         raise failure
 
-    def _own_gate(self) -> OutageGate:
+    def _gate_of_call(self) -> OutageGate:
         return self._shared.limits.gates.of(self.body, self._options.extra_body)
 
-    def _not_in_time(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
+    def _deadline_error(self, scope: ThrottleScope) -> APIError | DeadlineExceededError:
         now, name = self._shared.clock.monotonic(), self._operation.endpoint.name
         hold = self._shared.limits.holds.longest(now, but="jobs")
         if hold is not None and (scope != "jobs" or hold.until >= self._latest):
@@ -219,7 +219,7 @@ class Admission:
     def succeeded(self, *, sent: float) -> None:
         """Account for an attempt that was sent at `sent` and answered well."""
         if self._shared.limits.gates.away:
-            self._own_gate().succeeded(sent)
+            self._gate_of_call().succeeded(sent)
         if self.ticket is not None:
             self._leave_gate()
 
@@ -231,14 +231,14 @@ class Admission:
         if self.turn is not None:
             self.turn.failed(error)
         if isinstance(error, RateLimitError) and (refusal := self._context.refusal) is not None and refusal.proven:
-            self._hold(error, refusal)
+            self._block_others(error, refusal)
         if isinstance(error, APIError):
             busy = outcome.is_busy(error) and not inline
             if busy or (self.ticket is not None and error.outcome in {"unknown", "not_sent"}):
-                (self._gate or self._own_gate()).failed(error, sent, draw)
+                (self._gate or self._gate_of_call()).failed(error, sent, draw)
         self._leave_gate()
 
-    def given_up(self, error: BaseException) -> None:
+    def abandoned(self, error: BaseException) -> None:
         """Give everything back: the call is not sent."""
         if self.turn is not None:
             self.turn.failed(error)
@@ -250,14 +250,14 @@ class Admission:
         if gate is not None and ticket is not None:
             gate.leave(ticket)
 
-    def _hold(self, error: RateLimitError, refusal: "Refusal") -> None:
+    def _block_others(self, error: RateLimitError, refusal: "Refusal") -> None:
         """Let the limits know what a 429 has other calls wait for."""
         limits, clock = self._shared.limits, self._shared.clock
         now = clock.monotonic()
         if refusal.is_window and not self._operation.endpoint.quota:
             limits.refused(None, now, refusal.wait, refusal.window, None)
         hold = Hold(until=now + refusal.wait, scope=refusal.hold_scope, reason=error.message)
-        if limits.hold(hold, now):
+        if limits.block(hold, now):
             self._shared.events.warn_of_hold(hold, refusal.wait, clock.time() + refusal.wait)
 
     def requeue(self, error: RateLimitError, refusal: "Refusal", draw: float) -> float:
@@ -268,7 +268,7 @@ class Admission:
         """
         if self._options.timeout is None:
             self.deadline = None
-        patience = self._patience(self._shared.clock.monotonic())
+        patience = self._queue_timeout(self._shared.clock.monotonic())
         queues = refusal.scope == "abuse" or (self.turn is not None and self.turn.waits_for(refusal))
         if refusal.wait >= patience and not (queues and refusal.scope == "jobs"):
             raise error
@@ -278,27 +278,27 @@ class Admission:
         delay = min(retry.with_jitter(refusal.wait, draw), patience)
         if self._options.timeout is None:
             self._waited += delay
-        self.announce(error, delay)
+        self.announce_retry(error, delay)
         return delay
 
     # --- what others are told ---------------------------------------------------------------------------------------
 
-    def announce(self, error: APIError, delay: float) -> None:
+    def announce_retry(self, error: APIError, delay: float) -> None:
         """Tell the event stream that the call waits by itself, and goes again then."""
         if isinstance(error, RateLimitError) and self._context.refusal is not None:
             self._refused = error
-            self._tell_wait(self._context.refusal.scope, delay)
+            self._emit_throttled(self._context.refusal.scope, delay)
         else:
-            self._tell_retry(error, delay)
+            self._emit_retry(error, delay)
 
-    def _has_to_wait(self, wait: "Wait") -> None:
+    def _announce_wait(self, wait: "Wait") -> None:
         """Tell of a wait; of one after a 429 only where it is begun, because it can end in time."""
         if self._refused is None and not self._shared.events.listens_to_waits:
             return
         if self._refused is None or wait.until <= self._latest or wait.until == math.inf:
-            self._tell_wait(wait.scope, max(wait.until - self._shared.clock.monotonic(), 0.0))
+            self._emit_throttled(wait.scope, max(wait.until - self._shared.clock.monotonic(), 0.0))
 
-    def _tell_wait(self, scope: ThrottleScope, delay: float) -> None:
+    def _emit_throttled(self, scope: ThrottleScope, delay: float) -> None:
         """Tell the event stream that the call waits for a limit; and, after a 429, that it goes again then."""
         refused, self._refused = self._refused, None
         if self._shared.events.listens_to_waits:
@@ -312,9 +312,9 @@ class Admission:
                 )
             )
         if refused is not None:
-            self._tell_retry(refused, delay)
+            self._emit_retry(refused, delay)
 
-    def _tell_retry(self, error: APIError, delay: float) -> None:
+    def _emit_retry(self, error: APIError, delay: float) -> None:
         self._shared.events.emit(
             RetryScheduled(
                 operation=self._operation.endpoint.name,

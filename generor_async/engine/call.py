@@ -11,7 +11,7 @@ from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.transport import Attempt, HeldBackError, Intent
+from generor_async.engine.transport import Attempt, BlockedBeforeSendError, Intent
 from generor_async.errors import (
     APIConnectionError,
     APIError,
@@ -79,7 +79,7 @@ class Call(Generic[T]):
         try:
             return self._admission.admit_nowait(self._started)
         except BaseException as error:
-            self._admission.given_up(error)
+            self._admission.abandoned(error)
             raise
 
     def admitted(self) -> Coroutine[Any, Any, None]:
@@ -97,8 +97,8 @@ class Call(Generic[T]):
         attempt.intent = self._intent
         try:
             result = await self._send(request, attempt)
-        except HeldBackError as error:
-            admission.given_up(error)
+        except BlockedBeforeSendError as error:
+            admission.abandoned(error)
             admission.again, self._context.attempts = True, self._context.attempts - 1
             raise
         except BaseException as error:
@@ -121,7 +121,7 @@ class Call(Generic[T]):
         else:
             remaining = admission.deadline - began
             if remaining <= 0 or remaining < self._least_time:
-                raise self._out_of_time("retry")
+                raise self._deadline_error("retry")
         limit = min(self._options.attempt_timeout or self._operation.endpoint.attempt_timeout, remaining)
         if context.attempts and self._options.request_id is None:
             request.headers[REQUEST_ID] = context.request_id = random_uuid()
@@ -129,19 +129,19 @@ class Call(Generic[T]):
         context.refusal = None
         try:
             if shared.events.listening:
-                return await self._watched(request, attempt, limit, began)
+                return await self._attempt_with_events(request, attempt, limit, began)
             return self._answer(await shared.transports.get().exchange(request, attempt, timeout=limit))
         except TransportError as error:
-            failure = self._broken(error, began)
+            failure = self._transport_error(error, began)
         except asyncio.CancelledError as error:
             context.lost = context.lost or attempt.sent
-            came_of = self._cut_off(attempt)
+            came_of = self._cancelled_error(attempt)
             error.add_note(outcome.cut_off(context, came_of, sent=attempt.sent))
             raise bare(error) from came_of
         # Raised out here, so that its context isn't the other error: a key may be in what came of the answer.
         raise failure
 
-    async def _watched(self, request: Request, attempt: Attempt, timeout: float, began: float) -> T:
+    async def _attempt_with_events(self, request: Request, attempt: Attempt, timeout: float, began: float) -> T:
         """Do the same, and tell the event stream."""
         shared, context = self._shared, self._context
         name = self._operation.endpoint.name
@@ -159,12 +159,12 @@ class Call(Generic[T]):
             status = reply.status
             return self._answer(reply)
         except TransportError as error:
-            failure = self._broken(error, began)
+            failure = self._transport_error(error, began)
             result = failure.outcome or "unknown"
         except APIError as error:
             result = error.outcome or "unknown"
             raise
-        except HeldBackError:
+        except BlockedBeforeSendError:
             result = "not_sent"
             raise
         except asyncio.CancelledError:
@@ -183,7 +183,7 @@ class Call(Generic[T]):
                 operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
             )
         except APIError as error:
-            failure = self._concealed(error, len(reply.body))
+            failure = self._masked(error, len(reply.body))
         else:
             if self._context.problems is not None:
                 self._shared.events.warn_of_problems(operation.endpoint.name, self._context.problems)
@@ -195,28 +195,28 @@ class Call(Generic[T]):
                 turn.answered(reply, self._context.refusal)
         raise bare(failure)  # the frames below hold the answer as it came
 
-    def _cut_off(self, attempt: Attempt) -> OutcomeUnknownError | None:
+    def _cancelled_error(self, attempt: Attempt) -> OutcomeUnknownError | None:
         """Return the error that tells what has come of the answer to a call that was cancelled."""
         failure = outcome.came_of(self._context, *attempt.arrived())
-        return failure and self._concealed(failure, len(failure.body))
+        return failure and self._masked(failure, len(failure.body))
 
-    def _broken(self, error: TransportError, began: float) -> APIConnectionError:
+    def _transport_error(self, error: TransportError, began: float) -> APIConnectionError:
         failure = outcome.broken(self._context, error, self._shared.clock.monotonic() - began)
-        return self._concealed(failure, len(error.partial))
+        return self._masked(failure, len(error.partial))
 
-    def _concealed(self, error: E, size: int) -> E:
+    def _masked(self, error: E, size: int) -> E:
         """Mask what the server sent back of what it was sent."""
         masking.conceal(error, masking.secrets_of(self._shared.key, self._options.named), size)
         return error
 
-    def closed(self) -> APIError:
+    def closed_error(self) -> APIError:
         """Return the error of a call that was cut off because its client was closed."""
         failure = outcome.closed(self._context, sent=self._context.lost)
-        return self._concealed(failure, len(self._context.body or ""))
+        return self._masked(failure, len(self._context.body or ""))
 
     @property
     def _least_time(self) -> float:
-        return retry.least_time(self._operation.endpoint.conduct, self._admission.timeout)
+        return retry.least_time(self._operation.endpoint.retry_safety, self._admission.timeout)
 
     def delay_after(self, error: APIError) -> float:
         """Return the seconds to wait before the call is admitted again, or raise what the caller gets to see."""
@@ -224,26 +224,26 @@ class Call(Generic[T]):
         self._error = error
         remaining = self._admission.remaining(now)
         out_of_time = isinstance(error, APITimeoutError) and remaining <= 0
-        conduct = self._operation.endpoint.conduct
+        retry_safety = self._operation.endpoint.retry_safety
         if error.outcome == "unknown":
             context.lost = True
-            if conduct in {"plain", "bills"}:
-                cause = self._out_of_time("attempt") if out_of_time else error
+            if retry_safety in {"plain", "bills"}:
+                cause = self._deadline_error("attempt") if out_of_time else error
                 raise outcome.unknown(context, error) from cause
         if out_of_time:
-            raise self._out_of_time("attempt") from None
+            raise self._deadline_error("attempt") from None
         refusal = context.refusal if isinstance(error, RateLimitError) else None
         if isinstance(error, RateLimitError) and refusal is not None and refusal.proven and self._options.max_retries:
             self._requeued += 1
             return self._admission.requeue(error, refusal, self._draw)
         retries = context.attempts - 1 - self._requeued
-        again = retry.may_repeat(conduct, error) or self.images_for(error) is not None
+        again = retry.may_repeat(retry_safety, error) or self.images_for(error) is not None
         if not again or retries >= self._options.max_retries:
             raise error
         delay = self._backoff(error, retries, now, remaining)
         if delay >= remaining - self._least_time:
             raise error
-        self._admission.announce(error, delay)
+        self._admission.announce_retry(error, delay)
         return delay
 
     def _backoff(self, error: APIError, retries: int, now: float, remaining: float) -> float:
@@ -276,7 +276,7 @@ class Call(Generic[T]):
         self._admission.body, self._inlined = operation.body, True
         return operation
 
-    def _out_of_time(self, waited_for: Literal["attempt", "retry"]) -> DeadlineExceededError:
+    def _deadline_error(self, waited_for: Literal["attempt", "retry"]) -> DeadlineExceededError:
         doing = "waiting for an answer" if waited_for == "attempt" else "waiting to try again"
         return DeadlineExceededError(
             f"{self._operation.endpoint.name}: {self._admission.timeout:g} s were not enough; it was {doing}",

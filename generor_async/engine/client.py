@@ -20,7 +20,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import JSON, UNSET, Clock, Conduct, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, RetrySafety, Priority, Secret, Unset
 
 if TYPE_CHECKING:
     from generor_async.engine.assembly import Assembly
@@ -287,16 +287,16 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
         json: JSON = None,
-        conduct: Conduct = "plain",
+        retry_safety: RetrySafety = "plain",
     ) -> JSON:
         """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
 
-        `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
+        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
         from generor_async.engine.unlisted import unlisted  # noqa: PLC0415 - not needed to start
 
-        operation = unlisted(self._vendor, method, path, query=query, json=json, conduct=conduct)
+        operation = unlisted(self._vendor, method, path, query=query, json=json, retry_safety=retry_safety)
         return await self.send(operation)
 
     async def close(self, *, drain: float = 0.0) -> None:

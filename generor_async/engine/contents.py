@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, UploadError
 from generor_async.rules import arguments, media_types
 
@@ -107,7 +107,7 @@ class _File(Content):
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        while piece := await to_the_end(lambda: os.read(self._descriptor, CHUNK)):
+        while piece := await run_to_completion(lambda: os.read(self._descriptor, CHUNK)):
             yield piece
 
     def _check_unchanged(self) -> None:
@@ -161,7 +161,7 @@ async def opened(source: Source, *, size_bytes: int | None, media_type: str | No
         except InvalidRequestError as error:
             error.operation = OPERATION
             raise
-        descriptor = await to_the_end(lambda: _open(path))
+        descriptor = await run_to_completion(lambda: _open(path))
         try:
             yield _File(descriptor, path, media_type=media_type)
         finally:

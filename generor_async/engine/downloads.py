@@ -20,7 +20,7 @@ from generor_async.engine.parts import Leftovers, PartFile
 from generor_async.engine.retries import Retries
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.engine.targets import Target, WrongSuffixError, target
-from generor_async.engine.threads import SingleFlight, to_the_end
+from generor_async.engine.threads import SingleFlight, run_to_completion
 from generor_async.engine.tracebacks import bare
 from generor_async.engine.web import PlainHttp, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
@@ -209,7 +209,7 @@ class _Download:
                 if not await self._retries.next_attempt(error):
                     raise
         suffix = self._options.target.suffix(media_type)
-        return await to_the_end(lambda: self._part.finish(suffix, overwrite=self._options.overwrite))
+        return await run_to_completion(lambda: self._part.finish(suffix, overwrite=self._options.overwrite))
 
     async def _attempt(self) -> None:
         """Request the missing bytes once, with a fresh URL where the present one has expired."""

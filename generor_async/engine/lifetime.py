@@ -16,7 +16,7 @@ from generor_async.errors import ClientClosedError
 from generor_async.rules import arguments
 from generor_async.values import Clock, Outcome
 
-__all__ = ["Lifetime", "Work"]
+__all__ = ["Lifetime", "Task"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class _LoopWork(LoopBound):
         """Number of `async with` blocks that are open in this loop."""
         self.openings = 0
         """Number of those that were ever opened."""
-        self.work: set[Work] = set()
+        self.work: set[Task] = set()
         self.cancelled: set[asyncio.Task[Any]] = set()
         """Tasks that the client itself has cancelled."""
         self.waiting: list[asyncio.Future[None]] = []
@@ -60,7 +60,7 @@ class _LoopWork(LoopBound):
         await self.until(lambda: not any(work.task not in {own, None} for work in self.work))
 
 
-class Work:
+class Task:
     """A call that is under way in the running task; one that is only `counted` is waited for, and never cancelled."""
 
     __slots__ = ("_cancels", "_here", "task")
@@ -109,12 +109,12 @@ class Lifetime:
         self.waits: list[PerLoop[Any]] = []
         """The waits for jobs: closed first, so that their errors can name the job."""
 
-    def begin(self, *, counted: bool = False) -> Work:
+    def begin(self, *, counted: bool = False) -> Task:
         """Record the beginning of a call; raises ClientClosedError."""
         here = self._loops.get()
         if here.closed or self._over:
             raise _closed_error("the client is closed", outcome="not_sent")
-        return Work(here, counted=counted)
+        return Task(here, counted=counted)
 
     async def while_open(self, work: Awaitable[T], what: str) -> T:
         """Await something until it ends or the client is closed; `what` names it in the ClientClosedError."""

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from generor_async.engine.outage import OutageGates
 from generor_async.engine.queue import Queue
-from generor_async.engine.shared import LOOK_SECONDS, KeyState, SharedRules
+from generor_async.engine.shared import SYNC_SECONDS, KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
@@ -108,7 +108,7 @@ class Limits:
                 if self._shared is not None:
                     self._shared.link(owner)
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin with empty logs and queues: in a forked child, whose parent may have held the lock."""
         self._lock = threading.RLock()
         if self._store is not None:
@@ -124,7 +124,7 @@ class Limits:
         self.look_at = math.inf
         """When a call is to `look`, by this process's own clock."""
         if (shared := self._shared) is not None:
-            self.look(clock.monotonic())  # whatever others were told holds for the first call as well
+            self.sync(clock.monotonic())  # whatever others were told holds for the first call as well
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
@@ -138,7 +138,7 @@ class Limits:
         self.gates = OutageGates(clock)
         """Where calls wait while the API is away."""
         if self._shared is not None:
-            self._shared.give_up = self._give_up
+            self._shared.give_up = self._expire_waits
 
     def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
         slots = Slots(self._jobs, self._share, Weights())
@@ -148,19 +148,19 @@ class Limits:
             pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
         return KeyState(pace, slots)
 
-    def look(self, now: float) -> None:
+    def sync(self, now: float) -> None:
         """Take over what other processes were told, unless that was done a moment ago: all of the key may be held."""
         with self._lock:
             if (shared := self._shared) is not None:
-                if now >= shared.looked + LOOK_SECONDS:
-                    shared.look()
-                self.look_at = max(now, shared.looked) + LOOK_SECONDS
+                if now >= shared.looked + SYNC_SECONDS:
+                    shared.sync()
+                self.look_at = max(now, shared.looked) + SYNC_SECONDS
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine; if all before it hadn't left, only now is its place's end known."""
         with self._lock:
             self._pace.sent(permit, now)
-            if self.queue.becalmed:
+            if self.queue.no_timer:
                 self.queue.pump(now)
 
     def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
@@ -170,7 +170,7 @@ class Limits:
             self.unbound = self._pace.unbound
             self.queue.pump(now)
 
-    def told(self, said: Said) -> None:
+    def learn(self, said: Said) -> None:
         """Note what an answer says that came to a request without a permit."""
         with self._lock:
             self._pace.told(said)
@@ -186,28 +186,28 @@ class Limits:
             self.unbound = False
             self.queue.pump(now)
 
-    def hold(self, hold: Hold, now: float) -> bool:
+    def block(self, hold: Hold, now: float) -> bool:
         """Note what a 429 has calls wait for; return whether it is a long wait that people haven't been told of."""
         with self._lock:
             if hold.scope == "jobs" and (self.slots is None or self.slots.state(now).used):
                 return False  # the end of a job of ours frees a slot before that
             if hold.scope != "jobs":
-                self._give_up(hold.until)
+                self._expire_waits(hold.until)
             is_news = self.holds.add(hold, now)
             if self._shared is not None:
                 self._shared.note(lambda state, _: state.holds.add(hold, now))
             return is_news
 
-    def _give_up(self, until: float) -> None:
+    def _expire_waits(self, until: float) -> None:
         """End the waits that must end before that moment: nobody is let go until then."""
-        self.queue.give_up(until)
+        self.queue.expire_waits(until)
         if self.slots is not None:
-            self.slots.queue.give_up(until)
+            self.slots.queue.expire_waits(until)
 
     def lost(self, permit: Permit, now: float) -> None:
         """Note that no answer came; a permit that wasn't spent goes to the next."""
         with self._lock:
-            self._pace.dropped(permit)
+            self._pace.give_back(permit)
             self.queue.pump(now)
 
     def snapshot(self, now: float) -> RateLimits:
@@ -259,14 +259,14 @@ def owner_of(vendor: Vendor, base_url: str, key: Secret | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _start_afresh() -> None:
+def _reset_after_fork() -> None:
     """In a forked child: the parent's log and queue are the parent's."""
     global _sharing  # noqa: PLW0603 - the parent may have held it
     _sharing = threading.Lock()
     _shared.clear()
     for limits in list(_living):
-        limits.start_afresh()
+        limits.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from generor_async.engine import auth
 from generor_async.engine.retries import Retries
-from generor_async.engine.threads import to_the_end
+from generor_async.engine.threads import run_to_completion
 from generor_async.engine.tracebacks import bare
 from generor_async.engine.web import HostPolicy, PlainHttp, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
@@ -34,7 +34,7 @@ T = TypeVar("T")
 async def inlined(body: JSON, operation: str) -> JSON:
     """Return a request's body with every `MediaRef.file(...)` replaced by its content."""
     if isinstance(body, MediaRef):
-        return await to_the_end(lambda: _read(body, operation))
+        return await run_to_completion(lambda: _read(body, operation))
     if is_object(body):
         return {key: await inlined(value, operation) for key, value in body.items()}
     if is_array(body):

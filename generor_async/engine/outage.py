@@ -43,7 +43,7 @@ class OutageGate:
     def leave(self, ticket: Ticket) -> None:
         """Return a ticket."""
         with self._lock:
-            self.rule.dropped(ticket)
+            self.rule.give_back(ticket)
             self._queue.pump(self._clock.monotonic())
 
     def failed(self, error: APIError, began: float, draw: float) -> None:

@@ -20,14 +20,14 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
 
-__all__ = ["OutOfTurnError", "Queue"]
+__all__ = ["QueueTimeoutError", "Queue"]
 
 P = TypeVar("P")
 Ts = TypeVarTuple("Ts")
 
 MOMENT: Final = 0.001
 """The shortest sleep of an alarm, in seconds: a clock that rounds less than that away would never come to the end."""
-PATIENCE: Final = 9
+PASSED_OVER_MOST: Final = 9
 """How many others a class that waits lets pass before it has its turn."""
 
 
@@ -38,12 +38,12 @@ class Rule(Protocol[P]):
         """Let one of a kind go, or say until when none may."""
         ...
 
-    def dropped(self, permit: P) -> None:
+    def give_back(self, permit: P) -> None:
         """Take back a permit that wasn't used."""
         ...
 
 
-class OutOfTurnError(Exception):
+class QueueTimeoutError(Exception):
     """A wait for one's turn that cannot end in time. Internal: callers see `DeadlineExceededError`."""
 
     def __init__(self, scope: ThrottleScope, wait: float) -> None:
@@ -82,7 +82,7 @@ class Queue(Generic[P]):
         return sum(each.count for each in self._waiting)
 
     @property
-    def becalmed(self) -> bool:
+    def no_timer(self) -> bool:
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and not self._alarms
 
@@ -124,7 +124,7 @@ class Queue(Generic[P]):
             # Its loop was closed, and the collector is here, in the middle of anything: the queue finds out by itself.
             if waiter.permit is not None:
                 with self._lock:
-                    self._rule.dropped(waiter.permit)
+                    self._rule.give_back(waiter.permit)
                     self.pump(self._clock.monotonic())
             raise
         except BaseException:
@@ -143,18 +143,18 @@ class Queue(Generic[P]):
             finally:
                 guard.cancel()
         if waiter.permit is None:
-            raise OutOfTurnError(wait.scope, left)
+            raise QueueTimeoutError(wait.scope, left)
 
     def _leave(self, waiter: Waiter[P], queue: PriorityClass[P], now: float) -> None:
         """Take a waiter out of the queue, wherever it stands; a permit that it was handed goes to the next."""
         with self._lock:
             if queue.leave(waiter):
-                self._depart(waiter, queue)
+                self._waiter_left(waiter, queue)
             if waiter.permit is not None:
-                self._rule.dropped(waiter.permit)
+                self._rule.give_back(waiter.permit)
             self.pump(now)
 
-    def give_up(self, until: float) -> None:
+    def expire_waits(self, until: float) -> None:
         """End the waits that must end before that moment: nobody is let go until then."""
         with self._lock:
             for queue in self._waiting:
@@ -170,23 +170,23 @@ class Queue(Generic[P]):
         try:
             for loop in tuple(self._crowds):
                 if loop.is_closed():
-                    self._bury(loop)
+                    self._purge_closed_loop(loop)
             while waiting := self._waiting:
                 only = waiting[0].only if len(waiting) == 1 else None
                 if only is None:
-                    wait = self._let_one_go(now)
+                    wait = self._admit_one(now)
                 else:
-                    wait = self._let_go(waiting[0], next(iter(only.values())), now)
+                    wait = self._hand_permit(waiting[0], next(iter(only.values())), now)
                 if wait is not None:
                     if wait is not last or len(self._alarms) < len(self._crowds):
-                        self._ring_at(min(wait.until, wait.ask_at), now)
+                        self._set_alarms(min(wait.until, wait.ask_at), now)
                     self._last = wait
                     return wait
             return None
         finally:
             self._pumping = False
 
-    def _let_one_go(self, now: float) -> Wait | None:
+    def _admit_one(self, now: float) -> Wait | None:
         """Let the first go that may; return what all wait for if none may.
 
         Whoever takes fewer units may pass one for whom there are too few, but not more than `PATIENCE` times.
@@ -196,21 +196,21 @@ class Queue(Generic[P]):
         # Who was passed over too often is first, and then who is most urgent.
         for queue in sorted(self._waiting, key=_is_patient):
             for waiter in queue.heads():
-                wait = self._let_go(queue, waiter, now)
+                wait = self._hand_permit(queue, waiter, now)
                 if wait is None:
                     for each in passed:
                         each.passed += 1
                     return None
-                if waiter.passed >= PATIENCE:
+                if waiter.passed >= PASSED_OVER_MOST:
                     return wait
                 if first is None or wait.until < first.until:
                     first = wait
                 passed.append(waiter)
         return first
 
-    def _let_go(self, queue: PriorityClass[P], waiter: Waiter[P], now: float) -> Wait | None:
+    def _hand_permit(self, queue: PriorityClass[P], waiter: Waiter[P], now: float) -> Wait | None:
         """Let one go if it may; return what it waits for if not."""
-        smooth = queue.name == "bulk" and queue.passed < PATIENCE
+        smooth = queue.name == "bulk" and queue.passed < PASSED_OVER_MOST
         permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
         if isinstance(permit, Wait):
             return permit
@@ -220,13 +220,13 @@ class Queue(Generic[P]):
             for each in self._waiting:
                 if each is not queue:
                     each.passed += 1
-        self._depart(waiter, queue)
+        self._waiter_left(waiter, queue)
         waiter.permit = permit
         if not _call_in(waiter.loop, waiter.wake):
-            self._rule.dropped(permit)
+            self._rule.give_back(permit)
         return None
 
-    def _depart(self, waiter: Waiter[P], queue: PriorityClass[P]) -> None:
+    def _waiter_left(self, waiter: Waiter[P], queue: PriorityClass[P]) -> None:
         """Note that one waiter is gone; with the last one of a loop goes its alarm."""
         if not queue.count:
             self._find_waiting()
@@ -234,13 +234,13 @@ class Queue(Generic[P]):
         crowds[loop] -= 1
         if not crowds[loop]:
             del crowds[loop]
-            self._silence(loop)
+            self._cancel_alarm(loop)
 
     def _find_waiting(self) -> None:
         """Note that a class has got its first waiter, or lost its last."""
         self._waiting = [each for each in self._classes.values() if each.count]
 
-    def _bury(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _purge_closed_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forget the waiters of a loop that was closed."""
         for queue in self._waiting:
             for waiter in [waiter for waiter in queue if waiter.loop is loop]:
@@ -249,7 +249,7 @@ class Queue(Generic[P]):
         del self._crowds[loop]
         self._alarms.pop(loop, None)
 
-    def _ring_at(self, at: float, now: float) -> None:
+    def _set_alarms(self, at: float, now: float) -> None:
         """Set the alarm of every loop with waiters; one that rings earlier does as well."""
         if at == math.inf:
             return
@@ -258,7 +258,7 @@ class Queue(Generic[P]):
             if known is not None:
                 if known.at <= at:
                     continue
-                self._silence(loop)
+                self._cancel_alarm(loop)
             self._alarms[loop] = alarm = _Alarm(at, loop)
             _call_in(loop, self._start_alarm, alarm, at - now)
 
@@ -284,7 +284,7 @@ class Queue(Generic[P]):
         del self._alarms[alarm.loop]
         return True
 
-    def _silence(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _cancel_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         alarm = self._alarms.pop(loop, None)
         if alarm is not None and alarm.task is not None:
             _call_in(loop, alarm.task.cancel)
@@ -303,7 +303,7 @@ def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], objec
 
 
 def _is_patient(queue: PriorityClass[Any]) -> bool:
-    return queue.passed < PATIENCE
+    return queue.passed < PASSED_OVER_MOST
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

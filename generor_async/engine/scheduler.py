@@ -309,7 +309,7 @@ class Scheduler(LoopBound, Generic[S]):
             self._take_state(entry, found, now)
         else:
             if says == "absent":
-                self._session.gone(entry.known.id)
+                self._session.job_gone(entry.known.id)
             for number, waiter in enumerate(_pop_waiters(entry)):
                 self._fail(waiter, copy.copy(failure) if number else failure)
 

@@ -21,8 +21,8 @@ from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
-from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import HeldBackError, Intent, Transport
+from generor_async.engine.slots import SlotPoller
+from generor_async.engine.transport import BlockedBeforeSendError, Intent, Transport
 from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.retry import RetryBudget
@@ -75,8 +75,8 @@ class Session:
             events=events,
             limits=limits,
             transports=PerLoop(open_transport),
-            lookouts=PerLoop(
-                lambda: Lookout(self._unwatched, lambda job: self.send(poll(job), _POLLING), self.gone, clock)
+            slot_pollers=PerLoop(
+                lambda: SlotPoller(self._stale_jobs, lambda job: self.send(poll(job), _POLLING), self.job_gone, clock)
             ),
             budget=RetryBudget(),
             images=images,
@@ -114,7 +114,7 @@ class Session:
                     await call.admitted()
                 try:
                     return await call.attempt(request)
-                except HeldBackError:
+                except BlockedBeforeSendError:
                     continue
                 except APIError as error:
                     images, delay = call.images_for(error), call.delay_after(error)
@@ -131,14 +131,14 @@ class Session:
         finally:
             work.end()
         # Raised out here, so that its context isn't the cancellation, whose frames hold the key.
-        raise call.closed()
+        raise call.closed_error()
 
     def backlog(self) -> int:
         """Count the calls that wait for a job to end."""
         slots = self.limits.slots
         return 0 if slots is None else len(slots.queue)
 
-    def gone(self, job_id: str) -> None:
+    def job_gone(self, job_id: str) -> None:
         """Note that there is no such job any more, so that it holds no slot."""
         if (slots := self.limits.slots) is not None:
             now = self.clock.monotonic()
@@ -146,12 +146,12 @@ class Session:
 
     async def close(self) -> None:
         """Close the running event loop's connections."""
-        await self._shared.lookouts.close()
+        await self._shared.slot_pollers.close()
         await self._shared.transports.close()
 
-    def _unwatched(self) -> list[str]:
+    def _stale_jobs(self) -> list[str]:
         slots = self.limits.slots
-        return [] if slots is None else slots.unwatched(self.clock.monotonic())
+        return [] if slots is None else slots.stale_jobs(self.clock.monotonic())
 
     def _build(self, operation: Operation[Any], options: Options, request_id: str, read: JSON = None) -> Request | None:
         """Build a request; None where files of this machine have to be `read` into its body first."""
@@ -178,7 +178,7 @@ class Session:
             url=url,
             headers=headers,
             body=body,
-            reusable=endpoint.conduct in {"read", "idempotent"},
+            reusable=endpoint.retry_safety in {"read", "idempotent"},
         )
 
     async def _build_with_files(self, operation: Operation[Any], options: Options, request_id: str) -> Request:

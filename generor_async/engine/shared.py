@@ -34,7 +34,7 @@ BUSY_WAIT: Final = 0.05
 """Seconds until a busy store is asked again."""
 BUSY_MOST: Final = 2.0
 """Seconds for which a store may be busy until this process goes on without it."""
-LOOK_SECONDS: Final = 1.0
+SYNC_SECONDS: Final = 1.0
 """Seconds after which calls look at the store that ask the rules nothing: all of the key may be held."""
 LATEST: Final = 1e11
 """Seconds of a store's time that no clock shows."""
@@ -142,14 +142,14 @@ class SharedRules:
     def note(self, step: Step[object]) -> None:
         """Let the rules take note of something, now or as soon as the store can be told."""
         self.defer(step)
-        self.settle()
+        self.flush()
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Tell the store what it hasn't been told, if it can be."""
         if self._steps:
-            self.look()
+            self.sync()
 
-    def look(self) -> None:
+    def sync(self) -> None:
         """Take over what other processes know."""
         with suppress(StoreBusyError):
             self._update(_nothing)
@@ -157,7 +157,7 @@ class SharedRules:
     def link(self, scope: str) -> None:
         """Have another scope share the row of this one, as soon as the store can be told."""
         self._links.append(scope)
-        self.look()
+        self.sync()
 
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
@@ -171,7 +171,7 @@ class SharedRules:
     def _update(self, step: Step[T]) -> T:
         began = self._clock.monotonic()
         if began < self._without_until:
-            return self._alone(step)
+            return self._apply_locally(step)
         if began < self._busy_until:
             raise StoreBusyError
         came_to: list[tuple[T, str]] = []
@@ -182,13 +182,13 @@ class SharedRules:
             ) is not None:
                 self._scope, self._seen = other, None
         except StoreBusyError as error:
-            self._has_to_wait(began, error, decided=bool(came_to))
+            self._wait_while_busy(began, error, decided=bool(came_to))
         except StoreError as error:
-            self._go_on_without(began, error)
+            self._continue_without_store(began, error)
         else:
             self._seen, self._busy_since, self._failing = came_to[0][1], None, False
             self.looked = began
-        return came_to[0][0] if came_to else self._alone(step)
+        return came_to[0][0] if came_to else self._apply_locally(step)
 
     def _decide(self, text: str | None, step: Step[T], came_to: list[tuple[T, str]]) -> tuple[str | None, str | None]:
         """Take a step on what is kept; return what is to be kept instead, if anything, or else where it is kept."""
@@ -196,7 +196,7 @@ class SharedRules:
             return None, other
         kept = self._anew if text is None else self._seen if self._load(text) else None
         self._state.pace.renew(self.now())
-        result = self._alone(step)
+        result = self._apply_locally(step)
         state = self._text()
         came_to.append((result, state))
         if state == kept:
@@ -210,7 +210,7 @@ class SharedRules:
             if scope != self._scope:
                 self._scope, self._seen = scope, None
 
-    def _alone(self, step: Step[T]) -> T:
+    def _apply_locally(self, step: Step[T]) -> T:
         """Take a step on the state as it is known here, after those that the store hasn't been told."""
         now = self.now()
         steps, self._steps = self._steps, []
@@ -251,17 +251,17 @@ class SharedRules:
         holds = self._state.holds.dump(self._clock.monotonic(), self._ahead)
         return json.dumps({"rules": self._state.dump(), "holds": holds}, separators=(",", ":"))
 
-    def _has_to_wait(self, now: float, error: StoreBusyError, *, decided: bool) -> None:
+    def _wait_while_busy(self, now: float, error: StoreBusyError, *, decided: bool) -> None:
         """Wait while somebody else is at the store, for a moment; raises the error, or goes on without."""
         if self._busy_since is None:
             self._busy_since = now
         if decided or self._failing or now >= self._busy_since + BUSY_MOST:
-            self._go_on_without(now, error)
+            self._continue_without_store(now, error)
         else:
             self._busy_until = self._clock.monotonic() + BUSY_WAIT
             raise error
 
-    def _go_on_without(self, now: float, error: StoreError) -> None:
+    def _continue_without_store(self, now: float, error: StoreError) -> None:
         if not self._failing:
             logger.warning("the store of limits can't be used (%s): this process goes on by itself for a while", error)
         self._failing, self._busy_since, self._without_until = True, None, now + AGAIN

@@ -23,9 +23,9 @@ class SharedPace:
         what = "windows", kind, smooth
         return self._shared.reserve("minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
 
-    def dropped(self, permit: Permit) -> None:
+    def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
-        self._shared.note(lambda state, _: state.pace.dropped(permit))
+        self._shared.note(lambda state, _: state.pace.give_back(permit))
 
     def sent(self, permit: Permit, now: float) -> None:
         """Note that a request leaves this machine now; others count it as about to leave until it is answered."""

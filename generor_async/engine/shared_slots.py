@@ -40,13 +40,13 @@ class SharedSlots:
         at, sent = self._shared.at(now), self._shared.at(asked)
         self._shared.defer(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))
 
-    def unwatched(self, now: float, older_than: float) -> list[str]:  # noqa: ARG002 - the shared time
+    def stale_jobs(self, now: float, older_than: float) -> list[str]:  # noqa: ARG002 - the shared time
         """Return the jobs to poll so that slots become free, those of other processes as well."""
-        return self._shared.query(lambda state, at: state.slots.unwatched(at, older_than))
+        return self._shared.query(lambda state, at: state.slots.stale_jobs(at, older_than))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Tell the store what was noted, unless it was told together with what was asked since."""
-        self._shared.settle()
+        self._shared.flush()
 
     def state(self, now: float) -> SlotState:  # noqa: ARG002 - the shared time
         """Return the slots as they stand."""

@@ -21,11 +21,11 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType, named_ceiling
 from generor_async.values import Clock
 
-__all__ = ["JobSlots", "Lookout"]
+__all__ = ["JobSlots", "SlotPoller"]
 
-UNSEEN: Final = 10.0
+STALE_AFTER: Final = 10.0
 """Seconds for which a job goes unseen before it is looked at for the sake of its slot."""
-EVERY: Final = 2.0
+POLL_EVERY: Final = 2.0
 """Seconds between two such rounds."""
 
 
@@ -34,7 +34,7 @@ class JobSlots:
 
     def __init__(self, rule: Slots | SharedSlots, clock: Clock, lock: threading.RLock) -> None:
         self._rule = rule
-        self._settle = rule.settle if isinstance(rule, SharedSlots) else None
+        self._settle = rule.flush if isinstance(rule, SharedSlots) else None
         """Tells a store what was noted."""
         self._lock = lock
         self.queue: Queue[JobSlot] = Queue(self, clock, lock)
@@ -44,7 +44,7 @@ class JobSlots:
         """Give a slot away, or say until when there is none."""
         return self._rule.reserve(now, kind)
 
-    def dropped(self, permit: JobSlot) -> None:
+    def give_back(self, permit: JobSlot) -> None:
         """Take back a slot that was given away and not used."""
         self._rule.lost(permit)
         if self._settle is not None:
@@ -86,10 +86,10 @@ class JobSlots:
         if self._settle is not None:
             self._settle()
 
-    def unwatched(self, now: float) -> list[str]:
+    def stale_jobs(self, now: float) -> list[str]:
         """Return the jobs to look at, so that slots become free."""
         with self._lock:
-            return self._rule.unwatched(now, UNSEEN)
+            return self._rule.stale_jobs(now, STALE_AFTER)
 
     def state(self, now: float) -> SlotState:
         """Return the slots as they stand."""
@@ -97,44 +97,44 @@ class JobSlots:
             return self._rule.state(now)
 
 
-class Lookout(LoopBound):
+class SlotPoller(LoopBound):
     """Looks at jobs for the sake of their slots, for as long as calls of one client and event loop wait for one."""
 
     def __init__(
         self,
-        unwatched: Callable[[], list[str]],
+        stale_jobs: Callable[[], list[str]],
         look: Callable[[str], Awaitable[object]],
         gone: Callable[[str], None],
         clock: Clock,
     ) -> None:
-        self._unwatched = unwatched
+        self._stale_jobs = stale_jobs
         self._look = look
         self._gone = gone
         self._clock = clock
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
 
-    def post(self) -> None:
+    def start(self) -> None:
         """Begin to look for a call that waits."""
         self._waiting += 1
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._watch())
+            self._task = asyncio.get_running_loop().create_task(self._poll())
 
-    def relieve(self) -> None:
+    def stop(self) -> None:
         """Look no more for a call that has waited."""
         self._waiting -= 1
         if not self._waiting:
-            self._stop()
+            self._cancel()
 
     async def close(self) -> None:
         """Stop looking: the connections close."""
-        self._stop()
+        self._cancel()
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         missing: dict[str, OddPolls] = {}
         while True:
-            await self._clock.sleep(EVERY)
-            for job_id in self._unwatched():
+            await self._clock.sleep(POLL_EVERY)
+            for job_id in self._stale_jobs():
                 # What comes of the look is noted where all answers are. One that fails is made again in the next round.
                 with suppress(GenerorAsyncError):
                     try:
@@ -146,7 +146,7 @@ class Lookout(LoopBound):
                     else:
                         missing.pop(job_id, None)
 
-    def _stop(self) -> None:
+    def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None

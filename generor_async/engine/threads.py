@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["SingleFlight", "to_the_end"]
+__all__ = ["SingleFlight", "run_to_completion"]
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class SingleFlight:
             await _ended(running)
 
 
-async def to_the_end(work: Callable[[], T]) -> T:
+async def run_to_completion(work: Callable[[], T]) -> T:
     """Run blocking work in a thread, and return its result; when cancelled, wait for its end first.
 
     Work on an open file must have ended before the file is closed, since its descriptor may be reused at once.

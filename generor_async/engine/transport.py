@@ -38,7 +38,7 @@ __all__ = [
     "AiohttpTransport",
     "Attempt",
     "Connection",
-    "HeldBackError",
+    "BlockedBeforeSendError",
     "Intent",
     "Transport",
 ]
@@ -91,7 +91,7 @@ class Intent(Protocol):
         ...
 
 
-class _Stamped(aiohttp.ClientRequest):
+class _TrackedRequest(aiohttp.ClientRequest):
     """A request that knows whether a connection was in its hands: before that, nothing can have been sent."""
 
     in_hand = False
@@ -117,7 +117,7 @@ class _Stamped(aiohttp.ClientRequest):
         self.limit.restart()
         try:
             sending = self._send_at_once(conn)
-        except (HeldBackError, StrayDataError):
+        except (BlockedBeforeSendError, StrayDataError):
             await intent.waits()
             raise
         return await sending
@@ -146,13 +146,13 @@ async def _and_then(work: Coroutine[Any, Any, None], note: Callable[[], None]) -
     note()
 
 
-class _Unrepeatable(_Stamped):
+class _SingleUseRequest(_TrackedRequest):
     """One that must not be sent twice: whatever comes of its answer may name what was paid for."""
 
     keeps = True
 
 
-class HeldBackError(Exception):
+class BlockedBeforeSendError(Exception):
     """The request was not sent although it was its turn: a 429 has come that it has to wait for. Internal."""
 
 
@@ -196,7 +196,7 @@ class Attempt:
 
         It is in the pool already where the response came in one piece: then it is closed there, before others run.
         """
-        if not isinstance(self._request, _Stamped) or (protocol := self._request.protocol) is None:
+        if not isinstance(self._request, _TrackedRequest) or (protocol := self._request.protocol) is None:
             return
         self._request.came = ()  # another's
         protocol.force_close()
@@ -210,7 +210,7 @@ class Attempt:
         self._request = request
         for headers in self.headers:
             request.headers.update(headers)
-        if isinstance(request, _Stamped):
+        if isinstance(request, _TrackedRequest):
             request.leaves, request.on_end = self._leaves, self._on_end
             request.intent, request.limit = self.intent, self.limit
         return send_once(request, handler)
@@ -308,7 +308,7 @@ class AiohttpTransport:
             headers={"User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=ClientTimeout(total=None),
-            request_class=_Stamped if reusable else _Unrepeatable,
+            request_class=_TrackedRequest if reusable else _SingleUseRequest,
             max_line_size=FIELD_BYTES,
             max_field_size=FIELD_BYTES,
             max_headers=FIELDS,

@@ -7,8 +7,8 @@ from multidict import istr
 
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
-from generor_async.engine.slots import Lookout
-from generor_async.engine.transport import Attempt, HeldBackError
+from generor_async.engine.slots import SlotPoller
+from generor_async.engine.transport import Attempt, BlockedBeforeSendError
 from generor_async.errors import APIError, ConcurrentJobsError
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_said
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from generor_async.rules.pace import Permit
     from generor_async.rules.usage import JobSlot
 
-__all__ = ["Turn"]
+__all__ = ["LimitAdmission"]
 
 STAMPED_BYTES: Final = 65_536
 """Bytes of a body that has arrived as soon as it is sent."""
-SHORT_LIMIT: Final = 4
+SMALL_LIMIT: Final = 4
 """Digits of a limit that may be within reach."""
 _LIMIT: Final = istr("X-RateLimit-Limit")
 _NOT_SENT: Final = Attempt()
 
 
-class Turn:
+class LimitAdmission:
     """What a call holds under the limits: a place in the windows, and the slot of the job that it submits."""
 
     __slots__ = (
@@ -43,7 +43,7 @@ class Turn:
         "_kind",
         "_lease",
         "_limits",
-        "_lookouts",
+        "_slot_pollers",
         "_news",
         "_operation",
         "_permit",
@@ -56,7 +56,7 @@ class Turn:
         operation: Operation[Any],
         priority: Priority,
         limits: Limits,
-        lookouts: PerLoop[Lookout],
+        slot_pollers: PerLoop[SlotPoller],
         clock: Clock,
     ) -> None:
         self._operation = operation
@@ -64,7 +64,7 @@ class Turn:
         self._kind = PLAIN if weighing is None else weighing.kind_of(operation.body)
         self._priority: Priority = priority
         self._limits = limits
-        self._lookouts = lookouts
+        self._slot_pollers = slot_pollers
         self._clock = clock
         self._attempt = _NOT_SENT
         self._began = 0.0
@@ -79,7 +79,7 @@ class Turn:
         quota = self._operation.endpoint.quota
         return "jobs" in quota and self._limits.slots is not None if refusal.scope == "jobs" else bool(quota)
 
-    def take_nowait(self) -> bool:
+    def acquire_nowait(self) -> bool:
         """Take what the call draws on; return whether all of it was free. The rest is waited for by `take`."""
         limits, quota = self._limits, self._operation.endpoint.quota
         self._attempt, self._news = _NOT_SENT, limits.holds.news
@@ -93,26 +93,26 @@ class Turn:
             return self._permit is not None
         return True
 
-    async def take(self, patience: float, waits: Callable[[Wait], None], *, again: bool) -> None:
+    async def acquire(self, timeout: float, waits: Callable[[Wait], None], *, again: bool) -> None:
         """Wait, for `patience` seconds at most, until every limit that the call draws on lets it go.
 
         Raises OutOfTurnError when that takes too long. `waits` is told of each wait. Who was let go before and refused
-        (`again`) goes to the head of its class. A slot that `take_nowait` has got is kept.
+        (`again`) goes to the head of its class. A slot that `acquire_nowait` has got is kept.
         """
         limits, quota, began = self._limits, self._operation.endpoint.quota, self._clock.monotonic()
         self._attempt, self._began = _NOT_SENT, began
         if limits.slots is not None and "jobs" in quota and self._lease is None:
-            lookout = self._lookouts.get()
-            lookout.post()
+            poller = self._slot_pollers.get()
+            poller.start()
             try:
                 self._lease = await limits.slots.queue.enter(
-                    self._priority, patience, waits, again=again, kind=self._kind
+                    self._priority, timeout, waits, again=again, kind=self._kind
                 )
             finally:
-                lookout.relieve()
+                poller.stop()
         if quota and not limits.unbound:
-            patience -= self._clock.monotonic() - began
-            self._permit = await limits.queue.enter(self._priority, patience, waits, again=again, kind=self._kind)
+            timeout -= self._clock.monotonic() - began
+            self._permit = await limits.queue.enter(self._priority, timeout, waits, again=again, kind=self._kind)
         self._news = limits.holds.news
 
     def attempt(self, request: Request) -> Attempt:
@@ -122,7 +122,7 @@ class Turn:
         self._attempt = Attempt(self._check, self._sent) if large else Attempt(self._leaves)
         return self._attempt
 
-    def is_held(self) -> bool:
+    def is_blocked(self) -> bool:
         """Tell whether a 429 came since the call was let go that has it wait after all."""
         holds = self._limits.holds
         if holds.news == self._news:
@@ -139,8 +139,8 @@ class Turn:
             self._sent()
 
     def _check(self) -> None:
-        if self.is_held():
-            raise HeldBackError
+        if self.is_blocked():
+            raise BlockedBeforeSendError
 
     def _sent(self) -> None:
         if self._permit is not None:
@@ -153,7 +153,7 @@ class Turn:
             return
         limits, permit, now = self._limits, self._permit, self._clock.monotonic()
         self._permit = None
-        if permit is None and refusal is None and len(reply.headers.get(_LIMIT, "")) > SHORT_LIMIT:
+        if permit is None and refusal is None and len(reply.headers.get(_LIMIT, "")) > SMALL_LIMIT:
             return  # as unbound as before
         said = read_said(reply.headers, self._clock.time()) if refusal is None or refusal.proven else None
         if refusal is not None and refusal.proven and refusal.is_window:
@@ -161,7 +161,7 @@ class Turn:
         elif permit is not None:
             limits.received(permit, now, said, succeeded=reply.status < 400)
         elif said is not None:
-            limits.told(said)
+            limits.learn(said)
 
     def succeeded(self, result: Any) -> None:
         """Note the job that a call submitted, or looked at."""
@@ -196,13 +196,13 @@ class Turn:
         self._lease = None
         if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
             slots.refused(lease, now, self._refusal.wait, error.message)
-        elif _came_to(error, sent=sent) in {"unknown", "done"}:
+        elif _outcome_of(error, sent=sent) in {"unknown", "done"}:
             slots.unknown(lease, now)
         else:
             slots.lost(lease, now)
 
 
-def _came_to(error: BaseException, *, sent: bool) -> Outcome:
+def _outcome_of(error: BaseException, *, sent: bool) -> Outcome:
     """Say what an attempt came to that ended in an error, or was cancelled."""
     if isinstance(error, APIError) and error.outcome is not None:
         return error.outcome

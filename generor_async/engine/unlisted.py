@@ -10,7 +10,7 @@ from generor_async.rules import arguments
 from generor_async.rules.envelope import as_it_is
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Operation
-from generor_async.values import JSON, Conduct
+from generor_async.values import JSON, RetrySafety
 
 __all__ = ["unlisted", "wrong_operation"]
 
@@ -20,21 +20,21 @@ _TIMEOUTS: Final[Mapping[str, tuple[float, float]]] = {
     "plain": (60.0, 60.0),
     "bills": (900.0, math.inf),
 }
-"""Timeouts of a call and of one attempt in seconds, by conduct."""
+"""Timeouts of a call and of one attempt in seconds, by retry_safety."""
 
 
 def unlisted(
-    vendor: Vendor, method: str, path: str, *, query: Mapping[str, str] | None, json: JSON, conduct: Conduct
+    vendor: Vendor, method: str, path: str, *, query: Mapping[str, str] | None, json: JSON, retry_safety: RetrySafety
 ) -> Operation[JSON]:
     """Build the operation of a request to an endpoint that the spec doesn't know; raises InvalidRequestError."""
-    arguments.choice(conduct, "conduct", _TIMEOUTS)
-    whole, attempt = _TIMEOUTS[conduct]
+    arguments.choice(retry_safety, "retry_safety", _TIMEOUTS)
+    whole, attempt = _TIMEOUTS[retry_safety]
     endpoint: Endpoint[JSON] = Endpoint(
         name=f"{vendor.name}.request",
         vendor=vendor,
         method=_method(method),
         template=_path(path),
-        conduct=conduct,
+        retry_safety=retry_safety,
         auth="optional",
         scope="none",
         quota=(),

@@ -46,7 +46,7 @@ def read(endpoint: Endpoint[T], context: outcome.Context, reply: Reply, *, path:
             raise failure
         # The attempt whose answer was lost has deleted it (assumed): there is nothing left to read.
         body = {}
-    elif not reply.body and not deletes and (reply.status != 204 or endpoint.conduct == "bills"):
+    elif not reply.body and not deletes and (reply.status != 204 or endpoint.retry_safety == "bills"):
         raise outcome.undecodable(context, reply, "it is empty")
     try:
         result = endpoint.decode.strict(body)

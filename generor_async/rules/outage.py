@@ -70,7 +70,7 @@ class Outage:
         self._let_go = now
         return Ticket()
 
-    def dropped(self, permit: Ticket) -> None:  # noqa: ARG002 - all are alike
+    def give_back(self, permit: Ticket) -> None:  # noqa: ARG002 - all are alike
         """Return a ticket: its call has ended, or was never sent."""
         self._under_way -= 1
 

@@ -185,13 +185,13 @@ def read_json(body: bytes) -> JSON:
 def status_outcome(endpoint: Endpoint[Any], status: int, code: str | None = None, *, busy: bool) -> Outcome:
     """Tell from a status, an error code, and whether the API itself says that it is busy, what the attempt came to."""
     if 300 <= status < 400:
-        return "unknown" if status == 303 and endpoint.conduct in {"plain", "bills"} else "refused"
+        return "unknown" if status == 303 and endpoint.retry_safety in {"plain", "bills"} else "refused"
     return "refused" if busy or endpoint.vendor.refuses(status, code) else "unknown"
 
 
 def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) -> bool:
     """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
-    if endpoint.conduct != "bills":
+    if endpoint.retry_safety != "bills":
         return False
     if 300 <= reply.status < 400 and effects.located(reply.headers) is not None:
         return True
@@ -319,7 +319,7 @@ def text_of(body: bytes) -> str:
 
 def came_of(context: Context, came: bytes, location: str) -> OutcomeUnknownError | None:
     """Make the error that tells what has come of the answer to a call that was cancelled; None where nothing has."""
-    if not (came or location) or context.endpoint.conduct in {"read", "idempotent"}:
+    if not (came or location) or context.endpoint.retry_safety in {"read", "idempotent"}:
         return None
     context.keep(came, {"Location": location})
     return unknown(context, APIConnectionError("it was cut off while its answer came", **context.known("unknown")))
@@ -330,7 +330,7 @@ def cut_off(context: Context, failure: OutcomeUnknownError | None = None, *, sen
     which = f"{context.endpoint.name} (request id {context.request_id})"
     if not sent:
         return f"{which} was cancelled before it was sent"
-    if context.endpoint.conduct == "read":
+    if context.endpoint.retry_safety == "read":
         return f"{which} was cancelled; it changes nothing"
     if failure is not None and failure.take_up:
         named = f"creation {failure.creation_id}" if failure.job_id is None else f"job {failure.job_id}"
@@ -343,7 +343,7 @@ def closed(context: Context, *, sent: bool) -> APIError:
     when = "before its answer came" if sent else "before it was sent"
     known = context.known("unknown" if sent else "not_sent")
     error = ClientClosedError(f"the client was closed {when}", retryable=False, **known)
-    if not sent or context.endpoint.conduct in {"read", "idempotent"}:
+    if not sent or context.endpoint.retry_safety in {"read", "idempotent"}:
         return error
     return unknown(context, error)
 

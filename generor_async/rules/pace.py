@@ -318,7 +318,7 @@ class Pace:
             window.own.add(sent, count)
         self._longs.free = 0
 
-    def dropped(self, permit: Permit) -> None:
+    def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
         if permit.sent is None:
             if not self._clear and permit.number == self._number:  # it was to lead: the next one does
@@ -335,7 +335,7 @@ class Pace:
         self._minute.forget_exact()
         if sent is not None:
             self._minute.own.remove(permit.entry, permit.units)
-        self.dropped(permit)
+        self.give_back(permit)
         self._leader = None
         if said is not None:
             self._limits(said, -math.inf if sent is None else sent)

@@ -12,7 +12,7 @@ from generor_async.errors import (
     APIStatusError,
     ResponseShapeError,
 )
-from generor_async.values import Conduct
+from generor_async.values import RetrySafety
 
 __all__ = [
     "RetryBudget",
@@ -51,7 +51,7 @@ DELAYS = _delays()
 """Upper bounds of the waits before the first, second, ... retry, in seconds; the last one is repeated."""
 
 
-def may_repeat(conduct: Conduct, error: APIError) -> bool:
+def may_repeat(retry_safety: RetrySafety, error: APIError) -> bool:
     """Tell whether a call may be sent again after this error.
 
     A call that may be repeated is sent again whenever its answer was lost; any other only where it is certain that the
@@ -66,12 +66,12 @@ def may_repeat(conduct: Conduct, error: APIError) -> bool:
         return False
     if error.outcome == "not_sent":
         return True
-    return error.outcome == "unknown" and conduct in {"read", "idempotent"}
+    return error.outcome == "unknown" and retry_safety in {"read", "idempotent"}
 
 
-def least_time(conduct: Conduct, timeout: float) -> float:
+def least_time(retry_safety: RetrySafety, timeout: float) -> float:
     """Return the seconds that must be left for a call to be sent: one that is cut off may have been charged."""
-    return 0.0 if conduct in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
+    return 0.0 if retry_safety in {"read", "idempotent"} else min(LEAST_SECONDS, LEAST_PART * timeout)
 
 
 def retry_delay(error: APIError, retries: int, draw: float) -> float:

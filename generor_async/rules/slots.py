@@ -238,7 +238,7 @@ class Slots:
                 self._lag.ended(now, units)
                 self._ceiling.ended(units, job.seen, now)
 
-    def unwatched(self, now: float, older_than: float) -> list[str]:
+    def stale_jobs(self, now: float, older_than: float) -> list[str]:
         """Return the jobs to poll so that slots become free: those not seen for so many seconds, longest first."""
         self._usage.forget(now)
         found: list[str] = []

@@ -12,7 +12,7 @@ from generor_async.rules import arguments
 from generor_async.rules.envelope import Decoder
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
-from generor_async.values import JSON, Conduct, Secret
+from generor_async.values import JSON, RetrySafety, Secret
 
 __all__ = ["REQUEST_ID", "Endpoint", "Form", "Operation", "Reply", "Request", "TransportError", "segment"]
 
@@ -31,7 +31,7 @@ class Endpoint(Generic[T]):
     vendor: Vendor
     method: str
     template: str
-    conduct: Conduct
+    retry_safety: RetrySafety
     auth: Literal["required", "optional"]
     scope: Literal["none", "read", "write", "generate"]
     quota: tuple[str, ...]

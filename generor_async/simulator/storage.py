@@ -2,7 +2,7 @@
 
 What is `documented`: output URLs are presigned, live for one hour, and answer 403 afterwards, while the data
 stays. What is `client`: uploads are a PUT without an Authorization header. The rest is S3's own, well known
-conduct: error bodies in XML, a signature bound to the method, one `Range` at a time, `If-Range` on the ETag.
+retry_safety: error bodies in XML, a signature bound to the method, one `Range` at a time, `If-Range` on the ETag.
 The signature is an HMAC of its own kind, since nobody but this module ever computes it.
 """
 

@@ -34,7 +34,7 @@ from generor_async.generor import Creations as AsyncCreations
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, Conduct, KeyCheck, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, RetrySafety, KeyCheck, Priority, Secret, Unset
 
 __all__ = [
     "ApiKeysResource",
@@ -1712,11 +1712,11 @@ class Generor(Client[AsyncGeneror]):
         *,
         query: Mapping[str, str] | None = None,
         json: JSON = None,
-        conduct: Conduct = "plain",
+        retry_safety: RetrySafety = "plain",
     ) -> JSON:
         """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
 
-        `conduct` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
+        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
         and `bills` calls only if it is certain that they had no effect.
         """
-        return self._bridge.run(self._impl.request(method, path, query=query, json=json, conduct=conduct))
+        return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))

@@ -23,7 +23,7 @@ from generor_async.values.model import (
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
 from generor_async.values.secret import Masked, Secret, Unseen
-from generor_async.values.terms import Conduct, Outcome, Priority, RateLimitScope, ThrottleScope
+from generor_async.values.terms import RetrySafety, Outcome, Priority, RateLimitScope, ThrottleScope
 
 if TYPE_CHECKING:
     from generor_async.values.events import (
@@ -46,7 +46,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "Clock",
-    "Conduct",
+    "RetrySafety",
     "DecodeError",
     "DownloadProgress",
     "Event",

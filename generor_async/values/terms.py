@@ -2,12 +2,12 @@
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Conduct", "Outcome", "Priority", "RateLimitScope", "ThrottleScope"]
+__all__ = ["RetrySafety", "Outcome", "Priority", "RateLimitScope", "ThrottleScope"]
 
 Outcome: TypeAlias = Literal["not_sent", "refused", "done", "unknown"]
 """The outcome of an attempt: never sent; refused without effect; took effect; or unknown."""
 
-Conduct: TypeAlias = Literal["read", "idempotent", "plain", "bills"]
+RetrySafety: TypeAlias = Literal["read", "idempotent", "plain", "bills"]
 """The effect of repeating a call: none; none beyond the first; perhaps a second effect; a second charge."""
 
 Priority: TypeAlias = Literal["interactive", "normal", "bulk"]

@@ -34,7 +34,7 @@ def operation(**more: Any) -> dict[str, Any]:
         "x-method": "get",
         "x-auth": "required",
         "x-scope": "none",
-        "x-conduct": "read",
+        "x-retry-safety": "read",
         "x-quota": [],
         "x-result": "Thing",
         "responses": {

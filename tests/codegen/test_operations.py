@@ -135,7 +135,7 @@ def test_a_parameter_may_not_hide_what_the_function_uses() -> None:
 
 
 def test_two_media_types_are_two_methods() -> None:
-    own = {"x-resource": "things", "x-conduct": "plain"}
+    own = {"x-resource": "things", "x-retry-safety": "plain"}
     form = {"file": {"type": "string", "format": "binary", "x-python": "content", "x-positional": True}}
     part = {
         "filename": {"type": "string", "required": True},
@@ -159,8 +159,8 @@ def test_two_media_types_are_two_methods() -> None:
     assert [each.where for each in inline.parameters] == ["filename", "media_type", "content", "part"]
 
 
-def test_timeouts_follow_conduct_unless_the_spec_says_otherwise() -> None:
-    read, paid = only_operation(), only_operation(**{"x-conduct": "bills", "x-timeout": 900})
+def test_timeouts_follow_retry_safety_unless_the_spec_says_otherwise() -> None:
+    read, paid = only_operation(), only_operation(**{"x-retry-safety": "bills", "x-timeout": 900})
     assert (read.timeout, read.attempt_timeout) == (60.0, 30.0)
     assert (paid.timeout, paid.attempt_timeout) == (900.0, 900.0)
 
@@ -220,7 +220,7 @@ def test_an_assumed_answer_of_an_api_without_envelope_is_read_as_it_is() -> None
 
 
 def test_what_is_paid_for_has_a_type_of_its_arguments() -> None:
-    assert only_operation(**{"x-conduct": "bills"}).params == "ThingsGetParams"
+    assert only_operation(**{"x-retry-safety": "bills"}).params == "ThingsGetParams"
     assert only_operation().params == ""
 
 

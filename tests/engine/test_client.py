@@ -20,7 +20,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
 )
 from generor_async.rules.wire import Form, Operation
-from generor_async.values import Conduct, MediaRef, Secret
+from generor_async.values import RetrySafety, MediaRef, Secret
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -235,20 +235,20 @@ async def test_an_unknown_endpoint_has_the_errors_of_its_api() -> None:
     gone = {"success": False, "error": {"code": "NOT_FOUND", "message": "Nothing here.", "status": 404}}
     async with Wire(answer(404, gone)) as wire, BareGeneror(base_url=wire.url) as client:
         with pytest.raises(NotFoundError, match=r"generor\.request: 404 NOT_FOUND: Nothing here\."):
-            await client.request("GET", "/new", conduct="read")
+            await client.request("GET", "/new", retry_safety="read")
 
 
-@pytest.mark.parametrize(("conduct", "count"), [("read", 2), ("idempotent", 2), ("plain", 1), ("bills", 1)])
-async def test_an_unknown_endpoint_is_repeated_as_its_conduct_allows(conduct: Conduct, count: int) -> None:
+@pytest.mark.parametrize(("retry_safety", "count"), [("read", 2), ("idempotent", 2), ("plain", 1), ("bills", 1)])
+async def test_an_unknown_endpoint_is_repeated_as_its_retry_safety_allows(retry_safety: RetrySafety, count: int) -> None:
     async with (
         Wire(reset, answer(200, {})) as wire,
         BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client,
     ):
         if count == 1:
             with pytest.raises(OutcomeUnknownError):
-                await client.request("POST", "/new", json={"a": 1}, conduct=conduct)
+                await client.request("POST", "/new", json={"a": 1}, retry_safety=retry_safety)
         else:
-            assert await client.request("POST", "/new", json={"a": 1}, conduct=conduct) == {}
+            assert await client.request("POST", "/new", json={"a": 1}, retry_safety=retry_safety) == {}
     assert len(wire.requests) == count
 
 
@@ -262,15 +262,15 @@ async def test_a_path_that_is_not_below_the_address_is_refused(path: str) -> Non
 
 async def test_a_path_that_looks_like_another_host_stays_with_ours() -> None:
     async with Wire(answer(200, {})) as wire, BareLuma(KEY, base_url=f"{wire.url}/v1") as client:
-        await client.request("GET", "//evil.example/a b\n", conduct="read")
+        await client.request("GET", "//evil.example/a b\n", retry_safety="read")
     assert wire.requests[0].target == "/v1//evil.example/a%20b%0A"
 
 
-async def test_a_conduct_that_is_none_is_refused() -> None:
+async def test_a_retry_safety_that_is_none_is_refused() -> None:
     wrong: Any = "sometimes"
     async with BareLuma(KEY, base_url=NOWHERE) as client:
-        with pytest.raises(InvalidRequestError, match="conduct must be one of read, idempotent, plain, bills"):
-            await client.request("GET", "/a", conduct=wrong)
+        with pytest.raises(InvalidRequestError, match="retry_safety must be one of read, idempotent, plain, bills"):
+            await client.request("GET", "/a", retry_safety=wrong)
 
 
 # Closing.

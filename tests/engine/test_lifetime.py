@@ -49,8 +49,8 @@ async def test_a_job_that_is_waited_for_is_named_and_nothing_is_opened_behind_th
     assert running.cancelling() == 0
 
 
-@pytest.mark.parametrize("conduct", ["read", "idempotent", "plain", "bills"])
-async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_it(conduct: Any) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "idempotent", "plain", "bills"])
+async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_it(retry_safety: Any) -> None:
     hanging = asyncio.Event()
 
     async def hang(*_: Any) -> None:
@@ -59,11 +59,11 @@ async def test_a_request_under_way_is_cut_off_and_its_error_says_what_became_of_
 
     async with Wire(hang) as wire:
         async with BareLuma(KEY, base_url=wire.url) as client:
-            calling = asyncio.create_task(client.send(operation(conduct)))
+            calling = asyncio.create_task(client.send(operation(retry_safety)))
             await hanging.wait()
         assert calling.done()
         error = calling.exception()
-        may_be_charged = conduct in {"plain", "bills"}
+        may_be_charged = retry_safety in {"plain", "bills"}
         assert isinstance(error, OutcomeUnknownError if may_be_charged else ClientClosedError)
         assert isinstance(error.__cause__ if may_be_charged else error, ClientClosedError)
         assert error.outcome == "unknown"

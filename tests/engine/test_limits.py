@@ -21,7 +21,7 @@ from support.clock import FakeClock, FastClock, LoopClock
 from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestError, Limits, RateLimitError, Throttled
-from generor_async.engine.queue import OutOfTurnError
+from generor_async.engine.queue import QueueTimeoutError
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
@@ -234,7 +234,7 @@ async def test_a_storm_of_ten_thousand_cancellations_leaves_nothing_behind() -> 
 async def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:
     queue = door()
     await queue.go("first")
-    with pytest.raises(OutOfTurnError) as caught:
+    with pytest.raises(QueueTimeoutError) as caught:
         await queue.go("second", timeout=30.0)
     assert asyncio.get_running_loop().time() == 0
     assert (caught.value.scope, caught.value.wait) == ("minute", 30.0)
@@ -247,7 +247,7 @@ async def test_a_turn_that_does_not_come_in_time_ends_the_wait() -> None:
     await queue.go("first")
     second = queue.start("second")
     await settle()
-    with pytest.raises(OutOfTurnError):
+    with pytest.raises(QueueTimeoutError):
         await queue.go("third", timeout=100.0)
     assert asyncio.get_running_loop().time() == 100.0
     assert second.done()

@@ -113,9 +113,9 @@ STEPS: dict[str, Step] = {
 
 
 @pytest.mark.parametrize("events", [True, False])
-@pytest.mark.parametrize("conduct", ["read", "bills"])
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
 @pytest.mark.parametrize("name", STEPS)
-async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, conduct: Any, events: bool) -> None:
+async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, retry_safety: Any, events: bool) -> None:
     seen_events: list[Any] = []
     on_event = seen_events.append if events else None
     async with Wire(STEPS[name]) as wire:
@@ -124,7 +124,7 @@ async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, 
         )
         async with client:
             calls = client.generations
-            call = calls.get("gen-1") if conduct == "read" else calls.create(prompt="a heron")
+            call = calls.get("gen-1") if retry_safety == "read" else calls.create(prompt="a heron")
             with pytest.raises(APIError) as caught:
                 await call
     assert wire.requests[0].headers["Authorization"] == f"Bearer {KEY}"

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from support.clock import LoopClock
 
-from generor_async.engine.queue import PATIENCE, Queue
+from generor_async.engine.queue import PASSED_OVER_MOST, Queue
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.testing import run
@@ -29,7 +29,7 @@ class Units:
         self.free -= kind.weight
         return kind.weight
 
-    def dropped(self, permit: int) -> None:
+    def give_back(self, permit: int) -> None:
         self.free += permit
 
 
@@ -99,23 +99,23 @@ async def test_where_there_are_enough_they_go_in_order(scene: Scene) -> None:
 @virtual
 async def test_a_heavy_call_is_passed_only_so_often(scene: Scene) -> None:
     await scene.come("heavy", HEAVY)
-    for number in range(PATIENCE + 5):
+    for number in range(PASSED_OVER_MOST + 5):
         await scene.come(f"light {number}", LIGHT)
-    for _ in range(PATIENCE + 2):
+    for _ in range(PASSED_OVER_MOST + 2):
         await scene.free(1)
-    assert scene.went == [f"light {number}" for number in range(PATIENCE)]
+    assert scene.went == [f"light {number}" for number in range(PASSED_OVER_MOST)]
     await scene.free(1)
-    assert scene.went[PATIENCE:] == ["heavy"]
+    assert scene.went[PASSED_OVER_MOST:] == ["heavy"]
     await scene.free(2)
-    assert scene.went[PATIENCE + 1 :] == [f"light {PATIENCE}", f"light {PATIENCE + 1}"]
+    assert scene.went[PASSED_OVER_MOST + 1 :] == [f"light {PASSED_OVER_MOST}", f"light {PASSED_OVER_MOST + 1}"]
 
 
 @virtual
 async def test_nor_does_a_less_urgent_heavy_call_starve(scene: Scene) -> None:
     await scene.come("heavy", HEAVY, "bulk")
-    for number in range(4 * PATIENCE):
+    for number in range(4 * PASSED_OVER_MOST):
         await scene.come(f"light {number}", LIGHT)
-    for _ in range(3 * PATIENCE):
+    for _ in range(3 * PASSED_OVER_MOST):
         await scene.free(1)
     assert "heavy" in scene.went
 
@@ -132,13 +132,13 @@ async def test_who_was_refused_goes_to_the_head_whatever_it_weighs(scene: Scene)
 @virtual
 async def test_a_heavy_call_that_gives_up_lets_the_others_go(scene: Scene) -> None:
     await scene.come("heavy", HEAVY)
-    for number in range(PATIENCE + 1):
+    for number in range(PASSED_OVER_MOST + 1):
         await scene.come(f"light {number}", LIGHT)
         await scene.free(1)
-    assert len(scene.went) == PATIENCE
+    assert len(scene.went) == PASSED_OVER_MOST
     scene.tasks[0].cancel()
     await asyncio.sleep(0.01)
-    assert len(scene.went) == PATIENCE + 1
+    assert len(scene.went) == PASSED_OVER_MOST + 1
 
 
 @virtual

@@ -24,7 +24,7 @@ from generor_async.errors import (
 )
 from generor_async.rules.envelope import enveloped, nothing, plain
 from generor_async.rules.vendors import GENEROR, LUMA
-from generor_async.values import Conduct, Outcome
+from generor_async.values import RetrySafety, Outcome
 
 anyio_backend = in_virtual_time
 
@@ -108,12 +108,12 @@ for _status in (301, 302, 307, 308):
 
 
 async def call(
-    conduct: Conduct, wire: Wire, vendor: type[Client], *, max_retries: int = 0, path: str = "/things"
+    retry_safety: RetrySafety, wire: Wire, vendor: type[Client], *, max_retries: int = 0, path: str = "/things"
 ) -> tuple[APIError, FakeClock]:
     """Make a call that must fail; return its error, and the clock that it waited by."""
     clock = FakeClock()
     sent = operation(
-        conduct, vendor=GENEROR if vendor is BareGeneror else LUMA, attempt_timeout=0.1, decode=plain(THING)
+        retry_safety, vendor=GENEROR if vendor is BareGeneror else LUMA, attempt_timeout=0.1, decode=plain(THING)
     )
     async with vendor(
         KEY.replace("luma-api-", "gnr_live_"), base_url=wire.url, clock=clock, max_retries=max_retries
@@ -132,12 +132,12 @@ async def test_a_read_meets_the_error_of_the_table(name: str) -> None:
     assert (error.outcome, error.attempts, len(wire.requests)) == (row.outcome, 1, 1)
 
 
-@pytest.mark.parametrize("conduct", ["plain", "bills"])
+@pytest.mark.parametrize("retry_safety", ["plain", "bills"])
 @pytest.mark.parametrize("name", TABLE)
-async def test_a_paid_call_leaves_once_and_says_what_is_known(name: str, conduct: Conduct) -> None:
+async def test_a_paid_call_leaves_once_and_says_what_is_known(name: str, retry_safety: RetrySafety) -> None:
     row = TABLE[name]
     async with Wire(row.step) as wire:
-        error, _ = await call(conduct, wire, row.vendor, max_retries=0 if row.retryable else 4)
+        error, _ = await call(retry_safety, wire, row.vendor, max_retries=0 if row.retryable else 4)
     assert len(wire.requests) == 1
     assert error.outcome == row.outcome
     if row.outcome == "unknown":
@@ -149,21 +149,21 @@ async def test_a_paid_call_leaves_once_and_says_what_is_known(name: str, conduct
 
 
 @pytest.mark.parametrize(
-    ("conduct", "outcome"), [("read", "refused"), ("idempotent", "refused"), ("plain", "unknown"), ("bills", "unknown")]
+    ("retry_safety", "outcome"), [("read", "refused"), ("idempotent", "refused"), ("plain", "unknown"), ("bills", "unknown")]
 )
-async def test_a_303_is_how_what_took_effect_is_answered(conduct: Conduct, outcome: Outcome) -> None:
+async def test_a_303_is_how_what_took_effect_is_answered(retry_safety: RetrySafety, outcome: Outcome) -> None:
     async with Wire(answer(303, headers={"Location": "/v1/thanks"})) as wire:
-        error, _ = await call(conduct, wire, BareLuma, max_retries=4)
+        error, _ = await call(retry_safety, wire, BareLuma, max_retries=4)
     assert (error.outcome, len(wire.requests)) == (outcome, 1)
     assert "redirect to the same host" in str(error)
 
 
-@pytest.mark.parametrize("conduct", ["read", "idempotent", "plain", "bills"])
+@pytest.mark.parametrize("retry_safety", ["read", "idempotent", "plain", "bills"])
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.retryable])
-async def test_a_refusal_that_passes_is_tried_again_by_every_call(name: str, conduct: Conduct) -> None:
+async def test_a_refusal_that_passes_is_tried_again_by_every_call(name: str, retry_safety: RetrySafety) -> None:
     row = TABLE[name]
     async with Wire(row.step) as wire:
-        error, clock = await call(conduct, wire, row.vendor, max_retries=2)
+        error, clock = await call(retry_safety, wire, row.vendor, max_retries=2)
     assert type(error) is row.error
     assert (error.attempts, len(wire.requests), len(clock.slept)) == (3, 3, 2)
 
@@ -171,16 +171,16 @@ async def test_a_refusal_that_passes_is_tried_again_by_every_call(name: str, con
 LOST = [name for name, row in TABLE.items() if row.outcome == "unknown" and not row.retryable and name != "a page"]
 
 
-@pytest.mark.parametrize("conduct", ["read", "idempotent"])
+@pytest.mark.parametrize("retry_safety", ["read", "idempotent"])
 @pytest.mark.parametrize("name", LOST)
-async def test_a_harmless_call_whose_answer_was_lost_is_tried_again(name: str, conduct: Conduct) -> None:
+async def test_a_harmless_call_whose_answer_was_lost_is_tried_again(name: str, retry_safety: RetrySafety) -> None:
     row = TABLE[name]
     vendor = GENEROR if row.vendor is BareGeneror else LUMA
     async with (
         Wire(row.step, answer(200, {"id": "a"})) as wire,
         row.vendor(KEY.replace("luma-api-", "gnr_live_"), base_url=wire.url, clock=FakeClock()) as client,
     ):
-        sent = operation(conduct, vendor=vendor, attempt_timeout=0.1, decode=plain(THING))
+        sent = operation(retry_safety, vendor=vendor, attempt_timeout=0.1, decode=plain(THING))
         assert (await client.with_options(request_id="mine").send(sent)).id == "a"
     assert len(wire.requests) == 2
     assert wire.requests[0].head == wire.requests[1].head
@@ -198,12 +198,12 @@ async def test_what_no_repetition_mends_is_not_repeated(name: str) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-async def test_a_redirect_is_never_followed_and_its_host_is_named(status: int, conduct: Conduct) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+async def test_a_redirect_is_never_followed_and_its_host_is_named(status: int, retry_safety: RetrySafety) -> None:
     async with Wire() as elsewhere:
         target = f"{elsewhere.url}/v1/things?token=hush"
         async with Wire(answer(status, headers={"Location": target})) as wire:
-            error, _ = await call(conduct, wire, BareLuma)
+            error, _ = await call(retry_safety, wire, BareLuma)
     assert not elsewhere.requests
     assert "redirect to 127.0.0.1" in str(error)
     assert "hush" not in str(error)
@@ -220,12 +220,12 @@ async def test_a_connection_reset_before_a_byte_was_read_is_unknown_all_the_same
     assert wire.connections == 1
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-async def test_a_closed_port_is_not_sent_and_tried_again(conduct: Conduct) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+async def test_a_closed_port_is_not_sent_and_tried_again(retry_safety: RetrySafety) -> None:
     clock = FakeClock()
     async with BareLuma(KEY, base_url=f"http://127.0.0.1:{closed_port()}", clock=clock) as client:
         with pytest.raises(APIConnectionError, match="no connection to 127") as caught:
-            await client.send(operation(conduct))
+            await client.send(operation(retry_safety))
     assert (caught.value.outcome, caught.value.attempts, len(clock.slept)) == ("not_sent", 5, 4)
 
 
@@ -243,9 +243,9 @@ async def test_a_stale_connection_is_not_retried_behind_our_back() -> None:
 
 async def test_a_paid_request_leaves_on_a_fresh_connection_after_a_second() -> None:
     async with Wire(answer(200, {})) as wire, BareLuma(KEY, base_url=wire.url) as client:
-        conducts: list[Conduct] = ["bills", "plain", "bills", "read", "read"]
-        for conduct in conducts:
-            await client.send(operation(conduct))
+        safeties: list[RetrySafety] = ["bills", "plain", "bills", "read", "read"]
+        for retry_safety in safeties:
+            await client.send(operation(retry_safety))
         assert [request.connection for request in wire.requests] == [1, 1, 1, 2, 2]
         await asyncio.to_thread(time.sleep, 1.1)  # aiohttp counts by the machine's clock
         await client.send(operation("read"))

@@ -40,9 +40,9 @@ FAULTS: dict[str, Step] = {
 anyio_backend = in_virtual_time
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_no_key_is_seen_whatever_goes_wrong(fault: str, conduct: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_seen_whatever_goes_wrong(fault: str, retry_safety: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     events: list[Event] = []
     async with Wire(FAULTS[fault]) as wire:
@@ -51,7 +51,7 @@ async def test_no_key_is_seen_whatever_goes_wrong(fault: str, conduct: Any, capl
         )
         async with client:
             with pytest.raises(APIError) as caught:
-                await client.send(operation(conduct))
+                await client.send(operation(retry_safety))
             seen = f"{client.shown()} {events!r} {caplog.text}"
     assert wire.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     assert "AttemptEnded" in caplog.text

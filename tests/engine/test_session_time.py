@@ -21,7 +21,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
 )
-from generor_async.values import AttemptEnded, Conduct, Event, RetryScheduled, Throttled
+from generor_async.values import AttemptEnded, RetrySafety, Event, RetryScheduled, Throttled
 
 anyio_backend = in_virtual_time
 
@@ -80,27 +80,27 @@ async def test_a_wait_that_took_too_long_ends_the_call() -> None:
     assert len(wire.requests) == 1
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-async def test_a_wait_longer_than_the_deadline_is_not_begun(conduct: Conduct) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+async def test_a_wait_longer_than_the_deadline_is_not_begun(retry_safety: RetrySafety) -> None:
     clock = FakeClock()
     async with (
         Wire(limited(Retry_After="61")) as wire,
         BareLuma(KEY, base_url=wire.url, clock=clock, timeout=60.0) as client,
     ):
         with pytest.raises(RateLimitError) as caught:
-            await client.send(operation(conduct))
+            await client.send(operation(retry_safety))
     assert (caught.value.retry_after, caught.value.retryable) == (61, True)
     assert (clock.slept, len(wire.requests)) == ([], 1)
 
 
-@pytest.mark.parametrize(("conduct", "sent"), [("bills", 1), ("read", 2)])
-async def test_a_paid_call_is_not_sent_with_hardly_any_time_left(conduct: Conduct, sent: int) -> None:
+@pytest.mark.parametrize(("retry_safety", "sent"), [("bills", 1), ("read", 2)])
+async def test_a_paid_call_is_not_sent_with_hardly_any_time_left(retry_safety: RetrySafety, sent: int) -> None:
     async with (
         Wire(limited(Retry_After="9.5"), answer(200, {})) as wire,
         BareLuma(KEY, base_url=wire.url, clock=FakeClock(), timeout=10.5) as client,
     ):
         with suppress(DeadlineExceededError, RateLimitError):
-            await client.send(operation(conduct))
+            await client.send(operation(retry_safety))
     assert len(wire.requests) == sent, "what is cut off must not be in doubt"
 
 
@@ -195,21 +195,21 @@ class Nowhere(AbstractResolver):
         pass
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-async def test_a_host_that_does_not_resolve_is_not_sent_and_says_what_to_do(conduct: Conduct) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+async def test_a_host_that_does_not_resolve_is_not_sent_and_says_what_to_do(retry_safety: RetrySafety) -> None:
     clock = FakeClock()
     async with aiohttp.TCPConnector(resolver=Nowhere()) as connector:
         client = BareLuma(KEY, base_url="https://api.invalid", connector=connector, clock=clock)
         async with client:
             with pytest.raises(APIConnectionError) as caught:
-                await client.send(operation(conduct))
+                await client.send(operation(retry_safety))
     assert (caught.value.outcome, caught.value.attempts) == ("not_sent", 5)
     assert "the host api.invalid could not be resolved" in str(caught.value)
     assert "check base_url and the network" in str(caught.value)
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-async def test_a_deadline_before_anything_was_sent_is_not_sent(conduct: Conduct) -> None:
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+async def test_a_deadline_before_anything_was_sent_is_not_sent(retry_safety: RetrySafety) -> None:
     async with aiohttp.TCPConnector(resolver=Nowhere(hangs=True)) as connector:
         client = BareLuma(
             KEY,
@@ -221,7 +221,7 @@ async def test_a_deadline_before_anything_was_sent_is_not_sent(conduct: Conduct)
         )
         async with client:
             with pytest.raises(APITimeoutError) as caught:
-                await client.send(operation(conduct))
+                await client.send(operation(retry_safety))
     assert (caught.value.outcome, caught.value.attempts) == ("not_sent", 3)
 
 
@@ -229,9 +229,9 @@ def ended(events: list[Event]) -> list[tuple[str, int | None]]:
     return [(event.outcome, event.status) for event in events if isinstance(event, AttemptEnded)]
 
 
-async def cancelled(client: BareLuma, ready: Callable[[], Any], conduct: Conduct = "bills") -> list[str]:
+async def cancelled(client: BareLuma, ready: Callable[[], Any], retry_safety: RetrySafety = "bills") -> list[str]:
     """Cancel a call in the middle, and return the notes that say what became of it."""
-    call = client.with_options(request_id=REQUEST_ID).send(operation(conduct))
+    call = client.with_options(request_id=REQUEST_ID).send(operation(retry_safety))
     task = asyncio.ensure_future(call)
     await ready()
     task.cancel()

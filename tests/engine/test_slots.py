@@ -22,7 +22,7 @@ from generor_async import (
     OutcomeUnknownError,
     Throttled,
 )
-from generor_async.engine.slots import UNSEEN
+from generor_async.engine.slots import STALE_AFTER
 from generor_async.luma_resources import RUN_SECONDS
 from generor_async.rules.polls import ODD_SECONDS
 from generor_async.rules.usage import UNSEEN_SECONDS
@@ -155,7 +155,7 @@ async def test_looks_for_the_sake_of_slots_end_with_the_wait() -> None:
         assert luma.rate_limits.queued == 0
         assert len(asyncio.all_tasks()) <= before + 1, "the simulator's connection alone"
         looks = asked(simulator, GET)
-        await settle(10 * UNSEEN)
+        await settle(10 * STALE_AFTER)
         assert asked(simulator, GET) == looks
         assert len(simulator.ledger.charges) == 1
 
@@ -174,7 +174,7 @@ async def test_a_job_that_is_not_there_any_more_frees_its_slot() -> None:
         await theirs.generations.create(prompt="Theirs")
         began = asyncio.get_running_loop().time()
         await ours.generations.create(prompt="Ours")
-        assert UNSEEN + ODD_SECONDS <= asyncio.get_running_loop().time() - began < 3 * UNSEEN
+        assert STALE_AFTER + ODD_SECONDS <= asyncio.get_running_loop().time() - began < 3 * STALE_AFTER
 
 
 @virtual

@@ -162,7 +162,7 @@ def test_a_request_that_another_has_let_go_counts_before_it_is_sent(tmp_path: Pa
     permit = one.reserve()
     assert isinstance(permit, Permit)
     assert isinstance(other.reserve(), Wait)
-    one.pace.dropped(permit)
+    one.pace.give_back(permit)
     assert isinstance(other.reserve(), Wait), "it is not asked again at once"
     clock.now += ASK_AGAIN
     other.send()
@@ -272,8 +272,8 @@ async def test_what_one_process_was_told_to_wait_holds_for_the_others(tmp_path: 
         each.serve(GENEROR, clock, "http://127.0.0.1", None)
     now = clock.monotonic()
     hold = Hold(until=now + 600.0, scope="abuse", reason="too many failed requests")
-    assert told.hold(hold, now), "people are told of it"
-    assert not told.hold(hold, now), "once"
+    assert told.block(hold, now), "people are told of it"
+    assert not told.block(hold, now), "once"
     assert isinstance(other.queue.enter_nowait(now, "normal"), Permit)  # this looks at the store
     held = other.snapshot(now).held
     assert held is not None
@@ -386,7 +386,7 @@ def test_a_file_that_another_keeps_to_itself_has_calls_wait_a_moment_and_then_go
             assert wait.until == wait.ask_at == clock.now + BUSY_WAIT
             clock.now = wait.until
         assert BUSY_MOST <= clock.now - began <= BUSY_MOST + 2 * BUSY_WAIT
-        process.pace.dropped(wait)
+        process.pace.give_back(wait)
         for _ in range(3):
             process.send()
             clock.now += JITTER

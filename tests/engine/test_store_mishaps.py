@@ -66,7 +66,7 @@ def test_what_a_process_lets_go_counts_for_as_long_as_it_lives(tmp_path: Path) -
         assert isinstance(slow.reserve(), Wait), "its calls wait, and ask again"
         assert isinstance(other.reserve(), Wait)
     for permit in held:
-        slow.pace.dropped(permit)
+        slow.pace.give_back(permit)
     clock.now += ASK_AGAIN
     other.send()
 
@@ -179,7 +179,7 @@ def test_a_call_that_draws_on_nothing_keeps_to_what_another_process_was_told(tmp
                 await luma.files.list()
                 await asyncio.sleep(2.0)
                 now = clock.monotonic()
-                told.hold(Hold(until=now + 600.0, scope="abuse", reason="too many failed requests"), now)
+                told.block(Hold(until=now + 600.0, scope="abuse", reason="too many failed requests"), now)
                 await luma.files.list()
                 assert clock.monotonic() >= now + 600.0
 
@@ -277,7 +277,7 @@ def test_a_file_that_is_locked_at_the_start_costs_speed_and_one_warning(
         until = clock.now + 10 * AGAIN
         while clock.now < until:
             if isinstance(permit := process.reserve(), Permit):
-                process.pace.dropped(permit)
+                process.pace.give_back(permit)
                 clock.now += AGAIN / 2
             else:
                 clock.now += ASK_AGAIN

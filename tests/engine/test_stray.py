@@ -105,8 +105,8 @@ async def test_a_connection_is_used_again_where_nothing_lies_on_it(tls: bool) ->
         Wire(answer(201, {"id": "x"}), tls=served) as wire,
         BareLuma(KEY, base_url=wire.url, ssl=trusted) as client,
     ):
-        for conduct in ("bills", "bills", "read", "read"):
-            await client.send(operation(conduct))
+        for retry_safety in ("bills", "bills", "read", "read"):
+            await client.send(operation(retry_safety))
     assert [came.connection for came in wire.requests] == [1, 1, 2, 2]
 
 

@@ -40,9 +40,9 @@ def test_another_asks_as_well_where_the_one_that_asks_gets_no_answer() -> None:
     (hangs,) = let_go(outage, 10.0)
     (other,) = let_go(outage, 10.0 + UNANSWERED)
     outage.succeeded(10.0 + UNANSWERED)
-    outage.dropped(other)
+    outage.give_back(other)
     assert len(let_go(outage, 11.0 + UNANSWERED)) == 1, "and after a good answer more may leave"
-    outage.dropped(hangs)
+    outage.give_back(hangs)
 
 
 def test_calls_that_were_under_way_together_are_one_failure() -> None:
@@ -63,7 +63,7 @@ def test_each_failure_of_who_asks_makes_the_backoff_longer_up_to_half_a_minute()
         ticket = outage.reserve(now)
         assert isinstance(ticket, Ticket)
         fail(outage, now, now)
-        outage.dropped(ticket)
+        outage.give_back(ticket)
     assert gaps == [5, 10, 15, 15, 15]
 
 
@@ -83,7 +83,7 @@ def test_calls_leave_at_twice_the_pace_of_the_successes() -> None:
         rounds.append(len(tickets))
         for ticket in tickets:
             outage.succeeded(now)
-            outage.dropped(ticket)
+            outage.give_back(ticket)
         now += 0.1
     assert rounds == [1, 2, 4, 8, 16, 32, 64]
     assert outage.well
@@ -95,12 +95,12 @@ def test_a_failure_among_good_answers_halves_what_is_under_way_and_several_in_a_
     for now in (10.0, 10.1, 10.2):
         for ticket in let_go(outage, now):
             outage.succeeded(now)
-            outage.dropped(ticket)
+            outage.give_back(ticket)
     tickets = let_go(outage, 10.3)
     assert len(tickets) == 8
     for ticket in tickets:
         fail(outage, 10.3, 10.4)
-        outage.dropped(ticket)
+        outage.give_back(ticket)
     assert len(let_go(outage, 10.5)) == 4, "they were under way together: one failure"
     for number in range(ENOUGH - 2):
         fail(outage, 11.0 + number, 11.5 + number)
@@ -122,7 +122,7 @@ def test_who_asked_and_came_to_nothing_leaves_it_to_the_next() -> None:
     fail(outage, 0.0, 0.0)
     (asker,) = let_go(outage, 10.0)
     assert let_go(outage, 10.0) == []
-    outage.dropped(asker)
+    outage.give_back(asker)
     assert len(let_go(outage, 10.0)) == 1
 
 
@@ -161,7 +161,7 @@ def test_calls_over_an_outage_are_sent_three_times_at_most_on_the_average(
         else:
             outage.succeeded(began)
             done += 1
-        outage.dropped(ticket)
+        outage.give_back(ticket)
         assert len(under_way) <= WELL_AGAIN or outage.well
     assert posts <= 2 * calls + asks + 1
     assert asks <= 8

@@ -18,7 +18,7 @@ from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Reply, TransportError
-from generor_async.values import Conduct, DecodeError, Headers, Outcome, Secret
+from generor_async.values import RetrySafety, DecodeError, Headers, Outcome, Secret
 
 NOW = 1_775_649_600.0
 OWN: dict[str, Any] = {
@@ -200,9 +200,9 @@ def test_a_gateways_429_is_not_told_from_the_base_url() -> None:
     assert error.advice == LUMA.advice[429]
 
 
-@pytest.mark.parametrize(("conduct", "advised"), [("bills", True), ("read", False)])
-def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(conduct: Conduct, advised: bool) -> None:
-    error = outcome.failed(context(conduct), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
+@pytest.mark.parametrize(("retry_safety", "advised"), [("bills", True), ("read", False)])
+def test_only_a_call_that_sends_images_is_told_to_send_them_as_base64(retry_safety: RetrySafety, advised: bool) -> None:
+    error = outcome.failed(context(retry_safety), reply(503), {"detail": "Image URL ingestion unavailable"}, NOW)
     assert ("base64" in str(error)) is advised
     assert error.retryable
 

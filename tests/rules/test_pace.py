@@ -349,7 +349,7 @@ class Life:
             case "refuse":
                 self.pace.refused(permit, now, 7.0, "minute", said)
             case _:
-                self.pace.dropped(permit)
+                self.pace.give_back(permit)
 
 
 def paces() -> list[Pace]:
@@ -371,7 +371,7 @@ def test_no_number_of_a_header_makes_anything_grow_or_a_wait_that_has_no_end(his
             assert state.resets_at is None or state.resets_at >= now
         assert len(json.dumps(life.pace.dump())) < 2_000 + 400 * len(history)
     for permit in life.permits:
-        life.pace.dropped(permit)
+        life.pace.give_back(permit)
     assert next_leaves(life.pace, now) <= now + DAY + DAY / GRAINS + MINUTE
 
 
@@ -507,14 +507,14 @@ def test_the_first_stamp_counts() -> None:
 def test_a_permit_that_was_never_sent_is_given_back() -> None:
     pace = luma(1)
     permit = grant(pace, 100.0)
-    pace.dropped(permit)
+    pace.give_back(permit)
     assert used(pace.windows[0], 100.0) == 0
     grant(pace, 100.0)
 
 
 def test_a_request_that_was_sent_is_spent_whatever_came_of_it() -> None:
     pace = luma(1)
-    pace.dropped(send(pace, 100.0))
+    pace.give_back(send(pace, 100.0))
     assert own(pace.windows[0], 100.0) == 1
 
 
@@ -558,7 +558,7 @@ def test_without_an_answer_the_rest_goes_when_it_was_not_refused_for_as_long_as_
 
 def test_whoever_was_to_lead_and_never_left_hands_over_to_the_next() -> None:
     pace = luma(10)
-    pace.dropped(grant(pace, 100.0))
+    pace.give_back(grant(pace, 100.0))
     send(pace, 100.01)
     assert wait(pace, 100.02).until == 100.01 + JITTER
 
@@ -838,7 +838,7 @@ def test_a_leader_that_learns_nothing_hands_over_to_the_next(end: str) -> None:
     pace = luma(None)
     leader = grant(pace, 0.0)
     if end == "dropped":
-        pace.dropped(leader)
+        pace.give_back(leader)
     else:
         pace.sent(leader, 0.0)
         if end == "refused":

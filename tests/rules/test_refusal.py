@@ -10,7 +10,7 @@ from support.calls import endpoint
 
 from generor_async.rules.refusal import decide
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import Conduct, Headers
+from generor_async.values import RetrySafety, Headers
 
 NOW = 1_775_649_600.0
 TAKEN, LEFT = {"X-RateLimit-Limit": "30", "X-RateLimit-Remaining": "0"}, {"X-RateLimit-Remaining": "21"}
@@ -23,12 +23,12 @@ def decided(
     own: str | None = None,
     *,
     vendor: Vendor = LUMA,
-    conduct: Conduct = "bills",
+    retry_safety: RetrySafety = "bills",
     code: str | None = None,
     refusals: int = 0,
 ) -> Any:
     said = None if own is None else (own, code)
-    return decide(endpoint(conduct, vendor=vendor), Headers((headers or {}).items()), said, NOW, refusals=refusals)
+    return decide(endpoint(retry_safety, vendor=vendor), Headers((headers or {}).items()), said, NOW, refusals=refusals)
 
 
 def about(*args: Any, **known: Any) -> tuple[str, bool]:
@@ -41,19 +41,19 @@ def test_concurrent_in_the_text_of_a_post_is_the_ceiling_of_jobs_whatever_the_he
     text: str, headers: dict[str, str]
 ) -> None:
     assert about(headers, text) == ("jobs", True)
-    assert about(headers, text, conduct="read")[0] != "jobs"
+    assert about(headers, text, retry_safety="read")[0] != "jobs"
     assert about(headers, text, vendor=GENEROR)[0] != "jobs"
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
 @pytest.mark.parametrize("vendor", [LUMA, GENEROR])
 @pytest.mark.parametrize("remaining", ["0", "-1", "-2147483648", "0.0"])
 def test_headers_with_nothing_left_prove_the_window_whatever_the_body(
-    remaining: str, vendor: Vendor, conduct: Conduct
+    remaining: str, vendor: Vendor, retry_safety: RetrySafety
 ) -> None:
     headers = {"X-RateLimit-Limit": "30", "X-RateLimit-Remaining": remaining}
     for own in (None, OTHER):
-        assert about(headers, own, vendor=vendor, conduct=conduct) == ("minute", True)
+        assert about(headers, own, vendor=vendor, retry_safety=retry_safety) == ("minute", True)
 
 
 @pytest.mark.parametrize("remaining", ["21", "", "many", "nan"])
@@ -66,7 +66,7 @@ def test_headers_with_something_left_need_the_text(remaining: str) -> None:
 
 def test_without_headers_a_read_of_luma_has_met_the_ceiling_against_abuse() -> None:
     for text in (TEXT, OTHER, *SLOTS):
-        assert about({"Retry-After": "7"}, text, conduct="read") == ("abuse", True)
+        assert about({"Retry-After": "7"}, text, retry_safety="read") == ("abuse", True)
 
 
 def test_without_headers_a_post_has_met_it_only_where_the_text_says_so() -> None:
@@ -74,16 +74,16 @@ def test_without_headers_a_post_has_met_it_only_where_the_text_says_so() -> None
     assert about({"Retry-After": "7"}, OTHER) == ("unknown", False)
 
 
-@pytest.mark.parametrize("conduct", ["read", "bills"])
-def test_a_page_proves_nothing(conduct: Conduct) -> None:
-    assert about({"Retry-After": "1"}, conduct=conduct) == ("unknown", False)
-    assert about({"Retry-After": "1"}, vendor=GENEROR, conduct=conduct) == ("unknown", False)
+@pytest.mark.parametrize("retry_safety", ["read", "bills"])
+def test_a_page_proves_nothing(retry_safety: RetrySafety) -> None:
+    assert about({"Retry-After": "1"}, retry_safety=retry_safety) == ("unknown", False)
+    assert about({"Retry-After": "1"}, vendor=GENEROR, retry_safety=retry_safety) == ("unknown", False)
 
 
 def test_generors_code_proves_a_window_that_the_headers_name() -> None:
     day = {"X-RateLimit-Limit": "5000", "X-RateLimit-Tier": "Free", "X-RateLimit-Remaining": "3"}
     assert about(day, OTHER, vendor=GENEROR, code="RATE_LIMIT_EXCEEDED") == ("day", True)
-    assert about({}, OTHER, vendor=GENEROR, code="RATE_LIMIT_EXCEEDED", conduct="read") == ("unknown", True)
+    assert about({}, OTHER, vendor=GENEROR, code="RATE_LIMIT_EXCEEDED", retry_safety="read") == ("unknown", True)
     assert about({}, OTHER, vendor=GENEROR, code="SERVER_ERROR") == ("unknown", False)
 
 
@@ -113,6 +113,6 @@ def test_a_default_wait_doubles_up_to_half_a_minute(refusals: int) -> None:
 
 @given(st.dictionaries(st.sampled_from(["Retry-After", *TAKEN, "X-RateLimit-Tier"]), st.text(max_size=30)), st.text())
 def test_no_header_and_no_text_breaks_it(headers: dict[str, str], text: str) -> None:
-    conducts: tuple[Conduct, ...] = ("read", "bills")
-    for vendor, conduct in product((LUMA, GENEROR), conducts):
-        assert 0 < decided(headers, text, vendor=vendor, conduct=conduct).wait <= 31 * 86_400
+    safeties: tuple[RetrySafety, ...] = ("read", "bills")
+    for vendor, retry_safety in product((LUMA, GENEROR), safeties):
+        assert 0 < decided(headers, text, vendor=vendor, retry_safety=retry_safety).wait <= 31 * 86_400

@@ -1,4 +1,4 @@
-"""Again? And when? Against the table of the conduct rules, and against brute force."""
+"""Whether and when a call is sent again: against the table of `retry_safety`, and against brute force."""
 
 import math
 from itertools import product
@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.calls import CONDUCTS
+from support.calls import RETRY_SAFETIES
 
 from generor_async.errors import (
     APIConnectionError,
@@ -22,14 +22,14 @@ from generor_async.errors import (
 )
 from generor_async.rules import retry
 from generor_async.rules.retry import DELAYS, RetryBudget, busy_delay, may_repeat, retry_delay, with_jitter
-from generor_async.values import Conduct
+from generor_async.values import RetrySafety
 
-# What an attempt came to, and for which conducts it is tried again.
-NOBODY: frozenset[Conduct] = frozenset()
-HARMLESS: frozenset[Conduct] = frozenset({"read", "idempotent"})
-EVERYBODY: frozenset[Conduct] = frozenset(CONDUCTS)
+# What an attempt came to, and by which `retry_safety` it is sent again.
+NOBODY: frozenset[RetrySafety] = frozenset()
+HARMLESS: frozenset[RetrySafety] = frozenset({"read", "idempotent"})
+EVERYBODY: frozenset[RetrySafety] = frozenset(RETRY_SAFETIES)
 
-TABLE: dict[str, tuple[APIError, frozenset[Conduct]]] = {
+TABLE: dict[str, tuple[APIError, frozenset[RetrySafety]]] = {
     "no connection": (APIConnectionError("", outcome="not_sent"), EVERYBODY),
     "no connection in time": (APITimeoutError("", outcome="not_sent"), EVERYBODY),
     "a bad certificate": (APIConnectionError("", outcome="not_sent", retryable=False), NOBODY),
@@ -59,19 +59,19 @@ for _status in (400, 401, 402, 403, 404, 405, 413, 422):
     TABLE[f"{_status} unknown"] = (APIStatusError("", status_code=_status, outcome="unknown"), NOBODY)
 
 
-@pytest.mark.parametrize(("conduct", "case"), list(product(CONDUCTS, TABLE)))
-def test_a_call_is_repeated_only_where_the_table_allows_it(conduct: Conduct, case: str) -> None:
+@pytest.mark.parametrize(("retry_safety", "case"), list(product(RETRY_SAFETIES, TABLE)))
+def test_a_call_is_repeated_only_where_the_table_allows_it(retry_safety: RetrySafety, case: str) -> None:
     error, allowed = TABLE[case]
-    assert may_repeat(conduct, error) is (conduct in allowed)
+    assert may_repeat(retry_safety, error) is (retry_safety in allowed)
 
 
-@pytest.mark.parametrize("conduct", ["plain", "bills"])
+@pytest.mark.parametrize("retry_safety", ["plain", "bills"])
 @pytest.mark.parametrize("outcome", ["done", "unknown"])
 @pytest.mark.parametrize("case", TABLE)
-def test_what_may_have_been_paid_for_is_never_sent_again(case: str, outcome: str, conduct: Conduct) -> None:
+def test_what_may_have_been_paid_for_is_never_sent_again(case: str, outcome: str, retry_safety: RetrySafety) -> None:
     error, _ = TABLE[case]
     if error.outcome == outcome:
-        assert not may_repeat(conduct, error)
+        assert not may_repeat(retry_safety, error)
 
 
 def test_the_bounds_double_from_half_a_second_to_thirty_seconds() -> None:
@@ -174,9 +174,9 @@ def test_a_wait_that_all_share_is_spread_and_never_undercut(seconds: float, draw
     assert seconds <= retry.spread(seconds, draw) <= seconds + min(10.0, 0.08 * seconds)
 
 
-@given(st.sampled_from(sorted(CONDUCTS)), st.floats(0.001, 1e6))
-def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(conduct: Conduct, timeout: float) -> None:
-    least = retry.least_time(conduct, timeout)
-    assert (least == 0) == (conduct in HARMLESS)
+@given(st.sampled_from(sorted(RETRY_SAFETIES)), st.floats(0.001, 1e6))
+def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(retry_safety: RetrySafety, timeout: float) -> None:
+    least = retry.least_time(retry_safety, timeout)
+    assert (least == 0) == (retry_safety in HARMLESS)
     assert least <= 1
     assert 9 * least < timeout, "a call that has all of its time is sent"

@@ -376,7 +376,7 @@ def play(slots: Slots, what: str, which: int, now: float, kind: RequestType, nam
             slots.seen(f"job-{which}", now, asked=now - 0.1, ended=what == "end", kind=kind)
         case _:
             pass
-    return slots.unwatched(now, 5.0)
+    return slots.stale_jobs(now, 5.0)
 
 
 def decided(found: Any, now: float) -> Any:

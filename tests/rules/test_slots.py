@@ -212,7 +212,7 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
         state = slots.state(now)
         assert state.used == len(under_way) + len(jobs)
         assert state.ceiling is None or 1 <= state.ceiling <= (told or 10**6)
-        stale = slots.unwatched(now, 5.0)
+        stale = slots.stale_jobs(now, 5.0)
         assert sorted(stale) == sorted(job_id for job_id, seen in jobs.items() if seen + 5 <= now)
         assert [jobs[job_id] for job_id in stale] == sorted(jobs[job_id] for job_id in stale)
 
@@ -309,8 +309,8 @@ def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() ->
     submit(slots, 0.0, "a")
     slots.seen("a", 6.0, asked=5.9, ended=False)
     slots.seen("a", 7.0, asked=2.0, ended=False)
-    assert slots.unwatched(10.8, 5.0) == []
-    assert slots.unwatched(10.9, 5.0) == ["a"]
+    assert slots.stale_jobs(10.8, 5.0) == []
+    assert slots.stale_jobs(10.9, 5.0) == ["a"]
 
 
 def test_a_job_that_nobody_here_submitted_is_taken_over_until_it_ends() -> None:
@@ -357,7 +357,7 @@ def test_where_slots_are_taken_the_jobs_to_look_at_are_those_unseen_for_longest(
     for number in range(3):
         submit(slots, float(number), str(number))
     look(slots, 4.0, "0")
-    assert slots.unwatched(7.0, 5.0) == ["1", "2"]
+    assert slots.stale_jobs(7.0, 5.0) == ["1", "2"]
 
 
 # refusals

@@ -175,7 +175,7 @@ def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_
     except UNREADABLE:
         return
     assert slots.state(NOW).used >= 0
-    assert all(isinstance(job, str) for job in slots.unwatched(NOW, 10.0))
+    assert all(isinstance(job, str) for job in slots.stale_jobs(NOW, 10.0))
     json.dumps(slots.dump(), allow_nan=False)
     leases: list[JobSlot] = []
 

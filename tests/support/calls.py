@@ -11,12 +11,12 @@ from generor_async.rules.envelope import Decoder, as_it_is
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Operation, Reply
-from generor_async.values import JSON, Conduct, Headers, Model
+from generor_async.values import JSON, RetrySafety, Headers, Model
 from generor_async.values.decoding import read_fields, read_int, read_list, read_str
 from generor_async.values.shapes import Attribute, Shape, as_int, as_str, list_of
 
 __all__ = [
-    "CONDUCTS",
+    "RETRY_SAFETIES",
     "KEY",
     "REQUEST_ID",
     "THING",
@@ -32,8 +32,8 @@ __all__ = [
 
 KEY = "luma-api-0123456789abcdefghijklmnopqrstuvwxyz"
 REQUEST_ID = "550e8400-e29b-41d4-a716-446655440000"
-CONDUCTS: tuple[Conduct, ...] = ("read", "idempotent", "plain", "bills")
-METHODS: dict[Conduct, str] = {"read": "GET", "idempotent": "PUT", "plain": "POST", "bills": "POST"}
+RETRY_SAFETIES: tuple[RetrySafety, ...] = ("read", "idempotent", "plain", "bills")
+METHODS: dict[RetrySafety, str] = {"read": "GET", "idempotent": "PUT", "plain": "POST", "bills": "POST"}
 
 
 @define(kw_only=True)
@@ -72,7 +72,7 @@ THING = Shape(
 
 
 def endpoint(
-    conduct: Conduct = "read",
+    retry_safety: RetrySafety = "read",
     *,
     vendor: Vendor = LUMA,
     method: str | None = None,
@@ -86,11 +86,11 @@ def endpoint(
 ) -> Endpoint[Any]:
     """Make an endpoint of which only one thing or two matter."""
     return Endpoint(
-        name=name or f"{vendor.name}.things.{conduct}",
+        name=name or f"{vendor.name}.things.{retry_safety}",
         vendor=vendor,
-        method=method or METHODS[conduct],
+        method=method or METHODS[retry_safety],
         template="/things",
-        conduct=conduct,
+        retry_safety=retry_safety,
         auth=auth,
         scope=scope,
         quota=(),
@@ -101,16 +101,16 @@ def endpoint(
     )
 
 
-def operation(conduct: Conduct = "read", *, path: str = "/things", **known: Any) -> Operation[Any]:
+def operation(retry_safety: RetrySafety = "read", *, path: str = "/things", **known: Any) -> Operation[Any]:
     """Make a call of such an endpoint, with a body where the method takes one."""
-    target = endpoint(conduct, **known)
+    target = endpoint(retry_safety, **known)
     body = None if target.method in {"GET", "DELETE"} else {"prompt": "a heron"}
     return Operation(target, path, body=body)
 
 
-def context(conduct: Conduct = "read", **known: Any) -> Context:
+def context(retry_safety: RetrySafety = "read", **known: Any) -> Context:
     """Make the context of a call after its first attempt."""
-    made = Context(endpoint(conduct, **known), REQUEST_ID)
+    made = Context(endpoint(retry_safety, **known), REQUEST_ID)
     made.attempts = 1
     return made
 

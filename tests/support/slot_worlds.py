@@ -27,7 +27,7 @@ class Rules(Protocol):
     def refused(self, lease: JobSlot, now: float, retry_after: float = ..., named: Named = ...) -> None: ...
     def unknown(self, lease: JobSlot, now: float) -> None: ...
     def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = ...) -> None: ...
-    def unwatched(self, now: float, older_than: float) -> list[str]: ...
+    def stale_jobs(self, now: float, older_than: float) -> list[str]: ...
     def state(self, now: float) -> SlotState: ...
 
 
@@ -129,11 +129,11 @@ class SlotWorld:
                 self._ring_at(lease.until)
             else:
                 if self.unseen:
-                    self._look_at_unwatched()
+                    self._look_at_stale_jobs()
                 return
 
-    def _look_at_unwatched(self) -> None:
-        for job_id in self.rules.unwatched(self.now, 5.0):
+    def _look_at_stale_jobs(self) -> None:
+        for job_id in self.rules.stale_jobs(self.now, 5.0):
             if job_id not in self._looking:
                 self._looking.add(job_id)
                 self.at(self.now, self._looker(job_id))

@@ -192,7 +192,7 @@ class World:
 
     def _giver(self, permit: Permit) -> Callable[[], None]:
         def give_back() -> None:
-            self.pace.dropped(permit)
+            self.pace.give_back(permit)
             self._look()
 
         return give_back

@@ -237,9 +237,9 @@ CALLS: dict[str, tuple[str, Callable[[Any, Any], Any], tuple[Any, ...]]] = {
     "request, method": ("method", lambda c, value: c.request(value, "/x"), (None, 5, "GET /", "", "G\r\nT", b"GET")),
     "request, path": ("path", lambda c, value: c.request("GET", value), (None, 5, "x", "/../x", "/a?b", "/a#b", b"/")),
     "request, query": ("query", lambda c, value: c.request("GET", "/", query=value), (5, "a=b", {"a": 5}, {5: "a"})),
-    "request, conduct": (
-        "conduct",
-        lambda c, value: c.request("GET", "/", conduct=value),
+    "request, retry_safety": (
+        "retry_safety",
+        lambda c, value: c.request("GET", "/", retry_safety=value),
         (None, 5, "write", ["read"]),
     ),
     "download, result": ("result", lambda client, value: client.download(value, "o"), NO_RESULTS),
