@@ -21,6 +21,7 @@ from generor_async.api.generor.operations import (
     creations_status,
 )
 from generor_async.engine.client import Client
+from generor_async.engine.download_target import safe_name
 from generor_async.engine.downloads import Output
 from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.jobs import JobType, JobWaiter, Tracked
@@ -29,7 +30,6 @@ from generor_async.engine.pages import response_of
 from generor_async.engine.progress import Progress
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import naming
 from generor_async.engine.unlisted import wrong_operation
 from generor_async.errors import (

@@ -13,14 +13,14 @@ from attrs import evolve
 from generor_async.api.luma import operations
 from generor_async.api.luma.models import File, FilePurpose, Generation
 from generor_async.api.luma.resources import FilesResource, GenerationsCreateParams, GenerationsResource
-from generor_async.engine.contents import Source, opened
+from generor_async.engine.download_target import safe_name
 from generor_async.engine.downloads import Output, Progress
 from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.targets import safe_name
 from generor_async.engine.tracking import following
+from generor_async.engine.upload_content import Source, opened
 from generor_async.engine.uploads import Calls, UploadCallback, Uploads
 from generor_async.errors import (
     DownloadError,

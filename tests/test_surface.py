@@ -52,7 +52,9 @@ class Call:
     scope: Scope
 
 
-def row(http: str, call: str, retry_safety: RetrySafety, returns: str, *, key: bool = False, scope: Scope | None = None) -> Call:
+def row(
+    http: str, call: str, retry_safety: RetrySafety, returns: str, *, key: bool = False, scope: Scope | None = None
+) -> Call:
     """Read one row: `users.get(username)`, `creations.update(creation_id, *, privacy_mode=, license=)`."""
     name, _, arguments = call.removesuffix(")").partition("(")
     before, _, after = arguments.partition("*,")

@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from generor_async.batch.journal import Journal
-from generor_async.batch.work import Provider
+from generor_async.batch.provider import Provider
 from generor_async.errors import APIError, DeadlineExceededError, InternalServerError, ResponseShapeError
-from generor_async.rules.statement import Spend
+from generor_async.rules.spend_attribution import Spend
 
 __all__ = ["Account"]
 

@@ -7,22 +7,22 @@ from typing import Any, Final
 
 from attrs import Factory, define, evolve, field, frozen
 
+from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import charges_of
+from generor_async.batch.duplicates import Duplicates
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import NewRow, Reader, Reject
-from generor_async.batch.known import known_reading, retell
-from generor_async.batch.money import in_dollars, rounded
-from generor_async.batch.occurrences import Duplicates
-from generor_async.batch.order import BatchSpec
+from generor_async.batch.known_file import known_reading, retell
 from generor_async.batch.parameters import are_same, request_key
 from generor_async.batch.progress import rates_of
+from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.equivalence import VERSION
+from generor_async.rules.eta import seconds_for
+from generor_async.rules.file_identity import ReadWhole
 from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.remaining import seconds_for
-from generor_async.rules.rereading import ReadWhole
 from generor_async.rules.rows import OPEN, STATES, State
-from generor_async.rules.sameness import VERSION
 from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 

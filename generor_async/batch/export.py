@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import evolve
 
+from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.journal import Reader, Row
-from generor_async.batch.money import in_dollars, rounded
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 

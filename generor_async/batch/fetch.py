@@ -8,11 +8,11 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.batch.journal import Row, RunKey
-from generor_async.batch.missing import missing
-from generor_async.batch.order import address_of, operation_of
+from generor_async.batch.missing_files import missing
 from generor_async.batch.parameters import Parameters
+from generor_async.batch.provider import Provider, provider_for
+from generor_async.batch.spec import address_of, operation_of
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.batch.work import Provider, provider_for
 from generor_async.engine.client import Client
 from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFoundError
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from generor_async.batch.lock import Lock, LockedError, SystemLock, system_lock
+from generor_async.batch.folder_lock import Lock, LockedError, SystemLock, system_lock
 from generor_async.errors import FolderError, InvalidRequestError
 
 __all__ = ["JOURNAL", "LOCK", "NO_ROOM", "Folder", "refused"]

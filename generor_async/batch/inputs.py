@@ -14,9 +14,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from generor_async.batch.handed_in import Frame, given_in, is_frame, printed, records_of
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, shortly
+from generor_async.batch.python_rows import Frame, given_in, is_frame, printed, records_of
 from generor_async.batch.source import Notes, Source, refused
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError

@@ -14,9 +14,9 @@ from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
 from generor_async.rules.charges import Settled, Witness
-from generor_async.rules.rereading import ReadWhole
+from generor_async.rules.file_identity import ReadWhole
 from generor_async.rules.rows import State, Step
-from generor_async.rules.statement import Call
+from generor_async.rules.spend_attribution import Call
 from generor_async.values import JSON
 
 __all__ = [

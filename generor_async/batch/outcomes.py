@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from attrs import asdict, frozen
 
-from generor_async.batch.calls import CALLS
+from generor_async.batch.amounts import in_dollars, rounded
+from generor_async.batch.call_log import CALLS
 from generor_async.batch.folder import JOURNAL, LOCK
 from generor_async.batch.journal import Reader, Row
-from generor_async.batch.money import in_dollars, rounded
 from generor_async.batch.parameters import ERROR
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
@@ -25,10 +25,10 @@ __all__ = [
     "REJECTED",
     "Results",
     "RowOutcome",
-    "unresolved_error",
     "is_own",
     "outcome_of",
     "unfetched",
+    "unresolved_error",
     "write_failed",
     "write_rejected",
     "write_whole",

@@ -20,14 +20,14 @@ from attrs import define, evolve, field
 
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
-from generor_async.batch.handed_in import as_json
 from generor_async.batch.journal import NewRow, as_text
+from generor_async.batch.python_rows import as_json
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.equivalence import VERSION, meaning, wanted
 from generor_async.rules.names import meant
 from generor_async.rules.older_api import advice_on_field
-from generor_async.rules.sameness import VERSION, meaning, wanted
 from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
@@ -38,8 +38,8 @@ __all__ = [
     "Parameters",
     "are_same",
     "check_files",
-    "shortly",
     "request_key",
+    "shortly",
 ]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from generor_async.batch.account_view import AccountView, Balance, read_account
 from generor_async.batch.clock import BatchClock
-from generor_async.batch.doubts import LAG, due, note_unresolved
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.looks import AccountView, Balance, read_account
+from generor_async.batch.unresolved import LAG, due, note_unresolved
 from generor_async.batch.witnesses import witnesses
 from generor_async.errors import (
     APIConnectionError,
@@ -27,8 +27,8 @@ from generor_async.generor import AsyncGeneror
 from generor_async.rules.matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Likeness, likeness_of
 from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
 from generor_async.rules.rows import OPEN, Accept, Release, as_sent
-from generor_async.rules.unexplained import Charge
-from generor_async.rules.zones import HOUR, possible_zones
+from generor_async.rules.time_zones import HOUR, possible_zones
+from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON
 
 __all__ = ["Reconciliation", "judged"]

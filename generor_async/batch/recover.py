@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.additions import NOT_KNOWN
-from generor_async.batch.calls import CALLS, lines_in
+from generor_async.batch.call_log import CALLS, lines_in
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey, as_text
+from generor_async.batch.new_rows import NOT_KNOWN
 from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.schema import check_is_current, check_journal, connect, create

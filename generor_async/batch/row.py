@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import evolve
 
+from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.purse import BudgetGate
+from generor_async.batch.provider import Accepted, Provider
+from generor_async.batch.run_monitor import RunMonitor
 from generor_async.batch.stopping import Stage, Stopping
-from generor_async.batch.watch import RunMonitor
-from generor_async.batch.work import Accepted, Provider
 from generor_async.engine.ids import random_uuid
 from generor_async.errors import (
     DownloadError,
@@ -20,6 +20,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
+from generor_async.rules.resume_advice import CameTo
 from generor_async.rules.rows import (
     ENDED,
     MOST_ATTEMPTS,
@@ -38,7 +39,6 @@ from generor_async.rules.rows import (
     is_legal,
     judge,
 )
-from generor_async.rules.stops import CameTo
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:

@@ -15,11 +15,10 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar
 
 from generor_async.batch.account import Account
+from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.costs import charges_of
-from generor_async.batch.intake import RowReader
+from generor_async.batch.disk_reserve import Reserve
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.limit import Limit
-from generor_async.batch.order import BatchSpec
 from generor_async.batch.outcomes import (
     Results,
     RowOutcome,
@@ -28,20 +27,21 @@ from generor_async.batch.outcomes import (
     write_rejected,
 )
 from generor_async.batch.progress import Phase, Progress, RunCounters
-from generor_async.batch.purse import BudgetGate
 from generor_async.batch.reconcile import Reconciliation
-from generor_async.batch.reserve import Reserve
 from generor_async.batch.row import RowRun
-from generor_async.batch.runs import note_begin, note_end
+from generor_async.batch.row_limit import Limit
+from generor_async.batch.row_reader import RowReader
+from generor_async.batch.run_monitor import RunMonitor
+from generor_async.batch.run_times import note_begin, note_end
+from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
-from generor_async.batch.watch import RunMonitor
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.reconcile import BETWEEN_LOOKS
+from generor_async.rules.resume_advice import Reason
 from generor_async.rules.rows import OPEN, State, Verdict
 from generor_async.rules.spending import NO_CAP, Budget
-from generor_async.rules.stops import Reason
 
 if TYPE_CHECKING:
     from generor_async.values import Clock

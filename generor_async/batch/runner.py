@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate, estimate
-from generor_async.batch.handed_in import check_rows
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import Reject
-from generor_async.batch.order import OnRow, BatchSpec
 from generor_async.batch.outcomes import RowOutcome, is_own
 from generor_async.batch.progress import Progress
+from generor_async.batch.python_rows import check_rows
 from generor_async.batch.run import BatchRun
+from generor_async.batch.spec import BatchSpec, OnRow
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
-from generor_async.engine.callers import caller_stacklevel
+from generor_async.engine.stacklevel import caller_stacklevel
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
+from generor_async.rules.resume_advice import Reason
 from generor_async.rules.spending import NO_CAP
-from generor_async.rules.stops import Reason
 from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]

@@ -10,13 +10,13 @@ from typing import Final, cast
 
 from attrs import asdict
 
-from generor_async.batch.calls import CALLS, CallLog, last_call
+from generor_async.batch.call_log import CALLS, CallLog, last_call
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
+from generor_async.rules.equivalence import VERSION
 from generor_async.rules.rows import ON_RESTART, OPEN
-from generor_async.rules.sameness import VERSION
 
 __all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
 

@@ -16,9 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from generor_async.batch.additions import Numbers, Reading, add
-from generor_async.batch.calls import READ_WHOLE, CallLog
+from generor_async.batch.call_log import READ_WHOLE, CallLog
 from generor_async.batch.folder import JOURNAL, Folder, refused
+from generor_async.batch.folder_lock import SystemLock, system_lock
 from generor_async.batch.journal import (
     WITNESSES,
     Added,
@@ -32,7 +32,7 @@ from generor_async.batch.journal import (
     RunKey,
     Stored,
 )
-from generor_async.batch.lock import SystemLock, system_lock
+from generor_async.batch.new_rows import Numbers, Reading, add
 from generor_async.batch.schema import connect, open_to_read, open_to_write
 from generor_async.batch.sqlite_errors import failed_to
 from generor_async.batch.steps import Steps, dump, written
@@ -40,9 +40,9 @@ from generor_async.batch.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import Settled, Witness
-from generor_async.rules.rereading import ReadWhole, noted
+from generor_async.rules.file_identity import ReadWhole, noted
 from generor_async.rules.rows import OPEN, STATES, State, Step, Submit, is_legal
-from generor_async.rules.statement import Call
+from generor_async.rules.spend_attribution import Call
 from generor_async.values import JSON
 
 __all__ = ["SqliteJournal", "SqliteReader", "open_if_begun", "open_journal", "open_reader"]

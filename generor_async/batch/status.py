@@ -11,23 +11,23 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import charges_of, cost_of
-from generor_async.batch.doubts import Unresolved, unresolved_rows
 from generor_async.batch.folder import refused
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
-from generor_async.batch.missing import count_missing
-from generor_async.batch.money import in_dollars, rounded
+from generor_async.batch.missing_files import count_missing
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
-from generor_async.batch.runs import runs_of
+from generor_async.batch.run_times import runs_of
 from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import SqliteReader, open_if_begun, open_reader
+from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
+from generor_async.rules.resume_advice import Reason
 from generor_async.rules.rows import State
-from generor_async.rules.stops import Reason
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 

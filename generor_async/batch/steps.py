@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from generor_async.batch.calls import CallLog
+from generor_async.batch.call_log import CallLog
 from generor_async.batch.journal import WITNESSES, Row
 from generor_async.errors import JournalError
 from generor_async.rules.rows import (

@@ -18,7 +18,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     StaleRowError,
 )
-from generor_async.rules.stops import Reason, how_to_go_on
+from generor_async.rules.resume_advice import Reason, how_to_go_on
 from generor_async.rules.vendors import Vendor
 
 __all__ = ["Stage", "Stopping", "reason_of"]

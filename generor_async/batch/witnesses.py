@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, inf
 
+from generor_async.batch.account_view import AccountView, Spend
 from generor_async.batch.journal import Row
-from generor_async.batch.looks import AccountView, Spend
 from generor_async.rules.matching import Doubtful, Listed, last_moment
-from generor_async.rules.zones import Witness
+from generor_async.rules.time_zones import Witness
 
 __all__ = ["witnesses"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from generor_async.batch.calls import CALLS
+from generor_async.batch.call_log import CALLS
 from generor_async.batch.export import FORMATS, Format, exported
 from generor_async.batch.fetch import fetch_missing
 from generor_async.batch.outcomes import is_own, write_whole
@@ -20,11 +20,11 @@ from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.batch_run import SIMULATOR, run
 from generor_async.cli.clients import opened
-from generor_async.cli.endings import BAD_USE, BY_SIGNAL, SOME_MISSING, finish, say, stop
+from generor_async.cli.exit_codes import BAD_USE, BY_SIGNAL, SOME_MISSING, finish, say, stop
 from generor_async.cli.options import Folder, Json, Output, Quiet, TakeOver
 from generor_async.cli.signals import SignalledError, unless_signalled
-from generor_async.cli.standing import follow as follow_run
-from generor_async.cli.standing import show
+from generor_async.cli.status_view import follow as follow_run
+from generor_async.cli.status_view import show
 
 __all__ = ["command"]
 

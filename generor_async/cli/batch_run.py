@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from generor_async.batch.amounts import shown, written
 from generor_async.batch.folder import Folder as ResultsFolder
-from generor_async.batch.money import shown, written
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import check_kind
 from generor_async.cli.clients import SPEED, opened
-from generor_async.cli.endings import finish, printable
+from generor_async.cli.exit_codes import finish, printable
 from generor_async.cli.options import Json, Output, Quiet, TakeOver
 from generor_async.cli.question import NotWantedError, ask, confirm, tell_plan
 from generor_async.cli.running import carry_out, give_up, refuse

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from generor_async.cli.calling import perform
-from generor_async.cli.endings import BAD_USE, stop
+from generor_async.cli.exit_codes import BAD_USE, stop
 from generor_async.cli.operations import NAMES, Described, Parameter, described, summary
 from generor_async.cli.values import RULES, option
 

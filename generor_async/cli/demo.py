@@ -23,7 +23,7 @@ from generor_async import (
     response_of,
 )
 from generor_async.api.generor.models import GenerateResult
-from generor_async.cli.endings import BAD_USE, INTERRUPTED, stop
+from generor_async.cli.exit_codes import BAD_USE, INTERRUPTED, stop
 from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from attrs import frozen
 
-from generor_async.cli.endings import printable
+from generor_async.cli.exit_codes import printable
 
 __all__ = ["Folder", "Json", "Output", "Quiet", "TakeOver"]
 

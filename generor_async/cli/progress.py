@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from generor_async.batch.money import shown
+from generor_async.batch.amounts import shown
 from generor_async.batch.progress import Phase, Progress
 from generor_async.batch.runner import Batch
-from generor_async.cli.endings import printable
+from generor_async.cli.exit_codes import printable
 
 __all__ = ["duration", "tell"]
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from generor_async.batch.amounts import rounded, shown, written
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
-from generor_async.batch.money import rounded, shown, written
 from generor_async.batch.runner import Batch
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.cli.options import Output

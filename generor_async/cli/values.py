@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from attrs import define
 
 from generor_async import MediaRef
-from generor_async.cli.endings import BadUseError
+from generor_async.cli.exit_codes import BadUseError
 from generor_async.cli.operations import Described, Kind, Parameter
 from generor_async.values import JSON, is_array, is_object
 

@@ -31,7 +31,7 @@ TIMEOUTS: Mapping[str, tuple[float, float]] = {
     "plain": (60.0, 60.0),
     "bills": (60.0, 60.0),
 }
-"""Seconds for a call and for an attempt, by retry_safety."""
+"""Seconds for a call and for an attempt, by `retry_safety`."""
 
 Body = Literal["none", "json", "form"]
 BODIES: Mapping[str, Body] = {"application/json": "json", "multipart/form-data": "form"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from generor_async.engine.events import EventStream
+from generor_async.engine.limit_admission import LimitAdmission
 from generor_async.engine.limits import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
@@ -15,7 +16,6 @@ from generor_async.engine.outage import OutageGate
 from generor_async.engine.queue import QueueTimeoutError
 from generor_async.engine.slots import SlotPoller
 from generor_async.engine.transport import BlockedBeforeSendError, Transport
-from generor_async.engine.turn import LimitAdmission
 from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
 from generor_async.rules.holds import Hold

@@ -9,17 +9,17 @@ from yarl import URL
 
 from generor_async.engine.downloads import Downloads
 from generor_async.engine.events import EventStream
-from generor_async.engine.inspection import Inspection
 from generor_async.engine.jobs import JobWaiter
 from generor_async.engine.lifetime import Lifetime
 from generor_async.engine.limits import shared_limits
 from generor_async.engine.media import ImageFetcher, image_host_policy
 from generor_async.engine.options import Options
+from generor_async.engine.plain_http import HostPolicy, PlainHttp
+from generor_async.engine.request_checks import Inspection
 from generor_async.engine.session import Session
 from generor_async.engine.settings import ClientSettings
 from generor_async.engine.transport import AiohttpTransport, Connection
 from generor_async.engine.uploads import Uploads
-from generor_async.engine.web import HostPolicy, PlainHttp
 from generor_async.rules.vendors import LUMA
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Operation
-from generor_async.values import JSON, UNSET, Clock, RetrySafety, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, Priority, RetrySafety, Secret, Unset
 
 if TYPE_CHECKING:
     from generor_async.engine.assembly import Assembly
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from generor_async.engine.jobs import JobWaiter
     from generor_async.engine.lifetime import Lifetime
     from generor_async.engine.media import ImageFetcher
+    from generor_async.engine.plain_http import PlainHttp
     from generor_async.engine.session import Session
     from generor_async.engine.uploads import Uploads
-    from generor_async.engine.web import PlainHttp
 
 __all__ = ["Client"]
 
@@ -291,8 +291,8 @@ class Client:
     ) -> JSON:
         """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
 
-        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
-        and `bills` calls only if it is certain that they had no effect.
+        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are,
+        `plain` and `bills` calls only if it is certain that they had no effect.
         """
         from generor_async.engine.unlisted import unlisted  # noqa: PLC0415 - not needed to start
 

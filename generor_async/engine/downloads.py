@@ -14,17 +14,17 @@ import aiohttp
 from attrs import field, frozen
 
 from generor_async.engine.deadline import within
+from generor_async.engine.download_target import Target, WrongSuffixError, target
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
-from generor_async.engine.parts import Leftovers, PartFile
+from generor_async.engine.part_files import Leftovers, PartFile
+from generor_async.engine.plain_http import PlainHttp, WebError
 from generor_async.engine.retries import Retries
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.targets import Target, WrongSuffixError, target
 from generor_async.engine.threads import SingleFlight, run_to_completion
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.web import PlainHttp, WebError
 from generor_async.errors import DownloadError, GenerorAsyncError
-from generor_async.rules import arguments, media_types, ranges
+from generor_async.rules import arguments, byte_ranges, media_types
 from generor_async.rules.headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
@@ -213,12 +213,12 @@ class _Download:
 
     async def _attempt(self) -> None:
         """Request the missing bytes once, with a fresh URL where the present one has expired."""
-        if ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
+        if byte_ranges.is_stale(self._since, self._downloads.clock.time()) and self._output.refresh is not None:
             await self._refresh()
         have = self._part.have
-        async with self._downloads.web.get(self._url, ranges.ask(have)) as response:
-            answer = ranges.judge(response.status, response.headers, have, most=self._options.max_bytes)
-            if isinstance(answer, ranges.Body):
+        async with self._downloads.web.get(self._url, byte_ranges.ask(have)) as response:
+            answer = byte_ranges.judge(response.status, response.headers, have, most=self._options.max_bytes)
+            if isinstance(answer, byte_ranges.Body):
                 await self._apply(response, answer)
                 return
             wait = retry_after(response.headers, self._downloads.clock.time()) or 0.0
@@ -245,7 +245,7 @@ class _Download:
         self._since = self._downloads.clock.time()
         self._refreshed = True
 
-    async def _apply(self, response: aiohttp.ClientResponse, answer: ranges.Body) -> None:
+    async def _apply(self, response: aiohttp.ClientResponse, answer: byte_ranges.Body) -> None:
         """Write the body of an answer to the part file."""
         part = self._part
         if not answer.start:

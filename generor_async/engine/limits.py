@@ -14,8 +14,8 @@ from attrs import evolve, frozen
 
 from generor_async.engine.outage import OutageGates
 from generor_async.engine.queue import Queue
-from generor_async.engine.shared import SYNC_SECONDS, KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.shared_rules import SYNC_SECONDS, KeyState, SharedRules
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore

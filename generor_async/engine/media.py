@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from generor_async.engine import auth
+from generor_async.engine.plain_http import HostPolicy, PlainHttp, WebError
 from generor_async.engine.retries import Retries
 from generor_async.engine.threads import run_to_completion
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.web import HostPolicy, PlainHttp, WebError
 from generor_async.errors import DownloadError, InvalidRequestError
-from generor_async.rules import addresses, media_types, ranges
+from generor_async.rules import addresses, byte_ranges, media_types
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
 from generor_async.rules.luma_limits import LARGEST_VIDEO
 from generor_async.rules.wire import Operation
@@ -125,13 +125,13 @@ class ImageFetcher:
                 raise WebError(TOO_LARGE, passing=False, advice="Resize it")
 
         async with self._web.get(url, {}) as response:
-            answer = ranges.judge(response.status, response.headers, ranges.Have(), most=LARGEST_INLINE)
+            answer = byte_ranges.judge(response.status, response.headers, byte_ranges.Have(), most=LARGEST_INLINE)
             match answer:
-                case ranges.No(why="large"):
+                case byte_ranges.No(why="large"):
                     raise WebError(TOO_LARGE, passing=False, advice="Resize it")
-                case ranges.No():
+                case byte_ranges.No():
                     raise WebError(answer.problem, passing=answer.why == "passing")
-                case ranges.Body():
+                case byte_ranges.Body():
                     await self._web.stream_to(response, keep)
             content_type = response.content_type
         try:

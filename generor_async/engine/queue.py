@@ -20,7 +20,7 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
 
-__all__ = ["QueueTimeoutError", "Queue"]
+__all__ = ["Queue", "QueueTimeoutError"]
 
 P = TypeVar("P")
 Ts = TypeVarTuple("Ts")
@@ -95,7 +95,13 @@ class Queue(Generic[P]):
             return permit if not isinstance(permit, Wait) else None
 
     async def enter(
-        self, priority: Priority, timeout: float, waits: Callable[[Wait], None], *, again: bool, kind: RequestType = PLAIN
+        self,
+        priority: Priority,
+        timeout: float,
+        waits: Callable[[Wait], None],
+        *,
+        again: bool,
+        kind: RequestType = PLAIN,
     ) -> P:
         """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
 

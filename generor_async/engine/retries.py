@@ -2,7 +2,7 @@
 
 import random
 
-from generor_async.engine.web import WebError
+from generor_async.engine.plain_http import WebError
 from generor_async.rules import retry
 from generor_async.values import Clock
 

@@ -1,6 +1,6 @@
 """The windows of a key that several processes use: `rules.pace` over a state that a store keeps."""
 
-from generor_async.engine.shared import SharedRules
+from generor_async.engine.shared_rules import SharedRules
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.wait import Wait

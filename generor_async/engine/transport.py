@@ -20,12 +20,12 @@ from attrs import field, frozen
 from multidict import istr
 from yarl import URL
 
+from generor_async.engine.clean_connection import StrayDataError, check_no_stray_data, describe, send_once
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
-from generor_async.engine.quiet import StrayDataError, check_no_stray_data, describe, send_once
+from generor_async.rules.broken_answers import success_in
 from generor_async.rules.echo import Echoes, may_be_result
 from generor_async.rules.ids import Scan
-from generor_async.rules.remains import success_in
 from generor_async.rules.wire import REQUEST_ID, Form, Reply, Request, TransportError
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
@@ -37,8 +37,8 @@ __all__ = [
     "USER_AGENT",
     "AiohttpTransport",
     "Attempt",
-    "Connection",
     "BlockedBeforeSendError",
+    "Connection",
     "Intent",
     "Transport",
 ]

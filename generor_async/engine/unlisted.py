@@ -20,7 +20,7 @@ _TIMEOUTS: Final[Mapping[str, tuple[float, float]]] = {
     "plain": (60.0, 60.0),
     "bills": (900.0, math.inf),
 }
-"""Timeouts of a call and of one attempt in seconds, by retry_safety."""
+"""Timeouts of a call and of one attempt in seconds, by `retry_safety`."""
 
 
 def unlisted(

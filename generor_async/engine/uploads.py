@@ -10,13 +10,13 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from generor_async.engine.contents import Content
 from generor_async.engine.deadline import within
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
+from generor_async.engine.plain_http import PlainHttp, WebError
 from generor_async.engine.retries import Retries
 from generor_async.engine.tracebacks import bare
-from generor_async.engine.web import PlainHttp, WebError
+from generor_async.engine.upload_content import Content
 from generor_async.errors import (
     APIConnectionError,
     APIError,
@@ -26,7 +26,7 @@ from generor_async.errors import (
     RateLimitError,
     UploadError,
 )
-from generor_async.rules import masking, ranges
+from generor_async.rules import byte_ranges, masking
 from generor_async.rules.schedule import Durations
 from generor_async.values import Clock, Secret, UploadProgress, maybe
 
@@ -167,7 +167,7 @@ class Uploads:
         if status == 403 and renewable:
             return False
         if not 200 <= status < 300:
-            passing = status in ranges.PASSING or status >= 500
+            passing = status in byte_ranges.PASSING or status >= 500
             raise WebError(f"the host answered {status}", passing=passing)
         return True
 

@@ -46,7 +46,9 @@ class PriorityClass(Generic[P]):
     """How many wait."""
     passed: int = 0
     """How many others went while these waited, since the last of these did."""
-    _lines: dict[RequestType, OrderedDict[int, Waiter[P]]] = field(factory=dict[RequestType, OrderedDict[int, Waiter[P]]])
+    _lines: dict[RequestType, OrderedDict[int, Waiter[P]]] = field(
+        factory=dict[RequestType, OrderedDict[int, Waiter[P]]]
+    )
     """The calls of each kind, by their places."""
     only: OrderedDict[int, Waiter[P]] | None = None
     """The same, where all are of one kind."""

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from generor_async.rules.unexplained import Charge
-from generor_async.rules.zones import SLACK
+from generor_async.rules.time_zones import SLACK
+from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON
 
 __all__ = [

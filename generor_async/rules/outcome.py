@@ -42,12 +42,12 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
-from generor_async.rules import effects, lifecycle, words
+from generor_async.rules import effects, error_words, lifecycle
+from generor_async.rules.broken_answers import plain
 from generor_async.rules.headers import retry_after
 from generor_async.rules.holds import Hold
 from generor_async.rules.ids import creation_in, ids_in
 from generor_async.rules.refusal import Refusal, decide
-from generor_async.rules.remains import plain
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.wire import Endpoint, Reply, TransportError
 from generor_async.values import JSON, DecodeError, Outcome, ResponseInfo, Secret, is_array, is_object
@@ -207,7 +207,7 @@ def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusE
     message, code, status = _told(vendor, reply, own) if own else (_foreign_message(reply, body), None, reply.status)
     busy = vendor.is_busy(reply.status, reply.headers, body)
     advice = vendor.advise(status, message, context.endpoint.method) if own else _foreign_advice(context, reply, body)
-    message = words.cut(words.shown(message))
+    message = error_words.cut(error_words.shown(message))
     billed = _was_billed(context.endpoint, reply, body, status)
     known = context.known("unknown" if billed else status_outcome(context.endpoint, status, code, busy=busy), reply)
     if known["outcome"] == "unknown":
@@ -247,7 +247,7 @@ def undecodable(context: Context, reply: Reply, problem: str) -> ResponseShapeEr
     kind = _kind(reply)
     is_json = kind == "application/json"
     may_pass = is_json or not reply.body
-    said = f" ({problem})" if is_json else f": {title}" if (title := words.said(text_of(reply.body))) else ""
+    said = f" ({problem})" if is_json else f": {title}" if (title := error_words.said(text_of(reply.body))) else ""
     found = f"{kind} of {len(reply.body):,} bytes{said}" if reply.body else f"nothing, with status {reply.status}"
     return ResponseShapeError(
         f"expected JSON, found {found}",
@@ -263,7 +263,7 @@ def misread(context: Context, reply: Reply, body: JSON, problem: DecodeError) ->
     ids = context.note_ids(reply.body, reply.headers)
     found = f", and the ids {', '.join(ids)} are in it" if ids else ""
     body = _masked(body, context.endpoint.secrets)
-    said = words.said(body) if is_object(body) else ""
+    said = error_words.said(body) if is_object(body) else ""
     failure = ResponseShapeError(
         f"{problem.problem}; it says: {said}" if said else problem.problem,
         path=problem.path,
@@ -419,7 +419,7 @@ def _foreign_message(reply: Reply, body: JSON) -> str:
         return f"a redirect to {_host(reply.headers.get('Location', ''))}, which API calls do not follow"
     if reply.status < 200:
         return "a switch to another protocol, for which nobody asked"
-    said = words.said(body)
+    said = error_words.said(body)
     if said and not isinstance(body, str):
         return said
     page = f"{_kind(reply)}, {len(reply.body):,} bytes"
@@ -440,7 +440,7 @@ def _host(location: str) -> str:
 def _foreign_advice(context: Context, reply: Reply, body: JSON) -> str:
     """Return what to do about an answer in another shape than the API's: nothing that can't be meant."""
     vendor, status = context.endpoint.vendor, reply.status
-    said = "" if isinstance(body, str) else words.said(body)
+    said = "" if isinstance(body, str) else error_words.said(body)
     if status in _PLAIN or (said and 400 <= status < 500):
         return vendor.advise(status, said, context.endpoint.method)
     if status == 403:

@@ -8,7 +8,7 @@ one that is wrongly let go costs money.
 So what fits is judged twice. To be found, a creation must agree in all that both sides show. To stand in the way of
 absence, it need only look alike. And a spend is explained only where every call known to have been charged has a spend
 of its own, the sums agree with the balance, and none is left over that may be this row's, whatever its date
-(`generor_async.rules.unexplained`): a creation may have been deleted, and a date be wrong besides.
+(`generor_async.rules.unexplained_spends`): a creation may have been deleted, and a date be wrong besides.
 """
 
 from bisect import bisect_left
@@ -33,8 +33,8 @@ from generor_async.rules.matching import (
     likeness,
     match,
 )
-from generor_async.rules.unexplained import Charge, Spent, Unexplained, unexplained
-from generor_async.rules.zones import HOUR, SLACK
+from generor_async.rules.time_zones import HOUR, SLACK
+from generor_async.rules.unexplained_spends import Charge, Spent, Unexplained, unexplained
 
 __all__ = ["BETWEEN_LOOKS", "Look", "absent_after", "agreed", "reconcile"]
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
-from generor_async.rules.ceiling import LAG_STEPS, ConcurrencyLimit, ReleaseLag
+from generor_async.rules.concurrency_limit import LAG_STEPS, ConcurrencyLimit, ReleaseLag
 from generor_async.rules.headers import LONGEST
 from generor_async.rules.state import (
     MOST,
@@ -37,7 +37,7 @@ from generor_async.rules.state import (
 )
 from generor_async.rules.usage import JobSlot, Usage
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType, Named, Weights
+from generor_async.rules.weights import PLAIN, Named, RequestType, Weights
 
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]
 
@@ -108,7 +108,8 @@ class Slots:
     _ceiling: ConcurrencyLimit = field(
         init=False,
         default=Factory(
-            lambda self: ConcurrencyLimit(None if self.told is None else self._part(self.told), self.share < 1), takes_self=True
+            lambda self: ConcurrencyLimit(None if self.told is None else self._part(self.told), self.share < 1),
+            takes_self=True,
         ),
     )
     _lag: ReleaseLag = field(factory=ReleaseLag, init=False)

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from generor_async.rules.charges import Charges, Settled, Witness
 
-__all__ = ["NO_CAP", "Budget", "Reservation", "Refusal"]
+__all__ = ["NO_CAP", "Budget", "Refusal", "Reservation"]
 
 NO_CAP: Final = math.inf
 ROUNDING: Final = 1e-6

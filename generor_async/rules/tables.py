@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.doubt import LINES, QuoteRecovery
+from generor_async.rules.quote_recovery import LINES, QuoteRecovery
 from generor_async.rules.quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
 from generor_async.rules.separators import NAMES
 

@@ -123,7 +123,14 @@ class Usage:
         return [*self.others.values(), *self.own.values()]
 
     def lease(
-        self, now: float, kind: RequestType, units: int, *, probe: bool = False, early: bool = False, prompt: bool = False
+        self,
+        now: float,
+        kind: RequestType,
+        units: int,
+        *,
+        probe: bool = False,
+        early: bool = False,
+        prompt: bool = False,
     ) -> JobSlot:
         """Begin a submission that takes so much."""
         self._numbers = number = self._numbers + 1

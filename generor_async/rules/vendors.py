@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from generor_async.rules.error_words import said
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
-from generor_async.rules.words import said
 from generor_async.values import is_object
 
 __all__ = ["GENEROR", "LUMA", "Vendor", "vendor_of"]

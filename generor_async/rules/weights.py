@@ -13,7 +13,7 @@ from attrs import Factory, define, field, frozen
 from generor_async.rules import state
 from generor_async.values import is_object
 
-__all__ = ["PLAIN", "RequestType", "Named", "Weighing", "Weights", "named_ceiling"]
+__all__ = ["PLAIN", "Named", "RequestType", "Weighing", "Weights", "named_ceiling"]
 
 HEAVIEST: Final = 100
 """Units that no request weighs: a greater fall is that of others."""
@@ -68,7 +68,9 @@ class Weighing:
 
     _usual: RequestType = field(
         init=False,
-        default=Factory(lambda self: RequestType(self.model, self.type, self.table.get((self.model, self.type), 1)), True),
+        default=Factory(
+            lambda self: RequestType(self.model, self.type, self.table.get((self.model, self.type), 1)), True
+        ),
     )
     """The kind of a request that names neither."""
 

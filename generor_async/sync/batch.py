@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from generor_async.batch.estimate import BatchEstimate
-from generor_async.batch.handed_in import Frame
 from generor_async.batch.journal import Reject
-from generor_async.batch.order import OnRow
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
+from generor_async.batch.python_rows import Frame
 from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
+from generor_async.batch.spec import OnRow
 from generor_async.batch.status import Status
-from generor_async.rules.stops import Reason
+from generor_async.rules.resume_advice import Reason
 from generor_async.sync.bridge import SyncProxy, impl_of, streamed
 from generor_async.sync.generor import Generor
 from generor_async.sync.luma import Luma

@@ -32,7 +32,7 @@ from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
 from generor_async.sync.pages import Pages
-from generor_async.values import JSON, UNSET, Clock, RetrySafety, KeyCheck, MediaRef, Priority, Secret, Unset
+from generor_async.values import JSON, UNSET, Clock, KeyCheck, MediaRef, Priority, RetrySafety, Secret, Unset
 
 __all__ = ["Files", "Generations", "Job", "Luma"]
 T = TypeVar("T")
@@ -704,7 +704,7 @@ class Luma(Client[AsyncLuma]):
     ) -> JSON:
         """Send a request to an endpoint that this package does not know; return the decoded JSON of its answer.
 
-        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are, `plain`
-        and `bills` calls only if it is certain that they had no effect.
+        `retry_safety` says what repeating it does, and so when it is repeated: `read` and `idempotent` calls are,
+        `plain` and `bills` calls only if it is certain that they had no effect.
         """
         return self._bridge.run(self._impl.request(method, path, query=query, json=json, retry_safety=retry_safety))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-from generor_async.engine.callers import caller_stacklevel
+from generor_async.engine.stacklevel import caller_stacklevel
 
 __all__ = ["run_in_thread", "wait_for", "warn_in_running_loop"]
 

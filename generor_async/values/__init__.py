@@ -23,7 +23,7 @@ from generor_async.values.model import (
 from generor_async.values.protocols import Clock, GenerationLike
 from generor_async.values.response import Headers, RateLimit, ResponseInfo, read_rate_limit
 from generor_async.values.secret import Masked, Secret, Unseen
-from generor_async.values.terms import RetrySafety, Outcome, Priority, RateLimitScope, ThrottleScope
+from generor_async.values.terms import Outcome, Priority, RateLimitScope, RetrySafety, ThrottleScope
 
 if TYPE_CHECKING:
     from generor_async.values.events import (
@@ -46,7 +46,6 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "Clock",
-    "RetrySafety",
     "DecodeError",
     "DownloadProgress",
     "Event",
@@ -66,6 +65,7 @@ __all__ = [
     "RateLimit",
     "RateLimitScope",
     "ResponseInfo",
+    "RetrySafety",
     "RetryScheduled",
     "Secret",
     "ThrottleScope",

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-__all__ = ["RetrySafety", "Outcome", "Priority", "RateLimitScope", "ThrottleScope"]
+__all__ = ["Outcome", "Priority", "RateLimitScope", "RetrySafety", "ThrottleScope"]
 
 Outcome: TypeAlias = Literal["not_sent", "refused", "done", "unknown"]
 """The outcome of an attempt: never sent; refused without effect; took effect; or unknown."""

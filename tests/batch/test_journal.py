@@ -26,7 +26,7 @@ from generor_async.batch.writer import Writer
 from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.charges import Settled
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
-from generor_async.rules.statement import Call
+from generor_async.rules.spend_attribution import Call
 from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")

@@ -11,9 +11,9 @@ import pytest
 from support.clock import FakeClock
 
 from generor_async import AsyncGeneror, AsyncLuma, BudgetExhaustedError, DownloadError, InsufficientCreditsError, Limits
+from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress, RunCounters
-from generor_async.batch.purse import BudgetGate
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 from generor_async.rules.spending import Budget

@@ -13,12 +13,12 @@ from support.clock import FakeClock, SetClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
+from generor_async.batch.account_view import Creations, list_back_to
 from generor_async.batch.clock import BatchClock
-from generor_async.batch.doubts import LAG, Unresolved
 from generor_async.batch.journal import Row
-from generor_async.batch.looks import Creations, list_back_to
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
+from generor_async.batch.unresolved import LAG, Unresolved
 from generor_async.rules.matching import PATIENCE
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.simulator import Simulator

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support.markup import Element, read
 
 from generor_async.batch.report import ReportRow, State, Summary, charts
-from generor_async.batch.report.tally import Bin, Counters
-from generor_async.batch.report.words import SHORT, amount, excerpt, number, period, span
+from generor_async.batch.report.counters import Bin, Counters
+from generor_async.batch.report.formatting import SHORT, amount, excerpt, number, period, span
 
 BEGAN = 1_763_770_440.0
 SUMMARY = Summary(title="A run", api="Generor", unit="credits", spent=0.0, rows=20, runs=[(BEGAN, BEGAN + 600)])

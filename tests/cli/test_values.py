@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from generor_async import InvalidRequestError, MediaRef
-from generor_async.cli.endings import BadUseError
+from generor_async.cli.exit_codes import BadUseError
 from generor_async.cli.operations import NAMES, described
 from generor_async.cli.values import Reader
 

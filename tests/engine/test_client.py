@@ -20,7 +20,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
 )
 from generor_async.rules.wire import Form, Operation
-from generor_async.values import RetrySafety, MediaRef, Secret
+from generor_async.values import MediaRef, RetrySafety, Secret
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -239,7 +239,9 @@ async def test_an_unknown_endpoint_has_the_errors_of_its_api() -> None:
 
 
 @pytest.mark.parametrize(("retry_safety", "count"), [("read", 2), ("idempotent", 2), ("plain", 1), ("bills", 1)])
-async def test_an_unknown_endpoint_is_repeated_as_its_retry_safety_allows(retry_safety: RetrySafety, count: int) -> None:
+async def test_an_unknown_endpoint_is_repeated_as_its_retry_safety_allows(
+    retry_safety: RetrySafety, count: int
+) -> None:
     async with (
         Wire(reset, answer(200, {})) as wire,
         BareLuma(KEY, base_url=wire.url, clock=FakeClock()) as client,

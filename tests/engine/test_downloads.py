@@ -15,13 +15,13 @@ from support.leaks import leaks
 from support.small_disk import full, run_on_small_disk
 from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, hang_up, reset, stall, truncated
 
-from generor_async.engine import web
+from generor_async.engine import plain_http
+from generor_async.engine.download_target import safe_name
 from generor_async.engine.downloads import SAVED_AT_ONCE, Downloads, Output
 from generor_async.engine.events import EventStream
 from generor_async.engine.options import Options
+from generor_async.engine.plain_http import HostPolicy, PlainHttp
 from generor_async.engine.settings import MAX_BYTES
-from generor_async.engine.targets import safe_name
-from generor_async.engine.web import HostPolicy, PlainHttp
 from generor_async.errors import (
     APITimeoutError,
     DeadlineExceededError,
@@ -391,7 +391,7 @@ async def test_a_host_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch:
         await peer.send(b"nonsense\r\n")
         await stall(peer, request)
 
-    monkeypatch.setattr(web, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(plain_http, "IDLE_SECONDS", 0.2)
     async with Wire(silent) as wire:
         error = await failing(wire, tmp_path)
     assert "nothing came for 0.2 s" in str(error) or "broke off" in str(error)

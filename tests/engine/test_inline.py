@@ -25,7 +25,7 @@ from generor_async import (
 )
 from generor_async.batch.runner import run_batch
 from generor_async.engine.media import image_host_policy
-from generor_async.engine.web import HostPolicy
+from generor_async.engine.plain_http import HostPolicy
 
 KEY = "luma-api-0123456789"
 PNG, JPEG = b"\x89PNG\r\n\x1a\n" + bytes(500), b"\xff\xd8\xff\xe0" + bytes(500)

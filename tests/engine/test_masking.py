@@ -115,7 +115,9 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("events", [True, False])
 @pytest.mark.parametrize("retry_safety", ["read", "bills"])
 @pytest.mark.parametrize("name", STEPS)
-async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(name: str, retry_safety: Any, events: bool) -> None:
+async def test_no_error_of_a_call_shows_the_key_or_a_presigned_query(
+    name: str, retry_safety: Any, events: bool
+) -> None:
     seen_events: list[Any] = []
     on_event = seen_events.append if events else None
     async with Wire(STEPS[name]) as wire:

@@ -24,7 +24,7 @@ from generor_async.errors import (
 )
 from generor_async.rules.envelope import enveloped, nothing, plain
 from generor_async.rules.vendors import GENEROR, LUMA
-from generor_async.values import RetrySafety, Outcome
+from generor_async.values import Outcome, RetrySafety
 
 anyio_backend = in_virtual_time
 
@@ -149,7 +149,8 @@ async def test_a_paid_call_leaves_once_and_says_what_is_known(name: str, retry_s
 
 
 @pytest.mark.parametrize(
-    ("retry_safety", "outcome"), [("read", "refused"), ("idempotent", "refused"), ("plain", "unknown"), ("bills", "unknown")]
+    ("retry_safety", "outcome"),
+    [("read", "refused"), ("idempotent", "refused"), ("plain", "unknown"), ("bills", "unknown")],
 )
 async def test_a_303_is_how_what_took_effect_is_answered(retry_safety: RetrySafety, outcome: Outcome) -> None:
     async with Wire(answer(303, headers={"Location": "/v1/thanks"})) as wire:

@@ -42,7 +42,9 @@ anyio_backend = in_virtual_time
 
 @pytest.mark.parametrize("retry_safety", ["read", "bills"])
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_no_key_is_seen_whatever_goes_wrong(fault: str, retry_safety: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_seen_whatever_goes_wrong(
+    fault: str, retry_safety: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     events: list[Event] = []
     async with Wire(FAULTS[fault]) as wire:

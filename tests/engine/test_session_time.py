@@ -21,7 +21,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
 )
-from generor_async.values import AttemptEnded, RetrySafety, Event, RetryScheduled, Throttled
+from generor_async.values import AttemptEnded, Event, RetrySafety, RetryScheduled, Throttled
 
 anyio_backend = in_virtual_time
 

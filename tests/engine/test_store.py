@@ -23,7 +23,7 @@ from support.clock import FakeClock, LoopClock
 from support.stores import SCOPE, Memory, Process, impatient, locked, on
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError, Limits
-from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT
+from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_WAIT
 from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import Permit

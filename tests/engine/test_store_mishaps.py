@@ -15,8 +15,8 @@ from support.clock import FakeClock, LoopClock
 from support.stores import Memory, Process, locked, on
 
 from generor_async import AsyncLuma, InvalidRequestError, Limits
-from generor_async.engine.shared import AGAIN, ASK_AGAIN, BUSY_MOST, LATEST
 from generor_async.engine.shared_rows import link, named_by
+from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, LATEST
 from generor_async.engine.store import SCHEMA, SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import LEAVING_SECONDS, PENDING_SECONDS, Permit

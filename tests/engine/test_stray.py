@@ -21,7 +21,7 @@ from support.wire import Arrived, Peer, Step, Wire, answer
 from generor_async import APIConnectionError, APIStatusError, AsyncLuma, OutcomeUnknownError
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
-from generor_async.engine.web import HostPolicy, PlainHttp
+from generor_async.engine.plain_http import HostPolicy, PlainHttp
 
 ONE_TOO_MANY: dict[str, Callable[[str], bytes]] = {
     "a whole answer": lambda _: job_answer(STRAY, None),

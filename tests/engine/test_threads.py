@@ -68,7 +68,10 @@ async def test_what_it_raised_is_raised_by_whoever_asks_next(held: Held, asks_ag
 async def test_whoever_is_cancelled_waits_for_its_end(held: Held) -> None:
     saving = SingleFlight(held)
     saving.start()
-    for wait in (saving.end, functools.partial(run_to_completion, held)):  # one after the other: they share what lets them go
+    for wait in (
+        saving.end,
+        functools.partial(run_to_completion, held),
+    ):  # one after the other: they share what lets them go
         waiting = asyncio.create_task(wait())
         await held.begun.get()
         for _ in range(3):

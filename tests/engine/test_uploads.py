@@ -25,7 +25,7 @@ from generor_async import (
     UploadError,
     UploadProgress,
 )
-from generor_async.engine import contents, web
+from generor_async.engine import plain_http, upload_content
 
 KEY = "luma-api-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
@@ -152,11 +152,11 @@ async def test_a_stream_is_uploaded_in_the_pieces_in_which_it_comes(pieces: list
 async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     path = saved(tmp_path, PNG[:8])
     with path.open("r+b") as file:
-        file.truncate(40 * contents.CHUNK)
+        file.truncate(40 * upload_content.CHUNK)
     told: list[UploadProgress] = []
     async with Api() as api, api.client() as luma:
         await luma.files.upload(path, on_progress=told.append)
-    assert len(api.bucket.requests[0].body) == 40 * contents.CHUNK
+    assert len(api.bucket.requests[0].body) == 40 * upload_content.CHUNK
     assert len(told) == 40
 
 
@@ -255,11 +255,11 @@ async def test_a_stream_of_another_size_is_never_whole_at_the_host(size: int, wo
 
 
 def grow(path: Path) -> None:
-    os.truncate(path, 9 * contents.CHUNK)
+    os.truncate(path, 9 * upload_content.CHUNK)
 
 
 def shrink(path: Path) -> None:
-    os.truncate(path, 2 * contents.CHUNK)
+    os.truncate(path, 2 * upload_content.CHUNK)
 
 
 def rewrite(path: Path) -> None:
@@ -274,10 +274,10 @@ def rewrite(path: Path) -> None:
 async def test_a_file_that_changes_while_it_uploads_is_never_whole_at_the_host(
     tmp_path: Path, change: Callable[[Path], object], words: str
 ) -> None:
-    path = saved(tmp_path, PNG + bytes(8 * contents.CHUNK))
+    path = saved(tmp_path, PNG + bytes(8 * upload_content.CHUNK))
 
     def meddle(progress: UploadProgress) -> None:
-        if progress.sent == contents.CHUNK:
+        if progress.sent == upload_content.CHUNK:
             change(path)
 
     async with Api() as api, api.client() as luma:
@@ -365,7 +365,7 @@ async def test_a_host_that_answers_before_it_has_read_is_believed(tmp_path: Path
         await peer.send(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
         return False
 
-    path = saved(tmp_path, PNG + bytes(32 * contents.CHUNK))
+    path = saved(tmp_path, PNG + bytes(32 * upload_content.CHUNK))
     async with Api() as api, Wire(greeting=refuse) as early, api.client() as luma:
         api.bucket.port = early.port
         with pytest.raises(UploadError, match=r"the host answered 400|broke off"):
@@ -373,7 +373,7 @@ async def test_a_host_that_answers_before_it_has_read_is_believed(tmp_path: Path
 
 
 async def test_a_host_that_takes_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(plain_http, "IDLE_SECONDS", 0.2)
     async with Api(stall) as api, api.client(max_retries=0) as luma:
         with pytest.raises(UploadError, match=r"nothing came for 0\.2 s"):
             await luma.files.upload(saved(tmp_path))

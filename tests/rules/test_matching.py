@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.matching import PATIENCE, Doubtful, Found, Held, Listed, components, match
-from generor_async.rules.zones import SLACK
+from generor_async.rules.time_zones import SLACK
 
 LONG = 2 * SLACK + PATIENCE
 """Seconds around a row's call in which its creation may be dated."""

@@ -18,7 +18,7 @@ from generor_async.rules.holds import Hold, HoldScope
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Reply, TransportError
-from generor_async.values import RetrySafety, DecodeError, Headers, Outcome, Secret
+from generor_async.values import DecodeError, Headers, Outcome, RetrySafety, Secret
 
 NOW = 1_775_649_600.0
 OWN: dict[str, Any] = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from generor_async.rules.matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Listed, likeness_of
 from generor_async.rules.reconcile import BETWEEN_LOOKS, Look, absent_after, agreed, reconcile
-from generor_async.rules.unexplained import Charge, Spent
-from generor_async.rules.zones import SLACK
+from generor_async.rules.time_zones import SLACK
+from generor_async.rules.unexplained_spends import Charge, Spent
 
 LONGEST, LAG, SINCE = 60.0, 30.0, -10_000.0
 

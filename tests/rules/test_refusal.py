@@ -10,7 +10,7 @@ from support.calls import endpoint
 
 from generor_async.rules.refusal import decide
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.values import RetrySafety, Headers
+from generor_async.values import Headers, RetrySafety
 
 NOW = 1_775_649_600.0
 TAKEN, LEFT = {"X-RateLimit-Limit": "30", "X-RateLimit-Remaining": "0"}, {"X-RateLimit-Remaining": "21"}

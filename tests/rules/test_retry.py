@@ -175,7 +175,9 @@ def test_a_wait_that_all_share_is_spread_and_never_undercut(seconds: float, draw
 
 
 @given(st.sampled_from(sorted(RETRY_SAFETIES)), st.floats(0.001, 1e6))
-def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(retry_safety: RetrySafety, timeout: float) -> None:
+def test_a_call_that_may_not_be_repeated_is_not_sent_at_the_last_moment(
+    retry_safety: RetrySafety, timeout: float
+) -> None:
     least = retry.least_time(retry_safety, timeout)
     assert (least == 0) == (retry_safety in HARMLESS)
     assert least <= 1

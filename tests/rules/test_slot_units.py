@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.slot_worlds import JobServer, SlotWorld
 
-from generor_async.rules.ceiling import CONFIRM, NAMED_SECONDS, PROBE_BELOW
+from generor_async.rules.concurrency_limit import CONFIRM, NAMED_SECONDS, PROBE_BELOW
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType, Named, Weights
+from generor_async.rules.weights import PLAIN, Named, RequestType, Weights
 
 IMAGE, EDIT = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
@@ -75,7 +75,9 @@ def test_others_who_leave_are_noticed(names: int | None, told: int | None, seed:
 @pytest.mark.parametrize(("told", "table"), [(None, 3), (10, 3), (None, 1)])
 @given(seed=seeds)
 @settings(max_examples=5)
-def test_heavy_and_light_jobs_share_the_units(kinds: list[RequestType], told: int | None, table: int, seed: int) -> None:
+def test_heavy_and_light_jobs_share_the_units(
+    kinds: list[RequestType], told: int | None, table: int, seed: int
+) -> None:
     of_table = [RequestType(kind.model, kind.type, table if kind == EDIT else 1) for kind in kinds]
     server = JobServer(lambda _: 10, names=10, weigh=weigh)
     life = SlotWorld(Slots(told), server, Random(seed), [20.0] * 14, spacing=1.5, kinds=of_table)
@@ -358,7 +360,9 @@ def copied(slots: Slots, now: float = 0.0) -> Slots:
     return other
 
 
-def play(slots: Slots, what: str, which: int, now: float, kind: RequestType, named: Named, leases: list[JobSlot]) -> Any:
+def play(
+    slots: Slots, what: str, which: int, now: float, kind: RequestType, named: Named, leases: list[JobSlot]
+) -> Any:
     """Make one move; return what can be seen of it."""
     lease = leases[which % len(leases)] if leases else None
     match what:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
-from generor_async.rules.ceiling import (
+from generor_async.rules.concurrency_limit import (
     ENDS_KEPT,
     LAG_STEPS,
     PROBE_BELOW,
@@ -23,7 +23,11 @@ from generor_async.rules.usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
 
-IMAGE, VIDEO, EDIT = RequestType("uni-1", "image"), RequestType("ray-3.2", "video"), RequestType("uni-1-max", "image_edit", 3)
+IMAGE, VIDEO, EDIT = (
+    RequestType("uni-1", "image"),
+    RequestType("ray-3.2", "video"),
+    RequestType("uni-1-max", "image_edit", 3),
+)
 seeds = st.integers(0, 2**32)
 ceilings = st.integers(1, 40)
 

@@ -18,7 +18,7 @@ from generor_async.rules.rate_headers import Said
 from generor_async.rules.slots import Slots
 from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import RequestType, Named, Weights
+from generor_async.rules.weights import Named, RequestType, Weights
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
 

@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.api.luma.operations import GENERATIONS_CREATE, GENERATIONS_GET
-from generor_async.rules.weights import HEAVIEST, PLAIN, RequestType, Named, Weights, named_ceiling
+from generor_async.rules.weights import HEAVIEST, PLAIN, Named, RequestType, Weights, named_ceiling
 
-IMAGE, EDIT, VIDEO = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3), RequestType("ray-3.2", "video")
+IMAGE, EDIT, VIDEO = (
+    RequestType("uni-1", "image"),
+    RequestType("uni-1-max", "image_edit", 3),
+    RequestType("ray-3.2", "video"),
+)
 kinds = st.sampled_from([IMAGE, EDIT, VIDEO])
 
 

@@ -11,14 +11,14 @@ from generor_async.rules.envelope import Decoder, as_it_is
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wire import Endpoint, Operation, Reply
-from generor_async.values import JSON, RetrySafety, Headers, Model
+from generor_async.values import JSON, Headers, Model, RetrySafety
 from generor_async.values.decoding import read_fields, read_int, read_list, read_str
 from generor_async.values.shapes import Attribute, Shape, as_int, as_str, list_of
 
 __all__ = [
-    "RETRY_SAFETIES",
     "KEY",
     "REQUEST_ID",
+    "RETRY_SAFETIES",
     "THING",
     "BareGeneror",
     "BareLuma",

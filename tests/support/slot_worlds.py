@@ -11,7 +11,7 @@ from attrs import Factory, define, field
 from generor_async.rules.slots import RETRY_AFTER, SlotState
 from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType, Named
+from generor_async.rules.weights import PLAIN, Named, RequestType
 
 __all__ = ["JobServer", "Rules", "SlotWorld", "bound"]
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from support.clock import FakeClock
 
-from generor_async.engine.shared import KeyState, SharedRules
 from generor_async.engine.shared_pace import SharedPace
+from generor_async.engine.shared_rules import KeyState, SharedRules
 from generor_async.engine.store import LimitStore, SQLiteStore, StoreError
 from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.slots import Slots

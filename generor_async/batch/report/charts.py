@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from math import ceil, log10
 
-from generor_async.batch.report.card import STATES
+from generor_async.batch.report.counters import Bin
+from generor_async.batch.report.formatting import amount, number, span
+from generor_async.batch.report.row_card import STATES
 from generor_async.batch.report.rows import State, Unit
-from generor_async.batch.report.tally import Bin
-from generor_async.batch.report.words import amount, number, span
 
 __all__ = ["figures", "shares", "spend", "throughput"]
 

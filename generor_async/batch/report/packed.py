@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from attrs import Factory, define, field
 
-from generor_async.batch.report.card import RowCard
+from generor_async.batch.report.row_card import RowCard
 
 __all__ = ["Packed"]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-from generor_async.batch.money import shown
+from generor_async.batch.amounts import shown
 from generor_async.batch.report import charts
-from generor_async.batch.report.card import STATES, RowCard, RowCards
+from generor_async.batch.report.counters import Counters
+from generor_async.batch.report.formatting import amount, class_name, number, period, span
 from generor_async.batch.report.packed import Packed
+from generor_async.batch.report.row_card import STATES, RowCard, RowCards
 from generor_async.batch.report.rows import ReportRow, State, Summary
-from generor_async.batch.report.tally import Counters
 from generor_async.batch.report.thumbnails import Thumbnails
-from generor_async.batch.report.words import amount, class_name, number, period, span
 
 __all__ = ["INLINED", "write_report"]
 

@@ -1,0 +1,198 @@
+"""Credits for the calls of a batch: who asks first gets them first, and waits where waiting is of use."""
+
+import asyncio
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+from attrs import evolve
+
+from generor_async.batch.account import Account
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.prices import Quote
+from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
+from generor_async.rules.charges import charged
+from generor_async.rules.spend_attribution import Call, Spend, named
+from generor_async.rules.spending import NO_CAP, ROUNDING, Budget, Reservation
+from generor_async.values import Clock
+
+__all__ = ["BudgetGate"]
+
+FIRST_REFRESH: Final = 60.0
+REFRESH_EVERY: Final = 600.0
+"""Seconds between two looks at the account: each costs a call of the key's limits, and one more for 100 rows."""
+FEW: Final = 3
+"""Calls settled since the last look for which no other is worth it."""
+DEARER: Final = 4
+"""How many times as much calls may have cost as those before them, prices being changed, before the account is looked
+at (the documents' own example was estimated at 6 and charged 24)."""
+KEPT: Final = 10_000
+"""Calls that no transaction has told of, and spends that are nobody's so far, that are remembered."""
+
+
+class BudgetGate:
+    """A budget that many coroutines draw on, corrected by what the account shows."""
+
+    def __init__(self, budget: Budget, account: Account, journal: Journal) -> None:
+        self.budget = budget
+        self._account = account
+        self._journal = journal
+        self._turn = asyncio.Lock()
+        self._looking = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._priced, self._prices = 0, 0.0
+        self._unlisted: dict[int, Call] = {}
+        """Calls that were charged, and that no transaction has told of yet, by row."""
+        self._others: list[Spend] = []
+        """Spends that are none of theirs: another user's, or those of calls that are still under way."""
+        self._names = False
+        """Whether a transaction has named a creation of this batch."""
+        self._settled = 0
+        """Calls that this run has settled."""
+        self._settled_then = -1
+        """How many it had when the account was last asked."""
+        self._silent: Call | None = None
+        """The latest call that ran alone to teach a price, and told none."""
+        self._balance: float | None = None
+        """What the account had before the call that is to teach a price next; None until one has told nothing."""
+
+    async def begin(self) -> None:
+        """Note where the account stands, and take up the calls that it has not told of."""
+        await self._account.begin()
+        if self._account.lists:
+            self._unlisted = {call.number: call for call in await self._journal.unlisted(KEPT)}
+
+    @property
+    def spent(self) -> float:
+        """What was charged, as far as witnesses agree."""
+        return self.budget.charges.spent
+
+    @property
+    def mean(self) -> float | None:
+        """What a call is likely to cost, on average; None before the first."""
+        if not self._priced:
+            return None
+        charges = self.budget.charges
+        drift = charges.spent / charges.estimated if charges.estimated else 1.0
+        return drift * self._prices / self._priced
+
+    async def poll_account(self, clock: Clock) -> None:
+        """Ask the account now and then what calls were charged; until cancelled."""
+        pause = FIRST_REFRESH
+        while True:
+            await clock.sleep(pause)
+            with suppress(GenerorAsyncError):
+                await self.refresh()
+            pause = REFRESH_EVERY
+
+    async def reserve(self, quote: Quote) -> Reservation | None:
+        """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
+        async with self._turn:
+            while True:
+                self._changed.clear()
+                if self._is_learning(quote):
+                    await self._refresh_if_new()
+                    await self._read_balance()
+                elif self._is_near_the_cap(quote):
+                    await self._refresh_if_new()
+                given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
+                if isinstance(given, Reservation):
+                    self._priced, self._prices = self._priced + 1, self._prices + quote.credits
+                    return given
+                if given == "wait":
+                    await self._changed.wait()
+                elif not await self._refresh_if_new():
+                    return None
+
+    def resume(self, row: Row) -> Reservation | None:
+        """Count a row that is under way since before the restart; None where its cost is known."""
+        if row.cost is not None:
+            return None
+        return self.budget.resume(row.model or "", row.estimated, row.held)
+
+    def release_unresolved(self, row: Row) -> None:
+        """Give back what was set aside for a row that was in doubt, and had no effect."""
+        self.release(self.budget.resume(row.model or "", row.estimated, row.held))
+
+    def settle(self, hold: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
+        """Count what the call of a row cost by its own account; return what it has likely cost."""
+        settled = self.budget.settle(hold, cost)
+        self._settled += 1
+        call = Call(number=number, remote_ids=remote_ids, settled=settled)
+        if hold.teaches and cost is None:
+            self._silent = call
+        if self._account.lists and remote_ids:
+            self._unlisted[number] = call
+            for oldest in list(islice(self._unlisted, max(0, len(self._unlisted) - KEPT))):
+                del self._unlisted[oldest]
+        self._changed.set()
+        return self.budget.charges.likely(settled)
+
+    def release(self, hold: Reservation) -> None:
+        """Give back what was set aside."""
+        self.budget.release(hold)
+        self._changed.set()
+
+    def keep_unresolved(self, hold: Reservation) -> None:
+        """Keep what was set aside as a worst cost."""
+        self.budget.keep_unresolved(hold)
+        self._changed.set()
+
+    async def refresh(self) -> None:
+        """Ask the account what the calls were charged, where it has not told of all of them."""
+        async with self._looking:
+            if not self._unlisted:
+                return
+            self._settled_then = self._settled
+            spends = await self._account.spends()
+            if spends is not None:
+                await self._apply_transactions([*self._others, *spends])
+        self._changed.set()
+
+    def _is_learning(self, quote: Quote) -> bool:
+        return not (quote.fixed or self.budget.cap == NO_CAP or self.budget.charges.is_known(quote.model))
+
+    def _is_near_the_cap(self, quote: Quote) -> bool:
+        """Tell whether what was settled since the last look may have cost as much as is left under the cap."""
+        since = self._settled - max(0, self._settled_then)
+        price = self.budget.charges.price(quote.model, quote.credits)
+        return since >= FEW and since * price * DEARER >= self.budget.cap - self.budget.committed
+
+    async def _read_balance(self) -> None:
+        """Read the balance where the call before told no cost, which is then what it has fallen by meanwhile."""
+        silent, before, self._silent = self._silent, self._balance, None
+        if silent is None:
+            return
+        self._balance = await self._account.balance()
+        if before is None or self._balance is None:
+            return
+        cost = charged(before - self._balance)
+        if cost:
+            better = silent.settled.told(cost, "alone")
+            await self._journal.tell_costs({silent.number: cost}, "alone")
+            self.budget.charges.correct(silent.settled, better)
+            if silent.number in self._unlisted:
+                self._unlisted[silent.number] = evolve(silent, settled=better)
+
+    async def _refresh_if_new(self) -> bool:
+        """Look, where anything was settled since the last look; tell whether that leaves more under the cap."""
+        if self._settled == self._settled_then:
+            return False
+        before = self.budget.committed
+        with suppress(APIError, DeadlineExceededError):
+            await self.refresh()
+        return self.budget.committed < before - ROUNDING
+
+    async def _apply_transactions(self, spends: list[Spend]) -> None:
+        calls = list(self._unlisted.values())
+        told, others = named(calls, spends, self.budget.charges.likely, names=self._names)
+        self._others = others[-KEPT:]
+        self._names = self._names or bool(told and any(spend.creation_id is not None for spend in spends))
+        await self._journal.tell_costs(told, "listed")
+        if self._silent is not None and self._silent.number in told:
+            self._silent = None
+        for number, cost in told.items():
+            settled = self._unlisted.pop(number).settled
+            self.budget.charges.correct(settled, settled.told(cost, "listed"))
+        if not (self._unlisted or self.budget.reserved or self.budget.doubtful > ROUNDING):
+            await self._account.all_told()

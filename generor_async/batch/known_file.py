@@ -1,0 +1,28 @@
+"""A file of rows that was read whole by an earlier run, and is what it was then: it needn't be read again."""
+
+from generor_async.batch.journal import Reader
+from generor_async.batch.spec import BatchSpec
+from generor_async.rules.file_identity import ReadWhole
+
+__all__ = ["known_reading", "retell"]
+
+
+async def known_reading(order: BatchSpec, journal: Reader) -> ReadWhole | None:
+    """Return the reading of the file that the journal has, where another would find the same; None where it may not."""
+    whole = await journal.read_whole()
+    if whole is None or order.source is None:
+        return None
+    content = await order.source.content_of(whole.content.size)
+    return whole if whole.is_known(order.terms, content) else None
+
+
+async def retell(order: BatchSpec, journal: Reader, whole: ReadWhole) -> int:
+    """Say what that reading said, and keep what it set aside; return how many lines that were."""
+    for sentence in whole.said:
+        order.notes.add(sentence)
+    order.set_aside.clear()
+    rejected = 0
+    async for reject in journal.rejects():
+        order.keep_aside([reject])
+        rejected += 1
+    return rejected

@@ -1,0 +1,219 @@
+"""Writes the rows that are read into a journal, and tells those that come again from those that are new."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from generor_async.batch.call_log import READ_WHOLE
+from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
+from generor_async.batch.parameters import are_same, request_key
+from generor_async.rules.rows import STATES
+
+__all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
+
+NEW: Final = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+READY: Final = "INSERT INTO rows (number, state, attempt) SELECT number, 'ready', 0 FROM inputs WHERE number > ?"
+NOT_KNOWN: Final = "{}"
+"""The parameters of a row whose journal was rebuilt from its result alone; they are what is read now."""
+NEVER_CALLED: Final = "state = 'ready' AND call_id IS NULL AND number NOT IN (SELECT number FROM earlier)"
+"""Which rows wait, and have had no call: their numbers may be given out again."""
+COLUMNS: Final = """
+    INSERT INTO beside VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET columns = excluded.columns WHERE columns <> excluded.columns
+"""
+"""A row's other columns, as they were last read."""
+CHANGED: Final = """
+    UPDATE inputs SET parameters = ?, place = ?
+    WHERE number = ? AND number IN (SELECT number FROM rows WHERE state = 'ready')
+"""
+"""What a row asks for that has changed while it waited."""
+REQUESTS: Final = f"""
+    INSERT INTO temp.wishes SELECT wish(parameters), number FROM inputs JOIN rows USING (number)
+    WHERE number <= ? AND state <> 'failed' AND NOT ({NEVER_CALLED})
+"""
+"""What rows of before have bought; those that failed may be run again another way, and one that only waits is run
+where this reading meets it, and else forgotten."""
+
+
+class Numbers:
+    """Which rows of a journal a reading has met so far; a bit for each."""
+
+    def __init__(self) -> None:
+        self._met = bytearray()
+        self.last = 0
+        """The greatest of them."""
+
+    def add(self, number: int) -> bool:
+        """Note a row's number; tell whether it was met for the first time."""
+        at, bit = number >> 3, 1 << (number & 7)
+        if at >= len(self._met):
+            self._met.extend(bytes(at + 1024 - len(self._met)))
+        is_new = not self._met[at] & bit
+        self._met[at] |= bit
+        self.last = max(self.last, number)
+        return is_new
+
+    def __contains__(self, number: int) -> bool:
+        at = number >> 3
+        return at < len(self._met) and bool(self._met[at] & 1 << (number & 7))
+
+
+@define
+class Reading:
+    """One reading of all rows of an operation into a journal."""
+
+    operation: str
+    before: int = 0
+    """The number of the last row that the journal had when it began."""
+    met: Numbers = field(init=False, factory=Numbers)
+    is_whole: bool = field(init=False, default=False)
+    """Whether it has met every row that may yet be bought."""
+    _has_wishes: bool = field(init=False, default=False)
+
+    @classmethod
+    def begun(cls, connection: sqlite3.Connection, operation: str) -> "Reading":
+        """Begin one: what could not be read before, and what came again, is forgotten."""
+        connection.execute("DELETE FROM notes WHERE name = ?", (READ_WHOLE,))
+        for table in ("rejects", "duplicates"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("DROP TABLE IF EXISTS temp.wishes")
+        return cls(operation, _last(connection))
+
+    def buys_again(self, connection: sqlite3.Connection, row: NewRow, arriving: Collection[int]) -> bool:
+        """Tell whether the journal has from before what a new row asks for, as a row that this reading hasn't met.
+
+        `arriving` are the numbers of those that are met just now.
+        """
+        if not self._has_wishes:
+            self._has_wishes = True
+            self._note_wishes(connection)
+        wanted = request_key(self.operation, row.parameters)
+        found = connection.execute("SELECT number FROM temp.wishes WHERE wish = ?", (wanted,))
+        return any(number not in self.met and number not in arriving for (number,) in found)
+
+    def take_back(self, connection: sqlite3.Connection) -> int:
+        """Forget the rows that were written down since it began and that nobody has claimed; return how many."""
+        new = "number > ? AND number IN (SELECT number FROM rows WHERE state = 'ready' AND attempt = 0)"
+        return _forget(connection, new, self.before)
+
+    def forget_unread(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Forget the waiting rows of before that all of this reading hasn't met; return how many, and how many stay.
+
+        Those stay for which a call was made.
+        """
+        connection.create_function("is_met", 1, self.met.__contains__)
+        unread = "number <= ? AND state = 'ready' AND NOT is_met(number)"
+        (found,) = connection.execute(f"SELECT count(*) FROM rows WHERE {unread}", (self.before,)).fetchone()
+        chosen = f"number <= ? AND NOT is_met(number) AND number IN (SELECT number FROM rows WHERE {NEVER_CALLED})"
+        forgotten = _forget(connection, chosen, self.before) if found else 0
+        return forgotten, found - forgotten
+
+    def end(self, connection: sqlite3.Connection, note: str) -> bool:
+        """Note that all of a file was read, unless it lacks a row that may yet be bought; tell whether it was noted.
+
+        Rows that are done stay so. One that failed may be made ready by its user, and an unknown one by the account.
+        """
+        connection.create_function("is_met", 1, self.met.__contains__)
+        states = ", ".join(f"'{state}'" for state in STATES if state != "done")
+        unmet = f"SELECT EXISTS (SELECT 1 FROM rows WHERE state IN ({states}) AND number <= ? AND NOT is_met(number))"
+        ((is_lacking,),) = connection.execute(unmet, (self.before,))
+        if not is_lacking:
+            connection.execute("REPLACE INTO notes VALUES (?, ?)", (READ_WHOLE, note))
+        return not is_lacking
+
+    def _note_wishes(self, connection: sqlite3.Connection) -> None:
+        """Write down what the rows from before have bought; in a table that vanishes."""
+
+        def wish_in(text: str) -> int:
+            return request_key(self.operation, json.loads(text))
+
+        connection.create_function("wish", 1, wish_in, deterministic=True)
+        connection.execute("CREATE TEMP TABLE wishes (wish INTEGER, number INTEGER)")
+        connection.execute(REQUESTS, (self.before,))
+        connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")
+
+
+def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading, *, again: bool = True) -> Added:
+    """Write down rows, as ready; those that are there are known, or come again in this reading.
+
+    Unless rows may be bought `again`, those that would be are told apart, and not written down.
+    """
+    last, met = _last(connection), reading.met
+    held = () if again or not reading.before else _held(connection, rows, reading)
+    if held:
+        ids = {row.id for row in held}
+        rows = [row for row in rows if row.id not in ids]
+    new = connection.executemany(NEW, [(row.id, row.text, row.place) for row in rows]).rowcount
+    connection.execute(READY, (last,))
+    rejects, duplicates = list[Reject](), list[Duplicate]()
+    if new == len(rows):
+        numbered = list(enumerate(rows, last + 1))
+        for number, _ in numbered:
+            met.add(number)
+    else:
+        numbered = list[tuple[int, NewRow]]()
+        found = _found(connection, [row.id for row in rows])
+        for row in rows:
+            number, text, place = found[row.id]
+            if text == NOT_KNOWN:
+                connection.execute("UPDATE inputs SET parameters = ? WHERE number = ?", (row.text, number))
+                text = row.text
+            if text != row.text and not are_same(reading.operation, json.loads(text), row.parameters):
+                if number in met or not connection.execute(CHANGED, (row.text, row.place, number)).rowcount:
+                    rejects.append(_taken(row, place))
+                    continue
+                found[row.id] = number, row.text, row.place
+            if met.add(number):
+                numbered.append((number, row))
+            else:
+                duplicates.append(Duplicate(place=row.place, number=number, first=place, columns=row.columns))
+    if beside := [(number, json.dumps(dict(row.columns))) for number, row in numbered if row.columns]:
+        connection.executemany(COLUMNS, beside)
+    _keep(connection, duplicates)
+    known = len(rows) - new - len(rejects) - len(duplicates)
+    return Added(new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates), held=tuple(held))
+
+
+def _held(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading) -> Sequence[NewRow]:
+    """Return the new ones of these rows that would buy again what the journal has."""
+    among = ", ".join("?" * len(rows))
+    found = connection.execute(f"SELECT id, number FROM inputs WHERE id IN ({among})", [row.id for row in rows])
+    there = dict[str, int](found)
+    arriving = frozenset(there.values())
+    return [row for row in rows if row.id not in there and reading.buys_again(connection, row, arriving)]
+
+
+def _forget(connection: sqlite3.Connection, chosen: str, before: int) -> int:
+    """Forget rows, and what was read of them; return how many."""
+    for table in ("duplicates", "beside", "inputs"):
+        connection.execute(f"DELETE FROM {table} WHERE {chosen}", (before,))
+    return connection.execute(f"DELETE FROM rows WHERE {chosen}", (before,)).rowcount
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()
+    return int(last)
+
+
+def _keep(connection: sqlite3.Connection, duplicates: Sequence[Duplicate]) -> None:
+    """Write down rows that came again."""
+    connection.executemany(
+        "REPLACE INTO duplicates VALUES (?, ?, ?)",
+        [(one.place, one.number, json.dumps(dict(one.columns))) for one in duplicates],
+    )
+
+
+def _found(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
+    """Return the number, parameters and place of these rows, by id."""
+    among = ", ".join("?" * len(ids))
+    found = connection.execute(f"SELECT id, number, parameters, place FROM inputs WHERE id IN ({among})", ids)
+    return {id_: (number, text, place) for id_, number, text, place in found}
+
+
+def _taken(row: NewRow, place: str) -> Reject:
+    owner = "what this row was before" if row.place == place else f"another row, at {place}"
+    reason = f"the id {row.id!r} belongs to {owner}: give each row an id of its own, or none"
+    return Reject(place=row.place, text=row.text, reason=reason)

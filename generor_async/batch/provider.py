@@ -1,0 +1,350 @@
+"""What the two APIs do differently for a row: how it is priced, submitted, waited for and stored."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from attrs import evolve, frozen
+
+from generor_async.api.generor.models import GENERATED_CREATION, Creation, GeneratedCreation, GenerateResult
+from generor_async.api.luma.models import Generation
+from generor_async.batch.clock import BatchClock
+from generor_async.batch.journal import Journal, Row
+from generor_async.batch.parameters import Parameters, check_files
+from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
+from generor_async.batch.reconcile import Reconciliation
+from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
+from generor_async.engine.client import Client
+from generor_async.engine.download_target import safe_name
+from generor_async.engine.settings import MAX_BYTES
+from generor_async.engine.threads import run_to_completion
+from generor_async.engine.transport import Intent
+from generor_async.errors import (
+    DownloadError,
+    GenerorAsyncError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResponseShapeError,
+)
+from generor_async.generor import AsyncGeneror
+from generor_async.luma import AsyncLuma
+from generor_async.luma_resources import Job
+from generor_async.rules.charges import charged, countable
+from generor_async.rules.polls import OddPolls, read_failure
+from generor_async.rules.rows import as_sent
+from generor_async.rules.spend_attribution import Spend
+from generor_async.rules.vendors import GENEROR, LUMA, Vendor
+from generor_async.values import JSON, maybe, response_to
+
+__all__ = ["Accepted", "GenerorProvider", "LumaProvider", "Provider", "provider_for"]
+
+FILES_A_FOLDER: Final = 1_000
+"""Rows whose outputs share a folder: large folders are slow."""
+KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
+"""Fields of a creation that are not kept beside its files; no address is."""
+
+TAG: Final = "user_id"
+"""What Luma calls an opaque tag of its caller's, of at most 256 characters; a row's id has at most 200."""
+
+AGAIN_AFTER_ODD: Final = 5.0
+"""Seconds after which a creation is asked for again whose answer was odd."""
+
+_UNREADABLE: Final = (NotFoundError, PermissionDeniedError, ResponseShapeError)
+"""What says that transactions can't be read, at whatever time."""
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """What the API has taken on."""
+
+    remote_ids: tuple[str, ...]
+    cost: float | None
+    """What it cost by its own account, in credits, where that can be."""
+    is_over: bool
+    """Whether the call has ended, and with it all that it costs."""
+    made: Any
+    """What came back; the same API's `complete` knows what it is."""
+
+
+class Provider(Protocol):
+    """One API's way with a row."""
+
+    vendor: Vendor
+    clock: BatchClock
+    """Dates the rows; learns from Generor's answers."""
+    tags_rows: bool
+    """Whether the API is told each row's id."""
+    lists: bool
+    """Whether the API lists the account's transactions."""
+    most: int
+    """How many rows are in work at once unless the caller says otherwise."""
+
+    async def check_key(self) -> None:
+        """Raise PermissionDeniedError for a key that surely lacks what a batch needs, before anything is charged."""
+        ...
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return what a call will cost; None where nobody knows."""
+        ...
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what a row will cost."""
+        ...
+
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
+        """Make the paid call, once; the `intent` is told when it leaves, and when it waits to be made again."""
+        ...
+
+    async def complete(self, row: Row, made: Any) -> Any:
+        """Wait until it is complete; `made` is what came back, None after a restart."""
+        ...
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the outputs; return what results.jsonl says of them."""
+        ...
+
+    def reconciliation(self, journal: Journal) -> Reconciliation | None:
+        """Return what settles unknown rows; None where the API lists nothing to settle them by."""
+        ...
+
+    async def balance(self) -> float | None:
+        """Return the account's credits; None where the API doesn't say."""
+        ...
+
+    async def latest_transaction(self) -> int | None:
+        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        ...
+
+    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+        """Return what was spent after a transaction, by the transactions' ids; None where nobody can say."""
+        ...
+
+
+def provider_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Provider:
+    """Return the way of a client's API; its turn in the queue waits as long as it must, as bulk."""
+    options = client._options  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+    view = client._viewed(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
+    if isinstance(view, AsyncLuma):
+        return LumaProvider(view, parameters, capped=capped, price=price)
+    assert isinstance(view, AsyncGeneror)
+    return GenerorProvider(view, parameters)
+
+
+def _place(row: Row) -> str:
+    """Return where a row's outputs go, in the batch's folder."""
+    return f"media/{row.number // FILES_A_FOLDER:04}"
+
+
+class LumaProvider:
+    """A job: submitted, waited for, downloaded."""
+
+    vendor = LUMA
+    lists = False
+    most = 250
+
+    def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
+        self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self.tags_rows = False
+        self._client = client
+        self._parameters = parameters
+        self._capped = capped
+        self._price = price
+
+    async def check_key(self) -> None:
+        """Do nothing: Luma's keys have no scopes, and nothing else would tell of one."""
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return the price of the vendor's lists, or the caller's."""
+        return luma_quote(parameters, price=self._price)
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what a row will cost; where there is no cap, what has no price counts as nothing."""
+        quote = await self.price(row.parameters)
+        if quote is None:
+            if self._capped:
+                raise unpriced(row.parameters)
+            quote = Quote(model=luma_model(row.parameters), credits=0.0, longest=0.0, fixed=True)
+        return quote
+
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
+        """Submit the job."""
+        if self._parameters.names_file(row.parameters):
+            await run_to_completion(lambda: check_files(row.parameters))
+        operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
+        # By the session itself: no view of the client is made for every row.
+        session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
+        generation: Generation = await session.send(operation, options, call_id=call_id, intent=intent)
+        job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
+        return Accepted(remote_ids=(generation.id,), cost=None, is_over=False, made=job)
+
+    @staticmethod
+    def _tagged(row: Row) -> Mapping[str, JSON]:
+        """Return a row's parameters with its id as the tag, where it has none of its own."""
+        own = row.parameters.get(TAG)
+        return {**row.parameters, TAG: row.id} if own is None else row.parameters
+
+    async def complete(self, row: Row, made: Any) -> Generation:
+        """Wait for the job."""
+        self._client._jobs.job_exists(row.remote_ids[0])  # pyright: ignore[reportPrivateUsage] # the journal vouches for it
+        job: Job = made if isinstance(made, Job) else self._client.generations.job(row.remote_ids[0])
+        return await job.wait()
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the job's outputs."""
+        place = _place(row)
+        paths = await self._client.download(made, folder / place, overwrite=True)
+        return {"files": [f"{place}/{path.name}" for path in paths]}
+
+    def reconciliation(self, journal: Journal) -> None:
+        """Return nothing: Luma lists no jobs."""
+
+    async def balance(self) -> None:
+        """Return nothing: Luma shows no balance."""
+
+    async def latest_transaction(self) -> None:
+        """Return nothing: Luma shows no transactions."""
+
+    async def spends(self, since: int) -> None:
+        """Return nothing: Luma shows no transactions."""
+
+
+class GenerorProvider:
+    """One long call, and a download."""
+
+    vendor = GENEROR
+    tags_rows = False
+    lists = True
+    most = 100
+    """As many as a client has connections for by default: who waits for one has had its turn."""
+
+    def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
+        self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        self._client = client
+        self._asking = client.with_options(priority="normal")
+        """For the few calls that the rows wait for, or that tell how they stand."""
+        self._parameters = parameters
+        self._estimates = Estimates(self._estimate)
+
+    async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
+        estimate = await self._asking.generators.estimate(**parameters)
+        self.clock.learn(response_to(estimate))
+        return estimate
+
+    async def check_key(self) -> None:
+        """Look the key up among the account's own, which proves that it may read.
+
+        The documents say of the list that it shows prefixes; that it shows scopes as well is assumed. A key that it
+        tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
+        """
+        try:
+            listed = await self._asking.api_keys.list()
+        except PermissionDeniedError as error:
+            error.advice = ADVICE
+            raise
+        key = self._client._session.key  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+        if missing := lacking(NEEDED, key=key, listed=listed):
+            raise without_scopes(missing)
+
+    async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
+        """Return what the API's estimate says; None where it refuses such a call."""
+        return await self._estimates.price(parameters)
+
+    async def quote(self, row: Row) -> Quote:
+        """Return what the API's estimate says; asked once for each shape."""
+        return await self._estimates.quote(row.parameters)
+
+    async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
+        """Generate."""
+        operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
+        session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
+        result: GenerateResult = await session.send(operation, options, call_id=call_id, intent=intent)
+        self.clock.learn(response_to(result))
+        ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
+        cost = charged(maybe(result.credit_cost))
+        return Accepted(remote_ids=ids, cost=cost, is_over=True, made=result.creations)
+
+    async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
+        """Return the creations; after a restart they are fetched."""
+        return made if made is not None else [await self._fetched(as_sent(id_)) for id_ in row.remote_ids]
+
+    async def _fetched(self, creation_id: int) -> GeneratedCreation:
+        creation = await self._looked_at(creation_id)
+        # What `generate` shows at the top stands in the generator's own data here.
+        return GENERATED_CREATION.lenient({**(maybe(creation.generator_data) or {}), **creation.raw}, "$.data", [])
+
+    async def _looked_at(self, creation_id: int) -> Creation:
+        """Return a creation that the journal vouches for: an odd answer is asked for again before it is believed."""
+        odd, clock = OddPolls(), self._client._clock  # pyright: ignore[reportPrivateUsage]
+        while True:
+            try:
+                return await self._client.creations.get(creation_id)
+            except GenerorAsyncError as error:
+                says = read_failure(error, GENEROR)
+                if says == "says_nothing" or odd.end_with(says, clock.monotonic(), seen=True):
+                    raise
+            await clock.sleep(AGAIN_AFTER_ODD)
+
+    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+        """Download the creations' media, and write down their texts."""
+        place, paths, told = _place(row), list[Path](), list[JSON]()
+        for index, creation in enumerate(made):
+            known = maybe(creation.creation_id)
+            name = f"row-{row.number}-{index}" if known is None else safe_name(str(known))
+            outputs = self._client._media(creation.raw, name, known)  # pyright: ignore[reportPrivateUsage]
+            paths += await self._client._download(  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
+                outputs, folder / place, overwrite=True, max_bytes=MAX_BYTES, on_progress=None
+            )
+            if creation.text:
+                paths.append(folder / place / f"{name}.txt")
+                await run_to_completion(partial(_write, paths[-1], creation.text))
+            told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
+        return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}
+
+    def reconciliation(self, journal: Journal) -> Reconciliation:
+        """Return what settles unknown rows by the account's creations and transactions."""
+        return Reconciliation(self._client, journal, self.clock, self.balance)
+
+    async def balance(self) -> float | None:
+        """Return the account's credits, where the answer says how many."""
+        balance = await self._asking.credits.balance()
+        self.clock.learn(response_to(balance))
+        return countable(maybe(balance.total))
+
+    async def latest_transaction(self) -> int | None:
+        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        with suppress(*_UNREADABLE):
+            async for one in self._asking.credits.list_transactions(sort="newest", per_page=1):
+                return one.transaction_id if isinstance(one.transaction_id, int) else None
+            return 0
+        return None
+
+    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+        """Return what was spent after a transaction, by the transactions' ids; reads no further than it must."""
+        found: dict[int, Spend] = {}
+        with suppress(*_UNREADABLE):
+            async for one in self._asking.credits.list_transactions(type="spend", sort="newest", per_page=100):
+                if not isinstance(one.transaction_id, int):
+                    return None
+                if one.transaction_id <= since:
+                    break
+                amount, creation_id = countable(maybe(one.amount)), maybe(one.creation_id)
+                if amount and maybe(one.type) in {None, "spend"}:
+                    found[one.transaction_id] = Spend(abs(amount), None if creation_id is None else str(creation_id))
+            return found
+        return None
+
+
+def _is_kept(name: str) -> bool:
+    return name not in KEPT_OTHERWISE and not name.endswith("url")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        beside.replace(path)
+    except OSError as error:
+        problem = f"{path} cannot be written ({error.strerror})"
+        raise DownloadError(problem, url="", advice="Free some space", local=True) from None

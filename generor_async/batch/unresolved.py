@@ -1,0 +1,82 @@
+"""Why rows are unknown, what is waited for and until when, as the journal remembers it from one look to the next."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import frozen
+
+from generor_async.batch.journal import Journal, Reader, Row
+from generor_async.rules.reconcile import absent_after
+from generor_async.rules.vendors import GENEROR, Vendor
+
+if TYPE_CHECKING:
+    from generor_async.values import JSON
+
+__all__ = ["LAG", "Unresolved", "due", "note_unresolved", "unresolved_rows"]
+
+LAG: Final = 300.0
+"""Seconds by which listings may be late (assumed)."""
+NOTE: Final = "doubts"
+"""What the journal remembers them by."""
+NOT_LISTED: Final = (
+    "Luma lists no jobs, so nobody can tell: `retry --unknown` runs it again, and it may be charged again"
+)
+NOT_LOOKED: Final = "the account has not been looked at since its call: the next run does that"
+GIVEN_UP: Final = ", and nothing more is waited for: `retry --unknown` runs it again, and it may be charged again"
+
+
+@frozen(kw_only=True)
+class Unresolved:
+    """A row of which nobody can tell whether it was charged, or whose result can't be had."""
+
+    id: str
+    place: str
+    """Where it was read, such as `prompts.jsonl:17`."""
+    why: str
+    """What is not known of it, and what is waited for."""
+    until: datetime | None
+    """When it may be settled at the earliest, in UTC; None where waiting is of no use."""
+
+
+def due(row: Row) -> float:
+    """Return from when on a row may be known to have had no effect."""
+    return absent_after(row.submitted_at or 0.0, longest=row.longest, lag=LAG)
+
+
+async def note_unresolved(journal: Journal, held: Iterable[tuple[Row, str, float | None]]) -> None:
+    """Write down of rows that stay unknown why, and until when, where that has changed."""
+    groups: dict[tuple[str, float | None], list[list[int]]] = {}
+    for row, why, until in held:
+        groups.setdefault((why, until), []).append([row.number, row.attempt])
+    told: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
+    if told != await journal.recall(NOTE):
+        await journal.remember(NOTE, told)
+
+
+async def unresolved_rows(reader: Reader, vendor: Vendor) -> list[Unresolved]:
+    """Return what is in doubt, in the order of reading."""
+    noted: Any = await reader.recall(NOTE)
+    known = dict(_by_row(noted or []))
+    told: list[Unresolved] = []
+    async for row in reader.rows("unknown"):
+        why, until = _told(row, vendor, known)
+        when = None if until is None else datetime.fromtimestamp(until, UTC)
+        told.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
+    return told
+
+
+def _by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | None]]]:
+    for why, until, rows in groups:
+        for number, attempt in rows:
+            yield (number, attempt), (why, until)
+
+
+def _told(row: Row, vendor: Vendor, known: dict[tuple[int, int], tuple[str, float | None]]) -> tuple[str, float | None]:
+    problem: Any = row.problem or {"message": ""}
+    if row.remote_ids:
+        return f"it was charged, and there is no result: {problem['message']}", None
+    if vendor is not GENEROR:
+        return NOT_LISTED, None
+    why, until = known.get((row.number, row.attempt), (NOT_LOOKED, due(row)))
+    return (why if until is not None else why + GIVEN_UP), until

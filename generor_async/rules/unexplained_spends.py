@@ -1,0 +1,155 @@
+"""Which credits that the account shows as spent may have paid for a call in doubt: those that nothing else explains.
+
+A spend that names a creation is explained by whoever made that; of those that name none, each known call has one at its
+time. What is left over can be the call's in doubt, whose creation may have been deleted since. Its date alone says
+little: it may be wrong, or the server's clock may have been changed unseen. So it is told from its place among all
+spends when it can have been, as ids grow with time (assumed): known calls' spends before and after it bound it, and the
+dates of others, of which one may be wrong, and all be an hour off.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from math import inf
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from generor_async.rules.time_zones import HOUR, SLACK
+
+__all__ = ["Charge", "Spent", "Unexplained", "unexplained"]
+
+Interval: TypeAlias = tuple[float, float]
+
+BOUNDING: Final = 2
+"""How many dates of others, at the least, bound a spend on each side: one may be wrong."""
+
+
+@frozen(kw_only=True)
+class Charge:
+    """A call that is known to have been charged."""
+
+    began: float
+    ended: float
+    """Infinity while it is under way."""
+    creation_ids: tuple[int, ...] = ()
+
+    @property
+    def interval(self) -> Interval:
+        """Between which moments its spend is dated."""
+        return self.began - SLACK, self.ended + SLACK
+
+
+@frozen(kw_only=True)
+class Spent:
+    """Credits that a transaction shows as spent."""
+
+    when: float
+    creation_id: int | None = None
+    """On what; None where it doesn't say."""
+
+
+@frozen
+class Unexplained:
+    """A spend that may have paid for a call in doubt."""
+
+    when: float
+    """Its date."""
+    earliest: float
+    latest: float
+
+    def may_be_within(self, begin: float, end: float) -> bool:
+        """Tell whether it may have been then, by its date or by its place among the others."""
+        return begin <= self.when <= end or (self.earliest <= end and begin <= self.latest)
+
+
+def unexplained(
+    spends: Sequence[Spent], charges: Sequence[Charge], *, since: float, shown_until: float, others: Collection[int]
+) -> list[Unexplained] | None:
+    """Return the spends that may be left over when each charge has its own; None where one has none, or may have yet.
+
+    Spends come in the order of their ids; `others` are the creations that others made for sure. Which spends are left
+    over depends on who gets which. So those count too whose charge could have another's. What was spent before `since`
+    is left out, as its charges are; what ended by `shown_until` is shown.
+    """
+    calls = {id_: charge.interval for charge in charges for id_ in charge.creation_ids}
+    named = {spend.creation_id for spend in spends} - {None}
+    unnamed = [charge for charge in charges if named.isdisjoint(charge.creation_ids)]
+    if any(charge.ended > shown_until for charge in unnamed):
+        return None
+    intervals = sorted(charge.interval for charge in unnamed)
+    left = [
+        one
+        for spend, one in zip(spends, _placed(spends, calls), strict=True)
+        if spend.creation_id not in calls and spend.creation_id not in others and max(one.when, one.latest) >= since
+    ]
+    left.sort(key=_when)
+    return _left_over(intervals, left)
+
+
+def _placed(spends: Sequence[Spent], calls: Mapping[int, Interval]) -> Iterator[Unexplained]:
+    """Yield for each spend between which moments its place among the others leaves it."""
+    bounds = [_bound(spend, calls) for spend in spends]
+    after = list(_highest((first, sure) for first, _, sure in bounds))
+    before = list(_highest((-last, sure) for _, last, sure in reversed(bounds)))[::-1]
+    for spend, earliest, latest in zip(spends, after, before, strict=True):
+        yield Unexplained(spend.when, earliest, -latest)
+
+
+def _bound(spend: Spent, calls: Mapping[int, Interval]) -> tuple[float, float, bool]:
+    """Return between which moments a spend was, and whether that is sure: a known call's is, whatever its date."""
+    if spend.creation_id is not None and spend.creation_id in calls:
+        return *calls[spend.creation_id], True
+    return spend.when - HOUR - SLACK, spend.when + HOUR + SLACK, False
+
+
+def _highest(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
+    """Yield the highest of all moments that came before, of those that aren't sure the highest that enough reach."""
+    sure = -inf
+    unsure = [-inf] * BOUNDING
+    for moment, is_sure in moments:
+        yield max(sure, unsure[0])
+        if is_sure:
+            sure = max(sure, moment)
+        else:
+            unsure = sorted([*unsure, moment])[1:]
+
+
+def _left_over(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> list[Unexplained] | None:
+    """Return the spends that may be left over when each interval has one within it; both come in order."""
+    spend_of = _one_each(intervals, spends)
+    if spend_of is None:
+        return None
+    left_over = set(range(len(spends))) - set(spend_of.values())
+    pending = list(left_over)
+    while pending:
+        spend = spends[pending.pop()]
+        able = [interval for interval in spend_of if spend.may_be_within(*intervals[interval])]
+        freed = {spend_of.pop(interval) for interval in able}
+        pending += freed
+        left_over |= freed
+    return [spends[spend] for spend in sorted(left_over)]
+
+
+def _one_each(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> dict[int, int] | None:
+    """Give each interval a spend within it, by their indices; None where that can't be.
+
+    Intervals come by their begin, spends by their date. Of the intervals that a spend is within, the one that ends
+    first gets it: whatever another choice could satisfy, this one does.
+    """
+    given: dict[int, int] = {}
+    waiting: list[tuple[float, int]] = []
+    coming = 0
+    for number, spend in enumerate(spends):
+        while coming < len(intervals) and intervals[coming][0] <= spend.when:
+            heappush(waiting, (intervals[coming][1], coming))
+            coming += 1
+        if waiting:
+            end, interval = heappop(waiting)
+            if end < spend.when:
+                return None
+            given[interval] = number
+    return given if len(given) == len(intervals) else None
+
+
+def _when(spend: Unexplained) -> float:
+    return spend.when

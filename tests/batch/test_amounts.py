@@ -1,0 +1,29 @@
+"""Credits in US dollars, beside one another."""
+
+import pytest
+
+from generor_async.batch.amounts import in_dollars, shown
+from generor_async.rules.vendors import GENEROR, LUMA, vendor_of
+
+A_CREDIT = LUMA.credit_dollars
+
+
+@pytest.mark.parametrize(
+    ("credits_", "told"),
+    [
+        (0.0, " ($0.00)"),
+        (0.0404 / 0.003, " ($0.0404)"),
+        (20.0, " ($0.06)"),
+        (67.33, " ($0.20)"),
+        (1_000_000.0, " ($3,000.00)"),
+    ],
+)
+def test_small_sums_are_told_finer_than_cents(credits_: float, told: str) -> None:
+    assert shown(credits_, A_CREDIT) == told
+
+
+def test_what_a_credit_of_generor_is_worth_nobody_says() -> None:
+    assert vendor_of("generor.generators.generate") is GENEROR
+    assert vendor_of("luma.generations.create") is LUMA
+    assert in_dollars(7.0, GENEROR.credit_dollars) is None
+    assert shown(7.0, GENEROR.credit_dollars) == ""

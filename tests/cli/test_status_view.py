@@ -1,0 +1,51 @@
+"""How the rows of a batch stand, as the command shows it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from generor_async import AsyncLuma, run_batch
+from generor_async.batch.status import Status, read_status
+from generor_async.batch.unresolved import Unresolved
+from generor_async.cli.options import Output
+from generor_async.cli.status_view import show
+from generor_async.simulator import Simulator
+from generor_async.testing import run
+
+NOON = datetime(2026, 2, 20, 12, tzinfo=UTC)
+
+
+def standing(folder: Path) -> Status:
+    """Run a batch of one row, and return how it stands."""
+
+    async def main() -> Status:
+        async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
+            async for _ in run_batch(luma, [{"prompt": "a heron"}], to=folder):
+                pass
+        return await read_status(folder)
+
+    return run(main())
+
+
+def test_rows_in_doubt_are_listed_each_with_why_and_until_when(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    under_way = "its call may still be under way"
+    first = Unresolved(id="a", place="rows:1", why=under_way, until=NOON)
+    second = Unresolved(id="b", place="rows:2", why=under_way, until=NOON.replace(minute=5))
+    given_up = Unresolved(id="c", place="rows:3", why="nobody can tell\x1b[31m", until=None)
+    show(evolve(standing(tmp_path), doubts=(first, second, given_up)), tmp_path, Output())
+    told = capsys.readouterr()
+    assert json.loads(told.out)["unknown"] == [
+        {"id": "a", "place": "rows:1", "why": under_way, "until": "2026-02-20T12:00:00+00:00"},
+        {"id": "b", "place": "rows:2", "why": under_way, "until": "2026-02-20T12:05:00+00:00"},
+        {"id": "c", "place": "rows:3", "why": "nobody can tell\x1b[31m", "until": None},
+    ]
+    here = NOON.replace(minute=5).astimezone()
+    assert told.err.splitlines() == [
+        f"2 unknown: {under_way} (until {here:%Y-%m-%d %H:%M:%S %Z})",
+        "1 unknown: nobody can tell\\x1b[31m",
+    ]

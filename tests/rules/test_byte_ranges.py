@@ -1,0 +1,174 @@
+"""Going on with a part of a file, against hosts of every kind."""
+
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generor_async.rules.byte_ranges import STALE_SECONDS, Body, Have, No, ask, is_stale, judge, strong
+
+ETAG, OTHER = '"v1"', '"v2"'
+MOST = 1_000_000
+
+
+@define
+class Host:
+    """A host as RFC 9110 has it, with a file that may change; or one that knows less, or lies."""
+
+    dice: Random
+    content: bytes
+    version: int = 1
+    kind: str = "ranges"
+    served: list[bytes] = field(factory=list[bytes])
+
+    @property
+    def etag(self) -> str:
+        return f'{"W/" if self.kind == "weak" else ""}"v{self.version}"'
+
+    def change(self) -> None:
+        self.content, self.version = self.dice.randbytes(self.dice.randrange(1, 200)), self.version + 1
+
+    def answer(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        headers = {} if self.kind == "plain" else {"ETag": self.etag}
+        whole = 200, {**headers, "Content-Length": str(len(self.content))}, self.content
+        if self.kind == "plain" or "Range" not in asked:
+            return whole
+        if self.kind not in {"careless", "nameless"} and asked.get("If-Range") != self.etag:
+            return whole
+        start = int(asked["Range"].removeprefix("bytes=").removesuffix("-"))
+        if start >= len(self.content):
+            return 416, {"Content-Range": f"bytes */{len(self.content)}"}, b""
+        rest = self.content[start:]
+        if self.kind == "short" or (self.kind == "unsure" and self.dice.random() < 0.5):
+            rest = rest[: self.dice.randrange(1, len(rest) + 1)]
+        total = "*" if self.kind == "unsure" else str(len(self.content))
+        headers["Content-Range"] = f"bytes {start}-{start + len(rest) - 1}/{total}"
+        if self.kind == "nameless":
+            del headers["ETag"]
+        return 206, headers, rest
+
+
+@given(
+    st.randoms(use_true_random=False),
+    st.sampled_from(["ranges", "plain", "weak", "careless", "short", "unsure", "nameless"]),
+    st.binary(min_size=1, max_size=200),
+)
+def test_whatever_the_host_does_and_wherever_it_breaks_off_a_file_that_ends_is_one_of_the_hosts_files(
+    dice: Random, kind: str, content: bytes
+) -> None:
+    host = Host(dice, content, kind=kind)
+    had, have, total = b"", Have(), -1
+    versions: list[bytes] = [host.content]
+    for turn in range(60):
+        if dice.random() < 0.1 and turn < 30:
+            host.change()
+            versions.append(host.content)
+        status, headers, body = host.answer(ask(have))
+        found = judge(status, headers, have, most=MOST)
+        if isinstance(found, No):
+            assert found.why == "part", "no host here refuses anything but a part that doesn't fit"
+            had, have = b"", Have()
+            continue
+        assert found.start in {0, len(had)}
+        had = had[: found.start]
+        cut = dice.randrange(len(body) + 1) if turn < 30 else len(body)
+        had += body[:cut]
+        have, total = Have(len(had), found.etag, found.total), found.total if found.total is not None else -1
+        if len(had) == total:
+            break
+    assert len(had) == total
+    assert had in versions
+
+
+@pytest.mark.parametrize(
+    ("have", "asked"),
+    [
+        (Have(), {}),
+        (Have(0, ETAG), {}),
+        (Have(5), {}),
+        (Have(5, ETAG), {"Range": "bytes=5-", "If-Range": ETAG}),
+    ],
+)
+def test_only_a_part_of_a_known_file_is_gone_on_with(have: Have, asked: dict[str, str]) -> None:
+    assert ask(have) == asked
+
+
+@pytest.mark.parametrize(
+    ("etag", "is_strong"),
+    [('"a"', True), ('W/"a"', False), ("a", False), ("", False), (None, False), ('"\u00e4"', False)],
+)
+def test_only_a_strong_etag_stands_for_bytes(etag: str | None, is_strong: bool) -> None:
+    assert strong(etag) == (etag if is_strong else None)
+
+
+PART = Have(5, ETAG)
+OF_NINE = Have(5, ETAG, 9)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "have", "found"),
+    [
+        (200, {"Content-Length": "9", "ETag": ETAG}, Have(), Body(0, 9, ETAG)),
+        (200, {}, PART, Body(0, None, None)),
+        (200, {"Content-Length": "nonsense"}, Have(), Body(0, None, None)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, PART, Body(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG}, OF_NINE, Body(5, 9, ETAG)),
+        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, OF_NINE, Body(5, 9, ETAG)),
+        (200, {"ETag": ETAG}, OF_NINE, Body(0, 9, ETAG)),
+        (200, {"ETag": OTHER}, OF_NINE, Body(0, None, OTHER)),
+        (200, {"Content-Length": "7", "ETag": ETAG}, OF_NINE, Body(0, 7, ETAG)),
+        (200, {"Content-Length": "9", "Content-Encoding": "Identity"}, Have(), Body(0, 9, None)),
+        (200, {"Content-Length": "9", "Content-Encoding": "aws-chunked"}, Have(), Body(0, 9, None)),
+        (206, {"Content-Range": "bytes 0-8/9", "ETag": OTHER}, Have(), Body(0, 9, OTHER)),
+    ],
+)
+def test_what_an_answer_brings(status: int, headers: dict[str, str], have: Have, found: Body) -> None:
+    assert judge(status, headers, have, most=MOST) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "have", "why"),
+    [
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": OTHER}, PART, "part"),
+        (206, {"Content-Range": "bytes 4-8/9", "ETag": ETAG}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-7/9", "ETag": ETAG}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-8/9"}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": 'W/"v1"'}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-8/9"}, Have(5), "part"),
+        (206, {"Content-Range": "bytes 5-8/*", "ETag": ETAG}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-7/*", "ETag": ETAG}, OF_NINE, "part"),
+        (206, {"Content-Range": "bytes 5-11/12", "ETag": ETAG}, OF_NINE, "part"),
+        (206, {"Content-Range": "bytes 0-7/*", "ETag": ETAG}, Have(), "final"),
+        (200, {"Content-Encoding": "gzip"}, Have(), "final"),
+        (200, {"Content-Encoding": "br"}, PART, "part"),
+        (206, {"Content-Range": "bytes 5-8/9", "ETag": ETAG, "Content-Encoding": "gzip"}, PART, "part"),
+        (206, {}, PART, "part"),
+        (206, {}, Have(), "final"),
+        (206, {"Content-Range": "bytes 0-7/9"}, Have(), "final"),
+        (416, {}, PART, "part"),
+        (416, {}, Have(), "final"),
+        (403, {}, PART, "expired"),
+        (404, {}, Have(), "final"),
+        (204, {}, Have(), "final"),
+        (302, {}, Have(), "final"),
+        (429, {}, PART, "passing"),
+        (503, {}, PART, "passing"),
+        (200, {"Content-Length": str(MOST + 1)}, Have(), "large"),
+        (206, {"Content-Range": f"bytes 5-{MOST}/{MOST + 1}", "ETag": ETAG}, PART, "large"),
+        (200, {"Content-Length": "9" * 19}, Have(), "large"),
+    ],
+)
+def test_why_an_answer_brings_nothing(status: int, headers: dict[str, str], have: Have, why: str) -> None:
+    found = judge(status, headers, have, most=MOST)
+    assert isinstance(found, No)
+    assert found.why == why
+
+
+def test_a_url_is_stale_before_it_expires_if_anybody_knows_how_old_it_is() -> None:
+    assert not is_stale(None, 1e9)
+    assert not is_stale(1_000.0, 1_000.0 + STALE_SECONDS - 1)
+    assert is_stale(1_000.0, 1_000.0 + STALE_SECONDS)
+    assert not is_stale(2_000.0, 1_000.0), "a clock that runs behind"
