@@ -211,7 +211,7 @@ def checked_value(parameter: Parameter) -> str:
         case Ref("MediaRef"):
             function = "medium"
         case Ref(name):
-            return f"members.instance({given}, models.{name})"
+            return f"nested_objects.instance({given}, models.{name})"
         case ListOf():
             function = "items"
         case MapOf():

@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 
 from generor_async.api.luma import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import arguments, checks, members, older_api
+from generor_async.rules import arguments, checks, nested_objects, older_api
 from generor_async.rules.envelope import (
     PageData,
     cursor_page_of,
@@ -101,10 +101,10 @@ def generations_create(
         body["source"] = None if source is None else to_json(arguments.medium(source, "source"))
     if layering is not UNSET:
         body["layering"] = (
-            None if layering is None else to_json(members.instance(layering, "layering", models.LayeringOptions))
+            None if layering is None else to_json(nested_objects.instance(layering, "layering", models.LayeringOptions))
         )
     if video is not UNSET:
-        body["video"] = None if video is None else to_json(members.instance(video, "video", models.VideoOptions))
+        body["video"] = None if video is None else to_json(nested_objects.instance(video, "video", models.VideoOptions))
     if user_id is not UNSET:
         body["user_id"] = None if user_id is None else arguments.text(user_id, "user_id")
     checks.length(prompt, "prompt", at_least=1, at_most=6000, refusal="Prompt must be between 1 and 6000 characters")
