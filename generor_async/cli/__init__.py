@@ -2,7 +2,7 @@
 
 import sys
 
-from generor_async.cli.streams import mend_streams
+from generor_async.cli.std_streams import mend_streams
 
 __all__ = ["main"]
 

@@ -18,10 +18,10 @@ from generor_async.batch.retry import make_ready
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
+from generor_async.cli.batch_options import Folder, Json, Output, Quiet, TakeOver
 from generor_async.cli.batch_run import SIMULATOR, run
 from generor_async.cli.clients import opened
 from generor_async.cli.exit_codes import BAD_USE, BY_SIGNAL, SOME_MISSING, finish, say, stop
-from generor_async.cli.options import Folder, Json, Output, Quiet, TakeOver
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.cli.status_view import follow as follow_run
 from generor_async.cli.status_view import show

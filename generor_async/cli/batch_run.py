@@ -14,11 +14,11 @@ from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import check_kind
+from generor_async.cli.batch_execution import carry_out, give_up, refuse
+from generor_async.cli.batch_options import Json, Output, Quiet, TakeOver
 from generor_async.cli.clients import SPEED, opened
+from generor_async.cli.confirmation import NotWantedError, ask, confirm, tell_plan
 from generor_async.cli.exit_codes import finish, printable
-from generor_async.cli.options import Json, Output, Quiet, TakeOver
-from generor_async.cli.question import NotWantedError, ask, confirm, tell_plan
-from generor_async.cli.running import carry_out, give_up, refuse
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from generor_async.cli.calling import perform
+from generor_async.cli.call_execution import perform
 from generor_async.cli.exit_codes import BAD_USE, stop
-from generor_async.cli.operations import NAMES, Described, Parameter, described, summary
-from generor_async.cli.values import RULES, option
+from generor_async.cli.operation_info import NAMES, Described, Parameter, described, summary
+from generor_async.cli.parameter_values import RULES, option
 
 __all__ = ["command"]
 

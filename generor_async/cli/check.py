@@ -8,7 +8,7 @@ from attrs import asdict
 
 from generor_async.cli.clients import opened
 from generor_async.cli.exit_codes import FAILED, INTERRUPTED, stop
-from generor_async.cli.output import show
+from generor_async.cli.result_view import show
 from generor_async.errors import GenerorAsyncError
 from generor_async.values import KeyCheck
 

@@ -18,8 +18,8 @@ from generor_async.batch.folder_lock import Lock
 from generor_async.batch.journal import Failure
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import NOTHING_PAID, Status, read_status
+from generor_async.cli.batch_options import Output
 from generor_async.cli.exit_codes import printable
-from generor_async.cli.options import Output
 
 __all__ = ["follow", "show"]
 

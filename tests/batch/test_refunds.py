@@ -12,7 +12,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import Status, read_status
-from generor_async.cli.options import Output
+from generor_async.cli.batch_options import Output
 from generor_async.cli.status_view import show
 from generor_async.simulator import Simulator
 from generor_async.testing import run

@@ -21,7 +21,7 @@ from support.terminal import Terminal
 
 from generor_async import AsyncLuma
 from generor_async.batch.runner import run_batch
-from generor_async.cli.progress import tell
+from generor_async.cli.progress_view import tell
 from generor_async.simulator import Simulator
 from generor_async.testing import run as run_in_virtual_time
 

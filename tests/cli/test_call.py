@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 import generor_async
 from generor_async.cli.app import app
-from generor_async.cli.operations import NAMES, described
-from generor_async.cli.values import option
+from generor_async.cli.operation_info import NAMES, described
+from generor_async.cli.parameter_values import option
 from generor_async.simulator import Simulator
 
 CREATE = "luma.generations.create"

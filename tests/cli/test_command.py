@@ -230,5 +230,5 @@ def test_what_is_not_called_is_not_imported(arguments: tuple[str, ...]) -> None:
         "generor_async",
         "generor_async.cli",
         "generor_async.cli.app",
-        "generor_async.cli.streams",
+        "generor_async.cli.std_streams",
     ]

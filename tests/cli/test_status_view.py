@@ -10,7 +10,7 @@ from attrs import evolve
 from generor_async import AsyncLuma, run_batch
 from generor_async.batch.status import Status, read_status
 from generor_async.batch.unresolved import Unresolved
-from generor_async.cli.options import Output
+from generor_async.cli.batch_options import Output
 from generor_async.cli.status_view import show
 from generor_async.simulator import Simulator
 from generor_async.testing import run

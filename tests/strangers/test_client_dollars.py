@@ -13,7 +13,7 @@ from generor_async import run_batch
 from generor_async.batch.export import exported
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import read_status
-from generor_async.cli.options import Output
+from generor_async.cli.batch_options import Output
 from generor_async.cli.status_view import show
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from strangers import LumaWorld, StrangerServer

@@ -17,7 +17,7 @@ from attrs import define
 
 from generor_async import MediaRef
 from generor_async.cli.exit_codes import BadUseError
-from generor_async.cli.operations import Described, Kind, Parameter
+from generor_async.cli.operation_info import Described, Kind, Parameter
 from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["RULES", "Reader", "option"]

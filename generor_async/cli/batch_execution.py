@@ -15,12 +15,12 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
+from generor_async.cli.batch_options import Output
 from generor_async.cli.exit_codes import BY_SIGNAL, FAILED, exit_code, say, told
-from generor_async.cli.options import Output
-from generor_async.cli.progress import tell
+from generor_async.cli.progress_view import tell
 from generor_async.cli.signals import heeding
 from generor_async.cli.status_view import show
-from generor_async.cli.streams import is_written
+from generor_async.cli.std_streams import is_written
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.resume_advice import Reason
 from generor_async.rules.vendors import vendor_of

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from generor_async import InvalidRequestError, MediaRef
 from generor_async.cli.exit_codes import BadUseError
-from generor_async.cli.operations import NAMES, described
-from generor_async.cli.values import Reader
+from generor_async.cli.operation_info import NAMES, described
+from generor_async.cli.parameter_values import Reader
 
 CREATE = "luma.generations.create"
 INLINE = "luma.files.create_inline"

@@ -33,9 +33,9 @@ from generor_async.batch.amounts import shown
 from generor_async.batch.prices import luma_quote
 from generor_async.cli.clients import opened
 from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, printable, stop
-from generor_async.cli.operations import Described
-from generor_async.cli.output import show
-from generor_async.cli.values import Reader, Values
+from generor_async.cli.operation_info import Described
+from generor_async.cli.parameter_values import Reader, Values
+from generor_async.cli.result_view import show
 from generor_async.rules.vendors import LUMA
 from generor_async.values import maybe
 

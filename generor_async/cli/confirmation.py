@@ -16,8 +16,8 @@ from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.runner import Batch
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.cli.options import Output
-from generor_async.cli.progress import duration
+from generor_async.cli.batch_options import Output
+from generor_async.cli.progress_view import duration
 from generor_async.cli.signals import SignalledError, raising
 
 __all__ = ["NotWantedError", "ask", "confirm", "tell_plan"]
