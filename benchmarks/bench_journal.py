@@ -29,8 +29,8 @@ from attrs import frozen
 
 from generor_async.batch.folder import JOURNAL
 from generor_async.batch.journal import NewRow, Row, RunKey
-from generor_async.batch.schema import connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal
+from generor_async.batch.sqlite.schema import connect
 from generor_async.rules.charges import Charges
 from generor_async.rules.rows import OPEN, Accept, Download, Finish, Submit
 

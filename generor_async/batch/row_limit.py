@@ -4,7 +4,7 @@ import sys
 
 from attrs import define, field
 
-from generor_async.batch.new_rows import Numbers
+from generor_async.batch.sqlite.new_rows import Numbers
 
 __all__ = ["Limit"]
 

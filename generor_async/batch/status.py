@@ -19,9 +19,9 @@ from generor_async.batch.missing_files import count_missing
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.run_times import runs_of
-from generor_async.batch.schema import of_the_other_kind
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import SqliteReader, open_if_begun, open_reader
+from generor_async.batch.sqlite.schema import of_the_other_kind
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges

@@ -13,9 +13,9 @@ from generor_async.batch.call_log import CALLS
 from generor_async.batch.export import FORMATS, Format, exported
 from generor_async.batch.fetch import fetch_missing
 from generor_async.batch.outcomes import is_own, write_whole
-from generor_async.batch.recover import recover as rebuild
 from generor_async.batch.retry import make_ready
 from generor_async.batch.sqlite import open_reader
+from generor_async.batch.sqlite.recover import recover as rebuild
 from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
 from generor_async.cli.batch_options import Folder, Json, Output, Quiet, TakeOver

@@ -20,9 +20,9 @@ from attrs import asdict, evolve
 
 import generor_async
 from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
-from generor_async.batch.schema import SCHEMA, connect
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.batch.writer import Writer
+from generor_async.batch.sqlite.schema import SCHEMA, connect
+from generor_async.batch.sqlite.writer import Writer
 from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.charges import Settled
 from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from generor_async import AsyncLuma
 from generor_async.batch.call_log import READ_WHOLE
-from generor_async.batch.recover import recover
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
+from generor_async.batch.sqlite.recover import recover
 from generor_async.simulator import Simulator, outputs
 from generor_async.testing import run
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.batch.journal import Added, Duplicate, NewRow, RunKey
-from generor_async.batch.new_rows import Numbers
-from generor_async.batch.schema import SCHEMA, SINCE_2, TABLES
 from generor_async.batch.sqlite import open_journal, open_reader
+from generor_async.batch.sqlite.new_rows import Numbers
+from generor_async.batch.sqlite.schema import SCHEMA, SINCE_2, TABLES
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 READINGS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=20), min_size=1, max_size=3)

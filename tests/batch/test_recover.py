@@ -11,10 +11,10 @@ import pytest
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.journal import NewRow, Row, RunKey
-from generor_async.batch.recover import recover
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import open_journal, open_reader
+from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
 from generor_async.rules.equivalence import VERSION
 from generor_async.rules.rows import Accept, Doubt, Download, Fail, Release, Step, Submit

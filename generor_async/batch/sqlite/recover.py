@@ -13,11 +13,11 @@ from attrs import frozen
 from generor_async.batch.call_log import CALLS, lines_in
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey, as_text
-from generor_async.batch.new_rows import NOT_KNOWN
 from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
-from generor_async.batch.schema import check_is_current, check_journal, connect, create
-from generor_async.batch.steps import dump
+from generor_async.batch.sqlite.new_rows import NOT_KNOWN
+from generor_async.batch.sqlite.schema import check_is_current, check_journal, connect, create
+from generor_async.batch.sqlite.steps import dump
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.rows import STATES, State

@@ -15,7 +15,7 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from generor_async.batch.sqlite_errors import failed_to
+from generor_async.batch.sqlite.errors import failed_to
 
 __all__ = ["Commit", "Part", "Writer"]
 

@@ -32,11 +32,11 @@ from generor_async.batch.journal import (
     RunKey,
     Stored,
 )
-from generor_async.batch.new_rows import Numbers, Reading, add
-from generor_async.batch.schema import connect, open_to_read, open_to_write
-from generor_async.batch.sqlite_errors import failed_to
-from generor_async.batch.steps import Steps, dump, written
-from generor_async.batch.writer import Writer
+from generor_async.batch.sqlite.errors import failed_to
+from generor_async.batch.sqlite.new_rows import Numbers, Reading, add
+from generor_async.batch.sqlite.schema import connect, open_to_read, open_to_write
+from generor_async.batch.sqlite.steps import Steps, dump, written
+from generor_async.batch.sqlite.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import Settled, Witness

@@ -13,7 +13,7 @@ from attrs import asdict
 from generor_async.batch.call_log import CALLS, CallLog, last_call
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey
-from generor_async.batch.sqlite_errors import BUSY_SECONDS, RECOVER, explained
+from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.equivalence import VERSION
 from generor_async.rules.rows import ON_RESTART, OPEN
