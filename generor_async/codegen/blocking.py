@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from generor_async.codegen.docs import WIDTH
 from generor_async.codegen.ir import SpecError
-from generor_async.codegen.proxied import FUNCTIONS, Proxied, find_proxied, is_property, target_of
+from generor_async.codegen.proxies import FUNCTIONS, Proxied, find_proxied, is_property, target_of
 from generor_async.codegen.signatures import Scope
 from generor_async.codegen.sources import Attribute, Function, Module, Ref, attributes, functions, lineage, load
 

@@ -19,7 +19,7 @@ from generor_async.codegen.ir import (
     SpecError,
     Weighing,
 )
-from generor_async.codegen.reader import TypeReader, read_checks
+from generor_async.codegen.type_reader import TypeReader, read_checks
 from generor_async.errors import APIStatusError, InternalServerError, InvalidRequestError, MissingAPIKeyError
 
 __all__ = ["OperationReader"]

@@ -12,8 +12,8 @@ from generor_async.codegen.blocking import blocking_modules
 from generor_async.codegen.document import ROOT, Document
 from generor_async.codegen.ir import Api
 from generor_async.codegen.operations import OperationReader
-from generor_async.codegen.reader import TypeReader
 from generor_async.codegen.schemas import read_schemas
+from generor_async.codegen.type_reader import TypeReader
 
 __all__ = ["generate", "generate_blocking", "modules", "read_api"]
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from generor_async.codegen.document import Document, Node, as_node, python_name, schema_name, sourced
 from generor_async.codegen.ir import HAND_WRITTEN, Field, Scalar, Schema, SpecError, classes_of
-from generor_async.codegen.reader import TypeReader
+from generor_async.codegen.type_reader import TypeReader
 
 __all__ = ["read_schemas"]
 

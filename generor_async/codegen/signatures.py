@@ -6,8 +6,8 @@ from copy import deepcopy
 from typing import cast
 
 from generor_async.codegen.ir import SpecError
-from generor_async.codegen.proxied import Proxied
-from generor_async.codegen.readings import ITERATORS, alternatives, class_at, named, names_in, read, text_of
+from generor_async.codegen.proxies import Proxied
+from generor_async.codegen.resolved_annotations import ITERATORS, alternatives, class_at, named, names_in, read, text_of
 from generor_async.codegen.sources import Function, Module, Ref
 
 __all__ = ["Scope"]

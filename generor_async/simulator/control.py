@@ -27,10 +27,10 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
-from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.faults import Fault, Faults
+from generor_async.simulator.foreign_users import Other, Others
 from generor_async.simulator.ledger import Ledger
-from generor_async.simulator.others import Other, Others
+from generor_async.simulator.messages import Answer, Call, Route
 
 __all__ = ["PREFIX", "Control", "ControlFrom"]
 

@@ -17,9 +17,9 @@ from xml.sax.saxutils import escape
 
 from attrs import evolve
 
-from generor_async.simulator.exchange import Answer, Call
 from generor_async.simulator.faults import Fault
 from generor_async.simulator.luma.answers import COMMON_HEADERS
+from generor_async.simulator.messages import Answer, Call
 from generor_async.simulator.routing import Mount
 
 __all__ = ["FAITHFUL", "bent", "replaced"]

@@ -1,9 +1,9 @@
 """Where the APIs live on the simulator's port, and what is said where none of them is."""
 
 from generor_async.simulator.control import PREFIX, Control
-from generor_async.simulator.exchange import Answer, Call
 from generor_async.simulator.generor.api import GenerorApi
 from generor_async.simulator.luma.api import LumaApi
+from generor_async.simulator.messages import Answer, Call
 from generor_async.simulator.routing import Handler, Mount
 from generor_async.simulator.storage import Storage
 

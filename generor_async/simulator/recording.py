@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
-from generor_async.simulator.exchange import Answer, Call, Later
+from generor_async.simulator.messages import Answer, Call, Later
 
 __all__ = ["Begun", "Changed", "Ended", "Record", "Recording"]
 

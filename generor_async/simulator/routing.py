@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.exchange import Answer, Call, Later, Route
+from generor_async.simulator.messages import Answer, Call, Later, Route
 
 __all__ = ["Match", "Mount", "Router"]
 

@@ -20,12 +20,12 @@ from yarl import URL
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.connections import SENT, Connections, TooLargeError, read_body, write_head
-from generor_async.simulator.exchange import Answer, Call, Later, uuid_of
 from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
 from generor_async.simulator.faults import Fault, Faults
+from generor_async.simulator.foreign_users import Others
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
-from generor_async.simulator.others import Others
+from generor_async.simulator.messages import Answer, Call, Later, uuid_of
 from generor_async.simulator.recording import Begun, Changed, Ended, Recording
 from generor_async.simulator.routing import Handler, Match, Mount, Router
 

@@ -14,12 +14,12 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, get_args
 from attrs import Attribute, asdict, field, fields, frozen
 
 from generor_async.simulator.control import ControlFrom
-from generor_async.simulator.generor.gate import TIERS, BadKeyOnPublic, WindowShown
-from generor_async.simulator.limits import WindowKind
+from generor_async.simulator.generor.access import TIERS, BadKeyOnPublic, WindowShown
 from generor_async.simulator.luma.api import ChargeAt
-from generor_async.simulator.luma.limits import ConcurrencyWording, ResetTold, Weights
+from generor_async.simulator.luma.limit_rules import ConcurrencyWording, ResetTold, Weights
 from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.slots import ReleaseAt
+from generor_async.simulator.request_windows import WindowKind
 
 __all__ = ["LATEST_EPOCH", "Settings", "check_range", "taking"]
 

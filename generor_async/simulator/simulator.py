@@ -10,20 +10,20 @@ from typing import Any, Self
 from generor_async.simulator.clock import SimulatedClock
 from generor_async.simulator.control import Control
 from generor_async.simulator.faults import Faults
+from generor_async.simulator.foreign_users import Others, Shared
+from generor_async.simulator.generor.access import GateRules
 from generor_async.simulator.generor.api import GenerorApi
-from generor_async.simulator.generor.gate import GateRules
 from generor_async.simulator.ledger import Ledger
 from generor_async.simulator.luma.api import LumaApi
-from generor_async.simulator.luma.limits import LimitRules, read_weights
+from generor_async.simulator.luma.limit_rules import LimitRules, read_weights
 from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
-from generor_async.simulator.others import Others, Shared
 from generor_async.simulator.recording import Changed, Recording
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
+from generor_async.simulator.server_thread import ServerThread
 from generor_async.simulator.settings import LATEST_EPOCH, Settings, check_range, taking
 from generor_async.simulator.storage import Storage
-from generor_async.simulator.thread import ServerThread
 
 __all__ = ["Simulator"]
 

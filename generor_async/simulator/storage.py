@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from attrs import field, frozen
 
-from generor_async.simulator.exchange import Answer, Call, Route
+from generor_async.simulator.messages import Answer, Call, Route
 
 __all__ = ["Stat", "Storage"]
 

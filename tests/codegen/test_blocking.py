@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import generor_async
-from generor_async.codegen import blocking, proxied, sources
+from generor_async.codegen import blocking, proxies, sources
 from generor_async.codegen.__main__ import compare
 from generor_async.codegen.blocking import BY_HAND, blocking_modules
 from generor_async.codegen.ir import SpecError
@@ -63,9 +63,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     package.mkdir()
     monkeypatch.setattr(sources, "ROOT", tmp_path)
     monkeypatch.setattr(
-        proxied, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
+        proxies, "ROOTS", tuple(Ref("generor_async.small", f"Async{name}") for name in ("Small", "Large"))
     )
-    for module in (proxied, blocking):
+    for module in (proxies, blocking):
         monkeypatch.setattr(module, "FUNCTIONS", (Ref("generor_async.small", "run_job"),))
 
     def write(method: str) -> str:

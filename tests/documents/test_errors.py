@@ -30,8 +30,8 @@ from generor_async import (
 )
 from generor_async.simulator import Simulator
 from generor_async.simulator.generor import users as generor_users
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.wire import Refusal
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.envelope import Refusal
 
 
 def errors(*, failed: bool) -> pytest.MarkDecorator:

@@ -11,7 +11,7 @@ from support.faulty import CREATE, LIST, SPEED, ask, simulated
 
 from generor_async.simulator import Ledger, Simulator
 from generor_async.simulator.control import Control
-from generor_async.simulator.exchange import Answer, Call
+from generor_async.simulator.messages import Answer, Call
 
 
 @frozen

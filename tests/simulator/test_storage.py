@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.luma_service import ORIGIN, START, ask
 
-from generor_async.simulator.exchange import Answer
+from generor_async.simulator.messages import Answer
 from generor_async.simulator.storage import Stat, Storage
 
 CONTENT = bytes(range(100))

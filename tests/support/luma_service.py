@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from attrs import fields
 from multidict import CIMultiDict
 
-from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.luma.api import LumaApi
-from generor_async.simulator.luma.limits import LimitRules
+from generor_async.simulator.luma.limit_rules import LimitRules
 from generor_async.simulator.luma.slots import SlotRules
+from generor_async.simulator.messages import Answer, Call, Route
 from generor_async.simulator.storage import Storage
 
 ORIGIN = "http://127.0.0.1:8080"

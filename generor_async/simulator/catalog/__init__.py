@@ -5,7 +5,7 @@ The data stand in `catalog.toml`; the classes in `types`.
 
 from typing import get_args
 
-from generor_async.simulator.catalog.reading import read_catalog
+from generor_async.simulator.catalog.loading import read_catalog
 from generor_async.simulator.catalog.types import (
     IMAGE_RATIOS,
     VIDEO_RATIOS,

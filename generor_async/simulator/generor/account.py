@@ -9,12 +9,12 @@ from typing import cast
 
 from attrs import define
 
-from generor_async.simulator.exchange import Answer
+from generor_async.simulator.generor.access import SCOPES, Ask, Gate
+from generor_async.simulator.generor.entities import TRANSACTION_TYPES, ApiKey, Transaction, User
+from generor_async.simulator.generor.envelope import Refusal, no_such, page_of, success
 from generor_async.simulator.generor.fields import Fields
-from generor_async.simulator.generor.gate import SCOPES, Ask, Gate
-from generor_async.simulator.generor.records import TRANSACTION_TYPES, ApiKey, Transaction, User
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import Refusal, no_such, page_of, success
+from generor_async.simulator.messages import Answer
 
 __all__ = ["Account"]
 

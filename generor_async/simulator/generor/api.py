@@ -5,19 +5,19 @@ What the documents say, it does. Where they are silent, the module of the endpoi
 
 from collections.abc import Callable
 
-from generor_async.simulator.exchange import Answer, Call, Later, Route
-from generor_async.simulator.generor import catalogue
+from generor_async.simulator.generor import catalog
+from generor_async.simulator.generor.access import SCOPES, TIERS, Ask, Gate, GateRules, Handler, Scope
 from generor_async.simulator.generor.account import Account
 from generor_async.simulator.generor.creations import Creations
+from generor_async.simulator.generor.entities import GOING_OUT, TRANSACTION_TYPES, Transaction
+from generor_async.simulator.generor.envelope import Code, Refusal
 from generor_async.simulator.generor.files import Files
-from generor_async.simulator.generor.gate import SCOPES, TIERS, Ask, Gate, GateRules, Handler, Scope
 from generor_async.simulator.generor.generate import Chances, Generation
-from generor_async.simulator.generor.records import GOING_OUT, TRANSACTION_TYPES, Transaction
 from generor_async.simulator.generor.seed import OWN_USERNAME, populate
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.teams import Teams
 from generor_async.simulator.generor.users import Users
-from generor_async.simulator.generor.wire import Code, Refusal
+from generor_async.simulator.messages import Answer, Call, Later, Route
 
 __all__ = ["SCOPES", "TIERS", "GenerorApi"]
 
@@ -128,8 +128,8 @@ class GenerorApi:
     def _content_table(self) -> list[tuple[str, str, Handler]]:
         creations, generation = self._creations, self._generation
         return [
-            ("generators.list", "GET /generators", catalogue.list_generators),
-            ("generators.get", "GET /generators/{slug}", catalogue.get_generator),
+            ("generators.list", "GET /generators", catalog.list_generators),
+            ("generators.get", "GET /generators/{slug}", catalog.get_generator),
             ("generators.list_creations", "GET /generators/{slug}/creations", creations.list_of_generator),
             ("generators.estimate", "POST /generators/{slug}/estimate", generation.estimate),
             ("generators.generate", "POST /generators/{slug}/generate", generation.generate),
@@ -140,9 +140,9 @@ class GenerorApi:
             ("creations.status", "GET /creations/{id}/status", creations.status),
             ("creations.update", "PATCH /creations/{id}", creations.update),
             ("creations.delete", "DELETE /creations/{id}", creations.delete),
-            ("models.list", "GET /models", catalogue.list_models),
-            ("models.list_by_type", "GET /models/{type}", catalogue.list_models_of_type),
-            ("models.get", "GET /models/{type}/{id}", catalogue.get_model),
+            ("models.list", "GET /models", catalog.list_models),
+            ("models.list_by_type", "GET /models/{type}", catalog.list_models_of_type),
+            ("models.get", "GET /models/{type}/{id}", catalog.get_model),
             ("comments.list", "GET /creations/{id}/comments", creations.list_comments),
             ("comments.create", "POST /creations/{id}/comments", creations.add_comment),
             ("comments.delete", "DELETE /comments/{id}", creations.delete_comment),

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from attrs import define
 
 from generor_async.simulator.catalog import GENERATOR_BY_SLUG
-from generor_async.simulator.exchange import Answer
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.order import find_generator
-from generor_async.simulator.generor.records import Comment, Creation
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.entities import Comment, Creation
+from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success, timestamp
+from generor_async.simulator.generor.priced_request import find_generator
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success, timestamp
+from generor_async.simulator.messages import Answer
 
 __all__ = ["Creations"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
-from generor_async.simulator.generor.wire import Refusal
+from generor_async.simulator.generor.envelope import Refusal
 
 __all__ = ["Fields"]
 

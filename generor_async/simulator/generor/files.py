@@ -10,10 +10,10 @@ from typing import Literal
 
 from generor_async.simulator import outputs
 from generor_async.simulator.catalog import Model
-from generor_async.simulator.exchange import Answer, Call, Route
-from generor_async.simulator.generor.records import Creation, Media
+from generor_async.simulator.generor.entities import Creation, Media
+from generor_async.simulator.generor.envelope import whole_number
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import whole_number
+from generor_async.simulator.messages import Answer, Call, Route
 
 __all__ = ["Files", "describe_media"]
 

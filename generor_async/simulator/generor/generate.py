@@ -14,14 +14,14 @@ from random import Random
 from attrs import define, evolve, field, frozen
 
 from generor_async.simulator.catalog import Generator, Model
-from generor_async.simulator.exchange import Answer, Later
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.entities import Creation, User
+from generor_async.simulator.generor.envelope import Json, Refusal, failure, success
 from generor_async.simulator.generor.files import describe_media
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.order import Order, read_order
-from generor_async.simulator.generor.records import Creation, User
+from generor_async.simulator.generor.priced_request import Order, read_order
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.texts import write
-from generor_async.simulator.generor.wire import Json, Refusal, failure, success
+from generor_async.simulator.messages import Answer, Later
 
 __all__ = ["Chances", "Generation"]
 

@@ -7,8 +7,8 @@ nothing yet.
 from random import Random
 
 from generor_async.simulator.catalog import GENERATOR_BY_SLUG, MODEL_BY_ID
+from generor_async.simulator.generor.entities import Creation, User, Wallet
 from generor_async.simulator.generor.files import describe_media
-from generor_async.simulator.generor.records import Creation, User, Wallet
 from generor_async.simulator.generor.state import World
 from generor_async.simulator.generor.texts import write
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from random import Random
 
-from generor_async.simulator.generor.records import ApiKey, Comment, Creation, Team, Transaction, User
-from generor_async.simulator.generor.wire import Refusal, no_such
+from generor_async.simulator.generor.entities import ApiKey, Comment, Creation, Team, Transaction, User
+from generor_async.simulator.generor.envelope import Refusal, no_such
 
 __all__ = ["World"]
 

@@ -8,11 +8,11 @@ one.
 
 from attrs import define
 
-from generor_async.simulator.exchange import Answer
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.records import Team
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.entities import Team
+from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success, timestamp
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success, timestamp
+from generor_async.simulator.messages import Answer
 
 __all__ = ["Teams"]
 

@@ -7,11 +7,11 @@ themselves.
 
 from attrs import define
 
-from generor_async.simulator.exchange import Answer
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.records import User
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.entities import User
+from generor_async.simulator.generor.envelope import Json, Refusal, page_of, success, timestamp
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import Json, Refusal, page_of, success, timestamp
+from generor_async.simulator.messages import Answer
 
 __all__ = ["Users"]
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 from attrs import field, frozen
 
-from generor_async.simulator.exchange import Call
+from generor_async.simulator.messages import Call
 
 __all__ = [
     "API_VERSION",

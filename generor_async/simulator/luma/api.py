@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from generor_async.simulator.exchange import Answer, Call, Route
 from generor_async.simulator.luma.answers import COMMON_HEADERS, Refusal, json_object
 from generor_async.simulator.luma.clients import ApiClient, Key, KeyRing, Standing
 from generor_async.simulator.luma.files import FileDesk
 from generor_async.simulator.luma.jobs import Job, JobMaker, Rates
-from generor_async.simulator.luma.limits import LimitRules
+from generor_async.simulator.luma.limit_rules import LimitRules
 from generor_async.simulator.luma.media import MediaDesk
 from generor_async.simulator.luma.models import Durations
-from generor_async.simulator.luma.rules import Request, read_request
+from generor_async.simulator.luma.request_rules import Request, read_request
 from generor_async.simulator.luma.slots import Slots
+from generor_async.simulator.messages import Answer, Call, Route
 from generor_async.simulator.storage import Storage
 
 __all__ = ["ChargeAt", "LumaApi"]

@@ -11,10 +11,10 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.exchange import Call
-from generor_async.simulator.limits import Window
 from generor_async.simulator.luma.answers import Refusal
 from generor_async.simulator.luma.slots import Slots
+from generor_async.simulator.messages import Call
+from generor_async.simulator.request_windows import Window
 
 __all__ = ["KEY_PREFIX", "ApiClient", "Key", "KeyRing", "Standing"]
 

@@ -19,12 +19,12 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.exchange import Answer, Call
 from generor_async.simulator.luma.answers import Refusal, check_choice, iso, json_object
 from generor_async.simulator.luma.clients import ApiClient, Key
 from generor_async.simulator.luma.jobs import FAILURE_REASONS, failure_marker
 from generor_async.simulator.luma.media import MediaKind
 from generor_async.simulator.luma.multipart import read_parts
+from generor_async.simulator.messages import Answer, Call
 from generor_async.simulator.storage import Storage
 
 __all__ = ["FileDesk", "StoredFile"]

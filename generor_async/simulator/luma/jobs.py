@@ -22,7 +22,6 @@ from typing import Any
 from attrs import define, field, frozen
 
 from generor_async.simulator import outputs
-from generor_async.simulator.exchange import uuid_of
 from generor_async.simulator.luma.answers import iso
 from generor_async.simulator.luma.clients import Key
 from generor_async.simulator.luma.media import MediaKind
@@ -36,7 +35,8 @@ from generor_async.simulator.luma.models import (
     Durations,
     Timing,
 )
-from generor_async.simulator.luma.rules import Request
+from generor_async.simulator.luma.request_rules import Request
+from generor_async.simulator.messages import uuid_of
 from generor_async.simulator.storage import Storage
 
 __all__ = ["FAILURE_REASONS", "Job", "JobMaker", "Rates", "failure_marker"]

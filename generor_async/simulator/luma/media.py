@@ -29,9 +29,9 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
-from generor_async.simulator.exchange import Call
 from generor_async.simulator.luma.answers import Refusal, as_object
 from generor_async.simulator.luma.clients import Key
+from generor_async.simulator.messages import Call
 from generor_async.simulator.storage import Storage
 
 __all__ = ["MAX_IMAGE_BYTES", "FileLike", "JobLike", "MediaDesk", "MediaKind", "Ref", "read_ref"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.luma_service import Service, refused
 
-from generor_async.simulator.exchange import Answer
+from generor_async.simulator.messages import Answer
 
 CONTENT = b"\x89PNG and so on"
 WANTED = {"mime_type": "image/png", "size_bytes": len(CONTENT)}

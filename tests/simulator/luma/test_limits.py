@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.luma_service import Service, refused
 
-from generor_async.simulator.luma.limits import read_weights
+from generor_async.simulator.luma.limit_rules import read_weights
 from generor_async.simulator.luma.slots import ReleaseAt, SlotRules, Slots
 
 SOURCE = {"url": "https://example.com/a.jpg"}

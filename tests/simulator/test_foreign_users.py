@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async.simulator import Simulator
-from generor_async.simulator.limits import Window, WindowKind
+from generor_async.simulator.foreign_users import Others, Shared
 from generor_async.simulator.luma.slots import SlotRules, Slots
-from generor_async.simulator.others import Others, Shared
+from generor_async.simulator.request_windows import Window, WindowKind
 from generor_async.testing import run
 
 EPOCH = 1_775_649_600.0

@@ -6,7 +6,7 @@ import pytest
 from codegen.small import document, obj, operation, text
 
 from generor_async.codegen.ir import Check, Choice, ListOf, MapOf, OneOf, Ref, Scalar, SpecError, Type
-from generor_async.codegen.reader import TypeReader, read_checks
+from generor_async.codegen.type_reader import TypeReader, read_checks
 
 
 def reader(**schemas: Any) -> TypeReader:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from generor_async.codegen.readings import class_at, names_in, read
+from generor_async.codegen.resolved_annotations import class_at, names_in, read
 from generor_async.codegen.sources import Class, Function, Module, Ref, attributes, functions, load
 
 __all__ = ["FUNCTIONS", "ROOTS", "Proxied", "find_proxied", "is_property", "target_of"]

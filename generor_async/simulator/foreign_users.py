@@ -22,8 +22,8 @@ from attrs import define, field, frozen
 
 from generor_async.simulator.fault_kinds import Choice, Detail, Number
 from generor_async.simulator.faults import read_details, read_value
-from generor_async.simulator.limits import Window, admit_all
 from generor_async.simulator.luma.slots import Slots
+from generor_async.simulator.request_windows import Window, admit_all
 
 __all__ = ["KINDS", "Other", "Others", "Shared"]
 

@@ -19,8 +19,8 @@ from generor_async.simulator.catalog import (
     Generator,
     Model,
 )
+from generor_async.simulator.generor.envelope import Json, Refusal, no_such
 from generor_async.simulator.generor.fields import Fields
-from generor_async.simulator.generor.wire import Json, Refusal, no_such
 
 __all__ = ["Order", "find_generator", "read_order"]
 

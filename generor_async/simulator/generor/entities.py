@@ -7,8 +7,8 @@ from typing import Literal
 from attrs import Factory, define, field, frozen
 
 from generor_async.simulator.catalog import Model
-from generor_async.simulator.generor.wire import Json, timestamp
-from generor_async.simulator.limits import Window
+from generor_async.simulator.generor.envelope import Json, timestamp
+from generor_async.simulator.request_windows import Window
 
 __all__ = [
     "GOING_OUT",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.simulator.limits import Window, admit_all
+from generor_async.simulator.request_windows import Window, admit_all
 
 START = 1712592000.0
 gaps = st.lists(st.integers(0, 200).map(lambda tenths: tenths / 4), max_size=60)

@@ -12,12 +12,12 @@ from typing import Literal, TypeVar
 
 from attrs import frozen
 
-from generor_async.simulator.exchange import Answer, Call, Later
+from generor_async.simulator.generor.entities import ApiKey, User
+from generor_async.simulator.generor.envelope import Refusal, failure, whole_number
 from generor_async.simulator.generor.fields import Fields
-from generor_async.simulator.generor.records import ApiKey, User
 from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.wire import Refusal, failure, whole_number
-from generor_async.simulator.limits import Verdict, Window, WindowKind, admit_all, tightest
+from generor_async.simulator.messages import Answer, Call, Later
+from generor_async.simulator.request_windows import Verdict, Window, WindowKind, admit_all, tightest
 
 __all__ = ["SCOPES", "TIERS", "Ask", "BadKeyOnPublic", "Gate", "GateRules", "Handler", "Scope", "WindowShown"]
 

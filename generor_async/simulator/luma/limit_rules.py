@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from generor_async.simulator.limits import Verdict, Window, WindowKind
 from generor_async.simulator.luma.models import MODELS
 from generor_async.simulator.luma.slots import SlotRules
+from generor_async.simulator.request_windows import Verdict, Window, WindowKind
 
 __all__ = ["ConcurrencyWording", "LimitRules", "ResetTold", "Weights", "read_weights"]
 

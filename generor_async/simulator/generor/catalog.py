@@ -6,10 +6,10 @@ catalogue's order.
 """
 
 from generor_async.simulator.catalog import GENERATORS, MODEL_BY_ID, MODEL_TYPES, MODELS, Generator, Model
-from generor_async.simulator.exchange import Answer
-from generor_async.simulator.generor.gate import Ask
-from generor_async.simulator.generor.order import find_generator
-from generor_async.simulator.generor.wire import Json, Refusal, no_such, page_of, success
+from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success
+from generor_async.simulator.generor.priced_request import find_generator
+from generor_async.simulator.messages import Answer
 
 __all__ = ["get_generator", "get_model", "list_generators", "list_models", "list_models_of_type"]
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeVar
 
 from attrs import frozen
 
-from generor_async.simulator.exchange import Answer
+from generor_async.simulator.messages import Answer
 
 __all__ = [
     "Code",
