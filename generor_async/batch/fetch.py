@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.batch.journal import Row, RunKey
+from generor_async.batch.journal import Journal, Row, RunKey
 from generor_async.batch.missing_files import missing
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.spec import address_of, operation_of
-from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.engine.client import Client
 from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFoundError
 
@@ -60,7 +60,7 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
 
 
 class _Fetching:
-    def __init__(self, journal: SqliteJournal, work: Provider, folder: Path) -> None:
+    def __init__(self, journal: Journal, work: Provider, folder: Path) -> None:
         self._journal = journal
         self._work = work
         self._folder = folder

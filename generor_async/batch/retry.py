@@ -4,8 +4,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from generor_async.batch.journal import Row, RunKey
-from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
+from generor_async.batch.journal import Journal, Row, RunKey
+from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.rows import Release, State
 from generor_async.values import JSON
@@ -53,7 +53,7 @@ async def make_ready(
         await journal.close()
 
 
-async def _check(journal: SqliteJournal, ids: frozenset[str], states: Collection[State]) -> None:
+async def _check(journal: Journal, ids: frozenset[str], states: Collection[State]) -> None:
     """Raise InvalidRequestError for ids of which no row is in these states."""
     found: dict[str, State] = {row.id: row.state async for row in journal.rows() if row.id in ids}
     if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:

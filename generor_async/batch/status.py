@@ -14,13 +14,13 @@ from attrs import frozen
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.folder import refused
-from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reject, Row
+from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reader, Reject, Row
 from generor_async.batch.missing_files import count_missing
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.run_times import runs_of
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.batch.sqlite import SqliteReader, open_if_begun, open_reader
+from generor_async.batch.sqlite import open_if_begun, open_reader
 from generor_async.batch.sqlite.schema import of_the_other_kind
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
@@ -181,7 +181,7 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
     return folder / REPORT
 
 
-async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summary:
+async def _summary(reader: Reader, title: str, charges: Charges) -> Summary:
     key: Any = await reader.recall("key")
     cap: Any = await reader.recall("cap")
     counts = Counter[ReportState]()
@@ -201,7 +201,7 @@ async def _summary(reader: SqliteReader, title: str, charges: Charges) -> Summar
     )
 
 
-async def _pages(reader: SqliteReader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
+async def _pages(reader: Reader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
     async for row in reader.rows():
         page.append(_shown(row, charges))

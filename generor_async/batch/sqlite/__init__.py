@@ -4,6 +4,7 @@ One file, one writer, any number of readers. With a write-ahead log and `synchro
 disk when it returns.
 """
 
-from generor_async.batch.sqlite.journal import SqliteJournal, SqliteReader, open_if_begun, open_journal, open_reader
+from generor_async.batch.sqlite.journal import SqliteJournal, open_journal
+from generor_async.batch.sqlite.reader import SqliteReader, open_if_begun, open_reader
 
 __all__ = ["SqliteJournal", "SqliteReader", "open_if_begun", "open_journal", "open_reader"]

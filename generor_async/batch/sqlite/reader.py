@@ -1,0 +1,258 @@
+"""Reads the journal in a folder, while its owner writes it or when nobody does."""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from generor_async.batch.call_log import READ_WHOLE
+from generor_async.batch.folder import JOURNAL, refused
+from generor_async.batch.journal import (
+    WITNESSES,
+    Duplicate,
+    Failure,
+    Reader,
+    Reject,
+    Row,
+    RunKey,
+    Stored,
+)
+from generor_async.batch.sqlite.charges import ATTEMPTS, FAILED_WITH_CODE, UNLISTED, UNRESOLVED, count_charges
+from generor_async.batch.sqlite.errors import failed_to
+from generor_async.batch.sqlite.rows import COLUMNS, decode_column, decode_rows
+from generor_async.batch.sqlite.schema import open_to_read
+from generor_async.batch.sqlite.steps import dump
+from generor_async.engine.threads import run_to_completion
+from generor_async.rules.charges import Settled
+from generor_async.rules.file_identity import ReadWhole, noted
+from generor_async.rules.rows import OPEN, STATES, State
+from generor_async.rules.spend_attribution import Call
+from generor_async.values import JSON
+
+__all__ = ["SqliteReader", "open_if_begun", "open_reader"]
+
+T = TypeVar("T")
+
+PAGE: Final = 500
+"""Rows that are read at a time."""
+STORED: Final = f"""
+SELECT number, ifnull(json_extract(result, '$.files'), '[]') FROM rows
+WHERE number > ? AND state = 'done' ORDER BY number LIMIT {10 * PAGE}
+"""
+
+
+async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader":
+    """Open the journal in a folder to read it, in use or not.
+
+    Raises:
+        InvalidRequestError: There is none, it can't be read, or it is another run's than that of the `key`.
+    """
+    reader = await open_if_begun(folder, key=key)
+    if reader is None:
+        raise refused(f"{Path(folder)} holds no batch", "Name the folder that was given to `run`")
+    return reader
+
+
+async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = None) -> "SqliteReader | None":
+    """Open the journal in a folder to read it; None where there is none, or its maker was killed at once.
+
+    Raises:
+        InvalidRequestError: It can't be read, or it is another run's than that of the `key`.
+    """
+    path = Path(folder) / JOURNAL
+    connection = await run_to_completion(lambda: open_to_read(path, key))
+    return None if connection is None else SqliteReader(connection, path)
+
+
+class SqliteReader(Reader):
+    """Reads a journal, while its owner writes it or when nobody does."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._reading = connection
+        self._turn = threading.Lock()
+        self._path = path
+
+    async def counts(self) -> Mapping[State, int]:
+        """Count the rows in each state."""
+        found = dict(await self._ask("SELECT state, count(*) FROM rows GROUP BY state"))
+        return {state: found.get(state, 0) for state in STATES}
+
+    async def rows(self, *states: State) -> AsyncIterator[Row]:
+        """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
+        among = "rows.number > ?"
+        if states:  # each has its own index of them: all rows are not to be gone through, nor sorted
+            each = f"SELECT number FROM (SELECT number FROM rows WHERE number > ? AND state = ? LIMIT {PAGE})"
+            among = f"rows.number IN ({' UNION ALL '.join([each] * len(states))} ORDER BY number LIMIT {PAGE})"
+        query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE {among} ORDER BY rows.number LIMIT {PAGE}"
+        last = 0
+        while page := await self._read(query, *_page_arguments(last, states), then=decode_rows):
+            for row in page:
+                yield row
+            last = page[-1].number
+
+    async def row(self, number: int) -> Row:
+        """Return the row of this number, which must be there."""
+        query = f"SELECT {COLUMNS} FROM rows JOIN inputs USING (number) WHERE number = ?"
+        (row,) = await self._read(query, number, then=decode_rows)
+        return row
+
+    async def stored(self) -> AsyncIterator[Stored]:
+        """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
+        last = 0
+        while (page := await self._read(STORED, last, then=_decode_stored)).numbers:
+            yield page
+            last = page.numbers[-1]
+
+    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+        """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
+        among = ", ".join("?" * len(ids))
+        query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
+        return {id_: (state, json.loads(parameters)) for id_, state, parameters in await self._ask(query, *ids)}
+
+    async def parameter_names(self) -> tuple[int, Sequence[str]]:
+        """Return the last row's number, and the names of the parameters that any row up to it has."""
+        ((last,),) = await self._ask("SELECT coalesce(max(number), 0) FROM inputs")
+        names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
+        return last, [name for (name,) in await self._ask(names, last)]
+
+    async def failures(self) -> Sequence[Failure]:
+        """Return why rows failed, the most frequent first."""
+        query = """
+            SELECT count(*), min(number), json_extract(problem, '$.error'), json_extract(problem, '$.code'),
+                json_extract(problem, '$.message')
+            FROM rows WHERE state = 'failed' GROUP BY 3, 4 ORDER BY 1 DESC, 2
+        """
+        return [
+            Failure(error=error or "", code=code or "", message=message or "", rows=rows)
+            for rows, _, error, code, message in await self._ask(query)
+        ]
+
+    async def latest(self, before: float | None) -> float:
+        """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
+        query = """
+            SELECT coalesce(max(moment), 0)
+            FROM (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows)
+            WHERE moment < ifnull(?, 9e999)
+        """
+        ((latest,),) = await self._ask(query, before)
+        return float(latest)
+
+    async def ended_last(self, most: int) -> Sequence[tuple[int, str]]:
+        """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
+        last = "SELECT number, ended_at FROM rows WHERE state = 'done' ORDER BY ended_at DESC LIMIT ?"
+        found = await self._ask(f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", most)
+        return [(number, id_) for number, id_ in found]
+
+    async def answered(self, most: int) -> int:
+        """Count the rows whose call was answered well, up to so many: those found by other means are none."""
+        states = (*OPEN, "done")
+        among = ", ".join("?" * len(states))
+        query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
+        ((answered,),) = await self._ask(query, *states, most)
+        return int(answered)
+
+    async def rejects(self) -> AsyncIterator[Reject]:
+        """Yield the lines that were set aside, in the order of reading."""
+        query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
+        last = 0
+        while page := await self._ask(query, last):
+            for last, place, text, reason in page:  # noqa: B007 - the page's end is where the next begins
+                yield Reject(place=place, text=text, reason=reason)
+
+    async def duplicates(self) -> AsyncIterator[Duplicate]:
+        """Yield the rows that came again, in the order of reading."""
+        query = f"""
+            SELECT duplicates.rowid, duplicates.place, number, inputs.place, columns
+            FROM duplicates JOIN inputs USING (number)
+            WHERE duplicates.rowid > ? ORDER BY duplicates.rowid LIMIT {PAGE}
+        """
+        last = 0
+        while page := await self._ask(query, last):
+            for last, place, number, first, columns in page:  # noqa: B007 - the page's end is where the next begins
+                yield Duplicate(place=place, number=number, first=first, columns=json.loads(columns))
+
+    async def column_names(self) -> Sequence[str]:
+        """Return the names of the columns that any row has beside its parameters."""
+        names = "SELECT DISTINCT key FROM (SELECT columns FROM {0}), json_each(columns)"
+        found = await self._ask(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
+        return [name for (name,) in found]
+
+    async def charges(self) -> Sequence[Settled]:
+        """Sum up the attempts that were charged, those that are alike together."""
+        return [
+            Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness], calls=calls)
+            for (model, estimated, witness, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
+        ]
+
+    async def doubtful(self) -> float:
+        """Return what is kept, in credits, for attempts that may have been charged."""
+        ((held,),) = await self._ask(UNRESOLVED)
+        return float(held)
+
+    async def unlisted(self, most: int) -> Sequence[Call]:
+        """Return the charged calls of which no transaction has told, so many of the latest rows."""
+        return [
+            Call(
+                number=number,
+                remote_ids=tuple(json.loads(ids)),
+                settled=Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness]),
+            )
+            for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, most))
+        ]
+
+    async def refundable(self, codes: Collection[str]) -> float:
+        """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
+        kept = [
+            await self._ask(f"SELECT total(held) FROM {table} WHERE {FAILED_WITH_CODE}", dump(list(codes)))
+            for table in ATTEMPTS
+        ]
+        return sum(float(held) for ((held,),) in kept)
+
+    async def read_whole(self) -> ReadWhole | None:
+        """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
+        return noted(await self.recall(READ_WHOLE))
+
+    async def recall(self, name: str) -> JSON:
+        """Return what was remembered under a name; None where nothing was."""
+        found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else None
+
+    async def close(self) -> None:
+        """Close it."""
+
+        def close() -> None:
+            with self._turn:
+                self._reading.close()
+
+        await run_to_completion(close)
+
+    async def _ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        return await self._read(query, *arguments, then=list)
+
+    async def _read(self, query: str, *arguments: object, then: Callable[[sqlite3.Cursor], T]) -> T:
+        """Read what a query finds, and make of it what is wanted, in the thread that reads: these may be millions."""
+
+        def read() -> T:
+            with self._turn:
+                return then(self._reading.execute(query, arguments))
+
+        try:
+            return await run_to_completion(read)
+        except sqlite3.Error as error:
+            raise failed_to("read", self._path, error) from None
+
+
+def _page_arguments(last: int, states: Sequence[State]) -> Iterator[object]:
+    """Yield what a query for rows behind the last one is given: once, or for each state."""
+    if not states:
+        yield last
+    for state in states:
+        yield from (last, state)
+
+
+def _decode_stored(found: sqlite3.Cursor) -> Stored:
+    rows = found.fetchall()
+    return Stored([number for number, _ in rows], decode_column(rows, 1))
