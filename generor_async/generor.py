@@ -41,11 +41,11 @@ from generor_async.errors import (
     PermissionDeniedError,
 )
 from generor_async.rules import arguments
-from generor_async.rules.derived import longest_seconds
+from generor_async.rules.derived_values import longest_seconds
+from generor_async.rules.http_types import Operation
 from generor_async.rules.lifecycle import CREATION, concern_creation, take_up_creation
 from generor_async.rules.media_urls import media_in, text_in
 from generor_async.rules.vendors import GENEROR, Vendor
-from generor_async.rules.wire import Operation
 from generor_async.values import JSON, GenerateProgress, KeyCheck, is_object, maybe, read_rate_limit
 
 __all__ = ["AsyncGeneror"]

@@ -13,8 +13,8 @@ from generor_async.engine.client import Client
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.errors import GenerorAsyncError, InvalidRequestError, NotFoundError, OutcomeUnknownError
 from generor_async.rules import lifecycle
+from generor_async.rules.http_types import Operation
 from generor_async.rules.vendors import LUMA, Vendor
-from generor_async.rules.wire import Operation
 from generor_async.values import KeyCheck
 
 if TYPE_CHECKING:

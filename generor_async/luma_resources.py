@@ -28,9 +28,9 @@ from generor_async.errors import (
     GenerorAsyncError,
 )
 from generor_async.rules import arguments, lifecycle, older_api
-from generor_async.rules.headers import http_date
+from generor_async.rules.http_types import segment
 from generor_async.rules.schedule import LUMA_PRIORS
-from generor_async.rules.wire import segment
+from generor_async.rules.wait_headers import http_date
 from generor_async.values import UNSET, maybe, response_to
 from generor_async.values.text import shown
 

@@ -30,7 +30,7 @@ from generor_async import (
     ResponseShapeError,
 )
 from generor_async.api.generor.models import GeneratedCreation
-from generor_async.rules.polls import ODD_POLLS, ODD_SECONDS
+from generor_async.rules.poll_failures import ODD_POLLS, ODD_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

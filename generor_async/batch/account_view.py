@@ -13,9 +13,9 @@ from generor_async.batch.journal import Reader, Row
 from generor_async.engine.pages import Page, Pages
 from generor_async.errors import ResponseShapeError
 from generor_async.generor import AsyncGeneror
+from generor_async.rules.body_decoders import unread_items
 from generor_async.rules.charges import countable
-from generor_async.rules.envelope import unread_items
-from generor_async.rules.matching import Listed
+from generor_async.rules.creation_matching import Listed
 from generor_async.rules.reconcile import Look
 from generor_async.rules.time_zones import Zone, in_order
 from generor_async.rules.unexplained_spends import Spent

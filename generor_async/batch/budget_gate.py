@@ -11,9 +11,9 @@ from generor_async.batch.account import Account
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
+from generor_async.rules.budget import NO_CAP, ROUNDING, Budget, Reservation
 from generor_async.rules.charges import charged
 from generor_async.rules.spend_attribution import Call, Spend, named
-from generor_async.rules.spending import NO_CAP, ROUNDING, Budget, Reservation
 from generor_async.values import Clock
 
 __all__ = ["BudgetGate"]

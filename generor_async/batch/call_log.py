@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
-from generor_async.rules.rows import Accept, Defer, Fail, Release, State, Step, Submit
+from generor_async.rules.row_states import Accept, Defer, Fail, Release, State, Step, Submit
 from generor_async.values import JSON
 
 __all__ = ["CALLS", "CallLog", "last_call", "lines_in"]

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from generor_async.rules.headers import http_date
 from generor_async.rules.server_time import ServerTime
+from generor_async.rules.wait_headers import http_date
 from generor_async.values import Clock, ResponseInfo
 
 if TYPE_CHECKING:

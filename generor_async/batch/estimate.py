@@ -18,12 +18,12 @@ from generor_async.batch.progress import rates_of
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
+from generor_async.rules.budget import NO_CAP
 from generor_async.rules.equivalence import VERSION
 from generor_async.rules.eta import seconds_for
-from generor_async.rules.file_identity import ReadWhole
+from generor_async.rules.file_fingerprint import ReadWhole
 from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.rows import OPEN, STATES, State
-from generor_async.rules.spending import NO_CAP
+from generor_async.rules.row_states import OPEN, STATES, State
 from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]

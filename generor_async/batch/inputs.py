@@ -20,9 +20,9 @@ from generor_async.batch.python_rows import Frame, given_in, is_frame, printed, 
 from generor_async.batch.source import Notes, Source, refused
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.json_texts import Element, in_array, in_lines, is_array_text
-from generor_async.rules.separators import NAMES, named_separator, separator_of
-from generor_async.rules.tables import TEXT_KEPT, Line, SetAside, Table
+from generor_async.rules.csv_records import TEXT_KEPT, Line, SetAside, Table
+from generor_async.rules.csv_separators import NAMES, named_separator, separator_of
+from generor_async.rules.json_records import Element, in_array, in_lines, is_array_text
 from generor_async.values import JSON, is_object
 
 __all__ = ["Rows", "read"]

@@ -14,8 +14,8 @@ from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
 from generor_async.rules.charges import Settled, Witness
-from generor_async.rules.file_identity import ReadWhole
-from generor_async.rules.rows import State, Step
+from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.row_states import State, Step
 from generor_async.rules.spend_attribution import Call
 from generor_async.values import JSON
 

@@ -2,7 +2,7 @@
 
 from generor_async.batch.journal import Reader
 from generor_async.batch.spec import BatchSpec
-from generor_async.rules.file_identity import ReadWhole
+from generor_async.rules.file_fingerprint import ReadWhole
 
 __all__ = ["known_reading", "retell"]
 

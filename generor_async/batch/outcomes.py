@@ -18,7 +18,7 @@ from generor_async.batch.journal import Reader, Row
 from generor_async.batch.parameters import ERROR
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
-from generor_async.rules.rows import State
+from generor_async.rules.row_states import State
 from generor_async.values import JSON
 
 __all__ = [

@@ -26,9 +26,9 @@ from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.rules.equivalence import VERSION, meaning, wanted
-from generor_async.rules.names import meant
+from generor_async.rules.http_types import Operation
+from generor_async.rules.misspellings import meant
 from generor_async.rules.older_api import advice_on_field
-from generor_async.rules.wire import Operation
 from generor_async.values import JSON, MediaRef, is_array, is_object
 
 __all__ = [

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError, ResponseShapeError
 from generor_async.rules.charges import charged
-from generor_async.rules.derived import Timed, longest_seconds
+from generor_async.rules.derived_values import Timed, longest_seconds
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.rules.luma_prices import price as listed_price
 from generor_async.values import JSON, is_array, maybe

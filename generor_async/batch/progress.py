@@ -10,9 +10,9 @@ from generor_async.batch.amounts import rounded
 from generor_async.batch.budget_gate import BudgetGate
 from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
+from generor_async.rules.budget import NO_CAP
 from generor_async.rules.eta import Rate, seconds_for
-from generor_async.rules.rows import ENDED, ON_RESTART, OPEN, State
-from generor_async.rules.spending import NO_CAP
+from generor_async.rules.row_states import ENDED, ON_RESTART, OPEN, State
 from generor_async.rules.throughput import Throughput
 from generor_async.rules.wait_reason import NOTHING, Awaited, call_awaits, rows_awaited
 from generor_async.rules.window import SPANS

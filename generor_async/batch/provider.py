@@ -32,8 +32,8 @@ from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.luma_resources import Job
 from generor_async.rules.charges import charged, countable
-from generor_async.rules.polls import OddPolls, read_failure
-from generor_async.rules.rows import as_sent
+from generor_async.rules.poll_failures import OddPolls, read_failure
+from generor_async.rules.row_states import as_sent
 from generor_async.rules.spend_attribution import Spend
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, maybe, response_to

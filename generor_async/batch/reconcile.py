@@ -24,9 +24,18 @@ from generor_async.errors import (
     ResponseShapeError,
 )
 from generor_async.generor import AsyncGeneror
-from generor_async.rules.matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Likeness, likeness_of
+from generor_async.rules.creation_matching import (
+    PATIENCE,
+    Absent,
+    Doubtful,
+    Finding,
+    Found,
+    Held,
+    Likeness,
+    likeness_of,
+)
 from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
-from generor_async.rules.rows import OPEN, Accept, Release, as_sent
+from generor_async.rules.row_states import OPEN, Accept, Release, as_sent
 from generor_async.rules.time_zones import HOUR, possible_zones
 from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON

@@ -7,7 +7,7 @@ from typing import Any, Final
 from generor_async.batch.journal import Journal, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.rows import Release, State
+from generor_async.rules.row_states import Release, State
 from generor_async.values import JSON
 
 __all__ = ["make_ready"]

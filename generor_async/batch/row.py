@@ -21,7 +21,7 @@ from generor_async.errors import (
     StaleRowError,
 )
 from generor_async.rules.resume_advice import CameTo
-from generor_async.rules.rows import (
+from generor_async.rules.row_states import (
     ENDED,
     MOST_ATTEMPTS,
     OPEN,
@@ -42,7 +42,7 @@ from generor_async.rules.rows import (
 from generor_async.values import JSON, Clock
 
 if TYPE_CHECKING:
-    from generor_async.rules.spending import Reservation
+    from generor_async.rules.budget import Reservation
 
 __all__ = ["AGAIN_AFTER", "RowRun"]
 

@@ -15,7 +15,7 @@ from generor_async.batch.known_file import known_reading, retell
 from generor_async.batch.progress import RunCounters
 from generor_async.batch.spec import BatchSpec
 from generor_async.errors import BuysAgainError
-from generor_async.rules.file_identity import ReadWhole
+from generor_async.rules.file_fingerprint import ReadWhole
 
 __all__ = ["RowReader", "buys_again"]
 

@@ -37,11 +37,11 @@ from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_journal
 from generor_async.batch.stopping import Stage, Stopping
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
+from generor_async.rules.budget import NO_CAP, Budget
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.rules.resume_advice import Reason
-from generor_async.rules.rows import OPEN, State, Verdict
-from generor_async.rules.spending import NO_CAP, Budget
+from generor_async.rules.row_states import OPEN, State, Verdict
 
 if TYPE_CHECKING:
     from generor_async.values import Clock

@@ -24,8 +24,8 @@ from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.rules import arguments
+from generor_async.rules.budget import NO_CAP
 from generor_async.rules.resume_advice import Reason
-from generor_async.rules.spending import NO_CAP
 from generor_async.values import JSON
 
 __all__ = ["Batch", "run_batch"]

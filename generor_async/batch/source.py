@@ -23,8 +23,8 @@ from attrs import define, field
 
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.file_identity import Content
-from generor_async.rules.quotes import LONGEST
+from generor_async.rules.csv_quotes import LONGEST
+from generor_async.rules.file_fingerprint import Content
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -15,7 +15,7 @@ from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.python_rows import as_json
 from generor_async.batch.source import Notes, Source
 from generor_async.engine.client import Client
-from generor_async.rules.spending import NO_CAP
+from generor_async.rules.budget import NO_CAP
 from generor_async.values import JSON
 from generor_async.values.version import VERSION
 

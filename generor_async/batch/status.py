@@ -27,7 +27,7 @@ from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.resume_advice import Reason
-from generor_async.rules.rows import State
+from generor_async.rules.row_states import State
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 

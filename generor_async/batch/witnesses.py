@@ -5,7 +5,7 @@ from math import ceil, inf
 
 from generor_async.batch.account_view import AccountView, Spend
 from generor_async.batch.journal import Row
-from generor_async.rules.matching import Doubtful, Listed, last_moment
+from generor_async.rules.creation_matching import Doubtful, Listed, last_moment
 from generor_async.rules.time_zones import Witness
 
 __all__ = ["witnesses"]

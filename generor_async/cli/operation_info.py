@@ -16,7 +16,7 @@ from generor_async.api.generor.operations import ENDPOINTS as GENEROR_ENDPOINTS
 from generor_async.api.luma.models import Generation
 from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
 from generor_async.api.luma.operations import ENDPOINTS as LUMA_ENDPOINTS
-from generor_async.rules.wire import Endpoint, Operation
+from generor_async.rules.http_types import Endpoint, Operation
 
 __all__ = ["NAMES", "Described", "Kind", "Parameter", "described", "summary"]
 

@@ -271,7 +271,7 @@ class Operation:
     others: str
     """The module of `rules` that says what arguments are which it doesn't have; empty where Python does."""
     derive: str
-    """The function of `rules.derived` that completes the result; empty for none."""
+    """The function of `rules.derived_values` that completes the result; empty for none."""
     result: Result
     secrets: tuple[str, ...]
     summary: str

@@ -19,7 +19,7 @@ from generor_async.engine.transport import BlockedBeforeSendError, Transport
 from generor_async.errors import APIError, DeadlineExceededError, RateLimitError
 from generor_async.rules import outcome, retry
 from generor_async.rules.holds import Hold
-from generor_async.rules.wire import Operation
+from generor_async.rules.http_types import Operation
 from generor_async.values import Clock, RetryScheduled, Secret, Throttled, ThrottleScope
 
 if TYPE_CHECKING:

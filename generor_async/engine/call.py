@@ -20,8 +20,8 @@ from generor_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
 )
-from generor_async.rules import answer, masking, outcome, retry
-from generor_async.rules.wire import REQUEST_ID, Operation, Reply, Request, TransportError
+from generor_async.rules import masking, outcome, response_parsing, retry
+from generor_async.rules.http_types import REQUEST_ID, Operation, Reply, Request, TransportError
 from generor_async.values import AttemptEnded, AttemptStarted, Outcome
 
 __all__ = ["Call"]
@@ -179,7 +179,7 @@ class Call(Generic[T]):
         clock, operation = self._shared.clock, self._operation
         elapsed = clock.monotonic() - self._started
         try:
-            result = answer.read(
+            result = response_parsing.read(
                 operation.endpoint, self._context, reply, path=operation.path, now=clock.time(), elapsed=elapsed
             )
         except APIError as error:

@@ -18,8 +18,8 @@ from generor_async.engine.proxies import env_proxy, given_proxy
 from generor_async.engine.settings import ClientSettings
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.http_types import Operation
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wire import Operation
 from generor_async.values import JSON, UNSET, Clock, Priority, RetrySafety, Secret, Unset
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from generor_async.engine.threads import SingleFlight, run_to_completion
 from generor_async.engine.tracebacks import bare
 from generor_async.errors import DownloadError, GenerorAsyncError
 from generor_async.rules import arguments, byte_ranges, media_types
-from generor_async.rules.headers import retry_after
+from generor_async.rules.wait_headers import retry_after
 from generor_async.values import Clock, DownloadProgress
 
 __all__ = ["Downloads", "Output", "Progress"]

@@ -102,7 +102,7 @@ class JobWaiter(Generic[S]):
 
         Raises:
             DeadlineExceededError: `timeout` seconds are over; it names the job.
-            GenerorAsyncError: A poll failed in a way that ends the wait, by `rules.polls`; it names the job.
+            GenerorAsyncError: A poll failed in a way that ends the wait, by `rules.poll_failures`; it names the job.
         """
         _check_timeout(timeout)
         if job.seen is not None and self._has_ended(job.seen):

@@ -10,18 +10,18 @@ from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import SlotPoller
 from generor_async.engine.transport import Attempt, BlockedBeforeSendError
 from generor_async.errors import APIError, ConcurrentJobsError
+from generor_async.rules.http_types import Form, Operation, Reply, Request
 from generor_async.rules.lifecycle import LUMA_JOB
 from generor_async.rules.rate_headers import read_said
 from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN
 from generor_async.rules.window import SPANS
-from generor_async.rules.wire import Form, Operation, Reply, Request
 from generor_async.values import Clock, Outcome, Priority
 
 if TYPE_CHECKING:
     from generor_async.rules.pace import Permit
-    from generor_async.rules.usage import JobSlot
+    from generor_async.rules.slot_usage import JobSlot
 
 __all__ = ["LimitAdmission"]
 

@@ -22,8 +22,8 @@ from generor_async.engine.tracebacks import bare
 from generor_async.errors import DownloadError, InvalidRequestError
 from generor_async.rules import addresses, byte_ranges, media_types
 from generor_async.rules.checks import LARGEST_INLINE, TOO_LARGE
-from generor_async.rules.luma_limits import LARGEST_VIDEO
-from generor_async.rules.wire import Operation
+from generor_async.rules.http_types import Operation
+from generor_async.rules.luma_input_checks import LARGEST_VIDEO
 from generor_async.values import JSON, Clock, MediaRef, is_array, is_object
 
 __all__ = ["ImageFetcher", "image_host_policy", "inlined"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from generor_async.rules import arguments, header_fields
+from generor_async.rules import arguments, request_headers
 from generor_async.values import Priority
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _body(value: object, name: str) -> Mapping[str, Any]:
 
 
 def _request_id(value: object, _: str) -> str:
-    return header_fields.request_id(value)
+    return request_headers.request_id(value)
 
 
 def _priority(value: object, name: str) -> str:
@@ -69,7 +69,7 @@ _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "attempt_timeout": arguments.seconds,
     "max_retries": arguments.count,
     "priority": _priority,
-    "extra_headers": header_fields.extra_headers,
+    "extra_headers": request_headers.extra_headers,
     "extra_query": _texts,
     "extra_body": _body,
     "request_id": _request_id,

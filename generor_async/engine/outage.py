@@ -8,9 +8,9 @@ from typing import Any
 from generor_async.engine.queue import Queue
 from generor_async.errors import APIError, APIStatusError
 from generor_async.rules.holds import LONG_HOLD
+from generor_async.rules.http_types import Form
 from generor_async.rules.outage import Outage, Ticket, names_urls
 from generor_async.rules.wait import Wait
-from generor_async.rules.wire import Form
 from generor_async.values import JSON, Clock, Priority
 
 __all__ = ["OutageGate", "OutageGates"]

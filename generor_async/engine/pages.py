@@ -6,9 +6,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import evolve
 
 from generor_async.rules import arguments
-from generor_async.rules.envelope import Meta, PageData
-from generor_async.rules.paging import MOST_FRUITLESS, Walk, endless
-from generor_async.rules.wire import Operation
+from generor_async.rules.body_decoders import Meta, PageData
+from generor_async.rules.http_types import Operation
+from generor_async.rules.pagination import MOST_FRUITLESS, Walk, endless
 from generor_async.values import Model, ResponseInfo, response_to
 
 __all__ = ["Page", "Pages", "Sender", "collect", "response_of"]

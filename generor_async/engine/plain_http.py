@@ -21,7 +21,7 @@ from generor_async.engine.clean_connection import CheckedRequest, ConnectionLost
 from generor_async.engine.connector import AddressInfo, Connector, abandon
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.transport import USER_AGENT
-from generor_async.rules import header_fields, urls
+from generor_async.rules import request_headers, urls
 from generor_async.values import Secret
 from generor_async.values.secret import Masked
 
@@ -242,7 +242,7 @@ def _joined(base: URL, location: str) -> str:
 def _sendable(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """Return headers that the API asked for, each name once; raises WebError for one that HTTP does not allow."""
     for name, value in headers.items():
-        if problem := header_fields.problem(name, value):
+        if problem := request_headers.problem(name, value):
             raise WebError(f"the API named a header that can't be sent: {problem}", passing=False)
     return CIMultiDict(headers)
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from generor_async.engine.events import check_not_awaitable
-from generor_async.rules.derived import likely_fraction
+from generor_async.rules.derived_values import likely_fraction
 from generor_async.values import Clock, GenerateProgress
 
 __all__ = ["Progress"]

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from generor_async.engine.auth import is_loopback
 from generor_async.engine.stacklevel import caller_stacklevel
-from generor_async.rules.luma_checks import remarks
-from generor_async.rules.luma_limits import refuse
+from generor_async.rules.luma_input_checks import refuse
+from generor_async.rules.luma_warnings import remarks
 from generor_async.rules.vendors import Vendor
 from generor_async.values import JSON
 

@@ -29,8 +29,8 @@ from generor_async.errors import (
     RateLimitError,
     ResponseShapeError,
 )
-from generor_async.rules import polls, schedule
-from generor_async.rules.headers import http_date
+from generor_async.rules import poll_failures, schedule
+from generor_async.rules.wait_headers import http_date
 from generor_async.values import (
     JobEnded,
     JobPolled,
@@ -67,7 +67,7 @@ class _Entry(Generic[S]):
     """The earliest time of the next poll."""
     trouble: BaseException | None = None
     """Why the last poll returned no state, until the next one is planned."""
-    odd: polls.OddPolls = field(factory=polls.OddPolls)
+    odd: poll_failures.OddPolls = field(factory=poll_failures.OddPolls)
     said: str = ""
     """The text of the last poll without a state."""
     due: float = math.inf
@@ -300,7 +300,7 @@ class Scheduler(LoopBound, Generic[S]):
             failure = self._stateless(entry.known.id, found)
         assert failure is not None
         seen = entry.known.seen is not None or entry.known.id in self._jobs
-        says = polls.read_failure(failure, self._session.vendor)
+        says = poll_failures.read_failure(failure, self._session.vendor)
         if not entry.odd.end_with(says, now, seen=seen):
             entry.said = getattr(failure, "message", "")
             pause = failure.retry_after if isinstance(failure, APIStatusError) else None

@@ -1,7 +1,7 @@
 """The loop around one logical call: wait for its turn, send, classify, perhaps wait and send again.
 
-Nothing here knows a rule: `rules.answer` and `rules.outcome` say what an attempt came to, `rules.retry` whether and
-when to go again. `engine.admission` keeps the one deadline of a call, and waits for its turn.
+Nothing here knows a rule: `rules.response_parsing` and `rules.outcome` say what an attempt came to, `rules.retry`
+whether and when to go again. `engine.admission` keeps the one deadline of a call, and waits for its turn.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from generor_async.engine.slots import SlotPoller
 from generor_async.engine.transport import BlockedBeforeSendError, Intent, Transport
 from generor_async.errors import APIError, ClientClosedError, InvalidRequestError
 from generor_async.rules import arguments
+from generor_async.rules.http_types import REQUEST_ID, Form, Operation, Request
 from generor_async.rules.retry import RetryBudget
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wire import REQUEST_ID, Form, Operation, Request
 from generor_async.values import JSON, Clock, Secret, is_object
 
 __all__ = ["Session"]

@@ -1,8 +1,8 @@
 """The slots of a key that several processes use: `rules.slots` over a state that a store keeps."""
 
 from generor_async.engine.shared_rules import SharedRules
+from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import SlotState
-from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Named, RequestType
 

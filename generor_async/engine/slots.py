@@ -14,9 +14,9 @@ from generor_async.engine.loops import LoopBound
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.errors import GenerorAsyncError, NotFoundError
-from generor_async.rules.polls import OddPolls
+from generor_async.rules.poll_failures import OddPolls
+from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots, SlotState
-from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType, named_ceiling
 from generor_async.values import Clock

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from attrs import define, frozen
 
 from generor_async.errors import GenerorAsyncError
+from generor_async.rules.http_types import Operation
 from generor_async.rules.lifecycle import Lifecycle
-from generor_async.rules.wire import Operation
 from generor_async.values import Model
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from yarl import URL
 from generor_async.engine.clean_connection import StrayDataError, check_no_stray_data, describe, send_once
 from generor_async.engine.connector import Connector, abandon
 from generor_async.engine.deadline import Alarm, TimeLimit
-from generor_async.rules.broken_answers import success_in
-from generor_async.rules.echo import Echoes, may_be_result
-from generor_async.rules.ids import Scan
-from generor_async.rules.wire import REQUEST_ID, Form, Reply, Request, TransportError
+from generor_async.rules.http_types import REQUEST_ID, Form, Reply, Request, TransportError
+from generor_async.rules.partial_responses import success_in
+from generor_async.rules.request_id_echo import Echoes, may_be_result
+from generor_async.rules.response_ids import Scan
 from generor_async.values import Masked, Secret
 from generor_async.values.version import VERSION
 

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.rules.envelope import as_it_is
+from generor_async.rules.body_decoders import as_it_is
+from generor_async.rules.http_types import Endpoint, Operation
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wire import Endpoint, Operation
 from generor_async.values import JSON, RetrySafety
 
 __all__ = ["unlisted", "wrong_operation"]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, field
 
-from generor_async.rules.state import (
+from generor_async.rules.state_json import (
     MOST,
     Reader,
     amount,

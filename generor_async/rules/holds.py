@@ -4,8 +4,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.headers import LONGEST
-from generor_async.rules.state import moment, text
+from generor_async.rules.state_json import moment, text
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.window import Scope
 from generor_async.values import JSON, RateLimitScope
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.permit import Permit
-from generor_async.rules.state import past_or_never, whole
+from generor_async.rules.state_json import past_or_never, whole
 from generor_async.rules.window import PLENTY, Scope, Window
 from generor_async.values import JSON
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from generor_async.rules.http_types import Form
 from generor_async.rules.retry import busy_delay
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
-from generor_async.rules.wire import Form
 from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["Outage", "Ticket", "names_urls"]

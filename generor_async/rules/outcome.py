@@ -42,14 +42,14 @@ from generor_async.errors import (
     ServiceUnavailableError,
     UnprocessableEntityError,
 )
-from generor_async.rules import effects, error_words, lifecycle
-from generor_async.rules.broken_answers import plain
-from generor_async.rules.headers import retry_after
+from generor_async.rules import error_words, lifecycle, result_evidence
 from generor_async.rules.holds import Hold
-from generor_async.rules.ids import creation_in, ids_in
+from generor_async.rules.http_types import Endpoint, Reply, TransportError
+from generor_async.rules.partial_responses import plain
 from generor_async.rules.refusal import Refusal, decide
+from generor_async.rules.response_ids import creation_in, ids_in
 from generor_async.rules.vendors import Vendor
-from generor_async.rules.wire import Endpoint, Reply, TransportError
+from generor_async.rules.wait_headers import retry_after
 from generor_async.values import JSON, DecodeError, Outcome, ResponseInfo, Secret, is_array, is_object
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Context:
 
     def note_ids(self, came: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
         """Note the ids in all of an answer's bytes, and the one that its Location names; return them."""
-        text, located = plain(came).decode("utf-8", "replace"), effects.located(headers)
+        text, located = plain(came).decode("utf-8", "replace"), result_evidence.located(headers)
         self.ids, self.creation = ids_in(text), creation_in(text)
         if located is not None:
             self.ids = tuple(dict.fromkeys((*self.ids, located)))
@@ -193,10 +193,10 @@ def _was_billed(endpoint: Endpoint[Any], reply: Reply, body: JSON, status: int) 
     """Tell whether an answer that says no to a call that bills tells of what it made, or charged, all the same."""
     if endpoint.retry_safety != "bills":
         return False
-    if 300 <= reply.status < 400 and effects.located(reply.headers) is not None:
+    if 300 <= reply.status < 400 and result_evidence.located(reply.headers) is not None:
         return True
     bodies = [body, plain(reply.body).decode("utf-8", "replace")] if isinstance(body, str) else [body]  # all of it
-    return any(effects.tells_of_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
+    return any(result_evidence.tells_of_result(endpoint.vendor, each, costs_count=status != 402) for each in bodies)
 
 
 def failed(context: Context, reply: Reply, body: JSON, now: float) -> APIStatusError:

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from attrs import Factory, define, field
 
-from generor_async.rules.headers import LONGEST
 from generor_async.rules.long_windows import LongWindows
 from generor_async.rules.permit import Permit
 from generor_async.rules.rate_headers import Said
-from generor_async.rules.state import (
+from generor_async.rules.state_json import (
     Reader,
     dump_fields,
     flag,
@@ -25,6 +24,7 @@ from generor_async.rules.state import (
     whole,
 )
 from generor_async.rules.wait import Wait
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.weights import PLAIN, RequestType, Weights
 from generor_async.rules.window import (
     ASK_EVERY,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from generor_async.rules.headers import until_reset
+from generor_async.rules.wait_headers import until_reset
 from generor_async.values import RateLimit, read_rate_limit
 
 __all__ = ["Said", "read_said"]

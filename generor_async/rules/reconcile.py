@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from generor_async.rules.matching import (
+from generor_async.rules.creation_matching import (
     PATIENCE,
     Absent,
     Doubtful,

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.rules.headers import limit_wait
 from generor_async.rules.holds import HoldScope
+from generor_async.rules.http_types import Endpoint
 from generor_async.rules.pace import TIERS
 from generor_async.rules.slots import RETRY_AFTER
 from generor_async.rules.vendors import LUMA
+from generor_async.rules.wait_headers import limit_wait
 from generor_async.rules.window import Scope
-from generor_async.rules.wire import Endpoint
 from generor_async.values import RateLimitScope, ThrottleScope
 
 __all__ = ["Refusal", "decide", "window_in"]

@@ -23,8 +23,8 @@ from typing import Any, Final
 from attrs import Factory, define, field, frozen
 
 from generor_async.rules.concurrency_limit import LAG_STEPS, ConcurrencyLimit, ReleaseLag
-from generor_async.rules.headers import LONGEST
-from generor_async.rules.state import (
+from generor_async.rules.slot_usage import JobSlot, Usage
+from generor_async.rules.state_json import (
     MOST,
     Reader,
     amount,
@@ -35,8 +35,8 @@ from generor_async.rules.state import (
     past_or_never,
     whole,
 )
-from generor_async.rules.usage import JobSlot, Usage
 from generor_async.rules.wait import Wait
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.weights import PLAIN, Named, RequestType, Weights
 
 __all__ = ["FIRST_UNITS", "FIRST_VIDEO_UNITS", "RETRY_AFTER", "SlotState", "Slots"]

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from attrs import Factory, define, field, frozen
 
-from generor_async.rules import state
+from generor_async.rules import state_json
 from generor_async.values import is_object
 
 __all__ = ["PLAIN", "Named", "RequestType", "Weighing", "Weights", "named_ceiling"]
@@ -26,7 +26,7 @@ LARGEST_CEILING: Final = 10_000
 TEXT_READ: Final = 1_000
 """How much of a refusal's text is read."""
 
-_WEIGHT: Final = state.whole(1, HEAVIEST)
+_WEIGHT: Final = state_json.whole(1, HEAVIEST)
 _LIMIT = re.compile(r"\blimit\s*[=:]\s*([0-9]{1,6})(?!\.?[0-9])|\(([0-9]{1,6})\)", re.IGNORECASE)
 _NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECASE)
 _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
@@ -43,7 +43,7 @@ class RequestType(NamedTuple):
     @classmethod
     def of(cls, model: Any, type: Any, weight: Any) -> "RequestType":  # noqa: A002 - the API's own name
         """Make it of what a state says. Raises ValueError or TypeError for what is none."""
-        return cls(state.text(model, 0), state.text(type, 0), _WEIGHT(weight, 0))
+        return cls(state_json.text(model, 0), state_json.text(type, 0), _WEIGHT(weight, 0))
 
     @property
     def is_video(self) -> bool:

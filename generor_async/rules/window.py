@@ -13,9 +13,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
-from generor_async.rules.headers import LONGEST
 from generor_async.rules.permit import Permit
-from generor_async.rules.state import Reader, dump_fields, load_fields, maybe, moment, past, past_or_never, whole
+from generor_async.rules.state_json import Reader, dump_fields, load_fields, maybe, moment, past, past_or_never, whole
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.rules.headers import LONGEST
 from generor_async.rules.permit import Permit
-from generor_async.rules.state import flag, moment, past, past_or_never, whole
+from generor_async.rules.state_json import flag, moment, past, past_or_never, whole
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.values import JSON
 
 __all__ = ["GRAINS", "JITTER", "ForeignUsage", "OwnUsage"]

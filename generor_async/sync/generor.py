@@ -31,7 +31,7 @@ from generor_async.engine.downloads import Progress as DownloadTold
 from generor_async.engine.settings import MAX_BYTES
 from generor_async.generor import AsyncGeneror
 from generor_async.generor import Creations as AsyncCreations
-from generor_async.rules.wire import Operation
+from generor_async.rules.http_types import Operation
 from generor_async.sync.bridge import Client, SyncProxy
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, Priority, RetrySafety, Secret, Unset

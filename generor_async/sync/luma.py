@@ -28,8 +28,8 @@ from generor_async.luma import AsyncLuma
 from generor_async.luma_resources import Files as AsyncFiles
 from generor_async.luma_resources import Generations as AsyncGenerations
 from generor_async.luma_resources import Job as AsyncJob
+from generor_async.rules.http_types import Operation
 from generor_async.rules.older_api import NoOthers, without_others
-from generor_async.rules.wire import Operation
 from generor_async.sync.bridge import Client, SyncProxy, impls, streamed, wrapped
 from generor_async.sync.pages import Pages
 from generor_async.values import JSON, UNSET, Clock, KeyCheck, MediaRef, Priority, RetrySafety, Secret, Unset

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from generor_async.engine.pages import Page as AsyncPage
 from generor_async.engine.pages import Pages as AsyncPages
-from generor_async.rules.envelope import Meta
+from generor_async.rules.body_decoders import Meta
 from generor_async.sync.bridge import SyncProxy
 from generor_async.values import ResponseInfo
 

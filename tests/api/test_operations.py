@@ -12,7 +12,7 @@ from generor_async.api.generor import operations as generor
 from generor_async.api.luma import models
 from generor_async.api.luma import operations as luma
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.wire import Form, Operation
+from generor_async.rules.http_types import Form, Operation
 from generor_async.values import UNSET, MediaRef
 
 FIELDS = """

@@ -10,8 +10,8 @@ from generor_async.api.generor import operations as generor_operations
 from generor_async.api.generor import resources as generor
 from generor_async.api.luma import operations as luma_operations
 from generor_async.api.luma import resources as luma
-from generor_async.rules.envelope import Meta, PageData
-from generor_async.rules.wire import Operation
+from generor_async.rules.body_decoders import Meta, PageData
+from generor_async.rules.http_types import Operation
 from generor_async.values import UNSET
 
 T = TypeVar("T")

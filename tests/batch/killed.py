@@ -18,7 +18,7 @@ from support.forks import die, forked
 
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.rules.rows import OPEN, Accept, Doubt, Download, Finish, Run, Submit
+from generor_async.rules.row_states import OPEN, Accept, Doubt, Download, Finish, Run, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 AMBIGUOUS = 0.15

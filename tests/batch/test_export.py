@@ -18,7 +18,7 @@ from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.outcomes import write_whole
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
-from generor_async.rules.rows import Accept, Download, Fail, Finish, Submit
+from generor_async.rules.row_states import Accept, Download, Fail, Finish, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 SUBMIT = Submit(at=1_700_000_000.25, call_id="r1", model="uni-1", estimated=6.0, reserved=6.0)

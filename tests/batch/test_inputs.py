@@ -19,7 +19,7 @@ from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import OPERATIONS, Parameters, are_same, check_files
 from generor_async.batch.source import Notes, Source
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.quotes import LONGEST
+from generor_async.rules.csv_quotes import LONGEST
 from generor_async.values import MediaRef
 
 MISQUOTED = (

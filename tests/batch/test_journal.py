@@ -25,7 +25,19 @@ from generor_async.batch.sqlite.schema import SCHEMA, connect
 from generor_async.batch.sqlite.writer import Writer
 from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
 from generor_async.rules.charges import Settled
-from generor_async.rules.rows import OPEN, STATES, Accept, Doubt, Download, Fail, Finish, Release, Run, Step, Submit
+from generor_async.rules.row_states import (
+    OPEN,
+    STATES,
+    Accept,
+    Doubt,
+    Download,
+    Fail,
+    Finish,
+    Release,
+    Run,
+    Step,
+    Submit,
+)
 from generor_async.rules.spend_attribution import Call
 from generor_async.testing import run
 
@@ -540,7 +552,7 @@ import asyncio, concurrent.futures.thread, os, resource, sys
 from generor_async.batch.journal import NewRow, RunKey
 from generor_async.batch.sqlite import open_journal
 from generor_async.errors import JournalError
-from generor_async.rules.rows import Submit
+from generor_async.rules.row_states import Submit
 
 KEY = RunKey(operation={KEY.operation!r}, address={KEY.address!r}, source={KEY.source!r})
 """

@@ -23,7 +23,7 @@ from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.errors import InvalidRequestError, JournalError
-from generor_async.rules.polls import ODD_SECONDS
+from generor_async.rules.poll_failures import ODD_SECONDS
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 

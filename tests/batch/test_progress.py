@@ -16,7 +16,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress, RunCounters
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
-from generor_async.rules.spending import Budget
+from generor_async.rules.budget import Budget
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 

@@ -19,7 +19,7 @@ from generor_async.batch.journal import Row
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.batch.unresolved import LAG, Unresolved
-from generor_async.rules.matching import PATIENCE
+from generor_async.rules.creation_matching import PATIENCE
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.simulator import Simulator
 from generor_async.testing import run

@@ -17,7 +17,7 @@ from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
 from generor_async.rules.equivalence import VERSION
-from generor_async.rules.rows import Accept, Doubt, Download, Fail, Release, Step, Submit
+from generor_async.rules.row_states import Accept, Doubt, Download, Fail, Release, Step, Submit
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 

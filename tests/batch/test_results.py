@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from generor_async.batch.journal import NewRow, RunKey
 from generor_async.batch.outcomes import Results
 from generor_async.batch.sqlite import SqliteJournal, open_journal
-from generor_async.rules.rows import Accept, Download, Finish, Submit
+from generor_async.rules.row_states import Accept, Download, Finish, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 ROWS = 6

@@ -19,7 +19,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status, report
-from generor_async.rules.rows import Finish, Step
+from generor_async.rules.row_states import Finish, Step
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 

@@ -13,7 +13,7 @@ from generor_async.batch.account_view import AccountView, Creations, Spend
 from generor_async.batch.journal import Row
 from generor_async.batch.reconcile import judged
 from generor_async.batch.unresolved import LAG
-from generor_async.rules.matching import PATIENCE, Absent, Finding, Found, Held, Listed
+from generor_async.rules.creation_matching import PATIENCE, Absent, Finding, Found, Held, Listed
 from generor_async.rules.reconcile import BETWEEN_LOOKS
 from generor_async.rules.time_zones import OFFSETS, in_order
 

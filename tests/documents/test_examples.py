@@ -20,10 +20,10 @@ from generor_async.api.generor import operations as generor_operations
 from generor_async.api.luma import models as luma_models
 from generor_async.api.luma import operations as luma_operations
 from generor_async.errors import APIStatusError, ConcurrentJobsError, InvalidRequestError, RateLimitError
-from generor_async.rules import answer, outcome
+from generor_async.rules import outcome, response_parsing
+from generor_async.rules.http_types import Endpoint, Reply
 from generor_async.rules.vendors import GENEROR as GENEROR_VENDOR
 from generor_async.rules.vendors import LUMA as LUMA_VENDOR
-from generor_async.rules.wire import Endpoint, Reply
 from generor_async.values import Headers, Model, ResponseInfo, Secret
 
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
@@ -111,7 +111,7 @@ def test_an_error_is_read_with_all_that_it_says(corpus: Corpus, example: Example
     context.attempts = 1
     status = example.status or 400
     with pytest.raises(APIStatusError) as caught:
-        answer.read(target, context, printed(example), path=target.template, now=1_712_592_000.0, elapsed=0.5)
+        response_parsing.read(target, context, printed(example), path=target.template, now=1_712_592_000.0, elapsed=0.5)
     error = caught.value
     told = example.json.get("error", {"message": example.json.get("detail"), "code": None, "status": status})
     assert (error.status_code, error.code, error.message) == (told["status"], told["code"], told["message"])

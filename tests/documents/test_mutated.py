@@ -13,8 +13,8 @@ from documents.corpus import GENEROR, LUMA, Example
 from generor_async.api.generor import operations as generor_operations
 from generor_async.api.luma import operations as luma_operations
 from generor_async.errors import APIError, ResponseShapeError
-from generor_async.rules import answer, outcome
-from generor_async.rules.wire import Reply
+from generor_async.rules import outcome, response_parsing
+from generor_async.rules.http_types import Reply
 from generor_async.values import Headers, Model, is_array, is_object
 
 ENDPOINTS = {**generor_operations.ENDPOINTS, **luma_operations.ENDPOINTS}
@@ -96,7 +96,7 @@ def read(example: Example, body: Any) -> Any:
     reply = Reply(status=example.status or 200, headers=Headers(), body=json.dumps(body).encode())
     context = outcome.Context(target, "ours")
     try:
-        return answer.read(target, context, reply, path=path, now=0.0, elapsed=0.1)
+        return response_parsing.read(target, context, reply, path=path, now=0.0, elapsed=0.1)
     except APIError as error:
         return error
 

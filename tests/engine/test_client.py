@@ -19,7 +19,7 @@ from generor_async.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from generor_async.rules.wire import Form, Operation
+from generor_async.rules.http_types import Form, Operation
 from generor_async.values import MediaRef, RetrySafety, Secret
 
 NOWHERE = "http://127.0.0.1:1"

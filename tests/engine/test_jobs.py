@@ -16,9 +16,9 @@ from support.wire import Step, Wire, answer, hang_up, reset, stall
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.jobs import JobType, JobWaiter, Tracked
 from generor_async.errors import DeadlineExceededError, NotFoundError
-from generor_async.rules.envelope import Decoder
+from generor_async.rules.body_decoders import Decoder
+from generor_async.rules.http_types import Operation
 from generor_async.rules.lifecycle import LUMA_JOB, concern_job, take_up_job
-from generor_async.rules.wire import Operation
 from generor_async.values import Clock, Event, JobEnded, JobPolled, JobSubmitted, Model
 from generor_async.values.shapes import Problems
 

@@ -22,13 +22,13 @@ from support.wire import Arrived, Peer, Step, Wire, answer
 
 from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestError, Limits, RateLimitError, Throttled
 from generor_async.engine.queue import QueueTimeoutError
+from generor_async.rules.http_types import Operation
 from generor_async.rules.pace import Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
 from generor_async.rules.window_usage import GRAINS
-from generor_async.rules.wire import Operation
 from generor_async.testing.loop import VirtualTimeLoop, run
 from generor_async.values import Clock, Event, Priority, Secret
 

@@ -13,8 +13,8 @@ from support.wire import Step, Wire, answer
 from generor_async import AsyncGeneror, AsyncLuma
 from generor_async.engine.pages import Page, Pages, collect, response_of
 from generor_async.errors import InvalidRequestError, ResponseShapeError
-from generor_async.rules.envelope import Meta, PageData
-from generor_async.rules.wire import Operation
+from generor_async.rules.body_decoders import Meta, PageData
+from generor_async.rules.http_types import Operation
 from generor_async.values import Model, ResponseInfo, remember_response
 
 T = TypeVar("T")

@@ -23,8 +23,8 @@ from generor_async import (
     RetryScheduled,
     Throttled,
 )
+from generor_async.rules.http_types import Operation
 from generor_async.rules.vendors import GENEROR
-from generor_async.rules.wire import Operation
 from generor_async.testing import run
 
 Scene = Callable[[], Coroutine[Any, Any, None]]

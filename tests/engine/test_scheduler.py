@@ -18,9 +18,9 @@ from generor_async import DeadlineExceededError, NotFoundError
 from generor_async.engine.jobs import JobWaiter, Tracked
 from generor_async.engine.scheduler import LAST_POLL, POLLS_AT_ONCE
 from generor_async.errors import APIConnectionError
+from generor_async.rules.http_types import Operation
 from generor_async.rules.schedule import CLOSEST, FIRST, LEAST, MOST, PATIENCE
 from generor_async.rules.vendors import GENEROR
-from generor_async.rules.wire import Operation
 from generor_async.testing import run
 from generor_async.values import JobPolled, response_to
 

@@ -22,7 +22,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     ResponseShapeError,
 )
-from generor_async.rules.envelope import enveloped, nothing, plain
+from generor_async.rules.body_decoders import enveloped, nothing, plain
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.values import Outcome, RetrySafety
 

@@ -20,7 +20,7 @@ from generor_async.errors import (
     OutcomeUnknownError,
     ResponseShapeError,
 )
-from generor_async.rules.envelope import enveloped
+from generor_async.rules.body_decoders import enveloped
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import AttemptEnded, AttemptStarted, Event, RetryScheduled, Throttled
 

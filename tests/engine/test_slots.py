@@ -24,8 +24,8 @@ from generor_async import (
 )
 from generor_async.engine.slots import STALE_AFTER
 from generor_async.luma_resources import RUN_SECONDS
-from generor_async.rules.polls import ODD_SECONDS
-from generor_async.rules.usage import UNSEEN_SECONDS
+from generor_async.rules.poll_failures import ODD_SECONDS
+from generor_async.rules.slot_usage import UNSEEN_SECONDS
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 

@@ -18,7 +18,7 @@ from support.wire import Arrived, Peer, Step, Wire, answer, closed_port, drip, r
 
 from generor_async.engine.proxies import env_proxy
 from generor_async.engine.transport import AiohttpTransport, Attempt, Connection
-from generor_async.rules.wire import Form, Reply, Request, TransportError
+from generor_async.rules.http_types import Form, Reply, Request, TransportError
 from generor_async.values import Secret
 
 MiB = 1024 * 1024

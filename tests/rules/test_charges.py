@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async.batch.budget_gate import DEARER, FEW
+from generor_async.rules.budget import Budget, Reservation
 from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
 from generor_async.rules.spend_attribution import Call, Spend, named
-from generor_async.rules.spending import Budget, Reservation
 
 ESTIMATED = 6.0
 EVENTS = {"spend": -1, "daily_bonus": 1, "purchase": 1, "refund": 1, "gift_sent": -1}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generor_async.rules.http_types import Form
 from generor_async.rules.outage import CALM, ENOUGH, LONGEST_TOLD, UNANSWERED, WELL_AGAIN, Outage, Ticket, names_urls
 from generor_async.rules.wait import Wait
-from generor_async.rules.wire import Form
 
 
 def fail(outage: Outage, began: float, now: float, *, draw: float = 0.0) -> None:

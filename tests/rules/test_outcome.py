@@ -15,9 +15,9 @@ from generor_async import errors
 from generor_async.errors import APITimeoutError, ConcurrentJobsError, OutcomeUnknownError, RateLimitError
 from generor_async.rules import outcome
 from generor_async.rules.holds import Hold, HoldScope
+from generor_async.rules.http_types import Reply, TransportError
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.rules.wire import Reply, TransportError
 from generor_async.values import DecodeError, Headers, Outcome, RetrySafety, Secret
 
 NOW = 1_775_649_600.0

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generor_async.rules.matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Listed, likeness_of
+from generor_async.rules.creation_matching import PATIENCE, Absent, Doubtful, Finding, Found, Held, Listed, likeness_of
 from generor_async.rules.reconcile import BETWEEN_LOOKS, Look, absent_after, agreed, reconcile
 from generor_async.rules.time_zones import SLACK
 from generor_async.rules.unexplained_spends import Charge, Spent

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.slot_worlds import JobServer, SlotWorld
 
 from generor_async.rules.concurrency_limit import CONFIRM, NAMED_SECONDS, PROBE_BELOW
+from generor_async.rules.slot_usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Named, RequestType, Weights
 

@@ -18,8 +18,8 @@ from generor_async.rules.concurrency_limit import (
     PROMPT_ENOUGH,
     ReleaseLag,
 )
+from generor_async.rules.slot_usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
-from generor_async.rules.usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, RequestType
 

@@ -8,7 +8,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.matching import PATIENCE
+from generor_async.rules.creation_matching import PATIENCE
 from generor_async.rules.time_zones import CHANGES, SLACK
 from generor_async.rules.unexplained_spends import Charge, Spent, Unexplained, unexplained
 

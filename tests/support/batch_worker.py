@@ -25,7 +25,7 @@ from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status
 from generor_async.errors import DeadlineExceededError, InvalidRequestError, OutcomeUnknownError
-from generor_async.rules.rows import ENDED
+from generor_async.rules.row_states import ENDED
 
 __all__ = ["Order", "has_ended", "write_rows"]
 

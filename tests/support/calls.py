@@ -7,10 +7,10 @@ from attrs import define, frozen
 from generor_async.engine.client import Client
 from generor_async.engine.jobs import JobType, JobWaiter
 from generor_async.luma_resources import watch_jobs
-from generor_async.rules.envelope import Decoder, as_it_is
+from generor_async.rules.body_decoders import Decoder, as_it_is
+from generor_async.rules.http_types import Endpoint, Operation, Reply
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
-from generor_async.rules.wire import Endpoint, Operation, Reply
 from generor_async.values import JSON, Headers, Model, RetrySafety
 from generor_async.values.decoding import read_fields, read_int, read_list, read_str
 from generor_async.values.shapes import Attribute, Shape, as_int, as_str, list_of

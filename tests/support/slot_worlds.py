@@ -8,8 +8,8 @@ from typing import Protocol
 
 from attrs import Factory, define, field
 
+from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import RETRY_AFTER, SlotState
-from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import PLAIN, Named, RequestType
 

@@ -8,7 +8,7 @@ from generor_async import Generor, Luma, RateLimits, ResponseInfo, response_of, 
 from generor_async.api.generor.models import Balance, Creation, Estimate, GenerateResult, Generator
 from generor_async.api.luma.models import File, Generation
 from generor_async.api.luma.operations import generations_get
-from generor_async.rules.wire import Operation
+from generor_async.rules.http_types import Operation
 
 
 def everyday(luma: Luma) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from generor_async.api.generor import models
 from generor_async.engine.convert import to_json
-from generor_async.rules import arguments, checks, derived
-from generor_async.rules.envelope import PageData, enveloped, enveloped_list, enveloped_map, nothing, page_of
+from generor_async.rules import arguments, checks, derived_values
+from generor_async.rules.body_decoders import PageData, enveloped, enveloped_list, enveloped_map, nothing, page_of
+from generor_async.rules.http_types import Endpoint, Operation, segment
 from generor_async.rules.vendors import GENEROR
-from generor_async.rules.wire import Endpoint, Operation, segment
 from generor_async.values import UNSET, Unset
 
 __all__ = [
@@ -203,7 +203,7 @@ GENERATORS_ESTIMATE: Final = Endpoint(
     decode=enveloped(models.ESTIMATE),
     timeout=60.0,
     attempt_timeout=30.0,
-    derive=derived.dropped_parameters,
+    derive=derived_values.dropped_parameters,
 )
 
 

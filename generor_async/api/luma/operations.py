@@ -9,16 +9,16 @@ from typing import Any, Final, Unpack
 from generor_async.api.luma import models
 from generor_async.engine.convert import to_json
 from generor_async.rules import arguments, checks, nested_objects, older_api
-from generor_async.rules.envelope import (
+from generor_async.rules.body_decoders import (
     PageData,
     cursor_page_of,
     nothing,
     plain,
 )
+from generor_async.rules.http_types import Endpoint, Form, Operation, segment
 from generor_async.rules.older_api import NoOthers, without_others
 from generor_async.rules.vendors import LUMA
 from generor_async.rules.weights import Weighing
-from generor_async.rules.wire import Endpoint, Form, Operation, segment
 from generor_async.values import UNSET, MediaRef, Unset
 
 __all__ = [

@@ -33,8 +33,8 @@ from generor_async.batch.sqlite.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
 from generor_async.rules.charges import Witness
-from generor_async.rules.file_identity import ReadWhole
-from generor_async.rules.rows import Step, Submit, is_legal
+from generor_async.rules.file_fingerprint import ReadWhole
+from generor_async.rules.row_states import Step, Submit, is_legal
 from generor_async.values import JSON
 
 __all__ = ["SqliteJournal", "open_journal"]

@@ -10,7 +10,7 @@ from attrs import define, field
 from generor_async.batch.call_log import READ_WHOLE
 from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, request_key
-from generor_async.rules.rows import STATES
+from generor_async.rules.row_states import STATES
 
 __all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
 

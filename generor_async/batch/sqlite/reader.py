@@ -27,8 +27,8 @@ from generor_async.batch.sqlite.schema import open_to_read
 from generor_async.batch.sqlite.steps import dump
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Settled
-from generor_async.rules.file_identity import ReadWhole, noted
-from generor_async.rules.rows import OPEN, STATES, State
+from generor_async.rules.file_fingerprint import ReadWhole, noted
+from generor_async.rules.row_states import OPEN, STATES, State
 from generor_async.rules.spend_attribution import Call
 from generor_async.values import JSON
 

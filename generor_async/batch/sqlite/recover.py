@@ -20,7 +20,7 @@ from generor_async.batch.sqlite.schema import check_is_current, check_journal, c
 from generor_async.batch.sqlite.steps import dump
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
-from generor_async.rules.rows import STATES, State
+from generor_async.rules.row_states import STATES, State
 from generor_async.rules.vendors import GENEROR, LUMA
 
 __all__ = ["Recovered", "recover"]

@@ -16,7 +16,7 @@ from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.equivalence import VERSION
-from generor_async.rules.rows import ON_RESTART, OPEN
+from generor_async.rules.row_states import ON_RESTART, OPEN
 
 __all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
 

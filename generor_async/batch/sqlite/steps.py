@@ -9,7 +9,7 @@ from typing import Any, Final
 from generor_async.batch.call_log import CallLog
 from generor_async.batch.journal import WITNESSES, Row
 from generor_async.errors import JournalError
-from generor_async.rules.rows import (
+from generor_async.rules.row_states import (
     ENDED,
     LEADS_TO,
     Accept,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.names import meant
+from generor_async.rules.misspellings import meant
 
 NAMES = ("id", "prompt", "model", "type", "style", "aspect_ratio", "source", "user_id")
 

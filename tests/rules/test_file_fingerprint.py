@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.file_identity import Content, ReadWhole, noted
+from generor_async.rules.file_fingerprint import Content, ReadWhole, noted
 from generor_async.values import JSON
 
 CONTENTS = st.builds(Content, size=st.sampled_from([0, 9]), digest=st.sampled_from(["aa", "bb"]))

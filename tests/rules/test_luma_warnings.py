@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generor_async import InvalidRequestError
-from generor_async.rules import luma_limits
-from generor_async.rules.luma_checks import remarks
-from generor_async.rules.luma_limits import refuse
+from generor_async.rules import luma_input_checks
+from generor_async.rules.luma_input_checks import refuse
+from generor_async.rules.luma_warnings import remarks
 
 HTTPS = {"url": "https://x.example/a.png"}
 
@@ -78,7 +78,7 @@ def test_what_may_be_right_is_left_to_the_server(body: dict[str, Any]) -> None:
 
 
 def test_a_video_inside_a_request_has_at_most_200_mb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(luma_limits, "LARGEST_VIDEO", 10)
+    monkeypatch.setattr(luma_input_checks, "LARGEST_VIDEO", 10)
     refuse({"source": inline(bytes(10), "video/mp4")})
     with pytest.raises(InvalidRequestError, match=r"has 11 bytes, more than 200 MB\. Upload it with files\.upload"):
         refuse({"source": inline(bytes(11), "video/mp4")})
@@ -86,7 +86,7 @@ def test_a_video_inside_a_request_has_at_most_200_mb(monkeypatch: pytest.MonkeyP
 
 @given(st.binary(max_size=200), st.integers(0, 250), st.integers(0, 60))
 def test_a_piece_of_base64_is_the_piece_of_what_it_stands_for(data: bytes, offset: int, count: int) -> None:
-    read = luma_limits._reader(base64.b64encode(data).decode())  # pyright: ignore[reportPrivateUsage]
+    read = luma_input_checks._reader(base64.b64encode(data).decode())  # pyright: ignore[reportPrivateUsage]
     assert read(offset, count) == data[offset : offset + count]
 
 

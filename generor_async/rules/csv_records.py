@@ -15,9 +15,9 @@ from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.quote_recovery import LINES, QuoteRecovery
-from generor_async.rules.quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
-from generor_async.rules.separators import NAMES
+from generor_async.rules.csv_quote_recovery import LINES, QuoteRecovery
+from generor_async.rules.csv_quotes import LONGEST, MANY, QUOTE, cells_of, own_quotes, plain_cells
+from generor_async.rules.csv_separators import NAMES
 
 __all__ = ["TEXT_KEPT", "Line", "Record", "SetAside", "Table", "problem_of"]
 

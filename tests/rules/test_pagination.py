@@ -6,8 +6,8 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.envelope import Meta, PageData
-from generor_async.rules.paging import Walk
+from generor_async.rules.body_decoders import Meta, PageData
+from generor_async.rules.pagination import Walk
 
 
 @frozen

@@ -13,8 +13,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from generor_async.rules.quotes import LONGEST
-from generor_async.rules.tables import TEXT_KEPT, Line, SetAside, problem_of
+from generor_async.rules.csv_quotes import LONGEST
+from generor_async.rules.csv_records import TEXT_KEPT, Line, SetAside, problem_of
 from generor_async.values import JSON
 
 __all__ = ["Element", "in_array", "in_lines", "is_array_text"]

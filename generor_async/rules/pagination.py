@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 
 from generor_async.errors import ResponseShapeError
-from generor_async.rules.envelope import PageData, unread_items
-from generor_async.rules.wire import Endpoint
+from generor_async.rules.body_decoders import PageData, unread_items
+from generor_async.rules.http_types import Endpoint
 
 __all__ = ["MOST_FRUITLESS", "Walk", "endless"]
 

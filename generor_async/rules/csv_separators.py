@@ -4,7 +4,7 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from generor_async.rules.quotes import cells_of
+from generor_async.rules.csv_quotes import cells_of
 
 __all__ = ["NAMES", "named_separator", "separator_of"]
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules import state
-from generor_async.rules.headers import LONGEST
+from generor_async.rules import state_json
 from generor_async.rules.holds import Hold, Holds
 from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.rate_headers import Said
+from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots
-from generor_async.rules.usage import JobSlot
 from generor_async.rules.wait import Wait
+from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.weights import Named, RequestType, Weights
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
@@ -226,26 +226,26 @@ def test_holds_that_another_process_knows_are_told_by_ones_own_clock_and_once() 
 @pytest.mark.parametrize(
     ("read", "value", "found"),
     [
-        (state.past_or_never, None, -math.inf),
-        (state.past_or_never, 7.0, 7.0),
-        (state.past, -7.0, -7.0),
-        (state.past, 3, 3.0),
-        (state.past, 1e300, 100.0),
-        (state.moment(60.0), 1e300, 100.0),
-        (state.moment(60.0), 161.0, 100.0),
-        (state.moment(60.0), 130.0, 130.0),
-        (state.moment(60.0, never=math.inf), None, math.inf),
-        (state.amount(0.0, 1.0), 7, 1.0),
-        (state.amount(0.0, 1.0), -7, 0.0),
-        (state.whole(), 0, 0),
-        (state.maybe(state.whole()), None, None),
-        (state.one_of(["a", "b"]), "b", "b"),
-        (state.text, "", ""),
-        (state.flag, False, False),
+        (state_json.past_or_never, None, -math.inf),
+        (state_json.past_or_never, 7.0, 7.0),
+        (state_json.past, -7.0, -7.0),
+        (state_json.past, 3, 3.0),
+        (state_json.past, 1e300, 100.0),
+        (state_json.moment(60.0), 1e300, 100.0),
+        (state_json.moment(60.0), 161.0, 100.0),
+        (state_json.moment(60.0), 130.0, 130.0),
+        (state_json.moment(60.0, never=math.inf), None, math.inf),
+        (state_json.amount(0.0, 1.0), 7, 1.0),
+        (state_json.amount(0.0, 1.0), -7, 0.0),
+        (state_json.whole(), 0, 0),
+        (state_json.maybe(state_json.whole()), None, None),
+        (state_json.one_of(["a", "b"]), "b", "b"),
+        (state_json.text, "", ""),
+        (state_json.flag, False, False),
     ],
 )
 def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
-    read: state.Reader, value: object, found: object
+    read: state_json.Reader, value: object, found: object
 ) -> None:
     assert read(value, 100.0) == found
 
@@ -253,28 +253,28 @@ def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
 @pytest.mark.parametrize(
     ("read", "value"),
     [
-        (state.past, math.nan),
-        (state.past, -math.inf),
-        (state.past, 10**400),
-        (state.past, True),
-        (state.past, "3"),
-        (state.past, None),
-        (state.moment(1.0), None),
-        (state.moment(1.0), math.inf),
-        (state.amount(0.0, 1.0), None),
-        (state.amount(0.0, 1.0), math.nan),
-        (state.whole(), -1),
-        (state.whole(), True),
-        (state.whole(), 1.0),
-        (state.whole(), 10**400),
-        (state.whole(1, 5), 6),
-        (state.one_of(["a"]), "b"),
-        (state.one_of(["a"]), None),
-        (state.text, 5),
-        (state.flag, 0),
+        (state_json.past, math.nan),
+        (state_json.past, -math.inf),
+        (state_json.past, 10**400),
+        (state_json.past, True),
+        (state_json.past, "3"),
+        (state_json.past, None),
+        (state_json.moment(1.0), None),
+        (state_json.moment(1.0), math.inf),
+        (state_json.amount(0.0, 1.0), None),
+        (state_json.amount(0.0, 1.0), math.nan),
+        (state_json.whole(), -1),
+        (state_json.whole(), True),
+        (state_json.whole(), 1.0),
+        (state_json.whole(), 10**400),
+        (state_json.whole(1, 5), 6),
+        (state_json.one_of(["a"]), "b"),
+        (state_json.one_of(["a"]), None),
+        (state_json.text, 5),
+        (state_json.flag, 0),
     ],
 )
-def test_what_cannot_be_is_an_error(read: state.Reader, value: object) -> None:
+def test_what_cannot_be_is_an_error(read: state_json.Reader, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         read(value, 100.0)
 

@@ -37,8 +37,8 @@ from generor_async.errors import (
     NotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules.ids import ids_in
 from generor_async.rules.lifecycle import named_job
+from generor_async.rules.response_ids import ids_in
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON
 

@@ -30,7 +30,7 @@ from generor_async.errors import (
     ResponseShapeError,
     ServiceUnavailableError,
 )
-from generor_async.rules.rows import (
+from generor_async.rules.row_states import (
     ENDED,
     LEADS_TO,
     LIFE,

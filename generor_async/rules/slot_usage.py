@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.rules.state import amount, flag, maybe, moment, past, text, whole
+from generor_async.rules.state_json import amount, flag, maybe, moment, past, text, whole
 from generor_async.rules.weights import PLAIN, RequestType, Weights
 
 __all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "JobSlot", "Usage"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generor_async.rules.headers import http_date, limit_wait, retry_after
+from generor_async.rules.wait_headers import http_date, limit_wait, retry_after
 from generor_async.values import Headers
 
 NOW = 1_775_649_600.0

@@ -7,7 +7,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.derived import dropped_parameters, likely_fraction
+from generor_async.rules.derived_values import dropped_parameters, likely_fraction
 
 
 @define

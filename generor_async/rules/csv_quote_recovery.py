@@ -14,7 +14,7 @@ import math
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
-from generor_async.rules.quotes import LONGEST, QUOTE, Cells, Costs, Crossing, crossing
+from generor_async.rules.csv_quotes import LONGEST, QUOTE, Cells, Costs, Crossing, crossing
 
 __all__ = ["LINES", "MARGIN", "QuoteRecovery"]
 

@@ -9,7 +9,7 @@ from multidict import istr
 
 from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
-from generor_async.rules.envelope import Decoder
+from generor_async.rules.body_decoders import Decoder
 from generor_async.rules.vendors import Vendor
 from generor_async.rules.weights import Weighing
 from generor_async.values import JSON, RetrySafety, Secret

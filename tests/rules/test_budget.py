@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generor_async.rules.budget import Budget, Reservation
 from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
-from generor_async.rules.spending import Budget, Reservation
 
 MODELS = ("a", "b")
 moves = st.lists(

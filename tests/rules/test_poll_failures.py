@@ -15,10 +15,10 @@ from generor_async.errors import (
     MissingAPIKeyError,
 )
 from generor_async.rules import outcome
+from generor_async.rules.http_types import TransportError
 from generor_async.rules.outcome import broken, failed, read_json, undecodable
-from generor_async.rules.polls import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, read_failure
+from generor_async.rules.poll_failures import ODD_POLLS, ODD_SECONDS, OddPolls, PollFailure, read_failure
 from generor_async.rules.vendors import GENEROR, LUMA
-from generor_async.rules.wire import TransportError
 from generor_async.values import DecodeError
 
 

@@ -9,7 +9,7 @@ from support.calls import context, reply
 
 from generor_async.errors import APIStatusError, RateLimitError
 from generor_async.rules import outcome
-from generor_async.rules.effects import located, tells_of_result
+from generor_async.rules.result_evidence import located, tells_of_result
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 
 NOW = 1_775_649_600.0

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calls import THING, Thing
 
-from generor_async.rules import envelope
-from generor_async.rules.envelope import Decoder, Meta, PageData
+from generor_async.rules import body_decoders
+from generor_async.rules.body_decoders import Decoder, Meta, PageData
 from generor_async.values import DecodeError
 from generor_async.values.decoding import UnexpectedShape
 from generor_async.values.shapes import Problems, Shape
@@ -19,7 +19,7 @@ A, B = Thing(id="a"), Thing(id="b")
 
 
 def assumed(shape: Shape[Thing]) -> Decoder[Thing]:
-    return envelope.enveloped(shape, assumed=True)
+    return body_decoders.enveloped(shape, assumed=True)
 
 
 def read(decoder: Decoder[Any], body: Any) -> tuple[Any, list[str]]:
@@ -34,10 +34,10 @@ def read(decoder: Decoder[Any], body: Any) -> tuple[Any, list[str]]:
 @pytest.mark.parametrize(
     ("opener", "body", "result"),
     [
-        (envelope.plain, {"id": "a"}, A),
-        (envelope.enveloped, {"success": True, "data": {"id": "a"}}, A),
-        (envelope.enveloped, {"id": "a"}, A),
-        (envelope.enveloped_map, {"data": {"x": [{"id": "a"}], "y": []}}, {"x": [A], "y": []}),
+        (body_decoders.plain, {"id": "a"}, A),
+        (body_decoders.enveloped, {"success": True, "data": {"id": "a"}}, A),
+        (body_decoders.enveloped, {"id": "a"}, A),
+        (body_decoders.enveloped_map, {"data": {"x": [{"id": "a"}], "y": []}}, {"x": [A], "y": []}),
     ],
 )
 def test_what_is_as_documented_is_read_at_once(opener: Any, body: Any, result: Any) -> None:
@@ -47,19 +47,19 @@ def test_what_is_as_documented_is_read_at_once(opener: Any, body: Any, result: A
 @pytest.mark.parametrize(
     ("opener", "body", "result"),
     [
-        (envelope.plain, {"data": {"id": "a"}}, A),
-        (envelope.plain, {"thing": {"id": "a"}}, A),
-        (envelope.enveloped, {"success": True, "data": None, "id": "a"}, A),
-        (envelope.enveloped, {"success": True, "data": {"thing": {"id": "a"}}}, A),
-        (envelope.enveloped, {"success": True, "thing": {"id": 5}}, Thing(id="5")),
+        (body_decoders.plain, {"data": {"id": "a"}}, A),
+        (body_decoders.plain, {"thing": {"id": "a"}}, A),
+        (body_decoders.enveloped, {"success": True, "data": None, "id": "a"}, A),
+        (body_decoders.enveloped, {"success": True, "data": {"thing": {"id": "a"}}}, A),
+        (body_decoders.enveloped, {"success": True, "thing": {"id": 5}}, Thing(id="5")),
         (assumed, {"data": {"thing": {"id": "a"}}}, A),
         (
-            envelope.enveloped_map,
+            body_decoders.enveloped_map,
             {"data": [{"id": "a", "type": "x"}, {"id": "b", "type": "y"}]},
             {"x": [A], "y": [B]},
         ),
-        (envelope.enveloped_map, {"data": {"models": {"x": [{"id": "a"}], "y": {}}}}, {"x": [A], "y": []}),
-        (envelope.enveloped_map, {"data": {"x": {"1": {"id": "a"}}, "y": []}}, {"x": [A], "y": []}),
+        (body_decoders.enveloped_map, {"data": {"models": {"x": [{"id": "a"}], "y": {}}}}, {"x": [A], "y": []}),
+        (body_decoders.enveloped_map, {"data": {"x": {"1": {"id": "a"}}, "y": []}}, {"x": [A], "y": []}),
     ],
 )
 def test_what_is_elsewhere_is_found(opener: Any, body: Any, result: Any) -> None:
@@ -67,34 +67,34 @@ def test_what_is_elsewhere_is_found(opener: Any, body: Any, result: Any) -> None
 
 
 ELSEWHERE: list[tuple[Any, Any, str | None]] = [
-    (envelope.plain, {"id": None}, "$.id"),
-    (envelope.plain, [], "$.id"),
-    (envelope.plain, "x", "$"),
-    (envelope.plain, None, "$"),
-    (envelope.enveloped, {"data": {"size": 1}}, "$.data.id"),
-    (envelope.enveloped, {"data": None}, "$.data"),
-    (envelope.enveloped, {"error": {"code": "a"}}, "$.id"),
-    (envelope.enveloped_map, {"data": 7}, "$.data"),
-    (envelope.enveloped_map, {"schema": "2031", "result": [{"data": {}}]}, "$"),
-    (envelope.page_of, {"data": {}, "x": 1}, None),
-    (envelope.page_of, {"data": {"things": []}}, None),
-    (envelope.page_of, {"schema": "2031", "result": [{"data": [], "has_more": False}]}, "$"),
-    (envelope.page_of, {"errors": []}, "$"),
-    (envelope.page_of, {"data": {"messages": ["none"]}}, "$.data"),
-    (envelope.page_of, {"data": 7}, "$.data"),
-    (envelope.page_of, {"data": {"what": "ever"}}, "$.data"),
-    (envelope.page_of, {"data": {"a": [{"id": "a"}], "b": [{"id": "b"}]}}, "$.data"),
-    (envelope.page_of, {"data": {}}, None),
-    (envelope.page_of, {}, "$"),
-    (envelope.page_of, {"success": True, "data": None}, "$.data"),
-    (envelope.page_of, {"data": None, "creations": [{"id": "a"}]}, "$.data"),
-    (envelope.page_of, None, "$"),
-    (envelope.cursor_page_of, {}, "$"),
-    (envelope.cursor_page_of, {"data": None, "has_more": False}, "$.data"),
-    (envelope.enveloped_map, {}, "$"),
-    (envelope.enveloped_map, {"data": None}, "$.data"),
-    (envelope.cursor_page_of, {"object": "list"}, "$"),
-    (envelope.cursor_page_of, "x", "$"),
+    (body_decoders.plain, {"id": None}, "$.id"),
+    (body_decoders.plain, [], "$.id"),
+    (body_decoders.plain, "x", "$"),
+    (body_decoders.plain, None, "$"),
+    (body_decoders.enveloped, {"data": {"size": 1}}, "$.data.id"),
+    (body_decoders.enveloped, {"data": None}, "$.data"),
+    (body_decoders.enveloped, {"error": {"code": "a"}}, "$.id"),
+    (body_decoders.enveloped_map, {"data": 7}, "$.data"),
+    (body_decoders.enveloped_map, {"schema": "2031", "result": [{"data": {}}]}, "$"),
+    (body_decoders.page_of, {"data": {}, "x": 1}, None),
+    (body_decoders.page_of, {"data": {"things": []}}, None),
+    (body_decoders.page_of, {"schema": "2031", "result": [{"data": [], "has_more": False}]}, "$"),
+    (body_decoders.page_of, {"errors": []}, "$"),
+    (body_decoders.page_of, {"data": {"messages": ["none"]}}, "$.data"),
+    (body_decoders.page_of, {"data": 7}, "$.data"),
+    (body_decoders.page_of, {"data": {"what": "ever"}}, "$.data"),
+    (body_decoders.page_of, {"data": {"a": [{"id": "a"}], "b": [{"id": "b"}]}}, "$.data"),
+    (body_decoders.page_of, {"data": {}}, None),
+    (body_decoders.page_of, {}, "$"),
+    (body_decoders.page_of, {"success": True, "data": None}, "$.data"),
+    (body_decoders.page_of, {"data": None, "creations": [{"id": "a"}]}, "$.data"),
+    (body_decoders.page_of, None, "$"),
+    (body_decoders.cursor_page_of, {}, "$"),
+    (body_decoders.cursor_page_of, {"data": None, "has_more": False}, "$.data"),
+    (body_decoders.enveloped_map, {}, "$"),
+    (body_decoders.enveloped_map, {"data": None}, "$.data"),
+    (body_decoders.cursor_page_of, {"object": "list"}, "$"),
+    (body_decoders.cursor_page_of, "x", "$"),
 ]
 
 
@@ -123,17 +123,17 @@ def test_an_answer_that_no_document_shows_and_is_no_object_is_told() -> None:
 
 def test_an_item_that_cannot_be_read_costs_that_item_alone() -> None:
     body = {"data": [{"id": "a"}, 7, {"id": "b", "size": "big"}, None]}
-    page, problems = read(envelope.page_of(THING), body)
+    page, problems = read(body_decoders.page_of(THING), body)
     assert page.items == [A, B]
     assert problems == ["$.data[1]", "$.data[2].size", "$.data[3]"]
     assert page.problems == tuple(problems)
     assert page.items[1].problems == ("$.data[2].size",)
-    assert envelope.unread_items(page.problems) == 2
-    assert envelope.unread_items(("$.data[1].size", "$.data[0].images[2]")) == 0, "a part of an item isn't one"
+    assert body_decoders.unread_items(page.problems) == 2
+    assert body_decoders.unread_items(("$.data[1].size", "$.data[0].images[2]")) == 0, "a part of an item isn't one"
 
 
 def test_models_of_one_type_that_cannot_be_read_cost_that_type_alone() -> None:
-    found, problems = read(envelope.enveloped_map(THING), {"data": {"x": [{"id": "a"}, 7], "y": 3}})
+    found, problems = read(body_decoders.enveloped_map(THING), {"data": {"x": [{"id": "a"}, 7], "y": 3}})
     assert found == {"x": [A]}
     assert problems == ["$.data.x[1]", "$.data.y"]
 
@@ -148,7 +148,7 @@ LISTS: list[Any] = [
 
 
 @pytest.mark.parametrize("body", LISTS)
-@pytest.mark.parametrize("opener", [envelope.page_of, envelope.cursor_page_of])
+@pytest.mark.parametrize("opener", [body_decoders.page_of, body_decoders.cursor_page_of])
 def test_a_list_is_found_wherever_it_stands(opener: Any, body: Any) -> None:
     page, problems = read(opener(THING), body)
     assert page.items == [A, B]
@@ -167,7 +167,7 @@ META: dict[str, Any] = {
 
 
 def test_a_page_carries_its_meta() -> None:
-    page = envelope.page_of(THING).strict({"data": [{"id": "a"}], "meta": META})
+    page = body_decoders.page_of(THING).strict({"data": [{"id": "a"}], "meta": META})
     assert page.items == [A]
     assert page.meta == Meta(page=2, per_page=20, total=45, total_pages=3, has_next=True, has_prev=True)
     assert page.meta.raw == META
@@ -183,7 +183,7 @@ def test_a_page_carries_its_meta() -> None:
     ],
 )
 def test_the_meta_is_read_however_it_is_written_and_wherever_it_stands(body: Any) -> None:
-    page: PageData[Thing] = read(envelope.page_of(THING), body)[0]
+    page: PageData[Thing] = read(body_decoders.page_of(THING), body)[0]
     assert page.meta == Meta(page=2, per_page=20, total=45, total_pages=3, has_next=True, has_prev=True)
 
 
@@ -208,7 +208,7 @@ METAS: list[tuple[Any, bool]] = [
 
 @pytest.mark.parametrize(("meta", "has_next"), METAS)
 def test_whether_there_is_more_is_told_or_worked_out(meta: Any, has_next: bool) -> None:
-    assert envelope.page_of(THING).strict({"data": [], "meta": meta}).meta.has_next is has_next
+    assert body_decoders.page_of(THING).strict({"data": [], "meta": meta}).meta.has_next is has_next
 
 
 UNSAID: list[tuple[Any, bool]] = [
@@ -230,7 +230,7 @@ UNSAID: list[tuple[Any, bool]] = [
 
 @pytest.mark.parametrize(("meta", "unsaid"), UNSAID)
 def test_an_answer_may_leave_open_whether_there_is_more(meta: Any, unsaid: bool) -> None:
-    page = envelope.page_of(THING).lenient({"data": [{"id": 1}], "meta": meta}, [])
+    page = body_decoders.page_of(THING).lenient({"data": [{"id": 1}], "meta": meta}, [])
     assert page.meta.unsaid is unsaid
 
 
@@ -243,7 +243,7 @@ def test_an_answer_may_leave_open_whether_there_is_more(meta: Any, unsaid: bool)
     ],
 )
 def test_what_tells_of_a_page_is_found_wherever_it_stands(body: Any) -> None:
-    assert envelope.page_of(THING).strict(body).meta.has_next
+    assert body_decoders.page_of(THING).strict(body).meta.has_next
 
 
 CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
@@ -263,13 +263,13 @@ CURSORS: list[tuple[dict[str, Any], bool, str | None]] = [
 def test_a_cursor_page_says_whether_there_is_more_and_what_names_it(
     body: Any, has_next: bool, cursor: str | None
 ) -> None:
-    meta = envelope.cursor_page_of(THING).strict(body).meta
+    meta = body_decoders.cursor_page_of(THING).strict(body).meta
     assert (meta.has_next, meta.next_cursor) == (has_next, cursor)
 
 
 @pytest.mark.parametrize("body", [None, {}, {"success": True}, []])
 def test_deletions_have_nothing_to_read(body: Any) -> None:
-    envelope.nothing.strict(body)
+    body_decoders.nothing.strict(body)
 
 
 values = st.recursive(
@@ -281,12 +281,12 @@ values = st.recursive(
     max_leaves=12,
 )
 OPENERS: list[Callable[[Shape[Thing]], Decoder[Any]]] = [
-    envelope.plain,
-    envelope.enveloped,
+    body_decoders.plain,
+    body_decoders.enveloped,
     assumed,
-    envelope.enveloped_map,
-    envelope.page_of,
-    envelope.cursor_page_of,
+    body_decoders.enveloped_map,
+    body_decoders.page_of,
+    body_decoders.cursor_page_of,
 ]
 
 

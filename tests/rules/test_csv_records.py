@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.tables import Record, SetAside, Table
+from generor_async.rules.csv_records import Record, SetAside, Table
 
 SEPARATORS = [",", ";", "\t", "|"]
 NOT_QUOTED = (

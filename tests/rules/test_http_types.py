@@ -10,7 +10,7 @@ from support.calls import KEY, operation
 from yarl import URL
 
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.wire import Form, Reply, Request, TransportError, segment
+from generor_async.rules.http_types import Form, Reply, Request, TransportError, segment
 from generor_async.values import Secret
 
 

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 
 from generor_async.errors import NotFoundError
 from generor_async.rules import older_api, outcome
-from generor_async.rules.envelope import PageData
+from generor_async.rules.body_decoders import PageData
+from generor_async.rules.http_types import REQUEST_ID, Endpoint, Reply
 from generor_async.rules.vendors import LUMA
-from generor_async.rules.wire import REQUEST_ID, Endpoint, Reply
 from generor_async.values import JSON, DecodeError, Model, ResponseInfo, is_array, is_object, remember_response
 from generor_async.values.decoding import UnexpectedShape
 

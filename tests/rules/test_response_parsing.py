@@ -13,18 +13,18 @@ from generor_async.errors import (
     NotFoundError,
     ResponseShapeError,
 )
-from generor_async.rules import answer, outcome
-from generor_async.rules.envelope import Decoder, PageData, as_it_is, enveloped, enveloped_map, nothing, page_of
+from generor_async.rules import outcome, response_parsing
+from generor_async.rules.body_decoders import Decoder, PageData, as_it_is, enveloped, enveloped_map, nothing, page_of
+from generor_async.rules.http_types import Endpoint, Reply
 from generor_async.rules.outcome import Context
 from generor_async.rules.vendors import GENEROR
-from generor_async.rules.wire import Endpoint, Reply
 from generor_async.values import DecodeError, response_to
 from generor_async.values.decoding import UnexpectedShape
 
 
 def read(target: Endpoint[Any], came: Reply, asked: Context | None = None, *, path: str = "/things") -> Any:
     known = asked or Context(target, "ours")
-    return answer.read(target, known, came, path=path, now=0.0, elapsed=1.5)
+    return response_parsing.read(target, known, came, path=path, now=0.0, elapsed=1.5)
 
 
 def came(value: Any, status: int = 200, **headers: str) -> Reply:

@@ -6,7 +6,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.matching import PATIENCE, Doubtful, Found, Held, Listed, components, match
+from generor_async.rules.creation_matching import PATIENCE, Doubtful, Found, Held, Listed, components, match
 from generor_async.rules.time_zones import SLACK
 
 LONG = 2 * SLACK + PATIENCE

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.json_texts import Element, in_array, in_lines
-from generor_async.rules.tables import SetAside
+from generor_async.rules.csv_records import SetAside
+from generor_async.rules.json_records import Element, in_array, in_lines
 
 
 def lines(text: str) -> list[Element | SetAside]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.calls import context, reply
 
 from generor_async.rules import outcome
-from generor_async.rules.ids import MOST_FOUND, Scan, creation_in, ids_in
+from generor_async.rules.response_ids import MOST_FOUND, Scan, creation_in, ids_in
 from generor_async.rules.vendors import GENEROR
 
 JOB = "5f0e8b1c-0000-4c57-9f60-000000000000"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from generor_async.rules import addresses
-from generor_async.rules.luma_limits import at, media_in
+from generor_async.rules.luma_input_checks import at, media_in
 from generor_async.rules.older_api import advice_on_field
 from generor_async.values import JSON, is_object
 

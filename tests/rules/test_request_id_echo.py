@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.rules.echo import CHANGED, FORGOTTEN, PROOF, RARE, REMEMBERED, Echoes
+from generor_async.rules.request_id_echo import CHANGED, FORGOTTEN, PROOF, RARE, REMEMBERED, Echoes
 
 
 def ours(echoes: Echoes, sent: str, echoed: str | None, *, succeeded: bool = True) -> bool:

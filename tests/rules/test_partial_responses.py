@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.broken_answers import MOST_INFLATED, inflated, success_in
+from generor_async.rules.partial_responses import MOST_INFLATED, inflated, success_in
 
 
 def body_of(raw: bytes) -> bytes:
