@@ -73,7 +73,7 @@ def test_of_an_object_that_was_broken_no_piece_is_read_where_a_strict_reader_wou
     assume({kind for _, kind in mutations} != {"\n", "{"})
     assume(refuses(text, is_array=is_array))
     for value in values(array(text, 20) if is_array else lines(text)):
-        assert value in objects
+        assert value in objects or not isinstance(value, dict)  # a number at the end of a line is no row
 
 
 def refuses(text: str, *, is_array: bool) -> bool:
