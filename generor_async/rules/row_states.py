@@ -1,19 +1,16 @@
 """The life of a row of a batch: which steps it may take, and what a call, or a restart, means for it.
 
-    ready ──> leased ──> submitting ──> accepted ──> running ──> downloading ──> done
+    ready ──> leased ──> submitting ──> accepted ──> downloading ──> done
 
     leased again                  from submitting: nothing has left after all, or it was refused and had no effect, and
                                   the call waits to be made again
     back to ready                 from leased and submitting: nothing was sent, or refused for now
-                                  from accepted and running: the job's account ran out of credits
+                                  from accepted: the job's account ran out of credits
                                   from failed: by the user's will
                                   from unknown: by the user's will, or surely absent
-    failed                        from leased to running: refused for good, or a job that failed
+    failed                        from leased to accepted: refused for good, or a job that failed
     unknown                       from submitting on: charged or perhaps charged, and no result
     accepted                      from unknown: found in a listing
-
-A step to the right may leave `running` out: an answer that is complete at once is downloaded without having been seen
-to run.
 
 After a crash a leased row is ready again: no call of it is under way. A submitting one is unknown, never ready: its
 call may have been charged. Those behind are taken up where they were: looking and downloading are free.
@@ -57,7 +54,6 @@ __all__ = [
     "Fail",
     "Finish",
     "Release",
-    "Run",
     "State",
     "Step",
     "Submit",
@@ -67,17 +63,14 @@ __all__ = [
     "judge",
 ]
 
-State: TypeAlias = Literal[
-    "ready", "leased", "submitting", "accepted", "running", "downloading", "done", "failed", "unknown"
-]
+State: TypeAlias = Literal["ready", "leased", "submitting", "accepted", "downloading", "done", "failed", "unknown"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 
 LIFE: Final[Mapping[State, frozenset[State]]] = {
     "ready": frozenset({"leased"}),
     "leased": frozenset({"submitting", "ready", "failed"}),
     "submitting": frozenset({"accepted", "leased", "ready", "failed", "unknown"}),
-    "accepted": frozenset({"running", "downloading", "ready", "failed", "unknown"}),
-    "running": frozenset({"downloading", "ready", "failed", "unknown"}),
+    "accepted": frozenset({"downloading", "ready", "failed", "unknown"}),
     "downloading": frozenset({"done", "unknown"}),
     "done": frozenset(),
     "failed": frozenset({"ready"}),
@@ -87,7 +80,7 @@ LIFE: Final[Mapping[State, frozenset[State]]] = {
 
 ENDED: Final[tuple[State, ...]] = ("done", "failed", "unknown")
 """Where a run leaves a row; only the user's will, or what was found out since, leads on."""
-OPEN: Final[tuple[State, ...]] = ("accepted", "running", "downloading")
+OPEN: Final[tuple[State, ...]] = ("accepted", "downloading")
 """Paid for and not ended: taken up again after a restart."""
 ON_RESTART: Final[Mapping[State, State]] = {"leased": "ready", "submitting": "unknown"}
 """What a crash makes of a state; every other one stays."""
@@ -139,11 +132,6 @@ class Accept:
 
 
 @frozen
-class Run:
-    """The job was seen to run."""
-
-
-@frozen
 class Download:
     """It is complete, and its outputs are fetched."""
 
@@ -187,13 +175,12 @@ class Release:
     """What this attempt cost, in credits; None keeps what is set aside, where it may have been charged."""
 
 
-Step: TypeAlias = Submit | Defer | Accept | Run | Download | Finish | Fail | Doubt | Release
+Step: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | Doubt | Release
 
 LEADS_TO: Final[Mapping[type[Step], State]] = {
     Submit: "submitting",
     Defer: "leased",
     Accept: "accepted",
-    Run: "running",
     Download: "downloading",
     Finish: "done",
     Fail: "failed",

@@ -18,7 +18,7 @@ from support.forks import die, forked
 
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.rules.row_states import OPEN, Accept, Doubt, Download, Finish, Run, Submit
+from generor_async.rules.row_states import OPEN, Accept, Doubt, Download, Finish, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 AMBIGUOUS = 0.15
@@ -63,9 +63,6 @@ class Worker:
                 self.boundary()
             assert row.remote_ids == (f"job-{row.id}",)
             if row.state == "accepted":
-                await journal.step(row, Run())
-                self.boundary()
-            if row.state == "running":
                 await journal.step(row, Download())
                 self.boundary()
             await journal.step(row, Finish(at=3.0, result={"files": [f"{row.id}.png"]}))

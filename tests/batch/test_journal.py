@@ -34,7 +34,6 @@ from generor_async.rules.row_states import (
     Fail,
     Finish,
     Release,
-    Run,
     Step,
     Submit,
 )
@@ -91,7 +90,6 @@ async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None
     for step, state in (
         (SUBMIT, "submitting"),
         (Accept(remote_ids=("1", "2"), cost=24.0, alone=True), "accepted"),
-        (Run(), "running"),
         (Download(), "downloading"),
         (Finish(at=99.0, result={"files": ["é.png"]}), "done"),
     ):
@@ -116,7 +114,7 @@ async def test_a_step_on_a_row_that_somebody_else_has_moved_writes_nothing(journ
     else:
         row.owner = 77
     with pytest.raises(StaleRowError, match="row a was taken"):
-        await journal.step(row, Run() if lost == "state" else ACCEPT)
+        await journal.step(row, Download() if lost == "state" else ACCEPT)
     assert shown((await all_rows(journal))[0]) == before
 
 
@@ -149,7 +147,6 @@ async def test_the_steps_of_many_rows_write_what_those_of_one_write(journal: Sql
     for step in (
         SUBMIT,
         Accept(remote_ids=("1", "é"), cost=24.0, alone=True),
-        Run(),
         Download(),
         Finish(at=9.0, result=[]),
     ):
@@ -464,7 +461,6 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
         "leased": (),
         "submitting": (SUBMIT,),
         "accepted": (SUBMIT, ACCEPT),
-        "running": (SUBMIT, ACCEPT, Run()),
         "downloading": (SUBMIT, ACCEPT, Download()),
         "done": (SUBMIT, ACCEPT, Download(), Finish(at=1.0, result=None)),
         "failed": (Fail(at=1.0, problem=PROBLEM),),
@@ -485,7 +481,7 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
     assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
     assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
     taken_up = [row async for row in journal.rows(*OPEN)]
-    further: tuple[Step, ...] = (Run(), Download(), Finish(at=2.0, result=None))
+    further: tuple[Step, ...] = (Download(), Finish(at=2.0, result=None))
     for row, step in zip(taken_up, further, strict=True):
         await journal.step(row, step)
     assert [row.id for row in await journal.claim(9)] == ["leased", "ready"]
@@ -497,7 +493,7 @@ async def test_a_holder_from_before_the_restart_can_move_nothing(tmp_path: Path)
     row = await claimed(journal, SUBMIT, ACCEPT)
     journal = await again(journal, tmp_path)
     with pytest.raises(StaleRowError):
-        await journal.step(row, Run())
+        await journal.step(row, Download())
     await journal.close()
 
 

@@ -332,7 +332,7 @@ def test_cancelled_once_it_waits_for_answers_alone(tmp_path: Path) -> None:
         counts = (await read_status(tmp_path)).counts
         assert counts["unknown"] == 0
         assert counts["ready"] == 30 - len(simulator.ledger.charges) > 0
-        assert counts["accepted"] + counts["running"] > 0
+        assert counts["accepted"] > 0
         await ended(run_batch(luma, pictures(30), to=tmp_path))
         assert len(simulator.ledger.charges) == 30
 

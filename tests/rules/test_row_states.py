@@ -45,7 +45,6 @@ from generor_async.rules.row_states import (
     Fail,
     Finish,
     Release,
-    Run,
     State,
     Step,
     Submit,
@@ -60,7 +59,6 @@ STEPS: dict[type[Step], Step] = {
     Submit: Submit(at=0.0, call_id="r", model="m", estimated=1.0, reserved=1.0),
     Defer: Defer(),
     Accept: Accept(remote_ids=(JOB,)),
-    Run: Run(),
     Download: Download(),
     Finish: Finish(at=0.0, result={}),
     Fail: Fail(at=0.0, problem={}),
@@ -128,15 +126,10 @@ def test_a_step_is_legal_where_the_table_has_it() -> None:
         ("submitting", "Release"),
         ("submitting", "Fail"),
         ("submitting", "Doubt"),
-        ("accepted", "Run"),
         ("accepted", "Download"),
         ("accepted", "Release"),
         ("accepted", "Fail"),
         ("accepted", "Doubt"),
-        ("running", "Download"),
-        ("running", "Release"),
-        ("running", "Fail"),
-        ("running", "Doubt"),
         ("downloading", "Finish"),
         ("downloading", "Doubt"),
         ("failed", "Release"),
@@ -263,6 +256,5 @@ def test_an_error_that_is_not_the_apis_is_nobodys_to_judge() -> None:
 def test_whatever_a_verdict_says_the_table_allows() -> None:
     for error, verdict in SUBMITTING.values():
         assert verdict.to in LIFE["submitting"], error
-    before: tuple[State, ...] = ("accepted", "running")
-    for state, (error, verdict) in product(before, BEHIND.values()):
-        assert verdict.to is None or verdict.to in LIFE[state], error
+    for error, verdict in BEHIND.values():
+        assert verdict.to is None or verdict.to in LIFE["accepted"], error

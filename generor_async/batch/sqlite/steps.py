@@ -19,7 +19,6 @@ from generor_async.rules.row_states import (
     Fail,
     Finish,
     Release,
-    Run,
     State,
     Step,
     Submit,
@@ -41,7 +40,6 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
     Defer: ("held",),
     Accept: ("alone", "remote_ids", "cost", "held"),
-    Run: (),
     Download: (),
     Finish: ("ended_at", "result"),
     Fail: ("ended_at", "problem", "cost", "held"),
@@ -175,7 +173,7 @@ def written(step: Step) -> tuple[Any, ...]:
             return alone, ids, step.cost, step.cost if step.likely is None else step.likely
         case Defer():
             return (0.0,)
-        case Run() | Download():
+        case Download():
             return ()
         case Finish():
             return step.at, dump(step.result)
@@ -204,7 +202,7 @@ def _note(row: Row, step: Step) -> None:
         case Defer():
             row.held = 0.0
             return
-        case Run() | Download():
+        case Download():
             return
         case Finish():
             row.ended_at, row.result = step.at, step.result
