@@ -32,7 +32,7 @@ from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.sqlite.schema import connect
 from generor_async.rules.charges import Charges
-from generor_async.rules.row_states import OPEN, Accept, Download, Finish, Submit
+from generor_async.rules.row_states import PAID_STATES, Accept, Download, Finish, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 REQUEST_ID = "5f0c3f9e-6f5c-4f0e-9a53-0a6f3a3a8f11"
@@ -225,7 +225,7 @@ async def take_up(folder: str) -> None:
     journal = await open_journal(folder, key=KEY)
     counts = await journal.counts()
     charges, doubtful = await journal.charges(), await journal.doubtful()
-    under_way = [row.id async for row in journal.rows(*OPEN)]
+    under_way = [row.id async for row in journal.rows(*PAID_STATES)]
     claimed = await journal.claim(200)
     seconds = time.perf_counter() - began
     assert len(claimed) == 200

@@ -7,7 +7,7 @@ from typing import Any, Final
 from generor_async.batch.journal import Journal
 from generor_async.batch.provider import Provider
 from generor_async.errors import APIError, DeadlineExceededError, InternalServerError, ResponseShapeError
-from generor_async.rules.spend_attribution import Spend
+from generor_async.rules.spend_attribution import SpendAmount
 
 __all__ = ["Account"]
 
@@ -45,7 +45,7 @@ class Account:
             listed: Any = await self._journal.recall("listed")
             self._floor = max(self._floor, listed or 0)
 
-    async def spends(self) -> Sequence[Spend] | None:
+    async def spends(self) -> Sequence[SpendAmount] | None:
         """Return what was spent, and was not listed when this was asked before; None where nobody can say."""
         found = None if self._floor is None else await self._work.spends(self._floor)
         if found is None:

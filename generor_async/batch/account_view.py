@@ -14,11 +14,11 @@ from generor_async.engine.pages import Page, Pages
 from generor_async.errors import ResponseShapeError
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.body_decoders import unread_items
-from generor_async.rules.charges import countable
-from generor_async.rules.creation_matching import Listed
-from generor_async.rules.reconcile import Look
-from generor_async.rules.time_zones import Zone, in_order
-from generor_async.rules.unexplained_spends import Spent
+from generor_async.rules.charges import valid_amount
+from generor_async.rules.creation_matching import ListedCreation
+from generor_async.rules.reconcile import Snapshot
+from generor_async.rules.time_zones import ZoneReading, corrected_dates
+from generor_async.rules.unexplained_spends import DatedSpend
 from generor_async.values import maybe
 
 __all__ = ["AccountView", "Balance", "Creations", "Spend", "list_back_to", "read_account"]
@@ -43,7 +43,7 @@ class Spend:
     zoned: bool
     """Whether the time names its zone."""
 
-    def read(self, zone: Zone) -> float:
+    def read(self, zone: ZoneReading) -> float:
         """Return when it was."""
         return self.shown if self.zoned else zone.read(self.shown)
 
@@ -52,7 +52,7 @@ class Spend:
 class Creations:
     """Creations in a listing, dated as if a time without a zone were UTC."""
 
-    listed: Sequence[Listed]
+    listed: Sequence[ListedCreation]
     zoned: frozenset[int]
     """The ids of those whose time names its zone."""
     whole: bool
@@ -78,9 +78,9 @@ class AccountView:
     balances: Sequence[tuple[float, float]]
     """When the balance was read, by the server's clock, and what it was: at this look, and at those before it."""
 
-    def read(self, zone: Zone) -> Look:
+    def read(self, zone: ZoneReading) -> Snapshot:
         """Read its times by a zone."""
-        return Look(
+        return Snapshot(
             taken_at=self.taken_at,
             at=self.at,
             since=self.since,
@@ -89,11 +89,11 @@ class AccountView:
                 for one in self.creations.listed
             ],
             whole=self.creations.whole,
-            spends=[Spent(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
+            spends=[DatedSpend(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
             whole_until=max(self._agreeing(zone), default=-inf),
         )
 
-    def _agreeing(self, zone: Zone) -> Iterator[float]:
+    def _agreeing(self, zone: ZoneReading) -> Iterator[float]:
         """Yield when the balance was what the transactions add up to: now, or before what isn't listed yet.
 
         None of them may have been after that: one that is missing could be made up for by one that came since.
@@ -163,7 +163,7 @@ async def _since_the_batch_began(
                 return list(transactions.values()), None
             if one.transaction_id <= noted["transaction"]:
                 return list(transactions.values()), noted["balance"]
-            if one.type is None or one.created_at is None or countable(one.amount) is None:
+            if one.type is None or one.created_at is None or valid_amount(one.amount) is None:
                 return None, None
             transactions[one.transaction_id] = one
     return list(transactions.values()), noted["balance"]
@@ -177,7 +177,7 @@ def _dated(one: Transaction) -> Spend:
 
 def _spends(transactions: Iterable[Transaction]) -> list[Spend]:
     spent = {one.transaction_id or 0: one for one in transactions if one.type == "spend"}
-    shown = in_order({id_: _shown(one.created_at) for id_, one in spent.items() if one.created_at is not None})
+    shown = corrected_dates({id_: _shown(one.created_at) for id_, one in spent.items() if one.created_at is not None})
     return [
         Spend(creation_id=spent[id_].creation_id, shown=when, zoned=_names_zone(spent[id_].created_at))
         for id_, when in shown.items()
@@ -219,7 +219,7 @@ def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
 
 
 def _creations(found: dict[int, Creation], *, whole: bool) -> Creations:
-    shown = in_order({id_: _shown(one.created_at) for id_, one in found.items()})
+    shown = corrected_dates({id_: _shown(one.created_at) for id_, one in found.items()})
     return Creations(
         listed=[_listed(one, shown[id_]) for id_, one in found.items()],
         zoned=frozenset(id_ for id_, one in found.items() if _names_zone(one.created_at)),
@@ -227,9 +227,9 @@ def _creations(found: dict[int, Creation], *, whole: bool) -> Creations:
     )
 
 
-def _listed(creation: Creation, shown: float) -> Listed:
+def _listed(creation: Creation, shown: float) -> ListedCreation:
     traits = {"privacy_mode": maybe(creation.privacy_mode), "username": maybe(creation.username)}
-    return Listed(
+    return ListedCreation(
         creation_id=creation.creation_id,
         generator=creation.generator,
         prompt=creation.prompt or "",

@@ -11,9 +11,9 @@ from generor_async.batch.account import Account
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
-from generor_async.rules.budget import NO_CAP, ROUNDING, Budget, Reservation
-from generor_async.rules.charges import charged
-from generor_async.rules.spend_attribution import Call, Spend, named
+from generor_async.rules.budget import CREDIT_TOLERANCE, NO_CAP, Budget, Reservation
+from generor_async.rules.charges import valid_cost
+from generor_async.rules.spend_attribution import SpendAmount, UnattributedCall, attribute_spends
 from generor_async.values import Clock
 
 __all__ = ["BudgetGate"]
@@ -41,9 +41,9 @@ class BudgetGate:
         self._looking = asyncio.Lock()
         self._changed = asyncio.Event()
         self._priced, self._prices = 0, 0.0
-        self._unlisted: dict[int, Call] = {}
+        self._unlisted: dict[int, UnattributedCall] = {}
         """Calls that were charged, and that no transaction has told of yet, by row."""
-        self._others: list[Spend] = []
+        self._others: list[SpendAmount] = []
         """Spends that are none of theirs: another user's, or those of calls that are still under way."""
         self._names = False
         """Whether a transaction has named a creation of this batch."""
@@ -51,7 +51,7 @@ class BudgetGate:
         """Calls that this run has settled."""
         self._settled_then = -1
         """How many it had when the account was last asked."""
-        self._silent: Call | None = None
+        self._silent: UnattributedCall | None = None
         """The latest call that ran alone to teach a price, and told none."""
         self._balance: float | None = None
         """What the account had before the call that is to teach a price next; None until one has told nothing."""
@@ -118,8 +118,8 @@ class BudgetGate:
         """Count what the call of a row cost by its own account; return what it has likely cost."""
         settled = self.budget.settle(hold, cost)
         self._settled += 1
-        call = Call(number=number, remote_ids=remote_ids, settled=settled)
-        if hold.teaches and cost is None:
+        call = UnattributedCall(number=number, remote_ids=remote_ids, settled=settled)
+        if hold.learns_price and cost is None:
             self._silent = call
         if self._account.lists and remote_ids:
             self._unlisted[number] = call
@@ -166,9 +166,9 @@ class BudgetGate:
         self._balance = await self._account.balance()
         if before is None or self._balance is None:
             return
-        cost = charged(before - self._balance)
+        cost = valid_cost(before - self._balance)
         if cost:
-            better = silent.settled.told(cost, "alone")
+            better = silent.settled.as_told_by(cost, "alone")
             await self._journal.tell_costs({silent.number: cost}, "alone")
             self.budget.charges.correct(silent.settled, better)
             if silent.number in self._unlisted:
@@ -181,11 +181,11 @@ class BudgetGate:
         before = self.budget.committed
         with suppress(APIError, DeadlineExceededError):
             await self.refresh()
-        return self.budget.committed < before - ROUNDING
+        return self.budget.committed < before - CREDIT_TOLERANCE
 
-    async def _apply_transactions(self, spends: list[Spend]) -> None:
+    async def _apply_transactions(self, spends: list[SpendAmount]) -> None:
         calls = list(self._unlisted.values())
-        told, others = named(calls, spends, self.budget.charges.likely, names=self._names)
+        told, others = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names)
         self._others = others[-KEPT:]
         self._names = self._names or bool(told and any(spend.creation_id is not None for spend in spends))
         await self._journal.tell_costs(told, "listed")
@@ -193,6 +193,6 @@ class BudgetGate:
             self._silent = None
         for number, cost in told.items():
             settled = self._unlisted.pop(number).settled
-            self.budget.charges.correct(settled, settled.told(cost, "listed"))
-        if not (self._unlisted or self.budget.reserved or self.budget.doubtful > ROUNDING):
+            self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
+        if not (self._unlisted or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
             await self._account.all_told()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from generor_async.batch.journal import Row
-from generor_async.rules.row_states import Accept, Defer, Fail, Release, State, Step, Submit
+from generor_async.rules.row_states import Accept, Defer, Fail, Release, RowState, Step, Submit
 from generor_async.values import JSON
 
 __all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
@@ -143,7 +143,7 @@ def _line(row: Row, step: Step) -> str:
             return ""
 
 
-def _end(row: Row, to: State, **known: Any) -> str:
+def _end(row: Row, to: RowState, **known: Any) -> str:
     return f"{_encode({'number': row.number, 'to': to, **known})}\n"
 
 

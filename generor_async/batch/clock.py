@@ -53,7 +53,7 @@ class BatchClock:
         async for row in journal.rows("unknown"):
             noted += (row.submitted_at, row.ended_at)
         self._began += max(0.0, max(moment or 0.0 for moment in noted) - self.time())
-        self._server = ServerTime.noted(await journal.recall(NOTE))
+        self._server = ServerTime.from_json(await journal.recall(NOTE))
         self._server.begin(self.time())
 
     async def keep(self, journal: "Journal") -> None:

@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from generor_async.batch.journal import Reader, Row
-from generor_async.rules.charges import Charges, Settled
+from generor_async.rules.charges import ChargedCalls, Charges
 
 __all__ = ["RowCost", "charges_of", "cost_of"]
 
@@ -32,5 +32,5 @@ def cost_of(row: Row, charges: Charges) -> RowCost | None:
         return RowCost(before, row.doubted_before + row.held)
     if row.cost == 0 and row.state in {"ready", "failed"}:
         return RowCost(before, row.doubted_before)
-    settled = Settled(model=row.model, estimated=row.estimated, cost=row.cost, witness=row.witness)
+    settled = ChargedCalls(model=row.model, estimated=row.estimated, cost=row.cost, source=row.witness)
     return RowCost(before + charges.likely(settled), row.doubted_before)

@@ -23,16 +23,16 @@ from generor_async.rules.equivalence import VERSION
 from generor_async.rules.eta import seconds_for
 from generor_async.rules.file_fingerprint import ReadWhole
 from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.row_states import OPEN, STATES, State
+from generor_async.rules.row_states import PAID_STATES, ROW_STATES, RowState
 from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]
 
-BOUGHT: Final[tuple[State, ...]] = tuple(state for state in STATES if state != "failed")
+BOUGHT: Final[tuple[RowState, ...]] = tuple(state for state in ROW_STATES if state != "failed")
 """Where a row is that was bought, or is to be."""
 
 
-WAITING: Final[frozenset[State]] = frozenset({"ready", "leased"})
+WAITING: Final[frozenset[RowState]] = frozenset({"ready", "leased"})
 """Where a row is whose call is still to be made."""
 
 
@@ -102,7 +102,7 @@ async def estimate(order: BatchSpec, *, first: int | None = None) -> BatchEstima
         most = sys.maxsize if first is None else first
         under_way, counted = 0, 0.0
         if reader is not None:
-            under_way = sum([count for state, count in (await reader.counts()).items() if state in OPEN])
+            under_way = sum([count for state, count in (await reader.counts()).items() if state in PAID_STATES])
             counted = (await charges_of(reader)).counted + await reader.doubtful()
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
@@ -222,7 +222,7 @@ async def _count(
 
 async def _known(
     reader: Reader | None, entries: Sequence[NewRow | Reject]
-) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
     if reader is None:
         return {}
     return await reader.known([entry.id for entry in entries if isinstance(entry, NewRow)])

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 from attrs import Factory, define, field, frozen
 
 from generor_async.errors import FolderError
-from generor_async.rules.charges import Settled, Witness
+from generor_async.rules.charges import ChargedCalls, CostSource
 from generor_async.rules.file_fingerprint import ReadWhole
-from generor_async.rules.row_states import State, Step
-from generor_async.rules.spend_attribution import Call
+from generor_async.rules.row_states import RowState, Step
+from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
 
 __all__ = [
@@ -42,7 +42,7 @@ as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_
 """Writes a row's parameters so that equal ones are equal texts."""
 
 
-WITNESSES: Final[tuple[Witness, ...]] = ("overlapped", "alone", "listed")
+WITNESSES: Final[tuple[CostSource, ...]] = ("overlapped", "alone", "listed")
 """Who may have told a cost; a journal keeps the place in this."""
 
 
@@ -122,7 +122,7 @@ class Row:
     id: str
     parameters: Mapping[str, JSON] = field(repr=False)
     place: str
-    state: State
+    state: RowState
     attempt: int
     """How often it was claimed; what follows is of the latest attempt."""
     owner: int | None = None
@@ -143,7 +143,7 @@ class Row:
     """How much of that may not have been charged."""
     cost: float | None = None
     """What it cost, in credits, as `witness` has it; None where nobody has said."""
-    witness: Witness = "overlapped"
+    witness: CostSource = "overlapped"
     remote_ids: tuple[str, ...] = ()
     ended_at: float | None = None
     result: JSON = None
@@ -181,11 +181,11 @@ class Added:
 class Reader(Protocol):
     """What may be asked of a journal, also of one that another process is writing."""
 
-    async def counts(self) -> Mapping[State, int]:
+    async def counts(self) -> Mapping[RowState, int]:
         """Count the rows in each state."""
         ...
 
-    def rows(self, *states: State) -> AsyncIterator[Row]:
+    def rows(self, *states: RowState) -> AsyncIterator[Row]:
         """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
         ...
 
@@ -197,7 +197,7 @@ class Reader(Protocol):
         """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
         ...
 
-    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         ...
 
@@ -233,7 +233,7 @@ class Reader(Protocol):
         """Return the names of the columns that any row has beside its parameters."""
         ...
 
-    async def charges(self) -> Sequence[Settled]:
+    async def charges(self) -> Sequence[ChargedCalls]:
         """Sum up the attempts that were charged, those that are alike together."""
         ...
 
@@ -241,7 +241,7 @@ class Reader(Protocol):
         """Return what is kept, in credits, for attempts that may have been charged."""
         ...
 
-    async def unlisted(self, most: int) -> Sequence[Call]:
+    async def unlisted(self, most: int) -> Sequence[UnattributedCall]:
         """Return the charged calls of which no transaction has told, so many of the latest rows."""
         ...
 
@@ -334,7 +334,7 @@ class Journal(Reader, Protocol):
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
         ...
 
-    async def tell_costs(self, told: Mapping[int, float], witness: Witness) -> None:
+    async def tell_costs(self, told: Mapping[int, float], witness: CostSource) -> None:
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         ...
 

@@ -18,7 +18,7 @@ from generor_async.batch.journal import Reader, Row
 from generor_async.batch.parameters import ERROR
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
-from generor_async.rules.row_states import State
+from generor_async.rules.row_states import RowState
 from generor_async.values import JSON
 
 __all__ = [
@@ -59,7 +59,7 @@ class RowOutcome:
     id: str
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
-    state: State
+    state: RowState
     """done, failed or unknown."""
     parameters: Mapping[str, JSON]
     files: tuple[Path, ...]

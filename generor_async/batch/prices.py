@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from attrs import define, field, frozen
 
 from generor_async.errors import BadRequestError, InvalidRequestError, NotFoundError, ResponseShapeError
-from generor_async.rules.charges import charged
+from generor_async.rules.charges import valid_cost
 from generor_async.rules.derived_values import Timed, longest_seconds
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.rules.luma_prices import price as listed_price
@@ -174,7 +174,7 @@ class Estimates:
     async def _learn(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
         price, time = maybe(estimate.credit_cost), maybe(estimate.time_estimate)
-        total = None if price is None else charged(maybe(price.total))
+        total = None if price is None else valid_cost(maybe(price.total))
         if total is None:
             raise ResponseShapeError(
                 "the estimate names no price",

@@ -12,7 +12,7 @@ from generor_async.engine.client import Client
 from generor_async.engine.limits import RateLimits
 from generor_async.rules.budget import NO_CAP
 from generor_async.rules.eta import Rate, seconds_for
-from generor_async.rules.row_states import ENDED, ON_RESTART, OPEN, State
+from generor_async.rules.row_states import END_STATES, PAID_STATES, STATE_AFTER_CRASH, RowState
 from generor_async.rules.throughput import Throughput
 from generor_async.rules.wait_reason import NOTHING, Awaited, call_awaits, rows_awaited
 from generor_async.rules.window import SPANS
@@ -103,15 +103,15 @@ class RunCounters:
 
     began: float
     """When the run began, by the monotonic clock."""
-    states: Counter[State] = field(factory=Counter[State])
+    states: Counter[RowState] = field(factory=Counter[RowState])
     """Rows that are not in work, by state."""
     rejected: int = 0
     movement: Throughput = field(init=False, default=Factory(lambda self: Throughput(self.began), takes_self=True))
 
-    def ended(self, state: State, now: float, took: float | None = None) -> None:
+    def ended(self, state: RowState, now: float, took: float | None = None) -> None:
         """Note that a row is not in work any more, and how long after its call."""
-        self.states[ON_RESTART.get(state, state)] += 1  # where the journal failed, the next run does that
-        if state in ENDED:
+        self.states[STATE_AFTER_CRASH.get(state, state)] += 1  # where the journal failed, the next run does that
+        if state in END_STATES:
             self.movement.ended(now, took)
 
     def progress(
@@ -136,7 +136,7 @@ class RunCounters:
         states, budget, limits, now = self.states, purse.budget, client.rate_limits, clock.monotonic()
         to_begin = min(states["ready"], may_begin)
         waiting = to_begin + unsent
-        running = sent + sum(states[state] for state in OPEN)
+        running = sent + sum(states[state] for state in PAID_STATES)
         coming = waiting if phase in _BEGINNING else 0
         rates = rates_of(limits)
         awaited = NOTHING
@@ -161,7 +161,7 @@ class RunCounters:
             unknown=states["unknown"],
             rejected=self.rejected,
             spent=rounded(purse.spent),
-            doubtful=rounded(max(0.0, budget.doubtful)),
+            doubtful=rounded(max(0.0, budget.unresolved)),
             to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.reserved),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here

@@ -31,10 +31,10 @@ from generor_async.errors import (
 from generor_async.generor import AsyncGeneror
 from generor_async.luma import AsyncLuma
 from generor_async.luma_resources import Job
-from generor_async.rules.charges import charged, countable
+from generor_async.rules.charges import valid_amount, valid_cost
 from generor_async.rules.poll_failures import OddPolls, read_failure
-from generor_async.rules.row_states import as_sent
-from generor_async.rules.spend_attribution import Spend
+from generor_async.rules.row_states import to_api_id
+from generor_async.rules.spend_attribution import SpendAmount
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.values import JSON, maybe, response_to
 
@@ -117,7 +117,7 @@ class Provider(Protocol):
         """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
         ...
 
-    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+    async def spends(self, since: int) -> Mapping[int, SpendAmount] | None:
         """Return what was spent after a transaction, by the transactions' ids; None where nobody can say."""
         ...
 
@@ -262,12 +262,12 @@ class GenerorProvider:
         result: GenerateResult = await session.send(operation, options, call_id=call_id, intent=intent)
         self.clock.learn(response_to(result))
         ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
-        cost = charged(maybe(result.credit_cost))
+        cost = valid_cost(maybe(result.credit_cost))
         return Accepted(remote_ids=ids, cost=cost, is_over=True, made=result.creations)
 
     async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
         """Return the creations; after a restart they are fetched."""
-        return made if made is not None else [await self._fetched(as_sent(id_)) for id_ in row.remote_ids]
+        return made if made is not None else [await self._fetched(to_api_id(id_)) for id_ in row.remote_ids]
 
     async def _fetched(self, creation_id: int) -> GeneratedCreation:
         creation = await self._looked_at(creation_id)
@@ -310,7 +310,7 @@ class GenerorProvider:
         """Return the account's credits, where the answer says how many."""
         balance = await self._asking.credits.balance()
         self.clock.learn(response_to(balance))
-        return countable(maybe(balance.total))
+        return valid_amount(maybe(balance.total))
 
     async def latest_transaction(self) -> int | None:
         """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
@@ -320,18 +320,20 @@ class GenerorProvider:
             return 0
         return None
 
-    async def spends(self, since: int) -> Mapping[int, Spend] | None:
+    async def spends(self, since: int) -> Mapping[int, SpendAmount] | None:
         """Return what was spent after a transaction, by the transactions' ids; reads no further than it must."""
-        found: dict[int, Spend] = {}
+        found: dict[int, SpendAmount] = {}
         with suppress(*_UNREADABLE):
             async for one in self._asking.credits.list_transactions(type="spend", sort="newest", per_page=100):
                 if not isinstance(one.transaction_id, int):
                     return None
                 if one.transaction_id <= since:
                     break
-                amount, creation_id = countable(maybe(one.amount)), maybe(one.creation_id)
+                amount, creation_id = valid_amount(maybe(one.amount)), maybe(one.creation_id)
                 if amount and maybe(one.type) in {None, "spend"}:
-                    found[one.transaction_id] = Spend(abs(amount), None if creation_id is None else str(creation_id))
+                    found[one.transaction_id] = SpendAmount(
+                        abs(amount), None if creation_id is None else str(creation_id)
+                    )
             return found
         return None
 

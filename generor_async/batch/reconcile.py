@@ -25,24 +25,24 @@ from generor_async.errors import (
 )
 from generor_async.generor import AsyncGeneror
 from generor_async.rules.creation_matching import (
-    PATIENCE,
+    GENERATE_SECONDS,
     Absent,
-    Doubtful,
     Finding,
     Found,
-    Held,
-    Likeness,
-    likeness_of,
+    PromptKey,
+    StillUnknown,
+    UnresolvedRow,
+    make_prompt_key,
 )
-from generor_async.rules.reconcile import BETWEEN_LOOKS, agreed, reconcile
-from generor_async.rules.row_states import OPEN, Accept, Release, as_sent
-from generor_async.rules.time_zones import HOUR, possible_zones
+from generor_async.rules.reconcile import SNAPSHOT_INTERVAL, merge_findings, reconcile
+from generor_async.rules.row_states import PAID_STATES, Accept, Release, to_api_id
+from generor_async.rules.time_zones import ORDER_SLACK, possible_zones
 from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON
 
 __all__ = ["Reconciliation", "judged"]
 
-BEFORE: Final = 2 * HOUR
+BEFORE: Final = 2 * ORDER_SLACK
 """Seconds before the oldest doubtful call from which on the account is looked at: dates may be an hour off."""
 LOOKS_KEPT: Final = 3
 BALANCES_KEPT: Final = 10
@@ -85,14 +85,14 @@ class Reconciliation:
         ]
         if not unknown:
             return ()
-        if (earliest := self._looked_at + BETWEEN_LOOKS) > self._clock.time():
+        if (earliest := self._looked_at + SNAPSHOT_INTERVAL) > self._clock.time():
             # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
             self.look_at = earliest
             return ()
         oldest = min(row.submitted_at or 0.0 for row in unknown)
         known = [
             row
-            async for row in self._journal.rows(*OPEN, "done", "unknown")
+            async for row in self._journal.rows(*PAID_STATES, "done", "unknown")
             if (row.submitted_at or 0.0) >= oldest - 2 * BEFORE and (row.remote_ids or row.state != "unknown")
         ]
         try:
@@ -110,8 +110,8 @@ class Reconciliation:
         except _MAY_PASS as error:
             self._failed += 1
             self._looked_at = self._clock.time()
-            again = None if self._failed == FAILED_LOOKS else self._clock.time() + BETWEEN_LOOKS
-            held = Held(why=f"the account could not be looked at ({error})", look_at=again)
+            again = None if self._failed == FAILED_LOOKS else self._clock.time() + SNAPSHOT_INTERVAL
+            held = StillUnknown(reason=f"the account could not be looked at ({error})", check_at=again)
             await self._note(unknown, dict.fromkeys(_numbers(unknown), held))
             if again is None:
                 raise
@@ -121,7 +121,7 @@ class Reconciliation:
         self._looked_at = self._clock.time() if isinstance(view, str) else view.taken_at
         await self._clock.keep(self._journal)
         if isinstance(view, str):
-            await self._note(unknown, dict.fromkeys(_numbers(unknown), Held(why=view)))
+            await self._note(unknown, dict.fromkeys(_numbers(unknown), StillUnknown(reason=view)))
             return ()
         self._first = min(self._first, view.taken_at)
         self._balances = view.balances[-BALANCES_KEPT:]
@@ -144,7 +144,7 @@ class Reconciliation:
                     message = "its call had no effect: the account shows neither creation nor spend"
                     await self._journal.step(row, Release(at=self._clock.time(), problem={"message": message}))
                     settled.append(row)
-                case Held(look_at=again) if again is not None and again < last:
+                case StillUnknown(check_at=again) if again is not None and again < last:
                     self.look_at = again if self.look_at is None else min(self.look_at, again)
                 case _:
                     pass
@@ -153,14 +153,14 @@ class Reconciliation:
 
     async def _note(self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf) -> None:
         """Write down why rows stay unknown, and until when; no look is taken after the last one."""
-        held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], Held)]
+        held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], StillUnknown)]
         await note_unresolved(
             self._journal,
             (
                 (
                     row,
-                    finding.why,
-                    None if finding.look_at is None or finding.look_at >= last else max(finding.look_at, due(row)),
+                    finding.reason,
+                    None if finding.check_at is None or finding.check_at >= last else max(finding.check_at, due(row)),
                 )
                 for row, finding in held
             ),
@@ -183,20 +183,20 @@ def judged(
     own = _own_username(views[-1], known)
     rows = [_doubtful(row, own, server) for row in unknown]
     charges = [_charge(row, server) for row in known]
-    taken = {as_sent(id_): _asked(row) for row in known for id_ in row.remote_ids}
+    taken = {to_api_id(id_): _asked(row) for row in known for id_ in row.remote_ids}
     zones = possible_zones(witnesses(views[-1], known=known, rows=rows, began=began, server=server))
     readings = (
         reconcile(rows, looks=[view.read(zone) for view in views], charges=charges, taken=taken, lag=LAG)
         for zone in zones
     )
-    return agreed(readings, again=views[-1].taken_at + BETWEEN_LOOKS)
+    return merge_findings(readings, again=views[-1].taken_at + SNAPSHOT_INTERVAL)
 
 
-def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> Doubtful:
+def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> UnresolvedRow:
     given: Any = row.parameters
     traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
     sent = row.submitted_at or 0.0
-    return Doubtful(
+    return UnresolvedRow(
         number=row.number,
         generator=given["slug"],
         prompt=given.get("prompt") or "",
@@ -209,17 +209,17 @@ def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float
     )
 
 
-def _asked(row: Row) -> Likeness | None:
+def _asked(row: Row) -> PromptKey | None:
     """Return what a row asked for; None where its journal was rebuilt, and doesn't say."""
     given: Any = row.parameters
-    return likeness_of(given["slug"], given.get("prompt") or "") if "slug" in given else None
+    return make_prompt_key(given["slug"], given.get("prompt") or "") if "slug" in given else None
 
 
 def _charge(row: Row, server: Callable[[float], float]) -> Charge:
     sent = row.submitted_at or 0.0
     # That is when it was stored: a row that is found, or taken up after a restart, was charged long before.
-    ended = min(math.inf if row.ended_at is None else row.ended_at, sent + PATIENCE + row.longest)
-    ids = tuple(as_sent(id_) for id_ in row.remote_ids)
+    ended = min(math.inf if row.ended_at is None else row.ended_at, sent + GENERATE_SECONDS + row.longest)
+    ids = tuple(to_api_id(id_) for id_ in row.remote_ids)
     return Charge(began=server(sent), ended=server(ended), creation_ids=ids)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from generor_async.batch.journal import Journal, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.errors import InvalidRequestError
-from generor_async.rules.row_states import Release, State
+from generor_async.rules.row_states import Release, RowState
 from generor_async.values import JSON
 
 __all__ = ["make_ready"]
@@ -35,8 +35,8 @@ async def make_ready(
         key: Any = await reader.recall("key")
     finally:
         await reader.close()
-    chosen: Mapping[State, bool] = {"failed": failed or bool(ids), "unknown": unknown}
-    states: list[State] = [state for state, wanted in chosen.items() if wanted]
+    chosen: Mapping[RowState, bool] = {"failed": failed or bool(ids), "unknown": unknown}
+    states: list[RowState] = [state for state, wanted in chosen.items() if wanted]
     journal = await open_journal(folder, key=RunKey(**key), take_over=take_over)
     try:
         wanted = frozenset(ids)
@@ -53,9 +53,9 @@ async def make_ready(
         await journal.close()
 
 
-async def _check(journal: Journal, ids: frozenset[str], states: Collection[State]) -> None:
+async def _check(journal: Journal, ids: frozenset[str], states: Collection[RowState]) -> None:
     """Raise InvalidRequestError for ids of which no row is in these states."""
-    found: dict[str, State] = {row.id: row.state async for row in journal.rows() if row.id in ids}
+    found: dict[str, RowState] = {row.id: row.state async for row in journal.rows() if row.id in ids}
     if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
         advice = "Say unknown as well (--unknown) to have them run again all the same"
         raise InvalidRequestError("id", f"{_named(doubtful)} may have been charged, and nobody knows", advice=advice)

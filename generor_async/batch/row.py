@@ -22,22 +22,22 @@ from generor_async.errors import (
 )
 from generor_async.rules.resume_advice import CameTo
 from generor_async.rules.row_states import (
-    ENDED,
+    END_STATES,
     MOST_ATTEMPTS,
-    OPEN,
+    PAID_STATES,
     Accept,
     Defer,
-    Doubt,
     Download,
     Fail,
     Finish,
+    MarkUnknown,
     Release,
-    State,
+    RowState,
+    RowVerdict,
     Step,
     Submit,
-    Verdict,
     is_legal,
-    judge,
+    verdict_for,
 )
 from generor_async.values import JSON, Clock
 
@@ -73,7 +73,7 @@ class RunContext(Protocol):
         """Note that a paid call has left."""
         ...
 
-    def apply_verdict(self, verdict: Verdict, error: Exception) -> None:
+    def apply_verdict(self, verdict: RowVerdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
         ...
 
@@ -117,7 +117,7 @@ class RowRun:
         """What is written down of the paid call before it leaves."""
         self._owed: Step | None = None
         """What is known of it, and not written down yet."""
-        self.sent = row.state in OPEN
+        self.sent = row.state in PAID_STATES
         """Whether its call may have left, and not been refused."""
         self.answered = self.sent
         """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
@@ -132,7 +132,7 @@ class RowRun:
         return self._row.number
 
     @property
-    def state(self) -> State:
+    def state(self) -> RowState:
         """Where it stands."""
         return self._row.state
 
@@ -149,11 +149,11 @@ class RowRun:
             if self._run.stopping.stage:
                 await self._abandon()
                 return
-            if taken_up := row.state in OPEN:
+            if taken_up := row.state in PAID_STATES:
                 self._hold = self._purse.resume(row)
             else:
                 await self._buy()
-            if row.state in OPEN and self._run.stopping.stage < Stage.DRAINING:
+            if row.state in PAID_STATES and self._run.stopping.stage < Stage.DRAINING:
                 await self._collect(taken_up=taken_up)
         except asyncio.CancelledError as error:
             await self._abandon(error.__cause__)
@@ -162,7 +162,7 @@ class RowRun:
         await self._tell()
 
     async def _tell(self) -> None:
-        if self._row.state in ENDED:
+        if self._row.state in END_STATES:
             await self._run.finished(self._row)
 
     async def _buy(self) -> None:
@@ -185,9 +185,12 @@ class RowRun:
             )
             accepted = await self._work.submit(row, self._intent.call_id, self)
         except GenerorAsyncError as error:
-            left, verdict = self.sent, judge(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+            left, verdict = (
+                self.sent,
+                verdict_for(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt),
+            )
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
-                verdict = Verdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
+                verdict = RowVerdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
             await self._close(verdict, error)
             if left and verdict.to != "ready":
                 self._called("unknown" if verdict.to == "unknown" else "known", error)
@@ -245,7 +248,7 @@ class RowRun:
             except GenerorAsyncError as error:
                 if (gone := self._journal.problem()) is not None:
                     raise gone from error
-                verdict = judge(
+                verdict = verdict_for(
                     error,
                     vendor=self._work.vendor,
                     state=row.state,
@@ -281,7 +284,7 @@ class RowRun:
             await self._journal.step(row, Download())
         return await self._work.store(row, self._made, self._folder)
 
-    async def _close(self, verdict: Verdict, error: Exception) -> None:
+    async def _close(self, verdict: RowVerdict, error: Exception) -> None:
         """Close a row by what an error means for it."""
         now, problem = self._clock.time(), _problem(error)
         cost = None if verdict.charged is not False else 0.0
@@ -289,7 +292,7 @@ class RowRun:
             case "accepted":
                 await self._keep(Accept(remote_ids=verdict.remote_ids))
             case "unknown":
-                await self._keep(Doubt(at=now, problem=problem))
+                await self._keep(MarkUnknown(at=now, problem=problem))
             case "failed":
                 await self._keep(Fail(at=now, problem=problem, cost=cost))
             case "ready":
@@ -340,13 +343,13 @@ class RowRun:
             self._let_go(free=True)
         elif row.state == "submitting":
             if isinstance(came_to, OutcomeUnknownError):
-                verdict = judge(came_to, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+                verdict = verdict_for(came_to, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
                 if verdict.to == "accepted":
                     await self._keep(Accept(remote_ids=verdict.remote_ids))
                     return
             message = "it was stopped while its call was under way"
             problem: JSON = {"message": message, "error": OutcomeUnknownError.__name__}
-            await self._keep(Doubt(at=self._clock.time(), problem=problem))
+            await self._keep(MarkUnknown(at=self._clock.time(), problem=problem))
             self._let_go(free=False)
 
     async def _release(self, message: str) -> None:

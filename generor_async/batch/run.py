@@ -39,9 +39,9 @@ from generor_async.batch.stopping import Stage, Stopping
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.budget import NO_CAP, Budget
 from generor_async.rules.luma_prices import REFUNDED
-from generor_async.rules.reconcile import BETWEEN_LOOKS
+from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
 from generor_async.rules.resume_advice import Reason
-from generor_async.rules.row_states import OPEN, State, Verdict
+from generor_async.rules.row_states import PAID_STATES, RowState, RowVerdict
 
 if TYPE_CHECKING:
     from generor_async.values import Clock
@@ -234,7 +234,7 @@ class BatchRun:
         reading.add_done_callback(self._was_read)
         looking = asyncio.create_task(self.purse.poll_account(self.clock))
         try:
-            async for row in self.journal.rows(*OPEN):
+            async for row in self.journal.rows(*PAID_STATES):
                 await self._until(lambda: self._places() > 0 or self.stopping.stage > 0)
                 if self.stopping.stage:
                     break
@@ -291,7 +291,7 @@ class BatchRun:
 
     async def _name_what_is_lost(self) -> None:
         """Name the jobs and creations that were paid for and are not stored, as no journal does any more."""
-        ids = [id_ async for row in self.journal.rows(*OPEN) for id_ in row.remote_ids]
+        ids = [id_ async for row in self.journal.rows(*PAID_STATES) for id_ in row.remote_ids]
         if self.stopping.error is not None and ids:
             self.stopping.error.add_note(f"Paid for and not stored: {', '.join(ids)}.")
 
@@ -335,7 +335,7 @@ class BatchRun:
         """Settle the unknown rows of earlier runs that two looks can settle, before any new call is made."""
         with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
             await self._look(found)
-            if found.look_at is not None and found.look_at <= self.clock.time() + BETWEEN_LOOKS:
+            if found.look_at is not None and found.look_at <= self.clock.time() + SNAPSHOT_INTERVAL:
                 await self._pause_until_look(found.look_at)
                 await self._look(found)
         self._phase = "running"
@@ -371,7 +371,7 @@ class BatchRun:
             await asyncio.wait([doing])
         return None if doing.cancelled() else doing.result()
 
-    def _start(self, row: Row, *, since: State) -> None:
+    def _start(self, row: Row, *, since: RowState) -> None:
         self._tally.states[since] -= 1
         run = RowRun(row, self)
         self.watch.starts(answered=run.answered)
@@ -417,7 +417,7 @@ class BatchRun:
         """Note that a paid call has left."""
         self._tally.movement.left(now)
 
-    def apply_verdict(self, verdict: Verdict, error: Exception) -> None:
+    def apply_verdict(self, verdict: RowVerdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""
         if verdict.stops:
             self.halt(error)

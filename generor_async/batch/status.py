@@ -27,7 +27,7 @@ from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
 from generor_async.rules.luma_prices import REFUNDED
 from generor_async.rules.resume_advice import Reason
-from generor_async.rules.row_states import State
+from generor_async.rules.row_states import RowState
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
@@ -36,7 +36,7 @@ __all__ = ["NOTHING_PAID", "Status", "check_kind", "is_simulated", "read_status"
 REPORT: Final = "report.html"
 NOTHING_PAID: Final = "simulated: nothing was paid"
 ROWS_AT_ONCE: Final = 200
-SHOWN: Final[Mapping[State, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
+SHOWN: Final[Mapping[RowState, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
 
 
 @frozen(kw_only=True)
@@ -48,7 +48,7 @@ class Status:
     """Why the last run ended; None while one goes on, or where the last one did not come to its end."""
     simulated: bool
     """Whether a simulator was asked: nothing was paid."""
-    counts: Mapping[State, int]
+    counts: Mapping[RowState, int]
     """Rows by state."""
     rejected: int
     """Lines that can't be run."""

@@ -5,8 +5,8 @@ from math import ceil, inf
 
 from generor_async.batch.account_view import AccountView, Spend
 from generor_async.batch.journal import Row
-from generor_async.rules.creation_matching import Doubtful, Listed, last_moment
-from generor_async.rules.time_zones import Witness
+from generor_async.rules.creation_matching import ListedCreation, UnresolvedRow, last_moment
+from generor_async.rules.time_zones import TimeEvidence
 
 __all__ = ["witnesses"]
 
@@ -15,8 +15,13 @@ ENOUGH = 300
 
 
 def witnesses(
-    view: AccountView, *, known: Sequence[Row], rows: Sequence[Doubtful], began: float, server: Callable[[float], float]
-) -> Iterator[Witness]:
+    view: AccountView,
+    *,
+    known: Sequence[Row],
+    rows: Sequence[UnresolvedRow],
+    began: float,
+    server: Callable[[float], float],
+) -> Iterator[TimeEvidence]:
     """Yield what witnesses the zone of the account's times.
 
     `known` are rows whose creations are known, and `rows` those in doubt; the batch `began` then, by the server's
@@ -27,10 +32,10 @@ def witnesses(
     not_asked = taken - made.keys()
     for creation in view.creations.listed:
         if creation.creation_id not in view.creations.zoned and (call := made.get(str(creation.creation_id))):
-            yield Witness(creation.created_at, *call)
+            yield TimeEvidence(creation.created_at, *call)
     spends = [spend for spend in view.spends if not spend.zoned and str(spend.creation_id) not in not_asked]
     for spend in spends:
-        yield Witness(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
+        yield TimeEvidence(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
     free = [one for one in view.creations.listed if str(one.creation_id) not in taken]
     yield from _alike(free, view, spends=spends, rows=rows)
 
@@ -46,8 +51,8 @@ def _calls(
 
 
 def _alike(
-    free: Iterable[Listed], view: AccountView, *, spends: Sequence[Spend], rows: Sequence[Doubtful]
-) -> list[Witness]:
+    free: Iterable[ListedCreation], view: AccountView, *, spends: Sequence[Spend], rows: Sequence[UnresolvedRow]
+) -> list[TimeEvidence]:
     """Return what creations with the prompts of rows in doubt tell; none where they may be older than the batch.
 
     That they are its own shows in what was spent since it began: each is named there, or there is one for each.
@@ -58,7 +63,7 @@ def _alike(
         calls[row.generator, row.prompt] = min(first, row.submitted_at), max(last, last_moment(row))
     named = {spend.creation_id for spend in spends} - {None}
     told = [
-        Witness(one.created_at, *call)
+        TimeEvidence(one.created_at, *call)
         for one in free
         if one.creation_id not in view.creations.zoned
         and (call := calls.get((one.generator, one.prompt)))

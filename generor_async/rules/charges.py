@@ -22,56 +22,56 @@ from typing import Final, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 __all__ = [
-    "LESSONS",
-    "MARGIN",
-    "PLAUSIBLE",
+    "CAP_MARGIN",
+    "MOST_TRIAL_CALLS",
+    "PLAUSIBLE_FACTOR",
+    "ChargedCalls",
     "Charges",
-    "Settled",
-    "Witness",
-    "agree",
-    "charged",
-    "countable",
-    "most_agree",
+    "CostSource",
+    "are_same_price",
+    "largest_cluster",
+    "valid_amount",
+    "valid_cost",
 ]
 
 MOST_CREDITS: Final = 1e15
 """More than any account has: sums of floats are exact up to here."""
-AGREE: Final = 1.3
+SAME_PRICE_FACTOR: Final = 1.3
 """The factor within which two amounts are the same price, which drifts, as that of video does (assumed)."""
-PLAUSIBLE: Final = 10.0
+PLAUSIBLE_FACTOR: Final = 10.0
 """The factor by which a charge may be above its estimate and be believed of few witnesses (assumed)."""
-MARGIN: Final = 1.25
+CAP_MARGIN: Final = 1.25
 """The most by which calls whose charge nobody names count more under a cap than they have likely cost: so at least 0.8
 of the cap can be used."""
-SURE: Final = 3
+ENOUGH_SOURCES: Final = 3
 """How many witnesses must agree on a price before calls may overlap: of two, what else happens may have made one."""
-LATELY: Final = 7
+LATEST_CHARGES: Final = 7
 """How many calls that the transactions told of last tell the price."""
-LESSONS: Final = 8
+MOST_TRIAL_CALLS: Final = 8
 """How many calls run alone to learn a price, where none tells its cost; twice as many where some do, and don't agree.
 After that the likeliest price it is."""
 
-Witness: TypeAlias = Literal["overlapped", "alone", "listed"]
+CostSource: TypeAlias = Literal["overlapped", "alone", "listed"]
 """Who told a cost: the call itself, while others were under way; the call itself, or the balance, while it ran alone;
 the account's transactions."""
 
 
-def charged(told: float | None) -> float | None:
+def valid_cost(told: float | None) -> float | None:
     """Return what a call has cost by its own account; None where that is no price.
 
     A difference of balances may be negative, where something came in meanwhile: it tells nothing of the cost then.
     """
-    known = countable(told)
+    known = valid_amount(told)
     return None if known is None or known < 0 else known
 
 
-def countable(told: float | None) -> float | None:
+def valid_amount(told: float | None) -> float | None:
     """Return an amount of credits that can be added up; None for one that no account can have."""
     return told if told is not None and abs(told) <= MOST_CREDITS else None
 
 
 @frozen(kw_only=True)
-class Settled:
+class ChargedCalls:
     """Calls that were charged, of one estimate and one cost."""
 
     model: str
@@ -79,16 +79,16 @@ class Settled:
     """Credits, for each of them."""
     cost: float | None
     """Credits that each of them cost, as it was told; None where nobody said."""
-    witness: Witness
+    source: CostSource
     calls: int = 1
 
-    def told(self, cost: float, witness: Witness) -> "Settled":
+    def as_told_by(self, cost: float, source: CostSource) -> "ChargedCalls":
         """Return one such call as another witness tells of it."""
-        return evolve(self, cost=cost, witness=witness, calls=1)
+        return evolve(self, cost=cost, source=source, calls=1)
 
 
 @frozen(kw_only=True)
-class _Learned:
+class _PriceRatio:
     """What is known of a price, as ratios of charge to estimate."""
 
     typical: float
@@ -98,14 +98,14 @@ class _Learned:
 
 
 @define
-class _Price:
+class _ModelPrice:
     """What one model's calls have cost."""
 
     _alone: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
     """Calls that ran alone and told a cost, by estimate and cost."""
     _listed: Counter[tuple[float, float]] = field(factory=Counter[tuple[float, float]], init=False)
     """Calls whose charge the transactions tell, likewise."""
-    _lately: "deque[float]" = field(factory=lambda: deque(maxlen=LATELY), init=False)
+    _lately: "deque[float]" = field(factory=lambda: deque(maxlen=LATEST_CHARGES), init=False)
     """The ratios of those that were told last: prices are changed."""
     _listed_cost: float = field(default=0.0, init=False)
     """What these cost, kept beside as there may be many kinds of them."""
@@ -117,16 +117,16 @@ class _Price:
     """The lowest ratio that a call told which others overlapped: nearest to its own cost."""
     _lessons: int = field(default=0, init=False)
     """Calls that ran alone, whatever they told."""
-    _learned: _Learned | None = field(default=None, init=False)
+    _learned: _PriceRatio | None = field(default=None, init=False)
 
-    def add(self, settled: Settled) -> None:
+    def add(self, settled: ChargedCalls) -> None:
         """Count calls that were charged."""
         self._count(settled, settled.calls)
-        if settled.witness == "alone":
+        if settled.source == "alone":
             self._lessons += settled.calls
             self._learned = None
 
-    def correct(self, settled: Settled, better: Settled) -> None:
+    def correct(self, settled: ChargedCalls, better: ChargedCalls) -> None:
         """Count a call as a better witness tells of it."""
         self._count(settled, -1)
         self._count(better, 1)
@@ -134,12 +134,12 @@ class _Price:
     @property
     def is_known(self) -> bool:
         """Whether calls may overlap: enough witnesses agree on the price, or no more are heard."""
-        return self._judged().known
+        return self._ratio().known
 
     @property
     def highest(self) -> float:
         """The highest ratio of charge to estimate that witnesses agree on."""
-        return self._judged().highest
+        return self._ratio().highest
 
     @property
     def estimated(self) -> float:
@@ -149,38 +149,38 @@ class _Price:
     @property
     def spent(self) -> float:
         """What the calls have likely cost."""
-        return self._total(self._judged().typical)
+        return self._total(self._ratio().typical)
 
     @property
     def counted(self) -> float:
         """What the calls count under a cap: somewhat more, where nobody names their charge."""
-        learned = self._judged()
-        return self._total(min(learned.highest, MARGIN * learned.typical))
+        learned = self._ratio()
+        return self._total(min(learned.highest, CAP_MARGIN * learned.typical))
 
-    def likely(self, settled: Settled) -> float:
+    def likely(self, settled: ChargedCalls) -> float:
         """Return what one of such calls has likely cost."""
         cost, estimated = settled.cost, settled.estimated
-        if cost is not None and (settled.witness == "listed" or not estimated):
+        if cost is not None and (settled.source == "listed" or not estimated):
             return cost
-        typical = self._judged().typical
-        if cost is not None and settled.witness == "alone" and self._believes(cost / estimated):
+        typical = self._ratio().typical
+        if cost is not None and settled.source == "alone" and self._believes(cost / estimated):
             return cost
         return estimated * typical
 
-    def _count(self, settled: Settled, calls: int) -> None:
+    def _count(self, settled: ChargedCalls, calls: int) -> None:
         cost, estimated = settled.cost, settled.estimated
         if not estimated:
             self._unpriced += calls * (cost or 0.0)
             return
-        if cost is None or settled.witness == "overlapped":
+        if cost is None or settled.source == "overlapped":
             self._untold += calls * estimated
             if cost and calls > 0 and (self._least is None or cost / estimated < self._least):
                 self._least, self._learned = cost / estimated, None
             return
-        if settled.witness == "listed":
+        if settled.source == "listed":
             self._listed_cost += calls * cost
-            self._lately.extend([cost / estimated] * min(calls, LATELY))
-        samples = self._listed if settled.witness == "listed" else self._alone
+            self._lately.extend([cost / estimated] * min(calls, LATEST_CHARGES))
+        samples = self._listed if settled.source == "listed" else self._alone
         samples[estimated, cost] += calls
         if not samples[estimated, cost]:
             del samples[estimated, cost]
@@ -195,65 +195,69 @@ class _Price:
 
     def _believes(self, ratio: float) -> bool:
         """Tell whether a call which ran alone may have cost what it told."""
-        learned = self._judged()
-        return agree(ratio, learned.typical) if learned.known else _is_plausible(ratio)
+        learned = self._ratio()
+        return are_same_price(ratio, learned.typical) if learned.known else _is_plausible(ratio)
 
-    def _judged(self) -> _Learned:
+    def _ratio(self) -> _PriceRatio:
         if self._learned is None:
             self._learned = self._judge()
         return self._learned
 
-    def _judge(self) -> _Learned:
+    def _judge(self) -> _PriceRatio:
         if self._listed:
-            return _by_the_account(self._listed, self._lately)
+            return _ratio_from_transactions(self._listed, self._lately)
         if self._alone:
-            return _by_votes(self._alone, self._lessons)
+            return _ratio_from_single_calls(self._alone, self._lessons)
         least = self._least
-        ratio = 1.0 if least is None or not agree(least, 1.0, PLAUSIBLE) else least
-        return _Learned(typical=ratio, highest=ratio, known=self._lessons >= LESSONS)
+        ratio = 1.0 if least is None or not are_same_price(least, 1.0, PLAUSIBLE_FACTOR) else least
+        return _PriceRatio(typical=ratio, highest=ratio, known=self._lessons >= MOST_TRIAL_CALLS)
 
 
 def _sum(samples: Mapping[tuple[float, float], int], which: int) -> float:
     return sum(calls * sample[which] for sample, calls in samples.items())
 
 
-def agree(one: float, other: float, factor: float = AGREE) -> bool:
+def are_same_price(one: float, other: float, factor: float = SAME_PRICE_FACTOR) -> bool:
     """Tell whether two amounts may be the same price."""
     return one <= factor * other and other <= factor * one
 
 
-def _by_the_account(listed: Mapping[tuple[float, float], int], lately: Iterable[float]) -> _Learned:
+def _ratio_from_transactions(listed: Mapping[tuple[float, float], int], lately: Iterable[float]) -> _PriceRatio:
     """Learn from what the transactions tell; of what is far from the latest, the cost counts, but not as the price."""
-    middle = _middle(sorted(Counter(lately).items()))
-    same = {sample: calls for sample, calls in listed.items() if agree(sample[1] / sample[0], middle)}
+    middle = _median(sorted(Counter(lately).items()))
+    same = {sample: calls for sample, calls in listed.items() if are_same_price(sample[1] / sample[0], middle)}
     highest = max(cost / estimated for estimated, cost in same)
-    return _Learned(typical=_sum(same, 1) / _sum(same, 0), highest=highest, known=True)
+    return _PriceRatio(typical=_sum(same, 1) / _sum(same, 0), highest=highest, known=True)
 
 
-def _by_votes(alone: Mapping[tuple[float, float], int], lessons: int) -> _Learned:
+def _ratio_from_single_calls(alone: Mapping[tuple[float, float], int], lessons: int) -> _PriceRatio:
     """Learn from calls that ran alone: what most of them, and the estimate, agree on; of two, the higher."""
     told = Counter[float]({1.0: 1})
     for (estimated, cost), calls in alone.items():
         told[cost / estimated] += calls
-    found = most_agree(sorted(told.items()), _enough)
+    found = largest_cluster(sorted(told.items()), _votes_needed)
     if found is None:
-        return _Learned(typical=1.0, highest=1.0, known=lessons >= 2 * LESSONS)
+        return _PriceRatio(typical=1.0, highest=1.0, known=lessons >= 2 * MOST_TRIAL_CALLS)
     low, high = found
     same = [(ratio, calls) for ratio, calls in sorted(told.items()) if low <= ratio <= high]
     votes = sum(calls for _, calls in same)
-    return _Learned(typical=_middle(same), highest=high, known=votes >= SURE or lessons >= 2 * LESSONS)
+    return _PriceRatio(
+        typical=_median(same), highest=high, known=votes >= ENOUGH_SOURCES or lessons >= 2 * MOST_TRIAL_CALLS
+    )
 
 
-def _enough(ratio: float) -> int:
-    return 2 if _is_plausible(ratio) else SURE
+def _votes_needed(ratio: float) -> int:
+    return 2 if _is_plausible(ratio) else ENOUGH_SOURCES
 
 
 def _is_plausible(ratio: float) -> bool:
     """Tell whether a ratio may be believed of few witnesses: what comes in lowers it, what others spend raises it."""
-    return 1.0 / AGREE <= ratio <= PLAUSIBLE
+    return 1.0 / SAME_PRICE_FACTOR <= ratio <= PLAUSIBLE_FACTOR
 
 
-def most_agree(amounts: Sequence[tuple[float, int]], enough: Callable[[float], float]) -> tuple[float, float] | None:
+def largest_cluster(
+    amounts: Sequence[tuple[float, int]], enough: Callable[[float], float]
+) -> tuple[float, float] | None:
     """Return the span in which most amounts may be the same price; None where none has enough of them.
 
     Amounts come in order, each with how often it was seen, and `enough` says for the highest how many it takes; of two
@@ -263,7 +267,7 @@ def most_agree(amounts: Sequence[tuple[float, int]], enough: Callable[[float], f
     begin, count, most = 0, 0, 0
     for highest, times in amounts:
         count += times
-        while not agree(amounts[begin][0], highest):
+        while not are_same_price(amounts[begin][0], highest):
             count -= amounts[begin][1]
             begin += 1
         if count >= max(enough(highest), most):
@@ -271,7 +275,7 @@ def most_agree(amounts: Sequence[tuple[float, int]], enough: Callable[[float], f
     return best
 
 
-def _middle(ratios: Sequence[tuple[float, int]]) -> float:
+def _median(ratios: Sequence[tuple[float, int]]) -> float:
     """Return the median of ratios, each so many times, that are in order; the lower one of two."""
     left = (sum(calls for _, calls in ratios) + 1) // 2
     for ratio, calls in ratios:
@@ -284,8 +288,8 @@ def _middle(ratios: Sequence[tuple[float, int]]) -> float:
 class Charges:
     """What all calls of a batch have cost, in credits."""
 
-    def __init__(self, settled: Iterable[Settled] = ()) -> None:
-        self._prices: dict[str, _Price] = {}
+    def __init__(self, settled: Iterable[ChargedCalls] = ()) -> None:
+        self._prices: dict[str, _ModelPrice] = {}
         for calls in settled:
             self._price(calls.model).add(calls)
 
@@ -304,11 +308,11 @@ class Charges:
         """What they were estimated at."""
         return sum([price.estimated for price in self._prices.values()])
 
-    def add(self, settled: Settled) -> None:
+    def add(self, settled: ChargedCalls) -> None:
         """Count calls that were charged."""
         self._price(settled.model).add(settled)
 
-    def correct(self, settled: Settled, better: Settled) -> None:
+    def correct(self, settled: ChargedCalls, better: ChargedCalls) -> None:
         """Count a call as a better witness tells of it."""
         self._price(settled.model).correct(settled, better)
 
@@ -320,11 +324,11 @@ class Charges:
         """Return what to set aside for a call of this estimate, never less than that."""
         return estimated * max(1.0, self._price(model).highest)
 
-    def likely(self, settled: Settled) -> float:
+    def likely(self, settled: ChargedCalls) -> float:
         """Return what one of such calls has likely cost."""
         return self._price(settled.model).likely(settled)
 
-    def _price(self, model: str) -> _Price:
+    def _price(self, model: str) -> _ModelPrice:
         if model not in self._prices:
-            self._prices[model] = _Price()
+            self._prices[model] = _ModelPrice()
         return self._prices[model]

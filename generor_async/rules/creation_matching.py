@@ -9,34 +9,34 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from generor_async.rules.time_zones import SLACK
+from generor_async.rules.time_zones import CLOCK_SLACK
 from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON
 
 __all__ = [
-    "PATIENCE",
+    "GENERATE_SECONDS",
     "Absent",
-    "Doubtful",
     "Finding",
     "Found",
-    "Held",
-    "Likeness",
-    "Listed",
-    "alike",
-    "charges_of",
+    "ListedCreation",
+    "PromptKey",
+    "StillUnknown",
+    "UnresolvedRow",
+    "charges_of_found",
     "components",
+    "group_by_prompt",
     "last_moment",
-    "likeness",
-    "likeness_of",
-    "match",
+    "make_prompt_key",
+    "match_component",
+    "prompt_key",
 ]
 
-PATIENCE: Final = 900.0
+GENERATE_SECONDS: Final = 900.0
 """Seconds after its intent for which a call may be under way: what `generate` is given."""
 
 
 @frozen(kw_only=True)
-class Doubtful:
+class UnresolvedRow:
     """A row whose call may have been charged."""
 
     number: int
@@ -57,7 +57,7 @@ class Doubtful:
 
 
 @frozen(kw_only=True)
-class Listed:
+class ListedCreation:
     """A creation in a listing of one's own."""
 
     creation_id: int
@@ -81,55 +81,55 @@ class Absent:
 
 
 @frozen(kw_only=True)
-class Held:
+class StillUnknown:
     """Nobody can say."""
 
-    why: str
-    look_at: float | None = None
+    reason: str
+    check_at: float | None = None
     """When another look may tell, by our own clock; None where none will."""
 
 
-Finding: TypeAlias = Found | Absent | Held
-Likeness: TypeAlias = tuple[str, str]
+Finding: TypeAlias = Found | Absent | StillUnknown
+PromptKey: TypeAlias = tuple[str, str]
 """A generator, and a prompt without what is easily changed in it."""
 
 
-def likeness(one: Doubtful | Listed) -> Likeness:
+def prompt_key(one: UnresolvedRow | ListedCreation) -> PromptKey:
     """Return what is equal for all that may be taken for one another."""
-    return likeness_of(one.generator, one.prompt)
+    return make_prompt_key(one.generator, one.prompt)
 
 
-def likeness_of(generator: str, prompt: str) -> Likeness:
+def make_prompt_key(generator: str, prompt: str) -> PromptKey:
     """Return the same, of a generator and a prompt."""
     return generator, " ".join(prompt.split()).casefold()
 
 
-def alike(rows: Sequence[Doubtful]) -> list[list[Doubtful]]:
+def group_by_prompt(rows: Sequence[UnresolvedRow]) -> list[list[UnresolvedRow]]:
     """Group the rows that may be taken for one another, each group from the oldest on."""
-    groups: dict[Likeness, list[Doubtful]] = {}
+    groups: dict[PromptKey, list[UnresolvedRow]] = {}
     for row in sorted(rows, key=lambda row: row.submitted_at):
-        groups.setdefault(likeness(row), []).append(row)
+        groups.setdefault(prompt_key(row), []).append(row)
     return list(groups.values())
 
 
-def last_moment(row: Doubtful) -> float:
+def last_moment(row: UnresolvedRow) -> float:
     """Return until when, by the server's clock, a row's call may be under way."""
-    return row.submitted_at + PATIENCE + row.longest
+    return row.submitted_at + GENERATE_SECONDS + row.longest
 
 
-def _fits(row: Doubtful, creation: Listed) -> bool:
+def _fits(row: UnresolvedRow, creation: ListedCreation) -> bool:
     return (
-        row.submitted_at - SLACK <= creation.created_at <= last_moment(row) + SLACK
+        row.submitted_at - CLOCK_SLACK <= creation.created_at <= last_moment(row) + CLOCK_SLACK
         and row.prompt == creation.prompt
         and all(row.traits[name] == creation.traits[name] for name in row.traits.keys() & creation.traits.keys())
     )
 
 
-_Component: TypeAlias = tuple[list[Doubtful], list[Listed]]
+_Component: TypeAlias = tuple[list[UnresolvedRow], list[ListedCreation]]
 """Rows, and the creations that may be theirs."""
 
 
-def components(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> list[_Component]:
+def components(rows: Sequence[UnresolvedRow], creations: Sequence[ListedCreation]) -> list[_Component]:
     """Part rows and creations into those that have to do with each other; what fits nothing is left out."""
     fitting = [[number for number, row in enumerate(rows) if _fits(row, creation)] for creation in creations]
     leader = list(range(len(rows)))
@@ -152,19 +152,19 @@ def components(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> list[_C
     return list(parts.values())
 
 
-def match(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding]:
+def match_component(rows: list[UnresolvedRow], creations: list[ListedCreation]) -> dict[int, Finding]:
     """Match each row with as many creations as it makes; where another match is as good, nobody can say.
 
     Rows of one shape may swap their creations; where there are too few for all of them, the oldest get theirs.
     """
     slots = [row for row in rows for _ in range(row.count)]
     fits = [[index for index, creation in enumerate(creations) if _fits(slot, creation)] for slot in slots]
-    given = _largest_match(fits)
+    given = _maximum_matching(fits)
     if len(creations) > len(given):
-        held = Held(why="there are more creations like it than calls that can have made them")
+        held = StillUnknown(reason="there are more creations like it than calls that can have made them")
         return {row.number: held for row in rows}
     if len({row.shape for row in rows}) > 1 and (len(given) < len(slots) or _is_ambiguous(slots, fits, given)):
-        held = Held(why="its creation could be that of another row with the same prompt")
+        held = StillUnknown(reason="its creation could be that of another row with the same prompt")
         return {row.number: held for row in rows}
     mine: dict[int, list[int]] = {row.number: [] for row in rows}
     for slot, index in given.items():
@@ -173,8 +173,8 @@ def match(rows: list[Doubtful], creations: list[Listed]) -> dict[int, Finding]:
     return {row.number: Found(tuple(sorted(mine[row.number]))) for row in whole}
 
 
-def charges_of(
-    rows: Sequence[Doubtful], creations: Sequence[Listed], found: Mapping[int, Finding], *, seen_by: float
+def charges_of_found(
+    rows: Sequence[UnresolvedRow], creations: Sequence[ListedCreation], found: Mapping[int, Finding], *, seen_by: float
 ) -> list[Charge]:
     """Return the charges of the rows that were found.
 
@@ -192,7 +192,7 @@ def charges_of(
     return charges
 
 
-def _largest_match(fits: Sequence[Sequence[int]]) -> dict[int, int]:
+def _maximum_matching(fits: Sequence[Sequence[int]]) -> dict[int, int]:
     """Match slots with creations, by their indices; a slot that comes first goes without only if it fits nothing.
 
     `fits` has the creations that each slot fits.
@@ -222,21 +222,21 @@ def _largest_match(fits: Sequence[Sequence[int]]) -> dict[int, int]:
     return given
 
 
-def _is_ambiguous(slots: Sequence[Doubtful], fits: Sequence[Sequence[int]], given: Mapping[int, int]) -> bool:
+def _is_ambiguous(slots: Sequence[UnresolvedRow], fits: Sequence[Sequence[int]], given: Mapping[int, int]) -> bool:
     """Tell whether slots of different shapes could swap what they were matched with, in a circle of any length."""
     holder = {index: slot for slot, index in given.items()}
     could_take = [[holder[index] for index in fitting if index in holder] for fitting in fits]
-    return any(len({slots[slot].shape for slot in circle}) > 1 for circle in _circles(could_take))
+    return any(len({slots[slot].shape for slot in circle}) > 1 for circle in _strongly_connected(could_take))
 
 
-def _circles(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+def _strongly_connected(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Yield the nodes that can all be reached from each other, a list each (Kosaraju's algorithm)."""
     back: list[list[int]] = [[] for _ in edges]
     for node, others in enumerate(edges):
         for other in others:
             back[other].append(node)
     seen: set[int] = set()
-    for node in reversed([left for start in range(len(edges)) for left in _walk(edges, start, seen)]):
+    for node in reversed([left for start in range(len(edges)) for left in _postorder(edges, start, seen)]):
         if node in seen:  # those in `seen` are yet to be put into a circle
             circle = [node]
             seen.remove(node)
@@ -247,7 +247,7 @@ def _circles(edges: Sequence[Sequence[int]]) -> Iterator[list[int]]:
             yield circle
 
 
-def _walk(edges: Sequence[Sequence[int]], start: int, seen: set[int]) -> Iterator[int]:
+def _postorder(edges: Sequence[Sequence[int]], start: int, seen: set[int]) -> Iterator[int]:
     """Go wherever nobody was, as deep as may be, and yield each node when all that is behind it has been left."""
     if start in seen:
         return

@@ -18,33 +18,33 @@ from typing import Final
 from attrs import frozen
 
 from generor_async.rules.creation_matching import (
-    PATIENCE,
+    GENERATE_SECONDS,
     Absent,
-    Doubtful,
     Finding,
     Found,
-    Held,
-    Likeness,
-    Listed,
-    alike,
-    charges_of,
+    ListedCreation,
+    PromptKey,
+    StillUnknown,
+    UnresolvedRow,
+    charges_of_found,
     components,
+    group_by_prompt,
     last_moment,
-    likeness,
-    match,
+    match_component,
+    prompt_key,
 )
-from generor_async.rules.time_zones import HOUR, SLACK
-from generor_async.rules.unexplained_spends import Charge, Spent, Unexplained, unexplained
+from generor_async.rules.time_zones import CLOCK_SLACK, ORDER_SLACK
+from generor_async.rules.unexplained_spends import Charge, DatedSpend, UnexplainedSpend, unexplained_spends
 
-__all__ = ["BETWEEN_LOOKS", "Look", "absent_after", "agreed", "reconcile"]
+__all__ = ["SNAPSHOT_INTERVAL", "Snapshot", "absent_after", "merge_findings", "reconcile"]
 
-BETWEEN_LOOKS: Final = 60.0
+SNAPSHOT_INTERVAL: Final = 60.0
 """Seconds between the two looks that must agree."""
-IN_DISPUTE: Final = "its call's time can't be told: nothing says enough of the account's time zone"
+ZONE_UNKNOWN: Final = "its call's time can't be told: nothing says enough of the account's time zone"
 
 
 @frozen(kw_only=True)
-class Look:
+class Snapshot:
     """What the account showed at one moment."""
 
     taken_at: float
@@ -53,10 +53,10 @@ class Look:
     """By the server's."""
     since: float
     """How far back creations and transactions were read; best to before the batch began."""
-    creations: Sequence[Listed]
+    creations: Sequence[ListedCreation]
     whole: bool = True
     """Whether these are all of them: a list may end, and have shown less than it counts."""
-    spends: Sequence[Spent]
+    spends: Sequence[DatedSpend]
     """In the order of the transactions' ids."""
     whole_until: float
     """Until when, by the server's clock, the transactions are all there: they add up to what the balance was then."""
@@ -67,15 +67,15 @@ def absent_after(sent_at: float, *, longest: float, lag: float) -> float:
 
     `longest` is how long the generation may take, and `lag` how late listings may be, in seconds.
     """
-    return sent_at + PATIENCE + longest + lag
+    return sent_at + GENERATE_SECONDS + longest + lag
 
 
 def reconcile(
-    rows: Sequence[Doubtful],
+    rows: Sequence[UnresolvedRow],
     *,
-    looks: Sequence[Look],
+    looks: Sequence[Snapshot],
     charges: Sequence[Charge],
-    taken: Mapping[int, Likeness | None],
+    taken: Mapping[int, PromptKey | None],
     lag: float,
 ) -> dict[int, Finding]:
     """Tell of every row, by its number, what the looks say; the latest look comes last.
@@ -85,101 +85,107 @@ def reconcile(
     """
     findings: dict[int, Finding] = {}
     known = list(charges)
-    free = _free(looks[-1], taken)
-    for group in alike(rows):
-        for component in components(group, free.get(likeness(group[0]), [])):
-            matched = match(*component)
+    free = _unclaimed(looks[-1], taken)
+    for group in group_by_prompt(rows):
+        for component in components(group, free.get(prompt_key(group[0]), [])):
+            matched = match_component(*component)
             findings |= matched
-            known += charges_of(*component, matched, seen_by=looks[-1].at - lag)
-    asked = {row.number: likeness(row) for row in rows}
+            known += charges_of_found(*component, matched, seen_by=looks[-1].at - lag)
+    asked = {row.number: prompt_key(row) for row in rows}
     told = dict(taken)
     for number, finding in findings.items():
         told |= dict.fromkeys(finding.creation_ids, asked[number]) if isinstance(finding, Found) else {}
     judged = [
-        _Judged(look, _unexplained(look, _others(look, sorted(asked.values()), told), known, lag), _free(look, told))
+        _Evidence(
+            look,
+            _unexplained(look, _other_creations(look, sorted(asked.values()), told), known, lag),
+            _unclaimed(look, told),
+        )
         for look in looks
     ]
-    for group in alike(rows):
+    for group in group_by_prompt(rows):
         found = [row for row in group if row.number in findings]
         for row in group:
             if row.number not in findings:
-                findings[row.number] = _absence([row, *found], judged, lag)
+                findings[row.number] = _judge_absence([row, *found], judged, lag)
     return findings
 
 
-def _free(look: Look, taken: Collection[int]) -> dict[Likeness, list[Listed]]:
+def _unclaimed(look: Snapshot, taken: Collection[int]) -> dict[PromptKey, list[ListedCreation]]:
     """Return the creations that are not known to be another call's, by what they look like."""
-    free: dict[Likeness, list[Listed]] = {}
+    free: dict[PromptKey, list[ListedCreation]] = {}
     for creation in look.creations:
         if creation.creation_id not in taken:
-            free.setdefault(likeness(creation), []).append(creation)
+            free.setdefault(prompt_key(creation), []).append(creation)
     return free
 
 
-def agreed(findings: Iterable[Mapping[int, Finding]], *, again: float) -> dict[int, Finding]:
+def merge_findings(findings: Iterable[Mapping[int, Finding]], *, again: float) -> dict[int, Finding]:
     """Return what holds however the account's times are read; `again` is when another look may tell more."""
     told: dict[int, Finding] = {}
     for reading in findings:
         for number, finding in reading.items():
-            told[number] = _both(told.get(number, finding), finding, again)
+            told[number] = _merge(told.get(number, finding), finding, again)
     return told
 
 
-def _both(one: Finding, other: Finding, again: float) -> Finding:
-    if isinstance(one, Held) and isinstance(other, Held):
-        return max(one, other, key=lambda held: held.look_at or 0.0)
-    return one if one == other else Held(why=IN_DISPUTE, look_at=again)
+def _merge(one: Finding, other: Finding, again: float) -> Finding:
+    if isinstance(one, StillUnknown) and isinstance(other, StillUnknown):
+        return max(one, other, key=lambda held: held.check_at or 0.0)
+    return one if one == other else StillUnknown(reason=ZONE_UNKNOWN, check_at=again)
 
 
 @frozen
-class _Judged:
+class _Evidence:
     """A look, and which of its spends may be a doubtful row's."""
 
-    look: Look
-    unexplained: Sequence[Unexplained] | None
+    look: Snapshot
+    unexplained: Sequence[UnexplainedSpend] | None
     """None where nobody can say: a call is under way, or has no spend."""
-    free: Mapping[Likeness, Sequence[Listed]]
+    free: Mapping[PromptKey, Sequence[ListedCreation]]
     """The creations that are not known to be another call's, by what they look like."""
 
 
-def _absence(rows: Sequence[Doubtful], looks: Sequence[_Judged], lag: float) -> Finding:
+def _judge_absence(rows: Sequence[UnresolvedRow], looks: Sequence[_Evidence], lag: float) -> Finding:
     """Return what is told of a row that is not found, the first of these.
 
     The others are like it, and may have been given what it has made: so it is judged by the times of them all.
     """
     row, latest = rows[0], looks[-1].look
-    if any(_stands_for(row, creation) for judged in looks for creation in judged.free.get(likeness(row), ())):
-        return Held(why="there is a creation like it that may be another call's")
+    if any(_may_be_of(row, creation) for judged in looks for creation in judged.free.get(prompt_key(row), ())):
+        return StillUnknown(reason="there is a creation like it that may be another call's")
     if (wait := _time_left(rows, latest, lag)) > 0:
-        return Held(why="its call may still be under way", look_at=latest.taken_at + wait)
+        return StillUnknown(reason="its call may still be under way", check_at=latest.taken_at + wait)
     since: float | None = None
     for judged in looks:
-        if _problem(rows, judged) or _time_left(rows, judged.look, lag) > 0:
+        if _reason_against_absence(rows, judged) or _time_left(rows, judged.look, lag) > 0:
             since = None
         elif since is None:
             since = judged.look.taken_at
     if since is None:
-        return Held(why=_problem(rows, looks[-1]), look_at=latest.taken_at + BETWEEN_LOOKS)
-    if latest.taken_at < since + BETWEEN_LOOKS:
-        return Held(why="it is not there, and another look must agree", look_at=since + BETWEEN_LOOKS)
+        return StillUnknown(
+            reason=_reason_against_absence(rows, looks[-1]), check_at=latest.taken_at + SNAPSHOT_INTERVAL
+        )
+    if latest.taken_at < since + SNAPSHOT_INTERVAL:
+        return StillUnknown(reason="it is not there, and another look must agree", check_at=since + SNAPSHOT_INTERVAL)
     return Absent()
 
 
-def _time_left(rows: Sequence[Doubtful], look: Look, lag: float) -> float:
+def _time_left(rows: Sequence[UnresolvedRow], look: Snapshot, lag: float) -> float:
     """Return for how many seconds after a look a call may yet be under way, or not be shown, by one of the clocks."""
     theirs = max(absent_after(row.submitted_at, longest=row.longest, lag=lag) for row in rows) - look.at
     ours = max(absent_after(row.sent_at, longest=row.longest, lag=lag) for row in rows) - look.taken_at
     return max(theirs, ours)
 
 
-def _stands_for(row: Doubtful, creation: Listed) -> bool:
+def _may_be_of(row: UnresolvedRow, creation: ListedCreation) -> bool:
     """Tell whether what looks alike may be a row's; it is dated an hour wrong where a clock was changed since."""
-    return creation.created_at >= row.submitted_at - SLACK - HOUR
+    return creation.created_at >= row.submitted_at - CLOCK_SLACK - ORDER_SLACK
 
 
-def _problem(rows: Sequence[Doubtful], judged: _Judged) -> str:
+def _reason_against_absence(rows: Sequence[UnresolvedRow], judged: _Evidence) -> str:
     """Return why a look that shows no creation like a row's is no proof of its absence; empty where it is."""
-    times = [(row.submitted_at - SLACK, last_moment(row) + SLACK) for row in rows]
+    times = [(row.submitted_at - CLOCK_SLACK, last_moment(row) + CLOCK_SLACK) for row in rows]
     if judged.look.since > min(times)[0]:
         return "the account was not looked at as far back as its call"
     if not judged.look.whole:
@@ -193,7 +199,7 @@ def _problem(rows: Sequence[Doubtful], judged: _Judged) -> str:
     return ""
 
 
-def _others(look: Look, asked: Sequence[Likeness], taken: Mapping[int, Likeness | None]) -> set[int]:
+def _other_creations(look: Snapshot, asked: Sequence[PromptKey], taken: Mapping[int, PromptKey | None]) -> set[int]:
     """Return the creations that are surely none of those that rows `asked` for, which come in order.
 
     Those that are known to be another call's, and those that look otherwise, as long as the list shows what was asked
@@ -201,25 +207,25 @@ def _others(look: Look, asked: Sequence[Likeness], taken: Mapping[int, Likeness 
     was asked for, what looks otherwise may be a row's.
     """
     others = {*taken}
-    shown = {creation.creation_id: likeness(creation) for creation in look.creations}
+    shown = {creation.creation_id: prompt_key(creation) for creation in look.creations}
     changed = {
         shown[id_][0]
         for id_, wanted in taken.items()
-        if wanted is not None and id_ in shown and not _begins(shown[id_], [wanted])
+        if wanted is not None and id_ in shown and not _is_prefix_of_any(shown[id_], [wanted])
     }
-    others.update(id_ for id_, one in shown.items() if one[0] not in changed and not _begins(one, asked))
+    others.update(id_ for id_, one in shown.items() if one[0] not in changed and not _is_prefix_of_any(one, asked))
     return others
 
 
-def _begins(shown: Likeness, asked: Sequence[Likeness]) -> bool:
+def _is_prefix_of_any(shown: PromptKey, asked: Sequence[PromptKey]) -> bool:
     """Tell whether a prompt is what was asked for, or the beginning of it, for anything that was; it is in order."""
     (generator, prompt), place = shown, bisect_left(asked, shown)
     return place < len(asked) and asked[place][0] == generator and asked[place][1].startswith(prompt)
 
 
 def _unexplained(
-    look: Look, others: Collection[int], charges: Iterable[Charge], lag: float
-) -> list[Unexplained] | None:
+    look: Snapshot, others: Collection[int], charges: Iterable[Charge], lag: float
+) -> list[UnexplainedSpend] | None:
     """Return the spends that may be a doubtful row's; None where a call is under way, or has none of its own."""
-    begun = [charge for charge in charges if look.since <= charge.began - SLACK and charge.began <= look.at]
-    return unexplained(look.spends, begun, since=look.since, shown_until=look.at - lag, others=others)
+    begun = [charge for charge in charges if look.since <= charge.began - CLOCK_SLACK and charge.began <= look.at]
+    return unexplained_spends(look.spends, begun, since=look.since, shown_until=look.at - lag, others=others)

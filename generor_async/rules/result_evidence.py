@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from generor_async.rules.charges import charged
+from generor_async.rules.charges import valid_cost
 from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON, DecodeError, is_array, is_object
 from generor_async.values.shapes import as_float
@@ -76,7 +76,7 @@ def _has_creations(found: Mapping[str, JSON]) -> bool:
 def _has_cost(found: Mapping[str, JSON]) -> bool:
     """Tell whether something was charged; nobody is for 0 credits."""
     try:
-        return bool(charged(as_float(found.get("credit_cost"), "", [])))
+        return bool(valid_cost(as_float(found.get("credit_cost"), "", [])))
     except DecodeError:
         return False
 

@@ -40,33 +40,33 @@ from generor_async.rules.vendors import LUMA, Vendor
 from generor_async.values import JSON
 
 __all__ = [
-    "ENDED",
-    "LEADS_TO",
-    "LIFE",
+    "END_STATES",
     "MOST_ATTEMPTS",
-    "ON_RESTART",
-    "OPEN",
-    "STATES",
+    "PAID_STATES",
+    "ROW_STATES",
+    "STATE_AFTER",
+    "STATE_AFTER_CRASH",
+    "TRANSITIONS",
     "Accept",
     "Defer",
-    "Doubt",
     "Download",
     "Fail",
     "Finish",
+    "MarkUnknown",
     "Release",
-    "State",
+    "RowState",
+    "RowVerdict",
     "Step",
     "Submit",
-    "Verdict",
-    "as_sent",
     "is_legal",
-    "judge",
+    "to_api_id",
+    "verdict_for",
 ]
 
-State: TypeAlias = Literal["ready", "leased", "submitting", "accepted", "downloading", "done", "failed", "unknown"]
-STATES: Final[tuple[State, ...]] = get_args(State)
+RowState: TypeAlias = Literal["ready", "leased", "submitting", "accepted", "downloading", "done", "failed", "unknown"]
+ROW_STATES: Final[tuple[RowState, ...]] = get_args(RowState)
 
-LIFE: Final[Mapping[State, frozenset[State]]] = {
+TRANSITIONS: Final[Mapping[RowState, frozenset[RowState]]] = {
     "ready": frozenset({"leased"}),
     "leased": frozenset({"submitting", "ready", "failed"}),
     "submitting": frozenset({"accepted", "leased", "ready", "failed", "unknown"}),
@@ -78,11 +78,11 @@ LIFE: Final[Mapping[State, frozenset[State]]] = {
 }
 """For each state those that may come after it."""
 
-ENDED: Final[tuple[State, ...]] = ("done", "failed", "unknown")
+END_STATES: Final[tuple[RowState, ...]] = ("done", "failed", "unknown")
 """Where a run leaves a row; only the user's will, or what was found out since, leads on."""
-OPEN: Final[tuple[State, ...]] = ("accepted", "downloading")
+PAID_STATES: Final[tuple[RowState, ...]] = ("accepted", "downloading")
 """Paid for and not ended: taken up again after a restart."""
-ON_RESTART: Final[Mapping[State, State]] = {"leased": "ready", "submitting": "unknown"}
+STATE_AFTER_CRASH: Final[Mapping[RowState, RowState]] = {"leased": "ready", "submitting": "unknown"}
 """What a crash makes of a state; every other one stays."""
 
 MOST_ATTEMPTS: Final = 5
@@ -157,7 +157,7 @@ class Fail:
 
 
 @frozen(kw_only=True)
-class Doubt:
+class MarkUnknown:
     """It may have been charged, and there is no result: what is set aside stays as its worst cost."""
 
     at: float
@@ -175,35 +175,35 @@ class Release:
     """What this attempt cost, in credits; None keeps what is set aside, where it may have been charged."""
 
 
-Step: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | Doubt | Release
+Step: TypeAlias = Submit | Defer | Accept | Download | Finish | Fail | MarkUnknown | Release
 
-LEADS_TO: Final[Mapping[type[Step], State]] = {
+STATE_AFTER: Final[Mapping[type[Step], RowState]] = {
     Submit: "submitting",
     Defer: "leased",
     Accept: "accepted",
     Download: "downloading",
     Finish: "done",
     Fail: "failed",
-    Doubt: "unknown",
+    MarkUnknown: "unknown",
     Release: "ready",
 }
 
 
-def as_sent(remote_id: str) -> Any:
+def to_api_id(remote_id: str) -> Any:
     """Return a creation's id, which a journal keeps as text, as the API has it: a number unless it is none."""
     return int(remote_id) if remote_id.isdecimal() else remote_id
 
 
-def is_legal(state: State, step: Step) -> bool:
+def is_legal(state: RowState, step: Step) -> bool:
     """Tell whether a row in this state may take this step; one that is ready is claimed, and takes none."""
-    return state != "ready" and LEADS_TO[type(step)] in LIFE[state]
+    return state != "ready" and STATE_AFTER[type(step)] in TRANSITIONS[state]
 
 
 # --- what an error means for the row whose call or job raised it ------------------------------------------------------
 
 
 @frozen(kw_only=True)
-class Verdict:
+class RowVerdict:
     """Where an error leads a row, and what it means for the run."""
 
     to: Literal["accepted", "ready", "failed", "unknown"] | None
@@ -218,75 +218,77 @@ class Verdict:
     """What the API calls it, read from an answer that could not be read whole."""
 
 
-_STAYS: Final = Verdict(to=None, charged=None)
+_POLL_AGAIN: Final = RowVerdict(to=None, charged=None)
 
 
-def judge(error: Exception, *, vendor: Vendor, state: State, attempt: int, refunds: bool = False) -> Verdict:
+def verdict_for(
+    error: Exception, *, vendor: Vendor, state: RowState, attempt: int, refunds: bool = False
+) -> RowVerdict:
     """Tell what an error means for a row that is leased, submitting, or behind.
 
     `refunds` believes the vendor where it says that a failed job is refunded.
 
     Raises the error itself where it is no error of the API or of the network.
     """
-    if state in OPEN:
+    if state in PAID_STATES:
         return _after_acceptance(error, refunds=refunds)
     if isinstance(error, DeadlineExceededError):
         # Only what never left raises it here: a paid call that left and ran out of time raises OutcomeUnknownError.
-        return _again(attempt)
+        return _retry_later(attempt)
     if not isinstance(error, APIError):
         raise error
     match error.outcome:
         case "unknown":
-            return _unknown(error, vendor)
+            return _after_unknown(error, vendor)
         case "done":
-            ids = _whole_ids(error, vendor)
-            return Verdict(to="accepted" if ids else "unknown", charged=True, remote_ids=ids)
+            ids = _complete_ids(error, vendor)
+            return RowVerdict(to="accepted" if ids else "unknown", charged=True, remote_ids=ids)
         case _:
-            return _without_effect(error, attempt)
+            return _after_refusal(error, attempt)
 
 
-def _after_acceptance(error: Exception, *, refunds: bool) -> Verdict:
+def _after_acceptance(error: Exception, *, refunds: bool) -> RowVerdict:
     if isinstance(error, BudgetExhaustedError):
-        return Verdict(to="ready", charged=None, stops=True)
+        return RowVerdict(to="ready", charged=None, stops=True)
     if isinstance(error, GenerationFailedError):
-        return Verdict(to="failed", charged=False if refunds and error.refunded else None)
+        return RowVerdict(to="failed", charged=False if refunds and error.refunded else None)
     if isinstance(error, NotFoundError):
-        return Verdict(to="unknown", charged=True)
+        return RowVerdict(to="unknown", charged=True)
     if isinstance(error, ClientClosedError):
-        return Verdict(to=None, charged=None, stops=True)
+        return RowVerdict(to=None, charged=None, stops=True)
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
-        return Verdict(to=None, charged=None, stops=True)
+        return RowVerdict(to=None, charged=None, stops=True)
     if isinstance(error, DownloadError) and not error.retryable:
-        return Verdict(to="unknown", charged=True)
-    return _STAYS
+        return RowVerdict(to="unknown", charged=True)
+    return _POLL_AGAIN
 
 
-def _unknown(error: APIError, vendor: Vendor) -> Verdict:
+def _after_unknown(error: APIError, vendor: Vendor) -> RowVerdict:
     """Luma's job whose id was in the rubble of its answer can be looked at; a creation's number may be cut short."""
     job = named_job(error) if vendor is LUMA else None
     if job is not None:
-        return Verdict(to="accepted", charged=True, remote_ids=(job,))
-    return Verdict(to="unknown", charged=None)
+        return RowVerdict(to="accepted", charged=True, remote_ids=(job,))
+    return RowVerdict(to="unknown", charged=None)
 
 
-def _whole_ids(error: APIError, vendor: Vendor) -> tuple[str, ...]:
+def _complete_ids(error: APIError, vendor: Vendor) -> tuple[str, ...]:
     """Return the ids in the JSON of an answer, or in its Location, where they can be what was made."""
     located = error.ids if isinstance(error, ResponseShapeError) else ()
     ids = tuple(dict.fromkeys((*ids_in(json.dumps(getattr(error, "body", None))), *located)))
     return ids if vendor is not LUMA or len(ids) == 1 else ()
 
 
-def _without_effect(error: APIError, attempt: int) -> Verdict:
+def _after_refusal(error: APIError, attempt: int) -> RowVerdict:
     """Judge what was not sent, or refused: this attempt cost nothing."""
     if isinstance(error, APIStatusError) and error.status_code in {401, 402, 403}:
-        return Verdict(to="ready", charged=False, stops=True)
+        return RowVerdict(to="ready", charged=False, stops=True)
     if isinstance(error, APIConnectionError):
-        return _again(attempt, stops=not error.retryable)
+        return _retry_later(attempt, stops=not error.retryable)
     if isinstance(error, APIStatusError) and error.retryable:
-        return _again(attempt, wait=error.retry_after or 0.0)
-    return Verdict(to="failed", charged=False)
+        return _retry_later(attempt, wait=error.retry_after or 0.0)
+    return RowVerdict(to="failed", charged=False)
 
 
-def _again(attempt: int, *, wait: float = 0.0, stops: bool = False) -> Verdict:
+def _retry_later(attempt: int, *, wait: float = 0.0, stops: bool = False) -> RowVerdict:
     """Back to ready; a row that comes back again and again stops the run: it is not the row that is at fault."""
-    return Verdict(to="ready", charged=False, wait=wait, stops=stops or attempt >= MOST_ATTEMPTS)
+    return RowVerdict(to="ready", charged=False, wait=wait, stops=stops or attempt >= MOST_ATTEMPTS)

@@ -12,17 +12,17 @@ from generor_async.values import JSON
 
 __all__ = ["ServerTime"]
 
-NEAR: Final = 5.0
+AGREE_SECONDS: Final = 5.0
 """Seconds by which dates that agree may differ: they are whole seconds, and some time under way."""
-WITNESSES: Final = 15
+DATES_COUNTED: Final = 15
 """How many dates, of those nearest to a moment, tell how far ahead the server was then."""
-KEPT: Final = 200
+SPANS_KEPT: Final = 200
 """Stretches of dates that agree, of each run."""
 RUNS_KEPT: Final = 50
 
 
 @frozen
-class _Stretch:
+class _OffsetSpan:
     """Dates in a row that agree."""
 
     first: float
@@ -36,25 +36,25 @@ class _Stretch:
 
 
 @define
-class _Run:
+class _ClockRun:
     """What was learned since our clock was looked at, and carried on by what nobody can set."""
 
     began: float
-    stretches: list[_Stretch] = field(factory=list[_Stretch])
+    stretches: list[_OffsetSpan] = field(factory=list[_OffsetSpan])
 
 
 @define
 class ServerTime:
     """The server's time by our own, over the runs of a batch: between two of them our clock may have been set."""
 
-    _runs: list[_Run] = field(factory=list[_Run])
+    _runs: list[_ClockRun] = field(factory=list[_ClockRun])
 
     @classmethod
-    def noted(cls, runs: JSON) -> "ServerTime":
+    def from_json(cls, runs: JSON) -> "ServerTime":
         """Go on with what `to_json` wrote."""
         noted: Any = runs or []
         told: list[tuple[float, list[tuple[float, float, float, int]]]] = noted
-        return cls([_Run(began, [_Stretch(*each) for each in stretches]) for began, stretches in told])
+        return cls([_ClockRun(began, [_OffsetSpan(*each) for each in stretches]) for began, stretches in told])
 
     def to_json(self) -> JSON:
         """Write down what is known."""
@@ -64,17 +64,17 @@ class ServerTime:
 
     def begin(self, now: float) -> None:
         """Begin a run, whose clock may be another one."""
-        self._runs = [*self._runs[1 - RUNS_KEPT :], _Run(now)]
+        self._runs = [*self._runs[1 - RUNS_KEPT :], _ClockRun(now)]
 
     def learn(self, now: float, date: float) -> None:
         """Take note of an answer's date; `now` is when it came, by our clock."""
         stretches, ahead = self._runs[-1].stretches, date - now
-        if stretches and abs(stretches[-1].ahead - ahead) <= NEAR:
+        if stretches and abs(stretches[-1].ahead - ahead) <= AGREE_SECONDS:
             last = stretches.pop()
-            stretches.append(_Stretch(last.first, now, last.ahead, last.count + 1))
+            stretches.append(_OffsetSpan(last.first, now, last.ahead, last.count + 1))
         else:
-            stretches.append(_Stretch(now, now, ahead, 1))
-            del stretches[:-KEPT]
+            stretches.append(_OffsetSpan(now, now, ahead, 1))
+            del stretches[:-SPANS_KEPT]
 
     def at(self, moment: float) -> float:
         """Return the server's time at a moment of our clock, both in Unix seconds."""
@@ -82,10 +82,10 @@ class ServerTime:
         return moment + (_ahead(run.stretches, moment) if run is not None else 0.0)
 
 
-def _ahead(stretches: Sequence[_Stretch], moment: float) -> float:
+def _ahead(stretches: Sequence[_OffsetSpan], moment: float) -> float:
     """Return what most of the nearest dates say, our own clock among them."""
     votes: list[tuple[float, int]] = [(0.0, 1)]
-    missing = WITNESSES
+    missing = DATES_COUNTED
     for one in sorted(stretches, key=lambda one: one.away(moment)):
         if missing > 0:
             votes.append((one.ahead, min(one.count, missing)))
@@ -94,4 +94,4 @@ def _ahead(stretches: Sequence[_Stretch], moment: float) -> float:
 
 
 def _agreeing(votes: Iterable[tuple[float, int]], ahead: float) -> int:
-    return sum(count for other, count in votes if abs(other - ahead) <= NEAR)
+    return sum(count for other, count in votes if abs(other - ahead) <= AGREE_SECONDS)

@@ -7,17 +7,17 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from generor_async.rules.charges import PLAUSIBLE, Settled, agree, most_agree
+from generor_async.rules.charges import PLAUSIBLE_FACTOR, ChargedCalls, are_same_price, largest_cluster
 
-__all__ = ["Call", "Spend", "named"]
+__all__ = ["SpendAmount", "UnattributedCall", "attribute_spends"]
 
 
-MANY: Final = 3
+LEAST_CLUSTER: Final = 3
 """Equal amounts that are not by chance those of so many calls alike."""
 
 
 @frozen
-class Spend:
+class SpendAmount:
     """A charge that the account's transactions show."""
 
     credits: float
@@ -27,18 +27,22 @@ class Spend:
 
 
 @frozen(kw_only=True)
-class Call:
+class UnattributedCall:
     """A call that was charged, and that no transaction has told of yet."""
 
     number: int
     """Of its row."""
     remote_ids: tuple[str, ...]
-    settled: Settled
+    settled: ChargedCalls
 
 
-def named(
-    calls: Collection[Call], spends: Sequence[Spend], likely: Callable[[Settled], float], *, names: bool
-) -> tuple[dict[int, float], list[Spend]]:
+def attribute_spends(
+    calls: Collection[UnattributedCall],
+    spends: Sequence[SpendAmount],
+    likely: Callable[[ChargedCalls], float],
+    *,
+    names: bool,
+) -> tuple[dict[int, float], list[SpendAmount]]:
     """Return what the transactions tell of these calls, by number, and the spends that are none of theirs.
 
     `likely` says what a call has cost as far as is known. What names a creation is told by that; where the account
@@ -48,7 +52,7 @@ def named(
     """
     told: dict[int, float] = {}
     owner = {id_: call.number for call in calls for id_ in call.remote_ids}
-    others: list[Spend] = []
+    others: list[SpendAmount] = []
     unnamed: list[float] = []
     for spend in spends:
         if spend.creation_id is None:
@@ -59,49 +63,53 @@ def named(
             others.append(spend)
     if unnamed and not (names or told):
         left = sorted(unnamed)
-        told |= _nearest([call for call in calls if call.number not in told], left, likely)
-        told |= _many([call for call in calls if call.number not in told], left)
-        others += [Spend(credits_, None) for credits_ in left]
+        told |= _match_nearest([call for call in calls if call.number not in told], left, likely)
+        told |= _match_clusters([call for call in calls if call.number not in told], left)
+        others += [SpendAmount(credits_, None) for credits_ in left]
     return told, others
 
 
-def _nearest(calls: Collection[Call], left: list[float], likely: Callable[[Settled], float]) -> dict[int, float]:
+def _match_nearest(
+    calls: Collection[UnattributedCall], left: list[float], likely: Callable[[ChargedCalls], float]
+) -> dict[int, float]:
     """Give each call the nearest of these amounts, which are in order, and take it from them."""
     told: dict[int, float] = {}
     for call in calls:
         settled = call.settled
-        place = _exact(left, settled)
+        place = _exact_index(left, settled)
         if place is None:
-            place = _near(left, likely(evolve(settled, cost=None)))
+            place = _nearest_index(left, likely(evolve(settled, cost=None)))
         if place is not None:
             told[call.number] = left.pop(place)
     return told
 
 
-def _exact(amounts: Sequence[float], settled: Settled) -> int | None:
+def _exact_index(amounts: Sequence[float], settled: ChargedCalls) -> int | None:
     """Return where the very amount is that a call which ran alone has told."""
-    if settled.witness != "alone" or settled.cost is None:
+    if settled.source != "alone" or settled.cost is None:
         return None
     place = bisect_left(amounts, settled.cost)
     return place if place < len(amounts) and amounts[place] == settled.cost else None
 
 
-def _near(amounts: Sequence[float], price: float) -> int | None:
+def _nearest_index(amounts: Sequence[float], price: float) -> int | None:
     """Return where the nearest amount is that may be this price."""
     place = bisect_left(amounts, price)
-    near = [index for index in (place - 1, place) if 0 <= index < len(amounts) and agree(amounts[index], price)]
+    near = [
+        index for index in (place - 1, place) if 0 <= index < len(amounts) and are_same_price(amounts[index], price)
+    ]
     return min(near, key=lambda index: abs(amounts[index] - price), default=None)
 
 
-def _many(calls: Collection[Call], left: list[float]) -> dict[int, float]:
+def _match_clusters(calls: Collection[UnattributedCall], left: list[float]) -> dict[int, float]:
     """Give calls of one estimate amounts that agree with one another, where there are many of either."""
     told: dict[int, float] = {}
-    kinds: dict[tuple[str, float], list[Call]] = {}
+    kinds: dict[tuple[str, float], list[UnattributedCall]] = {}
     for call in calls:
         kinds.setdefault((call.settled.model, call.settled.estimated), []).append(call)
     for (_, estimated), alike in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
-        plausible = [(amount, 1) for amount in left if agree(amount, estimated, PLAUSIBLE)]
-        found = most_agree(plausible, partial(_half, len(alike)))
+        plausible = [(amount, 1) for amount in left if are_same_price(amount, estimated, PLAUSIBLE_FACTOR)]
+        found = largest_cluster(plausible, partial(_half, len(alike)))
         if found is not None:
             low, high = found
             for call in alike:
@@ -112,4 +120,4 @@ def _many(calls: Collection[Call], left: list[float]) -> dict[int, float]:
 
 
 def _half(calls: int, _: float) -> float:
-    return max(MANY, calls / 2)
+    return max(LEAST_CLUSTER, calls / 2)

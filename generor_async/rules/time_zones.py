@@ -17,9 +17,9 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-__all__ = ["SLACK", "Witness", "Zone", "in_order", "possible_zones"]
+__all__ = ["CLOCK_SLACK", "TimeEvidence", "ZoneReading", "corrected_dates", "possible_zones"]
 
-SLACK: Final = 120.0
+CLOCK_SLACK: Final = 120.0
 """Seconds by which clocks may differ, and times be rounded."""
 QUARTER_HOUR: Final = 900
 """What time zones differ by, in seconds."""
@@ -27,18 +27,18 @@ OFFSETS: Final = tuple(range(-12 * 3_600, 14 * 3_600 + 1, QUARTER_HOUR))
 """How far zones can be ahead of UTC, in seconds."""
 CHANGES: Final = (-3_600, 3_600, -1_800, 1_800)
 """By how many seconds clocks are changed for summer and winter."""
-CLEARLY: Final = 2
+OUTVOTE_MARGIN: Final = 2
 """By how many witnesses one zone must have more than another to outvote it, and how many times as many."""
-NEIGHBOURS: Final = 5
+LIST_NEIGHBOURS: Final = 5
 """How many entries before and after one in a list, by id, tell whether its date can be right."""
-CONTRARY: Final = 3
+LEAST_CONTRARY: Final = 3
 """How many of them must contradict it."""
-HOUR: Final = 3_600.0
+ORDER_SLACK: Final = 3_600.0
 """Seconds by which dates may be out of the order of ids."""
 
 
 @frozen
-class Witness:
+class TimeEvidence:
     """A time that was shown, and the moments between which it was."""
 
     shown: float
@@ -48,13 +48,13 @@ class Witness:
 
     def offsets(self) -> range:
         """Return the offsets from UTC that it speaks for."""
-        least = ceil((self.shown - self.latest - SLACK) / QUARTER_HOUR) * QUARTER_HOUR
-        most = floor((self.shown - self.earliest + SLACK) / QUARTER_HOUR) * QUARTER_HOUR
+        least = ceil((self.shown - self.latest - CLOCK_SLACK) / QUARTER_HOUR) * QUARTER_HOUR
+        most = floor((self.shown - self.earliest + CLOCK_SLACK) / QUARTER_HOUR) * QUARTER_HOUR
         return range(max(least, OFFSETS[0]), min(most, OFFSETS[-1]) + 1, QUARTER_HOUR)
 
 
 @frozen
-class Zone:
+class ZoneReading:
     """How times without a zone are read: by one offset, or by another from some moment on."""
 
     before: float
@@ -76,16 +76,16 @@ _Voters: TypeAlias = int
 """A set of witnesses: the bits of their places."""
 
 
-def possible_zones(witnesses: Iterable[Witness]) -> Sequence[Zone]:
+def possible_zones(witnesses: Iterable[TimeEvidence]) -> Sequence[ZoneReading]:
     """Return the zones that are not outvoted; all there are where nothing tells."""
     voting = list(witnesses)
     voters: dict[int, _Voters] = dict.fromkeys(OFFSETS, 0)
     for place, witness in enumerate(voting):
         for offset in witness.offsets():
             voters[offset] |= 1 << place
-    unchanged = {Zone(offset, offset): by for offset, by in voters.items()}
+    unchanged = {ZoneReading(offset, offset): by for offset, by in voters.items()}
     best = max(unchanged.values(), key=int.bit_count)
-    changed = dict(_changes(voting, voters, least=best.bit_count() + CLEARLY))
+    changed = dict(_changes(voting, voters, least=best.bit_count() + OUTVOTE_MARGIN))
     most = max(changed.values(), key=int.bit_count, default=0)
     if _outvotes(most, best):
         return [zone for zone, by in changed.items() if not _outvotes(most, by)]
@@ -94,10 +94,12 @@ def possible_zones(witnesses: Iterable[Witness]) -> Sequence[Zone]:
 
 def _outvotes(some: _Voters, others: _Voters) -> bool:
     more, less = (some & ~others).bit_count(), (others & ~some).bit_count()
-    return more >= less + CLEARLY and more >= less * CLEARLY
+    return more >= less + OUTVOTE_MARGIN and more >= less * OUTVOTE_MARGIN
 
 
-def _changes(voting: Sequence[Witness], voters: Mapping[int, _Voters], *, least: int) -> Iterator[tuple[Zone, _Voters]]:
+def _changes(
+    voting: Sequence[TimeEvidence], voters: Mapping[int, _Voters], *, least: int
+) -> Iterator[tuple[ZoneReading, _Voters]]:
     """Yield, for every pair of offsets, the changes that most, and `least`, speak for."""
     for before, by_before in voters.items():
         for after in (before + change for change in CHANGES):
@@ -107,8 +109,8 @@ def _changes(voting: Sequence[Witness], voters: Mapping[int, _Voters], *, least:
 
 
 def _best_changes(
-    voting: Sequence[Witness], before: int, by_before: _Voters, after: int, by_after: _Voters
-) -> Iterator[tuple[Zone, _Voters]]:
+    voting: Sequence[TimeEvidence], before: int, by_before: _Voters, after: int, by_after: _Voters
+) -> Iterator[tuple[ZoneReading, _Voters]]:
     """Yield the first and the last change that most witnesses speak for, each with both ways to read what came twice.
 
     At which of the moments between the two it really was makes no difference to them.
@@ -122,7 +124,7 @@ def _best_changes(
         voters = sum(1 << place for place, first in since.items() if first <= moment)
         voters |= sum(1 << place for place, last in until.items() if moment <= last)
         for earlier in (True, False):
-            yield Zone(before, after, moment, earlier), voters
+            yield ZoneReading(before, after, moment, earlier), voters
 
 
 def _counts(since: Mapping[int, float], until: Mapping[int, float]) -> dict[float, int]:
@@ -139,7 +141,7 @@ def _counts(since: Mapping[int, float], until: Mapping[int, float]) -> dict[floa
     }
 
 
-def in_order(dated: Mapping[int, float]) -> dict[int, float]:
+def corrected_dates(dated: Mapping[int, float]) -> dict[int, float]:
     """Return the dates of a list's entries by id, but of those that contradict their neighbours' what these tell.
 
     That ids grow with time is assumed. One or two wrong dates never make a right one look wrong.
@@ -148,9 +150,10 @@ def in_order(dated: Mapping[int, float]) -> dict[int, float]:
     dates = [dated[id_] for id_ in ids]
     mended: dict[int, float] = {}
     for place, id_ in enumerate(ids):
-        sooner, later = dates[max(0, place - NEIGHBOURS) : place], dates[place + 1 : place + 1 + NEIGHBOURS]
+        sooner, later = dates[max(0, place - LIST_NEIGHBOURS) : place], dates[place + 1 : place + 1 + LIST_NEIGHBOURS]
         contrary = max(
-            sum(other > dates[place] + HOUR for other in sooner), sum(other < dates[place] - HOUR for other in later)
+            sum(other > dates[place] + ORDER_SLACK for other in sooner),
+            sum(other < dates[place] - ORDER_SLACK for other in later),
         )
-        mended[id_] = median([*sooner, *later]) if contrary >= CONTRARY else dates[place]
+        mended[id_] = median([*sooner, *later]) if contrary >= LEAST_CONTRARY else dates[place]
     return mended

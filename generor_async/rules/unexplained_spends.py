@@ -14,13 +14,13 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from generor_async.rules.time_zones import HOUR, SLACK
+from generor_async.rules.time_zones import CLOCK_SLACK, ORDER_SLACK
 
-__all__ = ["Charge", "Spent", "Unexplained", "unexplained"]
+__all__ = ["Charge", "DatedSpend", "UnexplainedSpend", "unexplained_spends"]
 
 Interval: TypeAlias = tuple[float, float]
 
-BOUNDING: Final = 2
+LEAST_BOUNDS: Final = 2
 """How many dates of others, at the least, bound a spend on each side: one may be wrong."""
 
 
@@ -36,11 +36,11 @@ class Charge:
     @property
     def interval(self) -> Interval:
         """Between which moments its spend is dated."""
-        return self.began - SLACK, self.ended + SLACK
+        return self.began - CLOCK_SLACK, self.ended + CLOCK_SLACK
 
 
 @frozen(kw_only=True)
-class Spent:
+class DatedSpend:
     """Credits that a transaction shows as spent."""
 
     when: float
@@ -49,7 +49,7 @@ class Spent:
 
 
 @frozen
-class Unexplained:
+class UnexplainedSpend:
     """A spend that may have paid for a call in doubt."""
 
     when: float
@@ -62,9 +62,14 @@ class Unexplained:
         return begin <= self.when <= end or (self.earliest <= end and begin <= self.latest)
 
 
-def unexplained(
-    spends: Sequence[Spent], charges: Sequence[Charge], *, since: float, shown_until: float, others: Collection[int]
-) -> list[Unexplained] | None:
+def unexplained_spends(
+    spends: Sequence[DatedSpend],
+    charges: Sequence[Charge],
+    *,
+    since: float,
+    shown_until: float,
+    others: Collection[int],
+) -> list[UnexplainedSpend] | None:
     """Return the spends that may be left over when each charge has its own; None where one has none, or may have yet.
 
     Spends come in the order of their ids; `others` are the creations that others made for sure. Which spends are left
@@ -79,33 +84,33 @@ def unexplained(
     intervals = sorted(charge.interval for charge in unnamed)
     left = [
         one
-        for spend, one in zip(spends, _placed(spends, calls), strict=True)
+        for spend, one in zip(spends, _with_bounds(spends, calls), strict=True)
         if spend.creation_id not in calls and spend.creation_id not in others and max(one.when, one.latest) >= since
     ]
     left.sort(key=_when)
-    return _left_over(intervals, left)
+    return _leftovers(intervals, left)
 
 
-def _placed(spends: Sequence[Spent], calls: Mapping[int, Interval]) -> Iterator[Unexplained]:
+def _with_bounds(spends: Sequence[DatedSpend], calls: Mapping[int, Interval]) -> Iterator[UnexplainedSpend]:
     """Yield for each spend between which moments its place among the others leaves it."""
-    bounds = [_bound(spend, calls) for spend in spends]
-    after = list(_highest((first, sure) for first, _, sure in bounds))
-    before = list(_highest((-last, sure) for _, last, sure in reversed(bounds)))[::-1]
+    bounds = [_bounds(spend, calls) for spend in spends]
+    after = list(_running_maxima((first, sure) for first, _, sure in bounds))
+    before = list(_running_maxima((-last, sure) for _, last, sure in reversed(bounds)))[::-1]
     for spend, earliest, latest in zip(spends, after, before, strict=True):
-        yield Unexplained(spend.when, earliest, -latest)
+        yield UnexplainedSpend(spend.when, earliest, -latest)
 
 
-def _bound(spend: Spent, calls: Mapping[int, Interval]) -> tuple[float, float, bool]:
+def _bounds(spend: DatedSpend, calls: Mapping[int, Interval]) -> tuple[float, float, bool]:
     """Return between which moments a spend was, and whether that is sure: a known call's is, whatever its date."""
     if spend.creation_id is not None and spend.creation_id in calls:
         return *calls[spend.creation_id], True
-    return spend.when - HOUR - SLACK, spend.when + HOUR + SLACK, False
+    return spend.when - ORDER_SLACK - CLOCK_SLACK, spend.when + ORDER_SLACK + CLOCK_SLACK, False
 
 
-def _highest(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
+def _running_maxima(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
     """Yield the highest of all moments that came before, of those that aren't sure the highest that enough reach."""
     sure = -inf
-    unsure = [-inf] * BOUNDING
+    unsure = [-inf] * LEAST_BOUNDS
     for moment, is_sure in moments:
         yield max(sure, unsure[0])
         if is_sure:
@@ -114,9 +119,9 @@ def _highest(moments: Iterable[tuple[float, bool]]) -> Iterator[float]:
             unsure = sorted([*unsure, moment])[1:]
 
 
-def _left_over(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> list[Unexplained] | None:
+def _leftovers(intervals: Sequence[Interval], spends: Sequence[UnexplainedSpend]) -> list[UnexplainedSpend] | None:
     """Return the spends that may be left over when each interval has one within it; both come in order."""
-    spend_of = _one_each(intervals, spends)
+    spend_of = _assign(intervals, spends)
     if spend_of is None:
         return None
     left_over = set(range(len(spends))) - set(spend_of.values())
@@ -130,7 +135,7 @@ def _left_over(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> 
     return [spends[spend] for spend in sorted(left_over)]
 
 
-def _one_each(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> dict[int, int] | None:
+def _assign(intervals: Sequence[Interval], spends: Sequence[UnexplainedSpend]) -> dict[int, int] | None:
     """Give each interval a spend within it, by their indices; None where that can't be.
 
     Intervals come by their begin, spends by their date. Of the intervals that a spend is within, the one that ends
@@ -151,5 +156,5 @@ def _one_each(intervals: Sequence[Interval], spends: Sequence[Unexplained]) -> d
     return given if len(given) == len(intervals) else None
 
 
-def _when(spend: Unexplained) -> float:
+def _when(spend: UnexplainedSpend) -> float:
     return spend.when

@@ -18,7 +18,7 @@ from support.forks import die, forked
 
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.rules.row_states import OPEN, Accept, Doubt, Download, Finish, Submit
+from generor_async.rules.row_states import PAID_STATES, Accept, Download, Finish, MarkUnknown, Submit
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 AMBIGUOUS = 0.15
@@ -56,7 +56,7 @@ class Worker:
                 self.boundary()
                 await asyncio.sleep(0)
                 if ambiguous:
-                    await journal.step(row, Doubt(at=2.0, problem={"message": "reset"}))
+                    await journal.step(row, MarkUnknown(at=2.0, problem={"message": "reset"}))
                     self.boundary()
                     return
                 await journal.step(row, Accept(remote_ids=(f"job-{row.id}",)))
@@ -70,7 +70,7 @@ class Worker:
 
         await journal.add(NewRow(id=str(n), parameters={"prompt": str(n)}, place="-") for n in range(self.rows))
         self.boundary()
-        await asyncio.gather(*[work(row) async for row in journal.rows(*OPEN)])
+        await asyncio.gather(*[work(row) async for row in journal.rows(*PAID_STATES)])
         while claimed := await journal.claim(3):
             self.boundary()
             await asyncio.gather(*map(work, claimed))

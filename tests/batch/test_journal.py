@@ -24,20 +24,20 @@ from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.batch.sqlite.schema import SCHEMA, connect
 from generor_async.batch.sqlite.writer import Writer
 from generor_async.errors import FolderError, InvalidRequestError, JournalError, StaleRowError
-from generor_async.rules.charges import Settled
+from generor_async.rules.charges import ChargedCalls
 from generor_async.rules.row_states import (
-    OPEN,
-    STATES,
+    PAID_STATES,
+    ROW_STATES,
     Accept,
-    Doubt,
     Download,
     Fail,
     Finish,
+    MarkUnknown,
     Release,
     Step,
     Submit,
 )
-from generor_async.rules.spend_attribution import Call
+from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.testing import run
 
 KEY = RunKey(operation="luma.generations.create", address="https://agents.lumalabs.ai/v1", source="prompts.jsonl")
@@ -99,7 +99,7 @@ async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None
         assert shown(found) == shown(row)
     assert (row.held, row.cost, row.remote_ids, row.ended_at) == (24.0, 24.0, ("1", "2"), 99.0)
     assert row.result == {"files": ["é.png"]}
-    assert await journal.charges() == [Settled(model="uni-1", estimated=6.0, cost=24.0, witness="alone")]
+    assert await journal.charges() == [ChargedCalls(model="uni-1", estimated=6.0, cost=24.0, source="alone")]
     assert await journal.doubtful() == 0.0
 
 
@@ -176,7 +176,7 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
     assert retried.call_id is None
     await journal.step(retried, SUBMIT)
     await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
-    assert await journal.charges() == [Settled(model="uni-1", estimated=6.0, cost=6.0, witness="overlapped")]
+    assert await journal.charges() == [ChargedCalls(model="uni-1", estimated=6.0, cost=6.0, source="overlapped")]
     assert await journal.doubtful() == 7.0
     row.state = "submitting"
     with pytest.raises(StaleRowError):  # its former holder can't go on where it was
@@ -190,13 +190,13 @@ async def test_what_cost_nothing_counts_nothing(journal: SqliteJournal) -> None:
 
 
 async def test_what_nobody_knows_counts_its_worst_cost(journal: SqliteJournal) -> None:
-    await claimed(journal, SUBMIT, Doubt(at=20.0, problem=PROBLEM))
+    await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
     assert (await journal.charges(), await journal.doubtful()) == ([], 14.0)
 
 
 async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) -> None:
-    await claimed(journal, SUBMIT, Doubt(at=20.0, problem=PROBLEM))
+    await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     (row,) = [found async for found in journal.rows("unknown")]
     await journal.step(row, Accept(remote_ids=("7",), cost=5.0))
     await journal.step(row, Download())
@@ -406,7 +406,7 @@ async def test_all_rows_are_shown_page_by_page_and_by_state(journal: SqliteJourn
     assert [row.id for row in await all_rows(journal)] == [str(n) for n in range(1_201)]
     assert [row.id async for row in journal.rows("submitting")] == ["0", "1", "2"]
     counts = await journal.counts()
-    assert counts == {**dict.fromkeys(STATES, 0), "ready": 1_198, "submitting": 3}
+    assert counts == {**dict.fromkeys(ROW_STATES, 0), "ready": 1_198, "submitting": 3}
 
 
 async def test_half_a_surrogate_pair_in_a_files_name_is_kept(journal: SqliteJournal) -> None:
@@ -435,7 +435,7 @@ async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> Non
                 doubtful += held
             else:
                 charged[model, held, cost, alone] += 1
-    found = {(one.model, one.estimated, one.cost, one.witness == "alone"): one.calls for one in await journal.charges()}
+    found = {(one.model, one.estimated, one.cost, one.source == "alone"): one.calls for one in await journal.charges()}
     assert found == charged
     assert await journal.doubtful() == doubtful
 
@@ -443,11 +443,11 @@ async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> Non
 async def test_what_a_better_witness_tells_replaces_what_was_told(journal: SqliteJournal) -> None:
     row = await claimed(journal, SUBMIT, Accept(remote_ids=("1", "2"), cost=99.0, likely=6.0))
     assert (row.cost, row.held, row.witness) == (99.0, 6.0, "overlapped")
-    told = Settled(model="uni-1", estimated=6.0, cost=99.0, witness="overlapped")
-    assert await journal.unlisted(10) == [Call(number=row.number, remote_ids=("1", "2"), settled=told)]
+    told = ChargedCalls(model="uni-1", estimated=6.0, cost=99.0, source="overlapped")
+    assert await journal.unlisted(10) == [UnattributedCall(number=row.number, remote_ids=("1", "2"), settled=told)]
     await journal.tell_costs({row.number: 24.0}, "listed")
     assert await journal.unlisted(10) == []
-    assert await journal.charges() == [told.told(24.0, "listed")]
+    assert await journal.charges() == [told.as_told_by(24.0, "listed")]
     (found,) = await all_rows(journal)
     assert (found.cost, found.held, found.witness) == (24.0, 24.0, "listed")
 
@@ -464,7 +464,7 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
         "downloading": (SUBMIT, ACCEPT, Download()),
         "done": (SUBMIT, ACCEPT, Download(), Finish(at=1.0, result=None)),
         "failed": (Fail(at=1.0, problem=PROBLEM),),
-        "unknown": (SUBMIT, Doubt(at=1.0, problem=PROBLEM)),
+        "unknown": (SUBMIT, MarkUnknown(at=1.0, problem=PROBLEM)),
     }
     for state, steps in lives.items():
         await claimed(journal, *steps, id_=state)
@@ -480,7 +480,7 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
     assert found["submitting"].held == 7.0, "its worst cost"
     assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
     assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
-    taken_up = [row async for row in journal.rows(*OPEN)]
+    taken_up = [row async for row in journal.rows(*PAID_STATES)]
     further: tuple[Step, ...] = (Download(), Finish(at=2.0, result=None))
     for row, step in zip(taken_up, further, strict=True):
         await journal.step(row, step)

@@ -19,8 +19,8 @@ from generor_async.batch.journal import Row
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
 from generor_async.batch.unresolved import LAG, Unresolved
-from generor_async.rules.creation_matching import PATIENCE
-from generor_async.rules.reconcile import BETWEEN_LOOKS
+from generor_async.rules.creation_matching import GENERATE_SECONDS
+from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -60,7 +60,7 @@ def settled(folder: Path, *specs: str, concurrency: int | None = None) -> tuple[
         assert charged.count(0) <= held, "whatever is done was made"
         asked = [entry for entry in simulator.ledger.requests if entry.operation == CREATIONS and entry.status == 200]
         looks = pairwise(entry.at for entry in asked)
-        assert all(later - sooner >= BETWEEN_LOOKS - 1 for sooner, later in looks), "or no two could agree"
+        assert all(later - sooner >= SNAPSHOT_INTERVAL - 1 for sooner, later in looks), "or no two could agree"
         return states.count("unknown"), held
 
     return run(main())
@@ -187,7 +187,7 @@ def test_of_a_row_in_doubt_is_said_what_is_waited_for_and_until_when(tmp_path: P
             assert {(doubt.id, doubt.place) for doubt in told} == {("row 1", "rows:1")}
             due = [doubt.until.timestamp() for doubt in told if doubt.why == waited_for[0] and doubt.until]
             assert due
-            assert all(sent + PATIENCE + LAG <= moment <= sent + PATIENCE + LAG + 60 for moment in due)
+            assert all(sent + GENERATE_SECONDS + LAG <= moment <= sent + GENERATE_SECONDS + LAG + 60 for moment in due)
             (last,) = (await read_status(tmp_path)).doubts
             assert last.why.startswith(waited_for[1])
             assert "retry --unknown" in last.why
@@ -301,7 +301,7 @@ def test_a_run_settles_what_an_earlier_one_left_in_doubt_before_it_makes_any_cal
             charged = len(simulator.ledger.charges)
             assert 0 < charged < doubtful
             simulator.faults.clear()
-            simulator.advance(PATIENCE + LAG + 120)
+            simulator.advance(GENERATE_SECONDS + LAG + 120)
             before = len(simulator.ledger.requests)
             batch = run_batch(generor, rows, to=tmp_path, max_credits=price * len(rows))
             states = Counter([outcome.state async for outcome in batch])

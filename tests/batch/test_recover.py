@@ -17,7 +17,7 @@ from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.batch.sqlite.recover import recover
 from generor_async.batch.status import read_status
 from generor_async.rules.equivalence import VERSION
-from generor_async.rules.row_states import Accept, Doubt, Download, Fail, Release, Step, Submit
+from generor_async.rules.row_states import Accept, Download, Fail, MarkUnknown, Release, Step, Submit
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -47,7 +47,7 @@ async def lived_through(folder: Path) -> dict[str, Row]:
         "new": (),
         "leased": (),
         "sent": (submit("a"),),
-        "doubted": (submit("b"), Doubt(at=8.0, problem={"message": "reset"})),
+        "doubted": (submit("b"), MarkUnknown(at=8.0, problem={"message": "reset"})),
         "accepted": (submit("c"), Accept(remote_ids=("job-c",), cost=4.0)),
         "downloading": (submit("d"), Accept(remote_ids=("job-d",)), Download()),
         "failed": (submit("e"), Fail(at=8.0, problem={"message": "moderated"}, cost=0.0)),

@@ -13,9 +13,9 @@ from generor_async.batch.account_view import AccountView, Creations, Spend
 from generor_async.batch.journal import Row
 from generor_async.batch.reconcile import judged
 from generor_async.batch.unresolved import LAG
-from generor_async.rules.creation_matching import PATIENCE, Absent, Finding, Found, Held, Listed
-from generor_async.rules.reconcile import BETWEEN_LOOKS
-from generor_async.rules.time_zones import OFFSETS, in_order
+from generor_async.rules.creation_matching import GENERATE_SECONDS, Absent, Finding, Found, ListedCreation, StillUnknown
+from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
+from generor_async.rules.time_zones import OFFSETS, corrected_dates
 
 EPOCH = 1_790_000_000.0
 LONGEST = 60.0
@@ -75,10 +75,10 @@ class Account:
         # What was listed when the batch began is no spend of its.
         listed = {number: call for number, call in there.items() if call.sent >= 0 and call.listed}
         spent = {number: self.shown(number, call.ended, spend=True) for number, call in listed.items()}
-        dated = in_order(made)
+        dated = corrected_dates(made)
         spends = [
             Spend(creation_id=number if self.names else None, shown=when, zoned=False)
-            for number, when in in_order(spent).items()
+            for number, when in corrected_dates(spent).items()
         ]
         return AccountView(
             taken_at=EPOCH + at - self.skew,
@@ -86,7 +86,9 @@ class Account:
             since=EPOCH - 3_600,
             creations=Creations(
                 listed=[
-                    Listed(creation_id=number, generator="joke", prompt=self.calls[number].prompt, created_at=when)
+                    ListedCreation(
+                        creation_id=number, generator="joke", prompt=self.calls[number].prompt, created_at=when
+                    )
                     for number, when in dated.items()
                 ],
                 zoned=frozenset(),
@@ -131,7 +133,7 @@ lost_calls = st.builds(
     Call,
     prompt=prompts,
     sent=st.integers(0, 3_600),
-    took=st.integers(0, int(PATIENCE + LONGEST)),
+    took=st.integers(0, int(GENERATE_SECONDS + LONGEST)),
     charged=st.booleans(),
     answered=st.just(False),
     deleted=st.sampled_from([False, False, False, True]),
@@ -186,7 +188,7 @@ def what_is_found_has_the_prompt(account: Account, findings: dict[int, Finding])
     looks,
 )
 def test_in_any_zone_and_beside_a_wrong_date_no_charged_row_is_let_go(account: Account, at: list[int]) -> None:
-    findings = account.told(*at, END, END + BETWEEN_LOOKS)
+    findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
     none_is_let_go_wrongly(account, findings)
     what_is_found_has_the_prompt(account, findings)
 
@@ -195,14 +197,14 @@ def test_in_any_zone_and_beside_a_wrong_date_no_charged_row_is_let_go(account: A
 def test_in_any_zone_and_with_creations_that_were_deleted_no_charged_row_is_let_go(
     account: Account, at: list[int]
 ) -> None:
-    findings = account.told(*at, END, END + BETWEEN_LOOKS)
+    findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
     none_is_let_go_wrongly(account, findings)
     what_is_found_has_the_prompt(account, findings)
 
 
 @given(accounts(kept_calls, change=st.sampled_from([3_600, -3_600]), changed=st.integers(0, 4_000)), looks)
 def test_over_a_change_of_the_accounts_clock_no_charged_row_is_let_go(account: Account, at: list[int]) -> None:
-    findings = account.told(*at, END, END + BETWEEN_LOOKS)
+    findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
     none_is_let_go_wrongly(account, findings)
     what_is_found_has_the_prompt(account, findings)
 
@@ -220,7 +222,7 @@ wrong_dates: dict[str, st.SearchStrategy[Any]] = {
 def test_with_deleted_creations_and_wrong_dates_at_once_no_charged_row_is_let_go(
     account: Account, at: list[int]
 ) -> None:
-    findings = account.told(*at, END, END + BETWEEN_LOOKS)
+    findings = account.told(*at, END, END + SNAPSHOT_INTERVAL)
     none_is_let_go_wrongly(account, findings)
     what_is_found_has_the_prompt(account, findings)
 
@@ -243,7 +245,7 @@ def test_beside_some_that_were_answered_all_rows_are_settled_though_one_date_is_
     if liar is not None and (liar >= len(calls) or not calls[liar].answered):
         liar = None
     account = Account(calls=calls, zone=zone, names=names, liar=liar, lie=lie)
-    for number, finding in account.told(END, END + BETWEEN_LOOKS).items():
+    for number, finding in account.told(END, END + SNAPSHOT_INTERVAL).items():
         assert finding == (Found((number,)) if calls[number].charged else Absent())
 
 
@@ -264,7 +266,7 @@ def test_what_was_made_of_the_same_prompts_before_is_not_taken_for_the_batchs() 
     for charged in (0, 1, 7, 20):
         calls = [*before, *lost()[:charged], *lost(charged=False)[charged:]]
         for names in (True, False):
-            findings = Account(calls=calls, names=names).told(900.0, END, END + BETWEEN_LOOKS)
+            findings = Account(calls=calls, names=names).told(900.0, END, END + SNAPSHOT_INTERVAL)
             for number, finding in findings.items():
                 assert finding == Found((number,)) or not isinstance(finding, Found)
             none_is_let_go_wrongly(Account(calls=calls), findings)
@@ -287,7 +289,7 @@ def test_beside_others_in_an_account_that_lists_late_rows_are_settled_by_what_th
     settled: dict[int, Finding] = {}
     for looks_taken in range(1, 30):
         found = account.told(*(1_700.0 + 60 * look for look in range(looks_taken)))
-        settled |= {row: finding for row, finding in found.items() if not isinstance(finding, Held)}
+        settled |= {row: finding for row, finding in found.items() if not isinstance(finding, StillUnknown)}
     unknown = [row for row, call in enumerate(account.calls) if not call.answered]
     assert settled == {row: Found((row,)) if account.calls[row].charged else Absent() for row in unknown}
 
@@ -308,7 +310,7 @@ def test_a_transaction_that_is_never_listed_is_not_made_up_for_by_others_that_ca
     account = evolve(account, calls=sorted([*account.calls, hidden, *more], key=lambda call: call.sent))
     for looks_taken in (2, 10, 11, 12, 13):
         findings = account.told(*(sent + 1_300.0 + 60 * look for look in range(looks_taken)))
-        assert isinstance(findings[account.calls.index(hidden)], Held)
+        assert isinstance(findings[account.calls.index(hidden)], StillUnknown)
 
 
 GONE = Call(prompt="a", sent=1_000, took=10, answered=False, deleted=True)
@@ -321,9 +323,9 @@ def test_a_deleted_creation_leaves_its_row_unknown_though_its_spend_is_dated_wro
         for lie in range(-50_000, 50_000, 700):
             calls = sorted([GONE, free, *ANSWERED], key=lambda call: call.sent)
             account = Account(calls=calls, names=names, liar=calls.index(GONE), lie=lie, lying_spend=True)
-            findings = account.told(END, END + BETWEEN_LOOKS)
+            findings = account.told(END, END + SNAPSHOT_INTERVAL)
             none_is_let_go_wrongly(account, findings)
-            assert isinstance(findings[calls.index(GONE)], Held)
+            assert isinstance(findings[calls.index(GONE)], StillUnknown)
 
 
 @pytest.mark.parametrize("lie", [0, -1_500, 1_500])
@@ -332,14 +334,14 @@ def test_where_spends_name_their_creations_a_wrong_date_holds_no_row_that_it_is_
     free = [evolve(GONE, prompt=prompt, sent=sent, charged=False) for prompt, sent in (("b", 0), ("c", 6_000))]
     calls = sorted([gone, *free, *(evolve(ANSWERED[0], sent=300 * n) for n in range(20))], key=lambda call: call.sent)
     account = Account(calls=calls, liar=calls.index(gone), lie=lie, lying_spend=True)
-    findings = account.told(2 * END, 2 * END + BETWEEN_LOOKS)
-    assert isinstance(findings[calls.index(gone)], Held)
+    findings = account.told(2 * END, 2 * END + SNAPSHOT_INTERVAL)
+    assert isinstance(findings[calls.index(gone)], StillUnknown)
     assert [findings[calls.index(call)] for call in free] == [Absent(), Absent()]
 
 
 def test_a_deleted_creation_leaves_its_row_unknown_and_is_said_to_be_a_spend_that_nothing_explains() -> None:
     gone = Call(prompt="a", sent=0, took=10, answered=False, deleted=True)
     answered = [Call(prompt="z", sent=100 * number, took=10) for number in range(1, 5)]
-    (finding,) = Account(calls=[gone, *answered]).told(END, END + BETWEEN_LOOKS).values()
-    assert isinstance(finding, Held)
-    assert "nothing else explains" in finding.why
+    (finding,) = Account(calls=[gone, *answered]).told(END, END + SNAPSHOT_INTERVAL).values()
+    assert isinstance(finding, StillUnknown)
+    assert "nothing else explains" in finding.reason

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.rules.budget import Budget, Reservation
-from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
+from generor_async.rules.charges import MOST_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
 
 MODELS = ("a", "b")
 moves = st.lists(
@@ -48,7 +48,7 @@ def test_what_is_committed_never_exceeds_the_cap_when_a_call_begins(
                 budget.keep_unresolved(hold)
                 doubtful += hold.credits
         assert budget.reserved == pytest.approx(math.fsum(hold.credits for hold in under_way))
-        assert budget.doubtful == pytest.approx(doubtful)
+        assert budget.unresolved == pytest.approx(doubtful)
 
 
 @given(moves, st.integers(20, 200))
@@ -61,7 +61,7 @@ def test_a_refusal_says_whether_waiting_can_help(history: list[tuple[str, str, i
             if isinstance(found, Reservation):
                 under_way.append(found)
             elif found == "over":
-                least = budget.charges.counted + budget.doubtful
+                least = budget.charges.counted + budget.unresolved
                 assert least + budget.charges.price(model, float(estimated)) > cap
             else:
                 assert under_way, "with nothing under way nobody would ever end the wait"
@@ -83,7 +83,7 @@ def test_what_was_estimated_at_6_and_charged_24_is_believed_when_others_say_so()
     run_alone(budget, "video", 6.0, 24.0)
     teacher = budget.reserve("video", 6.0)
     assert isinstance(teacher, Reservation)
-    assert (teacher.credits, teacher.teaches, budget.charges.spent) == (24.0, True, 48.0)
+    assert (teacher.credits, teacher.learns_price, budget.charges.spent) == (24.0, True, 48.0)
     assert budget.reserve("video", 6.0) == "wait"
     budget.settle(teacher, 24.0)
     assert budget.charges.is_known("video")
@@ -121,7 +121,7 @@ def test_without_a_cap_nobody_waits_and_with_fixed_prices_neither() -> None:
 @pytest.mark.parametrize("told", [None, 5_000.0])
 def test_calls_that_tell_no_price_are_not_made_one_by_one_for_ever(told: float | None) -> None:
     budget = Budget(1_000.0)
-    lessons = LESSONS if told is None else 2 * LESSONS
+    lessons = MOST_TRIAL_CALLS if told is None else 2 * MOST_TRIAL_CALLS
     run_alone(budget, "text", 6.0, *(None if told is None else told * 4**call for call in range(lessons)))
     assert all(isinstance(budget.reserve("text", 6.0), Reservation) for _ in range(3))
 
@@ -138,10 +138,10 @@ def test_a_call_that_others_overlapped_teaches_nothing() -> None:
 
 
 def test_what_a_journal_added_up_is_taken_up_again() -> None:
-    told: Witness = "alone"
+    told: CostSource = "alone"
     sums = [
-        Settled(model="video", estimated=6.0, cost=24.0, witness=told, calls=2),
-        Settled(model="text", estimated=1.0, cost=50.0, witness="overlapped", calls=3),
+        ChargedCalls(model="video", estimated=6.0, cost=24.0, source=told, calls=2),
+        ChargedCalls(model="text", estimated=1.0, cost=50.0, source="overlapped", calls=3),
     ]
     budget = Budget(120.0, Charges(sums), 30.0)
     assert budget.charges.spent == 51.0
@@ -149,7 +149,7 @@ def test_what_a_journal_added_up_is_taken_up_again() -> None:
     hold = budget.resume("video", 6.0, 24.0)
     assert budget.committed == 81.0
     budget.settle(hold, 6.0)
-    assert (budget.charges.spent, budget.doubtful) == (75.0, 6.0)
+    assert (budget.charges.spent, budget.unresolved) == (75.0, 6.0)
     assert budget.reserve("text", 80.0) == "over"
 
 
@@ -169,9 +169,9 @@ def test_a_thousand_prices_in_dollars_fill_a_cap_to_the_credit() -> None:
     [(24, 24), (0, 0), (0.5, 0.5), (None, None), (-3, None), (math.inf, None), (math.nan, None), (10**400, None)],
 )
 def test_a_cost_that_is_none_counts_as_what_was_estimated(told: float | None, cost: float | None) -> None:
-    assert charged(told) == cost
+    assert valid_cost(told) == cost
     budget = Budget(100)
-    run_alone(budget, "m", 7.0, charged(told))
+    run_alone(budget, "m", 7.0, valid_cost(told))
     assert 0 <= budget.charges.spent <= 24
     if cost is None:
         assert budget.charges.spent == 7.0

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from generor_async.batch.budget_gate import DEARER, FEW
 from generor_async.rules.budget import Budget, Reservation
-from generor_async.rules.charges import LESSONS, Charges, Settled, Witness, charged
-from generor_async.rules.spend_attribution import Call, Spend, named
+from generor_async.rules.charges import MOST_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
+from generor_async.rules.spend_attribution import SpendAmount, UnattributedCall, attribute_spends
 
 ESTIMATED = 6.0
 EVENTS = {"spend": -1, "daily_bonus": 1, "purchase": 1, "refund": 1, "gift_sent": -1}
@@ -52,7 +52,7 @@ class Account:
     world: World
     balance: float = 10_000.0
     ledger: float = 0.0
-    spends: list[tuple[float, Spend]] = field(factory=list[tuple[float, Spend]])
+    spends: list[tuple[float, SpendAmount]] = field(factory=list[tuple[float, SpendAmount]])
     """When each is listed, in the order of their ids."""
 
     def charge(self, at: float, cost: float, call: int) -> None:
@@ -63,7 +63,7 @@ class Account:
         self.balance += EVENTS[kind] * amount
         if kind == "spend":
             name = creation if self.world.listing == "named" else None
-            self.spends.append((at + self.world.lag, Spend(amount, name)))
+            self.spends.append((at + self.world.lag, SpendAmount(amount, name)))
 
 
 @define(eq=False)
@@ -84,9 +84,9 @@ class Batch:
         self.dice = Random(world.seed)
         self.budget = Budget(world.calls * ESTIMATED * world.ratio)
         self.now, self.ended, self.looked = 0.0, 0, -1
-        self.unlisted: dict[int, Call] = {}
-        self.others: list[Spend] = []
-        self.silent: Call | None = None
+        self.unlisted: dict[int, UnattributedCall] = {}
+        self.others: list[SpendAmount] = []
+        self.silent: UnattributedCall | None = None
         self.balance: float | None = None
         self.read = 0
         self.length = 30.0 * world.calls / world.concurrency
@@ -158,11 +158,11 @@ class Batch:
         if self.world.charged_at == "end":
             self.account.charge(self.now, run.price, run.number)
         told = {"difference": run.before - self.account.balance, "null": None, "absurd": 1e300}[self.world.cost]
-        settled = self.budget.settle(run.hold, charged(told))
+        settled = self.budget.settle(run.hold, valid_cost(told))
         self.ended += 1
-        call = Call(number=run.number, remote_ids=(f"ours-{run.number}",), settled=settled)
+        call = UnattributedCall(number=run.number, remote_ids=(f"ours-{run.number}",), settled=settled)
         self.unlisted[run.number] = call
-        if run.hold.teaches and charged(told) is None:
+        if run.hold.learns_price and valid_cost(told) is None:
             self.silent = call
 
     def look_if_new(self) -> bool:
@@ -177,12 +177,12 @@ class Batch:
             return
         fresh = [spend for listed, spend in self.account.spends[self.read :] if listed <= self.now]
         self.read += len(fresh)
-        told, self.others = named(
+        told, self.others = attribute_spends(
             list(self.unlisted.values()), [*self.others, *fresh], self.budget.charges.likely, names=False
         )
         for number, cost in told.items():
             settled = self.unlisted.pop(number).settled
-            self.budget.charges.correct(settled, settled.told(cost, "listed"))
+            self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
             if self.silent is not None and self.silent.number == number:
                 self.silent = None
 
@@ -191,9 +191,9 @@ class Batch:
         if silent is None or self.world.balance == "untold":
             return
         self.balance = self.account.balance
-        cost = None if before is None else charged(before - self.balance)
+        cost = None if before is None else valid_cost(before - self.balance)
         if cost:
-            better = silent.settled.told(cost, "alone")
+            better = silent.settled.as_told_by(cost, "alone")
             self.budget.charges.correct(silent.settled, better)
             self.unlisted[silent.number] = evolve(silent, settled=better)
 
@@ -255,7 +255,7 @@ def drawn(seed: int) -> World:
 
 def check_cap(batch: Batch) -> None:
     """Hold the ledger against the cap: what it is over is no more than what calls in flight may have cost beyond."""
-    in_flight = max(batch.world.concurrency, LESSONS) * batch.highest
+    in_flight = max(batch.world.concurrency, MOST_TRIAL_CALLS) * batch.highest
     assert batch.account.ledger <= batch.budget.cap + in_flight
     assert batch.account.ledger >= 0.8 * batch.budget.cap - in_flight
 
@@ -299,11 +299,11 @@ def test_so_it_is_where_a_price_is_changed_in_the_midst_and_the_account_tells_in
 
 
 def alone(*costs: float | None, estimated: float = 6.0) -> Charges:
-    return Charges(Settled(model="m", estimated=estimated, cost=cost, witness="alone") for cost in costs)
+    return Charges(ChargedCalls(model="m", estimated=estimated, cost=cost, source="alone") for cost in costs)
 
 
-def of(witness: Witness, cost: float | None, calls: int = 1) -> Settled:
-    return Settled(model="m", estimated=6.0, cost=cost, witness=witness, calls=calls)
+def of(witness: CostSource, cost: float | None, calls: int = 1) -> ChargedCalls:
+    return ChargedCalls(model="m", estimated=6.0, cost=cost, source=witness, calls=calls)
 
 
 def test_what_another_user_spent_in_the_first_call_is_not_a_price() -> None:
@@ -329,9 +329,9 @@ def test_a_purchase_that_makes_a_call_look_as_dear_as_its_estimate_lets_no_other
 
 def test_a_bonus_in_the_midst_makes_nothing_cheaper() -> None:
     charges = alone(6.0, 6.0)
-    charges.add(of("overlapped", charged(-244.0)))
+    charges.add(of("overlapped", valid_cost(-244.0)))
     assert charges.spent == 18.0
-    charges.add(of("alone", charged(-4.0)))
+    charges.add(of("alone", valid_cost(-4.0)))
     assert charges.spent == 24.0
 
 
@@ -346,7 +346,7 @@ def test_a_price_that_was_learned_wrongly_is_unlearned() -> None:
 def test_what_the_transactions_name_goes_before_everything_else() -> None:
     told = of("alone", 506.0)
     charges = Charges([told])
-    charges.correct(told, told.told(24.0, "listed"))
+    charges.correct(told, told.as_told_by(24.0, "listed"))
     assert (charges.spent, charges.price("m", 6.0), charges.is_known("m")) == (24.0, 24.0, True)
     charges.add(of("listed", 500.0))
     charges.add(of("listed", 24.0))
@@ -368,32 +368,32 @@ def test_calls_that_all_overlapped_cost_what_the_least_of_them_told() -> None:
 
 
 def test_calls_without_an_estimate_cost_what_they_told() -> None:
-    charges = Charges([Settled(model="m", estimated=0.0, cost=3.0, witness="alone", calls=2)])
+    charges = Charges([ChargedCalls(model="m", estimated=0.0, cost=3.0, source="alone", calls=2)])
     assert (charges.spent, charges.estimated, charges.price("m", 0.0)) == (6.0, 0.0, 0.0)
 
 
-def call(number: int, settled: Settled, *ids: str) -> Call:
-    return Call(number=number, remote_ids=ids, settled=settled)
+def call(number: int, settled: ChargedCalls, *ids: str) -> UnattributedCall:
+    return UnattributedCall(number=number, remote_ids=ids, settled=settled)
 
 
 def test_a_spend_that_names_a_creation_is_that_calls_and_of_several_the_sum() -> None:
     calls = [call(1, of("overlapped", 99.0), "a", "b"), call(2, of("alone", 6.0), "c")]
-    spends = [Spend(5.0, "a"), Spend(7.0, "b"), Spend(6.0, "x"), Spend(500.0, None)]
-    told, others = named(calls, spends, Charges().likely, names=False)
-    assert (told, others) == ({1: 12.0}, [Spend(6.0, "x")]), "where some are named, an unnamed one is nobody's"
+    spends = [SpendAmount(5.0, "a"), SpendAmount(7.0, "b"), SpendAmount(6.0, "x"), SpendAmount(500.0, None)]
+    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
+    assert (told, others) == ({1: 12.0}, [SpendAmount(6.0, "x")]), "where some are named, an unnamed one is nobody's"
 
 
 def test_amounts_that_name_nothing_are_given_to_calls_that_may_have_cost_them() -> None:
     calls = [call(1, of("alone", 506.0)), call(2, of("overlapped", 99.0)), call(3, of("alone", 24.0))]
-    spends = [Spend(amount, None) for amount in (500.0, 24.0, 6.0, 6.5)]
-    told, others = named(calls, spends, Charges().likely, names=False)
+    spends = [SpendAmount(amount, None) for amount in (500.0, 24.0, 6.0, 6.5)]
+    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
     assert told == {1: 6.0, 2: 6.5, 3: 24.0}
-    assert others == [Spend(500.0, None)]
+    assert others == [SpendAmount(500.0, None)]
 
 
 def test_as_many_equal_amounts_as_calls_are_theirs_whatever_the_estimate_was() -> None:
     calls = [call(number, of("overlapped", None)) for number in range(4)]
-    spends = [Spend(amount, None) for amount in (24.0, 24.0, 23.0, 24.0, 900.0, 901.0, 902.0)]
-    told, others = named(calls, spends, Charges().likely, names=False)
+    spends = [SpendAmount(amount, None) for amount in (24.0, 24.0, 23.0, 24.0, 900.0, 901.0, 902.0)]
+    told, others = attribute_spends(calls, spends, Charges().likely, names=False)
     assert sum(told.values()) == 95.0
-    assert others == [Spend(900.0, None), Spend(901.0, None), Spend(902.0, None)]
+    assert others == [SpendAmount(900.0, None), SpendAmount(901.0, None), SpendAmount(902.0, None)]

@@ -6,16 +6,24 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.creation_matching import PATIENCE, Doubtful, Found, Held, Listed, components, match
-from generor_async.rules.time_zones import SLACK
+from generor_async.rules.creation_matching import (
+    GENERATE_SECONDS,
+    Found,
+    ListedCreation,
+    StillUnknown,
+    UnresolvedRow,
+    components,
+    match_component,
+)
+from generor_async.rules.time_zones import CLOCK_SLACK
 
-LONG = 2 * SLACK + PATIENCE
+LONG = 2 * CLOCK_SLACK + GENERATE_SECONDS
 """Seconds around a row's call in which its creation may be dated."""
 TIMES = st.sampled_from([0.0, 0.6 * LONG, 1.2 * LONG, 1.8 * LONG, 2.4 * LONG])
 
 
-def doubtful(number: int, at: float, shape: str = "", count: int = 1) -> Doubtful:
-    return Doubtful(
+def doubtful(number: int, at: float, shape: str = "", count: int = 1) -> UnresolvedRow:
+    return UnresolvedRow(
         number=number,
         generator="joke",
         prompt="a heron",
@@ -27,8 +35,8 @@ def doubtful(number: int, at: float, shape: str = "", count: int = 1) -> Doubtfu
     )
 
 
-def listed(number: int, at: float) -> Listed:
-    return Listed(creation_id=number, generator="joke", prompt="a heron", created_at=at)
+def listed(number: int, at: float) -> ListedCreation:
+    return ListedCreation(creation_id=number, generator="joke", prompt="a heron", created_at=at)
 
 
 ROWS = st.lists(st.tuples(TIMES, st.sampled_from("ab")), min_size=1, max_size=4).map(
@@ -37,11 +45,11 @@ ROWS = st.lists(st.tuples(TIMES, st.sampled_from("ab")), min_size=1, max_size=4)
 CREATIONS = st.lists(TIMES, max_size=4).map(lambda found: [listed(number, at) for number, at in enumerate(found)])
 
 
-def fits(row: Doubtful, creation: Listed) -> bool:
-    return -SLACK <= creation.created_at - row.submitted_at <= PATIENCE + SLACK
+def fits(row: UnresolvedRow, creation: ListedCreation) -> bool:
+    return -CLOCK_SLACK <= creation.created_at - row.submitted_at <= GENERATE_SECONDS + CLOCK_SLACK
 
 
-def choices(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> Iterator[dict[int, int]]:
+def choices(rows: Sequence[UnresolvedRow], creations: Sequence[ListedCreation]) -> Iterator[dict[int, int]]:
     """Yield every way to give rows creations that they fit, one to one: creation ids by the rows' numbers."""
     able = [[None, *(one.creation_id for one in creations if fits(row, one))] for row in rows]
     for chosen in product(*able):
@@ -52,20 +60,20 @@ def choices(rows: Sequence[Doubtful], creations: Sequence[Listed]) -> Iterator[d
 
 @given(ROWS, CREATIONS)
 def test_it_is_the_best_match_or_none_where_another_gives_other_shapes_the_same(
-    rows: list[Doubtful], creations: list[Listed]
+    rows: list[UnresolvedRow], creations: list[ListedCreation]
 ) -> None:
-    found = match(rows, creations)
+    found = match_component(rows, creations)
     every = list(choices(rows, creations))
     most = max(map(len, every))
     best = [one for one in every if len(one) == most]
     shapes = {row.number: row.shape for row in rows}
     if len(creations) > most:
-        assert all(isinstance(finding, Held) for finding in found.values())
+        assert all(isinstance(finding, StillUnknown) for finding in found.values())
         assert len(found) == len(rows)
         return
     ways = {tuple(sorted((creation, shapes[row]) for row, creation in one.items())) for one in best}
     if len(set(shapes.values())) > 1 and (most < len(rows) or len(ways) > 1):
-        assert all(isinstance(finding, Held) for finding in found.values())
+        assert all(isinstance(finding, StillUnknown) for finding in found.values())
         assert len(found) == len(rows)
         return
     given_ids = {number: finding.creation_ids for number, finding in found.items() if isinstance(finding, Found)}
@@ -75,7 +83,9 @@ def test_it_is_the_best_match_or_none_where_another_gives_other_shapes_the_same(
 
 
 @given(ROWS, CREATIONS)
-def test_the_parts_are_those_that_have_to_do_with_each_other(rows: list[Doubtful], creations: list[Listed]) -> None:
+def test_the_parts_are_those_that_have_to_do_with_each_other(
+    rows: list[UnresolvedRow], creations: list[ListedCreation]
+) -> None:
     parts = components(rows, creations)
     together = {row.number: at for at, (members, _) in enumerate(parts) for row in members}
     theirs = {one.creation_id: at for at, (_, found) in enumerate(parts) for one in found}
@@ -98,12 +108,12 @@ def test_the_parts_are_those_that_have_to_do_with_each_other(rows: list[Doubtful
 def test_a_thousand_rows_that_ask_for_the_same_get_one_each() -> None:
     """A chain of swaps through all of them: each fits its own creation and the next one's, listed from the newest."""
     rows = [doubtful(number, 1.2 * number * LONG / 2) for number in range(1_000)]
-    creations = [listed(number, 1.2 * number * LONG / 2 + SLACK) for number in reversed(range(1_000))]
-    found = match(rows, creations)
+    creations = [listed(number, 1.2 * number * LONG / 2 + CLOCK_SLACK) for number in reversed(range(1_000))]
+    found = match_component(rows, creations)
     assert {number: finding for number, finding in found.items() if isinstance(finding, Found)} == found
     assert len({finding.creation_ids for finding in found.values() if isinstance(finding, Found)}) == len(rows)
 
 
 def test_a_call_of_several_creations_gets_them_all() -> None:
-    found = match([doubtful(0, 0.0, count=3)], [listed(number, 1.0) for number in range(3)])
+    found = match_component([doubtful(0, 0.0, count=3)], [listed(number, 1.0) for number in range(3)])
     assert found == {0: Found((0, 1, 2))}

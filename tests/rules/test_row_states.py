@@ -31,26 +31,26 @@ from generor_async.errors import (
     ServiceUnavailableError,
 )
 from generor_async.rules.row_states import (
-    ENDED,
-    LEADS_TO,
-    LIFE,
+    END_STATES,
     MOST_ATTEMPTS,
-    ON_RESTART,
-    OPEN,
-    STATES,
+    PAID_STATES,
+    ROW_STATES,
+    STATE_AFTER,
+    STATE_AFTER_CRASH,
+    TRANSITIONS,
     Accept,
     Defer,
-    Doubt,
     Download,
     Fail,
     Finish,
+    MarkUnknown,
     Release,
-    State,
+    RowState,
+    RowVerdict,
     Step,
     Submit,
-    Verdict,
     is_legal,
-    judge,
+    verdict_for,
 )
 from generor_async.rules.vendors import GENEROR, LUMA
 
@@ -62,7 +62,7 @@ STEPS: dict[type[Step], Step] = {
     Download: Download(),
     Finish: Finish(at=0.0, result={}),
     Fail: Fail(at=0.0, problem={}),
-    Doubt: Doubt(at=0.0, problem={}),
+    MarkUnknown: MarkUnknown(at=0.0, problem={}),
     Release: Release(at=0.0, problem={}),
 }
 
@@ -78,20 +78,20 @@ class Failed:
 
 
 def test_every_state_is_reached_from_ready_and_every_one_has_its_row() -> None:
-    reached: set[State] = {"ready"}
-    for _ in STATES:
-        reached |= {after for state in reached for after in LIFE[state]}
-    assert reached == set(STATES) == set(LIFE)
-    assert set(LEADS_TO) == set(STEPS)
+    reached: set[RowState] = {"ready"}
+    for _ in ROW_STATES:
+        reached |= {after for state in reached for after in TRANSITIONS[state]}
+    assert reached == set(ROW_STATES) == set(TRANSITIONS)
+    assert set(STATE_AFTER) == set(STEPS)
 
 
-@given(st.lists(st.sampled_from(sorted(STATES)), max_size=12))
-def test_nothing_is_submitted_twice_but_by_way_of_leased(wished: list[State]) -> None:
+@given(st.lists(st.sampled_from(sorted(ROW_STATES)), max_size=12))
+def test_nothing_is_submitted_twice_but_by_way_of_leased(wished: list[RowState]) -> None:
     """Brute force: whatever path the table allows, each submission follows a claim, or a refusal of the one before."""
-    state: State = "ready"
-    history: list[State] = [state]
+    state: RowState = "ready"
+    history: list[RowState] = [state]
     for wish in wished:
-        if wish in LIFE[state]:
+        if wish in TRANSITIONS[state]:
             state = wish
             history.append(state)
     for index, entered in enumerate(history):
@@ -102,21 +102,21 @@ def test_nothing_is_submitted_twice_but_by_way_of_leased(wished: list[State]) ->
             assert index == len(history) - 1, "nothing comes after done"
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_a_restart_never_makes_ready_what_may_have_been_charged(state: State) -> None:
-    after = ON_RESTART.get(state, state)
+@pytest.mark.parametrize("state", ROW_STATES)
+def test_a_restart_never_makes_ready_what_may_have_been_charged(state: RowState) -> None:
+    after = STATE_AFTER_CRASH.get(state, state)
     assert (after == "ready") == (state in {"ready", "leased"})
     assert (after == "unknown") == (state in {"submitting", "unknown"})
     assert after == state or state in {"leased", "submitting"}
 
 
 def test_a_restart_leaves_no_row_that_nobody_can_go_on_with() -> None:
-    left = {ON_RESTART.get(state, state) for state in STATES}
-    assert left == {"ready", *OPEN, *ENDED}
+    left = {STATE_AFTER_CRASH.get(state, state) for state in ROW_STATES}
+    assert left == {"ready", *PAID_STATES, *END_STATES}
 
 
 def test_a_step_is_legal_where_the_table_has_it() -> None:
-    legal = {(state, kind.__name__) for state, kind in product(STATES, STEPS) if is_legal(state, STEPS[kind])}
+    legal = {(state, kind.__name__) for state, kind in product(ROW_STATES, STEPS) if is_legal(state, STEPS[kind])}
     assert legal == {
         ("leased", "Submit"),
         ("leased", "Release"),
@@ -142,12 +142,12 @@ def status(cls: type[APIStatusError], code: int, **known: Any) -> APIStatusError
     return cls("no", status_code=code, outcome="refused", **known)
 
 
-READY = Verdict(to="ready", charged=False)
-STOPS = Verdict(to="ready", charged=False, stops=True)
-FAILED = Verdict(to="failed", charged=False)
-UNKNOWN = Verdict(to="unknown", charged=None)
+READY = RowVerdict(to="ready", charged=False)
+STOPS = RowVerdict(to="ready", charged=False, stops=True)
+FAILED = RowVerdict(to="failed", charged=False)
+UNKNOWN = RowVerdict(to="unknown", charged=None)
 
-SUBMITTING: dict[str, tuple[Exception, Verdict]] = {
+SUBMITTING: dict[str, tuple[Exception, RowVerdict]] = {
     "no connection": (APIConnectionError("", outcome="not_sent"), READY),
     "no connection in time": (APITimeoutError("", outcome="not_sent"), READY),
     "a bad certificate": (APIConnectionError("", outcome="not_sent", retryable=False), STOPS),
@@ -164,7 +164,7 @@ SUBMITTING: dict[str, tuple[Exception, Verdict]] = {
     "429": (status(RateLimitError, 429, retryable=True), READY),
     "429 that names a time": (
         status(RateLimitError, 429, retryable=True, retry_after=77.0),
-        Verdict(to="ready", charged=False, wait=77.0),
+        RowVerdict(to="ready", charged=False, wait=77.0),
     ),
     "429 for jobs": (status(ConcurrentJobsError, 429, retryable=True), READY),
     "Luma's 503": (status(ServiceUnavailableError, 503, retryable=True), READY),
@@ -173,66 +173,68 @@ SUBMITTING: dict[str, tuple[Exception, Verdict]] = {
     "an answer with two ids": (OutcomeUnknownError("", outcome="unknown", ids=(JOB, JOB.upper())), UNKNOWN),
     "an answer with its id": (
         OutcomeUnknownError("", outcome="unknown", ids=(JOB,)),
-        Verdict(to="accepted", charged=True, remote_ids=(JOB,)),
+        RowVerdict(to="accepted", charged=True, remote_ids=(JOB,)),
     ),
     "another shape with an id": (
         ResponseShapeError("", outcome="done", body={"id": JOB, "state": 7}),
-        Verdict(to="accepted", charged=True, remote_ids=(JOB,)),
+        RowVerdict(to="accepted", charged=True, remote_ids=(JOB,)),
     ),
     "another shape with the job's address": (
         ResponseShapeError("", outcome="done", body={"message": "Accepted"}, ids=(JOB,)),
-        Verdict(to="accepted", charged=True, remote_ids=(JOB,)),
+        RowVerdict(to="accepted", charged=True, remote_ids=(JOB,)),
     ),
     "another shape with the address of another job": (
         ResponseShapeError("", outcome="done", body={"id": JOB}, ids=(JOB, "another")),
-        Verdict(to="unknown", charged=True),
+        RowVerdict(to="unknown", charged=True),
     ),
-    "another shape": (ResponseShapeError("", outcome="done", body=[]), Verdict(to="unknown", charged=True)),
+    "another shape": (ResponseShapeError("", outcome="done", body=[]), RowVerdict(to="unknown", charged=True)),
 }
 
 
 @pytest.mark.parametrize("case", SUBMITTING)
 def test_what_a_calls_error_means_for_its_row(case: str) -> None:
     error, verdict = SUBMITTING[case]
-    assert judge(error, vendor=LUMA, state="submitting", attempt=1) == verdict
+    assert verdict_for(error, vendor=LUMA, state="submitting", attempt=1) == verdict
 
 
 def test_the_numbers_in_half_an_answer_of_generor_may_be_cut_short() -> None:
     error = OutcomeUnknownError("", outcome="unknown", ids=("614",))
-    assert judge(error, vendor=GENEROR, state="submitting", attempt=1) == UNKNOWN
+    assert verdict_for(error, vendor=GENEROR, state="submitting", attempt=1) == UNKNOWN
 
 
 def test_all_creations_of_an_answer_of_another_shape_are_the_rows() -> None:
     body = {"data": {"creations": [{"creation_id": 7}, {"creation_id": 8}], "credit_cost": "?"}}
-    verdict = judge(ResponseShapeError("", outcome="done", body=body), vendor=GENEROR, state="submitting", attempt=1)
-    assert verdict == Verdict(to="accepted", charged=True, remote_ids=("7", "8"))
+    verdict = verdict_for(
+        ResponseShapeError("", outcome="done", body=body), vendor=GENEROR, state="submitting", attempt=1
+    )
+    assert verdict == RowVerdict(to="accepted", charged=True, remote_ids=("7", "8"))
 
 
 def failed(cls: type[GenerationFailedError]) -> GenerationFailedError:
     return cls("failed", generation=Failed())
 
 
-STAYS = Verdict(to=None, charged=None)
-BEHIND: dict[str, tuple[Exception, Verdict]] = {
-    "failed": (failed(GenerationFailedError), Verdict(to="failed", charged=None)),
-    "moderated": (failed(ContentModeratedError), Verdict(to="failed", charged=None)),
-    "out of credits": (failed(BudgetExhaustedError), Verdict(to="ready", charged=None, stops=True)),
-    "gone": (status(NotFoundError, 404), Verdict(to="unknown", charged=True)),
-    "an output gone": (DownloadError("", url="", retryable=False), Verdict(to="unknown", charged=True)),
+STAYS = RowVerdict(to=None, charged=None)
+BEHIND: dict[str, tuple[Exception, RowVerdict]] = {
+    "failed": (failed(GenerationFailedError), RowVerdict(to="failed", charged=None)),
+    "moderated": (failed(ContentModeratedError), RowVerdict(to="failed", charged=None)),
+    "out of credits": (failed(BudgetExhaustedError), RowVerdict(to="ready", charged=None, stops=True)),
+    "gone": (status(NotFoundError, 404), RowVerdict(to="unknown", charged=True)),
+    "an output gone": (DownloadError("", url="", retryable=False), RowVerdict(to="unknown", charged=True)),
     "an output not to be had now": (DownloadError("", url=""), STAYS),
-    "a key revoked": (status(AuthenticationError, 401), Verdict(to=None, charged=None, stops=True)),
-    "a client closed": (ClientClosedError("closed"), Verdict(to=None, charged=None, stops=True)),
+    "a key revoked": (status(AuthenticationError, 401), RowVerdict(to=None, charged=None, stops=True)),
+    "a client closed": (ClientClosedError("closed"), RowVerdict(to=None, charged=None, stops=True)),
     "a poll's reset": (APIConnectionError("", outcome="unknown"), STAYS),
     "a poll's 429": (status(RateLimitError, 429), STAYS),
     "no more time": (DeadlineExceededError("", waited_for="poll"), STAYS),
 }
 
 
-@pytest.mark.parametrize("state", OPEN)
+@pytest.mark.parametrize("state", PAID_STATES)
 @pytest.mark.parametrize("case", BEHIND)
-def test_what_an_error_means_for_a_row_that_was_accepted(case: str, state: State) -> None:
+def test_what_an_error_means_for_a_row_that_was_accepted(case: str, state: RowState) -> None:
     error, verdict = BEHIND[case]
-    assert judge(error, vendor=LUMA, state=state, attempt=1) == verdict
+    assert verdict_for(error, vendor=LUMA, state=state, attempt=1) == verdict
 
 
 @pytest.mark.parametrize("case", SUBMITTING)
@@ -244,17 +246,17 @@ def test_a_row_that_may_have_been_charged_never_goes_back_by_itself(case: str) -
 
 def test_rows_that_come_back_again_and_again_stop_the_run() -> None:
     error = APIConnectionError("", outcome="not_sent")
-    stops = [judge(error, vendor=LUMA, state="submitting", attempt=n).stops for n in range(1, MOST_ATTEMPTS + 1)]
+    stops = [verdict_for(error, vendor=LUMA, state="submitting", attempt=n).stops for n in range(1, MOST_ATTEMPTS + 1)]
     assert stops == [False] * (MOST_ATTEMPTS - 1) + [True]
 
 
 def test_an_error_that_is_not_the_apis_is_nobodys_to_judge() -> None:
     with pytest.raises(ZeroDivisionError):
-        judge(ZeroDivisionError(), vendor=LUMA, state="submitting", attempt=1)
+        verdict_for(ZeroDivisionError(), vendor=LUMA, state="submitting", attempt=1)
 
 
 def test_whatever_a_verdict_says_the_table_allows() -> None:
     for error, verdict in SUBMITTING.values():
-        assert verdict.to in LIFE["submitting"], error
+        assert verdict.to in TRANSITIONS["submitting"], error
     for error, verdict in BEHIND.values():
-        assert verdict.to is None or verdict.to in LIFE["accepted"], error
+        assert verdict.to is None or verdict.to in TRANSITIONS["accepted"], error

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.server_time import NEAR, ServerTime
+from generor_async.rules.server_time import AGREE_SECONDS, ServerTime
 
 BEGAN = 1_000_000.0
 
@@ -28,7 +28,7 @@ def test_where_no_answer_is_dated_both_clocks_are_right() -> None:
 
 @given(
     ahead=st.floats(-1e6, 1e6),
-    honest=st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, NEAR / 2)), min_size=6, max_size=60),
+    honest=st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, AGREE_SECONDS / 2)), min_size=6, max_size=60),
     liars=st.lists(st.tuples(st.floats(0, 3_600), st.floats(-1e6, 1e6)), max_size=2),
     at=st.floats(0, 3_600),
 )
@@ -36,7 +36,7 @@ def test_most_of_the_dates_near_a_moment_tell(
     ahead: float, honest: list[tuple[float, float]], liars: list[tuple[float, float]], at: float
 ) -> None:
     dates = sorted([*((after, ahead + late) for after, late in honest), *liars])
-    assert abs(learned(*dates).at(BEGAN + at) - BEGAN - at - ahead) <= 2 * NEAR
+    assert abs(learned(*dates).at(BEGAN + at) - BEGAN - at - ahead) <= 2 * AGREE_SECONDS
 
 
 def test_a_first_answer_dated_two_hours_ahead_is_outvoted_by_our_own_clock() -> None:
@@ -65,14 +65,14 @@ def test_a_clock_that_is_set_in_the_midst_is_followed() -> None:
 def test_each_run_has_a_clock_of_its_own_and_all_are_kept() -> None:
     first = learned(*((float(at), 3_600.0) for at in range(20)))
     again: Any = json.loads(json.dumps(first.to_json()))
-    second = ServerTime.noted(again)
+    second = ServerTime.from_json(again)
     second.begin(BEGAN + 30)
     for at in range(20):
         second.learn(BEGAN + 30 + at, BEGAN + 30 + at)
     assert second.at(BEGAN + 10) == BEGAN + 3_610
     assert second.at(BEGAN + 31) == BEGAN + 31
-    assert ServerTime.noted(None) == ServerTime()
-    assert ServerTime.noted(second.to_json()) == second
+    assert ServerTime.from_json(None) == ServerTime()
+    assert ServerTime.from_json(second.to_json()) == second
 
 
 def test_what_is_kept_is_bounded() -> None:

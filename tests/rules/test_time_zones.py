@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from generor_async.rules.time_zones import (
     CHANGES,
-    CLEARLY,
-    HOUR,
+    CLOCK_SLACK,
     OFFSETS,
+    ORDER_SLACK,
+    OUTVOTE_MARGIN,
     QUARTER_HOUR,
-    SLACK,
-    Witness,
-    Zone,
-    in_order,
+    TimeEvidence,
+    ZoneReading,
+    corrected_dates,
     possible_zones,
 )
 
@@ -39,11 +39,11 @@ class Call:
     def made(self) -> float:
         return self.sent + min(self.made_after, self.took)
 
-    def witness(self, zone: Zone | int, lie: float = 0.0) -> Witness:
-        return Witness(local(zone, self.made) + lie, self.sent, self.sent + self.took)
+    def witness(self, zone: ZoneReading | int, lie: float = 0.0) -> TimeEvidence:
+        return TimeEvidence(local(zone, self.made) + lie, self.sent, self.sent + self.took)
 
 
-def local(zone: Zone | int, moment: float) -> float:
+def local(zone: ZoneReading | int, moment: float) -> float:
     """Show a moment as a server in a zone does, as if that were UTC."""
     if isinstance(zone, int):
         return moment + zone
@@ -53,26 +53,28 @@ def local(zone: Zone | int, moment: float) -> float:
 calls: st.SearchStrategy[Call] = st.builds(Call, st.floats(FAR, FAR + 20_000), st.floats(0, 600), st.floats(0, 600))
 
 
-def speak_for(witness: Witness, offset: float) -> bool:
-    return witness.earliest - SLACK <= witness.shown - offset <= witness.latest + SLACK
+def speak_for(witness: TimeEvidence, offset: float) -> bool:
+    return witness.earliest - CLOCK_SLACK <= witness.shown - offset <= witness.latest + CLOCK_SLACK
 
 
 def outvoted(voices: list[bool], others: list[bool]) -> bool:
     """Whether those who speak for the other one are clearly more, of those who tell the two apart."""
     less = sum(mine and not theirs for mine, theirs in zip(voices, others, strict=True))
     more = sum(theirs and not mine for mine, theirs in zip(voices, others, strict=True))
-    return more - less >= CLEARLY and more >= CLEARLY * less
+    return more - less >= OUTVOTE_MARGIN and more >= OUTVOTE_MARGIN * less
 
 
-def counted(witnesses: Sequence[Witness]) -> set[float]:
+def counted(witnesses: Sequence[TimeEvidence]) -> set[float]:
     """Return the offsets that a count of all of them, one by one, leaves possible."""
     voices = {offset: [speak_for(witness, offset) for witness in witnesses] for offset in OFFSETS}
     best = max(voices.values(), key=sum)
     return {offset for offset, mine in voices.items() if not outvoted(mine, best)}
 
 
-@given(st.lists(st.builds(Witness, st.floats(-60_000, 60_000), st.floats(-5_000, 0), st.floats(0, 5_000)), max_size=8))
-def test_what_is_possible_without_a_change_is_what_a_count_of_all_leaves(witnesses: list[Witness]) -> None:
+@given(
+    st.lists(st.builds(TimeEvidence, st.floats(-60_000, 60_000), st.floats(-5_000, 0), st.floats(0, 5_000)), max_size=8)
+)
+def test_what_is_possible_without_a_change_is_what_a_count_of_all_leaves(witnesses: list[TimeEvidence]) -> None:
     zones = possible_zones(witnesses)
     if all(zone.before == zone.after for zone in zones):
         assert {zone.before for zone in zones} == counted(witnesses)
@@ -88,10 +90,10 @@ def test_one_liar_among_many_is_outvoted(zone: int, honest: list[Call], data: An
     lie = 7_200.0 if data is None else data.draw(st.floats(-50_000, 50_000))
     liar = honest[0 if data is None else data.draw(st.integers(0, len(honest) - 1))]
     zones = possible_zones([*(call.witness(zone) for call in honest), liar.witness(zone, lie=lie)])
-    assert Zone(zone, zone) in zones
+    assert ZoneReading(zone, zone) in zones
     for found in zones:
         misread = [call for call in honest if not speak_for(call.witness(zone), found.before)]
-        assert len(misread) <= len(honest) / CLEARLY
+        assert len(misread) <= len(honest) / OUTVOTE_MARGIN
 
 
 @pytest.mark.parametrize("hours", [-11.0, -4.5, 0.0, 2.0, 5.75])
@@ -101,9 +103,9 @@ def test_the_zone_of_quick_calls_is_told_from_a_few_and_never_from_one(hours: fl
     told = [witness.offsets() for witness in (call.witness(zone) for call in quick)]
     assert all(list(offset) == [zone] for offset in told)
     assert len(possible_zones([])) == len(possible_zones([quick[0].witness(zone)])) == len(OFFSETS)
-    assert possible_zones([call.witness(zone) for call in quick[:2]]) == [Zone(zone, zone)]
+    assert possible_zones([call.witness(zone) for call in quick[:2]]) == [ZoneReading(zone, zone)]
     contradicted = [quick[0].witness(zone), quick[1].witness(zone), quick[2].witness(zone, lie=3_600)]
-    assert Zone(zone, zone) in possible_zones(contradicted)
+    assert ZoneReading(zone, zone) in possible_zones(contradicted)
     assert len(possible_zones(contradicted)) > 1, "two against one is not clear"
 
 
@@ -120,14 +122,16 @@ def test_a_clock_that_is_changed_in_the_midst_is_read_right_before_and_after(
     assume(OFFSETS[0] <= after <= OFFSETS[-1])
     honest = [Call(FAR + 600 * minute, 60, 30) for minute in minutes]
     split: int = data.draw(st.integers(3, len(honest) - 3))
-    truth = Zone(before, after, honest[split].sent - 1)
+    truth = ZoneReading(before, after, honest[split].sent - 1)
     liar: Call | None = data.draw(st.sampled_from([None, *honest]))
     lies = [] if liar is None else [liar.witness(truth, lie=-20_000)]
     zones = possible_zones([*(call.witness(truth) for call in honest), *lies])
     for call in honest:
         read = {zone.read(local(truth, call.made)) for zone in zones}
         assert call.made in read, "what must hold in all of them holds in the true one"
-        if not honest[split - 1].made - HOUR <= call.made <= honest[split].made + HOUR:  # may have been shown twice
+        if (
+            not honest[split - 1].made - ORDER_SLACK <= call.made <= honest[split].made + ORDER_SLACK
+        ):  # may have been shown twice
             assert read == {call.made}
 
 
@@ -137,9 +141,9 @@ def test_a_single_wrong_date_is_mended_by_its_neighbours_and_right_ones_stay(
 ) -> None:
     dates = sorted(local(zone, call.made) for call in given)
     dated = dict(enumerate(dates))
-    assert in_order(dated) == dated
+    assert corrected_dates(dated) == dated
     liar: int = data.draw(st.integers(3, len(dates) - 4), label="one with neighbours on both sides")
-    mended = in_order({**dated, liar: dates[liar] + lie})
+    mended = corrected_dates({**dated, liar: dates[liar] + lie})
     assert mended | {liar: dates[liar]} == dated
     if abs(lie) > 30_000:
         assert dates[0] <= mended[liar] <= dates[-1]
@@ -147,22 +151,22 @@ def test_a_single_wrong_date_is_mended_by_its_neighbours_and_right_ones_stay(
 
 def test_dates_out_of_order_by_less_than_an_hour_stay_as_they_are() -> None:
     """Where a creation is dated when it begins, and numbered when it is done."""
-    dated = {number: FAR + (0 if number % 2 else HOUR - 1) for number in range(12)}
-    assert in_order(dated) == dated
+    dated = {number: FAR + (0 if number % 2 else ORDER_SLACK - 1) for number in range(12)}
+    assert corrected_dates(dated) == dated
 
 
 def test_a_time_that_was_shown_twice_is_read_both_ways_and_one_that_was_skipped_somehow() -> None:
-    back = Zone(3_600, 0, FAR)
+    back = ZoneReading(3_600, 0, FAR)
     twice = local(back, FAR - 600)
     assert twice == local(back, FAR + 3_000)
-    assert (back.read(twice), Zone(3_600, 0, FAR, earlier=False).read(twice)) == (FAR - 600, FAR + 3_000)
-    on = Zone(0, 3_600, FAR)
+    assert (back.read(twice), ZoneReading(3_600, 0, FAR, earlier=False).read(twice)) == (FAR - 600, FAR + 3_000)
+    on = ZoneReading(0, 3_600, FAR)
     moments = [FAR + 60 * minute for minute in range(-90, 90)]
     assert [on.read(local(on, moment)) for moment in moments] == moments
     assert all(later > sooner for sooner, later in pairwise(map(on.read, (FAR - 60, FAR + QUARTER_HOUR))))
 
 
 def test_what_was_spent_at_some_time_since_the_batch_began_leaves_the_zones_that_it_can_be() -> None:
-    spent = [Witness(FAR + 7_200 + 300 * number, FAR, FAR + 3_600) for number in range(6)]
+    spent = [TimeEvidence(FAR + 7_200 + 300 * number, FAR, FAR + 3_600) for number in range(6)]
     possible = [zone.before for zone in possible_zones(spent)]
     assert possible == [offset for offset in OFFSETS if 5_400 <= offset <= 7_200]

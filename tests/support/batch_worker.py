@@ -25,7 +25,7 @@ from generor_async.batch.runner import run_batch
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.batch.status import read_status
 from generor_async.errors import DeadlineExceededError, InvalidRequestError, OutcomeUnknownError
-from generor_async.rules.row_states import ENDED
+from generor_async.rules.row_states import END_STATES
 
 __all__ = ["Order", "has_ended", "write_rows"]
 
@@ -137,7 +137,7 @@ def has_ended(folder: Path, *, unknown: bool = True) -> bool:
         counts = asyncio.run(read_status(folder)).counts
     except InvalidRequestError:  # killed before there was a journal
         return False
-    ended = ENDED if unknown else {"done", "failed"}
+    ended = END_STATES if unknown else {"done", "failed"}
     return sum(counts.values()) > 0 and all(state in ended for state, rows in counts.items() if rows)
 
 

@@ -32,7 +32,7 @@ from generor_async.batch.sqlite.steps import Steps, dump, written
 from generor_async.batch.sqlite.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
-from generor_async.rules.charges import Witness
+from generor_async.rules.charges import CostSource
 from generor_async.rules.file_fingerprint import ReadWhole
 from generor_async.rules.row_states import Step, Submit, is_legal
 from generor_async.values import JSON
@@ -144,7 +144,7 @@ class SqliteJournal(SqliteReader, Journal):
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
         await self._write(partial(refund, codes=codes))
 
-    async def tell_costs(self, told: Mapping[int, float], witness: Witness) -> None:
+    async def tell_costs(self, told: Mapping[int, float], witness: CostSource) -> None:
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         given = [(cost, cost, WITNESSES.index(witness), number) for number, cost in told.items()]
         await self._write(lambda connection: connection.executemany(CORRECT_COST, given))

@@ -10,7 +10,7 @@ from attrs import define, field
 from generor_async.batch.call_log import READ_WHOLE
 from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, request_key
-from generor_async.rules.row_states import STATES
+from generor_async.rules.row_states import ROW_STATES
 
 __all__ = ["NOT_KNOWN", "Numbers", "Reading", "add"]
 
@@ -117,7 +117,7 @@ class Reading:
         Rows that are done stay so. One that failed may be made ready by its user, and an unknown one by the account.
         """
         connection.create_function("is_met", 1, self.met.__contains__)
-        states = ", ".join(f"'{state}'" for state in STATES if state != "done")
+        states = ", ".join(f"'{state}'" for state in ROW_STATES if state != "done")
         unmet = f"SELECT EXISTS (SELECT 1 FROM rows WHERE state IN ({states}) AND number <= ? AND NOT is_met(number))"
         ((is_lacking,),) = connection.execute(unmet, (self.before,))
         if not is_lacking:

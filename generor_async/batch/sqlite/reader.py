@@ -26,10 +26,10 @@ from generor_async.batch.sqlite.rows import COLUMNS, decode_column, decode_rows
 from generor_async.batch.sqlite.schema import open_to_read
 from generor_async.batch.sqlite.steps import dump
 from generor_async.engine.threads import run_to_completion
-from generor_async.rules.charges import Settled
+from generor_async.rules.charges import ChargedCalls
 from generor_async.rules.file_fingerprint import ReadWhole, noted
-from generor_async.rules.row_states import OPEN, STATES, State
-from generor_async.rules.spend_attribution import Call
+from generor_async.rules.row_states import PAID_STATES, ROW_STATES, RowState
+from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
 
 __all__ = ["SqliteReader", "open_if_begun", "open_reader"]
@@ -75,12 +75,12 @@ class SqliteReader(Reader):
         self._turn = threading.Lock()
         self._path = path
 
-    async def counts(self) -> Mapping[State, int]:
+    async def counts(self) -> Mapping[RowState, int]:
         """Count the rows in each state."""
         found = dict(await self._ask("SELECT state, count(*) FROM rows GROUP BY state"))
-        return {state: found.get(state, 0) for state in STATES}
+        return {state: found.get(state, 0) for state in ROW_STATES}
 
-    async def rows(self, *states: State) -> AsyncIterator[Row]:
+    async def rows(self, *states: RowState) -> AsyncIterator[Row]:
         """Yield the rows in these states, all if none is given, in the order of reading; memory is bounded."""
         among = "rows.number > ?"
         if states:  # each has its own index of them: all rows are not to be gone through, nor sorted
@@ -106,7 +106,7 @@ class SqliteReader(Reader):
             yield page
             last = page.numbers[-1]
 
-    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[State, Mapping[str, JSON]]]:
+    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         among = ", ".join("?" * len(ids))
         query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
@@ -148,7 +148,7 @@ class SqliteReader(Reader):
 
     async def answered(self, most: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
-        states = (*OPEN, "done")
+        states = (*PAID_STATES, "done")
         among = ", ".join("?" * len(states))
         query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
         ((answered,),) = await self._ask(query, *states, most)
@@ -180,10 +180,10 @@ class SqliteReader(Reader):
         found = await self._ask(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
         return [name for (name,) in found]
 
-    async def charges(self) -> Sequence[Settled]:
+    async def charges(self) -> Sequence[ChargedCalls]:
         """Sum up the attempts that were charged, those that are alike together."""
         return [
-            Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness], calls=calls)
+            ChargedCalls(model=model, estimated=estimated, cost=cost, source=WITNESSES[witness], calls=calls)
             for (model, estimated, witness, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
         ]
 
@@ -192,13 +192,13 @@ class SqliteReader(Reader):
         ((held,),) = await self._ask(UNRESOLVED)
         return float(held)
 
-    async def unlisted(self, most: int) -> Sequence[Call]:
+    async def unlisted(self, most: int) -> Sequence[UnattributedCall]:
         """Return the charged calls of which no transaction has told, so many of the latest rows."""
         return [
-            Call(
+            UnattributedCall(
                 number=number,
                 remote_ids=tuple(json.loads(ids)),
-                settled=Settled(model=model, estimated=estimated, cost=cost, witness=WITNESSES[witness]),
+                settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=WITNESSES[witness]),
             )
             for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, most))
         ]
@@ -245,7 +245,7 @@ class SqliteReader(Reader):
             raise failed_to("read", self._path, error) from None
 
 
-def _page_arguments(last: int, states: Sequence[State]) -> Iterator[object]:
+def _page_arguments(last: int, states: Sequence[RowState]) -> Iterator[object]:
     """Yield what a query for rows behind the last one is given: once, or for each state."""
     if not states:
         yield last

@@ -20,7 +20,7 @@ from generor_async.batch.sqlite.schema import check_is_current, check_journal, c
 from generor_async.batch.sqlite.steps import dump
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
-from generor_async.rules.row_states import STATES, State
+from generor_async.rules.row_states import ROW_STATES, RowState
 from generor_async.rules.vendors import GENEROR, LUMA
 
 __all__ = ["Recovered", "recover"]
@@ -67,7 +67,7 @@ DONE: Final = """
 class Recovered:
     """What a rebuilt journal knows."""
 
-    counts: Mapping[State, int]
+    counts: Mapping[RowState, int]
     """Rows by state. Those that have no place here, since none of their calls is written down, wait in the input."""
     strays: int
     """Files in media/ that belong to no row which is known."""
@@ -133,7 +133,7 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
             _take_result(connection, line)
         strays = _strays(connection, path)
         found = dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
-    counts: dict[State, int] = {state: found[state] for state in STATES if state in found}
+    counts: dict[RowState, int] = {state: found[state] for state in ROW_STATES if state in found}
     return Recovered(counts=counts, strays=strays, knows_calls=knows_calls)
 
 

@@ -16,7 +16,7 @@ from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER, explained
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.equivalence import VERSION
-from generor_async.rules.row_states import ON_RESTART, OPEN
+from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
 
 __all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
 
@@ -213,14 +213,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         check_is_current(connection, path.parent)
         _check_key(connection, path, key)
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
-        for state, becomes in ON_RESTART.items():
+        for state, becomes in STATE_AFTER_CRASH.items():
             connection.execute(
                 "UPDATE rows SET state = ?, owner = NULL,"
                 " problem = replace(?, '<sent>', ifnull(? || call_id || ')', '')) WHERE state = ?",
                 (becomes, ENDED_EARLY, SENT, state),
             )
-        among = ", ".join("?" * len(OPEN))
-        connection.execute(f"UPDATE rows SET owner = ? WHERE state IN ({among})", (owner, *OPEN))
+        among = ", ".join("?" * len(PAID_STATES))
+        connection.execute(f"UPDATE rows SET owner = ? WHERE state IN ({among})", (owner, *PAID_STATES))
     return int(owner)
 
 

@@ -10,16 +10,16 @@ from generor_async.batch.call_log import CallLog
 from generor_async.batch.journal import WITNESSES, Row
 from generor_async.errors import JournalError
 from generor_async.rules.row_states import (
-    ENDED,
-    LEADS_TO,
+    END_STATES,
+    STATE_AFTER,
     Accept,
     Defer,
-    Doubt,
     Download,
     Fail,
     Finish,
+    MarkUnknown,
     Release,
-    State,
+    RowState,
     Step,
     Submit,
 )
@@ -34,7 +34,7 @@ MOST: Final = 256
 LEFT_OUT: Final = -1
 """The attempt of what only fills a statement up."""
 
-_NOBODYS: Final = frozenset({*ENDED, "ready"})
+_NOBODYS: Final = frozenset({*END_STATES, "ready"})
 """States in which nobody holds a row."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
@@ -43,7 +43,7 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Download: (),
     Finish: ("ended_at", "result"),
     Fail: ("ended_at", "problem", "cost", "held"),
-    Doubt: ("ended_at", "problem"),
+    MarkUnknown: ("ended_at", "problem"),
     Release: ("ended_at", "problem", "cost", "held"),
 }
 """What each step changes of a row, beside its state and its owner; without the last two where it has no cost."""
@@ -59,14 +59,14 @@ class Steps:
         self,
         kind: type[Step],
         columns: int,
-        state: State,
+        state: RowState,
         owner: int | None,
         taker: int,
         *,
         forbidden: Callable[[], JournalError | None] | None,
         log: CallLog,
     ) -> None:
-        after = LEADS_TO[kind]
+        after = STATE_AFTER[kind]
         self._before = state, owner
         self._after = after, None if after in _NOBODYS else taker
         self._columns = _COLUMNS[kind][:columns]
@@ -137,7 +137,7 @@ class Steps:
 
 @lru_cache(maxsize=128)  # as many as sqlite3 keeps prepared
 def _query(
-    columns: tuple[str, ...], before: tuple[State, int | None], after: tuple[State, int | None], size: int
+    columns: tuple[str, ...], before: tuple[RowState, int | None], after: tuple[RowState, int | None], size: int
 ) -> str:
     """Return the statement that takes a step with so many rows: an insertion of rows that are there.
 
@@ -177,7 +177,7 @@ def written(step: Step) -> tuple[Any, ...]:
             return ()
         case Finish():
             return step.at, dump(step.result)
-        case Doubt():
+        case MarkUnknown():
             return step.at, dump(step.problem)
         case Fail() | Release():
             return step.at, dump(step.problem), *_costs(step.cost)
@@ -207,7 +207,7 @@ def _note(row: Row, step: Step) -> None:
         case Finish():
             row.ended_at, row.result = step.at, step.result
             return
-        case Doubt():
+        case MarkUnknown():
             row.ended_at, row.problem = step.at, step.problem
             return
         case Fail() | Release():
