@@ -6,10 +6,11 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Final, TypeVar
 
+from generor_async.engine.alarm import Alarm
 from generor_async.errors import DeadlineExceededError
 from generor_async.values import Clock
 
-__all__ = ["Alarm", "TimeLimit", "within"]
+__all__ = ["TimeLimit", "TimeLimits", "within"]
 
 T = TypeVar("T")
 
@@ -19,39 +20,25 @@ GRACE: Final = 1.0
 """Most seconds that remain then to read an answer; never more than the timer was late."""
 
 
-class Alarm:
-    """Cancels the work of a `TimeLimit` that is over, with one timer of the event loop for all limits."""
+class TimeLimits:
+    """The limits that are running in one event loop: one timer serves all of them."""
 
-    __slots__ = ("_handle", "limits", "rings_at")
+    __slots__ = ("alarm", "running")
 
     def __init__(self) -> None:
-        self.limits = set[TimeLimit]()
-        """The limits that are running."""
-        self.rings_at = math.inf
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set_to(self, moment: float) -> None:
-        """Set the timer to a moment of the event loop's time."""
-        if self._handle is not None:
-            self._handle.cancel()
-        self.rings_at = moment
-        self._handle = asyncio.get_running_loop().call_at(moment, self._fire)
+        self.running = set[TimeLimit]()
+        self.alarm = Alarm(self._end_due)
 
     def close(self) -> None:
         """Cancel the timer, unless a limit is running."""
-        if self._handle is not None and not self.limits:
-            self.rings_at = math.inf
-            self._handle.cancel()
-            self._handle = None
+        if not self.running:
+            self.alarm.cancel()
 
-    def _fire(self) -> None:
-        now = max(self.rings_at, asyncio.get_running_loop().time())  # a timer may fire a clock tick early
-        self.rings_at, self._handle = math.inf, None
-        for limit in [limit for limit in self.limits if limit.ends_at <= now]:
+    def _end_due(self, at: float) -> None:
+        now = max(at, asyncio.get_running_loop().time())  # a timer may fire a clock tick early
+        for limit in [limit for limit in self.running if limit.ends_at <= now]:
             limit.is_due(now)
-        moment = min((limit.ends_at for limit in self.limits), default=math.inf)
-        if moment < math.inf:
-            self.set_to(moment)
+        self.alarm.set_to(min((limit.ends_at for limit in self.running), default=math.inf))
 
 
 class TimeLimit:
@@ -61,29 +48,29 @@ class TimeLimit:
     arrived in the meantime, and that answer may be a paid one. So a timer that fires late waits a little longer.
     """
 
-    __slots__ = ("_alarm", "_cancelling", "_late", "_seconds", "_task", "ends_at", "expired")
+    __slots__ = ("_cancelling", "_late", "_limits", "_seconds", "_task", "ends_at", "expired")
 
-    def __init__(self, seconds: float, alarm: Alarm) -> None:
+    def __init__(self, seconds: float, limits: TimeLimits) -> None:
         self._seconds = seconds
-        self._alarm = alarm
+        self._limits = limits
         self._late = False
         self.expired = False
         """Whether the time is over."""
 
     def __enter__(self) -> None:
-        loop, alarm = asyncio.get_running_loop(), self._alarm
+        loop, limits = asyncio.get_running_loop(), self._limits
         task = asyncio.current_task(loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
         self.ends_at = ends_at = loop.time() + self._seconds
-        alarm.limits.add(self)
-        if ends_at < alarm.rings_at:
-            alarm.set_to(ends_at)
+        limits.running.add(self)
+        if ends_at < limits.alarm.at:
+            limits.alarm.set_to(ends_at)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._alarm.limits.discard(self)
+        self._limits.running.discard(self)
         if self.expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 
@@ -94,8 +81,7 @@ class TimeLimit:
     def restart(self) -> None:
         """Begin anew."""
         self.ends_at = ends_at = asyncio.get_running_loop().time() + self._seconds
-        if ends_at < self._alarm.rings_at:
-            self._alarm.set_to(ends_at)
+        self._limits.alarm.set_to(ends_at)
 
     def is_due(self, now: float) -> None:
         """Cancel the work, or wait a little longer where the timer is late."""
@@ -103,7 +89,7 @@ class TimeLimit:
         if late > LATE and not self._late:
             self._late, self.ends_at = True, now + min(late, GRACE)
         else:
-            self._alarm.limits.discard(self)
+            self._limits.running.discard(self)
             self.expired = True
             self._task.cancel()
 
@@ -111,8 +97,8 @@ class TimeLimit:
 async def within(seconds: float | None, clock: Clock, work: Awaitable[T], *, what: str, advice: str) -> T:
     """Await something for so many of the clock's seconds, None for no limit; raises DeadlineExceededError."""
     seconds = math.inf if seconds is None else seconds
-    alarm = Alarm()
-    limit = TimeLimit(seconds / clock.speed, alarm)
+    limits = TimeLimits()
+    limit = TimeLimit(seconds / clock.speed, limits)
     try:
         with limit:
             return await work
@@ -120,6 +106,6 @@ async def within(seconds: float | None, clock: Clock, work: Awaitable[T], *, wha
         if not limit.expired:
             raise
     finally:
-        alarm.close()
+        limits.close()
     # Raised out here: what was cut off may have a presigned URL in its frames.
     raise DeadlineExceededError(f"{what} took longer than {seconds:g} s", waited_for="attempt", advice=advice)

@@ -12,10 +12,11 @@ import contextlib
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 
-__all__ = ["LoopBound", "PerLoop"]
+__all__ = ["LoopBound", "PerLoop", "call_in"]
 
+Ts = TypeVarTuple("Ts")
 
 NO_LOOP = (
     "no event loop of asyncio runs here, and the async clients need one: under trio, use the blocking clients in"
@@ -46,6 +47,22 @@ class LoopBound:
 
 
 R = TypeVar("R", bound=Closable)
+
+
+def call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
+    """Call a function in an event loop: at once where that runs here. Return False where the loop is closed."""
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if running is loop:
+        call(*args)
+        return True
+    try:
+        loop.call_soon_threadsafe(call, *args)
+    except RuntimeError:
+        return False
+    return True
 
 
 class PerLoop(Generic[R]):

@@ -1,19 +1,19 @@
-"""The queue before a limit: who goes next, and when.
+"""The queue of the calls that wait for a limit.
 
-A rule decides; this module waits. One queue serves all clients that share it, whatever thread or event loop they run
-in: each waiter sleeps in its own loop, and whoever changes something looks whom it lets go. Each loop with waiters has
-one alarm, so that none depends on another. The three classes of priority are weighted, so that none starves.
+A rule decides who goes and when; this module waits. One queue serves all clients that share a limit, in whatever thread
+or event loop they run. Each waiter sleeps in its own loop. Whoever changes the state of the rule calls `pump`, which
+hands permits to those who may go now. Each loop with waiters has an alarm for the moment at which time alone lets one
+go, so that no loop depends on another. The three classes of priority are weighted, so that none starves.
 """
 
 import asyncio
 import math
 import threading
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from attrs import define
-
+from generor_async.engine.alarm import ClockAlarm
+from generor_async.engine.loops import call_in
 from generor_async.engine.options import PRIORITIES
 from generor_async.engine.waiters import PriorityClass, Waiter
 from generor_async.rules.wait import Wait
@@ -23,12 +23,9 @@ from generor_async.values import Clock, Priority, ThrottleScope
 __all__ = ["Queue", "QueueTimeoutError"]
 
 P = TypeVar("P")
-Ts = TypeVarTuple("Ts")
 
-MOMENT: Final = 0.001
-"""The shortest sleep of an alarm, in seconds: a clock that rounds less than that away would never come to the end."""
 PASSED_OVER_MOST: Final = 9
-"""How many others a class that waits lets pass before it has its turn."""
+"""Number of other calls after which a class that waits goes first."""
 
 
 class Rule(Protocol[P]):
@@ -52,13 +49,14 @@ class QueueTimeoutError(Exception):
         self.wait = wait
 
 
-@define(eq=False)
-class _Alarm:
-    """What wakes the queue, from one event loop, when time alone lets somebody go."""
+class _Crowd:
+    """The calls of one event loop that wait, and the alarm that pumps the queue from that loop."""
 
-    at: float
-    loop: asyncio.AbstractEventLoop
-    task: "asyncio.Task[None] | None" = None
+    __slots__ = ("alarm", "count")
+
+    def __init__(self, alarm: ClockAlarm) -> None:
+        self.alarm = alarm
+        self.count = 0
 
 
 class Queue(Generic[P]):
@@ -73,10 +71,9 @@ class Queue(Generic[P]):
         self._classes: dict[Priority, PriorityClass[P]] = {name: PriorityClass(name) for name in PRIORITIES}
         self._waiting: list[PriorityClass[P]] = []
         """The classes in which calls wait, by urgency."""
-        self._crowds: Counter[asyncio.AbstractEventLoop] = Counter()
-        self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
+        self._crowds: dict[asyncio.AbstractEventLoop, _Crowd] = {}
         self._last: Wait | None = None
-        """What the first in the queue were found to wait for, when that was asked last."""
+        """What the first calls in the queue wait for, as the rule said last."""
 
     def __len__(self) -> int:
         return sum(each.count for each in self._waiting)
@@ -84,7 +81,7 @@ class Queue(Generic[P]):
     @property
     def no_timer(self) -> bool:
         """Whether calls wait and no moment is known at which time alone lets one go."""
-        return bool(self._crowds) and not self._alarms
+        return bool(self._crowds) and (self._last is None or _alarm_time(self._last) == math.inf)
 
     def enter_nowait(self, now: float, priority: Priority, kind: RequestType = PLAIN) -> P | None:
         """Let a call go at once; None where it has to queue."""
@@ -110,14 +107,18 @@ class Queue(Generic[P]):
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
         with self._lock:
-            self._crowds[loop] += 1
+            crowd = self._crowds.get(loop)
+            if crowd is None:
+                crowd = self._crowds[loop] = _Crowd(ClockAlarm(self._clock, self._ring))
+                self._last = None  # so that its alarm is set
+            crowd.count += 1
             queue = self._classes[priority]
             is_first = again or not queue.has(kind)
             waiter = queue.join(loop, kind, began + timeout, again=again)
             if queue.count == 1:
                 self._find_waiting()
             wait = self._last
-            if is_first or wait is None or began >= wait.until or loop not in self._alarms:
+            if is_first or wait is None or began >= wait.until or crowd.alarm.at == math.inf:
                 wait = self.pump(began)  # else it waits for what those before it wait for
         try:
             if wait is not None and waiter.permit is None:
@@ -166,7 +167,7 @@ class Queue(Generic[P]):
             for queue in self._waiting:
                 for waiter in queue:
                     if waiter.deadline < until:
-                        _call_in(waiter.loop, waiter.wake)
+                        call_in(waiter.loop, waiter.wake)
 
     def pump(self, now: float) -> Wait | None:
         """Let go whoever may go now, in turn; set the alarms for the next. Returns what the queue waits for."""
@@ -184,8 +185,10 @@ class Queue(Generic[P]):
                 else:
                     wait = self._hand_permit(waiting[0], next(iter(only.values())), now)
                 if wait is not None:
-                    if wait is not last or len(self._alarms) < len(self._crowds):
-                        self._set_alarms(min(wait.until, wait.ask_at), now)
+                    if wait is not last:
+                        at = _alarm_time(wait)
+                        for crowd in self._crowds.values():
+                            crowd.alarm.set_to(at)
                     self._last = wait
                     return wait
             return None
@@ -228,7 +231,7 @@ class Queue(Generic[P]):
                     each.passed += 1
         self._waiter_left(waiter, queue)
         waiter.permit = permit
-        if not _call_in(waiter.loop, waiter.wake):
+        if not call_in(waiter.loop, waiter.wake):
             self._rule.give_back(permit)
         return None
 
@@ -236,11 +239,11 @@ class Queue(Generic[P]):
         """Note that one waiter is gone; with the last one of a loop goes its alarm."""
         if not queue.count:
             self._find_waiting()
-        crowds, loop = self._crowds, waiter.loop
-        crowds[loop] -= 1
-        if not crowds[loop]:
-            del crowds[loop]
-            self._cancel_alarm(loop)
+        crowd = self._crowds[waiter.loop]
+        crowd.count -= 1
+        if not crowd.count:
+            del self._crowds[waiter.loop]
+            crowd.alarm.cancel()
 
     def _find_waiting(self) -> None:
         """Note that a class has got its first waiter, or lost its last."""
@@ -253,67 +256,16 @@ class Queue(Generic[P]):
                 queue.leave(waiter)
         self._find_waiting()
         del self._crowds[loop]
-        self._alarms.pop(loop, None)
 
-    def _set_alarms(self, at: float, now: float) -> None:
-        """Set the alarm of every loop with waiters; one that rings earlier does as well."""
-        if at == math.inf:
-            return
-        for loop in self._crowds:
-            known = self._alarms.get(loop)
-            if known is not None:
-                if known.at <= at:
-                    continue
-                self._cancel_alarm(loop)
-            self._alarms[loop] = alarm = _Alarm(at, loop)
-            _call_in(loop, self._start_alarm, alarm, at - now)
-
-    def _start_alarm(self, alarm: _Alarm, seconds: float) -> None:
-        if self._alarms.get(alarm.loop) is alarm:
-            alarm.task = alarm.loop.create_task(self._ring(alarm, seconds))
-
-    async def _ring(self, alarm: _Alarm, seconds: float) -> None:
-        try:
-            await self._clock.sleep(max(seconds, MOMENT))
-        except asyncio.CancelledError:  # silenced; or the loop ends, and its waiters with it
-            with self._lock:
-                self._rung(alarm)
-            raise
+    def _ring(self, _: float) -> None:
         with self._lock:
-            if self._rung(alarm):
-                self.pump(self._clock.monotonic())
-
-    def _rung(self, alarm: _Alarm) -> bool:
-        """Take an alarm away; tell whether it was still set."""
-        if self._alarms.get(alarm.loop) is not alarm:
-            return False
-        del self._alarms[alarm.loop]
-        return True
-
-    def _cancel_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
-        alarm = self._alarms.pop(loop, None)
-        if alarm is not None and alarm.task is not None:
-            _call_in(loop, alarm.task.cancel)
+            self._last = None  # so that the alarm is set again
+            self.pump(self._clock.monotonic())
 
 
-def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
-    """Call something in a loop of whatever thread; False where that loop is gone."""
-    if _running_loop() is loop:
-        call(*args)
-        return True
-    try:
-        loop.call_soon_threadsafe(call, *args)
-    except RuntimeError:
-        return False
-    return True
+def _alarm_time(wait: Wait) -> float:
+    return min(wait.until, wait.ask_at)
 
 
 def _is_patient(queue: PriorityClass[Any]) -> bool:
     return queue.passed < PASSED_OVER_MOST
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field
 
+from generor_async.engine.alarm import MOMENT, Alarm, ClockAlarm
 from generor_async.engine.loops import LoopBound
 from generor_async.engine.options import Options
 from generor_async.engine.session import Session
@@ -49,8 +50,6 @@ POLLS_AT_ONCE = 64
 """Number of polls that may be under way at once: fewer than there are connections, so that other calls find one."""
 LAST_POLL = 1.0
 """Seconds before its deadline at which a wait gets a last poll, if none is due before."""
-MOMENT = 0.001
-"""Shortest sleep of the alarm in seconds, so that it ends by a clock that rounds."""
 
 
 @define(eq=False)
@@ -75,10 +74,8 @@ class _Entry(Generic[S]):
     waiters: dict[Waiter[S], None] = field(factory=dict["Waiter[S]", None])
     """The waits, in the order of their beginning."""
     poll: "asyncio.Task[S] | None" = None
-    guard: asyncio.TimerHandle | None = None
-    """The timer that ends the wait with the next deadline."""
-    guarded: float = math.inf
-    """When that timer fires."""
+    alarm: Alarm | None = None
+    """Ends the waits whose deadline passes while a poll is under way or queued."""
 
 
 class Scheduler(LoopBound, Generic[S]):
@@ -101,8 +98,7 @@ class Scheduler(LoopBound, Generic[S]):
         self._heap: list[tuple[float, int, _Entry[S]]] = []
         self._order = count()
         self._looking = 0
-        self._alarm: asyncio.Task[None] | None = None
-        self._rings_at = math.inf
+        self._alarm = ClockAlarm(session.clock, self._poll_due)
 
     def join(
         self, tracked: Tracked[S], options: Options, *, timeout: float, began: float, each_change: bool = False
@@ -127,7 +123,7 @@ class Scheduler(LoopBound, Generic[S]):
             self._wake(entry)
             self._forget_if_alone(entry)
             return waiter
-        self._guard(entry, deadline, now)
+        self._set_alarm(entry, deadline, now)
         if entry.poll is None and deadline <= entry.due:
             self._plan(entry, now)
             self._poll_due()
@@ -165,14 +161,14 @@ class Scheduler(LoopBound, Generic[S]):
         if self._entries.get(entry.known.id) is entry:
             del self._entries[entry.known.id]
         entry.due = math.inf
-        self._unguard(entry)
+        if entry.alarm is not None:
+            entry.alarm.cancel()
+            entry.alarm = None
         if entry.poll is not None:
             entry.poll.cancel()
         if not self._entries:
             self._heap.clear()
-            if self._alarm is not None:
-                self._alarm.cancel()
-                self._alarm = None
+            self._alarm.cancel()
 
     def _plan(self, entry: _Entry[S], now: float) -> None:
         """Decide when to poll a job next, and end the waits that can't succeed in time."""
@@ -218,31 +214,18 @@ class Scheduler(LoopBound, Generic[S]):
             free = min((left / limit for left, limit in known if left is not None and limit), default=1.0)
         return schedule.poll_value(backlog=self._backlog(), running=len(self._entries), free=free)
 
-    def _poll_due(self) -> None:
+    def _poll_due(self, _: float = 0.0) -> None:
         """Start all polls that are due, and set the alarm for the next one."""
         now = self._now()
         while self._heap and self._looking < POLLS_AT_ONCE:
             due, _, entry = self._heap[0]
             stale = entry.due != due
             if not stale and due > now:
-                self._ring_at(due, now)
+                self._alarm.set_to(due)
                 return
             heapq.heappop(self._heap)
             if not stale:
                 self._poll(entry)
-
-    def _ring_at(self, at: float, now: float) -> None:
-        if self._alarm is not None and not self._alarm.done():
-            if self._rings_at <= at:
-                return
-            self._alarm.cancel()
-        self._rings_at = at
-        self._alarm = asyncio.get_running_loop().create_task(self._ring(max(at - now, MOMENT)))
-
-    async def _ring(self, seconds: float) -> None:
-        await self._session.clock.sleep(seconds)
-        self._alarm = None
-        self._poll_due()
 
     def _poll(self, entry: _Entry[S]) -> None:
         entry.due = math.inf
@@ -251,25 +234,18 @@ class Scheduler(LoopBound, Generic[S]):
         entry.poll = asyncio.get_running_loop().create_task(self._session.send(operation, entry.options))
         entry.poll.add_done_callback(partial(self._polled, entry))
 
-    def _guard(self, entry: _Entry[S], deadline: float, now: float) -> None:
-        """Set a timer for a deadline that may pass while a poll is under way or queued."""
-        if deadline >= entry.guarded:
+    def _set_alarm(self, entry: _Entry[S], deadline: float, now: float) -> None:
+        if deadline == math.inf:
             return
-        self._unguard(entry)
-        delay = max(deadline - now, MOMENT) / self._session.clock.speed
-        entry.guard = asyncio.get_running_loop().call_later(delay, self._end_waits, entry)
-        entry.guarded = deadline
+        if entry.alarm is None:
+            entry.alarm = Alarm(partial(self._end_waits, entry))
+        seconds = max(deadline - now, MOMENT) / self._session.clock.speed
+        entry.alarm.set_to(asyncio.get_running_loop().time() + seconds)
 
-    def _unguard(self, entry: _Entry[S]) -> None:
-        if entry.guard is not None:
-            entry.guard.cancel()
-            entry.guard, entry.guarded = None, math.inf
-
-    def _end_waits(self, entry: _Entry[S]) -> None:
+    def _end_waits(self, entry: _Entry[S], _: float) -> None:
         now = self._now()
-        self._unguard(entry)
         self._expire(entry, now)
-        self._guard(entry, _first_deadline(entry), now)
+        self._set_alarm(entry, _first_deadline(entry), now)
         self._forget_if_alone(entry)
 
     def _polled(self, entry: _Entry[S], poll: "asyncio.Task[S]") -> None:

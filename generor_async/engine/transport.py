@@ -22,7 +22,7 @@ from yarl import URL
 
 from generor_async.engine.clean_connection import StrayDataError, check_no_stray_data, describe, send_once
 from generor_async.engine.connector import Connector, abandon
-from generor_async.engine.deadline import Alarm, TimeLimit
+from generor_async.engine.deadline import TimeLimit, TimeLimits
 from generor_async.rules.http_types import REQUEST_ID, Form, Reply, Request, TransportError
 from generor_async.rules.partial_responses import success_in
 from generor_async.rules.request_id_echo import Echoes, may_be_result
@@ -241,7 +241,7 @@ class AiohttpTransport:
         )
         """Added to each request: among the session's own headers the key would be sent to a proxy as well."""
         self._echoes = connection.echoes
-        self._alarm = Alarm()
+        self._time_limits = TimeLimits()
         self._ssl = True if connection.ssl is None else connection.ssl
         self._sessions = {reusable: self._open(connection, reusable=reusable) for reusable in (True, False)}
 
@@ -253,7 +253,7 @@ class AiohttpTransport:
         echoes.sent(request_id)
         attempt.headers = self._headers, request.headers
         try:
-            attempt.limit = TimeLimit(max(timeout, 0.001) / self._speed, self._alarm)
+            attempt.limit = TimeLimit(max(timeout, 0.001) / self._speed, self._time_limits)
             with attempt.limit:
                 response = await self._sessions[request.reusable].request(
                     request.method,
@@ -289,7 +289,7 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close every connection, but a caller's connector."""
-        self._alarm.close()
+        self._time_limits.close()
         for session in self._sessions.values():
             await session.close()
 

@@ -10,7 +10,7 @@ from typing import TypeVarTuple
 
 import pytest
 
-from generor_async.engine.deadline import Alarm, TimeLimit
+from generor_async.engine.deadline import TimeLimit, TimeLimits
 from generor_async.testing import VirtualTimeLoop
 
 Ts = TypeVarTuple("Ts")
@@ -37,19 +37,19 @@ class CountingLoop(VirtualTimeLoop):
 
 
 async def test_it_ends_what_takes_longer() -> None:
-    with pytest.raises(TimeoutError), TimeLimit(0.01, Alarm()):
+    with pytest.raises(TimeoutError), TimeLimit(0.01, TimeLimits()):
         await asyncio.Event().wait()
     await asyncio.sleep(0)
 
 
 async def test_what_is_done_in_time_is_left_alone() -> None:
-    with TimeLimit(60.0, Alarm()):
+    with TimeLimit(60.0, TimeLimits()):
         await asyncio.sleep(0)
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
     async def work() -> None:
-        with TimeLimit(60.0, Alarm()):
+        with TimeLimit(60.0, TimeLimits()):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
@@ -64,7 +64,7 @@ async def test_what_arrived_while_the_event_loop_was_held_up_is_read_all_the_sam
     ours, theirs = os.pipe()
     loop.add_reader(ours, arrived.set)
     try:
-        with TimeLimit(0.01, Alarm()):
+        with TimeLimit(0.01, TimeLimits()):
             loop.call_soon(os.write, theirs, b"an answer")
             loop.call_soon(time.sleep, 0.3)
             await arrived.wait()
@@ -76,71 +76,71 @@ async def test_what_arrived_while_the_event_loop_was_held_up_is_read_all_the_sam
 
 async def test_it_ends_work_all_the_same_when_nothing_arrived_while_the_event_loop_was_held_up() -> None:
     asyncio.get_running_loop().call_soon(time.sleep, 0.3)
-    with pytest.raises(TimeoutError), TimeLimit(0.01, Alarm()):
+    with pytest.raises(TimeoutError), TimeLimit(0.01, TimeLimits()):
         await asyncio.Event().wait()
 
 
 async def test_an_alarm_ends_each_of_many_works_in_its_own_time() -> None:
-    alarm, ended = Alarm(), list[int]()
+    limits, ended = TimeLimits(), list[int]()
 
     async def work(number: int, seconds: float) -> None:
-        with pytest.raises(TimeoutError), TimeLimit(seconds, alarm):
+        with pytest.raises(TimeoutError), TimeLimit(seconds, limits):
             await asyncio.Event().wait()
         ended.append(number)
 
     async with asyncio.TaskGroup() as group:
         for number, seconds in enumerate((0.15, 0.05, 0.1)):
             group.create_task(work(number, seconds))
-        with TimeLimit(math.inf, alarm):
+        with TimeLimit(math.inf, limits):
             await asyncio.sleep(0)
     assert ended == [1, 2, 0]
-    assert (alarm.limits, alarm.rings_at) == (set(), math.inf)
+    assert (limits.running, limits.alarm.at) == (set(), math.inf)
 
 
 async def test_an_alarm_that_rings_for_what_is_done_is_set_for_what_is_not() -> None:
-    alarm = Alarm()
-    with TimeLimit(0.02, alarm):
+    limits = TimeLimits()
+    with TimeLimit(0.02, limits):
         pass
-    with pytest.raises(TimeoutError), TimeLimit(0.05, alarm):
+    with pytest.raises(TimeoutError), TimeLimit(0.05, limits):
         await asyncio.Event().wait()
 
 
 async def test_an_alarm_that_is_set_far_away_rings_early_enough_for_what_begins_later_and_ends_sooner() -> None:
-    loop, alarm = asyncio.get_running_loop(), Alarm()
-    with TimeLimit(1e9, alarm):
+    loop, limits = asyncio.get_running_loop(), TimeLimits()
+    with TimeLimit(1e9, limits):
         began = loop.time()
-        with pytest.raises(TimeoutError), TimeLimit(0.02, alarm):
+        with pytest.raises(TimeoutError), TimeLimit(0.02, limits):
             await asyncio.Event().wait()
         assert loop.time() - began >= 0.02
-        assert alarm.rings_at > began + 1e8
-    alarm.close()
-    assert alarm.rings_at == math.inf
+        assert limits.alarm.at > began + 1e8
+    limits.close()
+    assert limits.alarm.at == math.inf
 
 
 async def test_an_alarm_that_is_closed_still_ends_what_runs() -> None:
-    alarm = Alarm()
+    limits = TimeLimits()
 
     async def work() -> None:
-        with TimeLimit(0.01, alarm):
-            alarm.close()
+        with TimeLimit(0.01, limits):
+            limits.close()
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
     assert (await asyncio.wait([task], timeout=5.0))[0] == {task}
     assert isinstance(task.exception(), TimeoutError)
-    assert (alarm.limits, alarm.rings_at) == (set(), math.inf)
+    assert (limits.running, limits.alarm.at) == (set(), math.inf)
 
 
 def test_an_alarm_has_one_timer_for_many_works_and_none_when_it_is_closed() -> None:
     loop = CountingLoop()
 
     async def work() -> None:
-        alarm = Alarm()
+        limits = TimeLimits()
         for seconds in (3.0, 2.0, 1.0, 4.0, 1.5):
-            with TimeLimit(seconds, alarm):
+            with TimeLimit(seconds, limits):
                 await asyncio.sleep(0)
                 assert loop.running_timers() == 1
-        alarm.close()
+        limits.close()
         assert loop.running_timers() == 0
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -149,8 +149,8 @@ def test_an_alarm_has_one_timer_for_many_works_and_none_when_it_is_closed() -> N
 
 def test_a_timer_that_fires_a_clock_tick_early_ends_what_it_was_set_for() -> None:
     async def work() -> None:
-        alarm = Alarm()
-        with pytest.raises(TimeoutError), TimeLimit(30.2, alarm):
+        limits = TimeLimits()
+        with pytest.raises(TimeoutError), TimeLimit(30.2, limits):
             await asyncio.Event().wait()
 
     loop = CountingLoop(early=1e-10)
@@ -171,12 +171,12 @@ def test_what_stands_still_ends_only_once_it_has_begun_anew() -> None:
             await asyncio.Event().wait()
 
     async def main() -> None:
-        loop, alarm = asyncio.get_running_loop(), Alarm()
+        loop, limits = asyncio.get_running_loop(), TimeLimits()
         began = loop.time()
         with pytest.raises(TimeoutError):
-            await work(TimeLimit(60.0, alarm))
+            await work(TimeLimit(60.0, limits))
         assert loop.time() - began == pytest.approx(1_110.0)
-        alarm.close()
+        limits.close()
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(main())
