@@ -224,7 +224,7 @@ async def take_up(folder: str) -> None:
     began = time.perf_counter()
     journal = await open_journal(folder, key=KEY)
     counts = await journal.counts()
-    charges, doubtful = await journal.charges(), await journal.doubtful()
+    charges, doubtful = await journal.charges(), await journal.unresolved_credits()
     under_way = [row.id async for row in journal.rows(*PAID_STATES)]
     claimed = await journal.claim(200)
     seconds = time.perf_counter() - began

@@ -36,13 +36,13 @@ class Account:
         balance: float | None = None
         with suppress(InternalServerError, ResponseShapeError):  # it is one of several witnesses
             balance = await self._work.balance()
-        noted: Any = await self._journal.recall("account")
+        noted: Any = await self._journal.read_note("account")
         if noted is None:
             noted = {"balance": balance, "transaction": await self._work.latest_transaction()}
-            await self._journal.remember("account", noted)
+            await self._journal.write_note("account", noted)
         self._floor = noted["transaction"]
         if self._floor is not None:
-            listed: Any = await self._journal.recall("listed")
+            listed: Any = await self._journal.read_note("listed")
             self._floor = max(self._floor, listed or 0)
 
     async def spends(self) -> Sequence[SpendAmount] | None:
@@ -65,4 +65,4 @@ class Account:
     async def all_told(self) -> None:
         """Note that what was read so far has told of every call: what comes later is read from here on."""
         if self._seen:
-            await self._journal.remember("listed", self._seen[-1])
+            await self._journal.write_note("listed", self._seen[-1])

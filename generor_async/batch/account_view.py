@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from generor_async.api.generor.models import Creation, Transaction
 from generor_async.batch.clock import BatchClock
-from generor_async.batch.journal import Reader, Row
+from generor_async.batch.journal import JournalReader, Row
 from generor_async.engine.pages import Page, Pages
 from generor_async.errors import ResponseShapeError
 from generor_async.generor import AsyncGeneror
@@ -107,7 +107,7 @@ class AccountView:
 
 async def read_account(
     client: AsyncGeneror,
-    journal: Reader,
+    journal: JournalReader,
     clock: BatchClock,
     balance: Balance,
     *,
@@ -143,13 +143,13 @@ async def read_account(
 
 
 async def _since_the_batch_began(
-    client: AsyncGeneror, journal: Reader, clock: BatchClock
+    client: AsyncGeneror, journal: JournalReader, clock: BatchClock
 ) -> tuple[list[Transaction] | None, float | None]:
     """Return the changes of the balance since the batch began, and what it was then, where that is known.
 
     The changes are None where one of them can't be read: it may be the spend that is looked for.
     """
-    noted: Any = await journal.recall("account")
+    noted: Any = await journal.read_note("account")
     transactions: dict[int, Transaction] = {}  # a list that shifts shows some of them again
     if noted["transaction"] is None:
         return [], None

@@ -60,7 +60,7 @@ class BudgetGate:
         """Note where the account stands, and take up the calls that it has not told of."""
         await self._account.begin()
         if self._account.lists:
-            self._unlisted = {call.number: call for call in await self._journal.unlisted(KEPT)}
+            self._unlisted = {call.number: call for call in await self._journal.unlisted_calls(KEPT)}
 
     @property
     def spent(self) -> float:
@@ -108,11 +108,11 @@ class BudgetGate:
         """Count a row that is under way since before the restart; None where its cost is known."""
         if row.cost is not None:
             return None
-        return self.budget.resume(row.model or "", row.estimated, row.held)
+        return self.budget.resume(row.model or "", row.estimated, row.counted)
 
     def release_unresolved(self, row: Row) -> None:
         """Give back what was set aside for a row that was in doubt, and had no effect."""
-        self.release(self.budget.resume(row.model or "", row.estimated, row.held))
+        self.release(self.budget.resume(row.model or "", row.estimated, row.counted))
 
     def settle(self, hold: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
         """Count what the call of a row cost by its own account; return what it has likely cost."""
@@ -169,7 +169,7 @@ class BudgetGate:
         cost = valid_cost(before - self._balance)
         if cost:
             better = silent.settled.as_told_by(cost, "alone")
-            await self._journal.tell_costs({silent.number: cost}, "alone")
+            await self._journal.correct_costs({silent.number: cost}, "alone")
             self.budget.charges.correct(silent.settled, better)
             if silent.number in self._unlisted:
                 self._unlisted[silent.number] = evolve(silent, settled=better)
@@ -188,7 +188,7 @@ class BudgetGate:
         told, others = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names)
         self._others = others[-KEPT:]
         self._names = self._names or bool(told and any(spend.creation_id is not None for spend in spends))
-        await self._journal.tell_costs(told, "listed")
+        await self._journal.correct_costs(told, "listed")
         if self._silent is not None and self._silent.number in told:
             self._silent = None
         for number, cost in told.items():

@@ -62,13 +62,15 @@ class CallLog:
         if text := "".join([_line(row, step) for row, step in taken]):
             self._append(text)
 
-    def remember(self, name: str, value: JSON) -> None:
+    def write_note(self, name: str, value: JSON) -> None:
         """Write down a fact about the run."""
         self._write([{"notes": {name: value}}])
 
-    def tell_costs(self, told: Mapping[int, float], witness: int) -> None:
+    def correct_costs(self, costs: Mapping[int, float], witness: int) -> None:
         """Write down what a better witness says that calls cost, by the number of their row."""
-        self._write([{"number": number, "cost": cost, "held": cost, "alone": witness} for number, cost in told.items()])
+        self._write(
+            [{"number": number, "cost": cost, "held": cost, "alone": witness} for number, cost in costs.items()]
+        )
 
     def close(self) -> None:
         """Stop appending."""

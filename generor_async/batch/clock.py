@@ -49,16 +49,16 @@ class BatchClock:
 
     async def resume(self, journal: "Journal") -> None:
         """Go on from where the folder's last run left it, before anything is dated."""
-        noted: Any = [await journal.recall("began"), await journal.recall("ended")]
+        noted: Any = [await journal.read_note("began"), await journal.read_note("ended")]
         async for row in journal.rows("unknown"):
             noted += (row.submitted_at, row.ended_at)
         self._began += max(0.0, max(moment or 0.0 for moment in noted) - self.time())
-        self._server = ServerTime.from_json(await journal.recall(NOTE))
+        self._server = ServerTime.from_json(await journal.read_note(NOTE))
         self._server.begin(self.time())
 
     async def keep(self, journal: "Journal") -> None:
         """Write down what is known of the API's time, for a run to come."""
-        await journal.remember(NOTE, self._server.to_json())
+        await journal.write_note(NOTE, self._server.to_json())
 
     def learn(self, answer: ResponseInfo | None) -> None:
         """Take note of when the API has just given an answer, if it says so."""

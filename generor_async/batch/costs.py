@@ -2,13 +2,13 @@
 
 from attrs import frozen
 
-from generor_async.batch.journal import Reader, Row
+from generor_async.batch.journal import JournalReader, Row
 from generor_async.rules.charges import ChargedCalls, Charges
 
 __all__ = ["RowCost", "charges_of", "cost_of"]
 
 
-async def charges_of(reader: Reader) -> Charges:
+async def charges_of(reader: JournalReader) -> Charges:
     """Return what is known of all calls that were charged."""
     return Charges(await reader.charges())
 
@@ -25,12 +25,12 @@ class RowCost:
 
 def cost_of(row: Row, charges: Charges) -> RowCost | None:
     """Return what a row has cost, and may have cost beside; None where no call was made."""
-    before = row.charged_before - row.doubted_before
+    before = row.charged_before - row.unresolved_before
     if row.model is None:
-        return RowCost(before, row.doubted_before) if row.charged_before else None
+        return RowCost(before, row.unresolved_before) if row.charged_before else None
     if row.cost is None and row.state != "done":
-        return RowCost(before, row.doubted_before + row.held)
+        return RowCost(before, row.unresolved_before + row.counted)
     if row.cost == 0 and row.state in {"ready", "failed"}:
-        return RowCost(before, row.doubted_before)
-    settled = ChargedCalls(model=row.model, estimated=row.estimated, cost=row.cost, source=row.witness)
-    return RowCost(before + charges.likely(settled), row.doubted_before)
+        return RowCost(before, row.unresolved_before)
+    settled = ChargedCalls(model=row.model, estimated=row.estimated, cost=row.cost, source=row.cost_source)
+    return RowCost(before + charges.likely(settled), row.unresolved_before)

@@ -71,7 +71,7 @@ class Duplicates:
         return self._seen.executemany(SEEN, map(self._noted, rows)).rowcount == len(rows) or not rows
 
     def _noted(self, row: NewRow) -> tuple[int, str | None, str]:
-        own = self._parameters.fingerprint(row.parameters, row.text) if row.is_named else None
+        own = self._parameters.fingerprint(row.parameters, row.text) if row.has_own_id else None
         return hash(row.id), own, row.place.rpartition(":")[2]
 
     def _placed(self, row: NewRow) -> NewRow | Reject | None:

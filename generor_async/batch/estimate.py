@@ -11,7 +11,7 @@ from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import charges_of
 from generor_async.batch.duplicates import Duplicates
 from generor_async.batch.inputs import read
-from generor_async.batch.journal import NewRow, Reader, Reject
+from generor_async.batch.journal import JournalReader, NewRow, Reject
 from generor_async.batch.known_file import known_reading, retell
 from generor_async.batch.parameters import are_same, request_key
 from generor_async.batch.progress import rates_of
@@ -103,7 +103,7 @@ async def estimate(order: BatchSpec, *, first: int | None = None) -> BatchEstima
         under_way, counted = 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in PAID_STATES])
-            counted = (await charges_of(reader)).counted + await reader.doubtful()
+            counted = (await charges_of(reader)).counted + await reader.unresolved_credits()
             if order.refunds:
                 counted -= await reader.refundable(REFUNDED)
         found = await _read(order, reader, prices, most)
@@ -154,13 +154,13 @@ class _Found:
     """What rows have beside parameters, each once, in the order in which it was met."""
 
 
-async def _read(order: BatchSpec, reader: Reader | None, prices: "_Prices", most: int) -> _Found:
+async def _read(order: BatchSpec, reader: JournalReader | None, prices: "_Prices", most: int) -> _Found:
     """Read all rows, or about so many, and count."""
     if reader is not None and (known := await known_reading(order, reader)) is not None:
         return await _count_known(known, order, reader, prices, most)
     found, read_so_far = _Found(), 0
     order.set_aside.clear()
-    version: Any = VERSION if reader is None else await reader.recall("fingerprint")
+    version: Any = VERSION if reader is None else await reader.read_note("fingerprint")
     parameters = evolve(order.parameters, version=version or 1)
     with closing(Duplicates(parameters, allowed=order.allow_duplicates)) as occurrences:
         rows = order.source or order.rows
@@ -179,7 +179,9 @@ async def _read(order: BatchSpec, reader: Reader | None, prices: "_Prices", most
     return found
 
 
-async def _count_known(known: ReadWhole, order: BatchSpec, reader: Reader, prices: "_Prices", most: int) -> _Found:
+async def _count_known(
+    known: ReadWhole, order: BatchSpec, reader: JournalReader, prices: "_Prices", most: int
+) -> _Found:
     """Count the rows of a file that the folder knows: about so many of those that wait."""
     found = _Found(rejected=await retell(order, reader, known))
     async for _ in reader.duplicates():
@@ -197,7 +199,7 @@ async def _count(
     found: _Found,
     page: Sequence[NewRow | Reject],
     order: BatchSpec,
-    reader: Reader | None,
+    reader: JournalReader | None,
     prices: "_Prices",
     occurrences: Duplicates,
 ) -> None:
@@ -221,11 +223,11 @@ async def _count(
 
 
 async def _known(
-    reader: Reader | None, entries: Sequence[NewRow | Reject]
+    reader: JournalReader | None, entries: Sequence[NewRow | Reject]
 ) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
     if reader is None:
         return {}
-    return await reader.known([entry.id for entry in entries if isinstance(entry, NewRow)])
+    return await reader.find([entry.id for entry in entries if isinstance(entry, NewRow)])
 
 
 @define

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import evolve
 
 from generor_async.batch.amounts import in_dollars, rounded
-from generor_async.batch.journal import Reader, Row
+from generor_async.batch.journal import JournalReader, Row
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
@@ -35,7 +35,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  #
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
+def exported(reader: JournalReader, form: Format) -> AsyncGenerator[str, None]:
     """Yield the lines of an export, each with its end."""
     match form:
         case "jsonl":
@@ -46,19 +46,19 @@ def exported(reader: Reader, form: Format) -> AsyncGenerator[str, None]:
             return _table(reader)
 
 
-async def _objects(reader: Reader) -> AsyncGenerator[str, None]:
+async def _objects(reader: JournalReader) -> AsyncGenerator[str, None]:
     worth = await _credit_dollars(reader)
     async for row, first in _rows(reader):
         beside = {"columns": row.columns} if row.columns else {}
         yield _dump({**_told(row, worth, first), "parameters": row.parameters, **beside})
 
 
-async def _json_lines(reader: Reader) -> AsyncGenerator[str, None]:
+async def _json_lines(reader: JournalReader) -> AsyncGenerator[str, None]:
     async for row in _objects(reader):
         yield f"{row}\n"
 
 
-async def _json_array(reader: Reader) -> AsyncGenerator[str, None]:
+async def _json_array(reader: JournalReader) -> AsyncGenerator[str, None]:
     before = "["
     async for row in _objects(reader):
         yield f"{before}\n{row}"
@@ -66,7 +66,7 @@ async def _json_array(reader: Reader) -> AsyncGenerator[str, None]:
     yield "\n]\n" if before == "," else "[]\n"
 
 
-async def _table(reader: Reader) -> AsyncGenerator[str, None]:
+async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
     """Yield RFC 4180, with a column for each parameter that any row has, and for each that any had beside.
 
     Rows that are read later than the first look wait for the next export.
@@ -92,7 +92,7 @@ async def _table(reader: Reader) -> AsyncGenerator[str, None]:
             yield record([*cells, *(_given(beside, name) for name in columns)])
 
 
-async def _rows(reader: Reader) -> AsyncGenerator[tuple[Row, str], None]:
+async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
     """Yield every row, then those that came again, each as the one that it is, with the place of that one."""
     async for row in reader.rows():
         yield row, ""
@@ -106,14 +106,14 @@ def _column(name: str, taken: Collection[str]) -> str:
     return f"input_{name}" if name in taken else name
 
 
-async def _credit_dollars(reader: Reader) -> float | None:
-    key: Any = await reader.recall("key")
+async def _credit_dollars(reader: JournalReader) -> float | None:
+    key: Any = await reader.read_note("key")
     return vendor_of(key["operation"]).credit_dollars
 
 
 def _told(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
     """Return what came of a row; one that came again, as the one at the place `first`, cost nothing more."""
-    cost = 0.0 if first else rounded(row.held + row.charged_before)
+    cost = 0.0 if first else rounded(row.counted + row.charged_before)
     dollars = in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}

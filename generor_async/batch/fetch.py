@@ -47,7 +47,7 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
     """
     reader = await open_reader(folder)
     try:
-        recorded: Any = await reader.recall("key")
+        recorded: Any = await reader.read_note("key")
     finally:
         await reader.close()
     key = RunKey(operation=operation_of(client), address=address_of(client), source=recorded["source"])

@@ -20,29 +20,31 @@ from generor_async.rules.spend_attribution import UnattributedCall
 from generor_async.values import JSON
 
 __all__ = [
+    "COST_SOURCES",
     "SIMULATED",
-    "WITNESSES",
-    "Added",
+    "AddResult",
     "Duplicate",
     "Failure",
     "Journal",
+    "JournalReader",
     "NewRow",
-    "Reader",
     "Reject",
     "Row",
     "RunKey",
-    "Stored",
-    "as_text",
+    "StoredFiles",
+    "canonical_json",
 ]
 
 SIMULATED: Final = "simulated"
 """The address of every simulator: its port may be another each time."""
 
-as_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+canonical_json: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
 """Writes a row's parameters so that equal ones are equal texts."""
 
 
-WITNESSES: Final[tuple[CostSource, ...]] = ("overlapped", "alone", "listed")
+COST_SOURCES: Final[tuple[CostSource, ...]] = ("overlapped", "alone", "listed")
 """Who may have told a cost; a journal keeps the place in this."""
 
 
@@ -67,11 +69,11 @@ class NewRow:
     """The operation's parameters, as JSON; a file is `{"path", "sha256"}`."""
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
-    text: str = field(default=Factory(lambda self: as_text(self.parameters), takes_self=True), repr=False)
+    text: str = field(default=Factory(lambda self: canonical_json(self.parameters), takes_self=True), repr=False)
     """The parameters, as they are kept."""
     columns: Mapping[str, JSON] = field(factory=dict[str, JSON], repr=False)
     """What its row has beside them, by column."""
-    is_named: bool = True
+    has_own_id: bool = True
     """Whether its id was given; else it is the fingerprint of what is asked for."""
 
 
@@ -135,15 +137,15 @@ class Row:
     model: str | None = None
     estimated: float = 0.0
     """Its price as estimated, in credits."""
-    held: float = 0.0
+    counted: float = 0.0
     """What counts against the cap for this attempt, in credits: what is set aside, and later what it cost."""
     charged_before: float = 0.0
     """What its earlier attempts still count, in credits."""
-    doubted_before: float = 0.0
+    unresolved_before: float = 0.0
     """How much of that may not have been charged."""
     cost: float | None = None
     """What it cost, in credits, as `witness` has it; None where nobody has said."""
-    witness: CostSource = "overlapped"
+    cost_source: CostSource = "overlapped"
     remote_ids: tuple[str, ...] = ()
     ended_at: float | None = None
     result: JSON = None
@@ -155,7 +157,7 @@ class Row:
 
 
 @frozen
-class Stored:
+class StoredFiles:
     """Some rows that are done."""
 
     numbers: Sequence[int]
@@ -164,7 +166,7 @@ class Stored:
 
 
 @frozen(kw_only=True)
-class Added:
+class AddResult:
     """What became of rows that were handed in."""
 
     new: int
@@ -174,11 +176,11 @@ class Added:
     """The same id was there with parameters that mean something else."""
     duplicates: Sequence[Duplicate] = ()
     """The same row was there from this reading."""
-    held: Sequence[NewRow] = ()
+    withheld: Sequence[NewRow] = ()
     """What these ask for was there from an earlier reading, as other rows: they were not written down."""
 
 
-class Reader(Protocol):
+class JournalReader(Protocol):
     """What may be asked of a journal, also of one that another process is writing."""
 
     async def counts(self) -> Mapping[RowState, int]:
@@ -193,11 +195,11 @@ class Reader(Protocol):
         """Return the row of this number, which must be there."""
         ...
 
-    def stored(self) -> AsyncIterator[Stored]:
+    def stored_files(self) -> AsyncIterator[StoredFiles]:
         """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
         ...
 
-    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
+    async def find(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         ...
 
@@ -209,15 +211,15 @@ class Reader(Protocol):
         """Return why rows failed, the most frequent first."""
         ...
 
-    async def latest(self, before: float | None) -> float:
+    async def last_activity(self, before: float | None) -> float:
         """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
         ...
 
-    async def ended_last(self, most: int) -> Sequence[tuple[int, str]]:
+    async def last_done(self, limit: int) -> Sequence[tuple[int, str]]:
         """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
         ...
 
-    async def answered(self, most: int) -> int:
+    async def count_answered(self, limit: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         ...
 
@@ -237,11 +239,11 @@ class Reader(Protocol):
         """Sum up the attempts that were charged, those that are alike together."""
         ...
 
-    async def doubtful(self) -> float:
+    async def unresolved_credits(self) -> float:
         """Return what is kept, in credits, for attempts that may have been charged."""
         ...
 
-    async def unlisted(self, most: int) -> Sequence[UnattributedCall]:
+    async def unlisted_calls(self, limit: int) -> Sequence[UnattributedCall]:
         """Return the charged calls of which no transaction has told, so many of the latest rows."""
         ...
 
@@ -253,7 +255,7 @@ class Reader(Protocol):
         """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
         ...
 
-    async def recall(self, name: str) -> JSON:
+    async def read_note(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         ...
 
@@ -262,14 +264,14 @@ class Reader(Protocol):
         ...
 
 
-class Journal(Reader, Protocol):
+class Journal(JournalReader, Protocol):
     """A journal of one's own: nobody else writes to it.
 
     Opening one has done what a restart does: leased rows are ready again, submitting ones are unknown, and those
     accepted, running and downloading are this owner's, for `rows(*OPEN)` to show.
     """
 
-    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> Added:
+    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> AddResult:
         """Write down rows, as ready; one transaction, so hand them in by hundreds.
 
         A row whose id is there is known, and not run again. Unless rows may be bought `again`, a row is held back that
@@ -277,11 +279,11 @@ class Journal(Reader, Protocol):
         """
         ...
 
-    async def take_back(self) -> int:
+    async def discard_unclaimed(self) -> int:
         """Forget the rows that this reading has written down and nobody has claimed; return how many."""
         ...
 
-    async def reject(self, rejects: Iterable[Reject]) -> None:
+    async def add_rejects(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
         ...
 
@@ -300,14 +302,14 @@ class Journal(Reader, Protocol):
         """Take all rows for met: the file is as it was when it was read whole."""
         ...
 
-    async def forget_unread(self) -> tuple[int, int]:
+    async def delete_unread(self) -> tuple[int, int]:
         """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay.
 
         Those stay for which a call was made.
         """
         ...
 
-    async def claim(self, most: int, *, met: bool = False) -> Sequence[Row]:
+    async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready.
 
         `met` takes those alone that this reading has met.
@@ -334,10 +336,10 @@ class Journal(Reader, Protocol):
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
         ...
 
-    async def tell_costs(self, told: Mapping[int, float], witness: CostSource) -> None:
+    async def correct_costs(self, costs: Mapping[int, float], source: CostSource) -> None:
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
         ...
 
-    async def remember(self, name: str, value: JSON) -> None:
+    async def write_note(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
         ...

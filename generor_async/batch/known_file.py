@@ -1,13 +1,13 @@
 """A file of rows that was read whole by an earlier run, and is what it was then: it needn't be read again."""
 
-from generor_async.batch.journal import Reader
+from generor_async.batch.journal import JournalReader
 from generor_async.batch.spec import BatchSpec
 from generor_async.rules.file_fingerprint import ReadWhole
 
 __all__ = ["known_reading", "retell"]
 
 
-async def known_reading(order: BatchSpec, journal: Reader) -> ReadWhole | None:
+async def known_reading(order: BatchSpec, journal: JournalReader) -> ReadWhole | None:
     """Return the reading of the file that the journal has, where another would find the same; None where it may not."""
     whole = await journal.read_whole()
     if whole is None or order.source is None:
@@ -16,7 +16,7 @@ async def known_reading(order: BatchSpec, journal: Reader) -> ReadWhole | None:
     return whole if whole.is_known(order.terms, content) else None
 
 
-async def retell(order: BatchSpec, journal: Reader, whole: ReadWhole) -> int:
+async def retell(order: BatchSpec, journal: JournalReader, whole: ReadWhole) -> int:
     """Say what that reading said, and keep what it set aside; return how many lines that were."""
     for sentence in whole.said:
         order.notes.add(sentence)

@@ -7,13 +7,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from generor_async.batch.journal import Reader, Stored
+from generor_async.batch.journal import JournalReader, StoredFiles
 from generor_async.engine.threads import run_to_completion
 
 __all__ = ["count_missing", "missing"]
 
 
-async def count_missing(reader: Reader, folder: Path) -> int:
+async def count_missing(reader: JournalReader, folder: Path) -> int:
     """Count the rows that are done and lack a file."""
     count = 0
     async for _ in missing(reader, folder):
@@ -21,10 +21,10 @@ async def count_missing(reader: Reader, folder: Path) -> int:
     return count
 
 
-async def missing(reader: Reader, folder: Path) -> AsyncIterator[int]:
+async def missing(reader: JournalReader, folder: Path) -> AsyncIterator[int]:
     """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
     there = _There(folder)
-    async for rows in reader.stored():
+    async for rows in reader.stored_files():
         for number in await run_to_completion(partial(there.lacking, rows)):
             yield number
 
@@ -37,7 +37,7 @@ class _There:
         self._listed: dict[str, frozenset[str]] = {}
         """The files of the places where the rows are that were asked for last, by place."""
 
-    def lacking(self, rows: Stored) -> Sequence[int]:
+    def lacking(self, rows: StoredFiles) -> Sequence[int]:
         """Return those of these rows of which a file is not there; mostly none is, of thousands."""
         wanted = frozenset(chain.from_iterable(rows.files))
         places = {file.rpartition("/")[0] for file in wanted}

@@ -14,7 +14,7 @@ from attrs import asdict, frozen
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.folder import JOURNAL, LOCK
-from generor_async.batch.journal import Reader, Row
+from generor_async.batch.journal import JournalReader, Row
 from generor_async.batch.parameters import ERROR
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
@@ -83,7 +83,7 @@ class RowOutcome:
 
 def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
     """Return how a row ended whose files are in the batch's folder; `credit_dollars` is what a credit is worth."""
-    cost = None if row.state == "failed" and row.cost is None else row.held
+    cost = None if row.state == "failed" and row.cost is None else row.counted
     dollars = None if cost is None else in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
     problem: Any = row.problem or {"message": ""}
@@ -140,7 +140,7 @@ class Results:
         self._path = folder / RESULTS
         self._credit_dollars = credit_dollars
 
-    async def open(self, journal: Reader) -> None:
+    async def open(self, journal: JournalReader) -> None:
         """Begin to append; mends what an earlier process left behind."""
         missing = (await journal.counts()).get("done", 0)
         try:
@@ -189,9 +189,9 @@ class Results:
                 file.truncate(whole)
         return lines
 
-    async def _lacking(self, journal: Reader, missing: int) -> Sequence[int]:
+    async def _lacking(self, journal: JournalReader, missing: int) -> Sequence[int]:
         """Return the numbers of rows that ended last and have no line; as many as are `missing`, if that is all."""
-        rows = await journal.ended_last(missing + AROUND)
+        rows = await journal.last_done(missing + AROUND)
         told = await run_to_completion(lambda: self._told_last(2 * (missing + AROUND)))
         return [number for number, id_ in rows if id_ not in told]
 
@@ -206,14 +206,14 @@ class Results:
     def _line(self, row: Row) -> str:
         """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
         result: Any = row.result
-        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.held)}
+        told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.counted)}
         if self._credit_dollars is not None:
-            told["dollars"] = rounded(row.held * self._credit_dollars)
+            told["dollars"] = rounded(row.counted * self._credit_dollars)
         columns = {"columns": row.columns} if row.columns else {}
         return f"{_dump({**told, **result, **columns})}\n"
 
 
-async def write_failed(folder: Path, journal: Reader) -> None:
+async def write_failed(folder: Path, journal: JournalReader) -> None:
     """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
@@ -229,7 +229,7 @@ def _failed_line(row: Row) -> str:
     return f"{_dump({**row.parameters, 'id': row.id, **columns, ERROR: error})}\n"
 
 
-async def write_rejected(folder: Path, journal: Reader) -> None:
+async def write_rejected(folder: Path, journal: JournalReader) -> None:
     """Write rejected.jsonl anew: the lines that can't be run, each with its place and reason; no file without any."""
     path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
     async for first in lines:

@@ -20,7 +20,7 @@ from attrs import define, evolve, field
 
 from generor_async.api.generor import operations as generor
 from generor_async.api.luma import operations as luma
-from generor_async.batch.journal import NewRow, as_text
+from generor_async.batch.journal import NewRow, canonical_json
 from generor_async.batch.python_rows import as_json
 from generor_async.engine.convert import to_json
 from generor_async.errors import InvalidRequestError
@@ -111,7 +111,7 @@ class Parameters:
             kept = parameters
             if not (is_plain := _are_plain(parameters.values())):
                 kept = {name: self._kept(self._typed(to_json(value), name), name) for name, value in parameters.items()}
-            text = as_text(kept)
+            text = canonical_json(kept)
             text.encode()
             if is_plain:
                 self._build(**kept)
@@ -124,7 +124,7 @@ class Parameters:
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
         own = self.fingerprint(kept, text) if id_ is None else _checked_id(id_)
-        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, is_named=id_ is not None)
+        return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None)
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
         """Return what is equal for rows that ask for the same, the id of a row that has none.
@@ -135,7 +135,7 @@ class Parameters:
         if self.names_file(meant):
             text = _text(self.operation, meant)
         elif meant is not kept:
-            text = as_text(meant)
+            text = canonical_json(meant)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
@@ -261,7 +261,7 @@ def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
 
 def _text(operation: str, meant: Mapping[str, JSON]) -> str:
     """Write down what a row of an operation asks for; a file is what is in it, wherever it lies."""
-    return as_text(_without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
+    return canonical_json(_without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
 
 
 def _holds_file(value: JSON) -> bool:

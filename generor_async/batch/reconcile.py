@@ -126,7 +126,7 @@ class Reconciliation:
         self._first = min(self._first, view.taken_at)
         self._balances = view.balances[-BALANCES_KEPT:]
         self._views = [*self._views[1 - LOOKS_KEPT :], view]
-        noted: Any = await self._journal.recall("began")
+        noted: Any = await self._journal.read_note("began")
         server = self._clock.server
         findings = judged(unknown, known, self._views, began=server(noted) - NOTICE, server=server)
         return await self._write(unknown, findings)

@@ -32,7 +32,7 @@ async def make_ready(
     """
     reader = await open_reader(folder)
     try:
-        key: Any = await reader.recall("key")
+        key: Any = await reader.read_note("key")
     finally:
         await reader.close()
     chosen: Mapping[RowState, bool] = {"failed": failed or bool(ids), "unknown": unknown}

@@ -89,7 +89,7 @@ class RowReader:
 
     async def _forget_unread(self) -> None:
         """Leave what waited to be made, and is no longer asked for."""
-        forgotten, self.not_given = await self._journal.forget_unread()
+        forgotten, self.not_given = await self._journal.delete_unread()
         self._tally.states["ready"] -= forgotten
         if left := forgotten + self.not_given:
             rows = "1 row" if left == 1 else f"{left:,} rows"
@@ -98,7 +98,7 @@ class RowReader:
     async def _take(self, rows: Sequence[NewRow]) -> None:
         """Write down rows, and what was found of them."""
         added = await self._journal.add(rows, again=self._order.again)
-        self._held += added.held
+        self._held += added.withheld
         self._unclaimed += added.new
         self._tally.states["ready"] += added.new
         await self._set_aside(added.rejects)
@@ -108,11 +108,11 @@ class RowReader:
         if rejects:
             self._order.keep_aside(rejects)
             self._tally.rejected += len(rejects)
-            await self._journal.reject(rejects)
+            await self._journal.add_rejects(rejects)
 
     async def _refused(self) -> BuysAgainError:
         """Forget what was written down of this reading, and make the error of rows that would buy again."""
-        self._tally.states["ready"] -= await self._journal.take_back()
+        self._tally.states["ready"] -= await self._journal.discard_unclaimed()
         return buys_again(self._order.folder, len(self._held), self._held[0].place)
 
     def taken(self, rows: int) -> None:
@@ -125,7 +125,7 @@ class RowReader:
 
     async def _pages(self) -> AsyncIterator[Sequence[NewRow | Reject]]:
         order = self._order
-        version: Any = await self._journal.recall("fingerprint")
+        version: Any = await self._journal.read_note("fingerprint")
         parameters = evolve(order.parameters, version=version or 1, on_file=self._meet_file)
         pages = read(order.source or order.rows, parameters, notes=order.notes)
         if not order.allow_duplicates:  # the journal knows what it has

@@ -94,7 +94,7 @@ class BatchRun:
         try:
             if order.refunds:
                 await journal.refund(REFUNDED)
-            budget = Budget(order.cap, await charges_of(journal), await journal.doubtful())
+            budget = Budget(order.cap, await charges_of(journal), await journal.unresolved_credits())
             run = cls(order, journal, budget)
             await run._begin()
         except BaseException:
@@ -107,14 +107,14 @@ class BatchRun:
         await self.work.clock.resume(self.journal)
         await self.purse.begin()
         await self.work.clock.keep(self.journal)
-        await self.journal.remember("cap", None if self._order.cap == NO_CAP else self._order.cap)
-        if await self.journal.recall("began") is None:
-            await self.journal.remember("began", self.clock.time())
+        await self.journal.write_note("cap", None if self._order.cap == NO_CAP else self._order.cap)
+        if await self.journal.read_note("began") is None:
+            await self.journal.write_note("began", self.clock.time())
         await note_begin(self.journal, self.clock.time())
-        await self.journal.remember("ending", None)
+        await self.journal.write_note("ending", None)
         await self._tag_rows()
         self._tally.states.update(await self.journal.counts())
-        self.watch.record.answered = await self.journal.answered(self._order.most)
+        self.watch.record.answered = await self.journal.count_answered(self._order.most)
         await self._reserve.take()
         try:
             await self._results.open(self.journal)
@@ -124,9 +124,9 @@ class BatchRun:
 
     async def _tag_rows(self) -> None:
         """Have rows tagged where that is wanted, or was by an earlier run: support is to find all of a folder's."""
-        self.work.tags_rows = bool(self._order.tag_rows or await self.journal.recall("tag_rows"))
+        self.work.tags_rows = bool(self._order.tag_rows or await self.journal.read_note("tag_rows"))
         if self.work.tags_rows:
-            await self.journal.remember("tag_rows", True)
+            await self.journal.write_note("tag_rows", True)
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
@@ -280,10 +280,10 @@ class BatchRun:
         counts = await self.journal.counts()
         waiting = self._intake.not_given if self._limit.left else counts["ready"]
         self._complete = counts["done"] + waiting == sum(counts.values()) and not self._tally.rejected
-        await self.journal.remember("ending", self.reason)
+        await self.journal.write_note("ending", self.reason)
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
-        await self.journal.remember("ended", self.clock.time())
+        await self.journal.write_note("ended", self.clock.time())
         await note_end(self.journal, self.clock.time())
         await self.work.clock.keep(self.journal)
         with suppress(APIError, DeadlineExceededError):
@@ -344,12 +344,12 @@ class BatchRun:
         """Look at the account once; tell whether that settles any unknown row."""
         if self.stopping.stage:
             return False
-        held = {row.number: row.held async for row in self.journal.rows("unknown")}
+        held = {row.number: row.counted async for row in self.journal.rows("unknown")}
         self._phase = "settling" if held else "running"
         settled = await self._unless(Stage.FINISHING, found.settle()) or ()
         for row in settled:
             if row.state == "ready":
-                row.held = held[row.number]
+                row.counted = held[row.number]
                 self.purse.release_unresolved(row)
                 self._limit.is_ready(row.number)
                 self._tally.states.update(unknown=-1, ready=1)

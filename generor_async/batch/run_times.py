@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from generor_async.batch.journal import Journal, Reader
+    from generor_async.batch.journal import Journal, JournalReader
 
 __all__ = ["note_begin", "note_end", "runs_of"]
 
@@ -14,30 +14,30 @@ NOTE: Final = "runs"
 
 async def note_begin(journal: "Journal", now: float) -> None:
     """Note that a run begins."""
-    noted: Any = await journal.recall(NOTE)
-    await journal.remember(NOTE, [*(noted or []), [now, None]])
+    noted: Any = await journal.read_note(NOTE)
+    await journal.write_note(NOTE, [*(noted or []), [now, None]])
 
 
 async def note_end(journal: "Journal", now: float) -> None:
     """Note that the run ends that began last."""
-    noted: Any = await journal.recall(NOTE)
-    await journal.remember(NOTE, [*noted[:-1], [noted[-1][0], now]])
+    noted: Any = await journal.read_note(NOTE)
+    await journal.write_note(NOTE, [*noted[:-1], [noted[-1][0], now]])
 
 
-async def runs_of(reader: "Reader") -> Sequence[tuple[float, float]]:
+async def runs_of(reader: "JournalReader") -> Sequence[tuple[float, float]]:
     """Return when each run began and ended, in Unix seconds: one at least.
 
     One that was killed, or goes on, ended when something became of a row for the last time.
     """
-    noted: Any = await reader.recall(NOTE)
+    noted: Any = await reader.read_note(NOTE)
     if not noted:  # the folder was begun before they were kept
-        began: Any = await reader.recall("began") or 0.0
-        ended: Any = await reader.recall("ended") or 0.0
+        began: Any = await reader.read_note("began") or 0.0
+        ended: Any = await reader.read_note("ended") or 0.0
         return [(began, max(began, ended))]
     runs = list[tuple[float, float]]()
     for place, (began, ended) in enumerate(noted):
         if ended is None:
             after = noted[place + 1][0] if place + 1 < len(noted) else None
-            ended = max(began, await reader.latest(after))  # noqa: PLW2901 - what is known of it
+            ended = max(began, await reader.last_activity(after))  # noqa: PLW2901 - what is known of it
         runs.append((began, ended))
     return runs

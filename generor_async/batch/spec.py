@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from attrs import Factory, field, frozen
 
 from generor_async.batch.inputs import Rows
-from generor_async.batch.journal import SIMULATED, Reject, RunKey, as_text
+from generor_async.batch.journal import SIMULATED, Reject, RunKey, canonical_json
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.provider import Provider, provider_for
@@ -89,7 +89,7 @@ class BatchSpec:
     @property
     def terms(self) -> str:
         """What its rows depend on, beside the file that they are in and those that they name."""
-        return as_text(
+        return canonical_json(
             {
                 "version": VERSION,
                 "prompt_column": self.prompt_column,

@@ -14,7 +14,7 @@ from attrs import frozen
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import charges_of, cost_of
 from generor_async.batch.folder import refused
-from generor_async.batch.journal import SIMULATED, Duplicate, Failure, Reader, Reject, Row
+from generor_async.batch.journal import SIMULATED, Duplicate, Failure, JournalReader, Reject, Row
 from generor_async.batch.missing_files import count_missing
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
@@ -96,9 +96,9 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
     """Return how the batch in a folder stands; raises InvalidRequestError where there is none."""
     reader = await open_reader(folder)
     try:
-        key: Any = await reader.recall("key")
-        cap: Any = await reader.recall("cap")
-        reason: Any = await reader.recall("ending")
+        key: Any = await reader.read_note("key")
+        cap: Any = await reader.read_note("cap")
+        reason: Any = await reader.read_note("ending")
         vendor, charges = vendor_of(key["operation"]), await charges_of(reader)
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
@@ -122,7 +122,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             came_again=came_again,
             spent=rounded(charges.spent),
             estimated=rounded(charges.estimated),
-            doubtful=rounded(await reader.doubtful()),
+            doubtful=rounded(await reader.unresolved_credits()),
             doubts=await unresolved_rows(reader, vendor),
             missing=await count_missing(reader, Path(folder)),
             refundable=rounded(await reader.refundable(REFUNDED)),
@@ -140,7 +140,7 @@ async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None
     if reader is None:
         return
     try:
-        key: Any = await reader.recall("key")
+        key: Any = await reader.read_note("key")
         if is_simulated(key) is not simulated and any((await reader.counts()).values()):
             raise of_the_other_kind(path, simulated=simulated)
     finally:
@@ -181,9 +181,9 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
     return folder / REPORT
 
 
-async def _summary(reader: Reader, title: str, charges: Charges) -> Summary:
-    key: Any = await reader.recall("key")
-    cap: Any = await reader.recall("cap")
+async def _summary(reader: JournalReader, title: str, charges: Charges) -> Summary:
+    key: Any = await reader.read_note("key")
+    cap: Any = await reader.read_note("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
         shown: ReportState = SHOWN.get(state, "other")
@@ -201,7 +201,7 @@ async def _summary(reader: Reader, title: str, charges: Charges) -> Summary:
     )
 
 
-async def _pages(reader: Reader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
+async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
     async for row in reader.rows():
         page.append(_shown(row, charges))

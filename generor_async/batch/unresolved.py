@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.journal import Journal, Reader, Row
+from generor_async.batch.journal import Journal, JournalReader, Row
 from generor_async.rules.reconcile import absent_after
 from generor_async.rules.vendors import GENEROR, Vendor
 
@@ -50,13 +50,13 @@ async def note_unresolved(journal: Journal, held: Iterable[tuple[Row, str, float
     for row, why, until in held:
         groups.setdefault((why, until), []).append([row.number, row.attempt])
     told: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
-    if told != await journal.recall(NOTE):
-        await journal.remember(NOTE, told)
+    if told != await journal.read_note(NOTE):
+        await journal.write_note(NOTE, told)
 
 
-async def unresolved_rows(reader: Reader, vendor: Vendor) -> list[Unresolved]:
+async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresolved]:
     """Return what is in doubt, in the order of reading."""
-    noted: Any = await reader.recall(NOTE)
+    noted: Any = await reader.read_note(NOTE)
     known = dict(_by_row(noted or []))
     told: list[Unresolved] = []
     async for row in reader.rows("unknown"):

@@ -121,7 +121,7 @@ def fetch(folder: Folder, take_over: TakeOver = False) -> None:
     async def main() -> int:
         reader = await open_reader(folder)
         try:
-            key: Any = await reader.recall("key")
+            key: Any = await reader.read_note("key")
         finally:
             await reader.close()
         api, simulated = key["operation"].partition(".")[0], is_simulated(key)

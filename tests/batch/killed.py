@@ -96,7 +96,7 @@ def checked(folder: Path, rows: int) -> Counter[str]:
             assert charged[row.id] == 1
             assert row.result == {"files": [f"{row.id}.png"]}
         else:
-            assert (row.held, row.owner) == (3.0, None)
+            assert (row.counted, row.owner) == (3.0, None)
             assert row.problem
     return Counter(row.state for row in found)
 

@@ -134,7 +134,7 @@ async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> 
     rows = [new(str(number), prompt=text) for number, text in enumerate(texts)]
 
     class Kept:
-        async def recall(self, _: str) -> Any:
+        async def read_note(self, _: str) -> Any:
             return {"operation": "luma.generations.create"}
 
         async def parameter_names(self) -> tuple[int, list[str]]:

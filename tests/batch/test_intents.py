@@ -79,7 +79,7 @@ def test_rows_that_are_killed_while_they_wait_after_a_refusal_are_bought_once(
             time.sleep(0.05)
         process.kill()
         finished(process)
-        assert all((row.state, row.held) == ("leased", 0.0) for row in rows_of(out))
+        assert all((row.state, row.counted) == ("leased", 0.0) for row in rows_of(out))
         simulator.faults.clear()
         code, _, err = finished(begun(simulator, tmp_path, api, rows=3, cache="second"))
         assert code == 0, err

@@ -19,7 +19,7 @@ import pytest
 from attrs import asdict, evolve
 
 import generor_async
-from generor_async.batch.journal import Added, NewRow, Reject, Row, RunKey
+from generor_async.batch.journal import AddResult, NewRow, Reject, Row, RunKey
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.batch.sqlite.schema import SCHEMA, connect
 from generor_async.batch.sqlite.writer import Writer
@@ -97,10 +97,10 @@ async def test_a_row_is_carried_through_its_life(journal: SqliteJournal) -> None
         assert row.state == state
         (found,) = await all_rows(journal)
         assert shown(found) == shown(row)
-    assert (row.held, row.cost, row.remote_ids, row.ended_at) == (24.0, 24.0, ("1", "2"), 99.0)
+    assert (row.counted, row.cost, row.remote_ids, row.ended_at) == (24.0, 24.0, ("1", "2"), 99.0)
     assert row.result == {"files": ["é.png"]}
     assert await journal.charges() == [ChargedCalls(model="uni-1", estimated=6.0, cost=24.0, source="alone")]
-    assert await journal.doubtful() == 0.0
+    assert await journal.unresolved_credits() == 0.0
 
 
 @pytest.mark.parametrize("lost", ["state", "attempt", "owner"])
@@ -170,14 +170,14 @@ async def test_rows_are_claimed_once_and_in_the_order_of_reading(journal: Sqlite
 async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal: SqliteJournal) -> None:
     row = await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM, cost=None))
     (released,) = await all_rows(journal)
-    assert (released.state, released.owner, released.held, released.problem) == ("ready", None, 7.0, PROBLEM)
+    assert (released.state, released.owner, released.counted, released.problem) == ("ready", None, 7.0, PROBLEM)
     (retried,) = await journal.claim(1)
-    assert (retried.id, retried.attempt, retried.held, retried.charged_before) == ("a", 2, 0.0, 7.0)
+    assert (retried.id, retried.attempt, retried.counted, retried.charged_before) == ("a", 2, 0.0, 7.0)
     assert retried.call_id is None
     await journal.step(retried, SUBMIT)
     await journal.step(retried, Accept(remote_ids=("job-2",), cost=6.0))
     assert await journal.charges() == [ChargedCalls(model="uni-1", estimated=6.0, cost=6.0, source="overlapped")]
-    assert await journal.doubtful() == 7.0
+    assert await journal.unresolved_credits() == 7.0
     row.state = "submitting"
     with pytest.raises(StaleRowError):  # its former holder can't go on where it was
         await journal.step(row, ACCEPT)
@@ -186,13 +186,13 @@ async def test_a_row_that_comes_back_is_claimed_again_as_another_attempt(journal
 async def test_what_cost_nothing_counts_nothing(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, Release(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, Fail(at=20.0, problem=PROBLEM, cost=0.0), id_="b")
-    assert (await journal.charges(), await journal.doubtful()) == ([], 0.0)
+    assert (await journal.charges(), await journal.unresolved_credits()) == ([], 0.0)
 
 
 async def test_what_nobody_knows_counts_its_worst_cost(journal: SqliteJournal) -> None:
     await claimed(journal, SUBMIT, MarkUnknown(at=20.0, problem=PROBLEM))
     await claimed(journal, SUBMIT, ACCEPT, Fail(at=20.0, problem=PROBLEM), id_="b")
-    assert (await journal.charges(), await journal.doubtful()) == ([], 14.0)
+    assert (await journal.charges(), await journal.unresolved_credits()) == ([], 14.0)
 
 
 async def test_an_unknown_row_that_is_found_is_taken_up(journal: SqliteJournal) -> None:
@@ -358,10 +358,10 @@ async def test_work_that_fails_for_a_reason_of_its_own_fails_its_transaction_and
 
 
 async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal: SqliteJournal) -> None:
-    assert await journal.add(new_rows("b", "a")) == Added(new=2, known=0)
+    assert await journal.add(new_rows("b", "a")) == AddResult(new=2, known=0)
     assert [row.id for row in await journal.claim(1)] == ["b"]
     await journal.begin_reading()
-    assert await journal.add([*new_rows("c", "a"), *new_rows("b", style="manga")]) == Added(
+    assert await journal.add([*new_rows("c", "a"), *new_rows("b", style="manga")]) == AddResult(
         new=1,
         known=1,
         rejects=(
@@ -378,9 +378,9 @@ async def test_the_same_row_is_known_and_another_of_its_id_is_set_aside(journal:
 async def test_a_row_that_waits_is_what_its_id_stands_for_now(journal: SqliteJournal) -> None:
     await journal.add(new_rows("a", "b"))
     await journal.begin_reading()
-    assert await journal.add(new_rows("b", style="manga")) == Added(new=0, known=1)
+    assert await journal.add(new_rows("b", style="manga")) == AddResult(new=0, known=1)
     assert len((await journal.add(new_rows("b", style="none"))).rejects) == 1
-    assert await journal.forget_unread() == (1, 0)
+    assert await journal.delete_unread() == (1, 0)
     (row,) = await journal.claim(9, met=True)
     assert (row.id, row.parameters["style"]) == ("b", "manga")
 
@@ -388,14 +388,14 @@ async def test_a_row_that_waits_is_what_its_id_stands_for_now(journal: SqliteJou
 async def test_rejects_and_notes_are_kept(tmp_path: Path) -> None:
     journal = await open_journal(tmp_path, key=KEY)
     one, two = (Reject(place=f"x:{n}", text="{", reason="it is not JSON") for n in (1, 2))
-    await journal.reject([one, two])
-    await journal.reject([two])
-    await journal.remember("balance", {"total": 12.5, "at": 1})
-    await journal.remember("balance", {"total": 11.5, "at": 2})
+    await journal.add_rejects([one, two])
+    await journal.add_rejects([two])
+    await journal.write_note("balance", {"total": 12.5, "at": 1})
+    await journal.write_note("balance", {"total": 11.5, "at": 2})
     journal = await again(journal, tmp_path)
     assert [reject async for reject in journal.rejects()] == [one, two]
-    assert await journal.recall("balance") == {"total": 11.5, "at": 2}
-    assert await journal.recall("nothing") is None
+    assert await journal.read_note("balance") == {"total": 11.5, "at": 2}
+    assert await journal.read_note("nothing") is None
     await journal.close()
 
 
@@ -437,19 +437,21 @@ async def test_the_sums_are_those_of_all_attempts(journal: SqliteJournal) -> Non
                 charged[model, held, cost, alone] += 1
     found = {(one.model, one.estimated, one.cost, one.source == "alone"): one.calls for one in await journal.charges()}
     assert found == charged
-    assert await journal.doubtful() == doubtful
+    assert await journal.unresolved_credits() == doubtful
 
 
 async def test_what_a_better_witness_tells_replaces_what_was_told(journal: SqliteJournal) -> None:
     row = await claimed(journal, SUBMIT, Accept(remote_ids=("1", "2"), cost=99.0, likely=6.0))
-    assert (row.cost, row.held, row.witness) == (99.0, 6.0, "overlapped")
+    assert (row.cost, row.counted, row.cost_source) == (99.0, 6.0, "overlapped")
     told = ChargedCalls(model="uni-1", estimated=6.0, cost=99.0, source="overlapped")
-    assert await journal.unlisted(10) == [UnattributedCall(number=row.number, remote_ids=("1", "2"), settled=told)]
-    await journal.tell_costs({row.number: 24.0}, "listed")
-    assert await journal.unlisted(10) == []
+    assert await journal.unlisted_calls(10) == [
+        UnattributedCall(number=row.number, remote_ids=("1", "2"), settled=told)
+    ]
+    await journal.correct_costs({row.number: 24.0}, "listed")
+    assert await journal.unlisted_calls(10) == []
     assert await journal.charges() == [told.as_told_by(24.0, "listed")]
     (found,) = await all_rows(journal)
-    assert (found.cost, found.held, found.witness) == (24.0, 24.0, "listed")
+    assert (found.cost, found.counted, found.cost_source) == (24.0, 24.0, "listed")
 
 
 # --- restarts ---------------------------------------------------------------------------------------------------------
@@ -477,7 +479,7 @@ async def test_a_restart_does_to_each_state_what_the_table_says(tmp_path: Path) 
         "leased": "ready",
         "submitting": "unknown",
     }
-    assert found["submitting"].held == 7.0, "its worst cost"
+    assert found["submitting"].counted == 7.0, "its worst cost"
     assert found["submitting"].problem["message"].endswith("(its first request had the id r-1)"), "to ask the vendor by"
     assert found["leased"].problem["message"].endswith("what came of it"), "nothing was sent"
     taken_up = [row async for row in journal.rows(*PAID_STATES)]
@@ -654,20 +656,20 @@ def locked(folder: Path) -> sqlite3.Connection:
 
 async def test_another_program_s_lock_is_waited_for_and_then_named(journal: SqliteJournal, tmp_path: Path) -> None:
     other = locked(tmp_path)
-    adding = asyncio.create_task(journal.remember("began", 1.0))
+    adding = asyncio.create_task(journal.write_note("began", 1.0))
     assert (await asyncio.wait([adding], timeout=0.1))[1] == {adding}, "it waits"
     other.execute("ROLLBACK")
     await adding
     journal._writing.execute("PRAGMA busy_timeout = 1")  # pyright: ignore[reportPrivateUsage] # a minute is long
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError) as caught:
-        await journal.remember("began", 2.0)
+        await journal.write_note("began", 2.0)
     assert "cannot be written to (another program has locked it, for 60 s)" in str(caught.value)
     assert "end what has journal.sqlite open, such as a backup or a database browser" in str(caught.value)
     other.execute("ROLLBACK")
     other.close()
-    await journal.remember("began", 3.0)
-    assert await journal.recall("began") == 3.0
+    await journal.write_note("began", 3.0)
+    assert await journal.read_note("began") == 3.0
 
 
 async def test_where_nothing_tells_who_has_a_folder_one_says_that_it_is_free(tmp_path: Path) -> None:
@@ -738,13 +740,13 @@ async def test_a_folder_of_another_run_is_refused(tmp_path: Path, other: dict[st
 
 async def test_a_folder_whose_run_was_refused_before_it_had_a_row_is_free_for_another(tmp_path: Path) -> None:
     first = await open_journal(tmp_path, key=KEY)
-    await first.remember("began", 1.0)
-    await first.reject([Reject(place="prompts.jsonl:1", text="{", reason="it is not JSON")])
+    await first.write_note("began", 1.0)
+    await first.add_rejects([Reject(place="prompts.jsonl:1", text="{", reason="it is not JSON")])
     await first.close()
     other = evolve(KEY, source="b.csv")
     second = await open_journal(tmp_path, key=other)
-    assert await second.recall("key") == asdict(other)
-    assert await second.recall("began") is None
+    assert await second.read_note("key") == asdict(other)
+    assert await second.read_note("began") is None
     assert [reject async for reject in second.rejects()] == []
     await second.close()
 
@@ -809,5 +811,5 @@ async def test_reading_a_broken_journal_is_an_error_of_the_journal(journal: Sqli
     reader = await open_reader(tmp_path)
     change(tmp_path, "DROP TABLE notes")
     with pytest.raises(JournalError, match="no such table: notes"):
-        await reader.recall("balance")
+        await reader.read_note("balance")
     await reader.close()

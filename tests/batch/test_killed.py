@@ -72,6 +72,6 @@ def test_killed_at_every_boundary_of_the_journal(
     rounds = 1 if kills <= DEFAULT_KILLS else 4
     came, states = killed(tmp_path, capsys, api, rows=120, rounds=rounds)
     steps = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish")
-    kinds = ("open", "remember", "add", "reject", "claim", *steps, "close")
+    kinds = ("open", "write_note", "add", "add_rejects", "claim", *steps, "close")
     assert {f"{when} {kind}" for when in ("before", "after") for kind in kinds} <= set(came["died"])
     assert states["done"]

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.batch.journal import Added, Duplicate, NewRow, RunKey
+from generor_async.batch.journal import AddResult, Duplicate, NewRow, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.batch.sqlite.new_rows import Numbers
 from generor_async.batch.sqlite.schema import SCHEMA, SINCE_2, TABLES
@@ -61,7 +61,7 @@ async def test_parameters_that_mean_the_same_are_those_of_one_row(tmp_path: Path
         new("a", "x:1", model="uni-1", aspect_ratio=None),
         new("b", "x:2", image_ref=[{"path": "/b", "sha256": "1"}]),
     )
-    assert await journal.add(spelt) == Added(new=0, known=2)
+    assert await journal.add(spelt) == AddResult(new=0, known=2)
     ((another,),) = [(await journal.add([new("a", "x:3", style="manga")])).rejects]
     assert another.reason.startswith("the id 'a' belongs to another row, at x:1")
     await journal.close()
@@ -99,7 +99,7 @@ async def test_a_folder_of_before_is_read_as_it_is_and_brought_up_to_date_when_i
     journal = await open_journal(tmp_path, key=KEY)
     assert (await journal.add([new("a", "x:1", {"Note": "n"})])).known == 1
     assert await journal.column_names() == ["Note"]
-    assert await journal.recall("fingerprint") is None
+    assert await journal.read_note("fingerprint") is None
     await journal.close()
     assert old.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
     old.close()

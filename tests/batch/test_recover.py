@@ -54,7 +54,7 @@ async def lived_through(folder: Path) -> dict[str, Row]:
         "refused": (submit("f"), Release(at=8.0, problem={"message": "429"}, cost=0.0)),
     }
     journal = await open_journal(folder, key=KEY)
-    await journal.remember("account", {"balance": 70.0, "transaction": 12})
+    await journal.write_note("account", {"balance": 70.0, "transaction": 12})
     await journal.add(
         NewRow(id=name, parameters={"prompt": name}, place=f"prompts.jsonl:{line}", columns={"shelf": line})
         for line, name in enumerate(ends, 1)
@@ -90,14 +90,14 @@ async def test_what_a_journal_knew_of_calls_is_rebuilt(tmp_path: Path) -> None:
             "call_id",
             "submitted_at",
             "estimated",
-            "held",
+            "counted",
             "cost",
         ):
             assert getattr(row, field) == getattr(was, field), (name, field)
         assert row.remote_ids == was.remote_ids
     reader = await open_reader(tmp_path)
-    assert await reader.recall("account") == {"balance": 70.0, "transaction": 12}
-    assert await reader.recall("fingerprint") == VERSION
+    assert await reader.read_note("account") == {"balance": 70.0, "transaction": 12}
+    assert await reader.read_note("fingerprint") == VERSION
     await reader.close()
     for name in ("sent", "doubted"):
         problem: Any = after[name].problem
@@ -108,12 +108,12 @@ async def test_what_the_account_told_of_a_cost_is_rebuilt(tmp_path: Path) -> Non
     await lived_through(tmp_path)
     journal = await open_journal(tmp_path, key=KEY)
     number = (await rows_of(tmp_path))["accepted"].number
-    await journal.tell_costs({number: 5.0}, "listed")
+    await journal.correct_costs({number: 5.0}, "listed")
     await journal.close()
     lose(tmp_path)
     await recover(tmp_path)
     row = (await rows_of(tmp_path))["accepted"]
-    assert (row.state, row.cost, row.held, row.witness) == ("accepted", 5.0, 5.0, "listed")
+    assert (row.state, row.cost, row.counted, row.cost_source) == ("accepted", 5.0, 5.0, "listed")
 
 
 async def test_what_was_tried_before_still_counts(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_what_was_tried_before_still_counts(tmp_path: Path) -> None:
     lose(tmp_path)
     await recover(tmp_path)
     row = (await rows_of(tmp_path))["sent"]
-    assert (row.state, row.call_id, row.held, row.charged_before, row.attempt) == ("unknown", "again", 3.0, 3.0, 2)
+    assert (row.state, row.call_id, row.counted, row.charged_before, row.attempt) == ("unknown", "again", 3.0, 3.0, 2)
 
 
 async def test_a_journal_that_is_whole_is_not_rebuilt(tmp_path: Path) -> None:

@@ -86,5 +86,5 @@ async def test_a_line_of_another_has_the_file_written_anew(tmp_path: Path) -> No
 
 async def test_rows_that_ended_last_are_found_beyond_those_around_them(tmp_path: Path) -> None:
     journal = await with_rows_done(tmp_path, [5.0, 4.0, 3.0, 2.0])
-    assert await journal.ended_last(3) == [(3, "row-2"), (2, "row-1"), (1, "row-0")]
+    assert await journal.last_done(3) == [(3, "row-2"), (2, "row-1"), (1, "row-0")]
     await journal.close()

@@ -31,10 +31,10 @@ __all__ = ["Order", "has_ended", "write_rows"]
 
 When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
-WRITES = ("add", "reject", "claim", "step", "remember", "close")
+WRITES = ("add", "add_rejects", "claim", "step", "write_note", "close")
 STEPS = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish", "Fail")
-KINDS = ("open", "remember", "add", "reject", "claim", *STEPS)
-ONCE = frozenset({"open", "add", "reject", "remember", "close"})
+KINDS = ("open", "write_note", "add", "add_rejects", "claim", *STEPS)
+ONCE = frozenset({"open", "add", "add_rejects", "write_note", "close"})
 """Met once a process, or few times."""
 AT_THE_END = ("Release", "close")
 """Met when all the others are: a row that is surely absent is released, and then the journal is closed."""

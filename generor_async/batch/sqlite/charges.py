@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from generor_async.batch.journal import WITNESSES
+from generor_async.batch.journal import COST_SOURCES
 from generor_async.batch.sqlite.steps import dump
 
 __all__ = ["ATTEMPTS", "CORRECT_COST", "FAILED_WITH_CODE", "UNLISTED", "UNRESOLVED", "count_charges", "refund"]
@@ -34,7 +34,7 @@ SELECT
 """
 UNLISTED: Final = f"""
 SELECT number, model, estimated, cost, alone, remote_ids FROM rows
-WHERE (cost IS NOT NULL OR state = 'done') AND remote_ids IS NOT NULL AND alone < {WITNESSES.index("listed")}
+WHERE (cost IS NOT NULL OR state = 'done') AND remote_ids IS NOT NULL AND alone < {COST_SOURCES.index("listed")}
 ORDER BY number DESC LIMIT ?
 """
 CORRECT_COST: Final = "UPDATE rows SET cost = ?, held = ?, alone = ? WHERE number = ?"

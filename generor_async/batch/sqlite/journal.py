@@ -15,8 +15,8 @@ from generor_async.batch.call_log import CallLog
 from generor_async.batch.folder import Folder
 from generor_async.batch.folder_lock import SystemLock, system_lock
 from generor_async.batch.journal import (
-    WITNESSES,
-    Added,
+    COST_SOURCES,
+    AddResult,
     Journal,
     NewRow,
     Reject,
@@ -77,15 +77,15 @@ class SqliteJournal(SqliteReader, Journal):
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
-    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> Added:
+    async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> AddResult:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
         return await self._write(partial(add, rows=list(rows), reading=self._rows_read, again=again))
 
-    async def take_back(self) -> int:
+    async def discard_unclaimed(self) -> int:
         """Forget the rows that this reading has written down and nobody has claimed; return how many."""
         return await self._write(self._rows_read.take_back)
 
-    async def reject(self, rejects: Iterable[Reject]) -> None:
+    async def add_rejects(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
         given = [(reject.place, reject.text, reject.reason) for reject in rejects]
         await self._write(lambda connection: connection.executemany("REPLACE INTO rejects VALUES (?, ?, ?)", given))
@@ -102,20 +102,20 @@ class SqliteJournal(SqliteReader, Journal):
         """Take all rows for met: the file is as it was when it was read whole."""
         self._rows_read.is_whole = True
 
-    async def forget_unread(self) -> tuple[int, int]:
+    async def delete_unread(self) -> tuple[int, int]:
         """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay."""
         return await self._write(self._rows_read.forget_unread)
 
-    async def claim(self, most: int, *, met: bool = False) -> Sequence[Row]:
+    async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready.
 
         `met` takes those alone that this reading has met.
         """
-        if len(self._claimed) < most:
+        if len(self._claimed) < limit:
             numbers = self._rows_read.met if met and not self._rows_read.is_whole else None
-            claim = partial(claim_rows, owner=self._owner, most=most - len(self._claimed), among=numbers)
+            claim = partial(claim_rows, owner=self._owner, most=limit - len(self._claimed), among=numbers)
             await self._writer.run(claim, self._claimed.extend)
-        rows, self._claimed[:] = self._claimed[:most], self._claimed[most:]
+        rows, self._claimed[:] = self._claimed[:limit], self._claimed[limit:]
         return rows
 
     async def step(self, row: Row, step: Step) -> None:
@@ -144,17 +144,17 @@ class SqliteJournal(SqliteReader, Journal):
         """Let go of what is kept for attempts that failed with one of these failure codes: they cost nothing."""
         await self._write(partial(refund, codes=codes))
 
-    async def tell_costs(self, told: Mapping[int, float], witness: CostSource) -> None:
+    async def correct_costs(self, costs: Mapping[int, float], source: CostSource) -> None:
         """Write down what a better witness says that charged calls cost, in credits, by the number of their row."""
-        given = [(cost, cost, WITNESSES.index(witness), number) for number, cost in told.items()]
+        given = [(cost, cost, COST_SOURCES.index(source), number) for number, cost in costs.items()]
         await self._write(lambda connection: connection.executemany(CORRECT_COST, given))
-        self._log.tell_costs(told, WITNESSES.index(witness))
+        self._log.correct_costs(costs, COST_SOURCES.index(source))
 
-    async def remember(self, name: str, value: JSON) -> None:
+    async def write_note(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
         given = (name, dump(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
-        self._log.remember(name, value)
+        self._log.write_note(name, value)
 
     async def close(self) -> None:
         """Commit what is under way, close it, and let others have the folder."""

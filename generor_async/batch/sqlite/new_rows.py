@@ -8,7 +8,7 @@ from typing import Final
 from attrs import define, field
 
 from generor_async.batch.call_log import READ_WHOLE
-from generor_async.batch.journal import Added, Duplicate, NewRow, Reject
+from generor_async.batch.journal import AddResult, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, request_key
 from generor_async.rules.row_states import ROW_STATES
 
@@ -136,7 +136,7 @@ class Reading:
         connection.execute("CREATE INDEX temp.wishes_wish ON wishes (wish)")
 
 
-def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading, *, again: bool = True) -> Added:
+def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading, *, again: bool = True) -> AddResult:
     """Write down rows, as ready; those that are there are known, or come again in this reading.
 
     Unless rows may be bought `again`, those that would be are told apart, and not written down.
@@ -174,7 +174,7 @@ def add(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading
         connection.executemany(COLUMNS, beside)
     _keep(connection, duplicates)
     known = len(rows) - new - len(rejects) - len(duplicates)
-    return Added(new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates), held=tuple(held))
+    return AddResult(new=new, known=known, rejects=tuple(rejects), duplicates=tuple(duplicates), withheld=tuple(held))
 
 
 def _held(connection: sqlite3.Connection, rows: Sequence[NewRow], reading: Reading) -> Sequence[NewRow]:

@@ -11,14 +11,14 @@ from typing import Any, Final, TypeVar
 from generor_async.batch.call_log import READ_WHOLE
 from generor_async.batch.folder import JOURNAL, refused
 from generor_async.batch.journal import (
-    WITNESSES,
+    COST_SOURCES,
     Duplicate,
     Failure,
-    Reader,
+    JournalReader,
     Reject,
     Row,
     RunKey,
-    Stored,
+    StoredFiles,
 )
 from generor_async.batch.sqlite.charges import ATTEMPTS, FAILED_WITH_CODE, UNLISTED, UNRESOLVED, count_charges
 from generor_async.batch.sqlite.errors import failed_to
@@ -67,7 +67,7 @@ async def open_if_begun(folder: str | os.PathLike[str], *, key: RunKey | None = 
     return None if connection is None else SqliteReader(connection, path)
 
 
-class SqliteReader(Reader):
+class SqliteReader(JournalReader):
     """Reads a journal, while its owner writes it or when nobody does."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -99,14 +99,14 @@ class SqliteReader(Reader):
         (row,) = await self._read(query, number, then=decode_rows)
         return row
 
-    async def stored(self) -> AsyncIterator[Stored]:
+    async def stored_files(self) -> AsyncIterator[StoredFiles]:
         """Yield the rows that are done with what was stored of them, in the order of reading, by thousands."""
         last = 0
         while (page := await self._read(STORED, last, then=_decode_stored)).numbers:
             yield page
             last = page.numbers[-1]
 
-    async def known(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
+    async def find(self, ids: Sequence[str]) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         among = ", ".join("?" * len(ids))
         query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
@@ -130,7 +130,7 @@ class SqliteReader(Reader):
             for rows, _, error, code, message in await self._ask(query)
         ]
 
-    async def latest(self, before: float | None) -> float:
+    async def last_activity(self, before: float | None) -> float:
         """Return when a row was sent or ended last, before a moment if one is given; 0 if none was."""
         query = """
             SELECT coalesce(max(moment), 0)
@@ -140,18 +140,18 @@ class SqliteReader(Reader):
         ((latest,),) = await self._ask(query, before)
         return float(latest)
 
-    async def ended_last(self, most: int) -> Sequence[tuple[int, str]]:
+    async def last_done(self, limit: int) -> Sequence[tuple[int, str]]:
         """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
         last = "SELECT number, ended_at FROM rows WHERE state = 'done' ORDER BY ended_at DESC LIMIT ?"
-        found = await self._ask(f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", most)
+        found = await self._ask(f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", limit)
         return [(number, id_) for number, id_ in found]
 
-    async def answered(self, most: int) -> int:
+    async def count_answered(self, limit: int) -> int:
         """Count the rows whose call was answered well, up to so many: those found by other means are none."""
         states = (*PAID_STATES, "done")
         among = ", ".join("?" * len(states))
         query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
-        ((answered,),) = await self._ask(query, *states, most)
+        ((answered,),) = await self._ask(query, *states, limit)
         return int(answered)
 
     async def rejects(self) -> AsyncIterator[Reject]:
@@ -183,24 +183,24 @@ class SqliteReader(Reader):
     async def charges(self) -> Sequence[ChargedCalls]:
         """Sum up the attempts that were charged, those that are alike together."""
         return [
-            ChargedCalls(model=model, estimated=estimated, cost=cost, source=WITNESSES[witness], calls=calls)
+            ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness], calls=calls)
             for (model, estimated, witness, cost), calls in (await self._read("BEGIN", then=count_charges)).items()
         ]
 
-    async def doubtful(self) -> float:
+    async def unresolved_credits(self) -> float:
         """Return what is kept, in credits, for attempts that may have been charged."""
         ((held,),) = await self._ask(UNRESOLVED)
         return float(held)
 
-    async def unlisted(self, most: int) -> Sequence[UnattributedCall]:
+    async def unlisted_calls(self, limit: int) -> Sequence[UnattributedCall]:
         """Return the charged calls of which no transaction has told, so many of the latest rows."""
         return [
             UnattributedCall(
                 number=number,
                 remote_ids=tuple(json.loads(ids)),
-                settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=WITNESSES[witness]),
+                settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness]),
             )
-            for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, most))
+            for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, limit))
         ]
 
     async def refundable(self, codes: Collection[str]) -> float:
@@ -213,9 +213,9 @@ class SqliteReader(Reader):
 
     async def read_whole(self) -> ReadWhole | None:
         """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
-        return noted(await self.recall(READ_WHOLE))
+        return noted(await self.read_note(READ_WHOLE))
 
-    async def recall(self, name: str) -> JSON:
+    async def read_note(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
         found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
         return json.loads(found[0][0]) if found else None
@@ -253,6 +253,6 @@ def _page_arguments(last: int, states: Sequence[RowState]) -> Iterator[object]:
         yield from (last, state)
 
 
-def _decode_stored(found: sqlite3.Cursor) -> Stored:
+def _decode_stored(found: sqlite3.Cursor) -> StoredFiles:
     rows = found.fetchall()
-    return Stored([number for number, _ in rows], decode_column(rows, 1))
+    return StoredFiles([number for number, _ in rows], decode_column(rows, 1))

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from generor_async.batch.call_log import CALLS, lines_in
 from generor_async.batch.folder import JOURNAL, Folder, refused
-from generor_async.batch.journal import SIMULATED, RunKey, as_text
+from generor_async.batch.journal import SIMULATED, RunKey, canonical_json
 from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.sqlite.new_rows import NOT_KNOWN
@@ -139,7 +139,7 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
 
 def _take_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
     if "call_id" in line:
-        given = (line["number"], line["id"], as_text(line["parameters"]), line["place"])
+        given = (line["number"], line["id"], canonical_json(line["parameters"]), line["place"])
         connection.execute(CALLED, given)
         if "columns" in line:
             connection.execute("REPLACE INTO beside VALUES (?, ?)", (line["number"], json.dumps(line["columns"])))

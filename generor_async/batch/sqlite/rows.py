@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from generor_async.batch.journal import WITNESSES, Row
+from generor_async.batch.journal import COST_SOURCES, Row
 from generor_async.batch.sqlite.new_rows import Numbers
 from generor_async.values import JSON
 
@@ -52,11 +52,11 @@ def _decode_row(found: tuple[Any, ...], given: Any, ids: Any, result: JSON, prob
         longest=longest,
         model=model,
         estimated=estimated,
-        held=held,
+        counted=held,
         charged_before=charged_before,
-        doubted_before=doubted_before,
+        unresolved_before=doubted_before,
         cost=cost,
-        witness=WITNESSES[witness],
+        cost_source=COST_SOURCES[witness],
         remote_ids=tuple(ids or ()),
         ended_at=ended_at,
         result=result,

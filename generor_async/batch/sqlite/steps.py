@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from generor_async.batch.call_log import CallLog
-from generor_async.batch.journal import WITNESSES, Row
+from generor_async.batch.journal import COST_SOURCES, Row
 from generor_async.errors import JournalError
 from generor_async.rules.row_states import (
     END_STATES,
@@ -192,15 +192,15 @@ def _note(row: Row, step: Step) -> None:
     match step:
         case Submit():
             row.call_id, row.submitted_at, row.longest = step.call_id, step.at, step.longest
-            row.model, row.estimated, row.held = step.model, step.estimated, step.reserved
+            row.model, row.estimated, row.counted = step.model, step.estimated, step.reserved
             return
         case Accept():
-            row.witness, row.remote_ids = WITNESSES[step.alone], step.remote_ids
+            row.cost_source, row.remote_ids = COST_SOURCES[step.alone], step.remote_ids
             if step.cost is not None:
-                row.cost, row.held = step.cost, step.cost if step.likely is None else step.likely
+                row.cost, row.counted = step.cost, step.cost if step.likely is None else step.likely
             return
         case Defer():
-            row.held = 0.0
+            row.counted = 0.0
             return
         case Download():
             return
@@ -213,7 +213,7 @@ def _note(row: Row, step: Step) -> None:
         case Fail() | Release():
             row.ended_at, row.problem = step.at, step.problem
     if step.cost is not None:
-        row.cost = row.held = step.cost
+        row.cost = row.counted = step.cost
 
 
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
