@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from generor_async.batch.folder import refused
+from generor_async.batch.folder import advice_on, refused
 from generor_async.engine.threads import run_to_completion
 
 __all__ = ["Reserve"]
@@ -28,8 +28,8 @@ class Reserve:
             await run_to_completion(self._write)
         except OSError as error:
             self.give_up()
-            advice = "Free some space; another folder is for what has bought nothing yet"
-            raise refused(f"{self._path.parent} has no room for a batch ({error.strerror})", advice) from None
+            advice = f"{advice_on(error)}; another folder is for what has bought nothing yet"
+            raise refused(f"{self._path.parent} cannot be used for a batch ({error.strerror})", advice) from None
 
     def give_up(self) -> None:
         """Leave the room to the journal; a file that another run has put in its place since is left alone."""

@@ -9,11 +9,12 @@ from typing import Final
 from generor_async.batch.folder_lock import Lock, LockedError, SystemLock, system_lock
 from generor_async.errors import FolderError, InvalidRequestError
 
-__all__ = ["JOURNAL", "LOCK", "NO_ROOM", "Folder", "refused"]
+__all__ = ["JOURNAL", "LOCK", "NO_ROOM", "Folder", "advice_on", "refused"]
 
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 """What the operating system says of a disk, or a user, that has no room left for a file."""
 
 
@@ -36,8 +37,8 @@ class Folder:
                 advice = "Have it there again, as by mounting its disk: another folder buys again what that one has"
                 raise refused(f"{self.path} leads to {self.path.readlink()}, which is not there", advice) from None
             advice = "Give a folder that can be written to, or one that does not exist yet"
-            if error.errno in NO_ROOM:
-                advice = "Free some space, and run it again"
+            if error.errno in NO_ROOM | TOO_MANY_FILES:
+                advice = f"{advice_on(error)}, and run it again"
             elif self._holds_a_batch():
                 advice = "Let it be written to, and go on: another folder buys every row again"
             raise refused(f"{self.path} cannot be used ({error.strerror})", advice) from None
@@ -99,6 +100,13 @@ class Folder:
     def let_go(self) -> None:
         """Let others have it."""
         self._lock.let_go()
+
+
+def advice_on(error: OSError) -> str:
+    """Return what to do about a file that can't be written."""
+    if error.errno in TOO_MANY_FILES:
+        return "Raise the limit of open files (`ulimit -n`), or close some"
+    return "Free some space"
 
 
 def refused(problem: str, advice: str) -> InvalidRequestError:

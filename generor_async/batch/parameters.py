@@ -51,6 +51,8 @@ COLUMNS: Final = "columns"
 ERROR: Final = "error"
 """Where failed rows say why they did, by its type and its message: read again, it is left out."""
 PROMPT: Final = "prompt"
+NUL: Final = json.dumps("\0")[1:-1]
+"""How JSON writes that character; a text with a backslash may look like it."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
 NAMED_MOST: Final = 50
@@ -123,6 +125,7 @@ class Parameters:
             raise BadRowError(f"{error} Correct it, and run it again.") from None
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
+        _check_texts(kept, text)
         own = self.fingerprint(kept, text) if id_ is None else _checked_id(id_)
         return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None)
 
@@ -262,6 +265,20 @@ def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
 def _text(operation: str, meant: Mapping[str, JSON]) -> str:
     """Write down what a row of an operation asks for; a file is what is in it, wherever it lies."""
     return canonical_json(_without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
+
+
+def _check_texts(kept: Mapping[str, JSON], text: str) -> None:
+    """Raise BadRowError for a blank prompt, and for a NUL character: no one means to pay for either."""
+    if isinstance(prompt := kept.get(PROMPT), str) and not prompt.strip():
+        raise BadRowError(f"its {PROMPT} is blank: write one")
+    if NUL in text and _holds_nul(kept):
+        raise BadRowError("it holds a NUL character, as a file in another encoding than UTF-8 may: remove it")
+
+
+def _holds_nul(value: JSON) -> bool:
+    if is_object(value):
+        return any(_holds_nul(item) for item in (*value.keys(), *value.values()))
+    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _holds_file(value: JSON) -> bool:

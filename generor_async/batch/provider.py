@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from generor_async.api.generor.models import GENERATED_CREATION, Creation, GeneratedCreation, GenerateResult
 from generor_async.api.luma.models import Generation
 from generor_async.batch.clock import BatchClock
+from generor_async.batch.folder import advice_on
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
 from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
@@ -349,4 +350,4 @@ def _write(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         problem = f"{path} cannot be written ({error.strerror})"
-        raise DownloadError(problem, url="", advice="Free some space", local=True) from None
+        raise DownloadError(problem, url="", advice=advice_on(error), local=True) from None

@@ -85,6 +85,8 @@ class Call:
         """Refuse a folder that can't be written to, before anything is paid for."""
         folder = self.given.get("out")
         if folder is None:
+            if self.given.get("overwrite"):
+                raise BadUseError("it says what to do with files of --out, which is missing", param_hint="--overwrite")
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)

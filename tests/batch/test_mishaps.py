@@ -130,7 +130,7 @@ async def full_from_the_start(disk: Path) -> None:
         with full(disk, spare=64), pytest.raises(InvalidRequestError) as caught:
             _ = [outcome async for outcome in run_batch(luma, pictures(3), to=disk / "out")]
         assert str(caught.value).endswith(
-            f"{disk / 'out'} has no room for a batch (No space left on device)."
+            f"{disk / 'out'} cannot be used for a batch (No space left on device)."
             " Free some space; another folder is for what has bought nothing yet."
         )
         assert not simulator.ledger.charges

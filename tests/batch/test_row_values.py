@@ -47,10 +47,15 @@ LUMA: list[tuple[dict[str, Any], str]] = [
     ({"id": 1.5}, "its id must be text of 1 to 200 characters"),
     ({"id": "caf\ud83d"}, "its id holds half of a surrogate pair"),
     ({"prompt": "caf\ud83d"}, "it holds half of a surrogate pair"),
+    ({"prompt": " \n"}, "its prompt is blank"),
+    ({"prompt": "a\0b"}, "it holds a NUL character"),
+    ({"image_ref": [{"url": "https://x.example/\0"}]}, "it holds a NUL character"),
     ({"columns": "a"}, "'columns' is no parameter of luma.generations.create"),
 ]
 GENEROR: list[tuple[dict[str, Any], str]] = [
     ({"prompt": 5}, "prompt must be a string, not int."),
+    ({"prompt": " "}, "its prompt is blank"),
+    ({"parameters": {"a": ["b\0"]}}, "it holds a NUL character"),
     ({"prompt": None}, "prompt must be a string, not None."),
     ({"model_id": "37"}, "model_id must be a whole number, not str. Write a whole number without quotes."),
     ({"model_id": 37.5}, "model_id must be a whole number, not float."),

@@ -132,3 +132,6 @@ def test_files_of_a_call_are_replaced_where_that_is_said(commands: Commands, tmp
         assert "--overwrite" in refused.stderr
         assert commands.run(*look, "--overwrite", env=env).returncode == 0
         assert file.stat().st_size > 0
+        without = commands.run(*look[:-2], "--overwrite", env=env)
+        assert without.returncode == 2
+        assert "--overwrite: it says what to do with files of --out, which is missing" in without.stderr

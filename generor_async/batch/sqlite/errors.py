@@ -44,6 +44,11 @@ def explained(error: sqlite3.Error, path: Path) -> tuple[str, str]:
             f"{error}: the file system has no locks",
             "Move the whole folder to a disk of this machine, and go on with it there",
         )
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN:
+        return (
+            f"{error}",
+            "Let its folder be read and written, or raise the limit of open files (`ulimit -n`), and run it again",
+        )
     return f"{error}", "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
