@@ -5,7 +5,7 @@ import random
 from collections.abc import Coroutine
 from typing import Any, Generic, Literal, TypeVar
 
-from generor_async.engine.admission import Admission, ClientParts
+from generor_async.engine.call_waits import Admission, ClientParts
 from generor_async.engine.deadline import within
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.media import ImageFetcher

@@ -1,7 +1,7 @@
 """The loop around one logical call: wait for its turn, send, classify, perhaps wait and send again.
 
 Nothing here knows a rule: `rules.response_parsing` and `rules.outcome` say what an attempt came to, `rules.retry`
-whether and when to go again. `engine.admission` keeps the one deadline of a call, and waits for its turn.
+whether and when to go again. `engine.call_waits` keeps the one deadline of a call, and waits for its turn.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict, istr
 
 from generor_async.engine import auth, media
-from generor_async.engine.admission import ClientParts
 from generor_async.engine.call import Call
+from generor_async.engine.call_waits import ClientParts
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.lifetime import Lifetime
