@@ -139,7 +139,7 @@ async def test_an_upload_whose_url_expires_is_whole(tmp_path: Path) -> None:
     data = b"\x89PNG\r\n\x1a\n" + Random(7).randbytes(100_000)
     async with simulated(f"{PUT}=expired_url:1x") as simulator, patient(simulator) as luma:
         file = await luma.files.upload(data)
-        assert simulator.storage.received(f"uploads/{file.id}") == data
+        assert simulator.storage.uploaded(f"uploads/{file.id}") == data
         assert [found.id async for found in luma.files.list()] == [file.id], "the other record is gone"
 
 
@@ -151,7 +151,7 @@ async def test_an_upload_that_is_cut_off_is_whole(tmp_path: Path, cut: str, when
     path.write_bytes(data)
     async with simulated(f"{PUT}={cut}:{when}:2x") as simulator, patient(simulator) as luma:
         file = await luma.files.upload(path)
-        assert simulator.storage.received(f"uploads/{file.id}") == data
+        assert simulator.storage.uploaded(f"uploads/{file.id}") == data
 
 
 async def test_a_url_that_expired_since_the_last_look_is_renewed_before_it_is_used(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
-"""The command `generor`."""
+"""The `generor` command."""
 
 import sys
 
-from generor_async.cli.std_streams import mend_streams
+from generor_async.cli.std_streams import repair_streams
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command; say how to install what it needs where that is missing."""
-    mend_streams()
+    """Run the command; where a package that it needs is missing, say how to install it."""
+    repair_streams()
     try:
         from generor_async.cli.app import app  # noqa: PLC0415 - typer and rich come with an extra
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The command and its subcommands; what a subcommand needs is imported when it is called."""
+"""The `generor` command and its subcommands. A subcommand's module is imported when the subcommand is called."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -17,28 +17,28 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "demo": "Generate a mix through both APIs on the built-in simulator.",
     "simulate": "Serve both APIs on a port of this machine until Ctrl-C.",
 }
-"""Each is the `command` of a module of its name; what it is for is the first sentence of its own help."""
+"""Name and description of each subcommand, whose `command` is in the module of the same name."""
 
 
-class LateCommand(TyperCommand):
-    """A subcommand whose module is imported when it is called, or one of its words is completed."""
+class LazyCommand(TyperCommand):
+    """A subcommand whose module is imported when it is called or completed."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Import the command that this one stands for, and let it read its arguments."""
+        """Import the real command, and let it parse the arguments."""
         command = typer.main.get_command(import_module(f"generor_async.cli.{self.name}").command)
         return command.make_context(info_name, args, parent, **extra)
 
 
 class Subcommands(TyperGroup):
-    """All subcommands."""
+    """The group of all subcommands."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Return their names."""
+        """Return the names of the subcommands."""
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
-        """Return one of them; None where there is none of this name."""
-        return LateCommand(cmd_name, help=SUBCOMMANDS[cmd_name]) if cmd_name in SUBCOMMANDS else None
+        """Return a subcommand; None where there is none of this name."""
+        return LazyCommand(cmd_name, help=SUBCOMMANDS[cmd_name]) if cmd_name in SUBCOMMANDS else None
 
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""`generor batch`: rows of a file through one of the APIs, and what there is to know of them afterwards."""
+"""`generor batch`: run the rows of a file, show their status, retry, fetch, report and export."""
 
 import os
 import sys
@@ -18,13 +18,13 @@ from generor_async.batch.sqlite import open_reader
 from generor_async.batch.sqlite.recover import recover as rebuild
 from generor_async.batch.status import is_simulated, read_status
 from generor_async.batch.status import report as write_report
-from generor_async.cli.batch_options import Folder, Json, Output, Quiet, TakeOver
+from generor_async.cli.batch_options import FolderArgument, JsonOption, OutputOptions, QuietOption, TakeOverOption
 from generor_async.cli.batch_run import SIMULATOR, run
-from generor_async.cli.clients import opened
-from generor_async.cli.exit_codes import BAD_USE, BY_SIGNAL, SOME_MISSING, finish, say, stop
+from generor_async.cli.clients import open_client
+from generor_async.cli.exit_codes import BAD_USE, SIGNAL_BASE, SOME_MISSING, exit_with, print_error, run_and_exit
 from generor_async.cli.signals import SignalledError, unless_signalled
-from generor_async.cli.status_view import follow as follow_run
-from generor_async.cli.status_view import show
+from generor_async.cli.status_view import follow_status as follow_run
+from generor_async.cli.status_view import print_status
 
 __all__ = ["command"]
 
@@ -41,35 +41,35 @@ command.command()(run)
 
 @command.command()
 def status(
-    folder: Folder,
+    folder: FolderArgument,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on showing it until the run has ended, every ten seconds in JSON.")
     ] = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show how the rows stand; also while they are run. Elsewhere than on a terminal, stdout is JSON.
+    """Show the state of the rows, also during a run. Without a terminal, stdout is JSON.
 
-    Exits with 0 where all rows are done, and with 3 where some are not, or were set aside.
+    Exits with 0 if all rows are done; with 3 if some are not, or were set aside.
     """
-    output = Output(quiet=quiet, json=as_json)
+    output = OutputOptions(quiet=quiet, json=as_json)
 
     async def main() -> int:
         if follow:
             try:
                 await unless_signalled(follow_run(folder, output))
             except SignalledError as error:
-                raise stop("interrupted", BY_SIGNAL + error.number) from None
-        standing = await read_status(folder)
-        show(standing, folder, output)
-        return 0 if standing.is_complete else SOME_MISSING
+                raise exit_with("interrupted", SIGNAL_BASE + error.number) from None
+        current = await read_status(folder)
+        print_status(current, folder, output)
+        return 0 if current.is_complete else SOME_MISSING
 
-    finish(main())
+    run_and_exit(main())
 
 
 @command.command()
 def retry(
-    folder: Folder,
+    folder: FolderArgument,
     failed: Annotated[bool, typer.Option("--failed", help="Rows that failed.")] = False,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Rows that may have been charged: they may be charged again.")
@@ -77,46 +77,46 @@ def retry(
     ids: Annotated[
         list[str] | None, typer.Option("--id", metavar="ID", help="The row of this id alone; may be given repeatedly.")
     ] = None,
-    take_over: TakeOver = False,
+    take_over: TakeOverOption = False,
 ) -> None:
-    """Make rows ready again, for the next `run`."""
+    """Make rows ready for the next `run`."""
     if not (failed or unknown or ids):
-        raise typer.BadParameter("say which rows: --failed, --unknown or both, or --id")
+        raise typer.BadParameter("choose the rows with --failed, --unknown or --id")
 
     async def main() -> int:
         ready = await make_ready(folder, failed=failed, unknown=unknown, ids=ids or (), take_over=take_over)
         typer.echo("1 row is ready to be run again" if ready == 1 else f"{ready:,} rows are ready to be run again")
         return 0
 
-    finish(main())
+    run_and_exit(main())
 
 
 @command.command()
-def recover(folder: Folder, take_over: TakeOver = False) -> None:
-    """Rebuild a journal that was lost, from what is beside it: calls.jsonl, results.jsonl and the media.
+def recover(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
+    """Rebuild a lost journal from the other files of the folder: calls.jsonl, results.jsonl and the media.
 
-    Buys nothing. Rows of which nobody knows what came of them are unknown; what there was of the journal is kept.
+    Buys nothing. Rows whose outcome nobody knows become unknown; what is left of the old journal is kept.
     """
 
     async def main() -> int:
         found = await rebuild(folder, take_over=take_over)
         rows = ", ".join(f"{count:,} {state}" for state, count in found.counts.items()) or "no row"
-        typer.echo(f"the journal is rebuilt, with {rows}; the same run goes on with it")
+        typer.echo(f"the journal is rebuilt, with {rows}; run the batch again to continue")
         if not found.knows_calls:
-            say(
-                f"{CALLS} is missing: rows that were bought and have no result yet are not known, and the next run buys"
-                " them again. Look into the account first"
+            print_error(
+                f"{CALLS} is missing: rows that were charged and have no result are not known, and the next run would"
+                " buy them again. Check the account first"
             )
         if found.strays:
-            say(f"{found.strays:,} files in {folder / 'media'} belong to no row that is known")
+            print_error(f"{found.strays:,} files in {folder / 'media'} belong to no known row")
         return 0
 
-    finish(main())
+    run_and_exit(main())
 
 
 @command.command()
-def fetch(folder: Folder, take_over: TakeOver = False) -> None:
-    """Fetch again what was made and is no longer in the folder; nothing is charged for that."""
+def fetch(folder: FolderArgument, take_over: TakeOverOption = False) -> None:
+    """Download files that are missing in the folder; costs nothing."""
 
     async def main() -> int:
         reader = await open_reader(folder)
@@ -125,33 +125,33 @@ def fetch(folder: Folder, take_over: TakeOver = False) -> None:
         finally:
             await reader.close()
         api, simulated = key["operation"].partition(".")[0], is_simulated(key)
-        async with opened(api, simulated=simulated, kept_in=folder / SIMULATOR if simulated else None) as client:
+        async with open_client(api, simulated=simulated, kept_in=folder / SIMULATOR if simulated else None) as client:
             fetched = await fetch_missing(client, folder, take_over=take_over)
         rows = "1 row has its files" if fetched.rows == 1 else f"{fetched.rows:,} rows have their files"
         typer.echo(f"{rows} again" if fetched.rows or fetched.lost else "no file is missing")
         for id_, error in fetched.errors:
-            say(f"the files of {id_} can't be had: {error}")
+            print_error(f"the files of {id_} could not be downloaded: {error}")
         if more := fetched.lost - len(fetched.errors):
-            say(f"and those of {more:,} more")
+            print_error(f"and those of {more:,} more rows")
         return SOME_MISSING if fetched.lost else 0
 
-    finish(main())
+    run_and_exit(main())
 
 
 @command.command()
-def report(folder: Folder) -> None:
-    """Write report.html, with every output, and print where it is."""
+def report(folder: FolderArgument) -> None:
+    """Write report.html with all outputs, and print its path."""
 
     async def main() -> int:
         typer.echo(await write_report(folder))
         return 0
 
-    finish(main())
+    run_and_exit(main())
 
 
 @command.command()
 def export(
-    folder: Folder,
+    folder: FolderArgument,
     form: Annotated[
         Format | None, typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False)
     ] = None,
@@ -163,24 +163,26 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write out all rows with what came of them, also while they are run.
+    """Export all rows with their results, also during a run.
 
-    `credits` is what a row cost with all its attempts or, where nobody can say, may have cost. Files are relative to
-    the folder; times are UTC. In CSV a text that a spreadsheet would take for a formula begins with an apostrophe:
-    who needs every text as it was takes JSON lines.
+    `credits` is the cost of all attempts of a row or, for an unknown row, what it may have cost. File paths are
+    relative to the folder; times are UTC. In CSV, a text that a spreadsheet would read as a formula begins with an
+    apostrophe; JSON lines have every text unchanged.
     """
     if to is not None and str(to) == "-":
         to = None
     chosen = form or _format_of(to)
     if to is not None and is_own(to, folder):
-        raise typer.BadParameter(f"{to} is the batch's own: give it another name or place", param_hint="--to")
+        raise typer.BadParameter(
+            f"{to} is one of the batch's own files: choose another name or folder", param_hint="--to"
+        )
 
     async def main() -> int:
         reader = await open_reader(folder)
         try:
             async with aclosing(exported(reader, chosen)) as lines:
                 if to is not None:
-                    return await _written(to, lines)
+                    return await _write_export(to, lines)
                 async for line in lines:
                     sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
             sys.stdout.buffer.flush()
@@ -190,24 +192,24 @@ def export(
             await reader.close()
         return 0
 
-    finish(main())
+    run_and_exit(main())
 
 
-async def _written(to: Path, lines: AsyncIterator[str]) -> int:
+async def _write_export(to: Path, lines: AsyncIterator[str]) -> int:
     try:
         await write_whole(to, lines)
     except OSError as error:
-        raise stop(f"{to}: {error.strerror}", BAD_USE) from None
+        raise exit_with(f"{to}: {error.strerror}", BAD_USE) from None
     return 0
 
 
 def _format_of(to: Path | None) -> Format:
-    """Return the format that a file is called by."""
+    """Return the format for a file name's suffix."""
     if to is None:
         return "jsonl"
     for known in FORMATS:
         if to.suffix.lower() == f".{known}":
             return known
     raise typer.BadParameter(
-        f"{to.name!r} is called neither .csv nor .jsonl nor .json: name it so, or say --format", param_hint="--to"
+        f"{to.name!r} does not end in .csv, .jsonl or .json: rename it, or give --format", param_hint="--to"
     )

@@ -1,4 +1,4 @@
-"""How the command runs a batch: what signals do, what is said at its end, and how it exits."""
+"""Runs a batch for the command: handles signals, prints the result and the problems, and returns the exit code."""
 
 import asyncio
 import shlex
@@ -15,123 +15,127 @@ from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
 from generor_async.batch.stopping import reason_of
-from generor_async.cli.batch_options import Output
-from generor_async.cli.exit_codes import BY_SIGNAL, FAILED, exit_code, say, told
-from generor_async.cli.progress_view import tell
-from generor_async.cli.signals import heeding
-from generor_async.cli.status_view import show
-from generor_async.cli.std_streams import is_written
+from generor_async.cli.batch_options import OutputOptions
+from generor_async.cli.exit_codes import FAILED, SIGNAL_BASE, error_text, exit_code, print_error
+from generor_async.cli.progress_view import show_progress
+from generor_async.cli.signals import handle_signals
+from generor_async.cli.status_view import print_status
+from generor_async.cli.std_streams import write_stdout
 from generor_async.errors import GenerorAsyncError, InvalidRequestError
 from generor_async.rules.resume_advice import Reason
 from generor_async.rules.vendors import vendor_of
 
-__all__ = ["carry_out", "give_up", "refuse"]
+__all__ = ["execute_batch", "report_abandoned", "report_refused"]
 
 NEW_THUMBNAILS: Final = 2_000
-"""How many are made at the end of a run, which is not to take minutes; `generor batch report` makes all."""
-GO_ON: Final = "run the same again to go on"
+"""Most thumbnails that the end of a run makes, so that it takes no minutes; `generor batch report` makes all."""
+RESUME_ADVICE: Final = "run the same command again to continue"
 
 
-class Signals:
-    """Stops a batch when a signal comes: after Ctrl-C when what is paid for is stored, else as soon as may be."""
+class StopOnSignal:
+    """Stops a batch on a signal: after Ctrl-C, once all paid rows are stored; after any other, as soon as possible."""
 
-    def __init__(self, batch: Batch, console: Console, drain: float, output: Output) -> None:
+    def __init__(self, batch: Batch, console: Console, drain: float, output: OutputOptions) -> None:
         self._batch = batch
         self._console = console
         self._drain = drain
         self._output = output
         self.first: int | None = None
-        """The signal that came first."""
-        self.hurried = False
-        """Whether nothing but what must be is to be done."""
+        """The first signal that arrived."""
+        self.urgent = False
+        """Whether to skip everything that isn't necessary, such as the report."""
 
-    def heed(self, number: int) -> None:
+    def on_signal(self, number: int) -> None:
         again, self.first = self.first is not None, self.first or number
         if number == signal.SIGINT:
-            self.hurried = again
-            self._say("what is paid for is waited for; Ctrl-C again stops at once", said=again)
+            self.urgent = again
+            self._say("waiting for rows that are paid for; press Ctrl-C again to stop at once", skip=again)
             self._batch.stop()
         else:
-            self._say(f"answers under way are waited for, for {self._drain:g} s at the most", said=self.hurried)
-            self.hurried = True
+            self._say(f"waiting up to {self._drain:g} s for answers to calls under way", skip=self.urgent)
+            self.urgent = True
             self._batch.stop(drain=self._drain)
 
-    def _say(self, what: str, *, said: bool) -> None:
-        if not (said or self._output.quiet or self._console.is_terminal):
+    def _say(self, what: str, *, skip: bool) -> None:
+        if not (skip or self._output.quiet or self._console.is_terminal):
             self._console.print(f"stopping: {what}", soft_wrap=True, highlight=False)
 
 
-async def carry_out(batch: Batch, out: Path, *, operation: str, note: str, drain: float, output: Output) -> int:
-    """Run a batch, say what came of it, and return how to exit.
+async def execute_batch(
+    batch: Batch, out: Path, *, operation: str, note: str, drain: float, output: OutputOptions
+) -> int:
+    """Run a batch, print its result, and return the exit code.
 
-    Raises InvalidRequestError for what can't be asked for.
+    Raises InvalidRequestError for wrong options.
     """
     console, problem = Console(stderr=True), None
-    signals = Signals(batch, console, drain, output)
-    with heeding(signals.heed):
+    signals = StopOnSignal(batch, console, drain, output)
+    with handle_signals(signals.on_signal):
         try:
-            await _follow(batch, None if output.quiet else console, note)
+            await _run_with_progress(batch, None if output.quiet else console, note)
         except GenerorAsyncError as error:
             problem = error
     reason = batch.reason or "failed"
     if problem is not None and not batch.begun and batch.progress is None:
-        return await refuse(problem, out, operation, output)
+        return await report_refused(problem, out, operation, output)
     if isinstance(problem, InvalidRequestError) and reason == "failed" and not batch.begun:
         raise problem
-    standing = evolve(await _standing(batch.progress, out, operation, output), reason=reason)
-    is_shown = is_written(partial(show, standing, out, output, named=True))
-    if sentence := _sentence(reason, problem, standing, out):
-        say(sentence)
-    elif rest := standing.counts.get("ready"):
-        output.note(f"as many were begun as --limit says: {rest:,} rows are left to the next run")
-    if batch.progress is not None and not signals.hurried:
-        await _report(batch, out, output)
+    status = evolve(await _read_final_status(batch.progress, out, operation, output), reason=reason)
+    is_shown = write_stdout(partial(print_status, status, out, output, named=True))
+    if sentence := _end_message(reason, problem, status, out):
+        print_error(sentence)
+    elif rest := status.counts.get("ready"):
+        output.note(f"--limit is reached: {rest:,} rows are left for the next run")
+    if batch.progress is not None and not signals.urgent:
+        await _write_report(batch, out, output)
     if reason == "interrupted" and signals.first is not None:
-        return BY_SIGNAL + signals.first
+        return SIGNAL_BASE + signals.first
     if not is_shown:
-        say(f"what came of it could not be written to stdout: `generor batch status {shlex.quote(str(out))}` says it")
+        print_error(
+            f"the result could not be written to stdout: `generor batch status {shlex.quote(str(out))}` shows it"
+        )
         return FAILED
     return exit_code(reason, begun=batch.begun, error=problem is not None)
 
 
-async def give_up(why: str, number: int, out: Path, operation: str, output: Output) -> int:
-    """Say why nothing was begun, of which a signal is the reason, or whoever was asked, and return how to exit."""
+async def report_abandoned(why: str, number: int, out: Path, operation: str, output: OutputOptions) -> int:
+    """Print why a run was abandoned (by a signal or a no) before anything was sent; return the exit code."""
     if output.is_json:
-        show(evolve(await _standing(None, out, operation, output), reason="interrupted"), out, output)
-    say(why)
-    return BY_SIGNAL + number
+        print_status(evolve(await _read_final_status(None, out, operation, output), reason="interrupted"), out, output)
+    print_error(why)
+    return SIGNAL_BASE + number
 
 
-async def refuse(error: GenerorAsyncError, out: Path, operation: str, output: Output) -> int:
-    """Say why nothing was begun, and return how to exit; raises again what is bad use of the command."""
+async def report_refused(error: GenerorAsyncError, out: Path, operation: str, output: OutputOptions) -> int:
+    """Print why a run was refused before anything was sent, and return the exit code; raises wrong options again."""
     reason = reason_of(error)
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
     if output.is_json:
-        show(evolve(await _standing(None, out, operation, output), reason=reason), out, output)
-    say(told(error))
+        print_status(evolve(await _read_final_status(None, out, operation, output), reason=reason), out, output)
+    print_error(error_text(error))
     return exit_code(reason, begun=False, error=True)
 
 
-async def _follow(batch: Batch, console: Console | None, note: str) -> None:
-    """Run it, telling how it goes where there is anybody to be told."""
-    telling = asyncio.create_task(asyncio.sleep(0) if console is None else tell(batch, console, note=note))
+async def _run_with_progress(batch: Batch, console: Console | None, note: str) -> None:
+    """Run the batch, showing its progress on the console if there is one."""
+    display = asyncio.create_task(asyncio.sleep(0) if console is None else show_progress(batch, console, note=note))
     try:
         async for _ in batch:
             pass
     finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-        if not telling.cancelled():
-            telling.exception()
+        display.cancel()
+        await asyncio.wait([display])
+        if not display.cancelled():
+            display.exception()
 
 
-async def _standing(progress: Progress | None, out: Path, operation: str, output: Output) -> Status:
-    """Return how the rows stand; from memory, where the folder doesn't tell, or not any more."""
+async def _read_final_status(progress: Progress | None, out: Path, operation: str, output: OutputOptions) -> Status:
+    """Return the state of the rows: from the folder or, if that can't be read, from the run's last progress."""
     try:
         return await read_status(out)
     except GenerorAsyncError:
-        nothing = _nothing(operation, simulated=output.simulated)
+        nothing = _empty_status(operation, simulated=output.simulated)
         if progress is None:
             return nothing
         return evolve(
@@ -150,7 +154,7 @@ async def _standing(progress: Progress | None, out: Path, operation: str, output
         )
 
 
-def _nothing(operation: str, *, simulated: bool) -> Status:
+def _empty_status(operation: str, *, simulated: bool) -> Status:
     return Status(
         operation=operation,
         reason=None,
@@ -168,43 +172,47 @@ def _nothing(operation: str, *, simulated: bool) -> Status:
     )
 
 
-def _sentence(reason: Reason, problem: GenerorAsyncError | None, standing: Status, out: Path) -> str:
-    """Say why it has ended, and what to do; nothing where all is well."""
+def _end_message(reason: Reason, problem: GenerorAsyncError | None, status: Status, out: Path) -> str:
+    """Return why the run has ended, and what to do next; empty if all is well."""
     if problem is not None:
-        return told(problem)
+        return error_text(problem)
     match reason:
         case "interrupted":
-            return f"stopped; nothing is lost: {GO_ON}"
+            return f"stopped; nothing is lost: {RESUME_ADVICE}"
         case "cap":
-            return "the cap allows no more; run the same with a higher --max-credits to go on"
+            return "the cap is reached: run the same command with a higher --max-credits to continue"
         case "failed":
-            return _what_is_missing(standing, out)
+            return _missing_rows_message(status, out)
         case _:
             return ""
 
 
-def _what_is_missing(standing: Status, out: Path) -> str:
-    counts = standing.counts
-    waiting = sum(doubt.until is not None for doubt in standing.doubts)
+def _missing_rows_message(status: Status, out: Path) -> str:
+    counts = status.counts
+    waiting = sum(doubt.until is not None for doubt in status.doubts)
     given_up = counts.get("unknown", 0) - waiting
     folder = shlex.quote(str(out))
     missing = (
-        (counts.get("failed", 0), "failed", f"`generor batch retry {folder} --failed` has them run again"),
-        (waiting, "unknown for now", "the same run again looks for them in the account"),
-        (given_up, "unknown", f"`generor batch retry {folder} --unknown` may have them charged again"),
-        (standing.rejected, "set aside", "mend those lines, and run it again"),
+        (counts.get("failed", 0), "failed", f"`generor batch retry {folder} --failed` makes them ready to run again"),
+        (waiting, "unknown for now", "the next run looks for them in the account"),
+        (
+            given_up,
+            "unknown",
+            f"`generor batch retry {folder} --unknown` has them run again, and they may be charged twice",
+        ),
+        (status.rejected, "set aside", "correct those lines, and run it again"),
     )
     parts = [f"{rows:,} {what} ({how})" for rows, what, how in missing if rows]
     return f"not all rows are done: {', '.join(parts)}"
 
 
-async def _report(batch: Batch, out: Path, output: Output) -> None:
-    """Write the page, and say where it is; a folder that takes no page was told of before."""
+async def _write_report(batch: Batch, out: Path, output: OutputOptions) -> None:
+    """Write the report and print its path; where the disk or the folder ended the run, its error is not repeated."""
     try:
         page = await report(out, new_thumbnails=NEW_THUMBNAILS)
     except GenerorAsyncError as error:
         if batch.reason not in {"disk", "folder"}:
-            say(str(error))
+            print_error(str(error))
         return
     if not (output.is_json or output.quiet):
         typer.echo(f"see {page}")

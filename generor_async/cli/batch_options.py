@@ -1,4 +1,4 @@
-"""Options that several commands of `generor batch` have, and how what they ask for is told."""
+"""Options that several `generor batch` commands share."""
 
 import sys
 from pathlib import Path
@@ -9,38 +9,38 @@ from attrs import frozen
 
 from generor_async.cli.exit_codes import printable
 
-__all__ = ["Folder", "Json", "Output", "Quiet", "TakeOver"]
+__all__ = ["FolderArgument", "JsonOption", "OutputOptions", "QuietOption", "TakeOverOption"]
 
-Folder = Annotated[Path, typer.Argument(help="The folder that was given to `run`.")]
-TakeOver = Annotated[
+FolderArgument = Annotated[Path, typer.Argument(help="The folder that was given to `run`.")]
+TakeOverOption = Annotated[
     bool, typer.Option("--take-over", help="Go on in a folder that may be in use, once the process it names has ended.")
 ]
-Quiet = Annotated[
+QuietOption = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", help="Nothing on stderr but errors, and what is to be known before anything is charged."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, also on a terminal.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, also on a terminal.")]
 
 
 @frozen(kw_only=True)
-class Output:
-    """How a command tells what it has to tell."""
+class OutputOptions:
+    """How a command prints its output."""
 
     quiet: bool = False
-    """Whether nothing is said on stderr that isn't an error, nor to be known before a charge."""
+    """Whether stderr gets only errors, and what must be known before a charge."""
     json: bool = False
     """Whether stdout is JSON on a terminal as well."""
     simulated: bool = False
-    """Whether a simulator is asked, which is told also where no folder tells."""
+    """Whether the command uses the simulator; printed where there is no folder that says so."""
 
     @property
     def is_json(self) -> bool:
-        """Whether stdout is JSON, and no table."""
+        """Whether stdout is JSON rather than a table."""
         return self.json or not sys.stdout.isatty()
 
     def note(self, sentence: str) -> None:
-        """Say on stderr what is good to know."""
+        """Print a sentence on stderr, unless `quiet`."""
         if not self.quiet:
             typer.echo(printable(sentence), err=True)

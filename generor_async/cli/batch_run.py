@@ -1,4 +1,4 @@
-"""`generor batch run`: the rows of a file through one of the APIs, once a person has agreed to what it costs."""
+"""`generor batch run`: run the rows of a file through one of the APIs, after a person has agreed to the price."""
 
 import json
 import signal
@@ -14,11 +14,11 @@ from generor_async.batch.folder import Folder as ResultsFolder
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import check_kind
-from generor_async.cli.batch_execution import carry_out, give_up, refuse
-from generor_async.cli.batch_options import Json, Output, Quiet, TakeOver
-from generor_async.cli.clients import SPEED, opened
-from generor_async.cli.confirmation import NotWantedError, ask, confirm, tell_plan
-from generor_async.cli.exit_codes import finish, printable
+from generor_async.cli.batch_execution import execute_batch, report_abandoned, report_refused
+from generor_async.cli.batch_options import JsonOption, OutputOptions, QuietOption, TakeOverOption
+from generor_async.cli.clients import SPEED, open_client
+from generor_async.cli.confirmation import DeclinedError, confirm, confirm_run, print_plan
+from generor_async.cli.exit_codes import printable, run_and_exit
 from generor_async.cli.signals import SignalledError, unless_signalled
 from generor_async.errors import BuysAgainError, GenerorAsyncError
 from generor_async.rules.vendors import vendor_of
@@ -26,8 +26,8 @@ from generor_async.rules.vendors import vendor_of
 __all__ = ["SIMULATOR", "run"]
 
 SIMULATOR: Final = "simulator.jsonl"
-"""Where a folder keeps what the simulator was asked to do: it goes on with that."""
-SIMULATED: Final = f"simulated, {SPEED:g} times as fast: nothing is paid"
+"""The file in the results folder with the simulator's recording; the next run continues from it."""
+SIMULATED_NOTE: Final = f"simulated, {SPEED:g} times as fast as real time: nothing is charged"
 
 
 def run(
@@ -70,33 +70,35 @@ def run(
     drain: Annotated[
         float, typer.Option(min=0.0, help="Seconds for which SIGTERM and SIGHUP wait for answers of calls under way.")
     ] = 8.0,
-    take_over: TakeOver = False,
+    take_over: TakeOverOption = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the built-in simulator: free, and fast.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do and cost, and leave everything as it is.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Spend without being asked first.")] = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Run the rows of a file. Ctrl-C waits for what is paid for; again, it stops at once. Either way it can go on.
+    """Run the rows of a file. Ctrl-C waits for rows that are paid for; a second Ctrl-C stops at once.
 
-    SIGTERM and SIGHUP submit nothing more either, and wait for the answers of calls under way alone, for --drain
-    seconds at the most: what was taken on goes on, and is fetched by the next run. A Ctrl-C after that stops at once.
+    The next run continues in either case. SIGTERM and SIGHUP submit nothing more, and wait only for the answers to
+    calls under way, at most --drain seconds; jobs that the API has accepted continue there, and the next run downloads
+    them. A Ctrl-C after that stops at once.
 
-    Elsewhere than on a terminal, stdout is JSON, whose `reason` is done, failed, cap, credits, key, unknown,
-    downloads, disk, folder or interrupted. Exits with 0 where all rows are done, or as many as --limit says; 1
-    after an error that nobody foresaw, or where that JSON can't be written; 2 where nothing was begun, as for bad
-    use or a bad key; 3 where it ran to its end, and some rows failed, are unknown or were set aside; 4 where the cap
-    or the credits stopped it; 5 where it stopped as something is wrong with the key, the answers, the downloads, the
-    disk, the folder or the network; 129, 130 and 143 after SIGHUP, Ctrl-C (or a no to the
-    question) and SIGTERM.
+    Without a terminal, stdout is JSON, whose `reason` is done, failed, cap, credits, key, unknown, downloads, disk,
+    folder or interrupted. Exit codes: 0 if all rows are done, or as many as --limit allows; 1 after an unexpected
+    error, or if the JSON can't be written; 2 if nothing was sent because of wrong options or a bad key; 3 if the run is
+    complete, and some rows failed, are unknown or were set aside; 4 if the cap or the credits stopped it; 5 if a
+    problem with the key, the answers, the downloads, the disk, the folder or the network stopped it; 129, 130 and 143
+    after SIGHUP, Ctrl-C (or a no to the question) and SIGTERM.
     """
-    output = Output(quiet=quiet, json=as_json, simulated=simulate)
+    output = OutputOptions(quiet=quiet, json=as_json, simulated=simulate)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
         worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
         most = "without a cap" if max_credits is None else f"up to {written(max_credits)} credits{worth}"
-        raise typer.BadParameter(f"this spends real credits, {most}: say --yes, or --simulate to try it for nothing")
+        raise typer.BadParameter(
+            f"this spends real credits, {most}: confirm with --yes, or try it for free with --simulate"
+        )
 
     operation = OPERATIONS[api]
 
@@ -105,7 +107,7 @@ def run(
         if not dry_run and (simulate or out.exists()):
             # Before anybody is asked; and one simulator at a time goes on with its file.
             ResultsFolder(out, take_over=take_over).let_go()
-        async with opened(api, simulated=simulate, kept_in=None if dry_run else out / SIMULATOR) as client:
+        async with open_client(api, simulated=simulate, kept_in=None if dry_run else out / SIMULATOR) as client:
             made = partial(
                 run_batch,
                 client,
@@ -118,21 +120,21 @@ def run(
                 limit=limit,
                 tag_rows=tag_rows,
                 prompt_column=prompt_column,
-                common=dict(map(_parameter, param or ())),
+                common=dict(map(_parse_parameter, param or ())),
                 allow_duplicates=allow_duplicates,
                 keep=keep or (),
                 drain=drain,
                 take_over=take_over,
             )
             batch = made(again=again)
-            batch.tell(_say)
+            batch.tell(_print_note)
             if dry_run:
-                await tell_plan(batch, api=api, output=output)
+                await print_plan(batch, api=api, output=output)
                 return 0
             if not simulate and not (yes and quiet):
-                await ask(batch, api=api, agreed=yes)
-            note = SIMULATED if simulate else ""
-            ended = partial(carry_out, out=out, operation=operation, note=note, drain=drain, output=output)
+                await confirm_run(batch, api=api, agreed=yes)
+            note = SIMULATED_NOTE if simulate else ""
+            ended = partial(execute_batch, out=out, operation=operation, note=note, drain=drain, output=output)
             try:
                 return await ended(batch)
             except BuysAgainError as error:  # which --yes is no answer to
@@ -140,27 +142,27 @@ def run(
                     raise
                 confirm(f"{error.problem}. Buy it again?")
             batch = made(again=True)
-            batch.tell(_say)
+            batch.tell(_print_note)
             return await ended(batch)
 
     async def main() -> int:
         try:
             return await unless_signalled(begun())
         except GenerorAsyncError as error:
-            return await refuse(error, out, operation, output)
-        except NotWantedError:
-            return await give_up("nothing was spent", signal.SIGINT, out, operation, output)
+            return await report_refused(error, out, operation, output)
+        except DeclinedError:
+            return await report_abandoned("nothing was spent", signal.SIGINT, out, operation, output)
         except SignalledError as error:
-            return await give_up("stopped; nothing was begun", error.number, out, operation, output)
+            return await report_abandoned("stopped before anything was sent", error.number, out, operation, output)
 
-    finish(main())
+    run_and_exit(main())
 
 
-def _say(sentence: str) -> None:
+def _print_note(sentence: str) -> None:
     typer.echo(printable(sentence), err=True)
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _parse_parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--param")

@@ -1,4 +1,4 @@
-"""`generor call`: any operation of either API, its options read from the operation's own types."""
+"""`generor call`: call any operation of either API. Its options come from the operation's parameters."""
 
 import difflib
 import inspect
@@ -12,24 +12,24 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from generor_async.cli.call_execution import perform
-from generor_async.cli.exit_codes import BAD_USE, stop
-from generor_async.cli.operation_info import NAMES, Described, Parameter, described, summary
-from generor_async.cli.parameter_values import RULES, option
+from generor_async.cli.call_execution import run_call
+from generor_async.cli.exit_codes import BAD_USE, exit_with
+from generor_async.cli.operation_info import NAMES, OperationInfo, OperationParameter, operation_info, summary
+from generor_async.cli.parameter_values import VALUE_SYNTAX, option_name
 
 __all__ = ["command"]
 
-OWN_PANEL, CALL_PANEL = "Parameters", "The call"
+PARAMETERS_PANEL, CALL_PANEL = "Parameters", "The call"
 REQUIRED: Final = "**Required.**"
 UsageError: Final = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
-"""What typer raises for every kind of bad use; it exports only some of them."""
+"""The base class of typer's usage errors, which typer doesn't export."""
 
 
 class Operations(TyperGroup):
-    """A command for each operation, made when it is asked for."""
+    """A command for each operation, created on demand."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Return the names of all operations, in the order of their APIs and resources."""
+        """Return the names of all operations, ordered by API and resource."""
         return list(NAMES)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
@@ -37,7 +37,7 @@ class Operations(TyperGroup):
         return _command(cmd_name) if cmd_name in NAMES else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command, or say which names are near."""
+        """Find the command; fail with the closest names if there is none."""
         if args[0] not in NAMES:
             near = difflib.get_close_matches(args[0], NAMES, n=3, cutoff=0.4)
             ctx.fail(
@@ -48,13 +48,13 @@ class Operations(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Read what stands before the operation."""
-        with _one_line():
+        """Parse what stands before the operation's name."""
+        with _usage_errors_on_one_line():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the operation that is named."""
-        with _one_line():
+        """Run the command of the operation."""
+        with _usage_errors_on_one_line():
             return super().invoke(ctx)
 
 
@@ -62,7 +62,7 @@ class OperationCommand(TyperCommand):
     """The command of one operation."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """Complete its options; a shell has room for a few words about each."""
+        """Complete the options, each with the first sentence of its help."""
         items = super().shell_complete(ctx, incomplete)
         for item in items:
             item.help = (item.help or "").removeprefix(REQUIRED).strip().partition(". ")[0].replace("`", "")
@@ -70,12 +70,12 @@ class OperationCommand(TyperCommand):
 
 
 @contextmanager
-def _one_line() -> Generator[None]:
-    """Tell of bad use in a line; typer would put it into a box."""
+def _usage_errors_on_one_line() -> Generator[None]:
+    """Print usage errors on one line; typer would draw a box around them."""
     try:
         yield
     except UsageError as error:
-        raise stop(" ".join(error.format_message().split()), BAD_USE) from None
+        raise exit_with(" ".join(error.format_message().split()), BAD_USE) from None
 
 
 command = typer.Typer(
@@ -96,11 +96,11 @@ def operations(context: typer.Context) -> None:
 
 @cache
 def _command(name: str) -> Any:
-    """Make the command of an operation."""
-    operation = described(name)
+    """Create the command of an operation."""
+    operation = operation_info(name)
 
     def run(**given: Any) -> None:
-        perform(operation, given)
+        run_call(operation, given)
 
     # Where typer finds the options.
     vars(run)["__signature__"] = inspect.Signature(list(_options(operation)))
@@ -110,8 +110,8 @@ def _command(name: str) -> Any:
         name,
         cls=OperationCommand,
         help=operation.doc,
-        short_help=summary(name) + " **Costs credits.**" * operation.charged,
-        epilog=RULES,
+        short_help=summary(name) + " **Costs credits.**" * operation.billable,
+        epilog=VALUE_SYNTAX,
         rich_help_panel=f"{operation.endpoint.vendor.name}.{resource}",
     )(run)
     return typer.main.get_command(app)
@@ -120,59 +120,65 @@ def _command(name: str) -> Any:
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
-def _options(operation: Described) -> Iterator[inspect.Parameter]:
-    """Yield an option for each parameter of an operation, and those that say how it is called."""
+def _options(operation: OperationInfo) -> Iterator[inspect.Parameter]:
+    """Yield the options of an operation: its parameters, then those that say how it is called."""
     for parameter in operation.parameters:
-        yield _option(parameter)
-    yield _own("json_", str | None, None, "--json", metavar="JSON", help="Any parameters, as one JSON object.")
+        yield _parameter_option(parameter)
+    yield _call_option("json_", str | None, None, "--json", metavar="JSON", help="Any parameters, as one JSON object.")
     if operation.paged:
-        yield _own("max_items", int | None, None, min=0, help="List so many items, over as many pages as it takes.")
-        yield _own("all_", bool, False, "--all", help="List all items; else it is one page.")
+        yield _call_option(
+            "max_items", int | None, None, min=0, help="List so many items, over as many pages as it takes."
+        )
+        yield _call_option("all_", bool, False, "--all", help="List all items; else it is one page.")
     if operation.makes_job:
-        yield _own("wait", bool, False, "--wait", help="Wait until the job has ended.")
+        yield _call_option("wait", bool, False, "--wait", help="Wait until the job has ended.")
     if operation.makes_files:
         ended = "Wait until the job has ended, and download" if operation.makes_job else "Download"
-        yield _own("out", Path | None, None, metavar="DIR", help=f"{ended} what it made into this folder.")
-        yield _own("overwrite", bool, False, "--overwrite", help="Replace files that are there already, with --out.")
+        yield _call_option("out", Path | None, None, metavar="DIR", help=f"{ended} what it made into this folder.")
+        yield _call_option(
+            "overwrite", bool, False, "--overwrite", help="Replace files that are there already, with --out."
+        )
     if operation.endpoint.secrets:
-        yield _own(
+        yield _call_option(
             "secret_to",
             Path | None,
             None,
             metavar="FILE",
             help=f"{REQUIRED} The file that the new key goes into, made for you alone to read: a key is never shown.",
         )
-    yield _own("timeout", float | None, None, metavar="SECONDS", help="How long it may take in all.")
-    yield _own("base_url", str | None, None, metavar="URL", help=_address(operation))
-    yield _own("simulate", bool, False, "--simulate", help="Use the built-in simulator: free, and nothing is kept.")
-    if operation.charged:
-        yield _own("yes", bool, False, "--yes", help="Spend credits without being asked first.")
+    yield _call_option("timeout", float | None, None, metavar="SECONDS", help="How long it may take in all.")
+    yield _call_option("base_url", str | None, None, metavar="URL", help=_base_url_help(operation))
+    yield _call_option(
+        "simulate", bool, False, "--simulate", help="Use the built-in simulator: free, and nothing is kept."
+    )
+    if operation.billable:
+        yield _call_option("yes", bool, False, "--yes", help="Spend credits without being asked first.")
 
 
-def _address(operation: Described) -> str:
+def _base_url_help(operation: OperationInfo) -> str:
     vendor = operation.endpoint.vendor
     return f"The API's address; else {vendor.url_variable}'s. The key is {vendor.key_variable}'s, in the environment."
 
 
-def _own(name: str, annotation: Any, default: Any, *names: str, **known: Any) -> inspect.Parameter:
-    names = names or (option(name),)
+def _call_option(name: str, annotation: Any, default: Any, *names: str, **known: Any) -> inspect.Parameter:
+    names = names or (option_name(name),)
     info = typer.Option(*names, rich_help_panel=CALL_PANEL, show_default=False, **known)
     return _keyword(name, Annotated[annotation, info], default)
 
 
-def _option(parameter: Parameter) -> inspect.Parameter:
-    name = option(parameter.name)
-    is_flag = "flag" in parameter.kinds
+def _parameter_option(parameter: OperationParameter) -> inspect.Parameter:
+    name = option_name(parameter.name)
+    is_flag = "flag" in parameter.value_types
     names = f"{name}/--no-{name[2:]}" if is_flag else name
     info = typer.Option(
         names,
         metavar=None if is_flag else _metavar(parameter),
         help=_help(parameter),
-        rich_help_panel=OWN_PANEL,
+        rich_help_panel=PARAMETERS_PANEL,
         show_default=False,
-        autocompletion=None if is_flag else _completing(parameter),
+        autocompletion=None if is_flag else _completer(parameter),
     )
-    annotation = bool | None if is_flag else list[str] | None if parameter.many else str | None
+    annotation = bool | None if is_flag else list[str] | None if parameter.is_list else str | None
     return _keyword(parameter.name, Annotated[annotation, info], None)
 
 
@@ -180,33 +186,33 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _metavar(parameter: Parameter) -> str:
-    return "|".join("JSON" if kind == "object" else kind.upper() for kind in sorted(parameter.kinds))
+def _metavar(parameter: OperationParameter) -> str:
+    return "|".join("JSON" if kind == "object" else kind.upper() for kind in sorted(parameter.value_types))
 
 
-def _help(parameter: Parameter) -> str:
+def _help(parameter: OperationParameter) -> str:
     parts = [REQUIRED] * parameter.required + [parameter.doc]
     if parameter.choices:
         parts.append(f"Known: {', '.join(f'`{choice}`' for choice in parameter.choices)}.")
     if parameter.keys:
         parts.append(f"Keys: {', '.join(f'`{key}`' for key in parameter.keys)}.")
-    if parameter.many:
+    if parameter.is_list:
         parts.append("Repeatable.")
     return " ".join(parts)
 
 
-def _completing(parameter: Parameter) -> Callable[[str], list[str]]:
-    """Return what completes a value: with the known ones, or with files after an at-sign."""
+def _completer(parameter: OperationParameter) -> Callable[[str], list[str]]:
+    """Return the completion of a value: documented values, or files after an `@`."""
 
     def completed(incomplete: str) -> list[str]:
         if incomplete.startswith("@") and not incomplete.startswith("@@"):
-            return _files(incomplete)
+            return _complete_file(incomplete)
         return [choice for choice in parameter.choices if choice.startswith(incomplete)]
 
     return completed
 
 
-def _files(incomplete: str) -> list[str]:
+def _complete_file(incomplete: str) -> list[str]:
     begun = incomplete[1:]
     folder, _, _ = begun.rpartition(os.sep)
     place = Path(folder + os.sep if begun.startswith(os.sep) else folder or os.curdir).expanduser()

@@ -1,4 +1,4 @@
-"""One call of `generor call`: asked for where it costs credits, made, waited for, downloaded and shown."""
+"""Runs one `generor call`: confirms the price, sends the call, waits for the job, downloads, and prints the result."""
 
 import asyncio
 import math
@@ -31,58 +31,58 @@ from generor_async import (
 )
 from generor_async.batch.amounts import shown
 from generor_async.batch.prices import luma_quote
-from generor_async.cli.clients import opened
-from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, printable, stop
-from generor_async.cli.operation_info import Described
-from generor_async.cli.parameter_values import Reader, Values
-from generor_async.cli.result_view import show
+from generor_async.cli.clients import open_client
+from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, exit_with, printable
+from generor_async.cli.operation_info import OperationInfo
+from generor_async.cli.parameter_values import ParameterReader, Values
+from generor_async.cli.result_view import print_result
 from generor_async.rules.vendors import LUMA
 from generor_async.values import maybe
 
-__all__ = ["perform"]
+__all__ = ["run_call"]
 
 REFUSED: Final = (BadRequestError, MissingAPIKeyError, PayloadTooLargeError, UnprocessableEntityError)
-"""What says that the request itself is at fault."""
-LOOK: Final = "generor call luma.generations.get --generation-id {id} --wait"
-WORTH_TELLING: Final = 2.0
-"""Seconds of a wait that somebody who looks on is told of."""
-BODY_SHOWN: Final = 2_000
-"""Characters of what came of an answer that nobody can be sure of."""
+"""Errors that mean that the request itself is wrong."""
+RESUME_COMMAND: Final = "generor call luma.generations.get --generation-id {id} --wait"
+SHORTEST_WAIT_SHOWN: Final = 2.0
+"""Seconds; shorter waits are not printed."""
+BODY_LENGTH_SHOWN: Final = 2_000
+"""Characters of a partial answer that an error message shows."""
 
 
-def perform(operation: Described, given: dict[str, Any]) -> None:
-    """Do what a command line says; ends the command with typer.Exit or BadUseError where it can't."""
-    call = Call(operation, Reader(operation).read(given, given["json_"]), given)
+def run_call(operation: OperationInfo, given: dict[str, Any]) -> None:
+    """Run the call of a command line; raises typer.Exit or BadUseError."""
+    call = OperationCall(operation, ParameterReader(operation).read(given, given["json_"]), given)
     try:
         operation.build(**call.values)  # what can never be right is refused before anybody is asked
-        call.check_folder()
-        if operation.charged and not (given["simulate"] or given["yes"]):
-            call.ask()
+        call.prepare_folder()
+        if operation.billable and not (given["simulate"] or given["yes"]):
+            call.confirm_charge()
         with call.secret_file():
-            asyncio.run(call.make())
+            asyncio.run(call.run())
     except GenerorAsyncError as error:
-        raise stop(_explained(error), BAD_USE if isinstance(error, REFUSED) else FAILED) from None
+        raise exit_with(_error_text(error), BAD_USE if isinstance(error, REFUSED) else FAILED) from None
     except KeyboardInterrupt:
-        raise stop(call.interrupted(), INTERRUPTED) from None
+        raise exit_with(call.interruption_text(), INTERRUPTED) from None
 
 
 @define
-class Call:
-    """An operation with its parameters, and what else was said."""
+class OperationCall:
+    """One call: an operation, its parameters, and the options of the command."""
 
-    operation: Described
+    operation: OperationInfo
     values: Values
     given: dict[str, Any]
     _console: Console = field(factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True, markup=False))
     _job: str | None = None
-    """The job that was submitted."""
-    _cut_off: list[str] = field(factory=list[str])
-    """What is known of a request that was under way when the command was interrupted."""
-    _secret: int | None = None
-    """Where a new key is written to."""
+    """The id of the submitted job."""
+    _cancel_notes: list[str] = field(factory=list[str])
+    """What is known of a request that the interruption of the command cut off."""
+    _secret_file: int | None = None
+    """The open file for a new key."""
 
-    def check_folder(self) -> None:
-        """Refuse a folder that can't be written to, before anything is paid for."""
+    def prepare_folder(self) -> None:
+        """Create the folder for downloads; refuse one that can't be written to before anything is charged."""
         folder = self.given.get("out")
         if folder is None:
             if self.given.get("overwrite"):
@@ -91,24 +91,24 @@ class Call:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadUseError(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from None
+            raise BadUseError(f"the folder {folder} cannot be created ({error.strerror})", param_hint="--out") from None
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise BadUseError(f"{folder} cannot be written to", param_hint="--out")
+            raise BadUseError(f"the folder {folder} cannot be written to", param_hint="--out")
 
-    def ask(self) -> None:
-        """Ask whether credits may be spent; where nobody can answer, they may not."""
+    def confirm_charge(self) -> None:
+        """Ask whether credits may be spent. Without a terminal, refuse."""
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise BadUseError("this spends real credits: say --yes, or --simulate to try it for nothing")
-        price = asyncio.run(self._price())
+            raise BadUseError("this spends real credits: confirm with --yes, or try it for free with --simulate")
+        price = asyncio.run(self._price_text())
         try:
-            if typer.confirm(f"{self.operation.name} spends real credits{price}. Go on?", err=True):
+            if typer.confirm(f"{self.operation.name} spends real credits{price}. Continue?", err=True):
                 return
         except typer.Abort:
             typer.echo(err=True)  # the line of the question ends
-            raise stop("interrupted; nothing was sent", INTERRUPTED) from None
-        raise stop("nothing was sent", FAILED)
+            raise exit_with("interrupted; nothing was sent", INTERRUPTED) from None
+        raise exit_with("nothing was sent", FAILED)
 
-    async def _price(self) -> str:
+    async def _price_text(self) -> str:
         async with self._client() as client:
             if isinstance(client, AsyncGeneror):
                 estimate = await client.generators.estimate(**self.values)
@@ -124,15 +124,15 @@ class Call:
         simulate, address = self.given["simulate"], self.given["base_url"]
         if address is not None:
             if simulate:
-                raise BadUseError("--simulate has an address of its own: leave --base-url out")
+                raise BadUseError("--simulate has its own address: leave --base-url out")
             options["base_url"] = address
         if (timeout := self.given["timeout"]) is not None:
             options["timeout"] = timeout
-        return opened(self.operation.api, simulated=simulate, **options)
+        return open_client(self.operation.api, simulated=simulate, **options)
 
     @contextmanager
     def secret_file(self) -> Generator[None]:
-        """Have a file ready for a key that the API shows once; nothing is left of it where none came."""
+        """Open the file for a key that the API shows only once; remove it if no key was written."""
         if not self.operation.endpoint.secrets:
             yield
             return
@@ -140,43 +140,43 @@ class Call:
         if path is None:
             raise BadUseError("missing: --secret-to")
         try:
-            self._secret = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._secret_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise BadUseError(f"{path} cannot be made ({error.strerror})", param_hint="--secret-to") from None
+            raise BadUseError(f"{path} cannot be created ({error.strerror})", param_hint="--secret-to") from None
         try:
             yield
         finally:
-            is_empty = not os.fstat(self._secret).st_size
-            os.close(self._secret)
+            is_empty = not os.fstat(self._secret_file).st_size
+            os.close(self._secret_file)
             if is_empty:
                 path.unlink()
 
-    async def make(self) -> None:
-        """Call the API and show what it answers: what was paid for is shown, whatever becomes of its download."""
-        async with self._client(on_event=self._tell) as client:
+    async def run(self) -> None:
+        """Send the call, download its files, and print the result even if the download fails."""
+        async with self._client(on_event=self._print_event) as client:
             try:
                 with self._console.status(self.operation.name):
-                    result = await self._result(client)
+                    result = await self._call_api(client)
             except GenerationFailedError as error:
-                show(error.generation)
+                print_result(error.generation)
                 raise
             except asyncio.CancelledError as error:
-                self._cut_off = getattr(error, "__notes__", [])
+                self._cancel_notes = getattr(error, "__notes__", [])
                 raise
-            if self._secret is not None:
-                self._keep_secret(result)
+            if self._secret_file is not None:
+                self._write_secret(result)
             files: list[Path] | None = None
             try:
                 if (folder := self.given.get("out")) is not None:
-                    files = await self._downloaded(client, result, folder)
+                    files = await self._download(client, result, folder)
             finally:
-                show(result, files)
+                print_result(result, files)
 
-    async def _result(self, client: AsyncGeneror | AsyncLuma) -> Any:
+    async def _call_api(self, client: AsyncGeneror | AsyncLuma) -> Any:
         operation, given = self.operation, self.given
         if operation.makes_job and (given["wait"] or given["out"] is not None):
             assert isinstance(client, AsyncLuma)
-            if operation.charged:
+            if operation.billable:
                 return await client.generations.run(**self.values)
             return await client.generations.job(**self.values).wait(timeout=given["timeout"] or math.inf)
         found = operation.method(client)(**self.values)
@@ -187,51 +187,51 @@ class Call:
             return await pages.collect(max_items=given["max_items"])
         page = await pages.first_page()
         if page.has_next:
-            self._line("this is one page, and there are more: --all lists all items, --max-items so many")
+            self._print("this is the first page of several: --all lists all items, --max-items a number of them")
         return page.items
 
-    async def _downloaded(self, client: AsyncGeneror | AsyncLuma, result: Any, folder: Path) -> list[Path]:
+    async def _download(self, client: AsyncGeneror | AsyncLuma, result: Any, folder: Path) -> list[Path]:
         with self._console.status("downloading"):
             return await client.download(result, folder, overwrite=self.given["overwrite"])
 
-    def _keep_secret(self, result: Any) -> None:
-        assert self._secret is not None
+    def _write_secret(self, result: Any) -> None:
+        assert self._secret_file is not None
         for name in self.operation.endpoint.secrets:
-            os.write(self._secret, f"{getattr(result, name).reveal()}\n".encode())
-        self._line(f"the key is in {self.given['secret_to']}")
+            os.write(self._secret_file, f"{getattr(result, name).reveal()}\n".encode())
+        self._print(f"the key is in {self.given['secret_to']}")
 
-    def _tell(self, event: Event) -> None:
-        """Tell whoever looks on what is waited for; a job's id is told in any case, for it is what finds it again."""
+    def _print_event(self, event: Event) -> None:
+        """Print a job's id, and on a terminal what the call waits for."""
         match event:
             case JobSubmitted():
                 self._job = event.job_id
-                self._line(f"job {event.job_id} was submitted")
-            case Throttled() if self._console.is_terminal and event.delay >= WORTH_TELLING:
+                self._print(f"job {event.job_id} was submitted")
+            case Throttled() if self._console.is_terminal and event.delay >= SHORTEST_WAIT_SHOWN:
                 until = f"{event.delay:.0f} s" if math.isfinite(event.delay) else "an answer"
-                away, limited = "the API is away", f"the API's limit ({event.scope}) is reached"
-                self._line(f"waiting for {until}: {away if event.scope == 'outage' else limited}")
-            case RetryScheduled() if self._console.is_terminal and WORTH_TELLING <= event.delay < math.inf:
-                self._line(f"trying again in {event.delay:.0f} s ({event.reason})")
+                away, limited = "the API is unavailable", f"the API's limit ({event.scope}) is reached"
+                self._print(f"waiting for {until}: {away if event.scope == 'outage' else limited}")
+            case RetryScheduled() if self._console.is_terminal and SHORTEST_WAIT_SHOWN <= event.delay < math.inf:
+                self._print(f"retrying in {event.delay:.0f} s ({event.reason})")
             case _:
                 pass
 
-    def _line(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(f"generor: {printable(text)}")
 
-    def interrupted(self) -> str:
-        """Say what becomes of what was under way."""
+    def interruption_text(self) -> str:
+        """Return the message of an interrupted call, with the job's id or what is known of the request."""
         if self._job is not None:
-            return f"interrupted; job {self._job} goes on: {LOOK.format(id=self._job)}"
-        return "; ".join(["interrupted", *self._cut_off])
+            return f"interrupted; job {self._job} continues; wait for it with {RESUME_COMMAND.format(id=self._job)}"
+        return "; ".join(["interrupted", *self._cancel_notes])
 
 
-def _explained(error: GenerorAsyncError) -> str:
-    """Return an error in a line, and what came of an answer that nobody can be sure of below it."""
+def _error_text(error: GenerorAsyncError) -> str:
+    """Return an error's message; below it, if the outcome is unknown, what arrived of the answer."""
     line = str(error)
     if error.job_id is not None and error.take_up:
-        line = f"{line} ({LOOK.format(id=error.job_id)})"
+        line = f"{line} ({RESUME_COMMAND.format(id=error.job_id)})"
     if isinstance(error, OutcomeUnknownError):
         ids = [f"ids in what came of the answer: {', '.join(error.ids)}"] if error.ids else []
-        body = [f"what came of the answer: {str(error.body)[:BODY_SHOWN]}"] if error.body else []
+        body = [f"what came of the answer: {str(error.body)[:BODY_LENGTH_SHOWN]}"] if error.body else []
         return "\n".join([line, *ids, *body])
     return line

@@ -1,4 +1,4 @@
-"""`generor check`: is the key good, at no cost."""
+"""`generor check`: check a key at no cost."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import typer
 from attrs import asdict
 
-from generor_async.cli.clients import opened
-from generor_async.cli.exit_codes import FAILED, INTERRUPTED, stop
-from generor_async.cli.result_view import show
+from generor_async.cli.clients import open_client
+from generor_async.cli.exit_codes import FAILED, INTERRUPTED, exit_with
+from generor_async.cli.result_view import print_result
 from generor_async.errors import GenerorAsyncError
 from generor_async.values import KeyCheck
 
@@ -23,20 +23,20 @@ def check(
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="The API's address, if not its own.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long it may take.")] = None,
 ) -> None:
-    """Find out whether the key in the environment is good, and what the API says of its account; costs nothing.
+    """Check the key in the environment, and print what the API says of its account. Costs nothing.
 
-    Exits with 0 where it is good, with 1 where it isn't or nobody could say.
+    Exits with 0 if the key is good; with 1 if it is not, or if the API gave no answer.
     """
     try:
-        found = asyncio.run(_checked(api, base_url, timeout))
+        found = asyncio.run(_check_key(api, base_url, timeout))
     except KeyboardInterrupt:
-        raise stop("interrupted", INTERRUPTED) from None
+        raise exit_with("interrupted", INTERRUPTED) from None
     except GenerorAsyncError as error:
-        raise stop(str(error), FAILED) from None
-    show({name: value for name, value in asdict(found).items() if value is not None})
+        raise exit_with(str(error), FAILED) from None
+    print_result({name: value for name, value in asdict(found).items() if value is not None})
 
 
-async def _checked(api: str, base_url: str | None, timeout: float | None) -> KeyCheck:
+async def _check_key(api: str, base_url: str | None, timeout: float | None) -> KeyCheck:
     options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-    async with opened(api, base_url=base_url, **options) as client:
+    async with open_client(api, base_url=base_url, **options) as client:
         return await client.check()

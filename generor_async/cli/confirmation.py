@@ -1,4 +1,4 @@
-"""The question before anything is spent: what would be made, what it costs, how long it takes."""
+"""The confirmation before a run spends credits: rows, price and time, and the question."""
 
 import json
 import sys
@@ -16,53 +16,53 @@ from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.runner import Batch
 from generor_async.batch.source import SET_ASIDE_SHOWN
-from generor_async.cli.batch_options import Output
+from generor_async.cli.batch_options import OutputOptions
 from generor_async.cli.progress_view import duration
-from generor_async.cli.signals import SignalledError, raising
+from generor_async.cli.signals import SignalledError, raise_signals
 
-__all__ = ["NotWantedError", "ask", "confirm", "tell_plan"]
-
-
-READING: Final = "Reading the rows, and asking for their prices"
-FIRST: Final = 10_000
-"""Rows that are read before a run that nobody is asked about."""
+__all__ = ["DeclinedError", "confirm", "confirm_run", "print_plan"]
 
 
-class NotWantedError(Exception):
-    """Whoever was asked doesn't want it."""
+READING_MESSAGE: Final = "Reading the rows and getting their prices"
+ROWS_PREVIEWED: Final = 10_000
+"""Rows that are read for the preview of a run that needs no confirmation."""
 
 
-async def ask(batch: Batch, *, api: str, agreed: bool) -> None:
-    """Show what a run would come to, and ask; raises NotWantedError where it is not wanted.
+class DeclinedError(Exception):
+    """The person who was asked said no."""
 
-    What was `agreed` to isn't asked, and shown of the first rows alone, as the run is not to wait for the others.
+
+async def confirm_run(batch: Batch, *, api: str, agreed: bool) -> None:
+    """Show what a run would do and cost, and ask; raises DeclinedError after a no.
+
+    If it is `agreed` already, nothing is asked, and only the first rows are counted, so that the run starts soon.
     """
     console = Console(stderr=True)
-    with console.status(READING):
-        estimate = await batch.estimate(first=FIRST if agreed else None)
+    with console.status(READING_MESSAGE):
+        estimate = await batch.estimate(first=ROWS_PREVIEWED if agreed else None)
     if not estimate.rows:
         return
     console.print(_table(estimate, api=api))
     if not agreed:
-        confirm(f"Spend this through the real API of {api.capitalize()}?")
+        confirm(f"Spend this through the real API, {api.capitalize()}?")
 
 
-async def tell_plan(batch: Batch, *, api: str, output: Output) -> None:
-    """Show what a run would come to, which nobody is asked about."""
+async def print_plan(batch: Batch, *, api: str, output: OutputOptions) -> None:
+    """Print what a run would do and cost, without a question."""
     if output.is_json:
         kind = {"simulated": True} if output.simulated else {}
-        typer.echo(json.dumps({"dry_run": True, **kind, **_plan(await batch.estimate(), batch.set_aside)}))
+        typer.echo(json.dumps({"dry_run": True, **kind, **_plan_json(await batch.estimate(), batch.set_aside)}))
         return
-    with Console(stderr=True, quiet=output.quiet).status(READING):
+    with Console(stderr=True, quiet=output.quiet).status(READING_MESSAGE):
         estimate = await batch.estimate()
     if output.simulated:
-        typer.echo("simulated: nothing would be paid")
+        typer.echo("simulated: nothing would be charged")
     Console().print(_table(estimate, api=api))
 
 
-def _plan(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]:
+def _plan_json(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]:
     amounts = {"estimated": plan.credits, "counted": plan.counted, "cap": plan.cap}
-    told: dict[str, object] = {
+    plan_json: dict[str, object] = {
         "rows": {"new": plan.new, "ready": plan.ready, "under_way": plan.under_way},
         "begun": plan.rows,
         "limit": plan.limit,
@@ -77,16 +77,16 @@ def _plan(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, object]
         "seconds": None if plan.seconds is None else round(plan.seconds, 1),
     }
     if (worth := plan.credit_dollars) is not None:
-        told["dollars"] = {
+        plan_json["dollars"] = {
             name: None if amount is None else rounded(amount * worth) for name, amount in amounts.items()
         }
-    return told
+    return plan_json
 
 
 def confirm(question: str) -> None:
-    """Ask a person; raises NotWantedError after a no, and SignalledError. Nothing of it is written to stdout."""
+    """Ask a question on stderr; raises DeclinedError after a no, and SignalledError."""
     try:
-        with raising(), redirect_stdout(sys.stderr):
+        with raise_signals(), redirect_stdout(sys.stderr):
             wanted = typer.confirm(question, err=True)
     except (typer.Abort, SignalledError) as error:
         typer.echo(err=True)  # the line of the question ends
@@ -94,51 +94,53 @@ def confirm(question: str) -> None:
             raise
         wanted = False
     if not wanted:
-        raise NotWantedError
+        raise DeclinedError
 
 
 def _table(estimate: BatchEstimate, *, api: str) -> Table:
     table = Table.grid(padding=(0, 2))
-    for name, text in _facts(estimate, api=api).items():
+    for name, text in _plan_facts(estimate, api=api).items():
         table.add_row(Text(name, style="dim"), Text(text))
     return table
 
 
-def _facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
-    """Say what a run would come to, by subject."""
+def _plan_facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
+    """Return what a run would do and cost: texts by subject."""
     cap = estimate.cap
     facts = {"rows": _rows(estimate), "price": _price(estimate, api=api)}
     if estimate.again:
-        facts["again"] = f"{estimate.again:,} of the new ones are in the folder already, called or made another way"
+        facts["again"] = (
+            f"{estimate.again:,} of the new rows are already in the folder, under another id or with other parameters"
+        )
     if estimate.unpriced:
-        fate = "they are run at whatever they cost" if cap is None else "under a cap they are not run"
+        fate = "they are run at any price" if cap is None else "under a cap they are not run"
         if api == "generor":
             fate = "the API refuses such calls"
-        facts[""] = f"without {estimate.unpriced:,} rows whose price is not known: {fate}"
+        facts[""] = f"{estimate.unpriced:,} rows have no known price and are not included: {fate}"
     facts["cap"] = "none: --max-credits sets one" if cap is None else _cap(estimate, cap)
     if estimate.balance is not None:
         facts["account"] = f"{written(estimate.balance)} credits"
     if estimate.seconds is None:
-        facts["time"] = "not known: the first answer names the key's limits"
+        facts["time"] = "unknown until the first answer tells the key's limits"
     else:
-        facts["time"] = f"about {duration(estimate.seconds)} at the least, at the key's limits"
+        facts["time"] = f"at least {duration(estimate.seconds)}, at the key's limits"
     return facts
 
 
 def _rows(estimate: BatchEstimate) -> str:
     parts = [f"{estimate.new:,} new"]
     if estimate.ready:
-        parts.append(f"{estimate.ready:,} from before")
+        parts.append(f"{estimate.ready:,} from earlier runs")
     if estimate.under_way:
         parts.append(f"{estimate.under_way:,} under way and paid for")
     if estimate.rejected:
         parts.append(f"{estimate.rejected:,} set aside")
     if estimate.duplicates:
-        parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, made once")
-    told = ", ".join(parts)
+        parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, each run once")
+    text = ", ".join(parts)
     if estimate.rows < estimate.new + estimate.ready:
-        told = f"{told}; {estimate.rows:,} are begun, as --limit says"
-    return told if estimate.whole else f"{told}, of the first {FIRST:,}; the price and the time are theirs"
+        text = f"{text}; --limit starts {estimate.rows:,} of them"
+    return text if estimate.whole else f"{text}, of the first {ROWS_PREVIEWED:,}; price and time are for these"
 
 
 def _price(estimate: BatchEstimate, *, api: str) -> str:

@@ -23,7 +23,7 @@ from generor_async import (
     response_of,
 )
 from generor_async.api.generor.models import GenerateResult
-from generor_async.cli.exit_codes import BAD_USE, INTERRUPTED, stop
+from generor_async.cli.exit_codes import BAD_USE, INTERRUPTED, exit_with
 from generor_async.errors import GenerorAsyncError
 from generor_async.simulator import Simulator
 
@@ -51,18 +51,18 @@ def demo(
     try:
         asyncio.run(run(out, seed=seed, console=Console()))
     except KeyboardInterrupt:
-        raise stop(f"interrupted; what was finished is in {out}", INTERRUPTED) from None
+        raise exit_with(f"interrupted; finished files are in {out}", INTERRUPTED) from None
     except GenerorAsyncError as error:
-        raise stop(str(error), BAD_USE) from None
+        raise exit_with(str(error), BAD_USE) from None
 
 
 @define
-class Task:
+class DemoTask:
     """One row of the demo: what is asked for, and how it stands."""
 
     api: str
-    what: str
-    work: "Work" = field(repr=False)
+    title: str
+    work: "DemoWork" = field(repr=False)
     state: str = "waiting"
     began: float = 0.0
     seconds: float | None = None
@@ -71,13 +71,13 @@ class Task:
     note: str = ""
     files: list[Path] = field(factory=list)
 
-    def keep(self, path: Path, name: str) -> None:
+    def rename_file(self, path: Path, name: str) -> None:
         """Give a file a name that says what it is."""
         self.files.append(path.replace(path.with_name(f"{self.api.lower()}-{name}{path.suffix}")))
 
 
 @frozen
-class Studio:
+class DemoContext:
     """What a task works with."""
 
     generor: AsyncGeneror
@@ -86,27 +86,27 @@ class Studio:
     out: Path
 
 
-Work: TypeAlias = Callable[[Task, Studio], Awaitable[None]]
+DemoWork: TypeAlias = Callable[[DemoTask, DemoContext], Awaitable[None]]
 
 
 async def run(out: Path, *, seed: int, console: Console) -> None:
     """Run the demo; files go to `out`. Raises DownloadError when the folder cannot be written to."""
     _make_folder(out)
     tasks = [
-        Task("Generor", "a joke, after an estimate", _joke),
-        Task("Generor", "a picture in 16:9", _picture),
-        Task("Generor", "a video of 3 s, snapped to 5", _snapped_video),
-        Task("Luma", "a picture, and an edit of it", _picture_and_edit),
-        Task("Luma", "a poster from the larger model", _poster),
-        Task("Luma", "a video", _video),
-        Task("Luma", "a prompt that is moderated", _moderated),
+        DemoTask("Generor", "a joke, after an estimate", _joke),
+        DemoTask("Generor", "a picture in 16:9", _picture),
+        DemoTask("Generor", "a video of 3 s, snapped to 5", _snapped_video),
+        DemoTask("Luma", "a picture, and an edit of it", _picture_and_edit),
+        DemoTask("Luma", "a poster from the larger model", _poster),
+        DemoTask("Luma", "a video", _video),
+        DemoTask("Luma", "a prompt that is moderated", _moderated),
     ]
     async with Simulator(seed=seed, tier="pro", speed=SPEED) as simulator:
         generor = AsyncGeneror(**simulator.generor_options)
         luma = AsyncLuma(**simulator.luma_options)
         async with generor, luma:
-            studio = Studio(generor, luma, simulator, out)
-            await _watch(tasks, studio, console)
+            studio = DemoContext(generor, luma, simulator, out)
+            await _run_all(tasks, studio, console)
     console.print(_summary(tasks, out))
 
 
@@ -124,10 +124,10 @@ def _make_folder(out: Path) -> None:
         ) from None
 
 
-async def _watch(tasks: list[Task], studio: Studio, console: Console) -> None:
+async def _run_all(tasks: list[DemoTask], studio: DemoContext, console: Console) -> None:
     """Run all tasks at once, and show how they stand: live on a terminal, a line for each elsewhere."""
     live = console.is_terminal
-    jobs = [_perform(task, studio, None if live else console) for task in tasks]
+    jobs = [_run_task(task, studio, None if live else console) for task in tasks]
     if not live:
         await asyncio.gather(*jobs)
         return
@@ -141,17 +141,17 @@ async def _watch(tasks: list[Task], studio: Studio, console: Console) -> None:
         await asyncio.gather(*jobs)
 
 
-async def _perform(task: Task, studio: Studio, console: Console | None) -> None:
+async def _run_task(task: DemoTask, studio: DemoContext, console: Console | None) -> None:
     clock = studio.simulator.clock
     task.began = clock.monotonic()
     task.state = "submitting"
     await task.work(task, studio)
     task.seconds = clock.monotonic() - task.began
     if console is not None:
-        console.print(f"{task.api}: {task.what}: {task.state} after {task.seconds:.0f} s", soft_wrap=True)
+        console.print(f"{task.api}: {task.title}: {task.state} after {task.seconds:.0f} s", soft_wrap=True)
 
 
-async def _joke(task: Task, studio: Studio) -> None:
+async def _joke(task: DemoTask, studio: DemoContext) -> None:
     generators = studio.generor.generators
     prompt = "Tell me a joke about programming"
     estimate = await generators.estimate("joke", prompt=prompt, model_id=TEXT_MODEL)
@@ -161,11 +161,11 @@ async def _joke(task: Task, studio: Studio) -> None:
     for creation in result.creations:
         path = studio.out / f"{creation.creation_id}-0.txt"
         path.write_text(f"{creation.text}\n", encoding="utf-8")
-        task.keep(path, "joke")
+        task.rename_file(path, "joke")
     task.cost, task.state = _credits(result.credit_cost), "completed"
 
 
-async def _picture(task: Task, studio: Studio) -> None:
+async def _picture(task: DemoTask, studio: DemoContext) -> None:
     task.state = "generating"
     result = await studio.generor.generators.generate(
         "image", prompt="A sunset over mountains", model_id=IMAGE_MODEL, aspect_ratio="16:9"
@@ -173,7 +173,7 @@ async def _picture(task: Task, studio: Studio) -> None:
     await _save(task, studio, result, "picture")
 
 
-async def _snapped_video(task: Task, studio: Studio) -> None:
+async def _snapped_video(task: DemoTask, studio: DemoContext) -> None:
     task.state = "generating"
     result = await studio.generor.generators.generate(
         "video",
@@ -187,14 +187,14 @@ async def _snapped_video(task: Task, studio: Studio) -> None:
     await _save(task, studio, result, "video")
 
 
-async def _save(task: Task, studio: Studio, result: GenerateResult, name: str) -> None:
+async def _save(task: DemoTask, studio: DemoContext, result: GenerateResult, name: str) -> None:
     task.state = "downloading"
     for path in await studio.generor.download(result, studio.out, overwrite=True):
-        task.keep(path, name)
+        task.rename_file(path, name)
     task.cost, task.state = _credits(result.credit_cost), "completed"
 
 
-async def _picture_and_edit(task: Task, studio: Studio) -> None:
+async def _picture_and_edit(task: DemoTask, studio: DemoContext) -> None:
     first = await studio.luma.generations.submit(
         prompt="A glass of iced coffee on a marble countertop, morning light", aspect_ratio="3:2"
     )
@@ -209,7 +209,7 @@ async def _picture_and_edit(task: Task, studio: Studio) -> None:
     await _follow(task, studio, second, "edit")
 
 
-async def _poster(task: Task, studio: Studio) -> None:
+async def _poster(task: DemoTask, studio: DemoContext) -> None:
     job = await studio.luma.generations.submit(
         prompt="A travel poster of a city at night",
         model="uni-1-max",
@@ -219,14 +219,14 @@ async def _poster(task: Task, studio: Studio) -> None:
     await _follow(task, studio, job, "poster")
 
 
-async def _video(task: Task, studio: Studio) -> None:
+async def _video(task: DemoTask, studio: DemoContext) -> None:
     job = await studio.luma.generations.submit(
         prompt="Waves roll onto a quiet beach", model="ray-3.2", type="video", aspect_ratio="16:9"
     )
     await _follow(task, studio, job, "video")
 
 
-async def _moderated(task: Task, studio: Studio) -> None:
+async def _moderated(task: DemoTask, studio: DemoContext) -> None:
     job = await studio.luma.generations.submit(prompt="[[moderate]] something that is not allowed")
     try:
         await _follow(task, studio, job, "moderated")
@@ -234,7 +234,7 @@ async def _moderated(task: Task, studio: Studio) -> None:
         task.state, task.note = "failed, as it should", f"failed as it should: {error.code}"
 
 
-async def _follow(task: Task, studio: Studio, job: Job, name: str) -> None:
+async def _follow(task: DemoTask, studio: DemoContext, job: Job, name: str) -> None:
     """Wait for a job, showing its states, and save what it made."""
     charges = {entry.request_id: entry.charged for entry in studio.simulator.ledger.charges}
     assert job.generation is not None
@@ -245,7 +245,7 @@ async def _follow(task: Task, studio: Studio, job: Job, name: str) -> None:
     generation = await job.wait()
     task.state = "downloading"
     for path in await studio.luma.download(generation, studio.out, overwrite=True):
-        task.keep(path, name)
+        task.rename_file(path, name)
     task.state = "completed"
 
 
@@ -253,7 +253,7 @@ def _credits(amount: float) -> str:
     return f"{amount:g} credit{'' if amount == 1 else 's'}"
 
 
-def _progress(tasks: list[Task], studio: Studio, spinner: Spinner) -> Table:
+def _progress(tasks: list[DemoTask], studio: DemoContext, spinner: Spinner) -> Table:
     """Show how every task stands now; times are simulated seconds."""
     now = studio.simulator.clock.monotonic()
     table = Table.grid(padding=(0, 2))
@@ -263,18 +263,18 @@ def _progress(tasks: list[Task], studio: Studio, spinner: Spinner) -> Table:
         table.add_row(
             _mark(task) if ended else spinner,
             task.api,
-            task.what,
+            task.title,
             Text(task.state, style="dim" if ended else ""),
             f"{seconds:.0f} s",
         )
     return table
 
 
-def _mark(task: Task) -> Text:
+def _mark(task: DemoTask) -> Text:
     return Text("✓", style="green") if task.files else Text("✗", style="yellow")
 
 
-def _summary(tasks: list[Task], out: Path) -> Group:
+def _summary(tasks: list[DemoTask], out: Path) -> Group:
     """Show what was made, how long it took, what it cost and where it is."""
     table = Table.grid(padding=(0, 2))
     table.add_row("", "API", "What", Text("Time", justify="right"), Text("Cost", justify="right"), "File", style="bold")
@@ -282,7 +282,7 @@ def _summary(tasks: list[Task], out: Path) -> Group:
         table.add_row(
             _mark(task),
             task.api,
-            Text.assemble(task.what, (f"\n{task.note}" if task.note else "", "dim")),
+            Text.assemble(task.title, (f"\n{task.note}" if task.note else "", "dim")),
             Text(f"{task.seconds:.0f} s", justify="right"),
             Text(task.cost, justify="right"),
             Text("\n".join(path.name for path in task.files), overflow="fold"),

@@ -1,4 +1,4 @@
-"""How commands end: exit codes, and one line on stderr for everything that a person can mend."""
+"""Exit codes of the commands, and error messages on stderr."""
 
 import asyncio
 import unicodedata
@@ -12,43 +12,43 @@ from generor_async.rules.resume_advice import Reason
 
 __all__ = [
     "BAD_USE",
-    "BY_SIGNAL",
     "FAILED",
     "INTERRUPTED",
+    "SIGNAL_BASE",
     "SOME_MISSING",
     "BadUseError",
+    "error_text",
     "exit_code",
-    "finish",
+    "exit_with",
+    "print_error",
     "printable",
-    "say",
-    "stop",
-    "told",
+    "run_and_exit",
 ]
 
 FAILED: Final = 1
 BAD_USE: Final = 2
 SOME_MISSING: Final = 3
-NO_MONEY: Final = 4
-WRONG: Final = 5
-BY_SIGNAL: Final = 128
-"""And the number of the signal."""
+OUT_OF_MONEY: Final = 4
+PROBLEM: Final = 5
+SIGNAL_BASE: Final = 128
+"""The exit code of a command that a signal ended is this plus the signal's number."""
 INTERRUPTED: Final = 130
 
 BY_REASON: Final[Mapping[Reason, int]] = {
     "done": 0,
     "failed": SOME_MISSING,
-    "cap": NO_MONEY,
-    "credits": NO_MONEY,
-    "key": WRONG,
-    "unknown": WRONG,
-    "downloads": WRONG,
-    "disk": WRONG,
-    "folder": WRONG,
+    "cap": OUT_OF_MONEY,
+    "credits": OUT_OF_MONEY,
+    "key": PROBLEM,
+    "unknown": PROBLEM,
+    "downloads": PROBLEM,
+    "disk": PROBLEM,
+    "folder": PROBLEM,
     "interrupted": INTERRUPTED,
 }
-"""How a batch exits that has come to its end, or was stopped."""
+"""The exit code for each reason why a batch ended."""
 
-OPTIONS: Final = {
+OPTION_NAMES: Final = {
     **{
         name: f"--{name.replace('_', '-')}"
         for name in (
@@ -60,69 +60,70 @@ OPTIONS: Final = {
     "rows": "",
     "to": "",
 }  # fmt: skip
-"""What options are called that stand for a batch's arguments; nothing for a file or folder, which is named anyway."""
+"""The command's option for each argument of a batch; empty for a file or folder, which the message names anyway."""
 
-TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the direction of writing."""
+BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of writing."""
 
 
 class BadUseError(typer.BadParameter):
-    """What was asked for can't be done: said as it is, after the option that it is about."""
+    """The arguments of a command are wrong; the message begins with the option's name."""
 
     def format_message(self) -> str:
-        """Return it in a sentence."""
+        """Return the message in one line."""
         return f"{self.param_hint}: {self.message}" if self.param_hint else self.message
 
 
-def stop(message: str, code: int) -> typer.Exit:
-    """Say on stderr why a command ends, and return what to raise."""
-    say(message)
+def exit_with(message: str, code: int) -> typer.Exit:
+    """Print an error message, and return the exception that ends the command."""
+    print_error(message)
     return typer.Exit(code)
 
 
 def exit_code(reason: Reason, *, begun: bool, error: bool) -> int:
-    """Return how a batch exits; `begun` if any call of it came to anything, `error` if an error has ended it.
+    """Return the exit code of a batch.
 
-    What stopped it before anything was begun is bad use, but for money, which is told apart in any case.
+    `begun`: whether any of its calls had an effect; `error`: whether an error ended it. An error before that
+    exits as bad use, unless the reason is money.
     """
-    if error and not begun and BY_REASON[reason] != NO_MONEY:
+    if error and not begun and BY_REASON[reason] != OUT_OF_MONEY:
         return BAD_USE
-    return WRONG if error and reason == "failed" else BY_REASON[reason]
+    return PROBLEM if error and reason == "failed" else BY_REASON[reason]
 
 
-def told(error: GenerorAsyncError) -> str:
-    """Return what an error says, by the names that the command has for it, with its notes on how to go on."""
-    said = str(error)
-    if isinstance(error, InvalidRequestError) and error.field in OPTIONS and said.startswith(error.field):
-        said = f"{OPTIONS[error.field]}{said.removeprefix(error.field)}".removeprefix(": ")
-    return " ".join([said, *getattr(error, "__notes__", ())])
+def error_text(error: GenerorAsyncError) -> str:
+    """Return an error's message, with the command's option names in place of argument names, and the error's notes."""
+    message = str(error)
+    if isinstance(error, InvalidRequestError) and error.field in OPTION_NAMES and message.startswith(error.field):
+        message = f"{OPTION_NAMES[error.field]}{message.removeprefix(error.field)}".removeprefix(": ")
+    return " ".join([message, *getattr(error, "__notes__", ())])
 
 
-def finish(main: Coroutine[Any, Any, int]) -> None:
-    """Run a command, and exit with what it says."""
+def run_and_exit(main: Coroutine[Any, Any, int]) -> None:
+    """Run a command's coroutine, and exit with the code that it returns."""
     try:
         code = asyncio.run(main)
     except KeyboardInterrupt:
-        raise stop("interrupted", INTERRUPTED) from None
+        raise exit_with("interrupted", INTERRUPTED) from None
     except GenerorAsyncError as error:
-        say(told(error))
+        print_error(error_text(error))
         raise typer.Exit(BAD_USE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise stop(f"{where}{error.strerror or error}", BAD_USE) from None
+        raise exit_with(f"{where}{error.strerror or error}", BAD_USE) from None
     raise typer.Exit(code)
 
 
-def say(message: str) -> None:
-    """Say on stderr what went wrong."""
+def print_error(message: str) -> None:
+    """Print an error message on stderr."""
     typer.echo(f"generor: {printable(message)}", err=True)
 
 
 def printable(text: str) -> str:
-    """Return a text without what would command a terminal: prompts and names are other people's."""
-    return "".join(each.encode("unicode_escape").decode() if _commands(each) else each for each in text)
+    """Escape characters that would control a terminal: prompts and names come from others."""
+    return "".join(each.encode("unicode_escape").decode() if _needs_escape(each) else each for each in text)
 
 
-def _commands(character: str) -> bool:
-    """Tell whether a terminal would do something else than show it, or turn the order of what it shows."""
-    return (unicodedata.category(character) in {"Cc", "Cs"} and character != "\n") or character in TURNING
+def _needs_escape(character: str) -> bool:
+    """Tell whether a terminal would act on a character, or reorder the text around it."""
+    return (unicodedata.category(character) in {"Cc", "Cs"} and character != "\n") or character in BIDI_CONTROLS

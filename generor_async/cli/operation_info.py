@@ -1,4 +1,4 @@
-"""The operations of both APIs as a command line sees them, read from the generated code: what each is for and takes."""
+"""Describes the operations of both APIs for the command line; everything is read from the generated code."""
 
 import inspect
 import re
@@ -18,18 +18,18 @@ from generor_async.api.luma.operations import BUILDERS as LUMA_BUILDERS
 from generor_async.api.luma.operations import ENDPOINTS as LUMA_ENDPOINTS
 from generor_async.rules.http_types import Endpoint, Operation
 
-__all__ = ["NAMES", "Described", "Kind", "Parameter", "described", "summary"]
+__all__ = ["NAMES", "OperationInfo", "OperationParameter", "ValueType", "operation_info", "summary"]
 
-Kind: TypeAlias = Literal["text", "integer", "number", "flag", "time", "object", "media", "bytes"]
+ValueType: TypeAlias = Literal["text", "integer", "number", "flag", "time", "object", "media", "bytes"]
 
 CLIENTS: Final[Mapping[str, type[AsyncGeneror | AsyncLuma]]] = {"generor": AsyncGeneror, "luma": AsyncLuma}
 BUILDERS: Final = {**GENEROR_BUILDERS, **LUMA_BUILDERS}
 ENDPOINTS: Final = {**GENEROR_ENDPOINTS, **LUMA_ENDPOINTS}
 NAMES: Final = tuple(BUILDERS)
-"""Every operation, such as `luma.generations.create`: API, resource and method."""
+"""Every operation as API, resource and method: `luma.generations.create`."""
 SECTIONS: Final = re.compile(r"\n\n(?=(?:Args|Returns|Raises):\n)")
 ENTRY: Final = re.compile(r"^ {4}(\w+): ((?:.+\n?)(?: {8}.*\n?)*)", re.MULTILINE)
-KINDS: Final[Mapping[Any, Kind]] = {
+VALUE_TYPES: Final[Mapping[Any, ValueType]] = {
     str: "text",
     int: "integer",
     float: "number",
@@ -41,36 +41,36 @@ KINDS: Final[Mapping[Any, Kind]] = {
 
 
 @frozen(kw_only=True)
-class Parameter:
-    """One parameter of an operation, its type opened as far as a command line needs."""
+class OperationParameter:
+    """One parameter of an operation."""
 
     name: str
     doc: str
     required: bool
     nullable: bool
-    many: bool
-    """Whether it is a list, of what `kinds` says."""
-    kinds: frozenset[Kind]
+    is_list: bool
+    """Whether the value is a list; `value_types` are those of its items."""
+    value_types: frozenset[ValueType]
     choices: tuple[str, ...]
-    """The values that are documented; others pass, as the API may know more."""
+    """The documented values; others are accepted, as the API may have new ones."""
     keys: tuple[str, ...]
-    """The keys of an object, where they are documented."""
+    """The documented keys of an object."""
 
 
 @frozen(kw_only=True)
-class Described:
+class OperationInfo:
     """One operation."""
 
     name: str
     endpoint: Endpoint[Any]
     build: Callable[..., Operation[Any]]
     doc: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[OperationParameter, ...]
     paged: bool
     makes_job: bool
-    """Whether the answer is a job that can be waited for."""
+    """Whether the result is a job that can be waited for."""
     makes_files: bool
-    """Whether what is answered can be downloaded."""
+    """Whether the result has files to download."""
 
     @property
     def api(self) -> str:
@@ -78,25 +78,25 @@ class Described:
         return self.name.partition(".")[0]
 
     @property
-    def charged(self) -> bool:
-        """Whether it costs credits."""
+    def billable(self) -> bool:
+        """Whether the operation costs credits."""
         return self.endpoint.retry_safety == "bills"
 
     def method(self, client: AsyncGeneror | AsyncLuma) -> Callable[..., Any]:
-        """Return the method of a client that sends it."""
+        """Return the client method of the operation."""
         _, resource, method = self.name.split(".")
         found: Callable[..., Any] = getattr(getattr(client, resource), method)
         return found
 
 
 def summary(name: str) -> str:
-    """Return in a sentence what an operation is for."""
+    """Return the first line of an operation's docstring."""
     return (BUILDERS[name].__doc__ or "").partition("\n")[0]
 
 
 @cache
-def described(name: str) -> Described:
-    """Return what there is to know of an operation."""
+def operation_info(name: str) -> OperationInfo:
+    """Return the description of an operation."""
     api, resource, method_name = name.split(".")
     method = getattr(typing.get_type_hints(CLIENTS[api])[resource], method_name)
     doc, *sections = SECTIONS.split(inspect.getdoc(method) or "")
@@ -105,7 +105,7 @@ def described(name: str) -> Described:
     hints = typing.get_type_hints(method)
     result = hints["return"]
     endpoint = ENDPOINTS[name]
-    return Described(
+    return OperationInfo(
         name=name,
         endpoint=endpoint,
         build=BUILDERS[name],
@@ -121,17 +121,17 @@ def described(name: str) -> Described:
     )
 
 
-def _parameter(one: inspect.Parameter, hint: Any, doc: str) -> Parameter:
-    found = list(_members(hint))
+def _parameter(one: inspect.Parameter, hint: Any, doc: str) -> OperationParameter:
+    found = list(_union_members(hint))
     lists = [member for member in found if _is_list(member)]
-    items = [each for member in lists for each in _members(typing.get_args(member)[0])] or found
-    return Parameter(
+    items = [each for member in lists for each in _union_members(typing.get_args(member)[0])] or found
+    return OperationParameter(
         name=one.name,
         doc=doc,
         required=one.default is inspect.Parameter.empty,
         nullable=type(None) in found,
-        many=bool(lists),
-        kinds=_kinds(items),
+        is_list=bool(lists),
+        value_types=_value_types(items),
         choices=tuple(
             value for member in items if typing.get_origin(member) is Literal for value in typing.get_args(member)
         ),
@@ -139,10 +139,10 @@ def _parameter(one: inspect.Parameter, hint: Any, doc: str) -> Parameter:
     )
 
 
-def _members(hint: Any) -> Sequence[Any]:
-    """Return what a type may be; a list counts as one."""
+def _union_members(hint: Any) -> Sequence[Any]:
+    """Return the members of a union, or the type itself; a list counts as one member."""
     if typing.get_origin(hint) in {typing.Union, type(int | str)}:
-        return [member for argument in typing.get_args(hint) for member in _members(argument)]
+        return [member for argument in typing.get_args(hint) for member in _union_members(argument)]
     return [hint]
 
 
@@ -151,10 +151,10 @@ def _is_list(hint: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Sequence)
 
 
-def _kinds(members: Sequence[Any]) -> frozenset[Kind]:
-    """Return what values there may be; an object beside media is the media's own form."""
-    kinds: set[Kind] = {
-        "text" if typing.get_origin(member) is Literal else KINDS.get(member, "object")
+def _value_types(members: Sequence[Any]) -> frozenset[ValueType]:
+    """Return the value types of union members; an object beside MediaRef is the JSON form of the media."""
+    kinds: set[ValueType] = {
+        "text" if typing.get_origin(member) is Literal else VALUE_TYPES.get(member, "object")
         for member in members
         if member not in {Unset, type(None)}
     }

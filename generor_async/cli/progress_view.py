@@ -1,4 +1,4 @@
-"""How a batch goes on, while it does: live on a terminal, a line every ten seconds elsewhere."""
+"""Shows the progress of a batch: live on a terminal, a line every ten seconds elsewhere."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ from generor_async.batch.progress import Phase, Progress
 from generor_async.batch.runner import Batch
 from generor_async.cli.exit_codes import printable
 
-__all__ = ["duration", "tell"]
+__all__ = ["duration", "show_progress"]
 
 LIVE_EVERY, LINE_EVERY = 0.25, 10.0
-"""Seconds between two pictures, and two lines."""
+"""Seconds between two updates of the live view, and between two lines."""
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
-PHASES: Mapping[Phase, str] = {
-    "held": "nothing new is submitted until outputs can be had again: {why}",
-    "settling": "looking in the account for what became of the unknown rows",
-    "stopping": "stopping: what is paid for is waited for; Ctrl-C again stops at once",
-    "capped": "the cap allows no more: what is paid for is waited for; Ctrl-C stops at once",
-    "halted": "stopping, as something is wrong: what is paid for is waited for; Ctrl-C stops at once: {why}",
-    "draining": "stopping: answers under way are waited for; Ctrl-C stops at once",
+PHASE_MESSAGES: Mapping[Phase, str] = {
+    "held": "no new rows are submitted until downloads work again: {why}",
+    "settling": "looking for the unknown rows in the account",
+    "stopping": "stopping: waiting for rows that are paid for; press Ctrl-C again to stop at once",
+    "capped": "the cap is reached: waiting for rows that are paid for; press Ctrl-C to stop at once",
+    "halted": "stopping because of a problem: waiting for rows that are paid for; press Ctrl-C to stop at once: {why}",
+    "draining": "stopping: waiting for answers to calls under way; press Ctrl-C to stop at once",
 }
 
 
-async def tell(batch: Batch, console: Console, *, note: str = "") -> None:
-    """Tell how a batch goes on, until cancelled; `note` is shown below the picture."""
+async def show_progress(batch: Batch, console: Console, *, note: str = "") -> None:
+    """Show the progress of a batch until cancelled; `note` stands below the live view."""
     with suppress(asyncio.CancelledError):
         if console.is_terminal and not console.is_dumb_terminal:
             await _live(batch, console, note)
@@ -44,7 +44,7 @@ async def _live(batch: Batch, console: Console, note: str) -> None:
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
             if (progress := batch.progress) is not None:
-                live.update(_picture(progress, note), refresh=True)
+                live.update(_render(progress, note), refresh=True)
             await asyncio.sleep(LIVE_EVERY)
 
 
@@ -52,15 +52,15 @@ async def _lines(batch: Batch, console: Console) -> None:
     while True:
         await asyncio.sleep(LINE_EVERY)
         if (progress := batch.progress) is not None:
-            facts = [*_facts(progress).values(), *filter(None, [_phase(progress)])]
+            facts = [*_progress_facts(progress).values(), *filter(None, [_phase_message(progress)])]
             console.print("; ".join(facts), soft_wrap=True, highlight=False, markup=False)
 
 
-def _picture(progress: Progress, note: str) -> RenderableType:
+def _render(progress: Progress, note: str) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    for name, text in _facts(progress).items():
+    for name, text in _progress_facts(progress).items():
         table.add_row(Text(name, style="dim"), Text(text))
-    below = [Text(phase, style="yellow")] if (phase := _phase(progress)) else []
+    below = [Text(phase, style="yellow")] if (phase := _phase_message(progress)) else []
     if note:
         below.append(Text(note, style="dim"))
     bar = Table.grid(expand=True)
@@ -68,13 +68,13 @@ def _picture(progress: Progress, note: str) -> RenderableType:
     return Group(bar, table, *below)
 
 
-def _phase(progress: Progress) -> str:
-    """Say what is to be known beside, if anything."""
-    return PHASES.get(progress.phase, "").format(why=printable(progress.why))
+def _phase_message(progress: Progress) -> str:
+    """Return what to say about the phase of the run; empty where there is nothing."""
+    return PHASE_MESSAGES.get(progress.phase, "").format(why=printable(progress.why))
 
 
-def _facts(progress: Progress) -> dict[str, str]:
-    """Say how it stands, by subject; each in a line of its own of 80 columns, as far as that can be."""
+def _progress_facts(progress: Progress) -> dict[str, str]:
+    """Return the progress as texts by subject, each short enough for a line of 80 columns where possible."""
     facts = {"rows": _rows(progress), "rate": _rate(progress), "credits": _credits(progress)}
     if progress.cap is not None:
         facts["cap"] = _amount(progress.cap, progress)
@@ -86,14 +86,14 @@ def _rows(progress: Progress) -> str:
         "done": progress.done,
         "running": progress.running,
         "waiting": progress.waiting,
-        "left to the next run": progress.later,
+        "left for the next run": progress.later,
         "failed": progress.failed,
         "unknown": progress.unknown,
         "set aside": progress.rejected,
     }
     always = {"done", "running", "waiting"}
-    told = ", ".join(f"{rows:,} {state}" for state, rows in states.items() if rows or state in always)
-    return f"{told}; reading on" if progress.is_reading else told
+    text = ", ".join(f"{rows:,} {state}" for state, rows in states.items() if rows or state in always)
+    return f"{text}; still reading" if progress.is_reading else text
 
 
 def _rate(progress: Progress) -> str:
@@ -109,7 +109,7 @@ def _credits(progress: Progress) -> str:
     if progress.to_come is not None:
         parts.append(f"about {_amount(progress.to_come, progress)} to come")
     if progress.doubtful:
-        parts.append(f"{_amount(progress.doubtful, progress)} in doubt")
+        parts.append(f"{_amount(progress.doubtful, progress)} may have been spent")
     return ", ".join(parts)
 
 
@@ -125,7 +125,7 @@ def _time(progress: Progress) -> str:
 
 
 def _until(when: datetime | None) -> str:
-    """Say until when, by this machine's zone; of today, the time alone."""
+    """Return a time in the local time zone, without the date if it is today."""
     if when is None:
         return ""
     local = when.astimezone()
@@ -141,7 +141,7 @@ def _rounded(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes, as people do."""
+    """Write a duration with one or two units."""
     if seconds < 1.5 * MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 1.5 * HOUR:

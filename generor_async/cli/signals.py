@@ -1,4 +1,4 @@
-"""Signals that tell the command to end, heeded by its event loop."""
+"""Handlers of SIGINT, SIGTERM and SIGHUP in the command's event loop."""
 
 import asyncio
 import signal
@@ -7,16 +7,18 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-__all__ = ["SignalledError", "heeding", "raising", "unless_signalled"]
+__all__ = ["SignalledError", "handle_signals", "raise_signals", "unless_signalled"]
 
 T = TypeVar("T")
 
-SOON: Final[tuple[int, ...]] = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals after which a process is killed before long."""
+TERMINATION_SIGNALS: Final[tuple[int, ...]] = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals after which the process is likely to be killed soon."""
 
 
 class SignalledError(Exception):
-    """A signal ended what went on; `number` is which."""
+    """A signal ended the command; `number` is the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -24,52 +26,54 @@ class SignalledError(Exception):
 
 
 @contextmanager
-def raising() -> Generator[None]:
-    """Have signals raise SignalledError at once, while the event loop waits for something else and can't heed them."""
+def raise_signals() -> Generator[None]:
+    """Raise SignalledError as soon as a signal arrives, also while the event loop is blocked."""
 
-    def came(number: int, _: object) -> None:
+    def raise_error(number: int, _: object) -> None:
         raise SignalledError(number)
 
-    heeded = [number for number in (signal.SIGINT, *SOON) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, came) for number in heeded}
+    handled = [
+        number for number in (signal.SIGINT, *TERMINATION_SIGNALS) if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, raise_error) for number in handled}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 @contextmanager
-def heeding(heed: Callable[[int], object]) -> Generator[None]:
-    """Have a function called with the number of each signal that tells the process to end.
+def handle_signals(on_signal: Callable[[int], object]) -> Generator[None]:
+    """Call a function with the number of each SIGINT, SIGTERM or SIGHUP.
 
     Signals that the process was started to ignore, as by nohup, stay ignored.
     """
-    loop, heeded = asyncio.get_running_loop(), list[int]()
+    loop, handled = asyncio.get_running_loop(), list[int]()
     if sys.platform != "win32":
-        for number in (signal.SIGINT, *SOON):
+        for number in (signal.SIGINT, *TERMINATION_SIGNALS):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, heed, number)
-                heeded.append(number)
+                loop.add_signal_handler(number, on_signal, number)
+                handled.append(number)
     try:
         yield
     finally:
-        for number in heeded:
+        for number in handled:
             loop.remove_signal_handler(number)
 
 
-async def unless_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """Await something that may be given up at any moment; raises SignalledError where a signal comes first."""
-    task, came = asyncio.ensure_future(work), list[int]()
+async def unless_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine, which is cancelled if a signal arrives; raises SignalledError then."""
+    task, received = asyncio.ensure_future(coroutine), list[int]()
 
-    def heed(number: int) -> None:
-        came.append(number)
+    def on_signal(number: int) -> None:
+        received.append(number)
         task.cancel()
 
-    with heeding(heed):
+    with handle_signals(on_signal):
         try:
             return await task
         except asyncio.CancelledError:
-            if not came:
+            if not received:
                 raise
-            raise SignalledError(came[0]) from None
+            raise SignalledError(received[0]) from None

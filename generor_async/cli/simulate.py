@@ -11,7 +11,7 @@ import typer
 from attrs import Attribute, fields
 from rich.console import Console
 
-from generor_async.cli.exit_codes import BAD_USE, stop
+from generor_async.cli.exit_codes import BAD_USE, exit_with
 from generor_async.simulator import Simulator
 from generor_async.simulator.fault_kinds import KINDS
 from generor_async.simulator.settings import Settings
@@ -37,7 +37,7 @@ def _faults_help() -> str:
     """Describe every kind of fault, as a list in Markdown."""
     lines = ["Faults, with their details and what these are unless given:", ""]
     for name, kind in KINDS.items():
-        details = ", ".join(f"{detail}={_written(known.default)}" for detail, known in kind.details.items())
+        details = ", ".join(f"{detail}={_default_text(known.default)}" for detail, known in kind.details.items())
         lines.append(f"- `{name}`: {kind.does}{f' ({details})' if details else ''}")
     return "\n".join(lines)
 
@@ -61,7 +61,7 @@ def _option(setting: "Attribute[Any]") -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
-def _written(value: Any) -> str:
+def _default_text(value: Any) -> str:
     return "none" if value is None else f"{value}"
 
 
@@ -71,7 +71,7 @@ async def _serve(console: Console, *, fault: Sequence[str], **options: Any) -> N
     for spec in fault:
         simulator.faults.add_spec(spec)
     async with simulator:
-        console.print("Both APIs are served on this machine; Ctrl-C stops them.\n")
+        console.print("Serving both APIs on this machine; press Ctrl-C to stop.\n")
         for name, value in (
             ("GENEROR_BASE_URL", simulator.generor_url),
             ("GENEROR_API_KEY", simulator.generor_key),
@@ -79,7 +79,9 @@ async def _serve(console: Console, *, fault: Sequence[str], **options: Any) -> N
             ("LUMA_AGENTS_API_KEY", simulator.luma_key),
         ):
             console.print(f"export {name}={value}", soft_wrap=True, highlight=False)
-        console.print(f"\nWhat has happened: curl {simulator.url}/__sim__/state", soft_wrap=True, highlight=False)
+        console.print(
+            f"\nTo see what has happened: curl {simulator.url}/__sim__/state", soft_wrap=True, highlight=False
+        )
         await asyncio.Event().wait()
 
 
@@ -97,10 +99,12 @@ def simulate(**options: Any) -> None:
     except KeyboardInterrupt:
         raise typer.Exit from None
     except ValueError as error:
-        raise stop(str(error), BAD_USE) from None
+        raise exit_with(str(error), BAD_USE) from None
     except OSError as error:
         address, reason = f"{options['host']}:{options['port']}", os.strerror(error.errno or 0)
-        raise stop(f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE) from None
+        raise exit_with(
+            f"cannot listen on {address} ({reason}); choose another --port, or 0 for any", BAD_USE
+        ) from None
 
 
 # Where typer finds the options.

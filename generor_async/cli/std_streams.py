@@ -1,4 +1,4 @@
-"""The standard streams of a command as others left them: closed, on a full disk, or on a terminal that is gone."""
+"""Repairs the standard streams, which may be closed, on a full disk, or on a terminal that has gone away."""
 
 import errno
 import io
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["is_written", "mend_streams"]
+__all__ = ["repair_streams", "write_stdout"]
 
-GONE: Final = frozenset({errno.EPIPE, errno.EIO})
-"""What the operating system says where nobody reads any more."""
+READER_GONE: Final = frozenset({errno.EPIPE, errno.EIO})
+"""Error numbers of a write that nobody reads any more."""
 
 
-class _Unfailing(io.FileIO):
-    """A file that takes what can't be written as well."""
+class _LenientFile(io.FileIO):
+    """A file to which a failed write is no error."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write what can be written."""
+        """Write as much as possible; report everything as written."""
         try:
             return super().write(data) or 0
         except OSError:
             return memoryview(data).nbytes
 
 
-def mend_streams() -> None:
-    """Have streams that are closed take everything, and let nothing that can't be said on stderr end a command.
+def repair_streams() -> None:
+    """Connect closed streams to the null device, and ignore write errors on stderr.
 
-    Where one is closed, a file that is opened later would be in its place, and get what is written there.
+    If a stream stayed closed, the next file that is opened would get its number, and what is written to the stream.
     """
     for number in range(3):
         try:
@@ -40,16 +40,19 @@ def mend_streams() -> None:
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - as long as the process lives
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     encoding = sys.stderr.encoding if sys.stderr else None
-    unfailing = io.BufferedWriter(_Unfailing(2, "w", closefd=False))
+    unfailing = io.BufferedWriter(_LenientFile(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(unfailing, encoding, errors="backslashreplace", line_buffering=True)
 
 
-def is_written(write: Callable[[], object]) -> bool:
-    """Write to stdout, which takes everything afterwards; return whether all was written, or nobody reads any more."""
+def write_stdout(write: Callable[[], object]) -> bool:
+    """Write to stdout; return False if that failed for another reason than that nobody reads any more.
+
+    After a failure, stdout is connected to the null device.
+    """
     try:
         write()
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return error.errno in GONE
+        return error.errno in READER_GONE
     return True

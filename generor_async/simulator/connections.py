@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-__all__ = ["SENT", "Connections", "TooLargeError", "read_body", "write_head"]
+__all__ = ["ALREADY_SENT", "Connections", "TooLargeError", "read_body", "write_head"]
 
 
 class TooLargeError(Exception):
@@ -34,7 +34,7 @@ async def read_body(request: web.BaseRequest, most: int) -> bytes:
     raise TooLargeError
 
 
-class _Sent(web.StreamResponse):
+class _AlreadySent(web.StreamResponse):
     """Tells aiohttp that an answer has been sent already, and whether its connection is to be kept."""
 
     def __init__(self, *, kept: bool) -> None:
@@ -53,7 +53,7 @@ class _Sent(web.StreamResponse):
         """Send no body: it was sent."""
 
 
-SENT: Mapping[bool, _Sent] = {kept: _Sent(kept=kept) for kept in (True, False)}
+ALREADY_SENT: Mapping[bool, _AlreadySent] = {kept: _AlreadySent(kept=kept) for kept in (True, False)}
 _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -89,7 +89,7 @@ class Connections(web.Server):
             tell()
 
     @contextmanager
-    def told_of_departure(self, handler: web.RequestHandler, tell: Callable[[], object]) -> Generator[None]:
+    def notify_departure(self, handler: web.RequestHandler, tell: Callable[[], object]) -> Generator[None]:
         """Call `tell` if a connection ends meanwhile."""
         self._told[handler] = tell
         try:

@@ -28,11 +28,11 @@ from urllib.parse import urlsplit
 from attrs import asdict, frozen
 
 from generor_async.simulator.faults import Fault, Faults
-from generor_async.simulator.foreign_users import Other, Others
+from generor_async.simulator.foreign_users import ForeignUser, ForeignUsers
 from generor_async.simulator.ledger import Ledger
-from generor_async.simulator.messages import Answer, Call, Route
+from generor_async.simulator.messages import Answer, IncomingCall, Route
 
-__all__ = ["PREFIX", "Control", "ControlFrom"]
+__all__ = ["PREFIX", "ControlEndpoints", "ControlFrom"]
 
 PREFIX = "/__sim__"
 LOCALHOST = frozenset({"localhost", "localhost."})
@@ -42,7 +42,7 @@ ControlFrom: TypeAlias = Literal["loopback", "anywhere"]
 """Who may use the control endpoints: callers on this machine, or whoever reaches the port."""
 
 
-class Subject(Protocol):
+class ControlledSimulator(Protocol):
     """What is controlled: the simulator."""
 
     @property
@@ -56,7 +56,7 @@ class Subject(Protocol):
         ...
 
     @property
-    def others(self) -> Others:
+    def others(self) -> ForeignUsers:
         """The other users of the keys."""
         ...
 
@@ -78,17 +78,17 @@ class Subject(Protocol):
 
 
 @frozen
-class _Refusal(Exception):  # noqa: N818  # what a caller is told, not an error of the program
+class _ControlRefusal(Exception):  # noqa: N818  # what a caller is told, not an error of the program
     """A sentence, and the status that goes with it."""
 
     status: int
     sentence: str
 
 
-class Control:
+class ControlEndpoints:
     """Answers at the control endpoints of one simulator."""
 
-    def __init__(self, subject: Subject, *, answers: ControlFrom, host: str) -> None:
+    def __init__(self, subject: ControlledSimulator, *, answers: ControlFrom, host: str) -> None:
         self._subject = subject
         self._answers = answers
         self._host = host.lower()
@@ -106,51 +106,51 @@ class Control:
             self._route("POST", "/reset", self._reset),
         ]
 
-    def refuse(self, status: int, sentence: str) -> Callable[[Call], Answer]:
+    def refuse(self, status: int, sentence: str) -> Callable[[IncomingCall], Answer]:
         """Make a handler that says no, to those who may ask at all."""
 
-        def refused(_: Call) -> Answer:
-            raise _Refusal(status, sentence)
+        def refused(_: IncomingCall) -> Answer:
+            raise _ControlRefusal(status, sentence)
 
         return self._guarded(refused)
 
-    def _route(self, method: str, path: str, handle: Callable[[Call], Answer]) -> Route:
+    def _route(self, method: str, path: str, handle: Callable[[IncomingCall], Answer]) -> Route:
         return Route(f"control{path.replace('/', '.')}.{method.lower()}", method, path, self._guarded(handle))
 
-    def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-        def guarded(call: Call) -> Answer:
+    def _guarded(self, handle: Callable[[IncomingCall], Answer]) -> Callable[[IncomingCall], Answer]:
+        def guarded(call: IncomingCall) -> Answer:
             try:
                 self._check(call)
                 return handle(call)
-            except _Refusal as refusal:
+            except _ControlRefusal as refusal:
                 return Answer(status=refusal.status, json={"error": refusal.sentence})
 
         return guarded
 
-    def _check(self, call: Call) -> None:
+    def _check(self, call: IncomingCall) -> None:
         """Refuse who isn't on this machine, and who was brought here by a web page."""
         host, origin = call.headers.get("Host", ""), call.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            raise _Refusal(403, "The control endpoints don't answer web pages of another origin.")
+            raise _ControlRefusal(403, "The control endpoints don't answer web pages of another origin.")
         if self._answers == "anywhere":
             return
         if not _is_loopback(call.peer):
             told = 'let them answer anywhere with Simulator(control="anywhere") or --control anywhere'
-            raise _Refusal(403, f"The control endpoints answer callers on this machine only; {told}.")
+            raise _ControlRefusal(403, f"The control endpoints answer callers on this machine only; {told}.")
         name = _host_name(host)
         if not (name in LOCALHOST or name == self._host or _is_loopback(name)):
-            raise _Refusal(403, f"The control endpoints are at localhost or 127.0.0.1, not at {name[:100]!r}.")
+            raise _ControlRefusal(403, f"The control endpoints are at localhost or 127.0.0.1, not at {name[:100]!r}.")
 
-    def _state(self, call: Call) -> Answer:
+    def _state(self, call: IncomingCall) -> Answer:
         return Answer(status=200, json=self._subject.state(call.origin))
 
-    def _ledger(self, call: Call) -> Answer:
+    def _ledger(self, call: IncomingCall) -> Answer:
         ledger = self._subject.ledger
         form = call.query.get("format", "jsonl" if _wants_jsonl(call) else "json")
         if form == "jsonl":
             return Answer(status=200, body=ledger.to_jsonl().encode(), headers={"Content-Type": JSONL_TYPES[0]})
         if form != "json":
-            raise _Refusal(400, f"format must be json or jsonl, not {form[:100]!r}.")
+            raise _ControlRefusal(400, f"format must be json or jsonl, not {form[:100]!r}.")
         return Answer(
             status=200,
             json={
@@ -161,56 +161,56 @@ class Control:
             },
         )
 
-    def _list_faults(self, _: Call) -> Answer:
+    def _list_faults(self, _: IncomingCall) -> Answer:
         return Answer(status=200, json={"faults": [fault.to_json() for fault in self._subject.faults]})
 
-    def _add_fault(self, call: Call) -> Answer:
+    def _add_fault(self, call: IncomingCall) -> Answer:
         try:
             added = _add(self._subject.faults, _json_object(call))
         except ValueError as error:
-            raise _Refusal(400, f"{error}.") from None
+            raise _ControlRefusal(400, f"{error}.") from None
         return Answer(status=201, json=added.to_json())
 
-    def _clear_faults(self, _: Call) -> Answer:
+    def _clear_faults(self, _: IncomingCall) -> Answer:
         self._subject.faults.clear()
         return Answer(status=204)
 
-    def _list_others(self, _: Call) -> Answer:
+    def _list_others(self, _: IncomingCall) -> Answer:
         return Answer(status=200, json={"others": [other.to_json() for other in self._subject.others]})
 
-    def _add_other(self, call: Call) -> Answer:
+    def _add_other(self, call: IncomingCall) -> Answer:
         try:
             added = _add_other(self._subject.others, _json_object(call))
         except ValueError as error:
-            raise _Refusal(400, f"{error}.") from None
+            raise _ControlRefusal(400, f"{error}.") from None
         return Answer(status=201, json=added.to_json())
 
-    def _clear_others(self, _: Call) -> Answer:
+    def _clear_others(self, _: IncomingCall) -> Answer:
         self._subject.others.clear()
         return Answer(status=204)
 
-    def _change_credits(self, call: Call) -> Answer:
+    def _change_credits(self, call: IncomingCall) -> Answer:
         given = _json_object(call)
         if given.keys() != {"type", "amount"}:
-            raise _Refusal(400, 'The body must be {"type": "daily_bonus", "amount": credits}.')
+            raise _ControlRefusal(400, 'The body must be {"type": "daily_bonus", "amount": credits}.')
         try:
             change = self._subject.change_credits(given["type"], given["amount"])
         except ValueError as error:
-            raise _Refusal(400, f"{error}.") from None
+            raise _ControlRefusal(400, f"{error}.") from None
         return Answer(status=201, json={"change": change, "credits": self._subject.state()["generor"]["credits"]})
 
-    def _move_clock(self, call: Call) -> Answer:
+    def _move_clock(self, call: IncomingCall) -> Answer:
         given = _json_object(call)
         seconds = given.get("advance")
         if list(given) != ["advance"] or isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise _Refusal(400, 'The body must be {"advance": seconds}.')
+            raise _ControlRefusal(400, 'The body must be {"advance": seconds}.')
         try:
             self._subject.advance(seconds)
         except ValueError as error:
-            raise _Refusal(400, f"{error}.") from None
+            raise _ControlRefusal(400, f"{error}.") from None
         return self._state(call)
 
-    def _reset(self, _: Call) -> Answer:
+    def _reset(self, _: IncomingCall) -> Answer:
         self._subject.reset()
         return Answer(status=204)
 
@@ -225,7 +225,7 @@ def _add(faults: Faults, given: Mapping[str, Any]) -> Fault:
     return faults.add(**given)
 
 
-def _add_other(others: Others, given: Mapping[str, Any]) -> Other:
+def _add_other(others: ForeignUsers, given: Mapping[str, Any]) -> ForeignUser:
     """Add the user that was posted; ValueError for what isn't one."""
     _check_strings(given, "spec", "api", "kind")
     if list(given) == ["spec"]:
@@ -242,17 +242,17 @@ def _check_strings(given: Mapping[str, Any], *names: str) -> None:
             raise ValueError(f"{name} must be a string, not {given[name]!r}")  # noqa: TRY004  # it is the value of a JSON field
 
 
-def _json_object(call: Call) -> dict[str, Any]:
+def _json_object(call: IncomingCall) -> dict[str, Any]:
     try:
         value = json.loads(call.body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise _Refusal(400, "The body must be a JSON object.")
+        raise _ControlRefusal(400, "The body must be a JSON object.")
     return cast("dict[str, Any]", value)
 
 
-def _wants_jsonl(call: Call) -> bool:
+def _wants_jsonl(call: IncomingCall) -> bool:
     accepted = call.headers.get("Accept", "")
     return any(kind in accepted for kind in JSONL_TYPES)
 

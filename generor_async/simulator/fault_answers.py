@@ -19,12 +19,12 @@ from attrs import evolve
 
 from generor_async.simulator.faults import Fault
 from generor_async.simulator.luma.answers import COMMON_HEADERS
-from generor_async.simulator.messages import Answer, Call
+from generor_async.simulator.messages import Answer, IncomingCall
 from generor_async.simulator.routing import Mount
 
-__all__ = ["FAITHFUL", "bent", "replaced"]
+__all__ = ["TRUE_ANSWER", "altered_call", "faulty_answer"]
 
-FAITHFUL = frozenset({"drip", "expired_url", "limits_down", "lossy_listing", "skewed_clock", "stale_listing"})
+TRUE_ANSWER = frozenset({"drip", "expired_url", "limits_down", "lossy_listing", "skewed_clock", "stale_listing"})
 """The faults under which the operation's own answer reaches the caller, and is none that broke."""
 LONGEST_LIFETIME = 7 * 86_400.0
 """Seconds for which S3 signs a URL at most."""
@@ -33,14 +33,14 @@ RPM_WAIT, JOBS_WAIT = 12, 60
 LONGEST_WAIT = 86_400
 """Seconds of Retry-After that X-RateLimit-Reset agrees with."""
 MEGABYTE = 1_000_000
-LUMA_WORDS = {
+LUMA_MESSAGES = {
     403: "API client is suspended",
     500: "Internal server error",
     502: "Upstream service unavailable",
     503: "Image URL ingestion unavailable",
     504: "Upstream service timed out",
 }
-GENEROR_WORDS = {
+GENEROR_MESSAGES = {
     403: "Insufficient permissions",
     500: "Internal server error",
     502: "Upstream service unavailable",
@@ -58,7 +58,7 @@ S3_CODES = {
 }
 
 
-def bent(fault: Fault, call: Call) -> Call:
+def altered_call(fault: Fault, call: IncomingCall) -> IncomingCall:
     """Give the request as the operation sees it under a fault: through a stale index, say, or after a URL's end."""
     if fault.fault == "stale_listing":
         return evolve(call, lag=fault.details["seconds"])
@@ -69,32 +69,32 @@ def bent(fault: Fault, call: Call) -> Call:
     return call
 
 
-def replaced(fault: Fault, call: Call, answer: Answer | None, mount: Mount) -> Answer:
+def faulty_answer(fault: Fault, call: IncomingCall, answer: Answer | None, mount: Mount) -> Answer:
     """Give what is said under a fault; `answer` is the true one, None where the operation never came to one."""
     if fault.fault in STATUSES:
-        return _status(fault, call, STATUSES[fault.fault], mount)
+        return _status_answer(fault, call, STATUSES[fault.fault], mount)
     if fault.fault in BODIES:
         return BODIES[fault.fault](fault, answer)
     if answer is None:
-        return _page(502)
+        return _gateway_page(502)
     if fault.fault == "lossy_listing":
-        return _thinned(answer, fault, call.operation)
+        return _drop_items(answer, fault, call.operation)
     if fault.fault == "skewed_clock":
-        return _skewed(answer, call.now, fault.details["seconds"])
-    if fault.fault in FAITHFUL or answer.payload():
+        return _skew_clock(answer, call.now, fault.details["seconds"])
+    if fault.fault in TRUE_ANSWER or answer.payload():
         return answer
     return evolve(answer, status=200, json={})  # there must be something to break
 
 
-def _status(fault: Fault, call: Call, status: int, mount: Mount) -> Answer:
+def _status_answer(fault: Fault, call: IncomingCall, status: int, mount: Mount) -> Answer:
     """Say no, in the API's own shape or as a gateway."""
     limits_told = mount.limits_told(call)
     if fault.details["shape"] == "gateway":
-        answer = _page(status)
+        answer = _gateway_page(status)
     elif status == 429:
-        answer = _limited(fault, call, mount)
+        answer = _limit_refusal(fault, call, mount)
     else:
-        answer = _worded(call, status, limits_told)
+        answer = _error_answer(call, status, limits_told)
     retry_after = fault.details["retry_after"]
     if retry_after is None:
         return answer
@@ -104,12 +104,12 @@ def _status(fault: Fault, call: Call, status: int, mount: Mount) -> Answer:
     return evolve(answer, headers={**answer.headers, "Retry-After": told})
 
 
-def _limited(fault: Fault, call: Call, mount: Mount) -> Answer:
+def _limit_refusal(fault: Fault, call: IncomingCall, mount: Mount) -> Answer:
     """Say that a limit is reached; Luma's of jobs and against abuse come without the headers of its minute."""
     limit, limits_told = fault.details["limit"], mount.limits_told(call)
     if limit != "rpm":
         return Answer(status=429, json={"detail": mount.limit_words(limit)}, headers=COMMON_HEADERS)
-    answer = _worded(call, 429, limits_told)
+    answer = _error_answer(call, 429, limits_told)
     if not limits_told:
         return answer
     wait = fault.details["retry_after"]
@@ -119,15 +119,15 @@ def _limited(fault: Fault, call: Call, mount: Mount) -> Answer:
     return evolve(answer, headers={**answer.headers, **told})
 
 
-def _worded(call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
+def _error_answer(call: IncomingCall, status: int, limits_told: Mapping[str, str]) -> Answer:
     """Word a status in the shape of the API that the operation belongs to."""
     api = call.operation.partition(".")[0]
     if api == "luma":
-        detail = LUMA_WORDS.get(status, "Rate limit exceeded")
+        detail = LUMA_MESSAGES.get(status, "Rate limit exceeded")
         return Answer(status=status, json={"detail": detail}, headers=COMMON_HEADERS)
     if api == "generor":
         code = GENEROR_CODES.get(status, "SERVER_ERROR")
-        message = GENEROR_WORDS.get(status, "Rate limit exceeded")
+        message = GENEROR_MESSAGES.get(status, "Rate limit exceeded")
         error = {"code": code, "message": message, "status": status}
         return Answer(status=status, json={"success": False, "error": error}, headers=limits_told)
     parts = {"Code": S3_CODES[status], "Message": HTTPStatus(status).phrase, "RequestId": call.request_id}
@@ -136,7 +136,7 @@ def _worded(call: Call, status: int, limits_told: Mapping[str, str]) -> Answer:
     return Answer(status=status, body=xml.encode(), headers={"Content-Type": "application/xml"})
 
 
-def _page(status: int) -> Answer:
+def _gateway_page(status: int) -> Answer:
     """Say something as a gateway does, which never heard of the API."""
     title = f"{status} {HTTPStatus(status).phrase}"
     html = (
@@ -146,7 +146,7 @@ def _page(status: int) -> Answer:
     return Answer(status=status, body=html.encode(), headers={"Content-Type": "text/html"}, by_gateway=True)
 
 
-def _skewed(answer: Answer, now: float, seconds: float) -> Answer:
+def _skew_clock(answer: Answer, now: float, seconds: float) -> Answer:
     """Put the server's clock wrong in everything that an answer's headers say of it."""
     headers = {**answer.headers, "Date": formatdate(max(0, int(now + seconds)), usegmt=True)}
     reset = headers.get("X-RateLimit-Reset")
@@ -155,7 +155,7 @@ def _skewed(answer: Answer, now: float, seconds: float) -> Answer:
     return evolve(answer, headers=headers)
 
 
-def _thinned(answer: Answer, fault: Fault, operation: str) -> Answer:
+def _drop_items(answer: Answer, fault: Fault, operation: str) -> Answer:
     """Leave out a share of what is listed: an item's id, which comes first in it, decides about it."""
     if answer.status != 200:
         return answer
@@ -169,7 +169,7 @@ def _thinned(answer: Answer, fault: Fault, operation: str) -> Answer:
     return evolve(answer, json={**answer.json, "data": [item for item in answer.json["data"] if kept(item)]})
 
 
-def _said(answer: Answer | None, body: bytes, **headers: str) -> Answer:
+def _with_json(answer: Answer | None, body: bytes, **headers: str) -> Answer:
     """Say something else in JSON, under the status and headers of the true answer."""
     headers = {"Content-Type": "application/json", **{name.replace("_", "-"): told for name, told in headers.items()}}
     if answer is None:
@@ -179,30 +179,30 @@ def _said(answer: Answer | None, body: bytes, **headers: str) -> Answer:
 
 
 def _wrong_type(_fault: Fault, _answer: Answer | None) -> Answer:
-    return _page(200)
+    return _gateway_page(200)
 
 
 def _wrong_json(_fault: Fault, answer: Answer | None) -> Answer:
     inner = None if answer is None else answer.json
-    return _said(answer, json.dumps({"schema": "2031-01-01", "result": [inner]}).encode())
+    return _with_json(answer, json.dumps({"schema": "2031-01-01", "result": [inner]}).encode())
 
 
 def _invalid_json(_fault: Fault, answer: Answer | None) -> Answer:
     true = json.dumps(None if answer is None else answer.json).encode()
-    return _said(answer, true[: len(true) // 2] or b"{")
+    return _with_json(answer, true[: len(true) // 2] or b"{")
 
 
 def _deep(fault: Fault, answer: Answer | None) -> Answer:
     depth = fault.details["depth"]
-    return _said(answer, b"[" * depth + b"]" * depth)
+    return _with_json(answer, b"[" * depth + b"]" * depth)
 
 
 def _huge(_fault: Fault, answer: Answer | None) -> Answer:
-    return _said(answer, b"")  # the body is streamed
+    return _with_json(answer, b"")  # the body is streamed
 
 
 def _gzip_bomb(fault: Fault, answer: Answer | None) -> Answer:
-    return _said(answer, _bomb(fault.details["megabytes"]), Content_Encoding="gzip")
+    return _with_json(answer, _bomb(fault.details["megabytes"]), Content_Encoding="gzip")
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-__all__ = ["KINDS", "WHENS", "Choice", "Detail", "Kind", "Number", "RetryAfter", "When"]
+__all__ = ["KINDS", "WHENS", "ChoiceDetail", "FaultDetail", "FaultKind", "NumberDetail", "RetryAfterDetail", "When"]
 
 When: TypeAlias = Literal["before_charge", "after_charge"]
 WHENS: tuple[When, ...] = ("before_charge", "after_charge")
@@ -29,7 +29,7 @@ LISTINGS = (
 LONGEST_RETRY_AFTER = 100
 
 
-class Detail(Protocol):
+class FaultDetail(Protocol):
     """One named value of a fault."""
 
     @property
@@ -43,7 +43,7 @@ class Detail(Protocol):
 
 
 @frozen(kw_only=True)
-class Number:
+class NumberDetail:
     """A finite number within bounds."""
 
     default: float | None
@@ -71,7 +71,7 @@ class Number:
 
 
 @frozen(kw_only=True)
-class Choice:
+class ChoiceDetail:
     """One of a few words."""
 
     default: str
@@ -85,7 +85,7 @@ class Choice:
 
 
 @frozen(kw_only=True)
-class RetryAfter:
+class RetryAfterDetail:
     """What the Retry-After header says: `usual`, seconds, any other text (a date, say), or None for no header."""
 
     default: str | None
@@ -100,12 +100,12 @@ class RetryAfter:
 
 
 @frozen(kw_only=True)
-class Kind:
+class FaultKind:
     """One kind of fault: what it does, which details it takes, and where it can strike."""
 
     does: str
     """What is to be seen of it, in a line for `--help`."""
-    details: Mapping[str, Detail] = field(factory=dict[str, Detail])
+    details: Mapping[str, FaultDetail] = field(factory=dict[str, FaultDetail])
     operations: tuple[str, ...] = ("*",)
     """Patterns of the operations that it can strike."""
     whens: tuple[When, ...] = WHENS
@@ -120,103 +120,103 @@ class Kind:
         return any(fnmatchcase(operation, pattern) for pattern in self.operations)
 
 
-SHAPE = Choice(default="api", options=("api", "gateway"))
-BUSY: Mapping[str, Detail] = {"shape": SHAPE, "retry_after": RetryAfter(default=None)}
-TIMES = Number(default=None, least=1, whole=True)
-RATE = Number(default=None, above=0, most=1)
-SEED = Number(default=None, whole=True)
+SHAPE = ChoiceDetail(default="api", options=("api", "gateway"))
+BUSY: Mapping[str, FaultDetail] = {"shape": SHAPE, "retry_after": RetryAfterDetail(default=None)}
+TIMES = NumberDetail(default=None, least=1, whole=True)
+RATE = NumberDetail(default=None, above=0, most=1)
+SEED = NumberDetail(default=None, whole=True)
 
-KINDS: Mapping[str, Kind] = {
-    "refuse": Kind(
+KINDS: Mapping[str, FaultKind] = {
+    "refuse": FaultKind(
         does="the port is closed for so many simulated seconds, to both APIs: connections are refused by the system",
-        details={"seconds": Number(default=10.0, above=0)},
+        details={"seconds": NumberDetail(default=10.0, above=0)},
         whens=(),
     ),
-    "reset": Kind(does="the connection is reset (RST) instead of an answer"),
-    "close": Kind(does="the connection is closed (FIN) instead of an answer"),
-    "early_reset": Kind(
+    "reset": FaultKind(does="the connection is reset (RST) instead of an answer"),
+    "close": FaultKind(does="the connection is closed (FIN) instead of an answer"),
+    "early_reset": FaultKind(
         does="the connection is reset (RST) at once; the work goes on, and is done so many simulated seconds later",
-        details={"seconds": Number(default=600.0, above=0)},
+        details={"seconds": NumberDetail(default=600.0, above=0)},
         operations=("generor.generators.generate",),
         whens=("after_charge",),
     ),
-    "truncate": Kind(
+    "truncate": FaultKind(
         does="Content-Length promises a whole body; this part of it is sent, and the connection closed",
-        details={"keep": Number(default=0.5, least=0, below=1)},
+        details={"keep": NumberDetail(default=0.5, least=0, below=1)},
         in_body=True,
     ),
-    "broken_chunk": Kind(
+    "broken_chunk": FaultKind(
         does="a chunked body is cut inside a chunk, or has a chunk header that is no number",
-        details={"how": Choice(default="cut", options=("cut", "header"))},
+        details={"how": ChoiceDetail(default="cut", options=("cut", "header"))},
         in_body=True,
     ),
-    "drip": Kind(
+    "drip": FaultKind(
         does="the body comes whole, in so many pieces with a pause of simulated seconds between them",
-        details={"pieces": Number(default=8, least=2, whole=True), "pause": Number(default=1.0, above=0)},
+        details={"pieces": NumberDetail(default=8, least=2, whole=True), "pause": NumberDetail(default=1.0, above=0)},
         in_body=True,
     ),
-    "stall": Kind(
+    "stall": FaultKind(
         does="nothing is sent, or the headers alone, until the client leaves",
-        details={"sent": Choice(default="nothing", options=("nothing", "headers"))},
+        details={"sent": ChoiceDetail(default="nothing", options=("nothing", "headers"))},
     ),
-    "429": Kind(
+    "429": FaultKind(
         does="a limit is reached, of Luma's rpm, jobs or abuse; Retry-After is usual, seconds, any text, or none",
         details={
-            "limit": Choice(default="rpm", options=("rpm", "jobs", "abuse")),
+            "limit": ChoiceDetail(default="rpm", options=("rpm", "jobs", "abuse")),
             "shape": SHAPE,
-            "retry_after": RetryAfter(default="usual"),
+            "retry_after": RetryAfterDetail(default="usual"),
         },
     ),
-    "403": Kind(
+    "403": FaultKind(
         does="403 in the API's own shape, or as a gateway's HTML: nothing was done",
         details=BUSY,
         whens=("before_charge",),
     ),
-    "500": Kind(does="500 in the API's own shape, or as a gateway's HTML", details=BUSY),
-    "502": Kind(does="502 in the API's own shape, or as a gateway's HTML", details=BUSY),
-    "503": Kind(does="503 in the API's own shape, or as a gateway's HTML", details=BUSY),
-    "504": Kind(does="504 in the API's own shape, or as a gateway's HTML", details=BUSY),
-    "wrong_type": Kind(does="200 with an HTML page where the answer should be"),
-    "wrong_json": Kind(does="JSON of a shape that nobody documents: the true answer inside another object"),
-    "invalid_json": Kind(does="a whole answer that is not JSON: the true one, cut in the middle"),
-    "gzip_bomb": Kind(
+    "500": FaultKind(does="500 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "502": FaultKind(does="502 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "503": FaultKind(does="503 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "504": FaultKind(does="504 in the API's own shape, or as a gateway's HTML", details=BUSY),
+    "wrong_type": FaultKind(does="200 with an HTML page where the answer should be"),
+    "wrong_json": FaultKind(does="JSON of a shape that nobody documents: the true answer inside another object"),
+    "invalid_json": FaultKind(does="a whole answer that is not JSON: the true one, cut in the middle"),
+    "gzip_bomb": FaultKind(
         does="a gzip body of some hundred kilobytes that opens to so many megabytes of valid JSON",
-        details={"megabytes": Number(default=512, least=1, most=4096, whole=True)},
+        details={"megabytes": NumberDetail(default=512, least=1, most=4096, whole=True)},
     ),
-    "deep": Kind(
+    "deep": FaultKind(
         does="arrays nested so many deep",
-        details={"depth": Number(default=100_000, least=1, most=10_000_000, whole=True)},
+        details={"depth": NumberDetail(default=100_000, least=1, most=10_000_000, whole=True)},
     ),
-    "huge": Kind(
+    "huge": FaultKind(
         does="valid JSON of so many megabytes, streamed",
-        details={"megabytes": Number(default=100, least=1, most=4096, whole=True)},
+        details={"megabytes": NumberDetail(default=100, least=1, most=4096, whole=True)},
         in_body=True,
     ),
-    "expired_url": Kind(
+    "expired_url": FaultKind(
         does="a presigned URL, however fresh, is answered by the 403 of one that has expired",
         operations=("storage.*",),
         whens=(),
     ),
-    "stale_listing": Kind(
+    "stale_listing": FaultKind(
         does="a listing lacks what was made in the last so many simulated seconds",
-        details={"seconds": Number(default=60.0, above=0)},
+        details={"seconds": NumberDetail(default=60.0, above=0)},
         operations=LISTINGS,
         whens=(),
     ),
-    "lossy_listing": Kind(
+    "lossy_listing": FaultKind(
         does="a listing lacks this share of its items, the same ones each time, as the seed has it",
-        details={"share": Number(default=0.2, above=0, most=1)},
+        details={"share": NumberDetail(default=0.2, above=0, most=1)},
         operations=LISTINGS,
         whens=(),
     ),
-    "limits_down": Kind(
+    "limits_down": FaultKind(
         does="what counts submissions is down: none is counted or refused by a limit, and X-RateLimit-* are missing",
         operations=("luma.generations.create",),
         whens=(),
     ),
-    "skewed_clock": Kind(
+    "skewed_clock": FaultKind(
         does="Date and X-RateLimit-Reset are off by so many seconds",
-        details={"seconds": Number(default=3600.0, least=-1e9, most=1e9)},
+        details={"seconds": NumberDetail(default=3600.0, least=-1e9, most=1e9)},
         whens=(),
     ),
 }

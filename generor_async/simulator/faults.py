@@ -24,13 +24,13 @@ from typing import Any, Protocol
 
 from attrs import define, field
 
-from generor_async.simulator.fault_kinds import KINDS, WHENS, Detail, Kind, Number, When
+from generor_async.simulator.fault_kinds import KINDS, WHENS, FaultDetail, FaultKind, NumberDetail, When
 
 __all__ = ["Fault", "Faults", "Port", "read_details", "read_value"]
 
-TIMES = Number(default=None, least=1, whole=True)
-RATE = Number(default=None, above=0, most=1)
-SEED = Number(default=None, whole=True)
+TIMES = NumberDetail(default=None, least=1, whole=True)
+RATE = NumberDetail(default=None, above=0, most=1)
+SEED = NumberDetail(default=None, whole=True)
 
 
 class Port(Protocol):
@@ -199,7 +199,7 @@ class Faults:
         if self.port is not None and self.refusals != refusing:
             self.port.follow()
 
-    def _matched(self, pattern: str, fault: str, kind: Kind) -> frozenset[str]:
+    def _matched(self, pattern: str, fault: str, kind: FaultKind) -> frozenset[str]:
         named = [name for name in self._operations if fnmatchcase(name, pattern)]
         if not named:
             raise ValueError(f"no operation is called {pattern!r}{_nearest(pattern, self._operations)}")
@@ -216,7 +216,7 @@ def _nearest(given: str, known: Collection[str]) -> str:
     return f"; the nearest: {', '.join(close)}" if close else f"; there are: {', '.join(known)}"
 
 
-def _read_when(fault: str, kind: Kind, when: When | None) -> When | None:
+def _read_when(fault: str, kind: FaultKind, when: When | None) -> When | None:
     if when is None:
         return kind.whens[0] if kind.whens else None
     if not kind.whens:
@@ -226,11 +226,11 @@ def _read_when(fault: str, kind: Kind, when: When | None) -> When | None:
     return when
 
 
-def _read(detail: Detail, name: str, value: Any) -> Any:
+def _read(detail: FaultDetail, name: str, value: Any) -> Any:
     return None if value is None else detail.read(name, value)
 
 
-def read_details(name: str, known: Mapping[str, Detail], given: Mapping[str, Any]) -> dict[str, Any]:
+def read_details(name: str, known: Mapping[str, FaultDetail], given: Mapping[str, Any]) -> dict[str, Any]:
     """Read the details of a kind of that name: each that it knows, given or not."""
     for detail in given:
         if detail not in known:

@@ -20,41 +20,41 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.fault_kinds import Choice, Detail, Number
+from generor_async.simulator.fault_kinds import ChoiceDetail, FaultDetail, NumberDetail
 from generor_async.simulator.faults import read_details, read_value
-from generor_async.simulator.luma.slots import Slots
-from generor_async.simulator.request_windows import Window, admit_all
+from generor_async.simulator.luma.slots import SlotCounter
+from generor_async.simulator.request_windows import RequestWindow, admit_all
 
-__all__ = ["KINDS", "Other", "Others", "Shared"]
+__all__ = ["KINDS", "ForeignUser", "ForeignUsers", "SharedLimits"]
 
 MINUTE = 60.0
-REMEMBERED = 90_000.0
+LONGEST_LOOKBACK = 90_000.0
 """Seconds: what was due earlier happens so long ago, and its repetitions until then never; no window remembers it."""
 MOST_A_MINUTE = 6_000
-WHEN: Mapping[str, Detail] = {
-    "start": Number(default=0.0, least=0),
-    "end": Number(default=None, above=0),
+WHEN: Mapping[str, FaultDetail] = {
+    "start": NumberDetail(default=0.0, least=0),
+    "end": NumberDetail(default=None, above=0),
 }
 """Seconds after they were added; without an end they stay."""
-WEIGHT: Mapping[str, Detail] = {"weight": Number(default=1, least=1, most=1_000, whole=True)}
+WEIGHT: Mapping[str, FaultDetail] = {"weight": NumberDetail(default=1, least=1, most=1_000, whole=True)}
 REFUSED = ("give_up", "insist")
 
-KINDS: Mapping[str, Mapping[str, Detail]] = {
+KINDS: Mapping[str, Mapping[str, FaultDetail]] = {
     "steady": {
-        "rate": Number(default=10.0, above=0, most=MOST_A_MINUTE),
-        "refused": Choice(default="give_up", options=REFUSED),
+        "rate": NumberDetail(default=10.0, above=0, most=MOST_A_MINUTE),
+        "refused": ChoiceDetail(default="give_up", options=REFUSED),
         **WEIGHT,
         **WHEN,
     },
     "bursts": {
-        "size": Number(default=10, least=1, most=MOST_A_MINUTE, whole=True),
-        "every": Number(default=180.0, least=1),
-        "refused": Choice(default="insist", options=REFUSED),
+        "size": NumberDetail(default=10, least=1, most=MOST_A_MINUTE, whole=True),
+        "every": NumberDetail(default=180.0, least=1),
+        "refused": ChoiceDetail(default="insist", options=REFUSED),
         **WEIGHT,
         **WHEN,
     },
     "hog": {**WEIGHT, **WHEN},
-    "jobs": {"slots": Number(default=1, least=1, whole=True), **WHEN},
+    "jobs": {"slots": NumberDetail(default=1, least=1, whole=True), **WHEN},
 }
 """The kinds there are, with their details: so many requests a minute; so many at once every so many seconds; every
 place that is free or becomes so; so many of Luma's slots, each from the moment at which it is free. Who insists asks
@@ -62,16 +62,16 @@ again after each Retry-After, until it is let in."""
 
 
 @frozen
-class Shared:
+class SharedLimits:
     """What other users of a key share with it."""
 
-    windows: Sequence[Window]
-    slots: Slots | None = None
+    windows: Sequence[RequestWindow]
+    slots: SlotCounter | None = None
     """None where jobs have no limit."""
 
 
 @define(kw_only=True, eq=False)
-class Other:
+class ForeignUser:
     """One other user, and how it fared; the numbers are as of the last request that arrived."""
 
     api: str
@@ -114,34 +114,34 @@ class Other:
         }
 
 
-class Others:
+class ForeignUsers:
     """The other users there are; iterating over it gives them in the order in which they were added."""
 
     def __init__(self, *, seed: int, time: Callable[[], float]) -> None:
-        self._shared: Mapping[str, Shared] = {}
+        self._shared: Mapping[str, SharedLimits] = {}
         self._seed = seed
         self._time = time
-        self._added: list[Other] = []
+        self._added: list[ForeignUser] = []
         self._lock = threading.RLock()
         self._count = 0
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         """What happens next, as a heap: when, an order for what happens at once, and what."""
-        self._insisting: dict[tuple[Other, float], int] = {}
+        self._insisting: dict[tuple[ForeignUser, float], int] = {}
         """How many requests are to be sent again, by whose they are and when."""
 
-    def __iter__(self) -> Iterator[Other]:
+    def __iter__(self) -> Iterator[ForeignUser]:
         return iter(tuple(self._added))
 
     def __len__(self) -> int:
         return len(self._added)
 
-    def share(self, shared: Mapping[str, Shared]) -> None:
+    def share(self, shared: Mapping[str, SharedLimits]) -> None:
         """Begin anew, without any, and with what they will share with each API's key."""
         with self._lock:
             self.clear()
             self._shared = shared
 
-    def add(self, api: str, kind: str, /, **details: Any) -> Other:
+    def add(self, api: str, kind: str, /, **details: Any) -> ForeignUser:
         """Add one, and return it; `details` are those of its kind, see `KINDS`. Raises ValueError for what can't be."""
         if api not in self._shared:
             raise ValueError(f"other users are of {' or '.join(self._shared)}, not of {api!r}")
@@ -155,12 +155,12 @@ class Others:
         with self._lock:
             now, dice = self._time(), Random(f"other {self._seed} {len(self._added)}")  # noqa: S311  # to be repeated
             ends = float("inf") if read["end"] is None else now + read["end"]
-            other = Other(api=api, kind=kind, details=read, begins=now + read["start"], ends=ends, dice=dice)
+            other = ForeignUser(api=api, kind=kind, details=read, begins=now + read["start"], ends=ends, dice=dice)
             self._added.append(other)
-            self._begin(other)
+            self._start(other)
         return other
 
-    def add_spec(self, spec: str) -> Other:
+    def add_spec(self, spec: str) -> ForeignUser:
         """Add one that is written as `API=KIND`, and `NAME=VALUE` for its details after colons."""
         api, equals, rest = spec.partition("=")
         kind, *parts = rest.split(":")
@@ -189,13 +189,13 @@ class Others:
         with self._lock:
             while self._due and self._due[0][0] <= now:
                 at, _, act = heapq.heappop(self._due)
-                act(max(at, now - REMEMBERED))
+                act(max(at, now - LONGEST_LOOKBACK))
 
     def _at(self, when: float, act: Callable[[float], None]) -> None:
         self._count += 1
         heapq.heappush(self._due, (when, self._count, act))
 
-    def _begin(self, other: Other) -> None:
+    def _start(self, other: ForeignUser) -> None:
         if other.kind == "jobs":
             self._at(other.begins, lambda _: self._hold(other, other.details["slots"]))
             self._at(max(other.begins, other.ends), lambda _: self._hold(other, -other.details["slots"]))
@@ -204,19 +204,19 @@ class Others:
         else:
             self._at(other.arrival(0), lambda at: self._arrive(other, 0, at))
 
-    def _hold(self, other: Other, slots: int) -> None:
+    def _hold(self, other: ForeignUser, slots: int) -> None:
         held = self._shared[other.api].slots
         assert held is not None
         held.held_by_others += slots
 
-    def _arrive(self, other: Other, number: int, at: float) -> None:
+    def _arrive(self, other: ForeignUser, number: int, at: float) -> None:
         """Send what is due, and come again."""
         if at < other.ends:
             self._ask(other, other.details.get("size", 1), at)
             following = max(number + 1, other.number_at(at))
             self._at(other.arrival(following), lambda later: self._arrive(other, following, later))
 
-    def _ask(self, other: Other, requests: int, at: float) -> None:
+    def _ask(self, other: ForeignUser, requests: int, at: float) -> None:
         """Send so many requests at once; those that are refused may be sent again."""
         if at >= other.ends:
             return
@@ -228,7 +228,7 @@ class Others:
                 return
             other.admitted += 1
 
-    def _refuse(self, other: Other, requests: int, at: float, again_at: float) -> None:
+    def _refuse(self, other: ForeignUser, requests: int, at: float, again_at: float) -> None:
         """Refuse a request that was judged, and with it all that came at the same time and are left."""
         other.refused += requests
         for window in self._shared[other.api].windows:
@@ -239,7 +239,7 @@ class Others:
             if not waiting:
                 self._at(again_at, lambda later: self._ask(other, self._insisting.pop((other, again_at)), later))
 
-    def _take_all(self, other: Other, at: float) -> None:
+    def _take_all(self, other: ForeignUser, at: float) -> None:
         """Take every place that is free, and come again when the next one is."""
         if at >= other.ends:
             return
@@ -247,5 +247,7 @@ class Others:
         while all(window.has_room(at, weight) for window in windows):
             admit_all(windows, at, weight)
             other.admitted += 1
-        free_at = max(window.told(at, allowed=False).reset_at for window in windows if not window.has_room(at, weight))
+        free_at = max(
+            window.verdict(at, allowed=False).reset_at for window in windows if not window.has_room(at, weight)
+        )
         self._at(free_at if free_at > at else at + 1.0, lambda later: self._take_all(other, later))

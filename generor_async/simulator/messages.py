@@ -10,14 +10,14 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-__all__ = ["Answer", "Call", "Later", "Route", "uuid_of"]
+__all__ = ["Answer", "DeferredAnswer", "IncomingCall", "Route", "uuid_of"]
 
 encode_json = json.JSONEncoder(check_circular=False).encode
 
 
 # Nobody changes it, but a frozen one takes three times as long to make, and each request makes one.
 @define(kw_only=True)
-class Call:
+class IncomingCall:
     """A request as the server read it: already routed, not yet judged."""
 
     operation: str
@@ -66,7 +66,7 @@ class Answer:
 
 
 @frozen
-class Later:
+class DeferredAnswer:
     """An answer that takes a while: `finish(now)` is called when `seconds` of simulated time have passed."""
 
     seconds: float
@@ -80,7 +80,7 @@ class Route:
     operation: str
     method: str
     template: str
-    handle: Callable[[Call], Answer | Later]
+    handle: Callable[[IncomingCall], Answer | DeferredAnswer]
 
 
 def uuid_of(digits: str) -> str:

@@ -1,11 +1,11 @@
 """Where the APIs live on the simulator's port, and what is said where none of them is."""
 
-from generor_async.simulator.control import PREFIX, Control
+from generor_async.simulator.control import PREFIX, ControlEndpoints
 from generor_async.simulator.generor.api import GenerorApi
 from generor_async.simulator.luma.api import LumaApi
-from generor_async.simulator.messages import Answer, Call
+from generor_async.simulator.messages import Answer, IncomingCall
 from generor_async.simulator.routing import Handler, Mount
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.storage import Bucket
 
 __all__ = ["control_mount", "mounts"]
 
@@ -17,7 +17,7 @@ STORAGE_BODY = 512 * MIB
 CONTROL_BODY = MIB
 
 
-def mounts(generor: GenerorApi, luma: LumaApi, storage: Storage) -> list[Mount]:
+def mounts(generor: GenerorApi, luma: LumaApi, storage: Bucket) -> list[Mount]:
     """Mount both APIs and their files."""
     refuse = generor.refuse
     return [
@@ -57,7 +57,7 @@ def mounts(generor: GenerorApi, luma: LumaApi, storage: Storage) -> list[Mount]:
     ]
 
 
-def control_mount(control: Control) -> Mount:
+def control_mount(control: ControlEndpoints) -> Mount:
     """Mount the control endpoints."""
     paths = ", ".join(dict.fromkeys(f"{PREFIX}{route.template}" for route in control.routes))
     return Mount(
@@ -76,7 +76,7 @@ def control_mount(control: Control) -> Mount:
 def _plain(status: int, text: str) -> Handler:
     """Refuse in plain text what belongs to neither API."""
 
-    def refused(_: Call) -> Answer:
+    def refused(_: IncomingCall) -> Answer:
         return Answer(status=status, body=f"{text}\n".encode(), headers={"Content-Type": "text/plain"})
 
     return refused

@@ -16,21 +16,21 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
-from generor_async.simulator.messages import Answer, Call, Later
+from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall
 
-__all__ = ["Begun", "Changed", "Ended", "Record", "Recording"]
+__all__ = ["CreditChange", "Record", "RecordedEnd", "RecordedRequest", "Recording"]
 
 VERSION: Final = 1
-KEPT_HEADERS: Final = ("Authorization", "Content-Type")
+RECORDED_HEADERS: Final = ("Authorization", "Content-Type")
 """The only ones that a request which changes something is judged by."""
-LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 TOO_MANY: Final = 429
-TIME_KEPT: Final = 10.0
+TIME_RECORD_INTERVAL: Final = 10.0
 """Seconds of simulated time after which the time is written down anew."""
 
 
 @frozen(kw_only=True)
-class Begun:
+class RecordedRequest:
     """A request that arrived."""
 
     at: float
@@ -46,7 +46,7 @@ class Begun:
 
 
 @frozen(kw_only=True)
-class Ended:
+class RecordedEnd:
     """The end of a request whose answer took a while."""
 
     number: int
@@ -55,7 +55,7 @@ class Ended:
 
 
 @frozen(kw_only=True)
-class Changed:
+class CreditChange:
     """A change of Generor's credits that no request made."""
 
     at: float
@@ -63,7 +63,7 @@ class Changed:
     amount: int
 
 
-Record: TypeAlias = Begun | Ended | Changed
+Record: TypeAlias = RecordedRequest | RecordedEnd | CreditChange
 
 
 class Recording:
@@ -109,7 +109,7 @@ class Recording:
             os.close(self._file)
             self._file = None
 
-    def begin_anew(self, epoch: float) -> None:
+    def restart(self, epoch: float) -> None:
         """Forget what was asked for."""
         self.epoch = self.latest = epoch
         self._calls = 0
@@ -120,10 +120,10 @@ class Recording:
         if self._file is not None:
             self._write_head()
 
-    def began(self, call: Call, url: str, answer: Answer | Later) -> int | None:
+    def record_request(self, call: IncomingCall, url: str, answer: Answer | DeferredAnswer) -> int | None:
         """Write down a request; return its number, or None for one that changes nothing."""
-        if call.method in LOOKS or (isinstance(answer, Answer) and answer.status == TOO_MANY):
-            self._saw(call.now)
+        if call.method in SAFE_METHODS or (isinstance(answer, Answer) and answer.status == TOO_MANY):
+            self._record_time(call.now)
             return None
         self._calls += 1
         self.latest = max(self.latest, call.now)
@@ -136,19 +136,19 @@ class Recording:
                 "url": url,
                 "origin": call.origin,
                 "request_id": call.request_id,
-                "headers": {name: call.headers[name] for name in KEPT_HEADERS if name in call.headers},
+                "headers": {name: call.headers[name] for name in RECORDED_HEADERS if name in call.headers},
                 "status": answer.status if isinstance(answer, Answer) else None,
                 **({"text": body.decode()} if body.isascii() else {"base64": b64encode(body).decode()}),
             }
         )
         return self._calls
 
-    def ended(self, number: int, at: float) -> None:
+    def record_end(self, number: int, at: float) -> None:
         """Write down that a request has ended whose answer took a while."""
         self.latest = max(self.latest, at)
         self._write({"end": number, "at": at})
 
-    def changed(self, change: Changed) -> None:
+    def record_change(self, change: CreditChange) -> None:
         """Write down a change of Generor's credits."""
         self.latest = max(self.latest, change.at)
         record = {"credits": change.kind, "at": change.at, "amount": change.amount}
@@ -157,8 +157,8 @@ class Recording:
         else:
             self._write(record)
 
-    def _saw(self, now: float) -> None:
-        if now > self.latest + TIME_KEPT:
+    def _record_time(self, now: float) -> None:
+        if now > self.latest + TIME_RECORD_INTERVAL:
             self.latest = now
             self._write({"time": now})
 
@@ -176,14 +176,14 @@ class Recording:
                 if not line.endswith(b"\n"):  # the machine died as it was written
                     break
                 whole += len(line)
-                record = self._parsed(line)
+                record = self._parse(line)
                 if number:
-                    self._note(record)
+                    self._add_record(record)
                 else:
                     self._check_head(record, seed)
         os.truncate(self._path, whole)
 
-    def _parsed(self, line: bytes) -> dict[str, Any]:
+    def _parse(self, line: bytes) -> dict[str, Any]:
         try:
             return dict(json.loads(line))
         except (ValueError, TypeError):
@@ -200,14 +200,14 @@ class Recording:
         self.seed, self.epoch = head["seed"], head["epoch"]
         self.latest = self.epoch
 
-    def _note(self, record: Mapping[str, Any]) -> None:
+    def _add_record(self, record: Mapping[str, Any]) -> None:
         self.latest = max(self.latest, record.get("at", record.get("time", 0.0)))
         if "end" in record:
-            self._records.append(Ended(number=record["end"], at=record["at"]))
+            self._records.append(RecordedEnd(number=record["end"], at=record["at"]))
         elif "credits" in record:
-            self._records.append(Changed(at=record["at"], kind=record["credits"], amount=record["amount"]))
+            self._records.append(CreditChange(at=record["at"], kind=record["credits"], amount=record["amount"]))
         elif "call" in record:
             self._calls = record["call"]
             names = ("at", "method", "url", "origin", "request_id", "headers", "status")
             body = record["text"].encode() if "text" in record else b64decode(record["base64"])
-            self._records.append(Begun(**{name: record[name] for name in names}, body=body))
+            self._records.append(RecordedRequest(**{name: record[name] for name in names}, body=body))

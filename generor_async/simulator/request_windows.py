@@ -14,14 +14,14 @@ from typing import Literal
 
 from attrs import define
 
-__all__ = ["Verdict", "Window", "WindowKind", "admit_all", "tightest"]
+__all__ = ["RequestWindow", "WindowKind", "WindowVerdict", "admit_all", "tightest"]
 
 WindowKind = Literal["sliding", "fixed"]
 
 
 # Not frozen: nobody changes it, and each request makes one.
 @define(kw_only=True)
-class Verdict:
+class WindowVerdict:
     """What a window says about one request, in the terms of the rate limit headers."""
 
     allowed: bool
@@ -33,7 +33,7 @@ class Verdict:
     """Whole seconds from now until `reset_at`, at least 1."""
 
 
-class Window:
+class RequestWindow:
     """Counts requests against a limit, over a sliding stretch of time or fixed ones side by side."""
 
     __slots__ = ("_admitted", "count_rejected", "kind", "limit", "seconds")
@@ -52,15 +52,15 @@ class Window:
         self.count_rejected = count_rejected
         self._admitted: deque[float] = deque()
 
-    def admit(self, now: float, weight: int = 1) -> Verdict:
+    def admit(self, now: float, weight: int = 1) -> WindowVerdict:
         """Judge a request that arrives now, and count it if it is allowed (or if rejected ones count)."""
         allowed = self.has_room(now, weight)
         self.count(now, weight, allowed=allowed)
-        return self.told(now, allowed=allowed)
+        return self.verdict(now, allowed=allowed)
 
-    def peek(self, now: float) -> Verdict:
+    def peek(self, now: float) -> WindowVerdict:
         """Say what a request that arrived now would be told, without counting it."""
-        return self.told(now, allowed=self.has_room(now))
+        return self.verdict(now, allowed=self.has_room(now))
 
     def has_room(self, now: float, weight: int = 1) -> bool:
         """Tell whether a request that arrived now would be allowed."""
@@ -72,7 +72,7 @@ class Window:
         if allowed or self.count_rejected:
             self._admitted.extend(repeat(now, weight))
 
-    def take_back(self, at: float, weight: int = 1) -> None:
+    def uncount(self, at: float, weight: int = 1) -> None:
         """Count a request of that time no longer, if it still counts: it was allowed, but came to nothing."""
         with suppress(ValueError):  # its answer took so long that it has aged out
             for _ in range(weight):
@@ -88,19 +88,19 @@ class Window:
         if self.kind == "sliding":
             while self._admitted and self._admitted[0] + self.seconds <= now:
                 self._admitted.popleft()
-        elif self._admitted and self._admitted[-1] < self._opened(now):
+        elif self._admitted and self._admitted[-1] < self._window_start(now):
             self._admitted.clear()
 
-    def _opened(self, now: float) -> float:
+    def _window_start(self, now: float) -> float:
         return now // self.seconds * self.seconds
 
-    def told(self, now: float, *, allowed: bool) -> Verdict:
+    def verdict(self, now: float, *, allowed: bool) -> WindowVerdict:
         """Put the window's state now into the words of the headers."""
         if self.kind == "fixed":
-            reset_at = self._opened(now) + self.seconds
+            reset_at = self._window_start(now) + self.seconds
         else:
             reset_at = self._admitted[0] + self.seconds if self._admitted else now
-        return Verdict(
+        return WindowVerdict(
             allowed=allowed,
             limit=self.limit,
             remaining=max(0, self.limit - len(self._admitted)),
@@ -109,7 +109,7 @@ class Window:
         )
 
 
-def admit_all(windows: Sequence[Window], now: float, weight: int = 1) -> tuple[bool, Verdict]:
+def admit_all(windows: Sequence[RequestWindow], now: float, weight: int = 1) -> tuple[bool, WindowVerdict]:
     """Judge one request against several windows at once: it is counted in all of them, or taken by none.
 
     The verdict to show comes from the window that binds: of those that refuse, the one that lasts longest;
@@ -119,10 +119,10 @@ def admit_all(windows: Sequence[Window], now: float, weight: int = 1) -> tuple[b
     for window in windows:
         window.count(now, weight, allowed=not refusing)
     if refusing:
-        return False, max((window.told(now, allowed=False) for window in refusing), key=lambda told: told.reset_at)
+        return False, max((window.verdict(now, allowed=False) for window in refusing), key=lambda told: told.reset_at)
     return True, tightest(windows, now)
 
 
-def tightest(windows: Sequence[Window], now: float) -> Verdict:
+def tightest(windows: Sequence[RequestWindow], now: float) -> WindowVerdict:
     """Give the state of the window that has the smallest share left: the first of them on a tie."""
-    return min(windows, key=lambda window: window.share_left).told(now, allowed=True)
+    return min(windows, key=lambda window: window.share_left).verdict(now, allowed=True)

@@ -6,19 +6,19 @@ from urllib.parse import unquote
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.messages import Answer, Call, Later, Route
+from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall, Route
 
-__all__ = ["Match", "Mount", "Router"]
+__all__ = ["Mount", "RouteMatch", "Router"]
 
 PATHS_REMEMBERED = 1_024
-Handler = Callable[[Call], Answer | Later]
+Handler = Callable[[IncomingCall], Answer | DeferredAnswer]
 
 
-def _nothing_told(_: Call) -> Mapping[str, str]:
+def _no_headers(_: IncomingCall) -> Mapping[str, str]:
     return {}
 
 
-def _plain_words(_: str) -> str:
+def _no_words(_: str) -> str:
     return "Rate limit exceeded"
 
 
@@ -38,16 +38,16 @@ class Mount:
     malformed: Handler
     """Answers a request whose body could not be read as HTTP describes it."""
     max_body: int
-    limits_told: Callable[[Call], Mapping[str, str]] = _nothing_told
+    limits_told: Callable[[IncomingCall], Mapping[str, str]] = _no_headers
     """Gives the headers that tell a caller of its limits, for answers that the API's own code never comes to."""
-    limit_words: Callable[[str], str] = _plain_words
+    limit_words: Callable[[str], str] = _no_words
     """Gives the words of a refusal for the limit `rpm`, `jobs` or `abuse`."""
     recorded: bool = True
     """Whether its requests are part of what is simulated: in the ledger, and struck by faults."""
 
 
 @frozen
-class Match:
+class RouteMatch:
     """What a request is for; without an operation, `handle` refuses it."""
 
     mount: Mount
@@ -102,20 +102,20 @@ class Router:
 
         self.find = lru_cache(PATHS_REMEMBERED)(self._find)
 
-    def _find(self, method: str, path: str) -> Match:
+    def _find(self, method: str, path: str) -> RouteMatch:
         """Find what a request is for; `path` is percent-encoded, as it was sent."""
         found = _walk(self._root, path.split("/")[1:], ())
         if found is None:
             mount = next(mount for mount in self._mounts if _within(path, mount.prefix))
-            return Match(mount, "", mount.not_found, {})
+            return RouteMatch(mount, "", mount.not_found, {})
         targets, values = found
         target = targets.get(method)
         if target is None:
             mount = next(iter(targets.values()))[0]
-            return Match(mount, "", mount.not_allowed, {}, {"Allow": ", ".join(sorted(targets))})
+            return RouteMatch(mount, "", mount.not_allowed, {}, {"Allow": ", ".join(sorted(targets))})
         mount, route, names = target
         params = {name: unquote(value) for name, value in zip(names, values, strict=True)}
-        return Match(mount, route.operation, route.handle, params)
+        return RouteMatch(mount, route.operation, route.handle, params)
 
 
 def _within(path: str, prefix: str) -> bool:

@@ -19,15 +19,15 @@ from yarl import URL
 
 from generor_async.simulator import wire_faults
 from generor_async.simulator.clock import SimulatedClock
-from generor_async.simulator.connections import SENT, Connections, TooLargeError, read_body, write_head
-from generor_async.simulator.fault_answers import FAITHFUL, bent, replaced
+from generor_async.simulator.connections import ALREADY_SENT, Connections, TooLargeError, read_body, write_head
+from generor_async.simulator.fault_answers import TRUE_ANSWER, altered_call, faulty_answer
 from generor_async.simulator.faults import Fault, Faults
-from generor_async.simulator.foreign_users import Others
+from generor_async.simulator.foreign_users import ForeignUsers
 from generor_async.simulator.ledger import Entry, Ledger
 from generor_async.simulator.listener import Listener
-from generor_async.simulator.messages import Answer, Call, Later, uuid_of
-from generor_async.simulator.recording import Begun, Changed, Ended, Recording
-from generor_async.simulator.routing import Handler, Match, Mount, Router
+from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall, uuid_of
+from generor_async.simulator.recording import CreditChange, RecordedEnd, RecordedRequest, Recording
+from generor_async.simulator.routing import Handler, Mount, RouteMatch, Router
 
 __all__ = ["Server"]
 
@@ -52,14 +52,14 @@ class Server:
         clock: SimulatedClock,
         ledger: Ledger,
         faults: Faults,
-        others: Others,
+        others: ForeignUsers,
         seed: int,
         recording: Recording | None,
-        change: Callable[[Changed], object],
+        change: Callable[[CreditChange], object],
     ) -> None:
         self._clock = clock
         self._recording = recording
-        self._unfinished: list[_Unfinished] = []
+        self._unfinished: list[_PendingAnswer] = []
         """What was being answered when the simulator before this one was killed or stopped."""
         self._finishing: list[asyncio.Task[None]] = []
         self._ledger = ledger
@@ -97,7 +97,9 @@ class Server:
     async def stop(self) -> None:
         """Stop at once: what is under way is dropped, unanswered and uncharged; connections are closed."""
         self._faults.port = None
-        await _turn()  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
+        await (
+            _run_pending_callbacks()
+        )  # asyncio 3.11 loses the socket of a connection that is being accepted as its server closes
         await self._listener.close()
         self._protocol.pre_shutdown()
         tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._refusing.values(), *self._finishing]
@@ -111,18 +113,18 @@ class Server:
         await self._protocol.shutdown(SHUTDOWN_SECONDS)
         self._protocol.abort()
         await self._listener.wait_closed()
-        await _turn()  # the transports close their sockets
+        await _run_pending_callbacks()  # the transports close their sockets
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         assert task is not None
         self._under_way[task] = request.protocol
         try:
-            return await self._exchange(request)
+            return await self._answer(request)
         finally:
             del self._under_way[task]
 
-    async def _exchange(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Take a request from its arrival to its answer: the one place that all of them pass.
 
         A caller who goes away stops nothing: the work is done and charged, and the ledger says unanswered.
@@ -143,7 +145,7 @@ class Server:
             answer = handle(call)
             assert isinstance(answer, Answer)  # the control endpoints take no time
             await self._send(request, call, match, answer)
-            return SENT[request.keep_alive]
+            return ALREADY_SENT[request.keep_alive]
         entry = self._open(call, match.mount.api, request.rel_url.raw_query_string)
         if self._faults.armed:
             fault = self._faults.strike(call.operation)
@@ -156,47 +158,47 @@ class Server:
             delivered = await self._send(request, call, match, answer)
         finally:
             entry.answered = delivered  # not, if the simulator is stopped before the last byte has left
-        return SENT[request.keep_alive]
+        return ALREADY_SENT[request.keep_alive]
 
-    async def _decide(self, handle: Handler, call: Call, entry: Entry, request: web.BaseRequest) -> Answer:
+    async def _decide(self, handle: Handler, call: IncomingCall, entry: Entry, request: web.BaseRequest) -> Answer:
         """Let the operation do its work, and write down what came of it."""
         answer = handle(call)
         recorded = None
         if self._recording is not None:
-            recorded = self._recording.began(call, request.raw_path, answer)
-        if isinstance(answer, Later):
-            with self._protocol.told_of_departure(request.protocol, entry.abandon):
+            recorded = self._recording.record_request(call, request.raw_path, answer)
+        if isinstance(answer, DeferredAnswer):
+            with self._protocol.notify_departure(request.protocol, entry.abandon):
                 await self._clock.sleep(answer.seconds)
             now = self._clock.time()
             answer = answer.finish(now)
             if self._recording is not None and recorded is not None:
-                self._recording.ended(recorded, now)
+                self._recording.record_end(recorded, now)
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
         return answer
 
-    def _replay(self, recording: Recording, change: Callable[[Changed], object]) -> None:
+    def _replay(self, recording: Recording, change: Callable[[CreditChange], object]) -> None:
         """Do again what was asked for before, and `change` credits again; ValueError where another version did it."""
-        begun = list[_Unfinished]()
+        begun = list[_PendingAnswer]()
         for record in recording.records():
-            if isinstance(record, Changed):
+            if isinstance(record, CreditChange):
                 change(record)
                 continue
-            if isinstance(record, Ended):
+            if isinstance(record, RecordedEnd):
                 one = begun[record.number - 1]
                 one.end(record.at)
                 self._unfinished.remove(one)
                 continue
-            one, answer = self._ask_again(record, len(begun) + 1)
+            one, answer = self._replay_request(record, len(begun) + 1)
             begun.append(one)
-            if isinstance(answer, Later):
+            if isinstance(answer, DeferredAnswer):
                 self._unfinished.append(one)
             elif answer.status != record.status:
                 raise ValueError("what was recorded can't be gone on with: another version of the simulator did it")
 
-    def _ask_again(self, record: Begun, number: int) -> "tuple[_Unfinished, Answer | Later]":
+    def _replay_request(self, record: RecordedRequest, number: int) -> "tuple[_PendingAnswer, Answer | DeferredAnswer]":
         url = URL(record.url, encoded=True)
         match = self._router.find(record.method, url.raw_path)
-        call = Call(
+        call = IncomingCall(
             operation=match.operation,
             method=record.method,
             path=url.raw_path,
@@ -210,21 +212,21 @@ class Server:
         )
         entry = self._open(call, match.mount.api, url.raw_query_string)
         answer = match.handle(call)
-        one = _Unfinished(number=number, entry=entry, later=answer if isinstance(answer, Later) else None)
+        one = _PendingAnswer(number=number, entry=entry, later=answer if isinstance(answer, DeferredAnswer) else None)
         if isinstance(answer, Answer):
             one.note(answer)
         return one, answer
 
-    async def _finish(self, one: "_Unfinished") -> None:
+    async def _finish(self, one: "_PendingAnswer") -> None:
         """Finish what was being answered: nobody waits for it any more, but it is made and charged all the same."""
         await self._clock.sleep(one.due - self._clock.time())
         assert self._recording is not None
         now = self._clock.time()
         one.end(now)
         self._unfinished.remove(one)
-        self._recording.ended(one.number, now)
+        self._recording.record_end(one.number, now)
 
-    def _open(self, call: Call, api: str, query: str) -> Entry:
+    def _open(self, call: IncomingCall, api: str, query: str) -> Entry:
         return self._ledger.open(
             at=call.now,
             api=api,
@@ -236,7 +238,13 @@ class Server:
         )
 
     async def _strike(
-        self, fault: Fault, request: web.BaseRequest, match: Match, handle: Handler, call: Call, entry: Entry
+        self,
+        fault: Fault,
+        request: web.BaseRequest,
+        match: RouteMatch,
+        handle: Handler,
+        call: IncomingCall,
+        entry: Entry,
     ) -> web.StreamResponse:
         """Answer under a fault: it has the request before the operation, or the answer after it."""
         entry.fault, entry.when = fault.fault, fault.when
@@ -244,15 +252,15 @@ class Server:
             return await self._cut_off(fault.details["seconds"], request, handle, call, entry)
         answer = None
         if fault.when != "before_charge":
-            answer = await self._decide(handle, bent(fault, call), entry, request)
-        said = replaced(fault, call, answer, match.mount)
+            answer = await self._decide(handle, altered_call(fault, call), entry, request)
+        said = faulty_answer(fault, call, answer, match.mount)
 
         def mark(delivered: bool) -> None:
             if answer is None:
                 entry.status = said.status if delivered else None
-            entry.answered = delivered and (answer is None or fault.fault in FAITHFUL)
+            entry.answered = delivered and (answer is None or fault.fault in TRUE_ANSWER)
 
-        wire = wire_faults.Wire(
+        wire = wire_faults.FaultyConnection(
             request=request,
             response=self._response(call, match, said),
             details=fault.details,
@@ -261,7 +269,7 @@ class Server:
             mark=mark,
         )
         try:
-            return await wire_faults.ACTS.get(fault.fault, wire_faults.whole)(wire)
+            return await wire_faults.WIRE_FAULTS.get(fault.fault, wire_faults.send_unchanged)(wire)
         except asyncio.CancelledError:
             mark(False)
             raise
@@ -270,24 +278,24 @@ class Server:
             return wire.response
 
     async def _cut_off(
-        self, seconds: float, request: web.BaseRequest, handle: Handler, call: Call, entry: Entry
+        self, seconds: float, request: web.BaseRequest, handle: Handler, call: IncomingCall, entry: Entry
     ) -> web.StreamResponse:
         """Break the connection off, and let the operation do its work all the same, in so many seconds."""
         if request.transport is not None:
             wire_faults.reset(request.transport)
 
-        def prolonged(call: Call) -> Answer | Later:
+        def prolonged(call: IncomingCall) -> Answer | DeferredAnswer:
             answer = handle(call)
-            return Later(seconds, answer.finish) if isinstance(answer, Later) else answer
+            return DeferredAnswer(seconds, answer.finish) if isinstance(answer, DeferredAnswer) else answer
 
         await self._decide(prolonged, call, entry, request)
-        return SENT[False]
+        return ALREADY_SENT[False]
 
-    def _call(self, request: web.BaseRequest, match: Match, path: str, body: bytes) -> Call:
+    def _call(self, request: web.BaseRequest, match: RouteMatch, path: str, body: bytes) -> IncomingCall:
         headers, url = request.headers, request.rel_url
         # What is no part of the simulation must not move its dice.
         recorded = match.mount.recorded
-        return Call(
+        return IncomingCall(
             operation=match.operation,
             method=request.method,
             path=path,
@@ -306,7 +314,7 @@ class Server:
             return given
         return uuid_of(f"{self._dice.getrandbits(128):032x}")
 
-    async def _send(self, request: web.BaseRequest, call: Call, match: Match, answer: Answer) -> bool:
+    async def _send(self, request: web.BaseRequest, call: IncomingCall, match: RouteMatch, answer: Answer) -> bool:
         """Send an answer in one piece; False if the caller has gone.
 
         It goes to the transport as it is: the responses of aiohttp can do more than this, and take as long as all the
@@ -330,11 +338,11 @@ class Server:
             return False
         return True
 
-    def _response(self, call: Call, match: Match, answer: Answer) -> web.Response:
+    def _response(self, call: IncomingCall, match: RouteMatch, answer: Answer) -> web.Response:
         """Make a response for faults to do with as they like."""
         return web.Response(status=answer.status, headers=self._headers(call, match, answer), body=answer.payload())
 
-    def _headers(self, call: Call, match: Match, answer: Answer) -> dict[str, str]:
+    def _headers(self, call: IncomingCall, match: RouteMatch, answer: Answer) -> dict[str, str]:
         if answer.by_gateway:
             return {"Date": self._now_as_date(), "Server": "nginx", **answer.headers}
         headers = {"Date": self._now_as_date(), "Server": "generor-simulator", "X-Request-Id": call.request_id}
@@ -393,13 +401,13 @@ class Server:
 
 
 @define(kw_only=True, eq=False)
-class _Unfinished:
+class _PendingAnswer:
     """A request that was being answered when the simulator before this one ended."""
 
     number: int
     """Which of those that are recorded, from 1."""
     entry: Entry
-    later: Later | None
+    later: DeferredAnswer | None
 
     @property
     def due(self) -> float:
@@ -418,7 +426,7 @@ class _Unfinished:
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
 
 
-async def _turn() -> None:
+async def _run_pending_callbacks() -> None:
     """Let the event loop finish what it has begun: accepting and closing take it a few turns each."""
     for _ in range(5):
         await asyncio.sleep(0)

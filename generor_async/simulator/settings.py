@@ -21,7 +21,7 @@ from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.slots import ReleaseAt
 from generor_async.simulator.request_windows import WindowKind
 
-__all__ = ["LATEST_EPOCH", "Settings", "check_range", "taking"]
+__all__ = ["LATEST_EPOCH", "Settings", "accept_settings", "check_range"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -29,7 +29,7 @@ Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 LATEST_EPOCH: Final = 1e11
 """Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
-FREE: Final = frozenset({"kept_in", "seed", "speed", "epoch", "host", "port", "control"})
+CHANGEABLE_ON_RESUME: Final = frozenset({"kept_in", "seed", "speed", "epoch", "host", "port", "control"})
 """Settings that may be others where a simulator goes on with what another one did."""
 
 
@@ -68,10 +68,10 @@ def _among(options: Sequence[str]) -> Validator:
 
 _POSITIVE: Final = _within(above=0)
 _NOT_NEGATIVE: Final = _within(least=0)
-_PORTION: Final = _within(least=0, most=1)
+_SHARE: Final = _within(least=0, most=1)
 
 
-def _says(text: str) -> dict[str, str]:
+def _setting(text: str) -> dict[str, str]:
     """Describe a setting for the command."""
     return {"help": text}
 
@@ -85,51 +85,53 @@ def _switch(text: str) -> dict[str, str]:
 class Settings:
     """Everything that a simulator can be told. Raises ValueError for what can't be simulated."""
 
-    host: str = field(default="127.0.0.1", metadata=_says("The address to listen on."))
+    host: str = field(default="127.0.0.1", metadata=_setting("The address to listen on."))
     port: int = field(
         default=0,
         validator=_within(least=0, most=65_535),
-        metadata=_says("The port to listen on; 0 takes any that is free."),
+        metadata=_setting("The port to listen on; 0 takes any that is free."),
     )
     tier: str = field(
         default="pro",
         validator=_among(tuple(TIERS)),
-        metadata=_says(f"The Generor account's tier: {', '.join(TIERS)}."),
+        metadata=_setting(f"The Generor account's tier: {', '.join(TIERS)}."),
     )
     generor_credits: int = field(
-        default=100_000, validator=_NOT_NEGATIVE, metadata=_says("The Generor account's credits.")
+        default=100_000, validator=_NOT_NEGATIVE, metadata=_setting("The Generor account's credits.")
     )
-    luma_rpm: int = field(default=30, validator=_POSITIVE, metadata=_says("Luma's requests per minute."))
-    luma_jobs: int = field(default=10, validator=_POSITIVE, metadata=_says("Luma's concurrent jobs."))
+    luma_rpm: int = field(default=30, validator=_POSITIVE, metadata=_setting("Luma's requests per minute."))
+    luma_jobs: int = field(default=10, validator=_POSITIVE, metadata=_setting("Luma's concurrent jobs."))
     luma_balance: float = field(
-        default=1_000.0, validator=_NOT_NEGATIVE, metadata=_says("The Luma client's US dollars.")
+        default=1_000.0, validator=_NOT_NEGATIVE, metadata=_setting("The Luma client's US dollars.")
     )
     speed: float = field(
-        default=1.0, validator=_POSITIVE, metadata=_says("How many simulated seconds pass in a real one.")
+        default=1.0, validator=_POSITIVE, metadata=_setting("How many simulated seconds pass in a real one.")
     )
     epoch: float | None = field(
         default=None,
         validator=_within(least=0, most=LATEST_EPOCH),
-        metadata=_says("The Unix time at which simulated time begins, in seconds; without it, now."),
+        metadata=_setting("The Unix time at which simulated time begins, in seconds; without it, now."),
     )
-    seed: int | None = field(default=7, metadata=_says("What pictures, times and failures are drawn from."))
+    seed: int | None = field(default=7, metadata=_setting("What pictures, times and failures are drawn from."))
     failure_rate: float = field(
         default=0.0,
-        validator=_PORTION,
-        metadata=_says("How often a generation fails by chance, from 0 to 1."),
+        validator=_SHARE,
+        metadata=_setting("How often a generation fails by chance, from 0 to 1."),
     )
     moderation_rate: float = field(
         default=0.0,
-        validator=_PORTION,
-        metadata=_says("How often moderation refuses a generation by chance, from 0 to 1."),
+        validator=_SHARE,
+        metadata=_setting("How often moderation refuses a generation by chance, from 0 to 1."),
     )
     kept_in: str | os.PathLike[str] | None = field(
-        default=None, metadata=_says("A file in which to keep what happens; one that is there is gone on with.")
+        default=None, metadata=_setting("A file in which to keep what happens; one that is there is gone on with.")
     )
     control: ControlFrom = field(
         default="loopback",
         validator=_among(get_args(ControlFrom)),
-        metadata=_says("Who may use the endpoints under `/__sim__/`, this machine alone or whoever reaches the port:"),
+        metadata=_setting(
+            "Who may use the endpoints under `/__sim__/`, this machine alone or whoever reaches the port:"
+        ),
     )
     count_rejected: bool = field(
         default=False, metadata=_switch("Whether a request that is refused for want of quota uses some up.")
@@ -241,10 +243,10 @@ class Settings:
     def marker(self) -> dict[str, str]:
         """Return what a recording is begun with, and must be gone on with."""
         given = asdict(self, recurse=False)
-        return {each.name: repr(given[each.name]) for each in fields(Settings) if each.name not in FREE}
+        return {each.name: repr(given[each.name]) for each in fields(Settings) if each.name not in CHANGEABLE_ON_RESUME}
 
 
-def taking(
+def accept_settings(
     settings: Callable[P, Settings],
 ) -> Callable[[Callable[[S, Settings], None]], Callable[Concatenate[S, P], None]]:
     """Have an `__init__` of settings take each of them as an argument of its own, with its type and default."""

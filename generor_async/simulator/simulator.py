@@ -8,22 +8,22 @@ from random import SystemRandom
 from typing import Any, Self
 
 from generor_async.simulator.clock import SimulatedClock
-from generor_async.simulator.control import Control
+from generor_async.simulator.control import ControlEndpoints
 from generor_async.simulator.faults import Faults
-from generor_async.simulator.foreign_users import Others, Shared
-from generor_async.simulator.generor.access import GateRules
+from generor_async.simulator.foreign_users import ForeignUsers, SharedLimits
+from generor_async.simulator.generor.access import AccessRules
 from generor_async.simulator.generor.api import GenerorApi
 from generor_async.simulator.ledger import Ledger
 from generor_async.simulator.luma.api import LumaApi
 from generor_async.simulator.luma.limit_rules import LimitRules, read_weights
 from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.mounts import control_mount, mounts
-from generor_async.simulator.recording import Changed, Recording
+from generor_async.simulator.recording import CreditChange, Recording
 from generor_async.simulator.routing import Mount
 from generor_async.simulator.server import Server
 from generor_async.simulator.server_thread import ServerThread
-from generor_async.simulator.settings import LATEST_EPOCH, Settings, check_range, taking
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.settings import LATEST_EPOCH, Settings, accept_settings, check_range
+from generor_async.simulator.storage import Bucket
 
 __all__ = ["Simulator"]
 
@@ -52,31 +52,31 @@ class Simulator:
     each as `others.add_spec` takes it. Raises ValueError for what can't be simulated.
     """
 
-    @taking(Settings)
+    @accept_settings(Settings)
     def __init__(self, settings: Settings) -> None:
         recording = None
         if settings.kept_in is not None:
             recording = Recording(
                 Path(settings.kept_in), options=settings.marker(), seed=settings.seed, epoch=_begin(settings.epoch)
             )
-        drawn: int = _draw(settings.seed) if recording is None else recording.seed
+        drawn: int = _random_seed(settings.seed) if recording is None else recording.seed
         epoch = settings.epoch if recording is None else recording.epoch
-        self.clock = SimulatedClock(speed=settings.speed, epoch=epoch, source=_not_yet)
+        self.clock = SimulatedClock(speed=settings.speed, epoch=epoch, source=_not_running_error)
         """The server's clock, to be given to the client as well; it starts when the simulator does."""
         self.ledger = Ledger()
         """Every request that arrived, and what it cost."""
         self._new_luma = _luma(settings, drawn)
         self._new_generor = _generor(settings, drawn)
-        self.others = Others(seed=drawn, time=self.clock.time)
+        self.others = ForeignUsers(seed=drawn, time=self.clock.time)
         """The other users of the keys, who use up the same limits; the ledger has nothing of theirs."""
         self._first_others = tuple(settings.others)
-        self._furnish()
+        self._create_apis()
         self.host = settings.host
         self._port = settings.port
         served = self._mounts()
         self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=drawn)
         """What goes wrong on purpose."""
-        self._control = control_mount(Control(self, answers=settings.control, host=settings.host))
+        self._control = control_mount(ControlEndpoints(self, answers=settings.control, host=settings.host))
         self._server = Server(
             [*served, self._control],
             clock=self.clock,
@@ -141,13 +141,13 @@ class Simulator:
         `kind` is a type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user; `amount` is
         in credits. The ledger, which is of calls, doesn't have it. Raises ValueError for what can't be.
         """
-        change = Changed(at=self.clock.time(), kind=kind, amount=amount)
+        change = CreditChange(at=self.clock.time(), kind=kind, amount=amount)
         changed = self._change(change)
         if self._recording is not None:
-            self._recording.changed(change)
+            self._recording.record_change(change)
         return changed
 
-    def _change(self, change: Changed) -> int:
+    def _change(self, change: CreditChange) -> int:
         return self.generor.change_credits(change.kind, change.amount, now=change.at).amount
 
     def reset(self) -> None:
@@ -156,11 +156,11 @@ class Simulator:
         What is under way ends as if nothing had happened, and leaves no trace. `luma`, `generor` and `storage` are
         other objects afterwards.
         """
-        self._furnish()
+        self._create_apis()
         self.faults.clear()
         self.ledger.clear()
         if self._recording is not None:
-            self._recording.begin_anew(self.clock.time())
+            self._recording.restart(self.clock.time())
         self._server.mount([*self._mounts(), self._control])
 
     def state(self, origin: str | None = None) -> dict[str, Any]:
@@ -236,13 +236,13 @@ class Simulator:
         self._origin = None
         await self._server.stop()
 
-    def _furnish(self) -> None:
+    def _create_apis(self) -> None:
         """Make both APIs anew, with nothing in them."""
-        self.storage = Storage()
+        self.storage = Bucket()
         self.luma = self._new_luma(storage=self.storage)
         self.generor = self._new_generor(now=self.clock.time())
         luma, generor = self.luma.client, self.generor.world.keys[self.generor_key]
-        self.others.share({"luma": Shared((luma.window,), luma.slots), "generor": Shared(generor.windows)})
+        self.others.share({"luma": SharedLimits((luma.window,), luma.slots), "generor": SharedLimits(generor.windows)})
         for spec in self._first_others:
             self.others.add_spec(spec)
 
@@ -250,7 +250,7 @@ class Simulator:
         return mounts(self.generor, self.luma, self.storage)
 
 
-def _draw(seed: int | None) -> int:
+def _random_seed(seed: int | None) -> int:
     return SystemRandom().getrandbits(32) if seed is None else seed
 
 
@@ -258,7 +258,7 @@ def _begin(epoch: float | None) -> float:
     return time.time() if epoch is None else epoch
 
 
-def _not_yet() -> float:
+def _not_running_error() -> float:
     return 0.0
 
 
@@ -302,7 +302,7 @@ def _generor(settings: Settings, seed: int) -> "partial[GenerorApi]":
         credits=settings.generor_credits,
         exact_cost=settings.exact_cost,
         listing_lag=settings.listing_lag,
-        rules=GateRules(
+        rules=AccessRules(
             window_kind=settings.generor_window,
             count_rejected=settings.count_rejected,
             count_errors=settings.count_errors,

@@ -19,20 +19,20 @@ from xml.sax.saxutils import escape
 
 from attrs import field, frozen
 
-from generor_async.simulator.messages import Answer, Call, Route
+from generor_async.simulator.messages import Answer, IncomingCall, Route
 
-__all__ = ["Stat", "Storage"]
+__all__ = ["Bucket", "UrlStatus"]
 
 PREFIX = "/storage/"
 TIMESTAMP = "%Y%m%dT%H%M%SZ"
-KEPT = 64
+OBJECTS_CACHED = 64
 SECRET = b"the simulated bucket's signing key"
 
 Method = Literal["GET", "PUT"]
 
 
 @frozen
-class Stat:
+class UrlStatus:
     """What a fetch of a URL would meet: a status and, when that is 200, a content type."""
 
     status: int
@@ -40,7 +40,7 @@ class Stat:
 
 
 @frozen
-class _Fault(Exception):  # noqa: N818  # S3 calls what it answers with a fault
+class _S3Error(Exception):  # S3 calls what it answers with a fault
     """An S3 error, on its way to becoming the XML answer."""
 
     status: int
@@ -49,7 +49,7 @@ class _Fault(Exception):  # noqa: N818  # S3 calls what it answers with a fault
     details: Mapping[str, str] = field(factory=dict[str, str])
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: IncomingCall) -> Answer:
         """Word it as S3 does; a HEAD gets the status alone."""
         parts = {"Code": self.code, "Message": self.message, **self.details, "RequestId": call.request_id}
         inner = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts.items())
@@ -62,20 +62,20 @@ class _Fault(Exception):  # noqa: N818  # S3 calls what it answers with a fault
 
 
 @frozen
-class _Stored:
+class _StoredObject:
     """One file in the bucket."""
 
     content_type: str
     make: Callable[[], bytes] = field(repr=False)
 
 
-class Storage:
+class Bucket:
     """A bucket that hands out presigned URLs, and answers what is asked of them."""
 
     def __init__(self, *, lifetime: float = 3600.0) -> None:
         self.lifetime = lifetime
         """Seconds for which a presigned URL is good."""
-        self._stored: dict[str, _Stored] = {}
+        self._stored: dict[str, _StoredObject] = {}
         self._recent: dict[str, bytes] = {}
         """The contents asked for last, latest last: files fetched in parts or again aren't made again."""
         self._expected: dict[str, str] = {}
@@ -90,20 +90,20 @@ class Storage:
 
         `make` must give the same bytes each time: of files made so, only the latest few are kept in memory.
         """
-        self._stored[path] = _Stored(content_type, make)
+        self._stored[path] = _StoredObject(content_type, make)
         self._recent.pop(path, None)
 
-    def expect(self, path: str, content_type: str) -> None:
+    def allow_upload(self, path: str, content_type: str) -> None:
         """Allow one file to be uploaded to `path`, with just that content type."""
         self._expected[path] = content_type
 
-    def received(self, path: str) -> bytes | None:
+    def uploaded(self, path: str) -> bytes | None:
         """Give what was uploaded to `path`, or None if nothing was."""
         return self._content(path) if path in self._stored else None
 
     def presign(self, path: str, *, now: float, origin: str, method: Method = "GET") -> str:
         """Make an absolute URL that is good for one method, from now on, for the bucket's lifetime."""
-        date = _stamp(int(now))
+        date = _format_timestamp(int(now))
         expires = str(int(self.lifetime))
         # Written out, and already encoded: every look at a finished generation signs anew.
         return (
@@ -114,26 +114,26 @@ class Storage:
             f"&X-Amz-Signature={_signature(method, path, date, expires)}"
         )
 
-    def stat(self, url: str, *, now: float) -> Stat:
+    def url_status(self, url: str, *, now: float) -> UrlStatus:
         """Say what fetching one of this bucket's own URLs would meet, without drawing the file."""
         parts = urlsplit(url)
         path = unquote(parts.path.removeprefix(PREFIX))
         try:
             stored = self._find("GET", path, dict(parse_query(parts.query)), now)
-        except _Fault as fault:
-            return Stat(fault.status)
-        return Stat(200, stored.content_type)
+        except _S3Error as fault:
+            return UrlStatus(fault.status)
+        return UrlStatus(200, stored.content_type)
 
-    def _get(self, call: Call) -> Answer:
+    def _get(self, call: IncomingCall) -> Answer:
         try:
             _refuse_second_auth(call)
             path = call.params["path"]
             stored = self._find(call.method, path, call.query, call.now)
             return _content_answer(self._content(path), stored.content_type, call.headers)
-        except _Fault as fault:
+        except _S3Error as fault:
             return fault.answer(call)
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: IncomingCall) -> Answer:
         path, content = call.params["path"], call.body
         content_type = call.headers.get("Content-Type", "")
         try:
@@ -142,7 +142,7 @@ class Storage:
             # The content type is one of the signed headers: another one is another signature.
             if content_type != self._expected.get(path):
                 raise _mismatch()
-        except _Fault as fault:
+        except _S3Error as fault:
             return fault.answer(call)
         self.put(path, content_type, lambda: content)
         return Answer(status=200, body=b"", headers={"ETag": _etag(content)})
@@ -152,20 +152,20 @@ class Storage:
         if content is None:
             content = self._stored[path].make()
         self._recent[path] = content
-        if len(self._recent) > KEPT:
+        if len(self._recent) > OBJECTS_CACHED:
             del self._recent[next(iter(self._recent))]
         return content
 
-    def _find(self, method: str, path: str, query: Mapping[str, str], now: float) -> _Stored:
+    def _find(self, method: str, path: str, query: Mapping[str, str], now: float) -> _StoredObject:
         _verify(method, path, query, now)
         stored = self._stored.get(path)
         if stored is None:
-            raise _Fault(404, "NoSuchKey", "The specified key does not exist.", {"Key": path})
+            raise _S3Error(404, "NoSuchKey", "The specified key does not exist.", {"Key": path})
         return stored
 
 
 @lru_cache
-def _stamp(second: int) -> str:
+def _format_timestamp(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime(TIMESTAMP)
 
 
@@ -174,8 +174,8 @@ def _signature(method: str, path: str, date: str, expires: str) -> str:
     return hmac.digest(SECRET, signed.encode("utf-8", "surrogateescape"), "sha256").hex()
 
 
-def _mismatch() -> _Fault:
-    return _Fault(
+def _mismatch() -> _S3Error:
+    return _S3Error(
         403,
         "SignatureDoesNotMatch",
         "The request signature we calculated does not match the signature you provided. "
@@ -187,7 +187,7 @@ def _verify(method: str, path: str, query: Mapping[str, str], now: float) -> Non
     """Raise the 403 that a request without a signature, with a wrong one or with an old one gets."""
     given = query.get("X-Amz-Signature")
     if given is None:
-        raise _Fault(403, "AccessDenied", "Access Denied")
+        raise _S3Error(403, "AccessDenied", "Access Denied")
     date, expires = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
     if not hmac.compare_digest(given.encode(), _signature(method, path, date, expires).encode()):
         raise _mismatch()
@@ -199,12 +199,12 @@ def _verify(method: str, path: str, query: Mapping[str, str], now: float) -> Non
             "Expires": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             "ServerTime": f"{server_time:%Y-%m-%dT%H:%M:%SZ}",
         }
-        raise _Fault(403, "AccessDenied", "Request has expired", details)
+        raise _S3Error(403, "AccessDenied", "Request has expired", details)
 
 
-def _refuse_second_auth(call: Call) -> None:
+def _refuse_second_auth(call: IncomingCall) -> None:
     if "Authorization" in call.headers:
-        raise _Fault(
+        raise _S3Error(
             400,
             "InvalidArgument",
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
@@ -221,7 +221,7 @@ def _content_answer(content: bytes, content_type: str, asked: Mapping[str, str])
     headers = {"Content-Type": content_type, "ETag": _etag(content), "Accept-Ranges": "bytes"}
     # A part is only sent of the file the caller has begun with: after If-Range anything else means the whole.
     unchanged = asked.get("If-Range", headers["ETag"]) == headers["ETag"]
-    span = _span(asked.get("Range", ""), len(content)) if unchanged else None
+    span = _parse_range(asked.get("Range", ""), len(content)) if unchanged else None
     if span is None:
         return Answer(status=200, body=content, headers=headers)
     first, last = span
@@ -229,7 +229,7 @@ def _content_answer(content: bytes, content_type: str, asked: Mapping[str, str])
     return Answer(status=206, body=content[first : last + 1], headers=headers)
 
 
-def _span(asked: str, size: int) -> tuple[int, int] | None:
+def _parse_range(asked: str, size: int) -> tuple[int, int] | None:
     """Read a Range header as first and last byte; None, for the whole, if it is absent or not understood."""
     match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", asked.strip(), re.ASCII)
     if match is None or match[0] == "bytes=-":
@@ -240,7 +240,7 @@ def _span(asked: str, size: int) -> tuple[int, int] | None:
     if begin and end and int(end) < int(begin):
         return None
     if first >= size:
-        raise _Fault(
+        raise _S3Error(
             416,
             "InvalidRange",
             "The requested range is not satisfiable",

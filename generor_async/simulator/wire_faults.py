@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from attrs import frozen
 
-__all__ = ["ACTS", "Act", "Wire", "reset", "whole"]
+__all__ = ["WIRE_FAULTS", "FaultyConnection", "WireFault", "reset", "send_unchanged"]
 
 # Linger for no time at all: what closing then sends is an RST.
 NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -26,7 +26,7 @@ MEGABYTE = 1_000_000
 
 
 @frozen(kw_only=True)
-class Wire:
+class FaultyConnection:
     """One connection with a request that has been read, and the answer that is to be sent on it."""
 
     request: web.BaseRequest
@@ -49,7 +49,7 @@ class Wire:
         return body
 
 
-Act: TypeAlias = Callable[[Wire], Awaitable[web.StreamResponse]]
+WireFault: TypeAlias = Callable[[FaultyConnection], Awaitable[web.StreamResponse]]
 """Sends an answer, or fails to, and gives what aiohttp is to think was sent; ConnectionError if the client has gone."""
 
 
@@ -60,7 +60,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-async def whole(wire: Wire) -> web.StreamResponse:
+async def send_unchanged(wire: FaultyConnection) -> web.StreamResponse:
     """Send the answer as it is."""
     await wire.response.prepare(wire.request)
     wire.mark(True)
@@ -68,17 +68,17 @@ async def whole(wire: Wire) -> web.StreamResponse:
     return wire.response
 
 
-async def _reset(wire: Wire) -> web.StreamResponse:
+async def _reset(wire: FaultyConnection) -> web.StreamResponse:
     reset(_transport(wire))
     return wire.response
 
 
-async def _close(wire: Wire) -> web.StreamResponse:
+async def _close(wire: FaultyConnection) -> web.StreamResponse:
     _transport(wire).close()
     return wire.response
 
 
-async def _truncate(wire: Wire) -> web.StreamResponse:
+async def _truncate(wire: FaultyConnection) -> web.StreamResponse:
     transport, body = _transport(wire), wire.body
     transport.write(_head(wire.response, "Content-Length", str(len(body))))
     transport.write(body[: int(len(body) * wire.details["keep"])])
@@ -86,7 +86,7 @@ async def _truncate(wire: Wire) -> web.StreamResponse:
     return wire.response
 
 
-async def _broken_chunk(wire: Wire) -> web.StreamResponse:
+async def _broken_chunk(wire: FaultyConnection) -> web.StreamResponse:
     transport, body = _transport(wire), wire.body
     head = _head(wire.response, "Transfer-Encoding", "chunked")
     if wire.details["how"] == "cut":
@@ -100,16 +100,16 @@ async def _broken_chunk(wire: Wire) -> web.StreamResponse:
     return wire.response
 
 
-async def _stall(wire: Wire) -> web.StreamResponse:
+async def _stall(wire: FaultyConnection) -> web.StreamResponse:
     if wire.details["sent"] == "headers":
         _transport(wire).write(_head(wire.response, "Content-Length", str(len(wire.body))))
     await wire.departure()
     return wire.response
 
 
-async def _drip(wire: Wire) -> web.StreamResponse:
+async def _drip(wire: FaultyConnection) -> web.StreamResponse:
     if not wire.body:
-        return await whole(wire)
+        return await send_unchanged(wire)
     body, pieces = wire.body, wire.details["pieces"]
     response = await _begin(wire, len(body))
     size = max(1, -(-len(body) // pieces))
@@ -123,7 +123,7 @@ async def _drip(wire: Wire) -> web.StreamResponse:
     return response
 
 
-async def _huge(wire: Wire) -> web.StreamResponse:
+async def _huge(wire: FaultyConnection) -> web.StreamResponse:
     left = MEGABYTE * wire.details["megabytes"]
     response = await _begin(wire, None)
     await response.write(b'{"data": "')
@@ -137,7 +137,7 @@ async def _huge(wire: Wire) -> web.StreamResponse:
     return response
 
 
-async def _begin(wire: Wire, length: int | None) -> web.StreamResponse:
+async def _begin(wire: FaultyConnection, length: int | None) -> web.StreamResponse:
     """Send the head of a response whose body comes in pieces; without a length, in chunks."""
     response = web.StreamResponse(status=wire.response.status, headers=wire.response.headers)
     response.content_length = length
@@ -145,7 +145,7 @@ async def _begin(wire: Wire, length: int | None) -> web.StreamResponse:
     return response
 
 
-def _transport(wire: Wire) -> asyncio.Transport:
+def _transport(wire: FaultyConnection) -> asyncio.Transport:
     transport = wire.request.transport
     if transport is None:
         raise ConnectionResetError("the client has gone")
@@ -159,7 +159,7 @@ def _head(response: web.Response, framing: str, value: str) -> bytes:
     return "\r\n".join([*lines, f"{framing}: {value}", "", ""]).encode()
 
 
-ACTS: Mapping[str, Act] = {
+WIRE_FAULTS: Mapping[str, WireFault] = {
     "reset": _reset,
     "close": _close,
     "truncate": _truncate,

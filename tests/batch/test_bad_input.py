@@ -156,7 +156,7 @@ def test_of_duplicate_ids_the_same_row_is_run_once_and_another_row_is_set_aside(
                 " give each row an id of its own, or none"
             ),
             "a.jsonl:2 is the same row as a.jsonl:1: it is run once",
-            "generor: not all rows are done: 1 set aside (mend those lines, and run it again)",
+            "generor: not all rows are done: 1 set aside (correct those lines, and run it again)",
         ],
     )
     (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()

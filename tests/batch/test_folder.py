@@ -227,7 +227,7 @@ def test_results_without_a_journal_that_can_be_read_buy_nothing(shell: Shell, si
             assert "generor batch recover" in said
             assert "does not exist yet" not in said
     code, told, said = shell.run("recover", str(shell.out))
-    assert (code, told) == (0, f"the journal is rebuilt, with {ROWS} done; the same run goes on with it\n"), said
+    assert (code, told) == (0, f"the journal is rebuilt, with {ROWS} done; run the batch again to continue\n"), said
     code, told, said = shell.run()
     assert code == 0, said
     assert json.loads(told)["rows"] == {"done": ROWS}
@@ -258,7 +258,7 @@ def test_media_that_were_deleted_are_told(shell: Shell, simulator: Simulator) ->
         (shell.out / line["files"][0]).unlink()
     code, told, said = shell.run("status", str(shell.out))
     assert (code, json.loads(told)["missing"]) == (0, 3)
-    assert f"3 of the rows that are done were stored, and their files are no longer in {shell.out}" in said
+    assert f"3 of the rows that are done have files that are no longer in {shell.out}" in said
     shutil.rmtree(shell.out / "media")
     code, told, said = shell.run()
     assert (code, json.loads(told)["missing"]) == (0, ROWS), said

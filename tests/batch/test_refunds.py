@@ -12,8 +12,8 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import Status, read_status
-from generor_async.cli.batch_options import Output
-from generor_async.cli.status_view import show
+from generor_async.cli.batch_options import OutputOptions
+from generor_async.cli.status_view import print_status
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -90,7 +90,7 @@ def test_failures_of_an_earlier_run_are_believed_to_be_refunded_too(tmp_path: Pa
 
 def test_a_status_tells_both_amounts_in_dollars_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, status = in_luma(lambda _, luma: both(run_batch(luma, ROWS, to=tmp_path, max_credits=100.0), tmp_path))
-    show(status, tmp_path, Output())
+    print_status(status, tmp_path, OutputOptions())
     told = json.loads(capsys.readouterr().out)
     assert told["credits"] == {
         "spent": 0,

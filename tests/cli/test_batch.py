@@ -21,7 +21,7 @@ from support.terminal import Terminal
 
 from generor_async import AsyncLuma
 from generor_async.batch.runner import run_batch
-from generor_async.cli.progress_view import tell
+from generor_async.cli.progress_view import show_progress
 from generor_async.simulator import Simulator
 from generor_async.testing import run as run_in_virtual_time
 
@@ -103,7 +103,7 @@ def test_nothing_is_spent_where_nobody_can_be_asked(run: Run, tmp_path: Path) ->
     ended = run("run", prompts(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--max-credits", "20")
     assert ended.returncode == 2
     said = " ".join(ended.stderr.replace("│", " ").split())
-    assert "this spends real credits, up to 20 credits ($0.06): say --yes, or --simulate" in said
+    assert "this spends real credits, up to 20 credits ($0.06): confirm with --yes, or try" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -144,7 +144,7 @@ def test_ctrl_c_waits_for_what_is_paid_for(commands: Commands, tmp_path: Path) -
     code, told, errors = running.end()
     assert code == 130
     assert "stopping" in errors
-    assert "run the same again to go on" in errors
+    assert "run the same command again to continue" in errors
     counts = json.loads(told)["rows"]
     assert set(counts) == {"ready", "done"}
 
@@ -331,10 +331,10 @@ def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(commands: Commands,
         shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is paid")
         assert all(re.search(rf"^{name} ", shown, re.MULTILINE) for name in BATCH)
         terminal.press(b"\x03")
-        terminal.until("stopping: what is paid for is waited for; Ctrl-C again stops at once")
+        terminal.until("stopping: waiting for rows that are paid for; press Ctrl-C again to stop at once")
         assert terminal.ended() == 130
         left = " ".join(terminal.text.split())
-        assert "run the same again to go on" in left
+        assert "run the same command again to continue" in left
         assert "stopping" not in left
         assert "━" not in left
         assert re.search(r"ready \d+ done \d+ spent [\d.]+ credits", left)
@@ -365,7 +365,7 @@ def test_elsewhere_a_line_says_the_same_every_ten_seconds(tmp_path: Path) -> Non
     async def main() -> float:
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options) as luma:
             batch, began = run_batch(luma, herons(60), to=tmp_path), simulator.clock.time()
-            telling = asyncio.create_task(tell(batch, Console(file=told, width=40)))
+            telling = asyncio.create_task(show_progress(batch, Console(file=told, width=40)))
             async for _ in batch:
                 pass
             telling.cancel()
@@ -415,9 +415,9 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     ("answer", "code", "said"),
     [
         (b"n\r", 130, "nothing was spent"),
-        (b"\x03", 130, "stopped; nothing was begun"),
-        (signal.SIGTERM, 143, "stopped; nothing was begun"),
-        (signal.SIGHUP, 129, "stopped; nothing was begun"),
+        (b"\x03", 130, "stopped before anything was sent"),
+        (signal.SIGTERM, 143, "stopped before anything was sent"),
+        (signal.SIGHUP, 129, "stopped before anything was sent"),
     ],
 )
 def test_a_question_that_is_not_agreed_to_ends_in_json_and_writes_none_of_itself_there(
@@ -453,7 +453,7 @@ def test_a_generor_batch_is_asked_about_with_price_and_time_and_says_what_it_cos
         shown = " ".join(terminal.until("[y/N]").split())
         assert "price 7.00 credits as the API estimates it; what is charged may differ" in shown
         assert "account 100,000 credits" in shown
-        assert re.search(r"time about \d+ s at the least, at the key's limits", shown)
+        assert re.search(r"time at least \d+ s, at the key's limits", shown)
         assert not simulator.ledger.charges
         terminal.press(b"y\r")
         assert terminal.ended() == 0

@@ -81,7 +81,7 @@ def test_files_that_were_deleted_are_fetched_again(run: Run, out: str) -> None:
     file.unlink()
     lost = run("fetch", out)
     assert (lost.returncode, lost.stdout) == (3, "0 rows have their files again\n")
-    assert "the files of a can't be had: " in lost.stderr
+    assert "the files of a could not be downloaded: " in lost.stderr
 
 
 def test_a_run_is_followed_until_it_ends(commands: Commands, run: Run, tmp_path: Path) -> None:

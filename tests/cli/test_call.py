@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 import generor_async
 from generor_async.cli.app import app
-from generor_async.cli.operation_info import NAMES, described
-from generor_async.cli.parameter_values import option
+from generor_async.cli.operation_info import NAMES, operation_info
+from generor_async.cli.parameter_values import option_name
 from generor_async.simulator import Simulator
 
 CREATE = "luma.generations.create"
@@ -219,14 +219,14 @@ def test_the_help_of_every_operation_has_all_that_it_takes(name: str) -> None:
     ended = CliRunner().invoke(app, ["call", name, "--help"], env={"COLUMNS": "300"})
     assert ended.exit_code == 0
     said = " ".join(ended.stdout.replace("│", " ").replace("`", "").split())
-    operation = described(name)
+    operation = operation_info(name)
     assert operation.doc.partition("\n")[0] in said
     for parameter in operation.parameters:
-        assert f" {option(parameter.name)} " in said
+        assert f" {option_name(parameter.name)} " in said
         begins = "Required. " * parameter.required + parameter.doc.replace("`", "")
         assert begins in said
     others = {"--wait": operation.makes_job, "--out": operation.makes_files, "--all": operation.paged}
-    for other, is_there in {**others, "--yes": operation.charged, "--json": True, "--simulate": True}.items():
+    for other, is_there in {**others, "--yes": operation.billable, "--json": True, "--simulate": True}.items():
         assert (f" {other} " in said) == is_there
 
 
@@ -244,7 +244,7 @@ def test_a_body_and_a_text_come_from_files_and_options_go_before_the_body(shell:
 
 BAD: list[tuple[list[str], str]] = [
     ([CREATE], "missing: --prompt"),
-    ([CREATE, "--prompt", "x"], "this spends real credits: say --yes, or --simulate to try it for nothing"),
+    ([CREATE, "--prompt", "x"], "this spends real credits: confirm with --yes, or try it for free with --simulate"),
     ([CREATE, "--promt", "x"], "No such option: --promt"),
     ([CREATE, "--prompt"], "Option '--prompt' requires an argument"),
     ([CREATE, "--prompt", "x", "y"], "Got unexpected extra argument"),
@@ -252,7 +252,7 @@ BAD: list[tuple[list[str], str]] = [
     ([CREATE, "--prompt", ""], "prompt: Prompt must be between 1 and 6000 characters"),
     ([CREATE, "--json", "{"], "--json: '{' is not JSON ("),
     ([CREATE, "--json", '{"promt": "x"}'], "--json: 'promt' is no parameter of luma.generations.c"),
-    ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "--out: /dev/null/x cannot be made ("),
+    ([CREATE, "--prompt", "x", "--out", "/dev/null/x"], "--out: the folder /dev/null/x cannot be created ("),
     (["generor.creations.get", "--creation-id", "x"], "--creation-id: 'x' is not a whole number"),
     (["--foo"], "No such option: --foo"),
     (["luma.generation.create"], "no operation is called 'luma.generation.create'; the nearest: luma.generations."),
@@ -285,7 +285,10 @@ def test_pages_are_one_or_so_many_items_or_all(shell: Shell) -> None:
     public = "generor.creations.list_public"
     one = shell.call(public, "--per-page", "5")
     assert len(json.loads(one.stdout)) == 5
-    assert one.stderr == "generor: this is one page, and there are more: --all lists all items, --max-items so many\n"
+    assert (
+        one.stderr
+        == "generor: this is the first page of several: --all lists all items, --max-items a number of them\n"
+    )
     assert len(shell.answer(public, "--per-page", "5", "--max-items", "12")) == 12
     assert len(shell.answer(public, "--per-page", "50", "--all")) == 54
 
@@ -325,7 +328,7 @@ def test_a_file_for_a_key_is_never_replaced_nor_left_empty(shell: Shell) -> None
     (shell.folder / "key").write_text("another\n")
     ended = shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "key")
     assert ended.returncode == 2
-    assert "key cannot be made (File exists)" in ended.stderr
+    assert "key cannot be created (File exists)" in ended.stderr
     assert shell.simulator.ledger.requests == ()
     shell.environment["GENEROR_API_KEY"] = "gnr_live_wrong"
     assert shell.call("generor.api_keys.create", "--name", "mine", "--secret-to", "other").returncode == 1
@@ -338,20 +341,20 @@ def test_a_file_for_a_key_is_never_replaced_nor_left_empty(shell: Shell) -> None
 @pytest.mark.parametrize(("typed", "code", "charges"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0)])
 def test_a_terminal_is_asked_before_credits_are_spent(shell: Shell, typed: str, code: int, charges: int) -> None:
     ended, seen = shell.on_terminal(*GENERATE, typed=typed)
-    assert "generor.generators.generate spends real credits, 1 by the API's estimate. Go on? [y/N]" in seen
+    assert "generor.generators.generate spends real credits, 1 by the API's estimate. Continue? [y/N]" in seen
     assert ended == code
     assert shell.charges() == charges
 
 
 def test_the_price_of_lumas_is_told_where_it_is_known(shell: Shell) -> None:
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", typed="n\n")
-    assert "spends real credits, about 13.5 ($0.0404), prices of mid-2026. Go on?" in seen
+    assert "spends real credits, about 13.5 ($0.0404), prices of mid-2026. Continue?" in seen
     assert "generor: nothing was sent" in seen
     ray = ("--model", "ray-3.2", "--type", "video")
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", *ray, typed="n\n")
-    assert "spends real credits, about 100.0 ($0.30), prices of late 2026. Go on?" in seen
+    assert "spends real credits, about 100.0 ($0.30), prices of late 2026. Continue?" in seen
     _, seen = shell.on_terminal(CREATE, "--prompt", "x", "--type", "video", typed="n\n")
-    assert "spends real credits, and its price is not known here. Go on?" in seen
+    assert "spends real credits, and its price is not known here. Continue?" in seen
 
 
 def test_the_simulator_costs_nothing_and_needs_no_key(shell: Shell) -> None:
@@ -431,7 +434,8 @@ def test_ctrl_c_tells_how_to_find_the_job_again(shell: Shell) -> None:
     assert submitted == f"generor: job {id_} was submitted\n"
     assert code == 130
     assert errors == (
-        f"generor: interrupted; job {id_} goes on: generor call luma.generations.get --generation-id {id_} --wait\n"
+        f"generor: interrupted; job {id_} continues; wait for it with "
+        f"generor call luma.generations.get --generation-id {id_} --wait\n"
     )
 
 
@@ -467,7 +471,9 @@ def test_bash_completes_operations_options_and_values(shell: Shell) -> None:
     (shell.folder / "pictures").mkdir()
     assert in_bash(shell, "luma.g") == ["luma.generations.create", "luma.generations.get"]
     options = in_bash(shell, CREATE, "--")
-    assert {option(each.name) for each in described(CREATE).parameters} | {"--wait", "--out", "--yes"} <= set(options)
+    assert {option_name(each.name) for each in operation_info(CREATE).parameters} | {"--wait", "--out", "--yes"} <= set(
+        options
+    )
     assert in_bash(shell, CREATE, "--model", "u") == ["uni-1", "uni-1-max"]
     assert in_bash(shell, CREATE, "--image-ref", "@") == ["@cat.png", f"@pictures{os.sep}"]
 

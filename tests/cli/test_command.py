@@ -88,7 +88,7 @@ def test_an_interrupted_demo_says_so_in_one_line(begin: Begin, tmp_path: Path) -
     process.interrupt()
     code, _, errors = process.end()
     assert code == 130
-    assert errors == f"generor: interrupted; what was finished is in {tmp_path / 'out'}\n"
+    assert errors == f"generor: interrupted; finished files are in {tmp_path / 'out'}\n"
 
 
 def test_simulate_serves_and_says_how_to_reach_it(begin: Begin) -> None:

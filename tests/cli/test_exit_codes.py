@@ -177,7 +177,7 @@ def test_a_run_to_its_end_in_which_rows_failed_or_were_set_aside_is_failed(
     assert check(ended, "failed", 3, "1 failed (`generor batch retry") == {"done": 2, "failed": 1}
     assert json.loads(at.commands.run("batch", "status", str(at.out)).stdout)["reason"] == "failed"
     ended = at.run([*rows_of(api, 2), {"promt": "a heron"}])
-    assert check(ended, "failed", 3, "1 set aside (mend those lines")["done"] == 2
+    assert check(ended, "failed", 3, "1 set aside (correct those lines")["done"] == 2
 
 
 def test_a_run_to_its_end_with_few_unknown_rows_is_failed(stage: Callable[..., Stage]) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from generor_async import InvalidRequestError, MediaRef
 from generor_async.cli.exit_codes import BadUseError
-from generor_async.cli.operation_info import NAMES, described
-from generor_async.cli.parameter_values import Reader
+from generor_async.cli.operation_info import NAMES, operation_info
+from generor_async.cli.parameter_values import ParameterReader
 
 CREATE = "luma.generations.create"
 INLINE = "luma.files.create_inline"
@@ -29,7 +29,7 @@ JSON = st.recursive(
 
 
 def read(name: str, body: str | None = None, **written: Any) -> dict[str, Any]:
-    return Reader(described(name)).read(written, body)
+    return ParameterReader(operation_info(name)).read(written, body)
 
 
 def create(**written: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_standard_input_is_read_for_one_value(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(piped)))
     assert read(CREATE, "@-") == {"prompt": "a heron"}
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(piped)))
-    with pytest.raises(BadUseError, match="standard input can be read for one value alone"):
+    with pytest.raises(BadUseError, match="only one value can be read from standard input"):
         read(CREATE, "@-", prompt="@-")
 
 
@@ -144,7 +144,7 @@ def test_null_is_given_in_json_where_the_api_takes_it() -> None:
     [
         (
             {"source": "cat.png"},
-            "'cat.png' is neither a URL, @FILE nor an object in JSON; a file of this machine is @c",
+            "'cat.png' is neither a URL, @FILE nor a JSON object; for a local file, write @c",
         ),
         ({"source": "@nowhere.png"}, "there is no file nowhere.png"),
         ({"source": "@."}, r"\. is a folder"),
@@ -197,12 +197,12 @@ def test_json_of_the_wrong_type_is_said(value: dict[str, Any], said: str) -> Non
 
 @given(st.data())
 def test_whatever_json_is_given_is_built_or_refused(data: st.DataObject) -> None:
-    operation = described(data.draw(st.sampled_from(NAMES)))
+    operation = operation_info(data.draw(st.sampled_from(NAMES)))
     body: dict[str, Any] = data.draw(
         st.fixed_dictionaries({}, optional={each.name: JSON for each in operation.parameters})
     )
     with contextlib.suppress(BadUseError, InvalidRequestError):
-        values = Reader(operation).read({}, json.dumps(body))
+        values = ParameterReader(operation).read({}, json.dumps(body))
         operation.build(**values)
 
 
@@ -212,6 +212,6 @@ def test_whatever_json_is_given_is_built_or_refused(data: st.DataObject) -> None
 )
 @example("video", {"video": {"keyframes": 5}})
 def test_whatever_objects_are_given_are_built_or_refused(kind: str, body: dict[str, Any]) -> None:
-    operation = described(CREATE)
+    operation = operation_info(CREATE)
     with contextlib.suppress(BadUseError, InvalidRequestError):
-        operation.build(**Reader(operation).read({"prompt": "x", "type": kind}, json.dumps(body)))
+        operation.build(**ParameterReader(operation).read({"prompt": "x", "type": kind}, json.dumps(body)))

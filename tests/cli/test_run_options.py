@@ -52,7 +52,7 @@ def test_some_rows_are_tried_and_the_same_command_goes_on(
     told = json.loads(ended.stdout)
     assert (told["reason"], told["rows"]) == ("done", {"ready": 5, "done": 4})
     assert told["credits"]["spent"] == pytest.approx(4 * UNI_1, abs=1e-5)
-    assert "as many were begun as --limit says: 5 rows are left to the next run" in ended.stderr
+    assert "--limit is reached: 5 rows are left for the next run" in ended.stderr
     assert run("status", out).returncode == 3
     ended = run("run", rows, "--out", out, "--yes", "--limit", "2")
     assert (ended.returncode, json.loads(ended.stdout)["rows"]) == (0, {"ready": 3, "done": 6})
@@ -69,7 +69,7 @@ def test_a_person_is_asked_about_as_many_as_the_limit_says(
     command = ["batch", "run", table(tmp_path, 9), "--out", str(tmp_path / "out"), "--limit", "4"]
     with Terminal(commands, *command, columns=120, environment=luma[1]) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 9 new; 4 are begun, as --limit says price 53.87 credits ($0.16)" in shown
+        assert "rows 9 new; --limit starts 4 of them price 53.87 credits ($0.16)" in shown
         terminal.press(b"y\r")
         assert terminal.ended() == 0
     assert len(luma[0].ledger.charges) == 4

@@ -37,7 +37,7 @@ def test_what_came_of_it_that_cannot_be_written_is_an_error_when_all_is_done(tmp
     ended = in_shell(tmp_path, ">/dev/full", "batch", "run", rows(tmp_path), "--out", "out", "--simulate")
     assert ended.returncode == 1
     assert ended.stderr.endswith(
-        "generor: what came of it could not be written to stdout: `generor batch status out` says it\n"
+        "generor: the result could not be written to stdout: `generor batch status out` shows it\n"
     )
     assert (tmp_path / "out/report.html").exists()
 

@@ -30,8 +30,8 @@ from generor_async import (
 )
 from generor_async.simulator import Simulator
 from generor_async.simulator.generor import users as generor_users
-from generor_async.simulator.generor.access import Ask
-from generor_async.simulator.generor.envelope import Refusal
+from generor_async.simulator.generor.access import AuthorizedRequest
+from generor_async.simulator.generor.envelope import GenerorRefusal
 
 
 def errors(*, failed: bool) -> pytest.MarkDecorator:
@@ -58,7 +58,7 @@ async def test_an_error_is_answered_and_raised_as_described(
     error: DescribedError, luma: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if error.provoke.get("state") == "server error":
-        monkeypatch.setattr(generor_users.Users, "me", broken_handler)
+        monkeypatch.setattr(generor_users.UserEndpoints, "me", broken_handler)
     async with scene_of(error, luma=luma) as scene:
         answered = await scene.ask()
         assert_answered(scene, answered)
@@ -169,9 +169,9 @@ async def assert_never_sent(scene: Scene) -> None:
     assert len(ledger.requests) == arrived
 
 
-def broken_handler(users: generor_users.Users, ask: Ask) -> None:
+def broken_handler(users: generor_users.UserEndpoints, ask: AuthorizedRequest) -> None:
     """Fail as the server does whose faults can't be ordered."""
-    raise Refusal("SERVER_ERROR", "Internal server error")
+    raise GenerorRefusal("SERVER_ERROR", "Internal server error")
 
 
 @pytest.mark.parametrize("reason", ["generation_failed", "upstream_timeout"])

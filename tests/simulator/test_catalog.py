@@ -12,8 +12,8 @@ from generor_async.simulator.catalog import (
     MODEL_BY_ID,
     MODEL_TYPES,
     MODELS,
-    Generator,
-    Model,
+    CatalogGenerator,
+    CatalogModel,
 )
 
 DREAMINA_720P = {
@@ -116,7 +116,7 @@ def test_all_nine_types_have_models_with_ids_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model.video is not None], ids=lambda m: m.name)
-def test_a_video_model_defaults_to_what_it_supports(model: Model) -> None:
+def test_a_video_model_defaults_to_what_it_supports(model: CatalogModel) -> None:
     assert model.video is not None
     assert model.video.default_duration in model.video.supported_durations
     assert list(model.video.supported_durations) == sorted(model.video.supported_durations)
@@ -180,7 +180,7 @@ def test_a_number_outside_its_bounds_is_not_accepted(value: str) -> None:
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.slug)
-def test_a_generator_hangs_together(generator: Generator) -> None:
+def test_a_generator_hangs_together(generator: CatalogGenerator) -> None:
     assert generator.slug not in generator.similar
     assert generator.similar
     assert set(generator.similar) <= GENERATOR_BY_SLUG.keys()

@@ -10,8 +10,8 @@ from attrs import frozen
 from support.faulty import CREATE, LIST, SPEED, ask, simulated
 
 from generor_async.simulator import Ledger, Simulator
-from generor_async.simulator.control import Control
-from generor_async.simulator.messages import Answer, Call
+from generor_async.simulator.control import ControlEndpoints
+from generor_async.simulator.messages import Answer, IncomingCall
 
 
 @frozen
@@ -293,10 +293,10 @@ async def test_a_page_of_another_origin_is_refused(control: Controller, origin: 
     assert (await control.call("GET", "/state", Origin=control.simulator.url))[0] == 200
 
 
-def asked(control: Control, *, peer: str, host: str = "127.0.0.1") -> int:
+def asked(control: ControlEndpoints, *, peer: str, host: str = "127.0.0.1") -> int:
     """Ask for the state from another machine, which a test has no other way of being."""
     (route,) = (route for route in control.routes if (route.method, route.template) == ("GET", "/ledger"))
-    call = Call(operation="", method="GET", path="", request_id="", now=0, headers={"Host": host}, peer=peer)
+    call = IncomingCall(operation="", method="GET", path="", request_id="", now=0, headers={"Host": host}, peer=peer)
     answer = route.handle(call)
     assert isinstance(answer, Answer)
     return answer.status
@@ -316,17 +316,20 @@ def asked(control: Control, *, peer: str, host: str = "127.0.0.1") -> int:
 )
 def test_a_caller_on_another_machine_is_refused(peer: str, status: int) -> None:
     simulator = Simulator()
-    assert asked(Control(simulator, answers="loopback", host="0.0.0.0"), peer=peer) == status
+    assert asked(ControlEndpoints(simulator, answers="loopback", host="0.0.0.0"), peer=peer) == status
 
 
 def test_told_to_they_answer_anywhere() -> None:
     simulator = Simulator(control="anywhere")
     assert isinstance(simulator.ledger, Ledger)
-    assert asked(Control(simulator, answers="anywhere", host="0.0.0.0"), peer="10.0.0.7", host="simulator:8080") == 200
+    assert (
+        asked(ControlEndpoints(simulator, answers="anywhere", host="0.0.0.0"), peer="10.0.0.7", host="simulator:8080")
+        == 200
+    )
 
 
 def test_a_name_that_was_chosen_as_host_is_one_of_this_machines() -> None:
-    control = Control(Simulator(), answers="loopback", host="My-Laptop.local")
+    control = ControlEndpoints(Simulator(), answers="loopback", host="My-Laptop.local")
     assert asked(control, peer="127.0.0.1", host="my-laptop.local:8080") == 200
 
 

@@ -147,7 +147,7 @@ def test_a_bad_chunk_header_arrives_together_with_the_head_however_long_the_body
 
 async def test_an_answer_without_a_body_drips_whole_at_once() -> None:
     async with simulated("storage.put=drip:after_charge") as simulator:
-        simulator.storage.expect("a.txt", "text/plain")
+        simulator.storage.allow_upload("a.txt", "text/plain")
         url = simulator.storage.presign("a.txt", now=simulator.clock.time(), origin=simulator.url, method="PUT")
         asking = f"PUT {url.removeprefix(simulator.url)} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url.rpartition(":")[2]))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async.simulator import Simulator
-from generor_async.simulator.foreign_users import Others, Shared
-from generor_async.simulator.luma.slots import SlotRules, Slots
-from generor_async.simulator.request_windows import Window, WindowKind
+from generor_async.simulator.foreign_users import ForeignUsers, SharedLimits
+from generor_async.simulator.luma.slots import SlotCounter, SlotRules
+from generor_async.simulator.request_windows import RequestWindow, WindowKind
 from generor_async.testing import run
 
 EPOCH = 1_775_649_600.0
@@ -25,14 +25,14 @@ EPOCH = 1_775_649_600.0
 class World:
     """Others who share a window and slots, without a server."""
 
-    window: Window
+    window: RequestWindow
     now: float = EPOCH
-    slots: Slots = field(factory=lambda: Slots(SlotRules()))
-    others: Others = field(init=False)
+    slots: SlotCounter = field(factory=lambda: SlotCounter(SlotRules()))
+    others: ForeignUsers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.others = Others(seed=7, time=lambda: self.now)
-        self.others.share({"luma": Shared((self.window,), self.slots)})
+        self.others = ForeignUsers(seed=7, time=lambda: self.now)
+        self.others.share({"luma": SharedLimits((self.window,), self.slots)})
 
     def catch_up(self, at: float) -> int:
         """Let the time come, and give what is left of the window."""
@@ -42,7 +42,7 @@ class World:
 
 
 def world(limit: int = 60, kind: WindowKind = "sliding", *specs: str) -> World:
-    made = World(Window(limit, 60.0, kind=kind))
+    made = World(RequestWindow(limit, 60.0, kind=kind))
     for spec in specs:
         made.others.add_spec(spec)
     return made

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.simulator.request_windows import Window, admit_all
+from generor_async.simulator.request_windows import RequestWindow, admit_all
 
 START = 1712592000.0
 gaps = st.lists(st.integers(0, 200).map(lambda tenths: tenths / 4), max_size=60)
@@ -24,7 +24,7 @@ def arrivals(steps: list[float]) -> list[float]:
 def test_a_sliding_window_agrees_with_a_list_of_all_requests(
     steps: list[float], limit: int, count_rejected: bool
 ) -> None:
-    window, counted = Window(limit, 60.0, count_rejected=count_rejected), list[float]()
+    window, counted = RequestWindow(limit, 60.0, count_rejected=count_rejected), list[float]()
     for now in arrivals(steps):
         recent = [at for at in counted if now - at < 60]
         verdict = window.admit(now)
@@ -39,7 +39,7 @@ def test_a_sliding_window_agrees_with_a_list_of_all_requests(
 
 @given(gaps, st.integers(1, 5), st.booleans())
 def test_a_fixed_window_agrees_with_a_count_by_minute(steps: list[float], limit: int, count_rejected: bool) -> None:
-    window, counted = Window(limit, 60.0, kind="fixed", count_rejected=count_rejected), list[float]()
+    window, counted = RequestWindow(limit, 60.0, kind="fixed", count_rejected=count_rejected), list[float]()
     for now in arrivals(steps):
         minute = now // 60
         before = sum(at // 60 == minute for at in counted)
@@ -53,7 +53,7 @@ def test_a_fixed_window_agrees_with_a_count_by_minute(steps: list[float], limit:
 
 @given(gaps, st.integers(1, 4), st.integers(1, 8))
 def test_several_windows_take_a_request_together_or_not_at_all(steps: list[float], short: int, long: int) -> None:
-    windows = (Window(short, 20.0), Window(long, 300.0))
+    windows = (RequestWindow(short, 20.0), RequestWindow(long, 300.0))
     taken = list[float]()
     for now in arrivals(steps):
         fits = (
@@ -72,13 +72,13 @@ def test_several_windows_take_a_request_together_or_not_at_all(steps: list[float
 
 @given(gaps)
 def test_no_stretch_of_a_minute_ever_holds_more_than_the_limit(steps: list[float]) -> None:
-    window = Window(3, 60.0)
+    window = RequestWindow(3, 60.0)
     taken = [now for now in arrivals(steps) if window.admit(now).allowed]
     assert all(later - earlier >= 60 for earlier, later in zip(taken, taken[3:], strict=False))
 
 
 def test_a_request_waits_until_the_oldest_one_ages_out() -> None:
-    window = Window(2, 60.0)
+    window = RequestWindow(2, 60.0)
     window.admit(START)
     window.admit(START + 10)
     verdict = window.admit(START + 48)
@@ -87,13 +87,13 @@ def test_a_request_waits_until_the_oldest_one_ages_out() -> None:
 
 
 def test_retry_after_is_never_less_than_a_second() -> None:
-    window = Window(1, 60.0)
+    window = RequestWindow(1, 60.0)
     window.admit(START)
     assert window.admit(START + 59.9).retry_after == 1
 
 
 def test_a_rejected_request_does_not_count_unless_told_so() -> None:
-    lenient, strict = Window(1, 60.0), Window(1, 60.0, count_rejected=True)
+    lenient, strict = RequestWindow(1, 60.0), RequestWindow(1, 60.0, count_rejected=True)
     for window in (lenient, strict):
         window.admit(START)
         window.admit(START + 30)
@@ -102,14 +102,14 @@ def test_a_rejected_request_does_not_count_unless_told_so() -> None:
 
 
 def test_what_came_to_nothing_is_taken_back_as_long_as_it_counts() -> None:
-    window = Window(3, 60.0)
+    window = RequestWindow(3, 60.0)
     for now in (START, START + 10, START + 20):
         window.admit(now)
-    window.take_back(START + 10)
-    window.take_back(START + 10)
+    window.uncount(START + 10)
+    window.uncount(START + 10)
     assert (window.peek(START + 30).remaining, window.peek(START + 30).reset_at) == (1, START + 60)
     assert window.admit(START + 70).remaining == 1
-    window.take_back(START)
+    window.uncount(START)
     assert window.peek(START + 70).remaining == 1
 
 
@@ -118,7 +118,7 @@ weighed = st.lists(st.tuples(st.integers(0, 200).map(lambda tenths: tenths / 4),
 
 @given(weighed, st.integers(1, 6))
 def test_a_request_of_some_weight_counts_as_many(steps: list[tuple[float, int]], limit: int) -> None:
-    window, taken = Window(limit, 60.0), list[tuple[float, int]]()
+    window, taken = RequestWindow(limit, 60.0), list[tuple[float, int]]()
     for now, (_, weight) in zip(arrivals([pause for pause, _ in steps]), steps, strict=True):
         used = sum(units for at, units in taken if now - at < 60)
         verdict = window.admit(now, weight)
@@ -130,22 +130,22 @@ def test_a_request_of_some_weight_counts_as_many(steps: list[tuple[float, int]],
 
 
 def test_what_is_taken_back_is_taken_back_with_its_weight() -> None:
-    window = Window(7, 60.0)
+    window = RequestWindow(7, 60.0)
     window.admit(START, 2)
     window.admit(START + 10, 3)
-    window.take_back(START + 10, 3)
+    window.uncount(START + 10, 3)
     assert window.peek(START + 10).remaining == 5
 
 
 def test_looking_does_not_count() -> None:
-    window = Window(1, 60.0)
+    window = RequestWindow(1, 60.0)
     assert window.peek(START).allowed
     assert window.admit(START).allowed
     assert not window.peek(START).allowed
 
 
 def test_a_lowered_limit_binds_at_once_and_drops_nothing() -> None:
-    window = Window(3, 60.0)
+    window = RequestWindow(3, 60.0)
     for _ in range(3):
         window.admit(START)
     window.limit = 1
@@ -156,11 +156,11 @@ def test_a_lowered_limit_binds_at_once_and_drops_nothing() -> None:
 
 @pytest.mark.parametrize(("minute", "hour", "shown"), [(5, 3, 3), (3, 5, 3)])
 def test_the_window_with_the_fewest_requests_left_is_shown(minute: int, hour: int, shown: int) -> None:
-    assert admit_all((Window(minute, 60.0), Window(hour, 3600.0)), START)[1].limit == shown
+    assert admit_all((RequestWindow(minute, 60.0), RequestWindow(hour, 3600.0)), START)[1].limit == shown
 
 
 def test_of_two_windows_that_refuse_the_longer_wait_is_shown() -> None:
-    windows = (Window(1, 60.0), Window(1, 3600.0))
+    windows = (RequestWindow(1, 60.0), RequestWindow(1, 3600.0))
     admit_all(windows, START)
     allowed, verdict = admit_all(windows, START + 30)
     assert (allowed, verdict.retry_after) == (False, 3570)

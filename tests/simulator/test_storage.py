@@ -8,25 +8,25 @@ import pytest
 from support.luma_service import ORIGIN, START, ask
 
 from generor_async.simulator.messages import Answer
-from generor_async.simulator.storage import Stat, Storage
+from generor_async.simulator.storage import Bucket, UrlStatus
 
 CONTENT = bytes(range(100))
 ETAG = f'"{hashlib.md5(CONTENT).hexdigest()}"'
 
 
 @pytest.fixture
-def storage() -> Storage:
-    storage = Storage()
+def storage() -> Bucket:
+    storage = Bucket()
     storage.put("generations/d290f1ee/output.png", "image/png", lambda: CONTENT)
     return storage
 
 
 @pytest.fixture
-def url(storage: Storage) -> str:
+def url(storage: Bucket) -> str:
     return storage.presign("generations/d290f1ee/output.png", now=START, origin=ORIGIN)
 
 
-def get(storage: Storage, url: str, *, now: float = START, method: str = "GET", **headers: str) -> Answer:
+def get(storage: Bucket, url: str, *, now: float = START, method: str = "GET", **headers: str) -> Answer:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     return ask(storage.routes, method, url, now=now, headers=sent)
 
@@ -45,7 +45,7 @@ def test_a_presigned_url_names_an_hour_and_the_time_it_was_made(url: str) -> Non
     assert query["X-Amz-Date"] == ["20260408T120000Z"]
 
 
-def test_a_presigned_url_gives_the_file(storage: Storage, url: str) -> None:
+def test_a_presigned_url_gives_the_file(storage: Bucket, url: str) -> None:
     answer = get(storage, url)
     assert (answer.status, answer.body) == (200, CONTENT)
     assert answer.headers == {"Content-Type": "image/png", "ETag": ETAG, "Accept-Ranges": "bytes"}
@@ -58,10 +58,10 @@ def test_a_file_is_made_once_and_only_when_it_is_fetched() -> None:
         made.append(1)
         return CONTENT
 
-    storage = Storage()
+    storage = Bucket()
     storage.put("a", "image/png", make)
     url = storage.presign("a", now=START, origin=ORIGIN)
-    assert storage.stat(url, now=START) == Stat(200, "image/png")
+    assert storage.url_status(url, now=START) == UrlStatus(200, "image/png")
     assert not made
     get(storage, url)
     get(storage, url)
@@ -69,7 +69,7 @@ def test_a_file_is_made_once_and_only_when_it_is_fetched() -> None:
 
 
 def test_a_file_not_fetched_for_long_is_made_again_just_the_same() -> None:
-    storage = Storage()
+    storage = Bucket()
     for number in range(100):
         storage.put(f"{number}", "image/png", partial(bytes, [number]))
     urls = [storage.presign(f"{number}", now=START, origin=ORIGIN) for number in range(100)]
@@ -77,51 +77,51 @@ def test_a_file_not_fetched_for_long_is_made_again_just_the_same() -> None:
         assert [get(storage, url).body for url in urls] == [bytes([number]) for number in range(100)]
 
 
-def test_a_url_is_good_for_an_hour_and_answers_403_from_then_on(storage: Storage, url: str) -> None:
+def test_a_url_is_good_for_an_hour_and_answers_403_from_then_on(storage: Bucket, url: str) -> None:
     assert get(storage, url, now=START + 3599).status == 200
     late = get(storage, url, now=START + 3600)
     assert fault(late) == (403, b"AccessDenied")
     assert b"Request has expired" in (late.body or b"")
-    assert storage.stat(url, now=START + 3600) == Stat(403)
+    assert storage.url_status(url, now=START + 3600) == UrlStatus(403)
 
 
-def test_the_data_outlives_the_url(storage: Storage) -> None:
+def test_the_data_outlives_the_url(storage: Bucket) -> None:
     fresh = storage.presign("generations/d290f1ee/output.png", now=START + 9999, origin=ORIGIN)
     assert get(storage, fresh, now=START + 9999).body == CONTENT
 
 
 def test_the_lifetime_can_be_chosen() -> None:
-    storage = Storage(lifetime=60)
+    storage = Bucket(lifetime=60)
     storage.put("a", "image/png", lambda: CONTENT)
     url = storage.presign("a", now=START, origin=ORIGIN)
     assert "X-Amz-Expires=60&" in url
     assert get(storage, url, now=START + 60).status == 403
 
 
-def test_a_url_without_its_signature_is_refused(storage: Storage, url: str) -> None:
+def test_a_url_without_its_signature_is_refused(storage: Bucket, url: str) -> None:
     assert fault(get(storage, url.partition("?")[0])) == (403, b"AccessDenied")
 
 
 @pytest.mark.parametrize(("part", "forged"), [("X-Amz-Expires=3600", "X-Amz-Expires=9999"), ("d290f1ee", "other")])
-def test_a_url_that_was_changed_is_refused(storage: Storage, url: str, part: str, forged: str) -> None:
+def test_a_url_that_was_changed_is_refused(storage: Bucket, url: str, part: str, forged: str) -> None:
     assert fault(get(storage, url.replace(part, forged))) == (403, b"SignatureDoesNotMatch")
 
 
-def test_a_url_for_reading_is_not_good_for_writing(storage: Storage, url: str) -> None:
+def test_a_url_for_reading_is_not_good_for_writing(storage: Bucket, url: str) -> None:
     assert fault(get(storage, url, method="PUT")) == (403, b"SignatureDoesNotMatch")
 
 
-def test_a_url_for_reading_is_not_good_for_head_which_has_no_body(storage: Storage, url: str) -> None:
+def test_a_url_for_reading_is_not_good_for_head_which_has_no_body(storage: Bucket, url: str) -> None:
     answer = get(storage, url, method="HEAD")
     assert (answer.status, answer.body) == (403, b"")
 
 
-def test_a_file_that_is_not_there_is_a_404(storage: Storage) -> None:
+def test_a_file_that_is_not_there_is_a_404(storage: Bucket) -> None:
     url = storage.presign("nothing.png", now=START, origin=ORIGIN)
     assert fault(get(storage, url)) == (404, b"NoSuchKey")
 
 
-def test_an_authorization_header_beside_the_signature_is_refused(storage: Storage, url: str) -> None:
+def test_an_authorization_header_beside_the_signature_is_refused(storage: Bucket, url: str) -> None:
     assert fault(get(storage, url, authorization="Bearer luma-api-x")) == (400, b"InvalidArgument")
 
 
@@ -135,62 +135,62 @@ def test_an_authorization_header_beside_the_signature_is_refused(storage: Storag
         ("bytes=50-500", CONTENT[50:], "bytes 50-99/100"),
     ],
 )
-def test_a_range_gives_that_part(storage: Storage, url: str, asked: str, content: bytes, shown: str) -> None:
+def test_a_range_gives_that_part(storage: Bucket, url: str, asked: str, content: bytes, shown: str) -> None:
     answer = get(storage, url, range=asked)
     assert (answer.status, answer.body) == (206, content)
     assert answer.headers["Content-Range"] == shown
 
 
 @pytest.mark.parametrize("asked", ["bytes=9-1", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "bytes=x"])
-def test_a_range_that_makes_no_sense_is_ignored(storage: Storage, url: str, asked: str) -> None:
+def test_a_range_that_makes_no_sense_is_ignored(storage: Bucket, url: str, asked: str) -> None:
     answer = get(storage, url, range=asked)
     assert (answer.status, answer.body) == (200, CONTENT)
 
 
 @pytest.mark.parametrize("asked", ["bytes=100-", "bytes=-0"])
-def test_a_range_beyond_the_end_is_a_416(storage: Storage, url: str, asked: str) -> None:
+def test_a_range_beyond_the_end_is_a_416(storage: Bucket, url: str, asked: str) -> None:
     answer = get(storage, url, range=asked)
     assert fault(answer) == (416, b"InvalidRange")
     assert answer.headers["Content-Range"] == "bytes */100"
 
 
-def test_if_range_gives_the_part_only_of_the_same_file(storage: Storage, url: str) -> None:
+def test_if_range_gives_the_part_only_of_the_same_file(storage: Bucket, url: str) -> None:
     assert get(storage, url, range="bytes=5-", if_range=ETAG).status == 206
     assert get(storage, url, range="bytes=5-", if_range='"another"').body == CONTENT
 
 
 def test_an_upload_that_was_asked_for_is_kept() -> None:
-    storage = Storage()
-    storage.expect("uploads/1", "image/jpeg")
+    storage = Bucket()
+    storage.allow_upload("uploads/1", "image/jpeg")
     url = storage.presign("uploads/1", now=START, origin=ORIGIN, method="PUT")
-    assert storage.received("uploads/1") is None
+    assert storage.uploaded("uploads/1") is None
     answer = ask(storage.routes, "PUT", url, now=START, headers={"Content-Type": "image/jpeg"}, body=CONTENT)
     assert (answer.status, answer.headers["ETag"]) == (200, ETAG)
-    assert storage.received("uploads/1") == CONTENT
+    assert storage.uploaded("uploads/1") == CONTENT
 
 
 @pytest.mark.parametrize("headers", [{"Content-Type": "image/png"}, {}])
 def test_an_upload_of_another_content_type_is_refused(headers: dict[str, str]) -> None:
-    storage = Storage()
-    storage.expect("uploads/1", "image/jpeg")
+    storage = Bucket()
+    storage.allow_upload("uploads/1", "image/jpeg")
     url = storage.presign("uploads/1", now=START, origin=ORIGIN, method="PUT")
     answer = ask(storage.routes, "PUT", url, now=START, headers=headers, body=CONTENT)
     assert fault(answer) == (403, b"SignatureDoesNotMatch")
 
 
 def test_an_upload_with_an_authorization_header_is_refused() -> None:
-    storage = Storage()
-    storage.expect("uploads/1", "image/jpeg")
+    storage = Bucket()
+    storage.allow_upload("uploads/1", "image/jpeg")
     url = storage.presign("uploads/1", now=START, origin=ORIGIN, method="PUT")
     headers = {"Content-Type": "image/jpeg", "Authorization": "Bearer luma-api-x"}
     answer = ask(storage.routes, "PUT", url, now=START, headers=headers, body=CONTENT)
     assert fault(answer) == (400, b"InvalidArgument")
-    assert storage.received("uploads/1") is None
+    assert storage.uploaded("uploads/1") is None
 
 
 def test_an_upload_url_runs_out_too() -> None:
-    storage = Storage()
-    storage.expect("uploads/1", "image/jpeg")
+    storage = Bucket()
+    storage.allow_upload("uploads/1", "image/jpeg")
     url = storage.presign("uploads/1", now=START, origin=ORIGIN, method="PUT")
     headers = {"Content-Type": "image/jpeg"}
     answer = ask(storage.routes, "PUT", url, now=START + 3600, headers=headers, body=CONTENT)

@@ -10,8 +10,8 @@ from multidict import CIMultiDict
 from generor_async.simulator.luma.api import LumaApi
 from generor_async.simulator.luma.limit_rules import LimitRules
 from generor_async.simulator.luma.slots import SlotRules
-from generor_async.simulator.messages import Answer, Call, Route
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.messages import Answer, IncomingCall, Route
+from generor_async.simulator.storage import Bucket
 
 ORIGIN = "http://127.0.0.1:8080"
 START = 1775649600.0
@@ -34,7 +34,7 @@ def ask(
         params = match(route.template, parts.path) if route.method == method else None
         if params is not None:
             answer = route.handle(
-                Call(
+                IncomingCall(
                     operation=route.operation,
                     method=method,
                     path=parts.path,
@@ -73,7 +73,7 @@ class Service:
     """One API with its storage and a clock that stands still until it is moved."""
 
     def __init__(self, **options: Any) -> None:
-        self.storage = Storage()
+        self.storage = Bucket()
         settings: dict[str, Any] = {"seed": 7, **options}
         slots = SlotRules(**_taken(settings, "release_at", "release_lag", "expiry"))
         rules = LimitRules(slots=slots, **_taken(settings, *(field.name for field in fields(LimitRules))))

@@ -9,14 +9,14 @@ from generor_async.simulator.catalog.loading import read_catalog
 from generor_async.simulator.catalog.types import (
     IMAGE_RATIOS,
     VIDEO_RATIOS,
-    AspectRatio,
+    CatalogGenerator,
+    CatalogModel,
+    CatalogParameter,
+    CatalogRatio,
     FieldKind,
-    Generator,
     Json,
     Latency,
-    Model,
     ModelType,
-    Parameter,
     VideoTraits,
 )
 
@@ -28,14 +28,14 @@ __all__ = [
     "MODEL_BY_ID",
     "MODEL_TYPES",
     "VIDEO_RATIOS",
-    "AspectRatio",
+    "CatalogGenerator",
+    "CatalogModel",
+    "CatalogParameter",
+    "CatalogRatio",
     "FieldKind",
-    "Generator",
     "Json",
     "Latency",
-    "Model",
     "ModelType",
-    "Parameter",
     "VideoTraits",
 ]
 

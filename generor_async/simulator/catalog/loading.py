@@ -11,12 +11,12 @@ from cattrs import Converter
 from generor_async.simulator.catalog.types import (
     IMAGE_RATIOS,
     VIDEO_RATIOS,
-    AspectRatio,
-    Generator,
+    CatalogGenerator,
+    CatalogModel,
+    CatalogParameter,
+    CatalogRatio,
     Latency,
-    Model,
     ModelType,
-    Parameter,
 )
 
 __all__ = ["read_catalog"]
@@ -27,7 +27,7 @@ SIMILAR: Final = 3
 """How many generators of its shelf are named as similar to one."""
 RATIOS: Final = {"image": IMAGE_RATIOS, "video": VIDEO_RATIOS}
 RATIO: Final = {
-    kind: Parameter(
+    kind: CatalogParameter(
         id=f"{kind}-aspect-ratio",
         type="enum",
         options=tuple(str(ratio.id) for ratio in ratios),
@@ -39,48 +39,54 @@ RATIO: Final = {
 
 _converter = Converter(forbid_extra_keys=True)
 _converter.register_structure_hook(Latency, lambda seconds, _: Latency(seconds, SPREAD))
-_converter.register_structure_hook_func(lambda kind: kind == tuple[AspectRatio, ...], lambda name, _: RATIOS[name])
+_converter.register_structure_hook_func(lambda kind: kind == tuple[CatalogRatio, ...], lambda name, _: RATIOS[name])
 
 
-def read_catalog() -> tuple[tuple[Model, ...], tuple[Generator, ...]]:
+def read_catalog() -> tuple[tuple[CatalogModel, ...], tuple[CatalogGenerator, ...]]:
     """Return all models and all generators."""
     text = files("generor_async.simulator.catalog").joinpath("catalog.toml").read_text(encoding="utf-8")
     found: dict[str, dict[str, list[dict[str, Any]]]] = tomllib.loads(text)
-    models = tuple(_model(kind, row, place) for kind, rows in found["models"].items() for place, row in enumerate(rows))
+    models = tuple(
+        _read_model(kind, row, place) for kind, rows in found["models"].items() for place, row in enumerate(rows)
+    )
     choices = {kind: _model_parameter(kind, models) for kind in found["models"]}
-    return models, tuple(each for shelf in found["shelves"].values() for each in _shelf(shelf, choices))
+    return models, tuple(each for shelf in found["shelves"].values() for each in _read_generators(shelf, choices))
 
 
-def _model(kind: str, row: dict[str, Any], place: int) -> Model:
+def _read_model(kind: str, row: dict[str, Any], place: int) -> CatalogModel:
     """Read a model; a generator's `model-<type>` parameter calls it by its place among those of its type."""
     seconds = row.pop("seconds")
-    return _converter.structure({**row, "type": kind, "choice": str(place + 1), "latency": seconds}, Model)
+    return _converter.structure({**row, "type": kind, "choice": str(place + 1), "latency": seconds}, CatalogModel)
 
 
-def _model_parameter(kind: str, models: Iterable[Model]) -> Parameter:
+def _model_parameter(kind: str, models: Iterable[CatalogModel]) -> CatalogParameter:
     choices = {model.id: model.choice for model in models if model.type == kind}
     default = choices.get(37) or choices.get(10003) or next(iter(choices.values()))
-    return Parameter(id=f"model-{kind}", type="model", options=tuple(choices.values()), default=default)
+    return CatalogParameter(id=f"model-{kind}", type="model", options=tuple(choices.values()), default=default)
 
 
-def _shelf(rows: list[dict[str, Any]], choices: dict[str, Parameter]) -> Iterator[Generator]:
+def _read_generators(rows: list[dict[str, Any]], choices: dict[str, CatalogParameter]) -> Iterator[CatalogGenerator]:
     """Read generators that are like each other: the next ones on the shelf are similar."""
     slugs = [row["slug"] for row in rows] * 2
     for place, row in enumerate(rows):
         following = slugs[place + 1 : place + min(SIMILAR + 1, len(rows))]
-        enums = [_enum(parameter) for parameter in row.pop("parameters", [])]
-        generator = _converter.structure({**row, "similar": following, "parameters": ()}, Generator)
-        yield evolve(generator, parameters=(*enums, *_common(generator.slug, generator.model_types, choices)))
+        enums = [_read_enum(parameter) for parameter in row.pop("parameters", [])]
+        generator = _converter.structure({**row, "similar": following, "parameters": ()}, CatalogGenerator)
+        yield evolve(
+            generator, parameters=(*enums, *_common_parameters(generator.slug, generator.model_types, choices))
+        )
 
 
-def _enum(row: dict[str, Any]) -> Parameter:
+def _read_enum(row: dict[str, Any]) -> CatalogParameter:
     """Read a dropdown; its first option is the default."""
-    return _converter.structure({**row, "type": "enum", "default": row["options"][0]}, Parameter)
+    return _converter.structure({**row, "type": "enum", "default": row["options"][0]}, CatalogParameter)
 
 
-def _common(slug: str, types: tuple[ModelType, ...], choices: dict[str, Parameter]) -> Iterator[Parameter]:
+def _common_parameters(
+    slug: str, types: tuple[ModelType, ...], choices: dict[str, CatalogParameter]
+) -> Iterator[CatalogParameter]:
     """Yield the parameters that all generators of these types have: the ratio, the models, and how many to make."""
     if len(types) == 1 and types[0] in RATIO:
         yield RATIO[types[0]]
     yield from (choices[kind] for kind in types)
-    yield Parameter(id=f"{slug}-count", type="number", min=1, max=10, default="1")
+    yield CatalogParameter(id=f"{slug}-count", type="number", min=1, max=10, default="1")

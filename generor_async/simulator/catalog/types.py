@@ -10,14 +10,14 @@ from attrs import field, frozen
 __all__ = [
     "IMAGE_RATIOS",
     "VIDEO_RATIOS",
-    "AspectRatio",
+    "CatalogGenerator",
+    "CatalogModel",
+    "CatalogParameter",
+    "CatalogRatio",
     "FieldKind",
-    "Generator",
     "Json",
     "Latency",
-    "Model",
     "ModelType",
-    "Parameter",
     "VideoTraits",
 ]
 
@@ -30,7 +30,7 @@ FieldKind = Literal["line", "text", "list"]
 
 
 @frozen
-class AspectRatio:
+class CatalogRatio:
     """A ratio that `aspect_ratio` accepts by id, by ratio, or by label in any case."""
 
     id: int
@@ -43,14 +43,14 @@ class AspectRatio:
 
 
 IMAGE_RATIOS = (
-    AspectRatio(1, "1:1", "Square"),
-    AspectRatio(2, "3:4", "Vertical"),
-    AspectRatio(3, "4:3", "Horizontal"),
-    AspectRatio(4, "16:9", "Wide"),
-    AspectRatio(5, "9:16", "Tall"),
-    AspectRatio(6, "match_input_image", "Match input image"),
+    CatalogRatio(1, "1:1", "Square"),
+    CatalogRatio(2, "3:4", "Vertical"),
+    CatalogRatio(3, "4:3", "Horizontal"),
+    CatalogRatio(4, "16:9", "Wide"),
+    CatalogRatio(5, "9:16", "Tall"),
+    CatalogRatio(6, "match_input_image", "Match input image"),
 )
-VIDEO_RATIOS = (AspectRatio(1, "16:9", "Wide"), AspectRatio(2, "9:16", "Tall"))
+VIDEO_RATIOS = (CatalogRatio(1, "16:9", "Wide"), CatalogRatio(2, "9:16", "Tall"))
 
 
 @frozen
@@ -82,7 +82,7 @@ class VideoTraits:
 
 
 @frozen(kw_only=True)
-class Model:
+class CatalogModel:
     """An AI model that Generor offers: what `GET /models` says of it, and how the simulator runs it."""
 
     id: int
@@ -94,7 +94,7 @@ class Model:
     """Credits for one unit of `priced_by`."""
     priced_by: Literal["item", "second", "thousand_characters"] = "item"
     supports_img2img: bool = False
-    aspect_ratios: tuple[AspectRatio, ...] = ()
+    aspect_ratios: tuple[CatalogRatio, ...] = ()
     """Empty when the output has the input's ratio, or none."""
     video: VideoTraits | None = None
     needs_image: bool = False
@@ -144,7 +144,7 @@ class Model:
 
 
 @frozen(kw_only=True)
-class Parameter:
+class CatalogParameter:
     """A field that a generator takes under `parameters`."""
 
     id: str
@@ -174,7 +174,7 @@ class Parameter:
 
 
 @frozen(kw_only=True)
-class Generator:
+class CatalogGenerator:
     """A generator: what one asks for at `POST /generators/{slug}/generate`."""
 
     slug: str
@@ -185,7 +185,7 @@ class Generator:
     status: Literal["active", "development"] = "active"
     model_types: tuple[ModelType, ...]
     """The types of model it runs on; the first is the one its `model_id` is usually of."""
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[CatalogParameter, ...]
     fields: Mapping[str, FieldKind]
     """The fields that its creations have besides an id and files."""
 

@@ -13,13 +13,23 @@ from typing import Literal, TypeVar
 from attrs import frozen
 
 from generor_async.simulator.generor.entities import ApiKey, User
-from generor_async.simulator.generor.envelope import Refusal, failure, whole_number
+from generor_async.simulator.generor.envelope import GenerorRefusal, failure, whole_number
 from generor_async.simulator.generor.fields import Fields
-from generor_async.simulator.generor.state import World
-from generor_async.simulator.messages import Answer, Call, Later
-from generor_async.simulator.request_windows import Verdict, Window, WindowKind, admit_all, tightest
+from generor_async.simulator.generor.state import GenerorState
+from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall
+from generor_async.simulator.request_windows import RequestWindow, WindowKind, WindowVerdict, admit_all, tightest
 
-__all__ = ["SCOPES", "TIERS", "Ask", "BadKeyOnPublic", "Gate", "GateRules", "Handler", "Scope", "WindowShown"]
+__all__ = [
+    "SCOPES",
+    "TIERS",
+    "AccessControl",
+    "AccessRules",
+    "AuthorizedRequest",
+    "BadKeyOnPublic",
+    "Handler",
+    "Scope",
+    "WindowShown",
+]
 
 Scope = Literal["read", "write", "generate"]
 WindowShown = Literal["tightest", "minute"]
@@ -39,7 +49,7 @@ KEY_LENGTH = 40
 
 
 @frozen(kw_only=True)
-class GateRules:
+class AccessRules:
     """What the documents leave open about keys and windows."""
 
     window_kind: WindowKind = "sliding"
@@ -54,10 +64,10 @@ class GateRules:
 
 
 @frozen(kw_only=True)
-class Ask:
+class AuthorizedRequest:
     """A request that was let in, and whose it is."""
 
-    call: Call
+    call: IncomingCall
     user: User | None
     """The key's owner; None without a key."""
 
@@ -89,18 +99,18 @@ class Ask:
         return self.call.query.get(name) or None
 
 
-Handler = Callable[[Ask], Answer | Later]
+Handler = Callable[[AuthorizedRequest], Answer | DeferredAnswer]
 Given = TypeVar("Given")
-Answered = TypeVar("Answered", bound=Answer | Later)
+Answered = TypeVar("Answered", bound=Answer | DeferredAnswer)
 
 
-class Gate:
+class AccessControl:
     """Looks at the key and counts the request, before anybody else sees it."""
 
-    def __init__(self, world: World, rules: GateRules) -> None:
+    def __init__(self, world: GenerorState, rules: AccessRules) -> None:
         self._world = world
         self._rules = rules
-        self._by_address: dict[str, tuple[Window, ...]] = {}
+        self._by_address: dict[str, tuple[RequestWindow, ...]] = {}
 
     def new_key(self, user: User, *, name: str, scopes: tuple[str, ...], now: float) -> ApiKey:
         """Make one more key for a user."""
@@ -116,46 +126,48 @@ class Gate:
         self._world.keys[key.key] = key
         return key
 
-    def guard(self, handler: Handler, *, scope: Scope | None, key_needed: bool) -> Callable[[Call], Answer | Later]:
+    def guard(
+        self, handler: Handler, *, scope: Scope | None, key_needed: bool
+    ) -> Callable[[IncomingCall], Answer | DeferredAnswer]:
         """Put a handler behind the gate: what it refuses is worded, what it answers gets its headers."""
 
-        def guarded(call: Call) -> Answer | Later:
+        def guarded(call: IncomingCall) -> Answer | DeferredAnswer:
             key = self._key_of(call)
             user = None if key is None else key.user
             windows = self._windows_of(call, key)
             allowed, verdict = admit_all(windows, call.now)
             if not allowed:
-                return _stamped(_out_of_quota(verdict), self._headers(windows, verdict, call, key), user)
+                return _with_headers(_quota_refusal(verdict), self._headers(windows, verdict, call, key), user)
             headers = self._headers(windows, verdict, call, key)
 
             def told(answer: Answer) -> Answer:
                 if answer.status < 400 or self._rules.count_errors:
-                    return _stamped(answer, headers, user)
+                    return _with_headers(answer, headers, user)
                 for window in windows:
-                    window.take_back(call.now)
-                return _stamped(answer, self._headers(windows, tightest(windows, call.now), call, key), user)
+                    window.uncount(call.now)
+                return _with_headers(answer, self._headers(windows, tightest(windows, call.now), call, key), user)
 
-            refusal = self._not_permitted(call, key, scope=scope, key_needed=key_needed)
-            answer = failure(refusal) if refusal else _or_failure(handler, Ask(call=call, user=user))
+            refusal = self._permission_refusal(call, key, scope=scope, key_needed=key_needed)
+            answer = failure(refusal) if refusal else _catch_refusal(handler, AuthorizedRequest(call=call, user=user))
             if isinstance(answer, Answer):
                 return told(answer)
             finish = answer.finish
-            return Later(answer.seconds, lambda now: told(_or_failure(finish, now)))
+            return DeferredAnswer(answer.seconds, lambda now: told(_catch_refusal(finish, now)))
 
         return guarded
 
-    def limits_told(self, call: Call) -> dict[str, str]:
+    def limits_told(self, call: IncomingCall) -> dict[str, str]:
         """Give the headers that tell a caller of its limits, without counting the request."""
         key = self._key_of(call)
         windows = self._windows_of(call, key)
         return self._headers(windows, tightest(windows, call.now), call, key)
 
-    def _key_of(self, call: Call) -> ApiKey | None:
+    def _key_of(self, call: IncomingCall) -> ApiKey | None:
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
         key = self._world.keys.get(token.strip()) if scheme.lower() == "bearer" else None
         return None if key is None or key.revoked else key
 
-    def _windows_of(self, call: Call, key: ApiKey | None) -> tuple[Window, ...]:
+    def _windows_of(self, call: IncomingCall, key: ApiKey | None) -> tuple[RequestWindow, ...]:
         if key is not None:
             key.last_used_at = call.now
             return key.windows
@@ -164,10 +176,12 @@ class Gate:
             windows = self._by_address[call.peer] = self._windows((WITHOUT_KEY, MINUTE))
         return windows
 
-    def _headers(self, windows: tuple[Window, ...], verdict: Verdict, call: Call, key: ApiKey | None) -> dict[str, str]:
+    def _headers(
+        self, windows: tuple[RequestWindow, ...], verdict: WindowVerdict, call: IncomingCall, key: ApiKey | None
+    ) -> dict[str, str]:
         """Give the headers that the answer carries, whatever it is."""
         shown = (
-            verdict if self._rules.window_shown == "tightest" else windows[0].told(call.now, allowed=verdict.allowed)
+            verdict if self._rules.window_shown == "tightest" else windows[0].verdict(call.now, allowed=verdict.allowed)
         )
         headers = {
             "X-RateLimit-Limit": str(shown.limit),
@@ -180,38 +194,42 @@ class Gate:
             headers["Retry-After"] = str(verdict.retry_after)
         return headers
 
-    def _windows(self, *sizes: tuple[int, float]) -> tuple[Window, ...]:
+    def _windows(self, *sizes: tuple[int, float]) -> tuple[RequestWindow, ...]:
         kind, count_rejected = self._rules.window_kind, self._rules.count_rejected
-        return tuple(Window(limit, seconds, kind=kind, count_rejected=count_rejected) for limit, seconds in sizes)
+        return tuple(
+            RequestWindow(limit, seconds, kind=kind, count_rejected=count_rejected) for limit, seconds in sizes
+        )
 
-    def _not_permitted(
-        self, call: Call, key: ApiKey | None, *, scope: Scope | None, key_needed: bool
-    ) -> Refusal | None:
+    def _permission_refusal(
+        self, call: IncomingCall, key: ApiKey | None, *, scope: Scope | None, key_needed: bool
+    ) -> GenerorRefusal | None:
         if key is None:
             ignored = self._rules.bad_key_on_public == "ignore" and not key_needed
             if "Authorization" in call.headers and not ignored:
-                return Refusal("UNAUTHORIZED", "Invalid API key: it is unknown, malformed or revoked")
+                return GenerorRefusal("UNAUTHORIZED", "Invalid API key: it is unknown, malformed or revoked")
             if key_needed:
-                return Refusal("UNAUTHORIZED", "Missing API key: send it as 'Authorization: Bearer gnr_live_...'")
+                return GenerorRefusal(
+                    "UNAUTHORIZED", "Missing API key: send it as 'Authorization: Bearer gnr_live_...'"
+                )
         elif scope is not None and key.scopes and scope not in key.scopes:
-            return Refusal("FORBIDDEN", f"This API key lacks the scope '{scope}'")
+            return GenerorRefusal("FORBIDDEN", f"This API key lacks the scope '{scope}'")
         return None
 
 
-def _out_of_quota(verdict: Verdict) -> Answer:
+def _quota_refusal(verdict: WindowVerdict) -> Answer:
     message = f"Rate limit exceeded: retry after {verdict.retry_after} seconds"
-    return failure(Refusal("RATE_LIMIT_EXCEEDED", message))
+    return failure(GenerorRefusal("RATE_LIMIT_EXCEEDED", message))
 
 
-def _or_failure(act: Callable[[Given], Answered], given: Given) -> Answered | Answer:
+def _catch_refusal(act: Callable[[Given], Answered], given: Given) -> Answered | Answer:
     """Let a handler act, and word its refusal if it refuses."""
     try:
         return act(given)
-    except Refusal as refusal:
+    except GenerorRefusal as refusal:
         return failure(refusal)
 
 
-def _stamped(answer: Answer, headers: Mapping[str, str], user: User | None) -> Answer:
+def _with_headers(answer: Answer, headers: Mapping[str, str], user: User | None) -> Answer:
     """Put the window's headers and the caller's name on an answer."""
     answer.headers = headers
     answer.caller = None if user is None else user.username

@@ -9,50 +9,50 @@ from typing import cast
 
 from attrs import define
 
-from generor_async.simulator.generor.access import SCOPES, Ask, Gate
+from generor_async.simulator.generor.access import SCOPES, AccessControl, AuthorizedRequest
 from generor_async.simulator.generor.entities import TRANSACTION_TYPES, ApiKey, Transaction, User
-from generor_async.simulator.generor.envelope import Refusal, no_such, page_of, success
+from generor_async.simulator.generor.envelope import GenerorRefusal, not_found, page_of, success
 from generor_async.simulator.generor.fields import Fields
-from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.state import GenerorState
 from generor_async.simulator.messages import Answer
 
-__all__ = ["Account"]
+__all__ = ["AccountEndpoints"]
 
 MAX_KEYS = 10
 
 
 @define
-class Account:
+class AccountEndpoints:
     """Answers whatever is asked about money and keys."""
 
-    _world: World
-    _gate: Gate
+    _world: GenerorState
+    _gate: AccessControl
 
-    def balance(self, ask: Ask) -> Answer:
+    def balance(self, ask: AuthorizedRequest) -> Answer:
         """Show the credits there are."""
         return success(ask.me.wallet.to_json())
 
-    def list_transactions(self, ask: Ask) -> Answer:
+    def list_transactions(self, ask: AuthorizedRequest) -> Answer:
         """List where they came from and went."""
         kind, shown = ask.query("type"), ask.me.transactions
         if kind is not None:
             if kind not in TRANSACTION_TYPES:
-                raise Refusal("VALIDATION_ERROR", f"type must be one of: {', '.join(TRANSACTION_TYPES)}")
+                raise GenerorRefusal("VALIDATION_ERROR", f"type must be one of: {', '.join(TRANSACTION_TYPES)}")
             shown = [transaction for transaction in shown if transaction.type == kind]
         return page_of([each for each in shown if ask.lists(each.created_at)], Transaction.to_json, ask.call.query)
 
-    def list_keys(self, ask: Ask) -> Answer:
+    def list_keys(self, ask: AuthorizedRequest) -> Answer:
         """List the caller's active keys by their prefixes."""
         shown = [key for key in self._keys_of(ask.me) if ask.lists(key.created_at)]
         return page_of(shown, ApiKey.to_json, ask.call.query)
 
-    def create_key(self, ask: Ask) -> Answer:
+    def create_key(self, ask: AuthorizedRequest) -> Answer:
         """Make a key, and show it this once."""
         fields = ask.fields()
         name, scopes = fields.required_text("name"), _scopes(fields)
         if len(self._keys_of(ask.me)) >= MAX_KEYS:
             message = f"Maximum {MAX_KEYS} active keys per account: revoke one first"
-            raise Refusal("VALIDATION_ERROR", message)
+            raise GenerorRefusal("VALIDATION_ERROR", message)
         key = self._gate.new_key(ask.me, name=name, scopes=scopes, now=ask.now)
         shown = {
             "key_id": key.key_id,
@@ -64,14 +64,14 @@ class Account:
         }
         return success(shown, status=201)
 
-    def revoke_key(self, ask: Ask) -> Answer:
+    def revoke_key(self, ask: AuthorizedRequest) -> Answer:
         """Deactivate a key immediately."""
         key_id = ask.id()
         for key in self._keys_of(ask.me):
             if key.key_id == key_id:
                 key.revoked = True
                 return success({"message": "API key revoked"})
-        raise no_such("API key")
+        raise not_found("API key")
 
     def _keys_of(self, user: User) -> list[ApiKey]:
         return [key for key in self._world.keys.values() if key.user is user and not key.revoked]
@@ -81,5 +81,5 @@ def _scopes(fields: Fields) -> tuple[str, ...]:
     """Read the scopes, each once, in the documents' order."""
     given = fields.items("scopes")
     if not set(map(str, given)) <= set(SCOPES):
-        raise Refusal("VALIDATION_ERROR", f"scopes must be a list of: {', '.join(SCOPES)}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"scopes must be a list of: {', '.join(SCOPES)}")
     return tuple(scope for scope in SCOPES if scope in cast("tuple[str, ...]", given))

@@ -6,18 +6,26 @@ What the documents say, it does. Where they are silent, the module of the endpoi
 from collections.abc import Callable
 
 from generor_async.simulator.generor import catalog
-from generor_async.simulator.generor.access import SCOPES, TIERS, Ask, Gate, GateRules, Handler, Scope
-from generor_async.simulator.generor.account import Account
-from generor_async.simulator.generor.creations import Creations
-from generor_async.simulator.generor.entities import GOING_OUT, TRANSACTION_TYPES, Transaction
-from generor_async.simulator.generor.envelope import Code, Refusal
-from generor_async.simulator.generor.files import Files
-from generor_async.simulator.generor.generate import Chances, Generation
+from generor_async.simulator.generor.access import (
+    SCOPES,
+    TIERS,
+    AccessControl,
+    AccessRules,
+    AuthorizedRequest,
+    Handler,
+    Scope,
+)
+from generor_async.simulator.generor.account import AccountEndpoints
+from generor_async.simulator.generor.creations import CreationEndpoints
+from generor_async.simulator.generor.entities import DEBIT_TYPES, TRANSACTION_TYPES, Transaction
+from generor_async.simulator.generor.envelope import Code, GenerorRefusal
+from generor_async.simulator.generor.files import CreationFiles
+from generor_async.simulator.generor.generate import GenerationEndpoints, GenerationRates
 from generor_async.simulator.generor.seed import OWN_USERNAME, populate
-from generor_async.simulator.generor.state import World
-from generor_async.simulator.generor.teams import Teams
-from generor_async.simulator.generor.users import Users
-from generor_async.simulator.messages import Answer, Call, Later, Route
+from generor_async.simulator.generor.state import GenerorState
+from generor_async.simulator.generor.teams import TeamEndpoints
+from generor_async.simulator.generor.users import UserEndpoints
+from generor_async.simulator.messages import Answer, DeferredAnswer, IncomingCall, Route
 
 __all__ = ["SCOPES", "TIERS", "GenerorApi"]
 
@@ -59,22 +67,22 @@ class GenerorApi:
         credits: int = 100_000,  # noqa: A002  # the field's word, and nobody needs the built-in
         exact_cost: bool = False,
         listing_lag: float = 0.0,
-        rules: GateRules,
+        rules: AccessRules,
         failures_cost: bool = False,
         failure_rate: float = 0.0,
         moderation_rate: float = 0.0,
         now: float = 0.0,
     ) -> None:
-        self.world = World(seed)
+        self.world = GenerorState(seed)
         self._started = now
-        self._gate = Gate(self.world, rules)
+        self._gate = AccessControl(self.world, rules)
         self.account = populate(self.world, tier=tier, credits_=credits, now=now)
         self.key = self.add_key(name="main")
-        chances = Chances(moderated=moderation_rate, failed=failure_rate)
-        self._generation = Generation(self.world, chances, exact_cost=exact_cost, failures_cost=failures_cost)
-        self._creations = Creations(self.world, listing_lag)
+        chances = GenerationRates(moderated=moderation_rate, failed=failure_rate)
+        self._generation = GenerationEndpoints(self.world, chances, exact_cost=exact_cost, failures_cost=failures_cost)
+        self._creations = CreationEndpoints(self.world, listing_lag)
         self.routes = self._make_routes()
-        self.file_routes = Files(self.world).routes
+        self.file_routes = CreationFiles(self.world).routes
 
     def add_key(self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()) -> str:
         """Give a user one more key, and return it; no scopes means all."""
@@ -91,7 +99,7 @@ class GenerorApi:
         if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:  # pyright: ignore[reportUnnecessaryIsInstance] # it may come by HTTP
             raise ValueError(f"amount must be a whole number of credits, 1 at the least, not {amount!r}")
         wallet = self.account.wallet
-        if kind in GOING_OUT:
+        if kind in DEBIT_TYPES:
             change = -wallet.spend(amount)
         else:
             wallet.receive(amount, free=kind.endswith("bonus"))
@@ -99,15 +107,15 @@ class GenerorApi:
         self.world.record(self.account, kind, change, at=now, description="Of another origin than this key")
         return self.account.transactions[-1]
 
-    def refuse(self, code: Code, message: str) -> Callable[[Call], Answer | Later]:
+    def refuse(self, code: Code, message: str) -> Callable[[IncomingCall], Answer | DeferredAnswer]:
         """Make a handler for a request that has none: it passes the gate, and is refused behind it."""
 
-        def refused(ask: Ask) -> Answer:  # noqa: ARG001  # every handler takes what was asked
-            raise Refusal(code, message)
+        def refused(ask: AuthorizedRequest) -> Answer:  # noqa: ARG001  # every handler takes what was asked
+            raise GenerorRefusal(code, message)
 
         return self._gate.guard(refused, scope=None, key_needed=False)
 
-    def limits_told(self, call: Call) -> dict[str, str]:
+    def limits_told(self, call: IncomingCall) -> dict[str, str]:
         """Give the headers that tell a caller of its limits, without counting the request."""
         return self._gate.limits_told(call)
 
@@ -153,7 +161,11 @@ class GenerorApi:
         ]
 
     def _people_table(self) -> list[tuple[str, str, Handler]]:
-        users, teams, account = Users(self.world), Teams(self.world), Account(self.world, self._gate)
+        users, teams, account = (
+            UserEndpoints(self.world),
+            TeamEndpoints(self.world),
+            AccountEndpoints(self.world, self._gate),
+        )
         return [
             ("users.me", "GET /users/me", users.me),
             ("users.update_me", "PATCH /users/me", users.update_me),

@@ -5,9 +5,9 @@
 catalogue's order.
 """
 
-from generor_async.simulator.catalog import GENERATORS, MODEL_BY_ID, MODEL_TYPES, MODELS, Generator, Model
-from generor_async.simulator.generor.access import Ask
-from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success
+from generor_async.simulator.catalog import GENERATORS, MODEL_BY_ID, MODEL_TYPES, MODELS, CatalogGenerator, CatalogModel
+from generor_async.simulator.generor.access import AuthorizedRequest
+from generor_async.simulator.generor.envelope import GenerorRefusal, Json, not_found, page_of, success
 from generor_async.simulator.generor.priced_request import find_generator
 from generor_async.simulator.messages import Answer
 
@@ -16,45 +16,45 @@ __all__ = ["get_generator", "get_model", "list_generators", "list_models", "list
 STATUSES = ("active", "development", "all")
 
 
-def list_generators(ask: Ask) -> Answer:
+def list_generators(ask: AuthorizedRequest) -> Answer:
     """List the generators of a status: the active ones, unless asked otherwise (assumed)."""
     status = ask.query("status") or "active"
     if status not in STATUSES:
-        raise Refusal("VALIDATION_ERROR", f"status must be one of: {', '.join(STATUSES)}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"status must be one of: {', '.join(STATUSES)}")
     shown = [generator for generator in GENERATORS if status in {"all", generator.status}]
     return page_of(shown, _summary, ask.call.query, dated=False)
 
 
-def get_generator(ask: Ask) -> Answer:
+def get_generator(ask: AuthorizedRequest) -> Answer:
     """Show a generator with its parameters."""
     return success(find_generator(ask.call.params["slug"]).to_json(detail=True))
 
 
-def list_models(ask: Ask) -> Answer:  # noqa: ARG001  # every handler takes what was asked
+def list_models(ask: AuthorizedRequest) -> Answer:  # noqa: ARG001  # every handler takes what was asked
     """List all models, grouped by type."""
     return success({kind: [model.to_json() for model in MODELS if model.type == kind] for kind in MODEL_TYPES})
 
 
-def list_models_of_type(ask: Ask) -> Answer:
+def list_models_of_type(ask: AuthorizedRequest) -> Answer:
     """List the models of one type."""
     kind = _type(ask)
-    return page_of([m for m in MODELS if m.type == kind], Model.to_json, ask.call.query, dated=False)
+    return page_of([m for m in MODELS if m.type == kind], CatalogModel.to_json, ask.call.query, dated=False)
 
 
-def get_model(ask: Ask) -> Answer:
+def get_model(ask: AuthorizedRequest) -> Answer:
     """Show one model."""
     model = MODEL_BY_ID.get(ask.id() or 0)
     if model is None or model.type != _type(ask):
-        raise no_such("Model")
+        raise not_found("Model")
     return success(model.to_json())
 
 
-def _type(ask: Ask) -> str:
+def _type(ask: AuthorizedRequest) -> str:
     kind = ask.call.params["type"]
     if kind not in MODEL_TYPES:
-        raise Refusal("VALIDATION_ERROR", f"Model type must be one of: {', '.join(MODEL_TYPES)}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"Model type must be one of: {', '.join(MODEL_TYPES)}")
     return kind
 
 
-def _summary(generator: Generator) -> Json:
+def _summary(generator: CatalogGenerator) -> Json:
     return generator.to_json(detail=False)

@@ -12,47 +12,47 @@ from collections.abc import Iterable
 from attrs import define
 
 from generor_async.simulator.catalog import GENERATOR_BY_SLUG
-from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.access import AuthorizedRequest
 from generor_async.simulator.generor.entities import Comment, Creation
-from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success, timestamp
+from generor_async.simulator.generor.envelope import GenerorRefusal, Json, not_found, page_of, success, timestamp
 from generor_async.simulator.generor.priced_request import find_generator
-from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.state import GenerorState
 from generor_async.simulator.messages import Answer
 
-__all__ = ["Creations"]
+__all__ = ["CreationEndpoints"]
 
 
 @define
-class Creations:
+class CreationEndpoints:
     """Answers whatever is asked about creations."""
 
-    _world: World
+    _world: GenerorState
     _listing_lag: float
     """Seconds for which a new creation isn't listed yet."""
 
-    def list_own(self, ask: Ask) -> Answer:
+    def list_own(self, ask: AuthorizedRequest) -> Answer:
         """List the caller's own."""
         return self._page(ask, [c for c in ask.me.creations if c.listed])
 
-    def list_public(self, ask: Ask) -> Answer:
+    def list_public(self, ask: AuthorizedRequest) -> Answer:
         """List everybody's public ones."""
         return self._page(ask, self._world.public())
 
-    def list_of_generator(self, ask: Ask) -> Answer:
+    def list_of_generator(self, ask: AuthorizedRequest) -> Answer:
         """List the public ones of a generator."""
         slug = find_generator(ask.call.params["slug"]).slug
         return self._page(ask, [c for c in self._world.public() if c.generator == slug])
 
-    def list_of_user(self, ask: Ask) -> Answer:
+    def list_of_user(self, ask: AuthorizedRequest) -> Answer:
         """List the public ones of a user."""
         user = self._world.user_named(ask.call.params["username"])
         return self._page(ask, self._world.public(user.creations))
 
-    def list_of_team(self, ask: Ask) -> Answer:
+    def list_of_team(self, ask: AuthorizedRequest) -> Answer:
         """List a team's to its members: all public ones, and the caller's private ones."""
         team = self._world.team(ask.id())
         if ask.me.user_id not in team.joined:
-            raise Refusal("FORBIDDEN", "You are not a member of this team")
+            raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
         shown = [
             creation
             for creation in self._world.creations.values()
@@ -60,45 +60,45 @@ class Creations:
         ]
         return self._page(ask, [c for c in shown if c.privacy_mode == 0 or c.user is ask.me])
 
-    def feed(self, ask: Ask) -> Answer:
+    def feed(self, ask: AuthorizedRequest) -> Answer:
         """List the public ones of the users whom the caller follows."""
         followed = ask.me.follows
         return self._page(ask, [c for c in self._world.public() if c.user.user_id in followed])
 
-    def search(self, ask: Ask) -> Answer:
+    def search(self, ask: AuthorizedRequest) -> Answer:
         """List the public ones whose prompt holds every word of `q`."""
         words = (ask.query("q") or "").lower().split()
         if not words:
-            raise Refusal("VALIDATION_ERROR", "q is required")
+            raise GenerorRefusal("VALIDATION_ERROR", "q is required")
         found = [c for c in self._world.public() if all(word in c.prompt.lower() for word in words)]
         return self._page(ask, found)
 
-    def get(self, ask: Ask) -> Answer:
+    def get(self, ask: AuthorizedRequest) -> Answer:
         """Show one with everything there is to know of it."""
         creation = self._world.visible(ask.id(), ask.user)
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
-    def status(self, ask: Ask) -> Answer:
+    def status(self, ask: AuthorizedRequest) -> Answer:
         """Say how far it has come."""
         creation = self._world.visible(ask.id(), ask.me)
         shown: Json = {"creation_id": creation.creation_id, "status": creation.status(ask.now)}
         return success(shown if creation.error is None else shown | {"error": creation.error})
 
-    def update(self, ask: Ask) -> Answer:
+    def update(self, ask: AuthorizedRequest) -> Answer:
         """Change privacy and licence."""
         creation = self._world.owned(ask.id(), ask.me)
         fields = ask.fields()
         privacy_mode = fields.integer("privacy_mode", least=0, most=1)
         license_ = fields.integer("license", least=1, most=2)
         if privacy_mode is None and license_ is None:
-            raise Refusal("VALIDATION_ERROR", "Nothing to update: give privacy_mode or license")
+            raise GenerorRefusal("VALIDATION_ERROR", "Nothing to update: give privacy_mode or license")
         if privacy_mode is not None:
             creation.privacy_mode = privacy_mode
         if license_ is not None:
             creation.license = license_
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
-    def delete(self, ask: Ask) -> Answer:
+    def delete(self, ask: AuthorizedRequest) -> Answer:
         """Delete one softly; one that is still in the making is cancelled."""
         creation = self._world.owned(ask.id(), ask.me)
         if creation.outcome is None:
@@ -107,14 +107,14 @@ class Creations:
             creation.deleted = True
         return success({"message": "Creation deleted"})
 
-    def list_comments(self, ask: Ask) -> Answer:
+    def list_comments(self, ask: AuthorizedRequest) -> Answer:
         """List the comments on one."""
         creation = self._world.visible(ask.id(), ask.user)
         of_it = (c for c in self._world.comments.values() if c.creation_id == creation.creation_id)
         comments = [c for c in of_it if ask.lists(c.created_at)]
         return page_of(comments, Comment.to_json, ask.call.query)
 
-    def add_comment(self, ask: Ask) -> Answer:
+    def add_comment(self, ask: AuthorizedRequest) -> Answer:
         """Write a comment, or a reply to one."""
         creation = self._world.visible(ask.id(), ask.me)
         fields = ask.fields()
@@ -122,51 +122,51 @@ class Creations:
         if parent_id is not None:
             parent = self._world.comments.get(parent_id)
             if parent is None or parent.creation_id != creation.creation_id:
-                raise no_such("Parent comment")
+                raise not_found("Parent comment")
         comment = self._world.comment(ask.me, creation, text, at=ask.now, parent_id=parent_id)
         return success(comment.to_json(), status=201)
 
-    def delete_comment(self, ask: Ask) -> Answer:
+    def delete_comment(self, ask: AuthorizedRequest) -> Answer:
         """Delete a comment of the caller's."""
         comment = self._comment(ask)
         if comment.user is not ask.me:
-            raise Refusal("FORBIDDEN", "You can only delete your own comments")
+            raise GenerorRefusal("FORBIDDEN", "You can only delete your own comments")
         del self._world.comments[comment.comment_id]
         return success({"message": "Comment deleted"})
 
-    def vote(self, ask: Ask) -> Answer:
+    def vote(self, ask: AuthorizedRequest) -> Answer:
         """Vote a comment up or down."""
         comment = self._comment(ask)
         vote = ask.fields().choice("vote", ("up", "down"))
         if vote is None:
-            raise Refusal("VALIDATION_ERROR", "vote is required: up or down")
+            raise GenerorRefusal("VALIDATION_ERROR", "vote is required: up or down")
         comment.votes[ask.me.user_id] = vote
         return success(comment.to_json())
 
-    def rating(self, ask: Ask) -> Answer:
+    def rating(self, ask: AuthorizedRequest) -> Answer:
         """Give the average rating of one."""
         return success(_rating(self._world.visible(ask.id(), ask.user)))
 
-    def rate(self, ask: Ask) -> Answer:
+    def rate(self, ask: AuthorizedRequest) -> Answer:
         """Rate one; a new score replaces the caller's earlier one."""
         creation = self._world.visible(ask.id(), ask.me)
         score = ask.fields().integer("score", least=1, most=5)
         if score is None:
-            raise Refusal("VALIDATION_ERROR", "score is required: 1 to 5")
+            raise GenerorRefusal("VALIDATION_ERROR", "score is required: 1 to 5")
         creation.ratings[ask.me.user_id] = score
         return success(_rating(creation))
 
-    def _comment(self, ask: Ask) -> Comment:
+    def _comment(self, ask: AuthorizedRequest) -> Comment:
         comment = self._world.comments.get(ask.id() or 0)
         if comment is None:
-            raise no_such("Comment")
+            raise not_found("Comment")
         return comment
 
-    def _page(self, ask: Ask, creations: Iterable[Creation]) -> Answer:
+    def _page(self, ask: AuthorizedRequest, creations: Iterable[Creation]) -> Answer:
         slug = ask.query("generator")
         if slug is not None:
             if slug not in GENERATOR_BY_SLUG:
-                raise Refusal("VALIDATION_ERROR", f"generator '{slug}' does not exist: see GET /generators")
+                raise GenerorRefusal("VALIDATION_ERROR", f"generator '{slug}' does not exist: see GET /generators")
             creations = (c for c in creations if c.generator == slug)
         listed = [c for c in creations if ask.lists(c.completed_at + self._listing_lag)]
         return page_of(listed, _summary, ask.call.query)

@@ -6,12 +6,12 @@ from typing import Literal
 
 from attrs import Factory, define, field, frozen
 
-from generor_async.simulator.catalog import Model
+from generor_async.simulator.catalog import CatalogModel
 from generor_async.simulator.generor.envelope import Json, timestamp
-from generor_async.simulator.request_windows import Window
+from generor_async.simulator.request_windows import RequestWindow
 
 __all__ = [
-    "GOING_OUT",
+    "DEBIT_TYPES",
     "TRANSACTION_TYPES",
     "ApiKey",
     "Comment",
@@ -25,7 +25,7 @@ __all__ = [
 
 SHOWN_PREFIX_LENGTH = len("gnr_live_a1b2c3d4")
 MAX_FREE_CREDITS = 250
-GOING_OUT = ("spend", "gift_sent")
+DEBIT_TYPES = ("spend", "gift_sent")
 """The types of transactions that take credits from an account."""
 TRANSACTION_TYPES = (
     "spend",
@@ -50,7 +50,7 @@ class Wallet:
     """Credits that running generations are going to cost: they can't be promised twice."""
 
     @classmethod
-    def holding(cls, credits_: int) -> "Wallet":
+    def of_total(cls, credits_: int) -> "Wallet":
         """Make a wallet of so many credits, shared out as in the documents' example."""
         free = min(credits_, 200)
         earned = min(credits_ - free, 50)
@@ -121,7 +121,7 @@ class ApiKey:
     scopes: tuple[str, ...]
     """Empty for all."""
     created_at: float
-    windows: tuple[Window, ...] = field(repr=False)
+    windows: tuple[RequestWindow, ...] = field(repr=False)
     last_used_at: float | None = None
     revoked: bool = False
 
@@ -187,7 +187,7 @@ class Creation:
 
     creation_id: int
     generator: str
-    model: Model
+    model: CatalogModel
     user: User = field(repr=False)
     prompt: str
     created_at: float

@@ -11,10 +11,10 @@ from generor_async.simulator.messages import Answer
 
 __all__ = [
     "Code",
+    "GenerorRefusal",
     "Json",
-    "Refusal",
     "failure",
-    "no_such",
+    "not_found",
     "page_of",
     "success",
     "timestamp",
@@ -49,16 +49,16 @@ SORTS = ("newest", "oldest")
 
 
 @frozen
-class Refusal(Exception):  # noqa: N818  # not every one of them is an error of the caller's
+class GenerorRefusal(Exception):  # noqa: N818  # not every one of them is an error of the caller's
     """What a handler raises instead of answering: a documented code, and a message for people."""
 
     code: Code
     message: str
 
 
-def no_such(thing: str) -> Refusal:
+def not_found(thing: str) -> GenerorRefusal:
     """Say that something does not exist, after the pattern of the documented `Creation not found`."""
-    return Refusal("NOT_FOUND", f"{thing} not found")
+    return GenerorRefusal("NOT_FOUND", f"{thing} not found")
 
 
 def success(data: object, *, status: int = 200, meta: Json | None = None, charged: float = 0.0) -> Answer:
@@ -69,7 +69,7 @@ def success(data: object, *, status: int = 200, meta: Json | None = None, charge
     return Answer(status=status, json=envelope, charged=charged)
 
 
-def failure(refusal: Refusal) -> Answer:
+def failure(refusal: GenerorRefusal) -> Answer:
     """Put a refusal into the envelope of an error, under the status that goes with its code."""
     status = STATUS[refusal.code]
     error = {"code": refusal.code, "message": refusal.message, "status": status}
@@ -101,7 +101,7 @@ def page_of(
     per_page = _from_query(query, "per_page", default=PER_PAGE, most=MAX_PER_PAGE)
     sort = query.get("sort", "newest")
     if sort not in SORTS:
-        raise Refusal("VALIDATION_ERROR", "sort must be one of: newest, oldest")
+        raise GenerorRefusal("VALIDATION_ERROR", "sort must be one of: newest, oldest")
     first = (page - 1) * per_page
     if dated and sort == "newest":
         items = items[::-1]
@@ -123,7 +123,7 @@ def _from_query(query: Mapping[str, str], name: str, *, default: int, most: int 
         return default
     number = whole_number(given)
     if number is None or number < 1:
-        raise Refusal("VALIDATION_ERROR", f"{name} must be a whole number of at least 1")
+        raise GenerorRefusal("VALIDATION_ERROR", f"{name} must be a whole number of at least 1")
     if most is not None and number > most:
-        raise Refusal("VALIDATION_ERROR", f"{name} must be at most {most}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"{name} must be at most {most}")
     return number

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
-from generor_async.simulator.generor.envelope import Refusal
+from generor_async.simulator.generor.envelope import GenerorRefusal
 
 __all__ = ["Fields"]
 
 
-def _wrong(name: str, problem: str) -> Refusal:
-    return Refusal("VALIDATION_ERROR", f"{name} {problem}")
+def _wrong(name: str, problem: str) -> GenerorRefusal:
+    return GenerorRefusal("VALIDATION_ERROR", f"{name} {problem}")
 
 
 def _no_constant(text: str) -> object:
@@ -33,9 +33,9 @@ class Fields:
         try:
             values = cast("object", json.loads(body, parse_constant=_no_constant))
         except (ValueError, RecursionError):
-            raise Refusal("VALIDATION_ERROR", "Request body must be valid JSON") from None
+            raise GenerorRefusal("VALIDATION_ERROR", "Request body must be valid JSON") from None
         if not isinstance(values, dict):
-            raise Refusal("VALIDATION_ERROR", "Request body must be a JSON object")
+            raise GenerorRefusal("VALIDATION_ERROR", "Request body must be a JSON object")
         return cls(cast("dict[str, object]", values))
 
     def given(self, name: str) -> bool:

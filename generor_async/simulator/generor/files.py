@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import Literal
 
 from generor_async.simulator import outputs
-from generor_async.simulator.catalog import Model
+from generor_async.simulator.catalog import CatalogModel
 from generor_async.simulator.generor.entities import Creation, Media
 from generor_async.simulator.generor.envelope import whole_number
-from generor_async.simulator.generor.state import World
-from generor_async.simulator.messages import Answer, Call, Route
+from generor_async.simulator.generor.state import GenerorState
+from generor_async.simulator.messages import Answer, IncomingCall, Route
 
-__all__ = ["Files", "describe_media"]
+__all__ = ["CreationFiles", "describe_media"]
 
 LONGER_SIDE = 512
 """Pixels: small, so that a thousand pictures are drawn in little time."""
@@ -31,7 +31,7 @@ CONTENT_TYPES = {
 NOT_FOUND = Answer(status=404, body=b"404 Not Found\n", headers={"Content-Type": "text/plain"})
 
 
-def describe_media(model: Model, ratio: str) -> Media | None:
+def describe_media(model: CatalogModel, ratio: str) -> Media | None:
     """Say what file a model makes: WebP for pictures, PNG where they need transparency; None for text."""
     if model.type == "text":
         return None
@@ -55,10 +55,10 @@ def _size(ratio: str) -> tuple[int, int]:
     return LONGER_SIDE * width // max(width, height), LONGER_SIDE * height // max(width, height)
 
 
-class Files:
+class CreationFiles:
     """Serves the files of a world's creations."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: GenerorState) -> None:
         self._world = world
         self._content = lru_cache(FILES_KEPT)(self._make)
         self.routes = [
@@ -66,7 +66,7 @@ class Files:
             Route("generor.files.head", "HEAD", "/users/{user}/{kind}/{name}", self._get),
         ]
 
-    def _get(self, call: Call) -> Answer:
+    def _get(self, call: IncomingCall) -> Answer:
         stem, _, extension = call.params["name"].rpartition(".")
         creation = self._world.creations.get(whole_number(stem.rpartition("-")[2]) or 0)
         if creation is None or not creation.listed or call.path not in creation.files().values():

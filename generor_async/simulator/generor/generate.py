@@ -13,17 +13,17 @@ from random import Random
 
 from attrs import define, evolve, field, frozen
 
-from generor_async.simulator.catalog import Generator, Model
-from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.catalog import CatalogGenerator, CatalogModel
+from generor_async.simulator.generor.access import AuthorizedRequest
 from generor_async.simulator.generor.entities import Creation, User
-from generor_async.simulator.generor.envelope import Json, Refusal, failure, success
+from generor_async.simulator.generor.envelope import GenerorRefusal, Json, failure, success
 from generor_async.simulator.generor.files import describe_media
-from generor_async.simulator.generor.priced_request import Order, read_order
-from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.priced_request import PricedRequest, read_priced_request
+from generor_async.simulator.generor.state import GenerorState
 from generor_async.simulator.generor.texts import write
-from generor_async.simulator.messages import Answer, Later
+from generor_async.simulator.messages import Answer, DeferredAnswer
 
-__all__ = ["Chances", "Generation"]
+__all__ = ["GenerationEndpoints", "GenerationRates"]
 
 SAMPLES_KEPT = 10
 SAMPLES_NEEDED = 3
@@ -34,7 +34,7 @@ FAILING = re.compile(r"\[\[fail:(\w+)\]\]")
 
 
 @frozen(kw_only=True)
-class Chances:
+class GenerationRates:
     """How often generations go wrong without being asked to: shares from 0 to 1."""
 
     moderated: float = 0.0
@@ -42,10 +42,10 @@ class Chances:
 
 
 @define(eq=False)
-class _Run:
+class _GenerationRun:
     """A generation under way."""
 
-    order: Order
+    order: PricedRequest
     user: User
     creations: list[Creation]
     times: list[float]
@@ -57,11 +57,11 @@ class _Run:
 
 
 @define
-class Generation:
+class GenerationEndpoints:
     """Estimates and generates, and remembers how long things took."""
 
-    _world: World
-    _chances: Chances
+    _world: GenerorState
+    _chances: GenerationRates
     _exact_cost: bool = field(kw_only=True, alias="exact_cost")
     _failures_cost: bool = field(kw_only=True, alias="failures_cost")
     _times: dict[tuple[str, int], deque[float]] = field(factory=dict[tuple[str, int], deque[float]], init=False)
@@ -69,9 +69,9 @@ class Generation:
 
     _orders: int = field(default=0, init=False)
 
-    def estimate(self, ask: Ask) -> Answer:
+    def estimate(self, ask: AuthorizedRequest) -> Answer:
         """Preview the price and the time; changes nothing."""
-        order = read_order(ask.call.params["slug"], ask.fields(), prompt_needed=False)
+        order = read_priced_request(ask.call.params["slug"], ask.fields(), prompt_needed=False)
         shown = _head(order) | {
             "credit_cost": order.cost_json(),
             "time_estimate": self._time_estimate(order),
@@ -79,37 +79,37 @@ class Generation:
         }
         return success(shown | order.adjustments())
 
-    def generate(self, ask: Ask) -> Later:
+    def generate(self, ask: AuthorizedRequest) -> DeferredAnswer:
         """Make what was ordered, and answer when it is done."""
-        order = read_order(ask.call.params["slug"], ask.fields(), prompt_needed=True)
+        order = read_priced_request(ask.call.params["slug"], ask.fields(), prompt_needed=True)
         self._check_relations(order, ask.me)
         self._orders += 1
-        dice = self._world.draw("generate", self._orders)
+        dice = self._world.random("generate", self._orders)
         if MODERATED in order.prompt or dice.random() < self._chances.moderated:
-            raise Refusal("VALIDATION_ERROR", "Prompt was rejected by content moderation")
+            raise GenerorRefusal("VALIDATION_ERROR", "Prompt was rejected by content moderation")
         wallet = ask.me.wallet
         if wallet.total - wallet.reserved < order.total:
             message = f"Not enough credits: this costs {order.total}, you have {wallet.total - wallet.reserved}"
-            raise Refusal("INSUFFICIENT_CREDITS", message)
+            raise GenerorRefusal("INSUFFICIENT_CREDITS", message)
         run = self._begin(order, ask, dice)
         wallet.reserved += order.total
         seconds = sum(run.times)
         if run.failure is not None:
-            return Later(seconds * FAILS_AFTER, lambda now: self._fail(run, now))
-        return Later(seconds, lambda now: self._finish(run, now))
+            return DeferredAnswer(seconds * FAILS_AFTER, lambda now: self._fail(run, now))
+        return DeferredAnswer(seconds, lambda now: self._finish(run, now))
 
-    def _check_relations(self, order: Order, user: User) -> None:
+    def _check_relations(self, order: PricedRequest, user: User) -> None:
         if order.team_id is not None and user.user_id not in self._world.team(order.team_id).joined:
-            raise Refusal("FORBIDDEN", "You are not a member of this team")
+            raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
         for parent in order.parents:
             self._world.visible(parent, user)
 
-    def _begin(self, order: Order, ask: Ask, dice: Random) -> _Run:
-        times = [order.model.latency.draw(dice) * order.pace for _ in range(order.count)]
+    def _begin(self, order: PricedRequest, ask: AuthorizedRequest, dice: Random) -> _GenerationRun:
+        times = [order.model.latency.draw(dice) * order.time_factor for _ in range(order.count)]
         asked_to_fail = FAILING.search(order.prompt)
         reason = asked_to_fail[1] if asked_to_fail else "generation_failed"
         fails = asked_to_fail is not None or dice.random() < self._chances.failed
-        return _Run(
+        return _GenerationRun(
             order=order,
             user=ask.me,
             creations=self._new_creations(order, ask, times, dice),
@@ -120,7 +120,9 @@ class Generation:
             failure=reason if fails else None,
         )
 
-    def _new_creations(self, order: Order, ask: Ask, times: list[float], dice: Random) -> list[Creation]:
+    def _new_creations(
+        self, order: PricedRequest, ask: AuthorizedRequest, times: list[float], dice: Random
+    ) -> list[Creation]:
         begins_at, creations = ask.now, list[Creation]()
         for seconds in times:
             creation = Creation(
@@ -143,15 +145,15 @@ class Generation:
             begins_at += seconds
         return creations
 
-    def _fail(self, run: _Run, now: float) -> Answer:
+    def _fail(self, run: _GenerationRun, now: float) -> Answer:
         run.user.wallet.reserved -= run.order.total
         for creation in run.creations:
             if creation.outcome is None:
                 creation.outcome, creation.error = "failed", f"Generation failed: {run.failure}"
-        charged = self._take(run, run.creations[0], now) if self._failures_cost else 0
-        return evolve(failure(Refusal("SERVER_ERROR", f"Generation failed: {run.failure}")), charged=charged)
+        charged = self._charge(run, run.creations[0], now) if self._failures_cost else 0
+        return evolve(failure(GenerorRefusal("SERVER_ERROR", f"Generation failed: {run.failure}")), charged=charged)
 
-    def _take(self, run: _Run, creation: Creation, now: float) -> int:
+    def _charge(self, run: _GenerationRun, creation: Creation, now: float) -> int:
         """Take what a generation costs from the wallet, and write it into the history."""
         charged = run.user.wallet.spend(run.charge)
         description = f"{run.order.generator.title} with {run.order.model.name}"
@@ -160,17 +162,17 @@ class Generation:
         )
         return charged
 
-    def _finish(self, run: _Run, now: float) -> Answer:
+    def _finish(self, run: _GenerationRun, now: float) -> Answer:
         order, wallet = run.order, run.user.wallet
         wallet.reserved -= order.total
         made = [creation for creation in run.creations if creation.outcome is None]
         if not made:
-            raise Refusal("SERVER_ERROR", "Generation was cancelled")
+            raise GenerorRefusal("SERVER_ERROR", "Generation was cancelled")
         for creation in made:
             creation.outcome = "completed"
             creation.completed_at = now
-        charged = self._take(run, made[0], now)
-        self._remember(order, run.times)
+        charged = self._charge(run, made[0], now)
+        self._record_times(order, run.times)
         shown = _head(order) | {
             "creations": [_made_json(creation, run.origin) for creation in made],
             "credit_cost": charged if self._exact_cost else run.balance_before - wallet.total,
@@ -180,12 +182,12 @@ class Generation:
         }
         return success(shown | order.adjustments(), status=201, charged=charged)
 
-    def _remember(self, order: Order, times: list[float]) -> None:
-        samples = self._times.setdefault(_what(order.generator, order.model), deque(maxlen=SAMPLES_KEPT))
-        samples.extend(seconds / order.pace for seconds in times)
+    def _record_times(self, order: PricedRequest, times: list[float]) -> None:
+        samples = self._times.setdefault(_description(order.generator, order.model), deque(maxlen=SAMPLES_KEPT))
+        samples.extend(seconds / order.time_factor for seconds in times)
 
-    def _time_estimate(self, order: Order) -> Json:
-        samples = self._times.get(_what(order.generator, order.model), ())
+    def _time_estimate(self, order: PricedRequest) -> Json:
+        samples = self._times.get(_description(order.generator, order.model), ())
         historical = len(samples) >= SAMPLES_NEEDED
         if historical:
             each, shortest, longest = sum(samples) / len(samples), min(samples), max(samples)
@@ -193,23 +195,23 @@ class Generation:
             latency = order.model.latency
             each, spread = latency.median, math.exp(latency.sigma)
             shortest, longest = each / spread, each * spread
-        per_item = max(1, round(each * order.pace))
+        per_item = max(1, round(each * order.time_factor))
         return {
             "seconds": per_item * order.count,
             "per_item": per_item,
-            "min_seconds": max(1, math.floor(shortest * order.pace)),
-            "max_seconds": max(1, math.ceil(longest * order.pace)),
+            "min_seconds": max(1, math.floor(shortest * order.time_factor)),
+            "max_seconds": max(1, math.ceil(longest * order.time_factor)),
             "sample_count": len(samples),
             "has_historical": historical,
             "source": "historical" if historical else "fallback",
         }
 
 
-def _what(generator: Generator, model: Model) -> tuple[str, int]:
+def _description(generator: CatalogGenerator, model: CatalogModel) -> tuple[str, int]:
     return generator.slug, model.id
 
 
-def _head(order: Order) -> Json:
+def _head(order: PricedRequest) -> Json:
     return {
         "generator": order.generator.slug,
         "model_id": order.model.id,

@@ -15,14 +15,14 @@ from generor_async.simulator.catalog import (
     IMAGE_RATIOS,
     MODEL_BY_ID,
     VIDEO_RATIOS,
-    AspectRatio,
-    Generator,
-    Model,
+    CatalogGenerator,
+    CatalogModel,
+    CatalogRatio,
 )
-from generor_async.simulator.generor.envelope import Json, Refusal, no_such
+from generor_async.simulator.generor.envelope import GenerorRefusal, Json, not_found
 from generor_async.simulator.generor.fields import Fields
 
-__all__ = ["Order", "find_generator", "read_order"]
+__all__ = ["PricedRequest", "find_generator", "read_priced_request"]
 
 MAX_PROMPT = 10_000
 MAX_COUNT = 10
@@ -39,11 +39,11 @@ WHOLE_NUMBERS = ("item_index", "total_count")
 
 
 @frozen(kw_only=True)
-class Order:
+class PricedRequest:
     """What is to be made, and for how much."""
 
-    generator: Generator
-    model: Model
+    generator: CatalogGenerator
+    model: CatalogModel
     prompt: str
     count: int
     privacy_mode: int
@@ -54,7 +54,7 @@ class Order:
     """The duration that a video will have."""
     seconds_requested: int | None
     with_audio: bool
-    speech: Model | None
+    speech: CatalogModel | None
     """The model that reads a text aloud."""
     parameters: Mapping[str, str]
     """The generator's own parameters, as they are applied."""
@@ -91,7 +91,7 @@ class Order:
         return self.per_item * self.count - self.discount
 
     @property
-    def pace(self) -> float:
+    def time_factor(self) -> float:
         """Give the factor on the model's time, which is that of its shortest video."""
         if self.model.video is None or self.seconds is None:
             return 1.0
@@ -121,15 +121,15 @@ class Order:
         return {"adjustments": {"seconds": snapped}}
 
 
-def find_generator(slug: str) -> Generator:
+def find_generator(slug: str) -> CatalogGenerator:
     """Find a generator, or refuse."""
     generator = GENERATOR_BY_SLUG.get(slug)
     if generator is None:
-        raise no_such("Generator")
+        raise not_found("Generator")
     return generator
 
 
-def read_order(slug: str, fields: Fields, *, prompt_needed: bool) -> Order:
+def read_priced_request(slug: str, fields: Fields, *, prompt_needed: bool) -> PricedRequest:
     """Check a body against the documented rules, and against what the generator and the model can do."""
     generator = find_generator(slug)
     prompt = fields.text("prompt", max_length=MAX_PROMPT) or ""
@@ -138,14 +138,14 @@ def read_order(slug: str, fields: Fields, *, prompt_needed: bool) -> Order:
     _check_text_fields(fields)
     translated = fields.integer("translation_of", least=1)
     if prompt_needed and not prompt.strip() and not picture_suffices and translated is None:
-        raise Refusal("VALIDATION_ERROR", "prompt is required")
-    applied = _applied(generator, fields)
+        raise GenerorRefusal("VALIDATION_ERROR", "prompt is required")
+    applied = _applied_parameters(generator, fields)
     count = fields.integer("count", least=1, most=MAX_COUNT) or int(applied.get(f"{slug}-count", 1))
     fields.number("temperature", least=0, most=2)
     requested = fields.integer("seconds", least=1)
     speech = _speech(fields, model)
     parents = (translated, fields.integer("support_for", least=1))
-    return Order(
+    return PricedRequest(
         generator=generator,
         model=model,
         prompt=prompt,
@@ -153,7 +153,7 @@ def read_order(slug: str, fields: Fields, *, prompt_needed: bool) -> Order:
         privacy_mode=fields.integer("privacy_mode", least=0, most=1) or 0,
         team_id=fields.integer("team_id", least=1),
         ratio=_ratio(model, fields, applied),
-        seconds=_snapped(model, requested),
+        seconds=_nearest_duration(model, requested),
         seconds_requested=requested,
         with_audio=_with_audio(model, fields),
         speech=speech,
@@ -162,21 +162,21 @@ def read_order(slug: str, fields: Fields, *, prompt_needed: bool) -> Order:
     )
 
 
-def _model(generator: Generator, fields: Fields) -> Model:
+def _model(generator: CatalogGenerator, fields: Fields) -> CatalogModel:
     model_id = fields.integer("model_id")
     if model_id is None:
-        raise Refusal("VALIDATION_ERROR", "model_id is required")
+        raise GenerorRefusal("VALIDATION_ERROR", "model_id is required")
     model = MODEL_BY_ID.get(model_id)
     if model is None:
-        raise Refusal("VALIDATION_ERROR", f"model_id {model_id} does not exist: see GET /models")
+        raise GenerorRefusal("VALIDATION_ERROR", f"model_id {model_id} does not exist: see GET /models")
     if model.type not in generator.model_types:
         takes = " or ".join(generator.model_types)
         message = f"model_id {model_id} is of type {model.type}; {generator.slug} takes {takes} models"
-        raise Refusal("VALIDATION_ERROR", message)
+        raise GenerorRefusal("VALIDATION_ERROR", message)
     return model
 
 
-def _check_references(model: Model, fields: Fields) -> bool:
+def _check_references(model: CatalogModel, fields: Fields) -> bool:
     """Check the references, and tell whether the model is one to which a picture says enough."""
     image, video = fields.url("image_url"), fields.url("video_url")
     fields.url("ending_frame_url")
@@ -185,11 +185,11 @@ def _check_references(model: Model, fields: Fields) -> bool:
     fields.urls("reference_videos", most=MAX_REFERENCE_VIDEOS)
     if 0 < model.max_reference_images < len(images):
         message = f"reference_images accepts at most {model.max_reference_images} URLs for {model.name}"
-        raise Refusal("VALIDATION_ERROR", message)
+        raise GenerorRefusal("VALIDATION_ERROR", message)
     if model.needs_image and image is None:
-        raise Refusal("VALIDATION_ERROR", f"image_url is required by {model.name}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"image_url is required by {model.name}")
     if model.needs_video and video is None:
-        raise Refusal("VALIDATION_ERROR", f"video_url is required by {model.name}")
+        raise GenerorRefusal("VALIDATION_ERROR", f"video_url is required by {model.name}")
     return model.type != "video" and model.needs_image
 
 
@@ -205,7 +205,7 @@ def _check_text_fields(fields: Fields) -> None:
     fields.choice("thinking_mode", THINKING_MODES)
 
 
-def _applied(generator: Generator, fields: Fields) -> dict[str, str]:
+def _applied_parameters(generator: CatalogGenerator, fields: Fields) -> dict[str, str]:
     """Keep the parameters that the generator's schema knows, as strings; drop the others silently."""
     schema = {parameter.id: parameter for parameter in generator.parameters}
     applied: dict[str, str] = {}
@@ -217,12 +217,12 @@ def _applied(generator: Generator, fields: Fields) -> dict[str, str]:
     return applied
 
 
-def _always_applied(generator: Generator, model: Model, count: int) -> dict[str, str]:
+def _always_applied(generator: CatalogGenerator, model: CatalogModel, count: int) -> dict[str, str]:
     """Give the two entries that stand in the documents' example without having been sent."""
     return {f"model-{model.type}": model.choice, f"{generator.slug}-count": str(count)}
 
 
-def _ratio(model: Model, fields: Fields, applied: Mapping[str, str]) -> str:
+def _ratio(model: CatalogModel, fields: Fields, applied: Mapping[str, str]) -> str:
     known = VIDEO_RATIOS if model.type == "video" else IMAGE_RATIOS
     asked = fields.text_or_integer("aspect_ratio")
     if asked is None:
@@ -231,19 +231,19 @@ def _ratio(model: Model, fields: Fields, applied: Mapping[str, str]) -> str:
     if not model.aspect_ratios:
         return known[0].ratio
     for ratio in model.aspect_ratios:
-        if _names(asked, ratio):
+        if _matches(asked, ratio):
             return "1:1" if ratio.ratio == "match_input_image" else ratio.ratio
     valid = ", ".join(ratio.ratio for ratio in model.aspect_ratios)
-    raise Refusal("VALIDATION_ERROR", f"aspect_ratio '{asked}' is not one of {valid} (or their ids or names)")
+    raise GenerorRefusal("VALIDATION_ERROR", f"aspect_ratio '{asked}' is not one of {valid} (or their ids or names)")
 
 
-def _names(asked: str | int, ratio: AspectRatio) -> bool:
+def _matches(asked: str | int, ratio: CatalogRatio) -> bool:
     if isinstance(asked, int):
         return asked == ratio.id
     return asked.lower() in {ratio.ratio, ratio.label.lower(), str(ratio.id)}
 
 
-def _snapped(model: Model, requested: int | None) -> int | None:
+def _nearest_duration(model: CatalogModel, requested: int | None) -> int | None:
     """Take the supported duration next to the one asked for, the shorter of two equally near."""
     if model.video is None:
         return None
@@ -252,16 +252,18 @@ def _snapped(model: Model, requested: int | None) -> int | None:
     return min(model.video.supported_durations, key=lambda supported: (abs(supported - requested), supported))
 
 
-def _with_audio(model: Model, fields: Fields) -> bool:
+def _with_audio(model: CatalogModel, fields: Fields) -> bool:
     asked = fields.boolean("generate_audio") or False
     return asked and model.video is not None and model.video.supports_audio
 
 
-def _speech(fields: Fields, model: Model) -> Model | None:
+def _speech(fields: Fields, model: CatalogModel) -> CatalogModel | None:
     model_id = fields.integer("model_speech")
     if model_id is None or model.type != "text":
         return None
     speech = MODEL_BY_ID.get(model_id)
     if speech is None or speech.type != "speech":
-        raise Refusal("VALIDATION_ERROR", f"model_speech {model_id} is not a speech model: see GET /models/speech")
+        raise GenerorRefusal(
+            "VALIDATION_ERROR", f"model_speech {model_id} is not a speech model: see GET /models/speech"
+        )
     return speech

@@ -9,7 +9,7 @@ from random import Random
 from generor_async.simulator.catalog import GENERATOR_BY_SLUG, MODEL_BY_ID
 from generor_async.simulator.generor.entities import Creation, User, Wallet
 from generor_async.simulator.generor.files import describe_media
-from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.state import GenerorState
 from generor_async.simulator.generor.texts import write
 
 __all__ = ["OWN_USERNAME", "populate"]
@@ -17,7 +17,7 @@ __all__ = ["OWN_USERNAME", "populate"]
 OWN_USERNAME = "johndoe"
 OWN_ID = 42
 DAY = 86_400.0
-OTHERS = {
+OTHER_USERS = {
     "janedoe": "Collages, mostly at night",
     "mira_k": "Letterpress and small animals",
     "tomas": None,
@@ -40,40 +40,40 @@ PROMPTS = (
 REMARKS = ("Great creation!", "How did you get that light?", "This made my day", "Lovely colours")
 
 
-def populate(world: World, *, tier: str, credits_: int, now: float) -> User:
+def populate(world: GenerorState, *, tier: str, credits_: int, now: float) -> User:
     """Fill a world, and give the account under test."""
-    dice = world.draw("people")
-    me = _user(world, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
+    dice = world.random("people")
+    me = _add_user(world, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
     me.bio, me.website = "I make things with AI", "https://example.com"
-    _tell_history(world, me)
+    _add_transactions(world, me)
     others = [
-        _user(world, name, OWN_ID + place, "free", OTHERS_CREDITS, joined=now - dice.uniform(30, 300) * DAY)
-        for place, name in enumerate(OTHERS, start=1)
+        _add_user(world, name, OWN_ID + place, "free", OTHERS_CREDITS, joined=now - dice.uniform(30, 300) * DAY)
+        for place, name in enumerate(OTHER_USERS, start=1)
     ]
     for user in others:
-        user.bio = OTHERS[user.username]
+        user.bio = OTHER_USERS[user.username]
         user.follows = {other.user_id: None for other in others if other is not user and dice.random() < 0.4}
     others[0].follows[OWN_ID] = None
     me.follows = {others[0].user_id: None, others[1].user_id: None}
     for number in range(len(PROMPTS) * len(others)):
-        _make(world, others[number % len(others)], number, others, dice, now)
+        _add_creation(world, others[number % len(others)], number, others, dice, now)
     return me
 
 
-def _user(world: World, name: str, user_id: int, tier: str, credits_: int, *, joined: float) -> User:
+def _add_user(world: GenerorState, name: str, user_id: int, tier: str, credits_: int, *, joined: float) -> User:
     user = User(
         user_id=user_id,
         username=name,
         email=f"{name}@example.com",
         joined=joined,
         tier=tier,
-        wallet=Wallet.holding(credits_),
+        wallet=Wallet.of_total(credits_),
     )
     world.users[user_id] = user
     return user
 
 
-def _tell_history(world: World, user: User) -> None:
+def _add_transactions(world: GenerorState, user: User) -> None:
     """Give the account one transaction of each type, which together come to its balance."""
     story = (
         ("signup_bonus", 100, "Welcome to Generor"),
@@ -89,7 +89,7 @@ def _tell_history(world: World, user: User) -> None:
         world.record(user, kind, amount, at=user.joined + number * DAY, description=description)
 
 
-def _make(world: World, user: User, number: int, others: list[User], dice: Random, now: float) -> None:
+def _add_creation(world: GenerorState, user: User, number: int, others: list[User], dice: Random, now: float) -> None:
     """Let somebody have made something, and the others have their say on it."""
     slug, model_id, prompt = PROMPTS[(number + number // len(PROMPTS)) % len(PROMPTS)]
     model = MODEL_BY_ID[model_id]

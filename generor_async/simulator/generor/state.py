@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from random import Random
 
 from generor_async.simulator.generor.entities import ApiKey, Comment, Creation, Team, Transaction, User
-from generor_async.simulator.generor.envelope import Refusal, no_such
+from generor_async.simulator.generor.envelope import GenerorRefusal, not_found
 
-__all__ = ["World"]
+__all__ = ["GenerorState"]
 
 FIRST_CREATION_ID = 6001
 USUAL_SEED, SEEDS, IDS_A_SEED = 7, 1 << 32, 10_000
 """Creations that were made with different seeds have different ids, as those of one account have."""
 
 
-class World:
+class GenerorState:
     """Everything the simulated Generor remembers, and the ids it gives out next."""
 
     def __init__(self, seed: int) -> None:
@@ -36,7 +36,7 @@ class World:
         """Give so many random hexadecimal characters."""
         return f"{self.rng.getrandbits(4 * length):0{length}x}"
 
-    def draw(self, *of: object) -> Random:
+    def random(self, *of: object) -> Random:
         """Give dice that fall the same way for the same seed and thing."""
         return Random(f"{self.seed} {of}")  # noqa: S311  # a simulation, to be repeated
 
@@ -51,7 +51,7 @@ class World:
         for user in self.users.values():
             if user.username == username:
                 return user
-        raise no_such("User")
+        raise not_found("User")
 
     def visible(self, creation_id: int | None, viewer: User | None) -> Creation:
         """Find a creation that `viewer` may see: a public one, or an own one."""
@@ -61,29 +61,29 @@ class World:
         if viewer is creation.user:
             return creation
         if creation.privacy_mode == 0:  # unfinished ones exist for their owner alone
-            raise no_such("Creation")
+            raise not_found("Creation")
         if viewer is None:
-            raise Refusal("UNAUTHORIZED", "This creation is private: authenticate as its owner")
-        raise Refusal("FORBIDDEN", "This creation is private: only its owner can see it")
+            raise GenerorRefusal("UNAUTHORIZED", "This creation is private: authenticate as its owner")
+        raise GenerorRefusal("FORBIDDEN", "This creation is private: only its owner can see it")
 
     def owned(self, creation_id: int | None, owner: User) -> Creation:
         """Find a creation that `owner` may change."""
         creation = self._existing(creation_id)
         if creation.user is not owner:
-            raise Refusal("FORBIDDEN", "You can only change your own creations")
+            raise GenerorRefusal("FORBIDDEN", "You can only change your own creations")
         return creation
 
     def _existing(self, creation_id: int | None) -> Creation:
         creation = None if creation_id is None else self.creations.get(creation_id)
         if creation is None or creation.deleted:
-            raise no_such("Creation")
+            raise not_found("Creation")
         return creation
 
     def team(self, team_id: int | None) -> Team:
         """Find a team, or refuse."""
         team = None if team_id is None else self.teams.get(team_id)
         if team is None:
-            raise no_such("Team")
+            raise not_found("Team")
         return team
 
     def followers(self, user: User) -> list[User]:

@@ -8,30 +8,30 @@ one.
 
 from attrs import define
 
-from generor_async.simulator.generor.access import Ask
+from generor_async.simulator.generor.access import AuthorizedRequest
 from generor_async.simulator.generor.entities import Team
-from generor_async.simulator.generor.envelope import Json, Refusal, no_such, page_of, success, timestamp
-from generor_async.simulator.generor.state import World
+from generor_async.simulator.generor.envelope import GenerorRefusal, Json, not_found, page_of, success, timestamp
+from generor_async.simulator.generor.state import GenerorState
 from generor_async.simulator.messages import Answer
 
-__all__ = ["Teams"]
+__all__ = ["TeamEndpoints"]
 
 INVITE_LENGTH = 12
 
 
 @define
-class Teams:
+class TeamEndpoints:
     """Answers whatever is asked about teams."""
 
-    _world: World
+    _world: GenerorState
 
-    def list_own(self, ask: Ask) -> Answer:
+    def list_own(self, ask: AuthorizedRequest) -> Answer:
         """List the teams the caller is in."""
         me = ask.me.user_id
         own = [team for team in self._world.teams.values() if me in team.joined and ask.lists(team.joined[me])]
         return page_of(own, _summary, ask.call.query)
 
-    def create(self, ask: Ask) -> Answer:
+    def create(self, ask: AuthorizedRequest) -> Answer:
         """Make a team that the caller owns."""
         team = Team(
             team_id=self._world.new_id(),
@@ -44,55 +44,55 @@ class Teams:
         self._world.teams[team.team_id] = team
         return success(self._details(team), status=201)
 
-    def get(self, ask: Ask) -> Answer:
+    def get(self, ask: AuthorizedRequest) -> Answer:
         """Show a team and its members."""
         return success(self._details(self._own(ask)))
 
-    def leave(self, ask: Ask) -> Answer:
+    def leave(self, ask: AuthorizedRequest) -> Answer:
         """Leave a team."""
         self._remove(self._own(ask), ask.me.user_id)
         return success({"message": "You have left the team"})
 
-    def add_member(self, ask: Ask) -> Answer:
+    def add_member(self, ask: AuthorizedRequest) -> Answer:
         """Add somebody by their name."""
         team = self._own(ask)
         user = self._world.user_named(ask.fields().required_text("username"))
         team.joined.setdefault(user.user_id, ask.now)
         return success(self._details(team))
 
-    def remove_member(self, ask: Ask) -> Answer:
+    def remove_member(self, ask: AuthorizedRequest) -> Answer:
         """Remove a member, as the owner."""
         team, user_id = self._as_owner(ask), ask.id("user_id")
         if user_id is None or user_id not in team.joined:
-            raise no_such("Team member")
+            raise not_found("Team member")
         self._remove(team, user_id)
         return success({"message": "Member removed"})
 
-    def join(self, ask: Ask) -> Answer:
+    def join(self, ask: AuthorizedRequest) -> Answer:
         """Join the team that an invite code belongs to."""
         code = ask.call.params["invite_code"]
         for team in self._world.teams.values():
             if team.invite_code == code:
                 team.joined.setdefault(ask.me.user_id, ask.now)
                 return success(self._details(team))
-        raise no_such("Invite code")
+        raise not_found("Invite code")
 
-    def regenerate_invite(self, ask: Ask) -> Answer:
+    def regenerate_invite(self, ask: AuthorizedRequest) -> Answer:
         """Make a new invite code, as the owner; the old one no longer works."""
         team = self._as_owner(ask)
         team.invite_code = self._world.token(INVITE_LENGTH)
         return success({"team_id": team.team_id, "invite_code": team.invite_code})
 
-    def _own(self, ask: Ask) -> Team:
+    def _own(self, ask: AuthorizedRequest) -> Team:
         team = self._world.team(ask.id())
         if ask.me.user_id not in team.joined:
-            raise Refusal("FORBIDDEN", "You are not a member of this team")
+            raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
         return team
 
-    def _as_owner(self, ask: Ask) -> Team:
+    def _as_owner(self, ask: AuthorizedRequest) -> Team:
         team = self._own(ask)
         if team.owner_id != ask.me.user_id:
-            raise Refusal("FORBIDDEN", "Only the team's owner can do this")
+            raise GenerorRefusal("FORBIDDEN", "Only the team's owner can do this")
         return team
 
     def _remove(self, team: Team, user_id: int) -> None:

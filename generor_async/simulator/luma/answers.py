@@ -9,18 +9,18 @@ from typing import Any, NoReturn, cast
 
 from attrs import field, frozen
 
-from generor_async.simulator.messages import Call
+from generor_async.simulator.messages import IncomingCall
 
 __all__ = [
     "API_VERSION",
     "COMMON_HEADERS",
-    "Refusal",
+    "LumaRefusal",
     "as_list",
     "as_object",
     "check_choice",
     "iso",
     "json_object",
-    "listed",
+    "listed_values",
 ]
 
 API_VERSION = "2026-04-01"
@@ -29,7 +29,7 @@ COMMON_HEADERS: Mapping[str, str] = {"X-API-Version": API_VERSION}
 
 
 @frozen
-class Refusal(Exception):  # noqa: N818  # an outcome of the API, not an error of the program
+class LumaRefusal(Exception):  # noqa: N818  # an outcome of the API, not an error of the program
     """An answer that isn't a success, on its way out: `{"detail": ...}` under its status."""
 
     status: int
@@ -47,12 +47,12 @@ def _iso(second: int) -> str:
     return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(second))
 
 
-def json_object(call: Call) -> dict[str, Any]:
+def json_object(call: IncomingCall) -> dict[str, Any]:
     """Read the request's body as one JSON object. What a broken one is told is `assumed`: a 400."""
     try:
         value = _decode(call.body.removeprefix(BOM_UTF8).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
-        raise Refusal(400, "Request body is not valid JSON") from None
+        raise LumaRefusal(400, "Request body is not valid JSON") from None
     return as_object(value, "Request body")
 
 
@@ -66,18 +66,18 @@ _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 def as_object(value: Any, name: str) -> dict[str, Any]:
     """Pass a JSON object; anything else is a 400 that names the field."""
     if not isinstance(value, dict):
-        raise Refusal(400, f"{name} must be an object")
+        raise LumaRefusal(400, f"{name} must be an object")
     return cast("dict[str, Any]", value)
 
 
 def as_list(value: Any, name: str) -> Sequence[Any]:
     """Pass a JSON array; anything else is a 400 that names the field."""
     if not isinstance(value, list):
-        raise Refusal(400, f"{name} must be a list")
+        raise LumaRefusal(400, f"{name} must be a list")
     return cast("Sequence[Any]", value)
 
 
-def listed(values: tuple[str, ...]) -> str:
+def listed_values(values: tuple[str, ...]) -> str:
     """List valid values in the order of the vendor's example: as strings, a ratio by its two halves."""
     return ", ".join(sorted(values, key=lambda value: value.split(":")))
 
@@ -86,4 +86,4 @@ def check_choice(value: Any, name: str, valid: tuple[str, ...]) -> str | None:
     """Pass one of a field's valid values, or None where it is absent or null; anything else is a 400."""
     if value is None or (isinstance(value, str) and value in valid):
         return value
-    raise Refusal(400, f"Invalid {name} '{value}'. Valid: {listed(valid)}")
+    raise LumaRefusal(400, f"Invalid {name} '{value}'. Valid: {listed_values(valid)}")

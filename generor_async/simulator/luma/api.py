@@ -14,17 +14,17 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from generor_async.simulator.luma.answers import COMMON_HEADERS, Refusal, json_object
+from generor_async.simulator.luma.answers import COMMON_HEADERS, LumaRefusal, json_object
 from generor_async.simulator.luma.clients import ApiClient, Key, KeyRing, Standing
-from generor_async.simulator.luma.files import FileDesk
-from generor_async.simulator.luma.jobs import Job, JobMaker, Rates
+from generor_async.simulator.luma.files import FileEndpoints
+from generor_async.simulator.luma.jobs import FailureRates, JobMaker, SimulatedJob
 from generor_async.simulator.luma.limit_rules import LimitRules
-from generor_async.simulator.luma.media import MediaDesk
+from generor_async.simulator.luma.media import MediaChecker
 from generor_async.simulator.luma.models import Durations
-from generor_async.simulator.luma.request_rules import Request, read_request
-from generor_async.simulator.luma.slots import Slots
-from generor_async.simulator.messages import Answer, Call, Route
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.luma.request_rules import GenerationRequest, read_request
+from generor_async.simulator.luma.slots import SlotCounter
+from generor_async.simulator.messages import Answer, IncomingCall, Route
+from generor_async.simulator.storage import Bucket
 
 __all__ = ["ChargeAt", "LumaApi"]
 
@@ -46,7 +46,7 @@ class LumaApi:
         self,
         *,
         seed: int,
-        storage: Storage,
+        storage: Bucket,
         rpm: int = 30,
         jobs: int = 10,
         balance: float = 1000.0,
@@ -64,15 +64,15 @@ class LumaApi:
         """Whether what a job cost is given back that failed with a code of `REFUNDED`."""
         self.suspended_may_read = suspended_may_read
         """Whether a client that is suspended or deactivated can still look at what it has."""
-        self.generations: dict[str, Job] = {}
+        self.generations: dict[str, SimulatedJob] = {}
         """All generations by id, oldest first."""
-        self._unsettled: defaultdict[ApiClient, list[tuple[float, int, Job]]] = defaultdict(list)
+        self._unsettled: defaultdict[ApiClient, list[tuple[float, int, SimulatedJob]]] = defaultdict(list)
         self._rules = rules
         self._rpm, self._slots, self._balance = rpm, jobs, balance
         self._ring = KeyRing(seed=seed)
-        self._maker = JobMaker(seed, Rates(failure=failure_rate, moderation=moderation_rate), durations)
-        self._files = FileDesk(seed=seed, storage=storage)
-        self._media = MediaDesk(storage=storage, jobs=self.generations, files=self._files.files)
+        self._maker = JobMaker(seed, FailureRates(failure=failure_rate, moderation=moderation_rate), durations)
+        self._files = FileEndpoints(seed=seed, storage=storage)
+        self._media = MediaChecker(storage=storage, jobs=self.generations, files=self._files.files)
         self.client = self.add_client("main")
         self.key = self.add_key(self.client)
         self.keys = {"main": self.key, **self._refused_keys()}
@@ -95,7 +95,7 @@ class LumaApi:
             window=self._rules.window(rpm),
             abuse=self._rules.abuse_window(),
             jobs=self._slots if jobs is None else jobs,
-            slots=Slots(self._rules.slots),
+            slots=SlotCounter(self._rules.slots),
             balance=Decimal(str(balance)),
             standing=standing,
         )
@@ -115,7 +115,7 @@ class LumaApi:
         """Count the slots that a client's own generations hold."""
         return client.slots.peek(now)
 
-    def limits_told(self, call: Call) -> dict[str, str]:
+    def limits_told(self, call: IncomingCall) -> dict[str, str]:
         """Give the headers that tell the main client of its limits, without counting the request."""
         return self._rules.headers(self.client.window.peek(call.now), now=call.now)
 
@@ -123,18 +123,18 @@ class LumaApi:
         """Give the words in which the main client is refused for a limit: `rpm`, `jobs` or `abuse`."""
         return self._rules.words(limit, jobs=self.client.jobs)
 
-    def refuse(self, status: int, detail: str) -> Callable[[Call], Answer]:
+    def refuse(self, status: int, detail: str) -> Callable[[IncomingCall], Answer]:
         """Make a handler for a request that has none: it needs no key, but counts against the ceiling against abuse."""
 
-        def refused(call: Call) -> Answer:
+        def refused(call: IncomingCall) -> Answer:
             key, caller = self._ring.known(call), None
             try:
                 if key is not None:
                     caller = key.client.name
                     self._check_abuse(key.client, call)
-            except Refusal as refusal:
-                return _worded(refusal, caller)
-            return _worded(Refusal(status, detail), caller)
+            except LumaRefusal as refusal:
+                return _refusal_answer(refusal, caller)
+            return _refusal_answer(LumaRefusal(status, detail), caller)
 
         return refused
 
@@ -151,7 +151,7 @@ class LumaApi:
 
     def _make_routes(self) -> list[Route]:
         files = self._files
-        table: list[tuple[str, str, str, Callable[[Key, Call], Answer]]] = [
+        table: list[tuple[str, str, str, Callable[[Key, IncomingCall], Answer]]] = [
             ("generations.create", "POST", "/generations", self._create),
             ("generations.get", "GET", "/generations/{generation_id}", self._get),
             ("files.create", "POST", "/files", files.create),
@@ -165,10 +165,10 @@ class LumaApi:
             for operation, method, template, handle in table
         ]
 
-    def _guarded(self, handle: Callable[[Key, Call], Answer]) -> Callable[[Call], Answer]:
+    def _guarded(self, handle: Callable[[Key, IncomingCall], Answer]) -> Callable[[IncomingCall], Answer]:
         """Put the key's check before a handler, and the common headers on whatever it answers."""
 
-        def guarded(call: Call) -> Answer:
+        def guarded(call: IncomingCall) -> Answer:
             caller = None
             try:
                 key = self._ring.find(call)
@@ -177,26 +177,26 @@ class LumaApi:
                 reads = call.method == "GET" and self.suspended_may_read
                 key.check(call.now, standing_matters=not reads)
                 answer = handle(key, call)
-            except Refusal as refusal:
-                return _worded(refusal, caller)
+            except LumaRefusal as refusal:
+                return _refusal_answer(refusal, caller)
             answer.headers = {**answer.headers, **COMMON_HEADERS}
             answer.caller = caller
             return answer
 
         return guarded
 
-    def _check_abuse(self, client: ApiClient, call: Call) -> None:
+    def _check_abuse(self, client: ApiClient, call: IncomingCall) -> None:
         """Count a request of any kind, and refuse it if there are too many."""
         if client.abuse is None or call.limits_down:
             return
         verdict = client.abuse.admit(call.now)
         if not verdict.allowed:
             detail = self._rules.words("abuse", jobs=client.jobs)
-            raise Refusal(429, detail, {"Retry-After": str(verdict.retry_after)})
+            raise LumaRefusal(429, detail, {"Retry-After": str(verdict.retry_after)})
 
-    def _create(self, key: Key, call: Call) -> Answer:
+    def _create(self, key: Key, call: IncomingCall) -> Answer:
         body = _read_or_refusal(call)
-        weight = 1 if isinstance(body, Refusal) else self._rules.weight_of(body)
+        weight = 1 if isinstance(body, LumaRefusal) else self._rules.weight_of(body)
         if call.limits_down:
             return self._created(self._accept(key, call, body, weight), call, {})
         window, now = key.client.window, call.now
@@ -204,23 +204,23 @@ class LumaApi:
         headers = self._rules.headers(verdict, now=now)
         if not verdict.allowed:
             detail = self._rules.words("rpm", jobs=key.client.jobs)
-            raise Refusal(429, detail, {"Retry-After": str(verdict.retry_after), **headers})
+            raise LumaRefusal(429, detail, {"Retry-After": str(verdict.retry_after), **headers})
         try:
             job = self._accept(key, call, body, weight)
-        except Refusal:
+        except LumaRefusal:
             if not self._rules.count_errors:
-                window.take_back(now, weight)
+                window.uncount(now, weight)
             raise
         return self._created(job, call, headers)
 
-    def _created(self, job: Job, call: Call, headers: Mapping[str, str]) -> Answer:
+    def _created(self, job: SimulatedJob, call: IncomingCall, headers: Mapping[str, str]) -> Answer:
         shown = job.to_json(now=call.now, origin=call.origin, storage=self.storage)
-        return Answer(status=201, json=shown, headers=headers, charged=_report(job))
+        return Answer(status=201, json=shown, headers=headers, charged=_take_unreported_charge(job))
 
-    def _accept(self, key: Key, call: Call, body: dict[str, Any] | Refusal, weight: int) -> Job:
+    def _accept(self, key: Key, call: IncomingCall, body: dict[str, Any] | LumaRefusal, weight: int) -> SimulatedJob:
         """Queue a job, unless anything but the minute's limit speaks against it."""
         client, now = key.client, call.now
-        if isinstance(body, Refusal):
+        if isinstance(body, LumaRefusal):
             raise body
         request = read_request(body)
         self._settle(client, now)
@@ -228,13 +228,13 @@ class LumaApi:
             self._check_slots(client, weight, now)
         job = self._maker.draw(request, key, now=now, source_ratio=self._source_ratio(request))
         if client.balance < job.price:
-            raise Refusal(402, "Insufficient credits. Please add credits to continue.")
+            raise LumaRefusal(402, "Insufficient credits. Please add credits to continue.")
         self._media.check(request.refs, request.prompt, key, call)
         self._maker.number += 1
         self.generations[job.id] = job
         heapq.heappush(self._unsettled[client], (job.ends_at, self._maker.number, job))
         if not call.limits_down:
-            client.slots.take(job.id, weight, created_at=now, ends_at=job.ends_at)
+            client.slots.occupy(job.id, weight, created_at=now, ends_at=job.ends_at)
         if self.charge_at == "submit":
             _charge(job)
         return job
@@ -243,17 +243,17 @@ class LumaApi:
         """Refuse a job for which there are too few slots."""
         if client.slots.used(now) + client.slots.held_by_others + weight > client.jobs:
             detail = self._rules.words("jobs", jobs=client.jobs, weight=weight)
-            raise Refusal(429, detail, {"Retry-After": "60"})
+            raise LumaRefusal(429, detail, {"Retry-After": "60"})
 
-    def _get(self, key: Key, call: Call) -> Answer:
+    def _get(self, key: Key, call: IncomingCall) -> Answer:
         self._settle(key.client, call.now)
         job = self.generations.get(call.params["generation_id"])
         if job is None or job.owner is not key:
-            raise Refusal(404, "Generation not found")
+            raise LumaRefusal(404, "Generation not found")
         if job.ends_at <= call.now:
-            key.client.slots.polled(job.id, call.now)
+            key.client.slots.note_poll(job.id, call.now)
         shown = job.to_json(now=call.now, origin=call.origin, storage=self.storage)
-        return Answer(status=200, json=shown, charged=_report(job))
+        return Answer(status=200, json=shown, charged=_take_unreported_charge(job))
 
     def _settle(self, client: ApiClient, now: float) -> None:
         """Settle up what has ended, in that order: charge what is charged when it is completed, pay back what failed.
@@ -269,28 +269,28 @@ class LumaApi:
             if self.charge_at == "completion" and state == "completed":
                 _charge(job)
 
-    def _source_ratio(self, request: Request) -> str | None:
+    def _source_ratio(self, request: GenerationRequest) -> str | None:
         """Find the ratio of the generation that is to be edited, if it is one."""
         source = request.source
         job = self.generations.get(source.value) if source is not None and source.kind == "generation_id" else None
         return None if job is None else job.ratio
 
 
-def _worded(refusal: Refusal, caller: str | None) -> Answer:
+def _refusal_answer(refusal: LumaRefusal, caller: str | None) -> Answer:
     """Put a refusal into the API's shape."""
     headers = {**refusal.headers, **COMMON_HEADERS}
     return Answer(status=refusal.status, json={"detail": refusal.detail}, headers=headers, caller=caller)
 
 
-def _read_or_refusal(call: Call) -> dict[str, Any] | Refusal:
+def _read_or_refusal(call: IncomingCall) -> dict[str, Any] | LumaRefusal:
     """Read the body before anything is judged by it: a limit may refuse the request first."""
     try:
         return json_object(call)
-    except Refusal as refusal:
+    except LumaRefusal as refusal:
         return refusal
 
 
-def _charge(job: Job) -> None:
+def _charge(job: SimulatedJob) -> None:
     """Take a job's price from the balance; one that can't be paid at its end fails for that."""
     client = job.owner.client
     if client.balance < job.price:
@@ -301,14 +301,14 @@ def _charge(job: Job) -> None:
     job.unreported = job.price
 
 
-def _refund(job: Job) -> None:
+def _refund(job: SimulatedJob) -> None:
     """Give back what a failed job cost; the ledger has it as a negative charge."""
     job.owner.client.balance += job.price
     job.charged = False
     job.unreported -= job.price
 
 
-def _report(job: Job) -> float:
+def _take_unreported_charge(job: SimulatedJob) -> float:
     """Say what was charged for a job since it was last said: the ledger has each charge once."""
     amount, job.unreported = job.unreported, Decimal(0)
     return float(amount)

@@ -11,10 +11,10 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.luma.answers import Refusal
-from generor_async.simulator.luma.slots import Slots
-from generor_async.simulator.messages import Call
-from generor_async.simulator.request_windows import Window
+from generor_async.simulator.luma.answers import LumaRefusal
+from generor_async.simulator.luma.slots import SlotCounter
+from generor_async.simulator.messages import IncomingCall
+from generor_async.simulator.request_windows import RequestWindow
 
 __all__ = ["KEY_PREFIX", "ApiClient", "Key", "KeyRing", "Standing"]
 
@@ -28,13 +28,13 @@ class ApiClient:
     """One of the vendor's customers: it has the limits, the balance and the good or bad standing."""
 
     name: str
-    window: Window
+    window: RequestWindow
     """The requests-per-minute window; its `limit` may be changed at any time."""
-    abuse: Window | None
+    abuse: RequestWindow | None
     """The window that requests of every kind are counted in, if there is one."""
     jobs: int
     """How many slots there are for unfinished generations; it may be changed at any time."""
-    slots: Slots
+    slots: SlotCounter
     """Those that are held."""
     balance: Decimal
     """US dollars left."""
@@ -54,11 +54,11 @@ class Key:
     def check(self, now: float, *, standing_matters: bool) -> None:
         """Refuse a key that is no longer good, and a client that may not call."""
         if self.revoked:
-            raise Refusal(401, "API key has been revoked")
+            raise LumaRefusal(401, "API key has been revoked")
         if self.expires_at is not None and now >= self.expires_at:
-            raise Refusal(401, "API key has expired")
+            raise LumaRefusal(401, "API key has expired")
         if standing_matters and self.client.standing != "active":
-            raise Refusal(403, f"API client is {self.client.standing}")
+            raise LumaRefusal(403, f"API client is {self.client.standing}")
 
 
 class KeyRing:
@@ -81,19 +81,19 @@ class KeyRing:
         self._keys[token] = Key(token=token, client=client, revoked=revoked, expires_at=expires_at)
         return self._keys[token]
 
-    def find(self, call: Call) -> Key:
+    def find(self, call: IncomingCall) -> Key:
         """Find the key a request was made with, or refuse with the vendor's two wordings."""
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.startswith(KEY_PREFIX):
-            raise Refusal(401, "Missing or invalid API key")
+            raise LumaRefusal(401, "Missing or invalid API key")
         key = self._keys.get(token)
         if key is None:
-            raise Refusal(401, "Invalid API key")
+            raise LumaRefusal(401, "Invalid API key")
         return key
 
-    def known(self, call: Call) -> Key | None:
+    def known(self, call: IncomingCall) -> Key | None:
         """Find the key a request was made with, or None where it has none that is known."""
         try:
             return self.find(call)
-        except Refusal:
+        except LumaRefusal:
             return None

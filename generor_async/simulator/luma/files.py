@@ -19,15 +19,15 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from generor_async.simulator.luma.answers import Refusal, check_choice, iso, json_object
+from generor_async.simulator.luma.answers import LumaRefusal, check_choice, iso, json_object
 from generor_async.simulator.luma.clients import ApiClient, Key
 from generor_async.simulator.luma.jobs import FAILURE_REASONS, failure_marker
 from generor_async.simulator.luma.media import MediaKind
 from generor_async.simulator.luma.multipart import read_parts
-from generor_async.simulator.messages import Answer, Call
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.messages import Answer, IncomingCall
+from generor_async.simulator.storage import Bucket
 
-__all__ = ["FileDesk", "StoredFile"]
+__all__ = ["FileEndpoints", "StoredFile"]
 
 MAX_BYTES = 5 * 1024**3
 MAX_INLINE_BYTES = 32 * 1024**2
@@ -37,7 +37,7 @@ STATES = ("pending", "ready", "failed", "deleted")
 
 
 @frozen(kw_only=True)
-class _Wanted:
+class _UploadRequest:
     """What the caller says about a file to be uploaded."""
 
     mime_type: str
@@ -55,7 +55,7 @@ class StoredFile:
     id: str
     number: int
     owner: ApiClient
-    wanted: _Wanted
+    wanted: _UploadRequest
     created_at: float
     ingest_seconds: float
     ready_at: float | None = None
@@ -82,7 +82,7 @@ class StoredFile:
         """Whether a key's client may see it."""
         return self.owner is key.client
 
-    def gone_since(self, now: float) -> float | None:
+    def deletion_time(self, now: float) -> float | None:
         """When it was deleted or ran out, if it has been."""
         expires_at = self.wanted.expires_at
         if self.deleted_at is None and expires_at is not None and expires_at <= now:
@@ -91,7 +91,7 @@ class StoredFile:
 
     def state(self, now: float) -> str:
         """Tell the state at a time: one of the vendor's four words."""
-        if self.gone_since(now) is not None:
+        if self.deletion_time(now) is not None:
             return "deleted"
         if self.ready_at is None or now < self.ready_at:
             return "pending"
@@ -108,7 +108,7 @@ class StoredFile:
 
     def to_json(self, now: float) -> dict[str, Any]:
         """Show it as the API does."""
-        state, gone, wanted = self.state(now), self.gone_since(now), self.wanted
+        state, gone, wanted = self.state(now), self.deletion_time(now), self.wanted
         return {
             "id": self.id,
             "created_at": iso(self.created_at),
@@ -124,23 +124,23 @@ class StoredFile:
         }
 
 
-class FileDesk:
+class FileEndpoints:
     """Answers the six file operations for one API."""
 
-    def __init__(self, *, seed: int, storage: Storage) -> None:
+    def __init__(self, *, seed: int, storage: Bucket) -> None:
         self.files: dict[str, StoredFile] = {}
         """All files by id, oldest first."""
         self._seed = seed
         self._storage = storage
 
-    def create(self, key: Key, call: Call) -> Answer:
+    def create(self, key: Key, call: IncomingCall) -> Answer:
         """Take a small file inline, or hand out a URL to which a large one is to be put."""
         content_type = call.headers.get("Content-Type", "")
         if content_type.lower().startswith("multipart/form-data"):
             return self._create_inline(key, call, content_type)
-        file = self._add(_read_wanted(json_object(call)), key, call.now)
+        file = self._add(_read_upload_request(json_object(call)), key, call.now)
         mime_type = file.wanted.mime_type
-        self._storage.expect(file.path, mime_type)
+        self._storage.allow_upload(file.path, mime_type)
         upload = {
             "url": self._storage.presign(file.path, now=call.now, origin=call.origin, method="PUT"),
             "method": "PUT",
@@ -149,31 +149,31 @@ class FileDesk:
         }
         return _created(file, upload, call.now)
 
-    def complete(self, key: Key, call: Call) -> Answer:
+    def complete(self, key: Key, call: IncomingCall) -> Answer:
         """Begin the ingest of a file that was put; asked again, show the file as it is."""
         file = self._find(key, call)
-        if file.gone_since(call.now) is not None:
-            raise Refusal(404, "File not found")
+        if file.deletion_time(call.now) is not None:
+            raise LumaRefusal(404, "File not found")
         if file.ready_at is None:
-            content = self._storage.received(file.path)
+            content = self._storage.uploaded(file.path)
             if content is None:
-                raise Refusal(400, "File has not been uploaded")
+                raise LumaRefusal(400, "File has not been uploaded")
             file.ingest(content, call.now)
         return Answer(status=200, json=file.to_json(call.now))
 
-    def get(self, key: Key, call: Call) -> Answer:
+    def get(self, key: Key, call: IncomingCall) -> Answer:
         """Show one file."""
         return Answer(status=200, json=self._find(key, call).to_json(call.now))
 
-    def delete(self, key: Key, call: Call) -> Answer:
+    def delete(self, key: Key, call: IncomingCall) -> Answer:
         """Delete one file softly."""
         file = self._find(key, call)
-        if file.gone_since(call.now) is not None:
-            raise Refusal(404, "File not found")
+        if file.deletion_time(call.now) is not None:
+            raise LumaRefusal(404, "File not found")
         file.deleted_at = call.now
         return Answer(status=204)
 
-    def list(self, key: Key, call: Call) -> Answer:
+    def list(self, key: Key, call: IncomingCall) -> Answer:
         """Show a page of files, newest first."""
         limit = _limit(call.query.get("limit", "25"))
         purpose = check_choice(call.query.get("purpose"), "purpose", PURPOSES)
@@ -198,24 +198,24 @@ class FileDesk:
             },
         )
 
-    def _create_inline(self, key: Key, call: Call, content_type: str) -> Answer:
+    def _create_inline(self, key: Key, call: IncomingCall, content_type: str) -> Answer:
         try:
             parts = read_parts(content_type, call.body)
         except ValueError as error:
-            raise Refusal(400, f"Invalid multipart body: {error}") from None
+            raise LumaRefusal(400, f"Invalid multipart body: {error}") from None
         part = parts.pop("file", None)
         if part is None:
-            raise Refusal(400, "file is required")
+            raise LumaRefusal(400, "file is required")
         if len(part.content) > MAX_INLINE_BYTES:
-            raise Refusal(413, "File exceeds 32 MB inline size limit")
+            raise LumaRefusal(413, "File exceeds 32 MB inline size limit")
         fields: dict[str, Any] = {name: given.content.decode("utf-8", "replace") for name, given in parts.items()}
         fields.setdefault("mime_type", part.content_type)
         fields.setdefault("filename", part.filename)
-        file = self._add(_read_wanted({**fields, "size_bytes": len(part.content)}), key, call.now)
+        file = self._add(_read_upload_request({**fields, "size_bytes": len(part.content)}), key, call.now)
         file.ingest(part.content, call.now)
         return _created(file, None, call.now)
 
-    def _add(self, wanted: _Wanted, key: Key, now: float) -> StoredFile:
+    def _add(self, wanted: _UploadRequest, key: Key, now: float) -> StoredFile:
         number = len(self.files) + 1
         rng = random.Random(f"luma files {self._seed} {number}")  # noqa: S311  # a seeded simulation
         file = StoredFile(
@@ -229,10 +229,10 @@ class FileDesk:
         self.files[file.id] = file
         return file
 
-    def _find(self, key: Key, call: Call) -> StoredFile:
+    def _find(self, key: Key, call: IncomingCall) -> StoredFile:
         file = self.files.get(call.params["file_id"])
         if file is None or not file.owned_by(key):
-            raise Refusal(404, "File not found")
+            raise LumaRefusal(404, "File not found")
         return file
 
 
@@ -241,19 +241,19 @@ def _created(file: StoredFile, upload: dict[str, Any] | None, now: float) -> Ans
     return Answer(status=201, json={"id": file.id, "state": shown["state"], "file": shown, "upload": upload})
 
 
-def _read_wanted(fields: dict[str, Any]) -> _Wanted:
+def _read_upload_request(fields: dict[str, Any]) -> _UploadRequest:
     """Judge what the caller says about a file."""
     for name in ("mime_type", "filename", "user_id"):
         if not isinstance(fields.get(name), str | None):
-            raise Refusal(400, f"{name} must be a string")
+            raise LumaRefusal(400, f"{name} must be a string")
     mime_type, size = fields.get("mime_type"), fields.get("size_bytes")
     if mime_type is None:
-        raise Refusal(400, "mime_type is required")
+        raise LumaRefusal(400, "mime_type is required")
     if not mime_type.startswith(("image/", "video/")):
-        raise Refusal(400, f"Unsupported mime_type '{mime_type}'")
+        raise LumaRefusal(400, f"Unsupported mime_type '{mime_type}'")
     if type(size) is not int or not 1 <= size <= MAX_BYTES:
-        raise Refusal(400, f"size_bytes must be between 1 and {MAX_BYTES}")
-    return _Wanted(
+        raise LumaRefusal(400, f"size_bytes must be between 1 and {MAX_BYTES}")
+    return _UploadRequest(
         mime_type=mime_type,
         size_bytes=size,
         filename=fields.get("filename"),
@@ -271,12 +271,12 @@ def _read_date(value: Any) -> float | None:
         date = datetime.fromisoformat(value)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (TypeError, ValueError, OverflowError):
-        raise Refusal(400, "expires_at must be an ISO 8601 date") from None
+        raise LumaRefusal(400, "expires_at must be an ISO 8601 date") from None
 
 
 def _limit(given: str) -> int:
     if not given.isdecimal() or len(given) > 3 or not 1 <= int(given) <= 100:
-        raise Refusal(400, "limit must be between 1 and 100")
+        raise LumaRefusal(400, "limit must be between 1 and 100")
     return int(given)
 
 
@@ -293,4 +293,4 @@ def _read_cursor(given: str | None) -> int | None:
             return int(number)
     except (binascii.Error, ValueError):
         pass
-    raise Refusal(400, "Invalid cursor")
+    raise LumaRefusal(400, "Invalid cursor")

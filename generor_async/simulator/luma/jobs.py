@@ -35,11 +35,11 @@ from generor_async.simulator.luma.models import (
     Durations,
     Timing,
 )
-from generor_async.simulator.luma.request_rules import Request
+from generor_async.simulator.luma.request_rules import GenerationRequest
 from generor_async.simulator.messages import uuid_of
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.storage import Bucket
 
-__all__ = ["FAILURE_REASONS", "Job", "JobMaker", "Rates", "failure_marker"]
+__all__ = ["FAILURE_REASONS", "FailureRates", "JobMaker", "SimulatedJob", "failure_marker"]
 
 FAILURE_REASONS: Mapping[str, str] = {
     "content_moderated": "Generation output was flagged by our content moderation system.",
@@ -69,7 +69,7 @@ STANDARD = NormalDist()
 
 
 @frozen(kw_only=True)
-class Rates:
+class FailureRates:
     """How often jobs fail by chance, between 0 and 1."""
 
     failure: float = 0.0
@@ -77,12 +77,12 @@ class Rates:
 
 
 @define(kw_only=True, eq=False)
-class Job:
+class SimulatedJob:
     """One generation, from submission on."""
 
     id: str
     owner: Key
-    request: Request = field(repr=False)
+    request: GenerationRequest = field(repr=False)
     created_at: float
     starts_at: float
     ends_at: float
@@ -113,7 +113,7 @@ class Job:
             return "processing"
         return "completed" if self.failure is None else "failed"
 
-    def to_json(self, *, now: float, origin: str, storage: Storage) -> dict[str, Any]:
+    def to_json(self, *, now: float, origin: str, storage: Bucket) -> dict[str, Any]:
         """Show it as the API does, with output URLs that are good from now on."""
         state = self.state(now)
         code = self.failure if state == "failed" else None
@@ -128,7 +128,7 @@ class Job:
             "failure_code": code,
         }
 
-    def _output(self, now: float, origin: str, storage: Storage) -> list[dict[str, Any]]:
+    def _output(self, now: float, origin: str, storage: Bucket) -> list[dict[str, Any]]:
         files = self._files()
         if not self.stored:
             self.stored = True
@@ -172,11 +172,11 @@ class JobMaker:
     """Draws jobs: everything that chance decides about the next one, from the seed and its number."""
 
     seed: int
-    rates: Rates
+    rates: FailureRates
     durations: Durations
     number: int = 0
 
-    def draw(self, request: Request, owner: Key, *, now: float, source_ratio: str | None) -> Job:
+    def draw(self, request: GenerationRequest, owner: Key, *, now: float, source_ratio: str | None) -> SimulatedJob:
         """Make the next job, without counting it: until one is accepted, the next one stays the same."""
         # Dice from a hash take a third of the time that seeding a generator does.
         digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=DICE.size).digest()
@@ -187,7 +187,7 @@ class JobMaker:
         measured = DURATIONS[self.durations].get((request.model, request.type))
         seconds = _seconds(measured or model.types[request.type], taken)
         layers = (*LAYERS[: 2 + layered % (len(LAYERS) - 1)], BACKGROUND) if request.type == "layering" else ()
-        return Job(
+        return SimulatedJob(
             id=uuid_of(name.hex()),
             owner=owner,
             request=request.without_refs(),
@@ -225,7 +225,7 @@ def failure_marker(text: str) -> str | None:
     return None if match is None else match[1]
 
 
-def _price(request: Request, *, layers: int) -> Decimal:
+def _price(request: GenerationRequest, *, layers: int) -> Decimal:
     """US dollars for one generation."""
     if request.media == "video":
         video = request.video

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from generor_async.simulator.luma.models import MODELS
 from generor_async.simulator.luma.slots import SlotRules
-from generor_async.simulator.request_windows import Verdict, Window, WindowKind
+from generor_async.simulator.request_windows import RequestWindow, WindowKind, WindowVerdict
 
 __all__ = ["ConcurrencyWording", "LimitRules", "ResetTold", "Weights", "read_weights"]
 
@@ -43,13 +43,13 @@ class LimitRules:
     """Requests of any kind in a minute, or None."""
     slots: SlotRules = field(factory=SlotRules)
 
-    def window(self, limit: int) -> Window:
+    def window(self, limit: int) -> RequestWindow:
         """Make the window that submissions are counted in."""
-        return Window(limit, MINUTE, kind=self.window_kind, count_rejected=self.count_rejected)
+        return RequestWindow(limit, MINUTE, kind=self.window_kind, count_rejected=self.count_rejected)
 
-    def abuse_window(self) -> Window | None:
+    def abuse_window(self) -> RequestWindow | None:
         """Make the window that all requests are counted in, if there is one."""
-        return None if self.abuse_limit is None else Window(self.abuse_limit, MINUTE)
+        return None if self.abuse_limit is None else RequestWindow(self.abuse_limit, MINUTE)
 
     def weight_of(self, body: Mapping[str, Any]) -> int:
         """Give the units that a submission counts, by its model and type as they were sent."""
@@ -65,7 +65,7 @@ class LimitRules:
             return f"Concurrent generation capacity reached (limit={jobs} weight units, needs {weight})"
         return "Too many concurrent jobs"
 
-    def headers(self, verdict: Verdict, *, now: float) -> dict[str, str]:
+    def headers(self, verdict: WindowVerdict, *, now: float) -> dict[str, str]:
         """Give the headers that tell of the minute's limit."""
         in_a_minute = self.reset == "minute" and verdict.allowed
         return {

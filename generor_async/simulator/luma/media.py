@@ -29,12 +29,12 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
-from generor_async.simulator.luma.answers import Refusal, as_object
+from generor_async.simulator.luma.answers import LumaRefusal, as_object
 from generor_async.simulator.luma.clients import Key
-from generor_async.simulator.messages import Call
-from generor_async.simulator.storage import Storage
+from generor_async.simulator.messages import IncomingCall
+from generor_async.simulator.storage import Bucket
 
-__all__ = ["MAX_IMAGE_BYTES", "FileLike", "JobLike", "MediaDesk", "MediaKind", "Ref", "read_ref"]
+__all__ = ["MAX_IMAGE_BYTES", "FileLike", "JobLike", "MediaChecker", "MediaKind", "MediaReference", "read_ref"]
 
 MAX_IMAGE_BYTES = 50 * 1024 * 1024
 DOCUMENT_SUFFIXES = (".pdf", ".html", ".txt", ".json", ".zip")
@@ -87,7 +87,7 @@ class FileLike(Protocol):
 
 
 @frozen(kw_only=True)
-class Ref:
+class MediaReference:
     """One media reference of a request, read but not yet followed."""
 
     path: str
@@ -98,46 +98,46 @@ class Ref:
     wants: tuple[MediaKind, ...]
     """What may stand here."""
 
-    def refusal(self, problem: str, *, status: int = 422) -> Refusal:
+    def refusal(self, problem: str, *, status: int = 422) -> LumaRefusal:
         """Say what is wrong with this reference, the vendor's way."""
-        return Refusal(status, f"{self.path}: {problem}")
+        return LumaRefusal(status, f"{self.path}: {problem}")
 
     @property
-    def wrong_type(self) -> Refusal:
+    def wrong_type(self) -> LumaRefusal:
         """The refusal of what was found, but is no medium that may stand here."""
         return self.refusal(f"content-type is not {'a video' if self.wants == ('video',) else 'an image'}")
 
 
-def read_ref(value: Any, path: str, *, wants: tuple[MediaKind, ...] = ("image",)) -> Ref:
+def read_ref(value: Any, path: str, *, wants: tuple[MediaKind, ...] = ("image",)) -> MediaReference:
     """Read a MediaRef: exactly one of its four kinds, with a media type where one is required."""
     fields = {name: given for name, given in as_object(value, path).items() if given is not None}
     for name in (*REF_KINDS, "media_type"):
         if not isinstance(fields.get(name, ""), str):
-            raise Refusal(400, f"{path}: '{name}' must be a string")
+            raise LumaRefusal(400, f"{path}: '{name}' must be a string")
     kinds: list[RefKind] = [kind for kind in REF_KINDS if kind in fields]
     if "url" in kinds and "data" in kinds:
-        raise Refusal(400, f"{path}: provide either 'url' or 'data', not both")
+        raise LumaRefusal(400, f"{path}: provide either 'url' or 'data', not both")
     if len(kinds) != 1:
-        raise Refusal(400, f"{path}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'")
+        raise LumaRefusal(400, f"{path}: provide exactly one of 'url', 'data', 'generation_id' or 'file_id'")
     kind: RefKind = kinds[0]
     media_type = fields.get("media_type")
     if kind == "data" and media_type is None:
-        raise Refusal(400, f"{path}: 'media_type' is required with 'data'")
-    ref = Ref(path=path, kind=kind, value=fields[kind], media_type=media_type, wants=wants)
+        raise LumaRefusal(400, f"{path}: 'media_type' is required with 'data'")
+    ref = MediaReference(path=path, kind=kind, value=fields[kind], media_type=media_type, wants=wants)
     if wants == ("video",) and kind in {"url", "data"} and not (media_type or "").startswith("video/"):
         raise ref.refusal("'media_type' must be a video type such as video/mp4", status=400)
     return ref
 
 
 @frozen(kw_only=True)
-class MediaDesk:
+class MediaChecker:
     """Follows a request's references as far as a simulator can, and refuses what can't be used."""
 
-    storage: Storage
+    storage: Bucket
     jobs: Mapping[str, JobLike]
     files: Mapping[str, FileLike]
 
-    def check(self, refs: tuple[Ref, ...], prompt: str, key: Key, call: Call) -> None:
+    def check(self, refs: tuple[MediaReference, ...], prompt: str, key: Key, call: IncomingCall) -> None:
         """Refuse the request if the upstream is down, or any of its references can't be used."""
         if "[[bad-gateway]]" in prompt:
             raise _bad_gateway()
@@ -153,17 +153,17 @@ class MediaDesk:
             else:
                 self._check_file(ref, key, call.now)
 
-    def _check_url(self, ref: Ref, call: Call) -> None:
+    def _check_url(self, ref: MediaReference, call: IncomingCall) -> None:
         if not ref.value.startswith(f"{call.origin}/storage/"):
             _check_foreign_url(ref)
             return
-        stat = self.storage.stat(ref.value, now=call.now)
+        stat = self.storage.url_status(ref.value, now=call.now)
         if stat.status != 200:
             raise ref.refusal(f"failed to fetch URL (HTTP {stat.status})")
         if not stat.content_type.startswith(tuple(f"{kind}/" for kind in ref.wants)):
             raise ref.wrong_type
 
-    def _check_generation(self, ref: Ref, key: Key, now: float) -> None:
+    def _check_generation(self, ref: MediaReference, key: Key, now: float) -> None:
         job = self.jobs.get(ref.value)
         if job is None or job.owner is not key:
             raise ref.refusal("generation not found")
@@ -172,7 +172,7 @@ class MediaDesk:
         if job.media not in ref.wants:
             raise ref.refusal(f"generation has no {ref.wants[0]} output")
 
-    def _check_file(self, ref: Ref, key: Key, now: float) -> None:
+    def _check_file(self, ref: MediaReference, key: Key, now: float) -> None:
         file = self.files.get(ref.value)
         if file is None or not file.owned_by(key):
             raise ref.refusal("file not found")
@@ -184,19 +184,19 @@ class MediaDesk:
             raise _too_large()
 
 
-def _bad_gateway() -> Refusal:
-    return Refusal(502, "Upstream service unavailable")
+def _bad_gateway() -> LumaRefusal:
+    return LumaRefusal(502, "Upstream service unavailable")
 
 
-def _ingestion_unavailable() -> Refusal:
-    return Refusal(503, "Image URL ingestion unavailable")
+def _ingestion_unavailable() -> LumaRefusal:
+    return LumaRefusal(503, "Image URL ingestion unavailable")
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, "Image exceeds 50 MB size limit")
+def _too_large() -> LumaRefusal:
+    return LumaRefusal(413, "Image exceeds 50 MB size limit")
 
 
-def _check_data(ref: Ref) -> None:
+def _check_data(ref: MediaReference) -> None:
     kind = (ref.media_type or "").partition("/")[0]
     if kind not in ref.wants:
         raise ref.wrong_type
@@ -208,7 +208,7 @@ def _check_data(ref: Ref) -> None:
         raise _too_large()
 
 
-def _check_foreign_url(ref: Ref) -> None:
+def _check_foreign_url(ref: MediaReference) -> None:
     """Decide a URL's fate by its text, along the table above."""
     try:
         parts = urlsplit(ref.value.lower())

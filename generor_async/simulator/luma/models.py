@@ -23,7 +23,7 @@ __all__ = [
     "VIDEO_PRICES",
     "VIDEO_TYPES",
     "Durations",
-    "Model",
+    "LumaModel",
     "Timing",
 ]
 
@@ -65,7 +65,7 @@ class Timing:
 
 
 @frozen(kw_only=True)
-class Model:
+class LumaModel:
     """One model: what it accepts and what one generation costs."""
 
     types: Mapping[str, Timing]
@@ -78,20 +78,20 @@ class Model:
 
 _IMAGE_RATIOS = ("1:1", "1:2", "1:3", "16:9", "2:1", "2:3", "3:1", "3:2", "9:16")
 
-MODELS: Mapping[str, Model] = {
-    "uni-1": Model(
+MODELS: Mapping[str, LumaModel] = {
+    "uni-1": LumaModel(
         types={"image": Timing(20.0), "image_edit": Timing(65.0, 0.05), "layering": Timing(40.0)},
         ratios=_IMAGE_RATIOS,
         price=Decimal("0.0404"),
         per_input=Decimal("0.0030"),
     ),
-    "uni-1-max": Model(
+    "uni-1-max": LumaModel(
         types={"image": Timing(32.0), "image_edit": Timing(38.0)},
         ratios=_IMAGE_RATIOS,
         price=Decimal("0.1000"),
         per_input=Decimal("0.0030"),
     ),
-    "ray-3.2": Model(
+    "ray-3.2": LumaModel(
         types={
             "video": Timing(90.0, 0.3),
             "video_edit": Timing(110.0, 0.3),

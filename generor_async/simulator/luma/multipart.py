@@ -5,11 +5,11 @@ from email.parser import BytesHeaderParser
 
 from attrs import field, frozen
 
-__all__ = ["Part", "read_parts"]
+__all__ = ["FormPart", "read_parts"]
 
 
 @frozen(kw_only=True)
-class Part:
+class FormPart:
     """One part of a form: a field's value, or a file with a name and a type."""
 
     name: str
@@ -18,7 +18,7 @@ class Part:
     content: bytes = field(repr=False)
 
 
-def read_parts(content_type: str, body: bytes) -> dict[str, Part]:
+def read_parts(content_type: str, body: bytes) -> dict[str, FormPart]:
     """Split a `multipart/form-data` body into its parts, by name; a ValueError says that it is broken."""
     head = Message()
     head["Content-Type"] = content_type
@@ -33,13 +33,13 @@ def read_parts(content_type: str, body: bytes) -> dict[str, Part]:
     return {part.name: part for part in parts}
 
 
-def _read_part(piece: bytes) -> Part:
+def _read_part(piece: bytes) -> FormPart:
     head, separator, content = piece.partition(b"\r\n\r\n")
     headers = BytesHeaderParser().parsebytes(head.lstrip(b" \t\r\n") + b"\r\n\r\n")
     name = headers.get_param("name", header="content-disposition")
     if not separator or not isinstance(name, str):
         raise ValueError("multipart part has no name")
-    return Part(
+    return FormPart(
         name=name,
         filename=headers.get_filename(),
         content_type=headers.get_content_type() if "content-type" in headers else None,

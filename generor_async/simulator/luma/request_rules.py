@@ -10,12 +10,12 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from generor_async.simulator.luma.answers import Refusal, as_list, as_object, check_choice, listed
-from generor_async.simulator.luma.media import MediaKind, Ref, read_ref
+from generor_async.simulator.luma.answers import LumaRefusal, as_list, as_object, check_choice, listed_values
+from generor_async.simulator.luma.media import MediaKind, MediaReference, read_ref
 from generor_async.simulator.luma.models import MODELS, VIDEO_TYPES
-from generor_async.simulator.luma.video import NO_VIDEO_OPTIONS, VideoOptions, read_video
+from generor_async.simulator.luma.video import NO_VIDEO_OPTIONS, VideoSettings, read_video
 
-__all__ = ["Request", "read_request"]
+__all__ = ["GenerationRequest", "read_request"]
 
 MAX_PROMPT = 6000
 MAX_LAYERING_PROMPT = 500
@@ -25,7 +25,7 @@ SOURCE_TYPES = ("image_edit", "layering", "video_edit", "video_reframe")
 
 # Not frozen: nobody changes it, and each submission makes one.
 @define(kw_only=True)
-class Request:
+class GenerationRequest:
     """A generation request that keeps all the rules."""
 
     prompt: str = field(repr=False)
@@ -35,12 +35,12 @@ class Request:
     """None: the model chooses."""
     output_format: str
     layer_resolution: str
-    image_refs: tuple[Ref, ...]
-    source: Ref | None
-    video: VideoOptions
+    image_refs: tuple[MediaReference, ...]
+    source: MediaReference | None
+    video: VideoSettings
 
     @property
-    def refs(self) -> tuple[Ref, ...]:
+    def refs(self) -> tuple[MediaReference, ...]:
         """Every media reference, in the order in which they are fetched."""
         source = () if self.source is None else (self.source,)
         return (*source, *self.image_refs, *self.video.refs)
@@ -50,22 +50,22 @@ class Request:
         """The kind of media that comes out."""
         return "video" if self.type in VIDEO_TYPES else "image"
 
-    def without_refs(self) -> "Request":
+    def without_refs(self) -> "GenerationRequest":
         """Let go of the media references, which may hold many megabytes."""
         return evolve(self, image_refs=(), source=None, video=evolve(self.video, refs=())) if self.refs else self
 
 
-def read_request(body: dict[str, Any]) -> Request:
+def read_request(body: dict[str, Any]) -> GenerationRequest:
     """Read and judge the body of `POST /generations`."""
     model, kind = _model_and_type(body)
     prompt = _prompt(body, kind)
     ratio = check_choice(body.get("aspect_ratio"), "aspect_ratio", MODELS[model].ratios)
     check_choice(body.get("style"), "style", ("auto", "manga"))
     if not isinstance(body.get("web_search"), bool | None):
-        raise Refusal(400, "web_search must be a boolean")
+        raise LumaRefusal(400, "web_search must be a boolean")
     if not isinstance(body.get("user_id"), str | None):
-        raise Refusal(400, "user_id must be a string")
-    return Request(
+        raise LumaRefusal(400, "user_id must be a string")
+    return GenerationRequest(
         prompt=prompt,
         model=model,
         type=kind,
@@ -81,49 +81,49 @@ def read_request(body: dict[str, Any]) -> Request:
 def _model_and_type(body: dict[str, Any]) -> tuple[str, str]:
     model = "uni-1" if body.get("model") is None else body["model"]
     if not isinstance(model, str) or model not in MODELS:
-        raise Refusal(400, f"Unknown model: {model}")
+        raise LumaRefusal(400, f"Unknown model: {model}")
     kind = "image" if body.get("type") is None else body["type"]
     if not isinstance(kind, str) or kind not in MODELS[model].types:
-        raise Refusal(400, f"Type '{kind}' is not supported for model '{model}'")
+        raise LumaRefusal(400, f"Type '{kind}' is not supported for model '{model}'")
     return model, kind
 
 
 def _prompt(body: dict[str, Any], kind: str) -> str:
     prompt = "" if body.get("prompt") is None else body["prompt"]
     if not isinstance(prompt, str):
-        raise Refusal(400, "prompt must be a string")
+        raise LumaRefusal(400, "prompt must be a string")
     if kind == "layering":
         if len(prompt) > MAX_LAYERING_PROMPT:
-            raise Refusal(400, f"Prompt must be at most {MAX_LAYERING_PROMPT} characters for type 'layering'")
+            raise LumaRefusal(400, f"Prompt must be at most {MAX_LAYERING_PROMPT} characters for type 'layering'")
     elif not 1 <= len(prompt) <= MAX_PROMPT:
-        raise Refusal(400, f"Prompt must be between 1 and {MAX_PROMPT} characters")
+        raise LumaRefusal(400, f"Prompt must be between 1 and {MAX_PROMPT} characters")
     return prompt
 
 
-def _image_refs(body: dict[str, Any], kind: str) -> tuple[Ref, ...]:
+def _image_refs(body: dict[str, Any], kind: str) -> tuple[MediaReference, ...]:
     if body.get("image_ref") is None:
         return ()
     given = as_list(body["image_ref"], "image_ref")
     limit = MAX_REFS.get(kind, 0)
     if len(given) > limit:
         if limit == 0:
-            raise Refusal(400, "image_ref is only valid for types 'image' and 'image_edit'")
+            raise LumaRefusal(400, "image_ref is only valid for types 'image' and 'image_edit'")
         note = " (source occupies one slot)" if kind == "image_edit" else ""
-        raise Refusal(400, f"{kind} supports up to {limit} reference images{note}")
+        raise LumaRefusal(400, f"{kind} supports up to {limit} reference images{note}")
     return tuple(read_ref(entry, f"image_ref[{index}]") for index, entry in enumerate(given))
 
 
-def _source(body: dict[str, Any], kind: str) -> Ref | None:
+def _source(body: dict[str, Any], kind: str) -> MediaReference | None:
     given = body.get("source")
     if kind in SOURCE_TYPES:
         if given is None:
-            raise Refusal(400, f"source is required for type '{kind}'")
+            raise LumaRefusal(400, f"source is required for type '{kind}'")
         return read_ref(given, "source", wants=("video",) if kind in VIDEO_TYPES else ("image",))
     if given is None:
         return None
     if kind == "image":
-        raise Refusal(400, "source is only valid for type 'image_edit'")
-    raise Refusal(400, f"source is not valid for type '{kind}'")
+        raise LumaRefusal(400, "source is only valid for type 'image_edit'")
+    raise LumaRefusal(400, f"source is not valid for type '{kind}'")
 
 
 def _layer_resolution(body: dict[str, Any], kind: str) -> str:
@@ -131,15 +131,15 @@ def _layer_resolution(body: dict[str, Any], kind: str) -> str:
     if given is None:
         return "1k"
     if kind != "layering":
-        raise Refusal(400, "layering is only valid for type 'layering'")
+        raise LumaRefusal(400, "layering is only valid for type 'layering'")
     resolution = as_object(given, "layering").get("resolution")
     return check_choice(resolution, "layering.resolution", ("1k", "2k")) or "1k"
 
 
-def _video(body: dict[str, Any], kind: str) -> VideoOptions:
+def _video(body: dict[str, Any], kind: str) -> VideoSettings:
     given = body.get("video")
     if given is None:
         return NO_VIDEO_OPTIONS
     if kind not in VIDEO_TYPES:
-        raise Refusal(400, f"video is only valid for types {listed(VIDEO_TYPES)}")
+        raise LumaRefusal(400, f"video is only valid for types {listed_values(VIDEO_TYPES)}")
     return read_video(as_object(given, "video"), kind)

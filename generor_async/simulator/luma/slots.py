@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-__all__ = ["ReleaseAt", "SlotRules", "Slots"]
+__all__ = ["ReleaseAt", "SlotCounter", "SlotRules"]
 
 ReleaseAt = Literal["end", "poll"]
 
@@ -28,7 +28,7 @@ class SlotRules:
 
 
 @define
-class Slots:
+class SlotCounter:
     """Counts the slots that are held at a time; `now` must not run backwards."""
 
     rules: SlotRules
@@ -52,14 +52,14 @@ class Slots:
         """Count the same for a time that may be over already, or from another thread: nothing is forgotten."""
         return sum(weight for free_at, weight in tuple(self._held.values()) if free_at > now)
 
-    def take(self, job_id: str, weight: int, *, created_at: float, ends_at: float) -> None:
+    def occupy(self, job_id: str, weight: int, *, created_at: float, ends_at: float) -> None:
         """Let a job that was accepted hold its slots."""
         expires_at = created_at + self.rules.expiry
         at_end = self.rules.release_at == "end"
         self._used += weight
         self._hold(job_id, weight, min(ends_at + self.rules.release_lag, expires_at) if at_end else expires_at)
 
-    def polled(self, job_id: str, now: float) -> None:
+    def note_poll(self, job_id: str, now: float) -> None:
         """Take note that somebody has seen the job's end."""
         free_at, weight = self._held.get(job_id, (0.0, 0))
         if weight and self.rules.release_at == "poll" and now + self.rules.release_lag < free_at:

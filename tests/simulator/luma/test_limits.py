@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.luma_service import Service, refused
 
 from generor_async.simulator.luma.limit_rules import read_weights
-from generor_async.simulator.luma.slots import ReleaseAt, SlotRules, Slots
+from generor_async.simulator.luma.slots import ReleaseAt, SlotCounter, SlotRules
 
 SOURCE = {"url": "https://example.com/a.jpg"}
 EDIT: dict[str, Any] = {"type": "image_edit", "source": SOURCE}
@@ -125,18 +125,18 @@ def test_slots_agree_with_a_list_of_all_jobs(
     data: st.DataObject,
 ) -> None:
     rules = SlotRules(release_at=release_at, release_lag=lag, expiry=expiry)
-    slots, jobs, now = Slots(rules), list[Held](), 1e9
+    slots, jobs, now = SlotCounter(rules), list[Held](), 1e9
     for pause, job in steps:
         now += pause
         if job is not None:
             weight, seconds = job
             jobs.append(Held(f"{len(jobs)}", weight, now, now + seconds, []))
-            slots.take(f"{len(jobs) - 1}", weight, created_at=now, ends_at=now + seconds)
+            slots.occupy(f"{len(jobs) - 1}", weight, created_at=now, ends_at=now + seconds)
         elif jobs:
             polled = data.draw(st.sampled_from(jobs))
             polled.polls.append(now)
             if polled.ends_at <= now:
-                slots.polled(polled.job_id, now)
+                slots.note_poll(polled.job_id, now)
         assert slots.peek(now) == slots.used(now) == sum(held.weight for held in jobs if held.free_at(rules) > now)
 
 
