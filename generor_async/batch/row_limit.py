@@ -4,7 +4,7 @@ import sys
 
 from attrs import define, field
 
-from generor_async.batch.sqlite.new_rows import Numbers
+from generor_async.batch.sqlite.new_rows import RowNumbers
 
 __all__ = ["Limit"]
 
@@ -16,7 +16,7 @@ class Limit:
     most: int | None
     """None for as many as there are."""
     _begun: int = field(default=0, init=False)
-    _numbers: Numbers = field(init=False, factory=Numbers)
+    _numbers: RowNumbers = field(init=False, factory=RowNumbers)
 
     @property
     def left(self) -> int:

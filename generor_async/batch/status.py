@@ -21,7 +21,7 @@ from generor_async.batch.report import State as ReportState
 from generor_async.batch.run_times import runs_of
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import open_if_begun, open_reader
-from generor_async.batch.sqlite.schema import of_the_other_kind
+from generor_async.batch.sqlite.schema import simulation_mismatch
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import Charges
@@ -142,7 +142,7 @@ async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None
     try:
         key: Any = await reader.read_note("key")
         if is_simulated(key) is not simulated and any((await reader.counts()).values()):
-            raise of_the_other_kind(path, simulated=simulated)
+            raise simulation_mismatch(path, simulated=simulated)
     finally:
         await reader.close()
 

@@ -660,7 +660,7 @@ async def test_another_program_s_lock_is_waited_for_and_then_named(journal: Sqli
     assert (await asyncio.wait([adding], timeout=0.1))[1] == {adding}, "it waits"
     other.execute("ROLLBACK")
     await adding
-    journal._writing.execute("PRAGMA busy_timeout = 1")  # pyright: ignore[reportPrivateUsage] # a minute is long
+    journal._write_connection.execute("PRAGMA busy_timeout = 1")  # pyright: ignore[reportPrivateUsage] # a minute is long
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError) as caught:
         await journal.write_note("began", 2.0)

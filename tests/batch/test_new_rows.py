@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from generor_async.batch.journal import AddResult, Duplicate, NewRow, RunKey
 from generor_async.batch.sqlite import open_journal, open_reader
-from generor_async.batch.sqlite.new_rows import Numbers
-from generor_async.batch.sqlite.schema import SCHEMA, SINCE_2, TABLES
+from generor_async.batch.sqlite.new_rows import RowNumbers
+from generor_async.batch.sqlite.schema import SCHEMA, TABLES, TABLES_2
 
 KEY = RunKey(operation="luma.generations.create", address="http://127.0.0.1/v1", source="rows")
 READINGS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=20), min_size=1, max_size=3)
@@ -24,7 +24,7 @@ def new(id_: str, place: str, columns: dict[str, Any] | None = None, **parameter
 
 @given(st.lists(st.integers(1, 40_000)))
 def test_numbers_are_met_once(numbers: list[int]) -> None:
-    met, model = Numbers(), set[int]()
+    met, model = RowNumbers(), set[int]()
     for number in numbers:
         assert met.add(number) is (number not in model)
         model.add(number)
@@ -108,7 +108,7 @@ async def test_a_folder_of_before_is_read_as_it_is_and_brought_up_to_date_when_i
 def test_the_tables_of_the_first_version_stay_what_they_were() -> None:
     connection = sqlite3.connect(":memory:")
     connection.executescript(TABLES)
-    connection.executescript(SINCE_2)
+    connection.executescript(TABLES_2)
     names = [row[1] for row in connection.execute("PRAGMA table_info(inputs)")]
     assert names == ["number", "id", "parameters", "place"]
     connection.close()

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from generor_async.batch.journal import COST_SOURCES
-from generor_async.batch.sqlite.steps import dump
+from generor_async.batch.sqlite.steps import dump_json
 
 __all__ = ["ATTEMPTS", "CORRECT_COST", "FAILED_WITH_CODE", "UNLISTED", "UNRESOLVED", "count_charges", "refund"]
 
@@ -59,4 +59,4 @@ def count_charges(begun: sqlite3.Cursor) -> Mapping[tuple[Any, ...], int]:
 def refund(connection: sqlite3.Connection, codes: Collection[str]) -> None:
     """Set the cost of attempts that failed with one of these failure codes to nothing."""
     for table in ATTEMPTS:
-        connection.execute(f"UPDATE {table} SET cost = 0, held = 0 WHERE {FAILED_WITH_CODE}", (dump(list(codes)),))
+        connection.execute(f"UPDATE {table} SET cost = 0, held = 0 WHERE {FAILED_WITH_CODE}", (dump_json(list(codes)),))

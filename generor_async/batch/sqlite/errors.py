@@ -6,18 +6,18 @@ from typing import Final
 
 from generor_async.errors import JournalError
 
-__all__ = ["BUSY_SECONDS", "RECOVER", "explained", "failed_to"]
+__all__ = ["BUSY_SECONDS", "RECOVER_ADVICE", "explain", "journal_error"]
 
 BUSY_SECONDS: Final = 60.0
 """How long is waited for another program that has locked the journal, as a backup or a database browser may."""
-RECOVER: Final = (
+RECOVER_ADVICE: Final = (
     "Rebuild it with `generor batch recover`, or put a copy of it back that is no older than the results: another"
     " folder, or an empty one, buys every row again"
 )
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_HARMED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_LOCKLESS: Final = frozenset(
+_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NO_LOCKS: Final = frozenset(
     {
         sqlite3.SQLITE_PROTOCOL,
         sqlite3.SQLITE_IOERR_LOCK,
@@ -29,7 +29,7 @@ _LOCKLESS: Final = frozenset(
 )
 
 
-def explained(error: sqlite3.Error, path: Path) -> tuple[str, str]:
+def explain(error: sqlite3.Error, path: Path) -> tuple[str, str]:
     """Return what goes on after "cannot be read" or the like, in brackets, and what to do about it."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in _LOCKED:
@@ -37,9 +37,9 @@ def explained(error: sqlite3.Error, path: Path) -> tuple[str, str]:
             f"another program has locked it, for {BUSY_SECONDS:g} s",
             f"Nothing is lost: end what has {path.name} open, such as a backup or a database browser, and run it again",
         )
-    if code & 0xFF in _HARMED:
-        return f"{error}", RECOVER
-    if code in _LOCKLESS:
+    if code & 0xFF in _CORRUPT:
+        return f"{error}", RECOVER_ADVICE
+    if code in _NO_LOCKS:
         return (
             f"{error}: the file system has no locks",
             "Move the whole folder to a disk of this machine, and go on with it there",
@@ -52,7 +52,7 @@ def explained(error: sqlite3.Error, path: Path) -> tuple[str, str]:
     return f"{error}", "Free some space or mend the disk, and run it again: what was committed is not lost"
 
 
-def failed_to(do: str, path: Path, error: sqlite3.Error) -> JournalError:
+def journal_error(action: str, path: Path, error: sqlite3.Error) -> JournalError:
     """Make the error of a journal that can't be read, or written to, while a batch runs."""
-    problem, advice = explained(error, path)
-    return JournalError(f"{path} cannot be {do} ({problem})", advice=advice)
+    problem, advice = explain(error, path)
+    return JournalError(f"{path} cannot be {action} ({problem})", advice=advice)

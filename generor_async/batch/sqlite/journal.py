@@ -24,11 +24,11 @@ from generor_async.batch.journal import (
     RunKey,
 )
 from generor_async.batch.sqlite.charges import CORRECT_COST, refund
-from generor_async.batch.sqlite.new_rows import Reading, add
+from generor_async.batch.sqlite.new_rows import Reading, add_rows
 from generor_async.batch.sqlite.reader import SqliteReader
 from generor_async.batch.sqlite.rows import claim_rows
 from generor_async.batch.sqlite.schema import connect, open_to_write
-from generor_async.batch.sqlite.steps import Steps, dump, written
+from generor_async.batch.sqlite.steps import StepBatch, dump_json, step_values
 from generor_async.batch.sqlite.writer import Writer
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import FolderError, StaleRowError
@@ -68,22 +68,22 @@ class SqliteJournal(SqliteReader, Journal):
         path = folder.journal
         super().__init__(connect(path), path)
         self._folder = folder
-        self._writing = writing
+        self._write_connection = writing
         self._writer = Writer(writing, path)
         self._owner = owner
         self._operation = operation
-        self._rows_read = Reading(operation)
+        self._reading = Reading(operation)
         self._log = log
         self._claimed: list[Row] = []
         """Leased, and not handed out, as whoever claimed them was cancelled."""
 
     async def add(self, rows: Iterable[NewRow], *, again: bool = True) -> AddResult:
         """Write down rows, as ready; one transaction, so hand them in by hundreds."""
-        return await self._write(partial(add, rows=list(rows), reading=self._rows_read, again=again))
+        return await self._write(partial(add_rows, rows=list(rows), reading=self._reading, again=again))
 
     async def discard_unclaimed(self) -> int:
         """Forget the rows that this reading has written down and nobody has claimed; return how many."""
-        return await self._write(self._rows_read.take_back)
+        return await self._write(self._reading.discard_unclaimed)
 
     async def add_rejects(self, rejects: Iterable[Reject]) -> None:
         """Write down lines that can't be run; one that is there is replaced."""
@@ -92,19 +92,19 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def begin_reading(self) -> None:
         """Forget the lines that can't be run, and what came again: all is read again, and may have been mended."""
-        self._rows_read = await self._write(partial(Reading.begun, operation=self._operation))
+        self._reading = await self._write(partial(Reading.begin, operation=self._operation))
 
     async def end_reading(self, whole: ReadWhole) -> None:
         """Note the file that this reading has read whole, unless a row may yet be bought that is not in it."""
-        self._rows_read.is_whole = await self._write(partial(self._rows_read.end, note=dump(whole.as_json())))
+        self._reading.is_complete = await self._write(partial(self._reading.complete, note=dump_json(whole.as_json())))
 
     async def skip_reading(self) -> None:
         """Take all rows for met: the file is as it was when it was read whole."""
-        self._rows_read.is_whole = True
+        self._reading.is_complete = True
 
     async def delete_unread(self) -> tuple[int, int]:
         """Forget the ready rows that the whole reading hasn't met; return how many, and how many stay."""
-        return await self._write(self._rows_read.forget_unread)
+        return await self._write(self._reading.delete_unread)
 
     async def claim(self, limit: int, *, met: bool = False) -> Sequence[Row]:
         """Lease up to so many ready rows, in the order of reading; none where none is ready.
@@ -112,7 +112,7 @@ class SqliteJournal(SqliteReader, Journal):
         `met` takes those alone that this reading has met.
         """
         if len(self._claimed) < limit:
-            numbers = self._rows_read.met if met and not self._rows_read.is_whole else None
+            numbers = self._reading.seen if met and not self._reading.is_complete else None
             claim = partial(claim_rows, owner=self._owner, most=limit - len(self._claimed), among=numbers)
             await self._writer.run(claim, self._claimed.extend)
         rows, self._claimed[:] = self._claimed[:limit], self._claimed[limit:]
@@ -121,19 +121,19 @@ class SqliteJournal(SqliteReader, Journal):
     async def step(self, row: Row, step: Step) -> None:
         """Take a step, and return when it is committed."""
         assert is_legal(row.state, step), f"{row.state} does not lead to {step}"
-        commit, values = self._writer.next(), written(step)
+        commit, values = self._writer.next_commit(), step_values(step)
         alike = type(step), len(values), row.state, row.owner
         steps = commit.parts.get(alike)
-        if not isinstance(steps, Steps):  # the first of them
+        if not isinstance(steps, StepBatch):  # the first of them
             forbidden = self._folder.problem if isinstance(step, Submit) else None
-            steps = commit.parts[alike] = Steps(*alike, self._owner, forbidden=forbidden, log=self._log)
+            steps = commit.parts[alike] = StepBatch(*alike, self._owner, check=forbidden, log=self._log)
         number = steps.add(row, step, values)
         await commit
         if commit.error is not None:
             raise commit.failure()
         if steps.problem is not None:
             raise steps.problem
-        if number in steps.refused:
+        if number in steps.stale:
             raise StaleRowError(f"row {row.id} was taken by somebody else since it was claimed")
 
     def problem(self) -> FolderError | None:
@@ -152,7 +152,7 @@ class SqliteJournal(SqliteReader, Journal):
 
     async def write_note(self, name: str, value: JSON) -> None:
         """Write down a fact about the run, such as the balance it began with."""
-        given = (name, dump(value))
+        given = (name, dump_json(value))
         await self._write(lambda connection: connection.execute("REPLACE INTO notes VALUES (?, ?)", given))
         self._log.write_note(name, value)
 
@@ -163,10 +163,10 @@ class SqliteJournal(SqliteReader, Journal):
             self._writer.close()
             self._log.close()
             if self._folder.problem() is None:
-                self._reading.close()
-                self._writing.close()
+                self._connection.close()
+                self._write_connection.close()
             else:
-                _leave_open(self._reading, self._writing)
+                _never_close(self._connection, self._write_connection)
             self._folder.let_go()
 
         await run_to_completion(close)
@@ -177,7 +177,7 @@ class SqliteJournal(SqliteReader, Journal):
         return results[0]
 
 
-def _leave_open(*connections: sqlite3.Connection) -> None:
+def _never_close(*connections: sqlite3.Connection) -> None:
     """Keep connections from ever being closed: SQLite would delete the log at their path, which is another journal's.
 
     What they have is in the file, wherever that is now, or in its log beside it.

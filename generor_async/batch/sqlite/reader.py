@@ -21,10 +21,10 @@ from generor_async.batch.journal import (
     StoredFiles,
 )
 from generor_async.batch.sqlite.charges import ATTEMPTS, FAILED_WITH_CODE, UNLISTED, UNRESOLVED, count_charges
-from generor_async.batch.sqlite.errors import failed_to
+from generor_async.batch.sqlite.errors import journal_error
 from generor_async.batch.sqlite.rows import COLUMNS, decode_column, decode_rows
 from generor_async.batch.sqlite.schema import open_to_read
-from generor_async.batch.sqlite.steps import dump
+from generor_async.batch.sqlite.steps import dump_json
 from generor_async.engine.threads import run_to_completion
 from generor_async.rules.charges import ChargedCalls
 from generor_async.rules.file_fingerprint import ReadWhole, noted
@@ -71,13 +71,13 @@ class SqliteReader(JournalReader):
     """Reads a journal, while its owner writes it or when nobody does."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._reading = connection
-        self._turn = threading.Lock()
+        self._connection = connection
+        self._lock = threading.Lock()
         self._path = path
 
     async def counts(self) -> Mapping[RowState, int]:
         """Count the rows in each state."""
-        found = dict(await self._ask("SELECT state, count(*) FROM rows GROUP BY state"))
+        found = dict(await self._fetch("SELECT state, count(*) FROM rows GROUP BY state"))
         return {state: found.get(state, 0) for state in ROW_STATES}
 
     async def rows(self, *states: RowState) -> AsyncIterator[Row]:
@@ -110,13 +110,13 @@ class SqliteReader(JournalReader):
         """Return the state and the parameters of those of these rows that are there, by id; some hundred at a time."""
         among = ", ".join("?" * len(ids))
         query = f"SELECT id, state, parameters FROM inputs JOIN rows USING (number) WHERE id IN ({among})"
-        return {id_: (state, json.loads(parameters)) for id_, state, parameters in await self._ask(query, *ids)}
+        return {id_: (state, json.loads(parameters)) for id_, state, parameters in await self._fetch(query, *ids)}
 
     async def parameter_names(self) -> tuple[int, Sequence[str]]:
         """Return the last row's number, and the names of the parameters that any row up to it has."""
-        ((last,),) = await self._ask("SELECT coalesce(max(number), 0) FROM inputs")
+        ((last,),) = await self._fetch("SELECT coalesce(max(number), 0) FROM inputs")
         names = "SELECT DISTINCT key FROM inputs, json_each(inputs.parameters) WHERE number <= ? ORDER BY key"
-        return last, [name for (name,) in await self._ask(names, last)]
+        return last, [name for (name,) in await self._fetch(names, last)]
 
     async def failures(self) -> Sequence[Failure]:
         """Return why rows failed, the most frequent first."""
@@ -127,7 +127,7 @@ class SqliteReader(JournalReader):
         """
         return [
             Failure(error=error or "", code=code or "", message=message or "", rows=rows)
-            for rows, _, error, code, message in await self._ask(query)
+            for rows, _, error, code, message in await self._fetch(query)
         ]
 
     async def last_activity(self, before: float | None) -> float:
@@ -137,13 +137,15 @@ class SqliteReader(JournalReader):
             FROM (SELECT submitted_at AS moment FROM rows UNION ALL SELECT ended_at FROM rows)
             WHERE moment < ifnull(?, 9e999)
         """
-        ((latest,),) = await self._ask(query, before)
+        ((latest,),) = await self._fetch(query, before)
         return float(latest)
 
     async def last_done(self, limit: int) -> Sequence[tuple[int, str]]:
         """Return the numbers and ids of the rows that are done and ended last, so many, in the order of their end."""
         last = "SELECT number, ended_at FROM rows WHERE state = 'done' ORDER BY ended_at DESC LIMIT ?"
-        found = await self._ask(f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", limit)
+        found = await self._fetch(
+            f"SELECT number, id FROM ({last}) JOIN inputs USING (number) ORDER BY ended_at", limit
+        )
         return [(number, id_) for number, id_ in found]
 
     async def count_answered(self, limit: int) -> int:
@@ -151,14 +153,14 @@ class SqliteReader(JournalReader):
         states = (*PAID_STATES, "done")
         among = ", ".join("?" * len(states))
         query = f"SELECT count(*) FROM (SELECT 1 FROM rows WHERE state IN ({among}) AND problem IS NULL LIMIT ?)"
-        ((answered,),) = await self._ask(query, *states, limit)
+        ((answered,),) = await self._fetch(query, *states, limit)
         return int(answered)
 
     async def rejects(self) -> AsyncIterator[Reject]:
         """Yield the lines that were set aside, in the order of reading."""
         query = f"SELECT rowid, place, text, reason FROM rejects WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
         last = 0
-        while page := await self._ask(query, last):
+        while page := await self._fetch(query, last):
             for last, place, text, reason in page:  # noqa: B007 - the page's end is where the next begins
                 yield Reject(place=place, text=text, reason=reason)
 
@@ -170,14 +172,14 @@ class SqliteReader(JournalReader):
             WHERE duplicates.rowid > ? ORDER BY duplicates.rowid LIMIT {PAGE}
         """
         last = 0
-        while page := await self._ask(query, last):
+        while page := await self._fetch(query, last):
             for last, place, number, first, columns in page:  # noqa: B007 - the page's end is where the next begins
                 yield Duplicate(place=place, number=number, first=first, columns=json.loads(columns))
 
     async def column_names(self) -> Sequence[str]:
         """Return the names of the columns that any row has beside its parameters."""
         names = "SELECT DISTINCT key FROM (SELECT columns FROM {0}), json_each(columns)"
-        found = await self._ask(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
+        found = await self._fetch(f"{names.format('beside')} UNION {names.format('duplicates')} ORDER BY key")
         return [name for (name,) in found]
 
     async def charges(self) -> Sequence[ChargedCalls]:
@@ -189,7 +191,7 @@ class SqliteReader(JournalReader):
 
     async def unresolved_credits(self) -> float:
         """Return what is kept, in credits, for attempts that may have been charged."""
-        ((held,),) = await self._ask(UNRESOLVED)
+        ((held,),) = await self._fetch(UNRESOLVED)
         return float(held)
 
     async def unlisted_calls(self, limit: int) -> Sequence[UnattributedCall]:
@@ -200,13 +202,13 @@ class SqliteReader(JournalReader):
                 remote_ids=tuple(json.loads(ids)),
                 settled=ChargedCalls(model=model, estimated=estimated, cost=cost, source=COST_SOURCES[witness]),
             )
-            for number, model, estimated, cost, witness, ids in reversed(await self._ask(UNLISTED, limit))
+            for number, model, estimated, cost, witness, ids in reversed(await self._fetch(UNLISTED, limit))
         ]
 
     async def refundable(self, codes: Collection[str]) -> float:
         """Return what is kept, in credits, for attempts that failed with one of these failure codes."""
         kept = [
-            await self._ask(f"SELECT total(held) FROM {table} WHERE {FAILED_WITH_CODE}", dump(list(codes)))
+            await self._fetch(f"SELECT total(held) FROM {table} WHERE {FAILED_WITH_CODE}", dump_json(list(codes)))
             for table in ATTEMPTS
         ]
         return sum(float(held) for ((held,),) in kept)
@@ -217,32 +219,32 @@ class SqliteReader(JournalReader):
 
     async def read_note(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""
-        found = await self._ask("SELECT value FROM notes WHERE name = ?", name)
+        found = await self._fetch("SELECT value FROM notes WHERE name = ?", name)
         return json.loads(found[0][0]) if found else None
 
     async def close(self) -> None:
         """Close it."""
 
         def close() -> None:
-            with self._turn:
-                self._reading.close()
+            with self._lock:
+                self._connection.close()
 
         await run_to_completion(close)
 
-    async def _ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+    async def _fetch(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         return await self._read(query, *arguments, then=list)
 
     async def _read(self, query: str, *arguments: object, then: Callable[[sqlite3.Cursor], T]) -> T:
         """Read what a query finds, and make of it what is wanted, in the thread that reads: these may be millions."""
 
         def read() -> T:
-            with self._turn:
-                return then(self._reading.execute(query, arguments))
+            with self._lock:
+                return then(self._connection.execute(query, arguments))
 
         try:
             return await run_to_completion(read)
         except sqlite3.Error as error:
-            raise failed_to("read", self._path, error) from None
+            raise journal_error("read", self._path, error) from None
 
 
 def _page_arguments(last: int, states: Sequence[RowState]) -> Iterator[object]:

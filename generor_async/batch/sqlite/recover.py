@@ -15,9 +15,9 @@ from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey, canonical_json
 from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
-from generor_async.batch.sqlite.new_rows import NOT_KNOWN
-from generor_async.batch.sqlite.schema import check_is_current, check_journal, connect, create
-from generor_async.batch.sqlite.steps import dump
+from generor_async.batch.sqlite.new_rows import UNKNOWN_PARAMETERS
+from generor_async.batch.sqlite.schema import check_is_current, check_journal, connect, create_tables
+from generor_async.batch.sqlite.steps import dump_json
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.row_states import ROW_STATES, RowState
@@ -25,7 +25,7 @@ from generor_async.rules.vendors import GENEROR, LUMA
 
 __all__ = ["Recovered", "recover"]
 
-LOST: Final = dump(
+LOST_PROBLEM: Final = dump_json(
     {
         "message": "the journal was lost, and nothing that is left says what came of its call",
         "error": OutcomeUnknownError.__name__,
@@ -35,27 +35,27 @@ RECOVERED: Final = "recovered"
 """The model of a row of which only the result is left."""
 NOT_IN_RESULT: Final = frozenset({"id", "place", "remote_ids", "credits", "dollars", "columns"})
 """What a line of results.jsonl has beside the row's result."""
-BESIDE: Final = ("", "-wal", "-shm")
+JOURNAL_SUFFIXES: Final = ("", "-wal", "-shm")
 """The files of a journal, by what follows its name."""
 
-CALLED: Final = """
+UPSERT_INPUT: Final = """
     INSERT INTO inputs VALUES (?, ?, ?, ?)
     ON CONFLICT (number) DO UPDATE SET parameters = excluded.parameters, place = excluded.place
 """
 """What a row asks for, as its latest call did."""
-CALL: Final = """
+UPSERT_CALL: Final = """
     INSERT INTO rows (number, state, attempt, call_id, submitted_at, longest, model, estimated, held, problem)
     VALUES (:number, 'unknown', 1, :call_id, :at, :longest, :model, :estimated, :held, :lost)
     ON CONFLICT (number) DO UPDATE SET state = 'unknown', attempt = attempt + 1, call_id = excluded.call_id,
         submitted_at = excluded.submitted_at, longest = excluded.longest, model = excluded.model,
         estimated = excluded.estimated, held = excluded.held, cost = NULL, remote_ids = NULL, problem = excluded.problem
 """
-CAME_TO: Final = """
+UPDATE_OUTCOME: Final = """
     UPDATE rows SET state = coalesce(:to, state), cost = coalesce(:cost, cost), held = coalesce(:held, held),
         alone = coalesce(:alone, alone), remote_ids = coalesce(:remote_ids, remote_ids), problem = :problem
     WHERE number = :number
 """
-DONE: Final = """
+UPSERT_DONE: Final = """
     INSERT INTO rows (number, state, attempt, model, estimated, held, cost, alone, remote_ids, result)
     SELECT number, 'done', 1, :model, :credits, :credits, :credits, 1, :remote_ids, :result FROM inputs WHERE id = :id
     ON CONFLICT (number) DO UPDATE SET state = 'done', held = excluded.held, remote_ids = excluded.remote_ids,
@@ -94,7 +94,7 @@ def _recover(path: Path, *, take_over: bool) -> Recovered:
         rebuilt.unlink(missing_ok=True)
         with closing(connect(rebuilt, mode="rwc")) as connection:
             recovered = _rebuild(connection, path)
-        for suffix in BESIDE:
+        for suffix in JOURNAL_SUFFIXES:
             with suppress(FileNotFoundError):
                 (path / f"{JOURNAL}{suffix}").replace(path / f"{JOURNAL}.broken{suffix}")
         rebuilt.replace(path / JOURNAL)
@@ -124,59 +124,61 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
     knows_calls = "key" in notes
     with connection:
         connection.execute("BEGIN")
-        create(connection, RunKey(**notes["key"]) if knows_calls else _guessed(path))
+        create_tables(connection, RunKey(**notes["key"]) if knows_calls else _guess_key(path))
         if "fingerprint" not in notes:
-            _remember(connection, {"fingerprint": 1})
+            _write_notes(connection, {"fingerprint": 1})
         for line in calls:
-            _take_call(connection, line)
+            _replay_call(connection, line)
         for line in lines_in(path / RESULTS):
-            _take_result(connection, line)
-        strays = _strays(connection, path)
+            _replay_result(connection, line)
+        strays = _count_strays(connection, path)
         found = dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
     counts: dict[RowState, int] = {state: found[state] for state in ROW_STATES if state in found}
     return Recovered(counts=counts, strays=strays, knows_calls=knows_calls)
 
 
-def _take_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+def _replay_call(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
     if "call_id" in line:
         given = (line["number"], line["id"], canonical_json(line["parameters"]), line["place"])
-        connection.execute(CALLED, given)
+        connection.execute(UPSERT_INPUT, given)
         if "columns" in line:
             connection.execute("REPLACE INTO beside VALUES (?, ?)", (line["number"], json.dumps(line["columns"])))
         connection.execute("INSERT INTO earlier SELECT * FROM rows WHERE number = ?", (line["number"],))
-        connection.execute(CALL, {**_plain(line), "lost": LOST})
+        connection.execute(UPSERT_CALL, {**_scalars(line), "lost": LOST_PROBLEM})
     elif "number" in line:
         known = {name: line.get(name) for name in ("number", "to", "cost", "held", "alone")}
-        texts = {name: dump(line[name]) if name in line else None for name in ("remote_ids", "problem")}
-        connection.execute(CAME_TO, {**known, **texts})
+        texts = {name: dump_json(line[name]) if name in line else None for name in ("remote_ids", "problem")}
+        connection.execute(UPDATE_OUTCOME, {**known, **texts})
     elif "notes" in line:
-        _remember(connection, line["notes"])
+        _write_notes(connection, line["notes"])
 
 
-def _remember(connection: sqlite3.Connection, notes: Mapping[str, Any]) -> None:
-    connection.executemany("REPLACE INTO notes VALUES (?, ?)", [(name, dump(value)) for name, value in notes.items()])
+def _write_notes(connection: sqlite3.Connection, notes: Mapping[str, Any]) -> None:
+    connection.executemany(
+        "REPLACE INTO notes VALUES (?, ?)", [(name, dump_json(value)) for name, value in notes.items()]
+    )
 
 
-def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
+def _scalars(line: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name not in {"parameters", "columns"}}
 
 
-def _take_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
+def _replay_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> None:
     if not {"id", "place", "remote_ids", "credits", "files"} <= line.keys():
         return
     new = "INSERT INTO inputs (id, parameters, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    connection.execute(new, (line["id"], NOT_KNOWN, line["place"]))
+    connection.execute(new, (line["id"], UNKNOWN_PARAMETERS, line["place"]))
     given = {
         "id": line["id"],
         "model": RECOVERED,
         "credits": line["credits"],
-        "remote_ids": dump(line["remote_ids"]),
-        "result": dump({name: value for name, value in line.items() if name not in NOT_IN_RESULT}),
+        "remote_ids": dump_json(line["remote_ids"]),
+        "result": dump_json({name: value for name, value in line.items() if name not in NOT_IN_RESULT}),
     }
-    connection.execute(DONE, given)
+    connection.execute(UPSERT_DONE, given)
 
 
-def _guessed(path: Path) -> RunKey:
+def _guess_key(path: Path) -> RunKey:
     """Return what a folder is for, by what its results look like."""
     first = next((line for line in lines_in(path / RESULTS) if line.get("remote_ids")), None)
     if first is None:
@@ -193,7 +195,7 @@ def _guessed(path: Path) -> RunKey:
     )
 
 
-def _strays(connection: sqlite3.Connection, path: Path) -> int:
+def _count_strays(connection: sqlite3.Connection, path: Path) -> int:
     """Count the files that no result has, and whose name is nothing that the API calls a row which is known."""
     connection.execute("CREATE TEMP TABLE known (name TEXT PRIMARY KEY) WITHOUT ROWID")
     for kept in (

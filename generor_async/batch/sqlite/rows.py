@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from generor_async.batch.journal import COST_SOURCES, Row
-from generor_async.batch.sqlite.new_rows import Numbers
+from generor_async.batch.sqlite.new_rows import RowNumbers
 from generor_async.values import JSON
 
 __all__ = ["COLUMNS", "claim_rows", "decode_column", "decode_rows"]
@@ -72,7 +72,7 @@ def decode_column(found: Sequence[tuple[Any, ...]], column: int) -> list[Any]:
     return loaded
 
 
-def claim_rows(connection: sqlite3.Connection, *, owner: int, most: int, among: Numbers | None) -> list[Row]:
+def claim_rows(connection: sqlite3.Connection, *, owner: int, most: int, among: RowNumbers | None) -> list[Row]:
     """Lease rows, of those with these numbers if any are given."""
     is_ready = "state = 'ready'"
     if among is not None:

@@ -13,33 +13,33 @@ from attrs import asdict
 from generor_async.batch.call_log import CALLS, CallLog, last_call
 from generor_async.batch.folder import JOURNAL, Folder, refused
 from generor_async.batch.journal import SIMULATED, RunKey
-from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER, explained
+from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER_ADVICE, explain
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
 from generor_async.rules.equivalence import VERSION
 from generor_async.rules.row_states import PAID_STATES, STATE_AFTER_CRASH
 
-__all__ = ["SCHEMA", "check_journal", "connect", "of_the_other_kind", "open_to_read", "open_to_write"]
+__all__ = ["SCHEMA", "check_journal", "connect", "open_to_read", "open_to_write", "simulation_mismatch"]
 
 APPLICATION: Final = 0x676E7230
 """Marks the file as a journal of ours."""
 SCHEMA: Final = 2
 
-FILES_LEFT: Final = ("results.jsonl", CALLS)
+RESULT_FILES: Final = ("results.jsonl", CALLS)
 MEDIA: Final = "media"
 """What a batch makes after its journal: files that are not empty, and those in a folder."""
-HEAD: Final = Struct(">16sH6xII60xI")
+SQLITE_HEADER: Final = Struct(">16sH6xII60xI")
 """How a file of SQLite begins: its mark, the size of a page, how often it was changed, how many pages it has, and at
 which change those were counted (https://www.sqlite.org/fileformat.html)."""
 MAGIC: Final = b"SQLite format 3\0"
 
-ENDED_EARLY: Final = json.dumps(
+INTERRUPTED_PROBLEM: Final = json.dumps(
     {
         "message": "the process ended before anybody could say what came of it<sent>",
         "error": OutcomeUnknownError.__name__,
     }
 )
 """What is written to a row that a crash left behind."""
-SENT: Final = " (its first request had the id "
+REQUEST_ID_NOTE: Final = " (its first request had the id "
 """How that goes on where a request may have been sent, with the id for the vendor to find it by."""
 
 TABLES: Final = """
@@ -75,12 +75,12 @@ CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE owners (owner INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER NOT NULL);
 """
 """Those of the first version."""
-SINCE_2: Final = """
+TABLES_2: Final = """
 CREATE TABLE beside (number INTEGER PRIMARY KEY, columns TEXT NOT NULL);
 CREATE TABLE duplicates (place TEXT PRIMARY KEY, number INTEGER NOT NULL, columns TEXT NOT NULL);
 """
 """What rows have beside their parameters, and which came again."""
-STATES_2: Final = """
+INDEXES_2: Final = """
 DROP INDEX IF EXISTS ready;
 CREATE INDEX IF NOT EXISTS states ON rows (state);
 """
@@ -115,14 +115,14 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
             begun = _check_version(connection, path)
             if begun and key is not None:
                 check_is_current(connection, path.parent)
-                _is_of(connection, path, key)
+                _has_key(connection, path, key)
             if begun and begun < SCHEMA:  # who only reads has what is missing for itself, empty
-                connection.executescript(SINCE_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+                connection.executescript(TABLES_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         except BaseException:
             connection.close()
             raise
     except sqlite3.Error as error:
-        problem, advice = explained(error, path)
+        problem, advice = explain(error, path)
         raise refused(f"{path} cannot be read ({problem})", advice) from None
     if not begun:  # whoever made it was killed at once
         connection.close()
@@ -133,19 +133,20 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
 def check_journal(folder: Path) -> None:
     """Raise InvalidRequestError for a folder with results whose journal is missing, empty or cut short."""
     journal, log = folder / JOURNAL, folder / f"{JOURNAL}-wal"
-    size = _size(journal)
-    if not size and (_size(log) or _has_results(folder)):
+    size = _file_size(journal)
+    if not size and (_file_size(log) or _has_results(folder)):
         missing = "is empty" if journal.exists() else "is missing"
         raise refused(
-            f"{folder} has results of a batch, and {journal.name}, which says what was paid for, {missing}", RECOVER
+            f"{folder} has results of a batch, and {journal.name}, which says what was paid for, {missing}",
+            RECOVER_ADVICE,
         )
-    if size and not _size(log) and size < _whole_size(journal):
-        raise refused(f"{journal} is cut short", RECOVER)
+    if size and not _file_size(log) and size < _expected_size(journal):
+        raise refused(f"{journal} is cut short", RECOVER_ADVICE)
 
 
 def _has_results(folder: Path) -> bool:
     """Tell whether a run has left anything; an empty folder for media may be somebody's link to a larger disk."""
-    return any(_size(folder / name) for name in FILES_LEFT) or any(_files_in(folder / MEDIA))
+    return any(_file_size(folder / name) for name in RESULT_FILES) or any(_files_in(folder / MEDIA))
 
 
 def _files_in(folder: Path) -> Iterator[str]:
@@ -153,20 +154,20 @@ def _files_in(folder: Path) -> Iterator[str]:
         yield from names
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _whole_size(journal: Path) -> int:
+def _expected_size(journal: Path) -> int:
     """Return how many bytes the file has by what SQLite wrote at its beginning; 0 where it says nothing of that."""
     with journal.open("rb") as file:
-        head = file.read(HEAD.size)
-    if len(head) < HEAD.size:
-        return HEAD.size
-    magic, page, changes, pages, counted = cast("tuple[bytes, int, int, int, int]", HEAD.unpack(head))
+        head = file.read(SQLITE_HEADER.size)
+    if len(head) < SQLITE_HEADER.size:
+        return SQLITE_HEADER.size
+    magic, page, changes, pages, counted = cast("tuple[bytes, int, int, int, int]", SQLITE_HEADER.unpack(head))
     if magic != MAGIC or changes != counted:
         return 0
     return pages * (65_536 if page == 1 else page)
@@ -192,7 +193,7 @@ def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int,
             return connection, owner, log
     except sqlite3.Error as error:
         folder.let_go()
-        problem, advice = explained(error, folder.journal)
+        problem, advice = explain(error, folder.journal)
         raise refused(f"{folder.journal} cannot be used ({problem})", advice) from None
     except BaseException:
         folder.let_go()
@@ -207,9 +208,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not version:
-            create(connection, key)
+            create_tables(connection, key)
         elif version < SCHEMA:
-            _make(connection, SINCE_2 + STATES_2)
+            _run_schema(connection, TABLES_2 + INDEXES_2)
         check_is_current(connection, path.parent)
         _check_key(connection, path, key)
         (owner,) = connection.execute("INSERT INTO owners (pid) VALUES (?) RETURNING owner", (os.getpid(),)).fetchone()
@@ -217,7 +218,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, key: RunKey) -> int:
             connection.execute(
                 "UPDATE rows SET state = ?, owner = NULL,"
                 " problem = replace(?, '<sent>', ifnull(? || call_id || ')', '')) WHERE state = ?",
-                (becomes, ENDED_EARLY, SENT, state),
+                (becomes, INTERRUPTED_PROBLEM, REQUEST_ID_NOTE, state),
             )
         among = ", ".join("?" * len(PAID_STATES))
         connection.execute(f"UPDATE rows SET owner = ? WHERE state IN ({among})", (owner, *PAID_STATES))
@@ -231,18 +232,18 @@ def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
     tables = (f"SELECT 1 FROM {table} WHERE number = ? AND call_id = ?" for table in ("rows", "earlier"))
     if connection.execute(" UNION ALL ".join(tables), call * 2).fetchone() is None:
         raise refused(
-            f"{folder / JOURNAL} is older than {CALLS} beside it, which has calls that were paid for", RECOVER
+            f"{folder / JOURNAL} is older than {CALLS} beside it, which has calls that were paid for", RECOVER_ADVICE
         )
 
 
-def create(connection: sqlite3.Connection, key: RunKey) -> None:
+def create_tables(connection: sqlite3.Connection, key: RunKey) -> None:
     """Make the tables of a journal."""
-    _make(connection, TABLES + SINCE_2 + STATES_2)
-    _name(connection, key)
+    _run_schema(connection, TABLES + TABLES_2 + INDEXES_2)
+    _write_key(connection, key)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
 
 
-def _make(connection: sqlite3.Connection, tables: str) -> None:
+def _run_schema(connection: sqlite3.Connection, tables: str) -> None:
     """Make the tables that bring a journal to this version."""
     for statement in tables.split(";"):
         connection.execute(statement)
@@ -255,7 +256,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION and tables:
-        advice = RECOVER if _has_results(path.parent) else "Give another folder"
+        advice = RECOVER_ADVICE if _has_results(path.parent) else "Give another folder"
         raise refused(f"{path} is not a journal of this package", advice)
     if version > SCHEMA:
         raise refused(
@@ -266,13 +267,13 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _check_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> None:
     """Raise where a journal is another run's; one that was begun for nothing becomes this run's."""
-    if not _is_of(connection, path, key):
+    if not _has_key(connection, path, key):
         connection.execute("DELETE FROM notes")
         connection.execute("DELETE FROM rejects")
-        _name(connection, key)
+        _write_key(connection, key)
 
 
-def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
+def _has_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
     """Tell whether a journal is a run's; raise if it is another one's, false if that one has no row."""
     (text,) = connection.execute("SELECT value FROM notes WHERE name = 'key'").fetchone()
     found = RunKey(**json.loads(text))
@@ -281,7 +282,7 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
     if connection.execute("SELECT 1 FROM inputs").fetchone() is None:  # what was refused at once is no run
         return False
     if (key.address == SIMULATED) is not (found.address == SIMULATED):
-        raise of_the_other_kind(path.parent, simulated=key.address == SIMULATED)
+        raise simulation_mismatch(path.parent, simulated=key.address == SIMULATED)
     what, here, there = next(
         (what, here, there)
         for what, here, there in (
@@ -297,12 +298,12 @@ def _is_of(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
     )
 
 
-def of_the_other_kind(folder: Path, *, simulated: bool) -> InvalidRequestError:
+def simulation_mismatch(folder: Path, *, simulated: bool) -> InvalidRequestError:
     """Make the error of a folder in which a simulated run, or a real one, may not go on: it holds one of the other."""
     holds, wanted = ("real", "simulated") if simulated else ("simulated", "real")
     return refused(f"{folder} holds a {holds} run", f"Give another folder for the {wanted} one")
 
 
-def _name(connection: sqlite3.Connection, key: RunKey) -> None:
+def _write_key(connection: sqlite3.Connection, key: RunKey) -> None:
     connection.execute("INSERT INTO notes VALUES ('key', ?)", (json.dumps(asdict(key)),))
     connection.execute("INSERT INTO notes VALUES ('fingerprint', ?)", (json.dumps(VERSION),))

@@ -25,16 +25,16 @@ from generor_async.rules.row_states import (
 )
 from generor_async.values import JSON
 
-__all__ = ["Steps", "dump", "written"]
+__all__ = ["StepBatch", "dump_json", "step_values"]
 
-STRIDE: Final = 16
+SIZE_STEP: Final = 16
 """One statement changes 1, 2, 4 or 8 rows, or a multiple of this: few statements, to be prepared once."""
-MOST: Final = 256
+MAX_ROWS: Final = 256
 """Rows that one statement changes at the most: SQLite takes 32,766 values in one."""
-LEFT_OUT: Final = -1
+PADDING: Final = -1
 """The attempt of what only fills a statement up."""
 
-_NOBODYS: Final = frozenset({*END_STATES, "ready"})
+_UNOWNED: Final = frozenset({*END_STATES, "ready"})
 """States in which nobody holds a row."""
 _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
     Submit: ("call_id", "submitted_at", "longest", "model", "estimated", "held"),
@@ -49,7 +49,7 @@ _COLUMNS: Final[Mapping[type[Step], tuple[str, ...]]] = {
 """What each step changes of a row, beside its state and its owner; without the last two where it has no cost."""
 
 
-class Steps:
+class StepBatch:
     """Steps of one kind, of rows in one state, which are taken together.
 
     They are added in the event loop's thread, and done in another.
@@ -57,27 +57,27 @@ class Steps:
 
     def __init__(
         self,
-        kind: type[Step],
+        step_type: type[Step],
         columns: int,
         state: RowState,
         owner: int | None,
-        taker: int,
+        new_owner: int,
         *,
-        forbidden: Callable[[], JournalError | None] | None,
+        check: Callable[[], JournalError | None] | None,
         log: CallLog,
     ) -> None:
-        after = STATE_AFTER[kind]
+        after = STATE_AFTER[step_type]
         self._before = state, owner
-        self._after = after, None if after in _NOBODYS else taker
-        self._columns = _COLUMNS[kind][:columns]
+        self._after = after, None if after in _UNOWNED else new_owner
+        self._columns = _COLUMNS[step_type][:columns]
         self._steps: list[tuple[Row, Step]] = []
         self._values: list[Any] = []
         """For each step what it writes, in the order of its columns, and then the row's number and attempt."""
-        self._forbidden = forbidden
+        self._check = check
         self._log = log
         self.problem: JournalError | None = None
         """Why none of them may be taken, by what `forbidden` said just before: nothing was written."""
-        self.refused: set[int] = set()
+        self.stale: set[int] = set()
         """Which of them, by what `add` returned, met a row that is not as its holder knows it: nothing was written of
         these, while the others were."""
 
@@ -88,55 +88,55 @@ class Steps:
         self._steps.append((row, step))
         return len(self._steps) - 1
 
-    def do(self, connection: sqlite3.Connection) -> None:
+    def execute(self, connection: sqlite3.Connection) -> None:
         """Change each row that is as its holder knows it.
 
         After each statement the thread must get hold of the interpreter again, which a busy event loop keeps for
         milliseconds: so many rows go into one.
         """
-        self.problem = None if self._forbidden is None else self._forbidden()
+        self.problem = None if self._check is None else self._check()
         if self.problem is not None:
             return
         count = len(self._steps)
-        for start in range(0, count, MOST):
-            end = min(start + MOST, count)
-            if not self._are_taken(connection, start, end):
-                self.refused.update(at for at in range(start, end) if not self._are_taken(connection, at, at + 1))
+        for start in range(0, count, MAX_ROWS):
+            end = min(start + MAX_ROWS, count)
+            if not self._apply(connection, start, end):
+                self.stale.update(at for at in range(start, end) if not self._apply(connection, at, at + 1))
 
-    def committed(self) -> None:
+    def after_commit(self) -> None:
         """Write down beside the journal what was asked of the API, and what came of it."""
         if self.problem is None:
-            self._log.note(taken for at, taken in enumerate(self._steps) if at not in self.refused)
+            self._log.note(taken for at, taken in enumerate(self._steps) if at not in self.stale)
 
-    def done(self) -> None:
+    def finish(self) -> None:
         """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""
         state, owner = self._after
         if self.problem is not None:
             return
-        steps, refused = self._steps, self.refused
+        steps, refused = self._steps, self.stale
         while steps:
             row, step = steps.pop()
             if len(steps) not in refused:
                 row.state = state
                 row.owner = owner
-                _note(row, step)
+                _update_row(row, step)
 
-    def _are_taken(self, connection: sqlite3.Connection, start: int, end: int) -> bool:
+    def _apply(self, connection: sqlite3.Connection, start: int, end: int) -> bool:
         """Change the rows from one to before another, or none of them if one isn't as its holder knows it."""
         count = end - start
-        size = 1 << (count - 1).bit_length() if count < STRIDE else -(-count // STRIDE) * STRIDE
+        size = 1 << (count - 1).bit_length() if count < SIZE_STEP else -(-count // SIZE_STEP) * SIZE_STEP
         width = len(self._columns) + 2
         values = self._values[start * width : end * width]
-        values += [*values[: width - 1], LEFT_OUT] * (size - count)
+        values += [*values[: width - 1], PADDING] * (size - count)
         try:
-            connection.execute(_query(self._columns, self._before, self._after, size), values)
+            connection.execute(_statement(self._columns, self._before, self._after, size), values)
         except sqlite3.IntegrityError:
             return False
         return True
 
 
 @lru_cache(maxsize=128)  # as many as sqlite3 keeps prepared
-def _query(
+def _statement(
     columns: tuple[str, ...], before: tuple[RowState, int | None], after: tuple[RowState, int | None], size: int
 ) -> str:
     """Return the statement that takes a step with so many rows: an insertion of rows that are there.
@@ -152,7 +152,7 @@ def _query(
         VALUES {", ".join([values] * size)}
         ON CONFLICT (number) DO UPDATE
         SET state = iif({known}, '{state_after}', NULL), owner = {_literal(owner_after)}{assignments}
-        WHERE excluded.attempt <> {LEFT_OUT}
+        WHERE excluded.attempt <> {PADDING}
     """
 
 
@@ -160,13 +160,13 @@ def _literal(owner: int | None) -> str:
     return "NULL" if owner is None else str(owner)
 
 
-def written(step: Step) -> tuple[Any, ...]:
+def step_values(step: Step) -> tuple[Any, ...]:
     """Return what a step writes, in the order of its columns."""
     match step:
         case Submit():
             return step.call_id, step.at, step.longest, step.model, step.estimated, step.reserved
         case Accept():
-            ids = f"[{','.join([dump(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
+            ids = f"[{','.join([dump_json(id_) for id_ in step.remote_ids])}]"  # a text is quicker to write than a list
             alone = int(step.alone)  # for a bool, or a None, sqlite3 looks for an adapter each time
             if step.cost is None:
                 return alone, ids
@@ -176,18 +176,18 @@ def written(step: Step) -> tuple[Any, ...]:
         case Download():
             return ()
         case Finish():
-            return step.at, dump(step.result)
+            return step.at, dump_json(step.result)
         case MarkUnknown():
-            return step.at, dump(step.problem)
+            return step.at, dump_json(step.problem)
         case Fail() | Release():
-            return step.at, dump(step.problem), *_costs(step.cost)
+            return step.at, dump_json(step.problem), *_costs(step.cost)
 
 
 def _costs(cost: float | None) -> tuple[float, ...]:
     return () if cost is None else (cost, cost)
 
 
-def _note(row: Row, step: Step) -> None:
+def _update_row(row: Row, step: Step) -> None:
     """Bring a row up to date that has taken a step, beside its state and its owner."""
     match step:
         case Submit():
@@ -219,7 +219,7 @@ def _note(row: Row, step: Step) -> None:
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
-def dump(value: JSON) -> str:
+def dump_json(value: JSON) -> str:
     """Write JSON so that equal values are equal texts."""
     text = _encode(value)
     if text.isascii():

@@ -15,25 +15,25 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from generor_async.batch.sqlite.errors import failed_to
+from generor_async.batch.sqlite.errors import journal_error
 
-__all__ = ["Commit", "Part", "Writer"]
+__all__ = ["Commit", "TransactionPart", "Writer"]
 
 T = TypeVar("T")
 
 
-class Part(Protocol):
+class TransactionPart(Protocol):
     """Part of a transaction."""
 
-    def do(self, connection: sqlite3.Connection) -> None:
+    def execute(self, connection: sqlite3.Connection) -> None:
         """Do it, in the writer's thread; an error fails the whole transaction."""
         ...
 
-    def committed(self) -> None:
+    def after_commit(self) -> None:
         """Follow the commit, in the writer's thread, before anybody is told; raises nothing."""
         ...
 
-    def done(self) -> None:
+    def finish(self) -> None:
         """Take note that it is committed, in the event loop's thread.
 
         Called again after an interruption, of it or of another: what is done isn't done twice.
@@ -51,15 +51,15 @@ class Writer:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._thread = _Thread(self._loop)
+        self._thread = _WriterThread(self._loop)
         self._next = Commit(path, loop=self._loop)
         self._busy = False
 
-    def next(self) -> "Commit":
+    def next_commit(self) -> "Commit":
         """Return the next commit, for a part to be added to it at once."""
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(self._hand_over)  # with what else is asked for in this turn
+            self._loop.call_soon(self._submit_next)  # with what else is asked for in this turn
         return self._next
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
@@ -67,7 +67,7 @@ class Writer:
 
         Whoever cancels this waits until it is committed or has failed; `then` was called if it is.
         """
-        commit, once = self.next(), _Once(work, then)
+        commit, once = self.next_commit(), _FunctionPart(work, then)
         commit.parts[once] = once
         await commit
         if commit.error is not None:
@@ -75,16 +75,16 @@ class Writer:
 
     def close(self) -> None:
         """Commit what is under way, and end the thread; blocks meanwhile."""
-        self._thread.end()
+        self._thread.join()
 
-    def _hand_over(self, _: object = None) -> None:
+    def _submit_next(self, _: object = None) -> None:
         """Have the thread do what was gathered: those who waited for the last were woken before, and have asked."""
         commit = self._next
         if not commit.parts:
             self._busy = False
             return
         self._next = Commit(self._path, loop=self._loop)
-        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._hand_over)
+        self._loop.run_in_executor(self._thread, self._commit, commit).add_done_callback(self._submit_next)
 
     def _commit(self, commit: "Commit") -> None:
         """Do all parts in one transaction; if that can't be committed, none of it is done."""
@@ -92,10 +92,10 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for part in commit.parts.values():
-                part.do(connection)
+                part.execute(connection)
             connection.execute("COMMIT")
             for part in commit.parts.values():
-                part.committed()
+                part.after_commit()
         except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
             commit.error = error
             if connection.in_transaction:
@@ -112,7 +112,7 @@ class Commit(asyncio.Future[None]):
     def __init__(self, path: Path, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._path = path
-        self.parts: dict[Hashable, Part] = {}
+        self.parts: dict[Hashable, TransactionPart] = {}
         """What it consists of, done in no order; the key is its owner's."""
         self.error: Exception | None = None
         """Why nothing of it was done."""
@@ -123,7 +123,7 @@ class Commit(asyncio.Future[None]):
         """Return what to raise where there is an `error`."""
         assert self.error is not None
         if isinstance(self.error, sqlite3.Error):
-            return failed_to("written to", self._path, self.error)
+            return journal_error("written to", self._path, self.error)
         return self.error
 
     def add_done_callback(self, fn: "Callable[[Commit], object]", /, *, context: Context | None = None) -> None:
@@ -131,30 +131,30 @@ class Commit(asyncio.Future[None]):
         self._calls.append(fn)
         self._contexts.append(copy_context() if context is None else context)
 
-    def tell(self) -> None:
+    def complete(self) -> None:
         """Take note that it is over, and go on at once with all that wait: each on its own would cost a fifth more."""
         self.set_result(None)
-        self._go_on(zip(self._calls, self._contexts, strict=True))
+        self._resume_waiters(zip(self._calls, self._contexts, strict=True))
 
-    def _go_on(self, waiting: "Iterator[tuple[Callable[[Commit], object], Context]]") -> None:
+    def _resume_waiters(self, waiting: "Iterator[tuple[Callable[[Commit], object], Context]]") -> None:
         through = False
         try:
             if self.error is None:
                 for part in self.parts.values():
-                    part.done()
+                    part.finish()
             for call, context in waiting:
                 context.run(call, self)
             through = True
         finally:
             if not through:  # one was interrupted, the others were not
-                self.get_loop().call_soon(self._go_on, waiting)
+                self.get_loop().call_soon(self._resume_waiters, waiting)
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - asyncio gives it
         """Refuse: it is not of one waiter alone, and what is handed over can't be called back."""
         return False
 
 
-class _Once(Generic[T]):
+class _FunctionPart(Generic[T]):
     """A function on the connection, and another that is told what it returned."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], object]) -> None:
@@ -162,18 +162,18 @@ class _Once(Generic[T]):
         self._then = then
         self._results: list[T] = []
 
-    def do(self, connection: sqlite3.Connection) -> None:
+    def execute(self, connection: sqlite3.Connection) -> None:
         self._results.append(self._work(connection))
 
-    def committed(self) -> None:
+    def after_commit(self) -> None:
         pass
 
-    def done(self) -> None:
+    def finish(self) -> None:
         while self._results:
             self._then(self._results.pop())
 
 
-class _Thread(Executor):
+class _WriterThread(Executor):
     """An executor of one thread, whose futures are the event loop's own and not `concurrent.futures`'.
 
     Work in an executor is what a loop knows that it waits for, also where it keeps a time of its own. Those of the
@@ -182,28 +182,28 @@ class _Thread(Executor):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._given: queue.SimpleQueue[tuple[Callable[[Commit], None], Commit] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Callable[[Commit], None], Commit] | None] = queue.SimpleQueue()
         # A daemon: whoever forgets to close the journal is not kept from ending; what isn't committed never was.
-        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     def submit(  # type: ignore[override]  # of what an executor can do, a loop asks for this alone
         self, work: Callable[["Commit"], None], commit: "Commit"
     ) -> "Commit":
         """Do work for a commit, and return the commit: it is the future."""
-        self._given.put((work, commit))
+        self._queue.put((work, commit))
         return commit
 
-    def end(self) -> None:
+    def join(self) -> None:
         """Do what was handed in, and end; blocks meanwhile."""
-        self._given.put(None)
+        self._queue.put(None)
         self._thread.join()
 
-    def _serve(self) -> None:
-        while given := self._given.get():
+    def _run(self) -> None:
+        while given := self._queue.get():
             work, commit = given
             work(commit)
             try:
-                self._loop.call_soon_threadsafe(commit.tell)
+                self._loop.call_soon_threadsafe(commit.complete)
             except RuntimeError:  # the loop is closed, and nobody waits any more
                 return
