@@ -358,7 +358,7 @@ def test_a_forked_child_writes_by_a_connection_of_its_own(tmp_path: Path) -> Non
             limits.received(permit, clock.now, None, succeeded=True)
         while limits._pace._shared._steps:
             clock.now += 0.001
-            limits._pace._shared.look()
+            limits._pace._shared.sync()
         if child:
             os.waitpid(child, 0)
             known = Limits(rpm=9_000, store={path!r})
