@@ -21,10 +21,10 @@ from generor_async.rules.time_zones import ZoneReading, corrected_dates
 from generor_async.rules.unexplained_spends import DatedSpend
 from generor_async.values import maybe
 
-__all__ = ["AccountView", "Balance", "Creations", "Spend", "list_back_to", "read_account"]
+__all__ = ["AccountView", "CreationListing", "ListedSpend", "ReadBalance", "list_back_to", "read_account"]
 
 T = TypeVar("T")
-Balance: TypeAlias = Callable[[], Awaitable[float | None]]
+ReadBalance: TypeAlias = Callable[[], Awaitable[float | None]]
 
 DAY: Final = 86_400.0
 EXACT: Final = 1e-6
@@ -33,7 +33,7 @@ NEAR: Final = 5.0
 
 
 @frozen(kw_only=True)
-class Spend:
+class ListedSpend:
     """Credits that were spent since the batch began."""
 
     creation_id: int | None
@@ -49,7 +49,7 @@ class Spend:
 
 
 @frozen(kw_only=True)
-class Creations:
+class CreationListing:
     """Creations in a listing, dated as if a time without a zone were UTC."""
 
     listed: Sequence[ListedCreation]
@@ -68,10 +68,10 @@ class AccountView:
     at: float
     """By the server's."""
     since: float
-    creations: Creations
-    spends: Sequence[Spend]
+    creations: CreationListing
+    spends: Sequence[ListedSpend]
     """In the order of the transactions' ids."""
-    latest: Spend | None
+    latest: ListedSpend | None
     """The latest change of the balance, whatever it was for; None before any."""
     books: float | None
     """What the balance was, by the transactions; None where nobody can say."""
@@ -90,10 +90,10 @@ class AccountView:
             ],
             whole=self.creations.whole,
             spends=[DatedSpend(when=one.read(zone), creation_id=one.creation_id) for one in self.spends],
-            whole_until=max(self._agreeing(zone), default=-inf),
+            whole_until=max(self._balance_matches(zone), default=-inf),
         )
 
-    def _agreeing(self, zone: ZoneReading) -> Iterator[float]:
+    def _balance_matches(self, zone: ZoneReading) -> Iterator[float]:
         """Yield when the balance was what the transactions add up to: now, or before what isn't listed yet.
 
         None of them may have been after that: one that is missing could be made up for by one that came since.
@@ -109,7 +109,7 @@ async def read_account(
     client: AsyncGeneror,
     journal: JournalReader,
     clock: BatchClock,
-    balance: Balance,
+    balance: ReadBalance,
     *,
     since: float,
     known: Iterable[Row],
@@ -121,7 +121,7 @@ async def read_account(
     """
     total = await balance()
     taken_at = clock.time()
-    transactions, begun = await _since_the_batch_began(client, journal, clock)
+    transactions, begun = await _read_transactions(client, journal, clock)
     if total is None:
         return "the account doesn't show its balance"
     if transactions is None:
@@ -132,17 +132,17 @@ async def read_account(
         return "a creation in the account's list can't be read"
     return AccountView(
         taken_at=taken_at,
-        at=(at := clock.server(taken_at)),
+        at=(at := clock.server_time(taken_at)),
         since=since,
         creations=creations,
-        spends=_spends(transactions),
-        latest=max(map(_dated, transactions), key=lambda one: one.shown, default=None),
+        spends=_listed_spends(transactions),
+        latest=max(map(_dated_change, transactions), key=lambda one: one.shown, default=None),
         books=None if begun is None else begun + sum(one.amount or 0.0 for one in transactions),
         balances=[*before, (at, total)],
     )
 
 
-async def _since_the_batch_began(
+async def _read_transactions(
     client: AsyncGeneror, journal: JournalReader, clock: BatchClock
 ) -> tuple[list[Transaction] | None, float | None]:
     """Return the changes of the balance since the batch began, and what it was then, where that is known.
@@ -169,24 +169,24 @@ async def _since_the_batch_began(
     return list(transactions.values()), noted["balance"]
 
 
-def _dated(one: Transaction) -> Spend:
+def _dated_change(one: Transaction) -> ListedSpend:
     """Return when a change of the balance was; it has been seen to be dated."""
     assert one.created_at is not None
-    return Spend(creation_id=one.creation_id, shown=_shown(one.created_at), zoned=_names_zone(one.created_at))
+    return ListedSpend(creation_id=one.creation_id, shown=_as_utc(one.created_at), zoned=_has_zone(one.created_at))
 
 
-def _spends(transactions: Iterable[Transaction]) -> list[Spend]:
+def _listed_spends(transactions: Iterable[Transaction]) -> list[ListedSpend]:
     spent = {one.transaction_id or 0: one for one in transactions if one.type == "spend"}
-    shown = corrected_dates({id_: _shown(one.created_at) for id_, one in spent.items() if one.created_at is not None})
+    shown = corrected_dates({id_: _as_utc(one.created_at) for id_, one in spent.items() if one.created_at is not None})
     return [
-        Spend(creation_id=spent[id_].creation_id, shown=when, zoned=_names_zone(spent[id_].created_at))
+        ListedSpend(creation_id=spent[id_].creation_id, shown=when, zoned=_has_zone(spent[id_].created_at))
         for id_, when in shown.items()
     ]
 
 
 async def list_back_to(
     pages: Pages[Creation], since: float, clock: BatchClock, known: Iterable[Row] = ()
-) -> Creations | None:
+) -> CreationListing | None:
     """Return what is listed, newest first, until it is older.
 
     None stands for a list where one of them can't be told from others.
@@ -203,7 +203,7 @@ async def list_back_to(
             when = maybe(one.created_at)
             if when is None or maybe(one.creation_id) is None or maybe(one.generator) is None:
                 return None
-            if _shown(when) < since:
+            if _as_utc(when) < since:
                 ends = False
                 break
             found[one.creation_id] = one
@@ -218,11 +218,11 @@ def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
     return bool(made) and min(made) < min(found, default=max(made) + 1)
 
 
-def _creations(found: dict[int, Creation], *, whole: bool) -> Creations:
-    shown = corrected_dates({id_: _shown(one.created_at) for id_, one in found.items()})
-    return Creations(
+def _creations(found: dict[int, Creation], *, whole: bool) -> CreationListing:
+    shown = corrected_dates({id_: _as_utc(one.created_at) for id_, one in found.items()})
+    return CreationListing(
         listed=[_listed(one, shown[id_]) for id_, one in found.items()],
-        zoned=frozenset(id_ for id_, one in found.items() if _names_zone(one.created_at)),
+        zoned=frozenset(id_ for id_, one in found.items() if _has_zone(one.created_at)),
         whole=whole,
     )
 
@@ -242,7 +242,7 @@ async def _by_page(pages: Pages[T], clock: BatchClock) -> AsyncIterator[Page[T] 
     """Walk a list page by page; None comes last where it ends, and has shown less than it counts."""
     page: Page[T] | None = await pages.first_page()
     while page is not None:
-        clock.learn(page.response)
+        clock.learn_server_time(page.response)
         yield page
         announced = page.has_next
         try:
@@ -254,10 +254,10 @@ async def _by_page(pages: Pages[T], clock: BatchClock) -> AsyncIterator[Page[T] 
             return
 
 
-def _shown(when: datetime) -> float:
+def _as_utc(when: datetime) -> float:
     """Return a time in Unix seconds, as if it were UTC where it names no zone."""
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
-def _names_zone(when: datetime | None) -> bool:
+def _has_zone(when: datetime | None) -> bool:
     return when is not None and when.tzinfo is not None

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-__all__ = ["DIGITS", "in_dollars", "rounded", "shown", "written"]
+__all__ = ["DIGITS", "format_credits", "format_dollars", "in_dollars", "rounded"]
 
 DIGITS: Final = 6
 """Of an amount: what is beyond comes from adding up and multiplying."""
-DIME: Final = 0.1
+CENTS_FROM: Final = 0.1
 """US dollars below which cents are too coarse."""
 
 
@@ -20,16 +20,16 @@ def rounded(amount: float) -> float:
     return round(amount, DIGITS)
 
 
-def written(credits_: float) -> str:
+def format_credits(credits_: float) -> str:
     """Write an amount of credits for people: whole where it is, else to the hundredth."""
     text = f"{credits_:,.2f}"
     return text.rstrip("0").rstrip(".")
 
 
-def shown(credits_: float, credit_dollars: float | None) -> str:
+def format_dollars(credits_: float, credit_dollars: float | None) -> str:
     """Write what stands behind an amount of credits, such as ` ($12.00)`; nothing where a credit has no known worth."""
     worth = in_dollars(credits_, credit_dollars)
     if worth is None:
         return ""
-    in_cents = worth >= DIME or round(worth, 2) == round(worth, 4)
+    in_cents = worth >= CENTS_FROM or round(worth, 2) == round(worth, 4)
     return f" (${worth:,.2f})" if in_cents else f" (${worth:.4f})"

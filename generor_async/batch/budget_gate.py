@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import evolve
 
-from generor_async.batch.account import Account
+from generor_async.batch.account import AccountReader
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.prices import Quote
 from generor_async.errors import APIError, DeadlineExceededError, GenerorAsyncError
@@ -21,37 +21,37 @@ __all__ = ["BudgetGate"]
 FIRST_REFRESH: Final = 60.0
 REFRESH_EVERY: Final = 600.0
 """Seconds between two looks at the account: each costs a call of the key's limits, and one more for 100 rows."""
-FEW: Final = 3
+FEW_CALLS: Final = 3
 """Calls settled since the last look for which no other is worth it."""
-DEARER: Final = 4
+PRICE_RISE: Final = 4
 """How many times as much calls may have cost as those before them, prices being changed, before the account is looked
 at (the documents' own example was estimated at 6 and charged 24)."""
-KEPT: Final = 10_000
+REMEMBERED: Final = 10_000
 """Calls that no transaction has told of, and spends that are nobody's so far, that are remembered."""
 
 
 class BudgetGate:
     """A budget that many coroutines draw on, corrected by what the account shows."""
 
-    def __init__(self, budget: Budget, account: Account, journal: Journal) -> None:
+    def __init__(self, budget: Budget, account: AccountReader, journal: Journal) -> None:
         self.budget = budget
         self._account = account
         self._journal = journal
-        self._turn = asyncio.Lock()
-        self._looking = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        self._refresh_lock = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._priced, self._prices = 0, 0.0
+        self._quotes, self._quoted_credits = 0, 0.0
         self._unlisted: dict[int, UnattributedCall] = {}
         """Calls that were charged, and that no transaction has told of yet, by row."""
-        self._others: list[SpendAmount] = []
+        self._foreign_spends: list[SpendAmount] = []
         """Spends that are none of theirs: another user's, or those of calls that are still under way."""
-        self._names = False
+        self._names_creations = False
         """Whether a transaction has named a creation of this batch."""
-        self._settled = 0
+        self._settled_calls = 0
         """Calls that this run has settled."""
-        self._settled_then = -1
+        self._settled_at_refresh = -1
         """How many it had when the account was last asked."""
-        self._silent: UnattributedCall | None = None
+        self._call_without_cost: UnattributedCall | None = None
         """The latest call that ran alone to teach a price, and told none."""
         self._balance: float | None = None
         """What the account had before the call that is to teach a price next; None until one has told nothing."""
@@ -59,8 +59,8 @@ class BudgetGate:
     async def begin(self) -> None:
         """Note where the account stands, and take up the calls that it has not told of."""
         await self._account.begin()
-        if self._account.lists:
-            self._unlisted = {call.number: call for call in await self._journal.unlisted_calls(KEPT)}
+        if self._account.lists_transactions:
+            self._unlisted = {call.number: call for call in await self._journal.unlisted_calls(REMEMBERED)}
 
     @property
     def spent(self) -> float:
@@ -68,13 +68,13 @@ class BudgetGate:
         return self.budget.charges.spent
 
     @property
-    def mean(self) -> float | None:
+    def mean_cost(self) -> float | None:
         """What a call is likely to cost, on average; None before the first."""
-        if not self._priced:
+        if not self._quotes:
             return None
         charges = self.budget.charges
         drift = charges.spent / charges.estimated if charges.estimated else 1.0
-        return drift * self._prices / self._priced
+        return drift * self._quoted_credits / self._quotes
 
     async def poll_account(self, clock: Clock) -> None:
         """Ask the account now and then what calls were charged; until cancelled."""
@@ -87,17 +87,17 @@ class BudgetGate:
 
     async def reserve(self, quote: Quote) -> Reservation | None:
         """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
-        async with self._turn:
+        async with self._lock:
             while True:
                 self._changed.clear()
-                if self._is_learning(quote):
+                if self._price_is_unknown(quote):
                     await self._refresh_if_new()
                     await self._read_balance()
                 elif self._is_near_the_cap(quote):
                     await self._refresh_if_new()
                 given = self.budget.reserve(quote.model, quote.credits, fixed=quote.fixed)
                 if isinstance(given, Reservation):
-                    self._priced, self._prices = self._priced + 1, self._prices + quote.credits
+                    self._quotes, self._quoted_credits = self._quotes + 1, self._quoted_credits + quote.credits
                     return given
                 if given == "wait":
                     await self._changed.wait()
@@ -114,53 +114,55 @@ class BudgetGate:
         """Give back what was set aside for a row that was in doubt, and had no effect."""
         self.release(self.budget.resume(row.model or "", row.estimated, row.counted))
 
-    def settle(self, hold: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]) -> float:
+    def settle(
+        self, reservation: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]
+    ) -> float:
         """Count what the call of a row cost by its own account; return what it has likely cost."""
-        settled = self.budget.settle(hold, cost)
-        self._settled += 1
+        settled = self.budget.settle(reservation, cost)
+        self._settled_calls += 1
         call = UnattributedCall(number=number, remote_ids=remote_ids, settled=settled)
-        if hold.learns_price and cost is None:
-            self._silent = call
-        if self._account.lists and remote_ids:
+        if reservation.learns_price and cost is None:
+            self._call_without_cost = call
+        if self._account.lists_transactions and remote_ids:
             self._unlisted[number] = call
-            for oldest in list(islice(self._unlisted, max(0, len(self._unlisted) - KEPT))):
+            for oldest in list(islice(self._unlisted, max(0, len(self._unlisted) - REMEMBERED))):
                 del self._unlisted[oldest]
         self._changed.set()
         return self.budget.charges.likely(settled)
 
-    def release(self, hold: Reservation) -> None:
+    def release(self, reservation: Reservation) -> None:
         """Give back what was set aside."""
-        self.budget.release(hold)
+        self.budget.release(reservation)
         self._changed.set()
 
-    def keep_unresolved(self, hold: Reservation) -> None:
+    def keep_unresolved(self, reservation: Reservation) -> None:
         """Keep what was set aside as a worst cost."""
-        self.budget.keep_unresolved(hold)
+        self.budget.keep_unresolved(reservation)
         self._changed.set()
 
     async def refresh(self) -> None:
         """Ask the account what the calls were charged, where it has not told of all of them."""
-        async with self._looking:
+        async with self._refresh_lock:
             if not self._unlisted:
                 return
-            self._settled_then = self._settled
-            spends = await self._account.spends()
+            self._settled_at_refresh = self._settled_calls
+            spends = await self._account.new_spends()
             if spends is not None:
-                await self._apply_transactions([*self._others, *spends])
+                await self._apply_transactions([*self._foreign_spends, *spends])
         self._changed.set()
 
-    def _is_learning(self, quote: Quote) -> bool:
+    def _price_is_unknown(self, quote: Quote) -> bool:
         return not (quote.fixed or self.budget.cap == NO_CAP or self.budget.charges.is_known(quote.model))
 
     def _is_near_the_cap(self, quote: Quote) -> bool:
         """Tell whether what was settled since the last look may have cost as much as is left under the cap."""
-        since = self._settled - max(0, self._settled_then)
+        since = self._settled_calls - max(0, self._settled_at_refresh)
         price = self.budget.charges.price(quote.model, quote.credits)
-        return since >= FEW and since * price * DEARER >= self.budget.cap - self.budget.committed
+        return since >= FEW_CALLS and since * price * PRICE_RISE >= self.budget.cap - self.budget.committed
 
     async def _read_balance(self) -> None:
         """Read the balance where the call before told no cost, which is then what it has fallen by meanwhile."""
-        silent, before, self._silent = self._silent, self._balance, None
+        silent, before, self._call_without_cost = self._call_without_cost, self._balance, None
         if silent is None:
             return
         self._balance = await self._account.balance()
@@ -176,7 +178,7 @@ class BudgetGate:
 
     async def _refresh_if_new(self) -> bool:
         """Look, where anything was settled since the last look; tell whether that leaves more under the cap."""
-        if self._settled == self._settled_then:
+        if self._settled_calls == self._settled_at_refresh:
             return False
         before = self.budget.committed
         with suppress(APIError, DeadlineExceededError):
@@ -185,14 +187,16 @@ class BudgetGate:
 
     async def _apply_transactions(self, spends: list[SpendAmount]) -> None:
         calls = list(self._unlisted.values())
-        told, others = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names)
-        self._others = others[-KEPT:]
-        self._names = self._names or bool(told and any(spend.creation_id is not None for spend in spends))
+        told, others = attribute_spends(calls, spends, self.budget.charges.likely, names=self._names_creations)
+        self._foreign_spends = others[-REMEMBERED:]
+        self._names_creations = self._names_creations or bool(
+            told and any(spend.creation_id is not None for spend in spends)
+        )
         await self._journal.correct_costs(told, "listed")
-        if self._silent is not None and self._silent.number in told:
-            self._silent = None
+        if self._call_without_cost is not None and self._call_without_cost.number in told:
+            self._call_without_cost = None
         for number, cost in told.items():
             settled = self._unlisted.pop(number).settled
             self.budget.charges.correct(settled, settled.as_told_by(cost, "listed"))
         if not (self._unlisted or self.budget.reserved or self.budget.unresolved > CREDIT_TOLERANCE):
-            await self._account.all_told()
+            await self._account.mark_attributed()

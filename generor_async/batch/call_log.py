@@ -17,14 +17,14 @@ from generor_async.batch.journal import Row
 from generor_async.rules.row_states import Accept, Defer, Fail, Release, RowState, Step, Submit
 from generor_async.values import JSON
 
-__all__ = ["CALLS", "CallLog", "last_call", "lines_in"]
+__all__ = ["CALLS", "CallLog", "last_call", "read_lines"]
 
 CALLS: Final = "calls.jsonl"
-READ_WHOLE: Final = "read_whole"
+READ_WHOLE_NOTE: Final = "read_whole"
 """The note of a file that was read whole; a journal that is rebuilt may not have it, as it lacks rows of the file."""
 TAIL: Final = 1 << 16
 """Bytes at the end among which the last call is looked for first."""
-AT_ONCE: Final = 1_000
+LINES_PER_WRITE: Final = 1_000
 """Lines that are written at a time."""
 SUBMITTED: Final = """
     SELECT number, id, parameters, place, columns, call_id, submitted_at, longest, model, estimated, held, state,
@@ -46,21 +46,21 @@ class CallLog:
 
     def open(self, connection: sqlite3.Connection) -> None:
         """Begin to append; a file that isn't there, or is another run's, is written from the journal."""
-        notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE,))
+        notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE_NOTE,))
         head = {name: json.loads(value) for name, value in notes}
         (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
         is_new = not begun or not self._path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         self._file = os.open(self._path, flags, 0o666)
         if is_new:
-            lines = chain([{"notes": head}], _known(connection))
-            while some := list(islice(lines, AT_ONCE)):
+            lines = chain([{"notes": head}], _lines_from_journal(connection))
+            while some := list(islice(lines, LINES_PER_WRITE)):
                 self._write(some)
 
-    def note(self, taken: Iterable[tuple[Row, Step]]) -> None:
+    def append(self, steps: Iterable[tuple[Row, Step]]) -> None:
         """Write down steps that have been taken."""
-        if text := "".join([_line(row, step) for row, step in taken]):
-            self._append(text)
+        if text := "".join([_line(row, step) for row, step in steps]):
+            self._append_text(text)
 
     def write_note(self, name: str, value: JSON) -> None:
         """Write down a fact about the run."""
@@ -79,9 +79,9 @@ class CallLog:
             self._file = None
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        self._append("".join(f"{_encode(line)}\n" for line in lines))
+        self._append_text("".join(f"{_encode(line)}\n" for line in lines))
 
-    def _append(self, text: str) -> None:
+    def _append_text(self, text: str) -> None:
         assert self._file is not None
         data = f"\n{text}".encode() if self._torn else text.encode()
         self._torn = True
@@ -89,7 +89,7 @@ class CallLog:
             self._torn = os.write(self._file, data) < len(data)
 
 
-def lines_in(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a file of JSON objects; what was cut short is left out, as is a file that isn't there."""
     if not path.exists():
         return
@@ -129,7 +129,7 @@ def _line(row: Row, step: Step) -> str:
                 f',"estimated":{_number(step.estimated)},"held":{_number(step.reserved)}}}\n'
             )
         case Defer():
-            return _end(row, "ready", cost=0.0, held=0.0, problem={"message": "its call waited to be made again"})
+            return _end_line(row, "ready", cost=0.0, held=0.0, problem={"message": "its call waited to be made again"})
         case Accept():
             held = step.cost if step.likely is None else step.likely
             ids = ",".join([_encode(id_) for id_ in step.remote_ids])
@@ -138,14 +138,14 @@ def _line(row: Row, step: Step) -> str:
                 f',"alone":{int(step.alone)},"remote_ids":[{ids}]}}\n'
             )
         case Release() if row.state != "leased":
-            return _end(row, "ready", cost=step.cost, held=step.cost, problem=step.problem)
+            return _end_line(row, "ready", cost=step.cost, held=step.cost, problem=step.problem)
         case Fail() if row.state != "leased":
-            return _end(row, "failed", cost=step.cost, held=step.cost, problem=step.problem)
+            return _end_line(row, "failed", cost=step.cost, held=step.cost, problem=step.problem)
         case _:
             return ""
 
 
-def _end(row: Row, to: RowState, **known: Any) -> str:
+def _end_line(row: Row, to: RowState, **known: Any) -> str:
     return f"{_encode({'number': row.number, 'to': to, **known})}\n"
 
 
@@ -153,7 +153,7 @@ def _number(value: float | None) -> str:
     return "null" if value is None else float.__repr__(float(value))
 
 
-def _known(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+def _lines_from_journal(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """Yield the lines for the calls that a journal knows which was begun without the file."""
     names = ("number", "id", "parameters", "place", "columns", "call_id", "at", "longest", "model", "estimated", "held")
     for *call, state, remote_ids, cost, alone in connection.execute(SUBMITTED):

@@ -56,16 +56,16 @@ class BatchClock:
         self._server = ServerTime.from_json(await journal.read_note(NOTE))
         self._server.begin(self.time())
 
-    async def keep(self, journal: "Journal") -> None:
+    async def save(self, journal: "Journal") -> None:
         """Write down what is known of the API's time, for a run to come."""
         await journal.write_note(NOTE, self._server.to_json())
 
-    def learn(self, answer: ResponseInfo | None) -> None:
+    def learn_server_time(self, response: ResponseInfo | None) -> None:
         """Take note of when the API has just given an answer, if it says so."""
-        date = None if answer is None else http_date(answer.headers.get("Date", ""))
+        date = None if response is None else http_date(response.headers.get("Date", ""))
         if date is not None:
             self._server.learn(self.time(), date)
 
-    def server(self, moment: float) -> float:
+    def server_time(self, at: float) -> float:
         """Return the API's time at a moment of this clock, both in Unix seconds."""
-        return self._server.at(moment)
+        return self._server.at(at)

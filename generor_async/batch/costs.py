@@ -5,10 +5,10 @@ from attrs import frozen
 from generor_async.batch.journal import JournalReader, Row
 from generor_async.rules.charges import ChargedCalls, Charges
 
-__all__ = ["RowCost", "charges_of", "cost_of"]
+__all__ = ["RowCost", "read_charges", "row_cost"]
 
 
-async def charges_of(reader: JournalReader) -> Charges:
+async def read_charges(reader: JournalReader) -> Charges:
     """Return what is known of all calls that were charged."""
     return Charges(await reader.charges())
 
@@ -23,7 +23,7 @@ class RowCost:
     """What they may have cost beside."""
 
 
-def cost_of(row: Row, charges: Charges) -> RowCost | None:
+def row_cost(row: Row, charges: Charges) -> RowCost | None:
     """Return what a row has cost, and may have cost beside; None where no call was made."""
     before = row.charged_before - row.unresolved_before
     if row.model is None:

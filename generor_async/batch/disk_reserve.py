@@ -5,33 +5,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from generor_async.batch.folder import advice_on, refused
+from generor_async.batch.folder import advice_on, invalid_folder
 from generor_async.engine.threads import run_to_completion
 
-__all__ = ["Reserve"]
+__all__ = ["DiskReserve"]
 
 RESERVE: Final = "journal.reserve"
 SIZE: Final = 1 << 20
 """Bytes: some hundred steps of rows, each with its pages of the database."""
 
 
-class Reserve:
+class DiskReserve:
     """A file that does nothing but take up room, for as long as a run has it."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / RESERVE
         self._file: os.stat_result | None = None
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Take the room; raises InvalidRequestError where there is none."""
         try:
             await run_to_completion(self._write)
         except OSError as error:
-            self.give_up()
+            self.release()
             advice = f"{advice_on(error)}; another folder is for what has bought nothing yet"
-            raise refused(f"{self._path.parent} cannot be used for a batch ({error.strerror})", advice) from None
+            raise invalid_folder(f"{self._path.parent} cannot be used for a batch ({error.strerror})", advice) from None
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Leave the room to the journal; a file that another run has put in its place since is left alone."""
         with suppress(OSError):
             if self._file is not None and os.path.samestat(self._path.stat(), self._file):

@@ -8,13 +8,13 @@ from typing import Any, Final
 from attrs import Factory, define, evolve, field, frozen
 
 from generor_async.batch.amounts import in_dollars, rounded
-from generor_async.batch.costs import charges_of
+from generor_async.batch.costs import read_charges
 from generor_async.batch.duplicates import Duplicates
 from generor_async.batch.inputs import read
 from generor_async.batch.journal import JournalReader, NewRow, Reject
 from generor_async.batch.known_file import known_reading, retell
 from generor_async.batch.parameters import are_same, request_key
-from generor_async.batch.progress import rates_of
+from generor_async.batch.progress import known_rates
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
 from generor_async.errors import InvalidRequestError
@@ -28,11 +28,11 @@ from generor_async.values import JSON
 
 __all__ = ["BatchEstimate", "estimate"]
 
-BOUGHT: Final[tuple[RowState, ...]] = tuple(state for state in ROW_STATES if state != "failed")
+BOUGHT_STATES: Final[tuple[RowState, ...]] = tuple(state for state in ROW_STATES if state != "failed")
 """Where a row is that was bought, or is to be."""
 
 
-WAITING: Final[frozenset[RowState]] = frozenset({"ready", "leased"})
+WAITING_STATES: Final[frozenset[RowState]] = frozenset({"ready", "leased"})
 """Where a row is whose call is still to be made."""
 
 
@@ -87,30 +87,30 @@ class BatchEstimate:
         return in_dollars(self.credits, self.credit_dollars)
 
 
-async def estimate(order: BatchSpec, *, first: int | None = None) -> BatchEstimate:
+async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEstimate:
     """Read the rows, or so many, ask for what they cost, and count; changes nothing, and asks for each price once."""
-    if order.source is None and _is_spent_by_reading(order.rows):
+    if spec.source is None and _is_iterator(spec.rows):
         raise InvalidRequestError(
             "rows",
             "an iterator can be read only once",
             advice="Estimate a file or a list, or a function's new iterator",
         )
-    await order.work.check_key()
-    prices = _Prices(order)
-    reader = await open_if_begun(order.folder, key=order.key)
+    await spec.provider.check_key()
+    prices = _CostSum(spec)
+    reader = await open_if_begun(spec.folder, key=spec.key)
     try:
-        most = sys.maxsize if first is None else first
+        most = sys.maxsize if max_rows is None else max_rows
         under_way, counted = 0, 0.0
         if reader is not None:
             under_way = sum([count for state, count in (await reader.counts()).items() if state in PAID_STATES])
-            counted = (await charges_of(reader)).counted + await reader.unresolved_credits()
-            if order.refunds:
+            counted = (await read_charges(reader)).counted + await reader.unresolved_credits()
+            if spec.refunds:
                 counted -= await reader.refundable(REFUNDED)
-        found = await _read(order, reader, prices, most)
+        found = await _read_rows(spec, reader, prices, most)
     finally:
         if reader is not None:
             await reader.close()
-    balance = await order.work.balance()
+    balance = await spec.provider.balance()
     return BatchEstimate(
         new=found.new,
         ready=found.ready,
@@ -119,25 +119,25 @@ async def estimate(order: BatchSpec, *, first: int | None = None) -> BatchEstima
         duplicates=found.duplicates,
         again=found.again,
         whole=found.whole,
-        unpriced=prices.unknown,
+        unpriced=prices.unpriced,
         credits=rounded(prices.credits),
-        credit_dollars=order.work.vendor.credit_dollars,
+        credit_dollars=spec.provider.vendor.credit_dollars,
         price_sources=tuple(prices.sources),
-        seconds=_seconds(order, min(found.new + found.ready, order.limit or sys.maxsize), prices.seconds),
+        seconds=_min_seconds(spec, min(found.new + found.ready, spec.limit or sys.maxsize), prices.seconds),
         counted=rounded(counted),
         balance=None if balance is None else rounded(balance),
-        limit=order.limit,
+        limit=spec.limit,
         columns=tuple(found.columns),
-        cap=None if order.cap == NO_CAP else order.cap,
+        cap=None if spec.cap == NO_CAP else spec.cap,
     )
 
 
-def _is_spent_by_reading(rows: object) -> bool:
+def _is_iterator(rows: object) -> bool:
     return (aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)) is rows  # type: ignore[call-overload]
 
 
 @define
-class _Found:
+class _RowCounts:
     """What reading all rows has found."""
 
     new: int = 0
@@ -154,39 +154,39 @@ class _Found:
     """What rows have beside parameters, each once, in the order in which it was met."""
 
 
-async def _read(order: BatchSpec, reader: JournalReader | None, prices: "_Prices", most: int) -> _Found:
+async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", most: int) -> _RowCounts:
     """Read all rows, or about so many, and count."""
-    if reader is not None and (known := await known_reading(order, reader)) is not None:
-        return await _count_known(known, order, reader, prices, most)
-    found, read_so_far = _Found(), 0
-    order.set_aside.clear()
+    if reader is not None and (known := await known_reading(spec, reader)) is not None:
+        return await _count_known_file(known, spec, reader, prices, most)
+    found, read_so_far = _RowCounts(), 0
+    spec.set_aside.clear()
     version: Any = VERSION if reader is None else await reader.read_note("fingerprint")
-    parameters = evolve(order.parameters, version=version or 1)
-    with closing(Duplicates(parameters, allowed=order.allow_duplicates)) as occurrences:
-        rows = order.source or order.rows
-        reading = read(rows, parameters, notes=order.notes, keep=True)
+    parameters = evolve(spec.parameters, version=version or 1)
+    with closing(Duplicates(parameters, allowed=spec.allow_duplicates)) as occurrences:
+        rows = spec.source or spec.rows
+        reading = read(rows, parameters, notes=spec.notes, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
                 if read_so_far >= most:
                     found.whole = False
                     break
                 read_so_far += len(page)
-                await _count(found, page, order, reader, prices, occurrences)
+                await _count_page(found, page, spec, reader, prices, occurrences)
         found.duplicates = occurrences.left_out
         if reader is not None and found.new and found.whole:
-            async for row in reader.rows(*BOUGHT):
-                found.again += occurrences.again(row.id, request_key(order.operation, row.parameters))
+            async for row in reader.rows(*BOUGHT_STATES):
+                found.again += occurrences.again(row.id, request_key(spec.operation, row.parameters))
     return found
 
 
-async def _count_known(
-    known: ReadWhole, order: BatchSpec, reader: JournalReader, prices: "_Prices", most: int
-) -> _Found:
+async def _count_known_file(
+    known: ReadWhole, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
+) -> _RowCounts:
     """Count the rows of a file that the folder knows: about so many of those that wait."""
-    found = _Found(rejected=await retell(order, reader, known))
+    found = _RowCounts(rejected=await retell(spec, reader, known))
     async for _ in reader.duplicates():
         found.duplicates += 1
-    async for row in reader.rows(*WAITING):
+    async for row in reader.rows(*WAITING_STATES):
         if found.ready >= most:
             found.whole = False
             break
@@ -195,34 +195,34 @@ async def _count_known(
     return found
 
 
-async def _count(
-    found: _Found,
+async def _count_page(
+    found: _RowCounts,
     page: Sequence[NewRow | Reject],
-    order: BatchSpec,
+    spec: BatchSpec,
     reader: JournalReader | None,
-    prices: "_Prices",
+    prices: "_CostSum",
     occurrences: Duplicates,
 ) -> None:
     entries = await occurrences.told_apart(page)
-    known = await _known(reader, entries)
+    known = await _known_rows(reader, entries)
     for entry in entries:
         if isinstance(entry, Reject):
             found.rejected += 1
-            order.keep_aside([entry])
+            spec.note_rejects([entry])
         elif entry.id not in known:
             found.new += 1
             found.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
-                occurrences.note(request_key(order.operation, entry.parameters))
-        elif known[entry.id][0] in WAITING:
+                occurrences.note(request_key(spec.operation, entry.parameters))
+        elif known[entry.id][0] in WAITING_STATES:
             found.ready += 1
             await prices.add(entry.parameters)
-        elif not are_same(order.operation, entry.parameters, known[entry.id][1]):
+        elif not are_same(spec.operation, entry.parameters, known[entry.id][1]):
             found.rejected += 1
 
 
-async def _known(
+async def _known_rows(
     reader: JournalReader | None, entries: Sequence[NewRow | Reject]
 ) -> Mapping[str, tuple[RowState, Mapping[str, JSON]]]:
     if reader is None:
@@ -231,26 +231,26 @@ async def _known(
 
 
 @define
-class _Prices:
+class _CostSum:
     """Adds up what rows cost, of those that are begun."""
 
-    _order: BatchSpec
-    _left: int = field(init=False, default=Factory(lambda self: self._order.limit or sys.maxsize, takes_self=True))
+    _spec: BatchSpec
+    _remaining: int = field(init=False, default=Factory(lambda self: self._spec.limit or sys.maxsize, takes_self=True))
     """How many more are."""
     credits: float = field(default=0.0, init=False)
     seconds: float = field(default=0.0, init=False)
-    unknown: int = field(default=0, init=False)
+    unpriced: int = field(default=0, init=False)
     sources: dict[str, None] = field(factory=dict[str, None], init=False)
     """Where they are from, each once, in the order in which they were met."""
 
     async def add(self, parameters: Mapping[str, JSON]) -> None:
         """Count one row more."""
-        if not self._left:
+        if not self._remaining:
             return
-        self._left -= 1
-        quote = await self._order.work.price(parameters)
+        self._remaining -= 1
+        quote = await self._spec.provider.price(parameters)
         if quote is None:
-            self.unknown += 1
+            self.unpriced += 1
         else:
             self.credits += quote.credits
             self.seconds += quote.seconds
@@ -258,10 +258,10 @@ class _Prices:
                 self.sources[quote.source] = None
 
 
-def _seconds(order: BatchSpec, rows: int, at_work: float) -> float | None:
+def _min_seconds(spec: BatchSpec, rows: int, at_work: float) -> float | None:
     """Return how long so many rows take, whose calls take so many seconds one after the other."""
-    rates = rates_of(order.client.rate_limits)
+    rates = known_rates(spec.client.rate_limits)
     known = [seconds_for(rows, rates)] if rates else []
     if at_work:
-        known.append(at_work / order.most)
+        known.append(at_work / spec.max_active_rows)
     return max(known, default=None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.batch.journal import Journal, Row, RunKey
-from generor_async.batch.missing_files import missing
+from generor_async.batch.missing_files import rows_missing_files
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.spec import address_of, operation_of
@@ -16,18 +16,18 @@ from generor_async.batch.sqlite import open_journal, open_reader
 from generor_async.engine.client import Client
 from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFoundError
 
-__all__ = ["Fetched", "fetch_missing"]
+__all__ = ["FetchResult", "fetch_missing"]
 
-AT_ONCE: Final = 16
+CONCURRENCY: Final = 16
 """Rows whose outputs are fetched at a time: the client's own queue paces the calls."""
-KEPT: Final = 5
+ERRORS_KEPT: Final = 5
 """Of how many rows that could not be had the errors are kept."""
-ALIKE: Final = 5
+MAX_FAILURES_IN_A_ROW: Final = 5
 """How many may fail one after the other, and not for what they are, before it is no use to go on."""
 
 
 @define
-class Fetched:
+class FetchResult:
     """What came of it."""
 
     rows: int = 0
@@ -38,7 +38,7 @@ class Fetched:
     """Why, of the first, by their ids."""
 
 
-async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_over: bool = False) -> Fetched:
+async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_over: bool = False) -> FetchResult:
     """Fetch the outputs of rows that are done and lack a file, by the ids of what was made.
 
     Raises:
@@ -54,49 +54,51 @@ async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_
     journal = await open_journal(folder, key=key, take_over=take_over)
     try:
         work = provider_for(client, Parameters(key.operation), capped=False, price=None)
-        return await _Fetching(journal, work, Path(folder)).perform()
+        return await _Fetcher(journal, work, Path(folder)).perform()
     finally:
         await journal.close()
 
 
-class _Fetching:
+class _Fetcher:
     def __init__(self, journal: Journal, work: Provider, folder: Path) -> None:
         self._journal = journal
-        self._work = work
+        self._provider = work
         self._folder = folder
-        self._fetched = Fetched()
-        self._alike = 0
+        self._result = FetchResult()
+        self._failures_in_a_row = 0
         self._stop: GenerorAsyncError | None = None
 
-    async def perform(self) -> Fetched:
-        places = asyncio.Semaphore(AT_ONCE)
+    async def perform(self) -> FetchResult:
+        places = asyncio.Semaphore(CONCURRENCY)
 
         async def fetch(number: int) -> None:
             try:
-                await self._fetch(await self._journal.row(number))
+                await self._fetch_row(await self._journal.row(number))
             finally:
                 places.release()
 
         async with asyncio.TaskGroup() as tasks:
-            async for number in missing(self._journal, self._folder):
+            async for number in rows_missing_files(self._journal, self._folder):
                 await places.acquire()
                 if self._stop is not None:
                     break
                 tasks.create_task(fetch(number))
         if self._stop is not None:
             raise self._stop
-        return self._fetched
+        return self._result
 
-    async def _fetch(self, row: Row) -> None:
+    async def _fetch_row(self, row: Row) -> None:
         try:
-            await self._work.store(row, await self._work.complete(row, None), self._folder)
+            await self._provider.store(row, await self._provider.complete(row, None), self._folder)
         except GenerorAsyncError as error:
-            self._alike = 0 if isinstance(error, NotFoundError | GenerationFailedError) else self._alike + 1
-            if self._alike >= ALIKE:
+            self._failures_in_a_row = (
+                0 if isinstance(error, NotFoundError | GenerationFailedError) else self._failures_in_a_row + 1
+            )
+            if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 self._stop = self._stop or error
-            self._fetched.lost += 1
-            if len(self._fetched.errors) < KEPT:
-                self._fetched.errors.append((row.id, error))
+            self._result.lost += 1
+            if len(self._result.errors) < ERRORS_KEPT:
+                self._result.errors.append((row.id, error))
         else:
-            self._fetched.rows += 1
-            self._alike = 0
+            self._result.rows += 1
+            self._failures_in_a_row = 0

@@ -6,19 +6,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from generor_async.batch.folder_lock import Lock, LockedError, SystemLock, system_lock
+from generor_async.batch.folder_lock import FolderLock, LockedError, SystemLock, system_lock
 from generor_async.errors import FolderError, InvalidRequestError
 
-__all__ = ["JOURNAL", "LOCK", "NO_ROOM", "Folder", "advice_on", "refused"]
+__all__ = ["JOURNAL", "LOCK", "NO_SPACE", "ResultsFolder", "advice_on", "invalid_folder"]
 
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"
-NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 """What the operating system says of a disk, or a user, that has no room left for a file."""
 
 
-class Folder:
+class ResultsFolder:
     """A folder, made if need be, and held by this process until it is let go."""
 
     def __init__(
@@ -26,37 +26,39 @@ class Folder:
     ) -> None:
         self.path = Path(path)
         self.journal = self.path / JOURNAL
-        self._journal_is: os.stat_result | None = None
+        self._journal_stat: os.stat_result | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = Lock(self.path / LOCK, take_over=take_over, lock=lock)
+            self._lock = FolderLock(self.path / LOCK, take_over=take_over, lock=lock)
         except LockedError as error:
-            raise refused(f"{self.path} {error.problem}", error.advice) from None
+            raise invalid_folder(f"{self.path} {error.problem}", error.advice) from None
         except OSError as error:
             if self.path.is_symlink() and not self.path.exists():
                 advice = "Have it there again, as by mounting its disk: another folder buys again what that one has"
-                raise refused(f"{self.path} leads to {self.path.readlink()}, which is not there", advice) from None
+                raise invalid_folder(
+                    f"{self.path} leads to {self.path.readlink()}, which is not there", advice
+                ) from None
             advice = "Give a folder that can be written to, or one that does not exist yet"
-            if error.errno in NO_ROOM | TOO_MANY_FILES:
+            if error.errno in NO_SPACE | TOO_MANY_FILES:
                 advice = f"{advice_on(error)}, and run it again"
-            elif self._holds_a_batch():
+            elif self._has_batch():
                 advice = "Let it be written to, and go on: another folder buys every row again"
-            raise refused(f"{self.path} cannot be used ({error.strerror})", advice) from None
+            raise invalid_folder(f"{self.path} cannot be used ({error.strerror})", advice) from None
 
-    def _holds_a_batch(self) -> bool:
+    def _has_batch(self) -> bool:
         with suppress(OSError):
             return self.journal.exists()
         return False
 
-    def has_journal(self) -> None:
+    def note_journal(self) -> None:
         """Note which file the journal is, once there is one."""
-        self._journal_is = self.journal.stat()
+        self._journal_stat = self.journal.stat()
 
     def problem(self) -> FolderError | None:
         """Return what is wrong if the folder or its journal is no longer at its path; any thread may ask."""
-        if not self._lock.is_there:
-            return self._gone()
-        if self._has_journal:
+        if not self._lock.is_in_place:
+            return self._folder_error()
+        if self._journal_in_place:
             return None
         return FolderError(
             f"{self.journal} was deleted or replaced while the batch ran: nothing more is bought",
@@ -65,20 +67,20 @@ class Folder:
         )
 
     @property
-    def _has_journal(self) -> bool:
+    def _journal_in_place(self) -> bool:
         try:
-            return self._journal_is is not None and os.path.samestat(self.journal.stat(), self._journal_is)
+            return self._journal_stat is not None and os.path.samestat(self.journal.stat(), self._journal_stat)
         except OSError:
             return False
 
-    def _gone(self) -> FolderError:
+    def _folder_error(self) -> FolderError:
         """Say where the folder went."""
-        if self._has_journal and not self._lock.is_replaced:
+        if self._journal_in_place and not self._lock.is_replaced:
             return FolderError(
                 f"{self.path / LOCK} was deleted while the batch ran, and keeps nobody off: nothing more is bought",
                 advice="Run the same again to go on",
             )
-        if self._has_journal:
+        if self._journal_in_place:
             return FolderError(
                 f"{self.path} was taken over by another process: nothing more is bought by this one",
                 advice="Leave the batch to that one: two at once would buy the same rows",
@@ -97,9 +99,9 @@ class Folder:
             advice="Go on with that folder: it has what was paid for, and another one buys every row again",
         )
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let others have it."""
-        self._lock.let_go()
+        self._lock.release()
 
 
 def advice_on(error: OSError) -> str:
@@ -109,6 +111,6 @@ def advice_on(error: OSError) -> str:
     return "Free some space"
 
 
-def refused(problem: str, advice: str) -> InvalidRequestError:
+def invalid_folder(problem: str, advice: str) -> InvalidRequestError:
     """Make the error of a folder that can't be used."""
     return InvalidRequestError("to", problem, advice=advice)

@@ -19,14 +19,14 @@ from typing import IO, Final, Self, TypeAlias
 
 from attrs import asdict, frozen
 
-__all__ = ["Holder", "Lock", "LockedError", "SystemLock", "system_lock"]
+__all__ = ["FolderLock", "LockHolder", "LockedError", "SystemLock", "system_lock"]
 
 SystemLock: TypeAlias = Callable[[IO[str]], None]
 """Locks an open file until it is closed; raises OSError where another process has it, or the file system has no locks.
 """
-TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+LOCKED_ERRNOS: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 """What an operating system answers where another process has the lock; anything else: there are no locks."""
-LOCKED_AT: Final = 4096
+LOCKED_BYTE: Final = 4096
 """Which byte is locked where a lock hides bytes from others: behind what is written there, for them to read."""
 
 if sys.platform == "win32":  # pragma: no cover
@@ -34,10 +34,10 @@ if sys.platform == "win32":  # pragma: no cover
 
     def system_lock(file: IO[str]) -> None:
         """Lock a file."""
-        file.seek(LOCKED_AT)
+        file.seek(LOCKED_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
-    def part_lock(file: IO[str]) -> None:
+    def lock_range(file: IO[str]) -> None:
         """Do nothing: where parts can't be locked, nothing can."""
 
 else:
@@ -47,7 +47,7 @@ else:
         """Lock a file."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def part_lock(file: IO[str]) -> None:
+    def lock_range(file: IO[str]) -> None:
         """Lock a file as SQLite does, and let it go."""
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(file, fcntl.LOCK_UN)
@@ -63,7 +63,7 @@ class LockedError(Exception):
 
 
 @frozen(kw_only=True)
-class Holder:
+class LockHolder:
     """The process that has a folder, as its lock file names it."""
 
     pid: int
@@ -78,23 +78,23 @@ class Holder:
     """The lock file's own: a copy has another."""
 
     @classmethod
-    def this(cls, inode: int) -> Self:
+    def current_process(cls, inode: int) -> Self:
         """Describe this process."""
         return cls(
             pid=os.getpid(),
             host=socket.gethostname(),
-            boot=_boot(),
-            started=_started(os.getpid()),
+            boot=_boot_id(),
+            started=_start_time(os.getpid()),
             at=time.time(),
             inode=inode,
         )
 
     @property
-    def lives(self) -> bool | None:
+    def is_alive(self) -> bool | None:
         """Whether the process still runs; None where that can't be told from here."""
-        if self.boot is None or self.boot != _boot():
+        if self.boot is None or self.boot != _boot_id():
             return None
-        return self.started is not None and self.started == _started(self.pid)
+        return self.started is not None and self.started == _start_time(self.pid)
 
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.at))
@@ -102,7 +102,7 @@ class Holder:
         return f"process {self.pid} ({elsewhere}since {since})"
 
 
-class Lock:
+class FolderLock:
     """A lock file, held by this process until it is let go.
 
     `take_over` believes that the process that the file names has ended, where nobody can tell.
@@ -118,14 +118,14 @@ class Lock:
         *,
         take_over: bool = False,
         lock: SystemLock = system_lock,
-        part: SystemLock = part_lock,
+        range_lock: SystemLock = lock_range,
     ) -> None:
         self._path = path
         while True:
             self._file = path.open("a+")
             try:
-                self._take(take_over=take_over, lock=lock, part=part)
-                if self.is_there:  # or it was replaced since it was opened
+                self._acquire(take_over=take_over, lock=lock, range_lock=range_lock)
+                if self.is_in_place:  # or it was replaced since it was opened
                     return
             except BaseException:
                 self._file.close()
@@ -133,7 +133,7 @@ class Lock:
             self._file.close()
 
     @property
-    def is_there(self) -> bool:
+    def is_in_place(self) -> bool:
         """Whether the file at its path is the one that is held."""
         try:
             there = self._path.stat()
@@ -144,7 +144,7 @@ class Lock:
     @property
     def is_replaced(self) -> bool:
         """Whether another file is at its path."""
-        return not self.is_there and self._path.exists()
+        return not self.is_in_place and self._path.exists()
 
     @property
     def is_deleted(self) -> bool:
@@ -163,33 +163,33 @@ class Lock:
         """Tell whether the lock file at a path names a process that may be alive; takes no lock."""
         try:
             with path.open() as file:
-                holder = _named_in(file)
+                holder = _read_holder(file)
         except OSError:
             return False
-        return holder is not None and holder.lives is not False
+        return holder is not None and holder.is_alive is not False
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let others have it; it names nobody then."""
         with suppress(OSError):  # a disk that fails keeps nobody from ending
             self._file.truncate(0)
         self._file.close()
 
-    def _take(self, *, take_over: bool, lock: SystemLock, part: SystemLock) -> None:
-        holder = _named_in(self._file)
+    def _acquire(self, *, take_over: bool, lock: SystemLock, range_lock: SystemLock) -> None:
+        holder = _read_holder(self._file)
         try:
             lock(self._file)
         except OSError as error:
-            if error.errno in TAKEN:
-                raise _in_use(holder) from None
-            _check_parts_lock(self._file, part)
+            if error.errno in LOCKED_ERRNOS:
+                raise _in_use_error(holder) from None
+            _check_range_locks(self._file, range_lock)
             if not take_over:
-                _decide_without_locks(holder, error)
+                _check_holder_ended(holder, error)
             self._replace()
         else:
             if not take_over:
-                _notice_a_copy(holder, os.fstat(self._file.fileno()).st_ino)
+                _check_not_copied(holder, os.fstat(self._file.fileno()).st_ino)
         self._file.truncate(0)
-        self._file.write(f"{json.dumps(asdict(Holder.this(os.fstat(self._file.fileno()).st_ino)))}\n")
+        self._file.write(f"{json.dumps(asdict(LockHolder.current_process(os.fstat(self._file.fileno()).st_ino)))}\n")
         self._file.flush()
 
     def _replace(self) -> None:
@@ -200,26 +200,26 @@ class Lock:
         beside.replace(self._path)
 
 
-def _named_in(file: IO[str]) -> Holder | None:
+def _read_holder(file: IO[str]) -> LockHolder | None:
     """Return whom a lock file names; None where it names nobody."""
     file.seek(0)
     try:
-        return Holder(**json.loads(file.read(LOCKED_AT)))
+        return LockHolder(**json.loads(file.read(LOCKED_BYTE)))
     except (ValueError, TypeError):
         return None
 
 
-def _in_use(holder: Holder | None) -> LockedError:
+def _in_use_error(holder: LockHolder | None) -> LockedError:
     who = "another process" if holder is None else str(holder)
     return LockedError(f"is in use by {who}", "Wait until it ends, or end it; `status` and `report` work meanwhile")
 
 
-def _check_parts_lock(file: IO[str], part: SystemLock) -> None:
+def _check_range_locks(file: IO[str], range_lock: SystemLock) -> None:
     """Raise LockedError where the file system has none of the locks that SQLite uses either: it would wait for ever."""
     try:
-        part(file)
+        range_lock(file)
     except OSError as error:
-        if error.errno not in TAKEN:
+        if error.errno not in LOCKED_ERRNOS:
             raise LockedError(
                 f"is on a file system without locks, which the journal needs ({error.strerror})",
                 "Give a folder on a disk of this machine; one that has bought rows already is moved there whole, and"
@@ -227,12 +227,12 @@ def _check_parts_lock(file: IO[str], part: SystemLock) -> None:
             ) from None
 
 
-def _decide_without_locks(holder: Holder | None, error: OSError) -> None:
+def _check_holder_ended(holder: LockHolder | None, error: OSError) -> None:
     """Raise LockedError where the process that the file names may be alive; nothing else tells."""
-    if holder is None or holder.lives is False:
+    if holder is None or holder.is_alive is False:
         return
-    if holder.lives:
-        raise _in_use(holder)
+    if holder.is_alive:
+        raise _in_use_error(holder)
     raise LockedError(
         f"may be in use by {holder}, and its file system has no locks that would tell ({error.strerror})",
         "Two at once would buy the same rows. Once that process has ended, say --take-over (take_over=True); new runs"
@@ -240,11 +240,11 @@ def _decide_without_locks(holder: Holder | None, error: OSError) -> None:
     )
 
 
-def _notice_a_copy(holder: Holder | None, inode: int) -> None:
+def _check_not_copied(holder: LockHolder | None, inode: int) -> None:
     """Raise LockedError for a copy of a folder that was in use when it was copied, and may be in use still."""
-    if holder is None or holder.inode == inode or holder.lives is False:
+    if holder is None or holder.inode == inode or holder.is_alive is False:
         return
-    now = "is in use" if holder.lives else "was in use when it was copied"
+    now = "is in use" if holder.is_alive else "was in use when it was copied"
     raise LockedError(
         f"is a copy of a folder that {now}, by {holder}",
         "Two that go on from there would buy the same rows. Go on with the folder that it was copied from, or copy"
@@ -252,7 +252,7 @@ def _notice_a_copy(holder: Holder | None, inode: int) -> None:
     )
 
 
-def _boot() -> str | None:
+def _boot_id() -> str | None:
     """Return what tells this start of the machine, and this container's processes, from others; None for no Linux."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -261,7 +261,7 @@ def _boot() -> str | None:
         return None
 
 
-def _started(pid: int) -> str | None:
+def _start_time(pid: int) -> str | None:
     """Return when a process started, in the kernel's ticks since the machine did; None where there is none."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -13,7 +13,7 @@ async def known_reading(order: BatchSpec, journal: JournalReader) -> ReadWhole |
     if whole is None or order.source is None:
         return None
     content = await order.source.content_of(whole.content.size)
-    return whole if whole.is_known(order.terms, content) else None
+    return whole if whole.is_known(order.reading_options, content) else None
 
 
 async def retell(order: BatchSpec, journal: JournalReader, whole: ReadWhole) -> int:
@@ -23,6 +23,6 @@ async def retell(order: BatchSpec, journal: JournalReader, whole: ReadWhole) -> 
     order.set_aside.clear()
     rejected = 0
     async for reject in journal.rejects():
-        order.keep_aside([reject])
+        order.note_rejects([reject])
         rejected += 1
     return rejected

@@ -10,26 +10,26 @@ from pathlib import Path
 from generor_async.batch.journal import JournalReader, StoredFiles
 from generor_async.engine.threads import run_to_completion
 
-__all__ = ["count_missing", "missing"]
+__all__ = ["count_rows_missing_files", "rows_missing_files"]
 
 
-async def count_missing(reader: JournalReader, folder: Path) -> int:
+async def count_rows_missing_files(reader: JournalReader, folder: Path) -> int:
     """Count the rows that are done and lack a file."""
     count = 0
-    async for _ in missing(reader, folder):
+    async for _ in rows_missing_files(reader, folder):
         count += 1
     return count
 
 
-async def missing(reader: JournalReader, folder: Path) -> AsyncIterator[int]:
+async def rows_missing_files(reader: JournalReader, folder: Path) -> AsyncIterator[int]:
     """Yield the numbers of the rows that are done and lack a file, in the order of reading."""
-    there = _There(folder)
+    there = _FolderListings(folder)
     async for rows in reader.stored_files():
-        for number in await run_to_completion(partial(there.lacking, rows)):
+        for number in await run_to_completion(partial(there.rows_missing, rows)):
             yield number
 
 
-class _There:
+class _FolderListings:
     """What is in the folders of a batch: each is listed once, since neighbours share one."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class _There:
         self._listed: dict[str, frozenset[str]] = {}
         """The files of the places where the rows are that were asked for last, by place."""
 
-    def lacking(self, rows: StoredFiles) -> Sequence[int]:
+    def rows_missing(self, rows: StoredFiles) -> Sequence[int]:
         """Return those of these rows of which a file is not there; mostly none is, of thousands."""
         wanted = frozenset(chain.from_iterable(rows.files))
         places = {file.rpartition("/")[0] for file in wanted}

@@ -23,33 +23,33 @@ from generor_async.values import JSON
 
 __all__ = [
     "REJECTED",
-    "Results",
+    "ResultsFile",
     "RowOutcome",
-    "is_own",
+    "is_own_file",
     "outcome_of",
-    "unfetched",
+    "undownloaded_error",
     "unresolved_error",
+    "write_atomically",
     "write_failed",
     "write_rejected",
-    "write_whole",
 ]
 
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
-MENDED_MOST: Final = 10_000
+APPENDED_MOST: Final = 10_000
 """How many lines that are missing are appended; where more are, the file is written anew."""
-AROUND: Final = 2_000
+EXTRA_ROWS: Final = 2_000
 """So many rows more that ended last are looked at: lines are written in nearly the order in which rows ended."""
 REJECTED: Final = "rejected.jsonl"
-OWN: Final = frozenset({RESULTS, FAILED, REJECTED, CALLS, JOURNAL, LOCK, "report.html", "simulator.jsonl"})
+OWN_NAMES: Final = frozenset({RESULTS, FAILED, REJECTED, CALLS, JOURNAL, LOCK, "report.html", "simulator.jsonl"})
 """What a batch has in its folder beside media: nobody else's file may be called so there."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def is_own(path: Path, folder: Path) -> bool:
+def is_own_file(path: Path, folder: Path) -> bool:
     """Tell whether a batch has a file at this path for itself."""
-    return path.name in OWN and path.parent.resolve() == folder.resolve()
+    return path.name in OWN_NAMES and path.parent.resolve() == folder.resolve()
 
 
 @frozen(kw_only=True)
@@ -102,7 +102,7 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
     )
 
 
-def unfetched(count: int, last: Exception) -> DownloadError:
+def undownloaded_error(count: int, last: Exception) -> DownloadError:
     """Make the error of rows that are paid for, and whose outputs can't be had now; `last` is why, of the last one."""
     rows = "1 row is" if count == 1 else f"{count} rows are"
     error = DownloadError(
@@ -128,7 +128,7 @@ def unresolved_error(whose: str, last: Exception) -> OutcomeUnknownError:
     )
 
 
-class Results:
+class ResultsFile:
     """The file results.jsonl: a line for every row that is done, in the order in which they ended.
 
     The journal has the same, and is the truth. Where the process died between the two, or the machine before the lines
@@ -144,14 +144,14 @@ class Results:
         """Begin to append; mends what an earlier process left behind."""
         missing = (await journal.counts()).get("done", 0)
         try:
-            missing -= await run_to_completion(self._lines)
-            lacking = await self._lacking(journal, missing) if 0 < missing <= MENDED_MOST else ()
+            missing -= await run_to_completion(self._count_lines)
+            lacking = await self._missing_numbers(journal, missing) if 0 < missing <= APPENDED_MOST else ()
             if len(lacking) != missing:
                 await _rewrite(self._path, (self._line(row) async for row in journal.rows("done")))
                 lacking = ()
             self._file = self._path.open("ab", buffering=0)  # at once: of what is cancelled nobody would close it
         except OSError as error:
-            raise _unwritten(self._path, error.strerror) from None
+            raise _write_error(self._path, error.strerror) from None
         try:
             for number in lacking:
                 self.add(await journal.row(number))
@@ -167,15 +167,15 @@ class Results:
         line = self._line(row).encode()
         try:
             if self._file.write(line) < len(line):  # the rest of it would meet what the next line would
-                raise _unwritten(self._path, os.strerror(errno.ENOSPC))
+                raise _write_error(self._path, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise _unwritten(self._path, error.strerror) from None
+            raise _write_error(self._path, error.strerror) from None
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _lines(self) -> int:
+    def _count_lines(self) -> int:
         """Count the lines; what is left of one that was cut short is cut off."""
         if not self._path.exists():
             return 0
@@ -189,13 +189,13 @@ class Results:
                 file.truncate(whole)
         return lines
 
-    async def _lacking(self, journal: JournalReader, missing: int) -> Sequence[int]:
+    async def _missing_numbers(self, journal: JournalReader, missing: int) -> Sequence[int]:
         """Return the numbers of rows that ended last and have no line; as many as are `missing`, if that is all."""
-        rows = await journal.last_done(missing + AROUND)
-        told = await run_to_completion(lambda: self._told_last(2 * (missing + AROUND)))
+        rows = await journal.last_done(missing + EXTRA_ROWS)
+        told = await run_to_completion(lambda: self._last_ids(2 * (missing + EXTRA_ROWS)))
         return [number for number, id_ in rows if id_ not in told]
 
-    def _told_last(self, most: int) -> frozenset[str]:
+    def _last_ids(self, most: int) -> frozenset[str]:
         """Return the ids in the last lines, so many of them."""
         if not self._path.exists():
             return frozenset()
@@ -233,12 +233,12 @@ async def write_rejected(folder: Path, journal: JournalReader) -> None:
     """Write rejected.jsonl anew: the lines that can't be run, each with its place and reason; no file without any."""
     path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
     async for first in lines:
-        await _rewrite(path, _with(first, lines))
+        await _rewrite(path, _prepend(first, lines))
         return
     await run_to_completion(lambda: path.unlink(missing_ok=True))
 
 
-async def _with(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _prepend(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
     yield first
     async for line in others:
         yield line
@@ -247,12 +247,12 @@ async def _with(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]:
 async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
     """Write anew what the journal knows; raises JournalError."""
     try:
-        await write_whole(path, lines)
+        await write_atomically(path, lines)
     except OSError as error:
-        raise _unwritten(path, error.strerror) from None
+        raise _write_error(path, error.strerror) from None
 
 
-async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
+async def write_atomically(path: Path, lines: AsyncIterator[str]) -> None:
     """Write a file whole or not at all, where a link leads to if it is one; a pipe or a device as lines come."""
     place = await run_to_completion(lambda: path.resolve() if path.is_file() or not path.exists() else None)
     if place is None:
@@ -273,6 +273,6 @@ async def write_whole(path: Path, lines: AsyncIterator[str]) -> None:
         raise
 
 
-def _unwritten(path: Path, problem: str | None) -> JournalError:
+def _write_error(path: Path, problem: str | None) -> JournalError:
     advice = "Free some space or mend the disk, and run it again: the journal has it all, and the file is written anew"
     return JournalError(f"{path} cannot be written to ({problem})", advice=advice)

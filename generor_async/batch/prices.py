@@ -20,9 +20,9 @@ from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.rules.luma_prices import price as listed_price
 from generor_async.values import JSON, is_array, maybe
 
-__all__ = ["Estimates", "Quote", "luma_model", "luma_quote", "shape", "unpriced"]
+__all__ = ["EstimateCache", "Quote", "luma_model", "luma_quote", "price_key", "unpriced_error"]
 
-WORDS: Final = frozenset(
+PRICE_NEUTRAL: Final = frozenset(
     {
         "prompt",
         "user_text",
@@ -36,7 +36,7 @@ WORDS: Final = frozenset(
     }
 )
 """Parameters of Generor that change no estimate (assumed)."""
-NAMES: Final = frozenset(
+PRICED_BY_PRESENCE: Final = frozenset(
     {
         "image_url",
         "ending_frame_url",
@@ -49,9 +49,9 @@ NAMES: Final = frozenset(
     }
 )
 """Parameters of which it matters only whether they are there (assumed)."""
-LISTS: Final = frozenset({"reference_images", "reference_videos"})
+PRICED_BY_COUNT: Final = frozenset({"reference_images", "reference_videos"})
 """Parameters of which it matters only how many they are (assumed)."""
-SHAPES_KEPT: Final = 10_000
+QUOTES_KEPT: Final = 10_000
 
 
 @frozen(kw_only=True)
@@ -82,11 +82,11 @@ def luma_quote(parameters: Mapping[str, JSON], *, price: float | None = None) ->
         dollars, source = listed.dollars, f"prices of {listed.as_of}"
     else:
         return None
-    return _listed(luma_model(parameters), dollars, source)
+    return _luma_quote(luma_model(parameters), dollars, source)
 
 
 @lru_cache(maxsize=64)
-def _listed(model: str, dollars: float, source: str) -> Quote:
+def _luma_quote(model: str, dollars: float, source: str) -> Quote:
     return Quote(model=model, credits=dollars / DOLLARS_A_CREDIT, longest=0.0, fixed=True, source=source)
 
 
@@ -95,7 +95,7 @@ def luma_model(parameters: Mapping[str, JSON]) -> str:
     return f"{parameters.get('model') or 'uni-1'} {parameters.get('type') or 'image'}"
 
 
-def unpriced(parameters: Mapping[str, JSON]) -> InvalidRequestError:
+def unpriced_error(parameters: Mapping[str, JSON]) -> InvalidRequestError:
     """Make the error of a row that has no price where there is a cap."""
     model, _, kind = luma_model(parameters).rpartition(" ")
     return InvalidRequestError(
@@ -105,24 +105,24 @@ def unpriced(parameters: Mapping[str, JSON]) -> InvalidRequestError:
     )
 
 
-def shape(parameters: Mapping[str, JSON]) -> str:
+def price_key(parameters: Mapping[str, JSON]) -> str:
     """Return what the price of a Generor call depends on; rows that have it in common cost the same."""
     told: dict[str, JSON] = {}
     for name, value in parameters.items():
-        if name in NAMES:
+        if name in PRICED_BY_PRESENCE:
             told[name] = True
-        elif name in LISTS:
+        elif name in PRICED_BY_COUNT:
             told[name] = len(value) if is_array(value) else 1
-        elif name not in WORDS:
+        elif name not in PRICE_NEUTRAL:
             told[name] = value
     return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
-class Estimated(Protocol):
+class EstimateAnswer(Protocol):
     """What Generor answers to an estimate."""
 
     @property
-    def credit_cost(self) -> "Costs":
+    def credit_cost(self) -> "EstimatedCost":
         """What it would cost."""
         ...
 
@@ -132,7 +132,7 @@ class Estimated(Protocol):
         ...
 
 
-class Costs(Protocol):
+class EstimatedCost(Protocol):
     """A price."""
 
     @property
@@ -142,27 +142,27 @@ class Costs(Protocol):
 
 
 @define
-class Estimates:
+class EstimateCache:
     """Generor's prices, each asked for once."""
 
-    _ask: Callable[[Mapping[str, JSON]], Awaitable[Estimated]]
+    _ask: Callable[[Mapping[str, JSON]], Awaitable[EstimateAnswer]]
     """Asks for an estimate of a call with these parameters."""
     _quotes: dict[str, Quote] = field(factory=dict[str, Quote], init=False)
     _refused: set[str] = field(factory=set[str], init=False)
-    _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     async def quote(self, parameters: Mapping[str, JSON]) -> Quote:
         """Return what a call costs; asks for it where no call of its shape was asked for before."""
-        wanted = shape(parameters)
+        wanted = price_key(parameters)
         if wanted not in self._quotes:
-            async with self._turn:
+            async with self._lock:
                 if wanted not in self._quotes:
-                    await self._learn(wanted, parameters)
+                    await self._ask_price(wanted, parameters)
         return self._quotes[wanted]
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
         """Return what a call costs; None where the API refuses calls of its shape."""
-        wanted = shape(parameters)
+        wanted = price_key(parameters)
         if wanted in self._refused:
             return None
         try:
@@ -171,7 +171,7 @@ class Estimates:
             self._refused.add(wanted)
             return None
 
-    async def _learn(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
+    async def _ask_price(self, wanted: str, parameters: Mapping[str, JSON]) -> None:
         estimate = await self._ask(parameters)
         price, time = maybe(estimate.credit_cost), maybe(estimate.time_estimate)
         total = None if price is None else valid_cost(maybe(price.total))
@@ -182,7 +182,7 @@ class Estimates:
                 operation="generor.generators.estimate",
                 advice="Nothing can be set aside for such a call, and none was made",
             )
-        if len(self._quotes) >= SHAPES_KEPT:
+        if len(self._quotes) >= QUOTES_KEPT:
             self._quotes.clear()
         self._quotes[wanted] = Quote(
             model=str(parameters["model_id"]),

@@ -18,7 +18,7 @@ from generor_async.rules.wait_reason import NOTHING, Awaited, call_awaits, rows_
 from generor_async.rules.window import SPANS
 from generor_async.values import Clock
 
-__all__ = ["Phase", "Progress", "RunCounters", "rates_of"]
+__all__ = ["Phase", "Progress", "RunCounters", "known_rates"]
 
 Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", "halted", "draining"]
 """`held`: no new call is made until outputs can be had again; `settling`: unknown rows are looked for in the account.
@@ -26,7 +26,7 @@ Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", 
 Nothing more is submitted, and what is paid for is waited for: `stopping`, as somebody wants it; `capped`, as the cap on
 credits allows no more; `halted`, because of an error. `draining`: only the answers of calls that have left are.
 """
-_BEGINNING: Final[tuple[Phase, ...]] = "running", "settling", "held"
+_STARTING_PHASES: Final[tuple[Phase, ...]] = "running", "settling", "held"
 """While these last, rows are begun, or will be."""
 
 MINUTE: Final = 60.0
@@ -88,7 +88,7 @@ class Progress:
         return self.ended + self.running + self.waiting + self.later
 
 
-def rates_of(limits: RateLimits) -> list[Rate]:
+def known_rates(limits: RateLimits) -> list[Rate]:
     """Return what a key's limits let through, as far as they are known."""
     return [
         Rate(max(1, int(window.limit * limits.share)), SPANS[window.scope], window.used)
@@ -106,26 +106,26 @@ class RunCounters:
     states: Counter[RowState] = field(factory=Counter[RowState])
     """Rows that are not in work, by state."""
     rejected: int = 0
-    movement: Throughput = field(init=False, default=Factory(lambda self: Throughput(self.began), takes_self=True))
+    throughput: Throughput = field(init=False, default=Factory(lambda self: Throughput(self.began), takes_self=True))
 
-    def ended(self, state: RowState, now: float, took: float | None = None) -> None:
+    def row_ended(self, state: RowState, now: float, took: float | None = None) -> None:
         """Note that a row is not in work any more, and how long after its call."""
         self.states[STATE_AFTER_CRASH.get(state, state)] += 1  # where the journal failed, the next run does that
         if state in END_STATES:
-            self.movement.ended(now, took)
+            self.throughput.ended(now, took)
 
     def progress(
         self,
         clock: Clock,
         *,
         client: Client,
-        purse: BudgetGate,
+        budget_gate: BudgetGate,
         sent: int,
         unsent: int,
         may_begin: int,
         pause: float,
         phase: Phase,
-        settles_at: float | None,
+        next_check_at: float | None,
         **known: Any,
     ) -> Progress:
         """Return how it stands.
@@ -133,15 +133,15 @@ class RunCounters:
         There are so many rows in work whose call has left, and has not, and so many more may begin; none does for
         `pause` seconds. Unknown rows are looked for again when the clock's time is `settles_at`.
         """
-        states, budget, limits, now = self.states, purse.budget, client.rate_limits, clock.monotonic()
+        states, budget, limits, now = self.states, budget_gate.budget, client.rate_limits, clock.monotonic()
         to_begin = min(states["ready"], may_begin)
         waiting = to_begin + unsent
         running = sent + sum(states[state] for state in PAID_STATES)
-        coming = waiting if phase in _BEGINNING else 0
-        rates = rates_of(limits)
+        coming = waiting if phase in _STARTING_PHASES else 0
+        rates = known_rates(limits)
         awaited = NOTHING
-        if phase == "held" or self.movement.is_still(now, running=running > 0):
-            awaited = _awaited(
+        if phase == "held" or self.throughput.is_still(now, running=running > 0):
+            awaited = _wait_reason(
                 phase,
                 limits,
                 clock.time(),
@@ -149,7 +149,7 @@ class RunCounters:
                 coming=coming,
                 running=running,
                 unknown=states["unknown"],
-                settles_at=settles_at,
+                next_check_at=next_check_at,
             )
         return Progress(
             phase=phase,
@@ -160,19 +160,24 @@ class RunCounters:
             failed=states["failed"],
             unknown=states["unknown"],
             rejected=self.rejected,
-            spent=rounded(purse.spent),
+            spent=rounded(budget_gate.spent),
             doubtful=rounded(max(0.0, budget.unresolved)),
-            to_come=None if purse.mean is None else rounded(purse.mean * to_begin + budget.reserved),
+            to_come=None
+            if budget_gate.mean_cost is None
+            else rounded(budget_gate.mean_cost * to_begin + budget.reserved),
             cap=None if budget.cap == NO_CAP else budget.cap,
             credit_dollars=client._vendor.credit_dollars,  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-            rate=self.movement.rate(now)[0] * MINUTE,
+            rate=self.throughput.rate(now)[0] * MINUTE,
             allowed=min((rate.limit for rate in rates if rate.span == MINUTE), default=None),
             jobs=None if limits.jobs is None else limits.jobs.ceiling,
             elapsed=now - self.began,
             seconds_left=None
             if awaited.what
-            else self.movement.seconds_left(
-                now, coming=coming, running=running, leaving=_leaving(coming, limits, rates, clock.time(), pause)
+            else self.throughput.seconds_left(
+                now,
+                coming=coming,
+                running=running,
+                leaving=_seconds_to_send(coming, limits, rates, clock.time(), pause),
             ),
             waits_for=awaited.what,
             waits_until=None if awaited.until is None else datetime.fromtimestamp(awaited.until, UTC),
@@ -180,13 +185,13 @@ class RunCounters:
         )
 
 
-def _leaving(coming: int, limits: RateLimits, rates: list[Rate], now: float, pause: float) -> float | None:
+def _seconds_to_send(rows: int, limits: RateLimits, rates: list[Rate], now: float, pause: float) -> float | None:
     """Return how long it takes at the least until the last of so many calls may leave; None where nobody knows."""
     held = 0.0 if limits.held is None else max(0.0, limits.held.until - now)
-    return max(held, pause) + seconds_for(coming, rates) if rates else None
+    return max(held, pause) + seconds_for(rows, rates) if rates else None
 
 
-def _awaited(
+def _wait_reason(
     phase: Phase,
     limits: RateLimits,
     now: float,
@@ -195,14 +200,14 @@ def _awaited(
     coming: int,
     running: int,
     unknown: int,
-    settles_at: float | None,
+    next_check_at: float | None,
 ) -> Awaited:
     """Return what is waited for where nothing moves; times are Unix seconds, but for the pause."""
     if phase == "held":
         return Awaited("outputs to be had again")
     if phase == "settling" and not (coming or running):
         rows = "1 unknown row" if unknown == 1 else f"{unknown:,} unknown rows"
-        return Awaited(f"the account to show what became of {rows}", settles_at)
+        return Awaited(f"the account to show what became of {rows}", next_check_at)
     keeps = NOTHING
     if coming:
         keeps = call_awaits(

@@ -14,9 +14,9 @@ from generor_async.batch.clock import BatchClock
 from generor_async.batch.folder import advice_on
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.parameters import Parameters, check_files
-from generor_async.batch.prices import Estimates, Quote, luma_model, luma_quote, unpriced
+from generor_async.batch.prices import EstimateCache, Quote, luma_model, luma_quote, unpriced_error
 from generor_async.batch.reconcile import Reconciliation
-from generor_async.batch.scopes import ADVICE, NEEDED, lacking, without_scopes
+from generor_async.batch.scopes import ADVICE, NEEDED, missing_scopes, missing_scopes_error
 from generor_async.engine.client import Client
 from generor_async.engine.download_target import safe_name
 from generor_async.engine.settings import MAX_BYTES
@@ -41,15 +41,15 @@ from generor_async.values import JSON, maybe, response_to
 
 __all__ = ["Accepted", "GenerorProvider", "LumaProvider", "Provider", "provider_for"]
 
-FILES_A_FOLDER: Final = 1_000
+ROWS_PER_FOLDER: Final = 1_000
 """Rows whose outputs share a folder: large folders are slow."""
-KEPT_OTHERWISE: Final = frozenset({"creation_id", "text", "images"})
+UNLISTED_FIELDS: Final = frozenset({"creation_id", "text", "images"})
 """Fields of a creation that are not kept beside its files; no address is."""
 
 TAG: Final = "user_id"
 """What Luma calls an opaque tag of its caller's, of at most 256 characters; a row's id has at most 200."""
 
-AGAIN_AFTER_ODD: Final = 5.0
+ODD_ANSWER_PAUSE: Final = 5.0
 """Seconds after which a creation is asked for again whose answer was odd."""
 
 _UNREADABLE: Final = (NotFoundError, PermissionDeniedError, ResponseShapeError)
@@ -63,9 +63,9 @@ class Accepted:
     remote_ids: tuple[str, ...]
     cost: float | None
     """What it cost by its own account, in credits, where that can be."""
-    is_over: bool
+    is_complete: bool
     """Whether the call has ended, and with it all that it costs."""
-    made: Any
+    handle: Any
     """What came back; the same API's `complete` knows what it is."""
 
 
@@ -77,9 +77,9 @@ class Provider(Protocol):
     """Dates the rows; learns from Generor's answers."""
     tags_rows: bool
     """Whether the API is told each row's id."""
-    lists: bool
+    lists_transactions: bool
     """Whether the API lists the account's transactions."""
-    most: int
+    default_concurrency: int
     """How many rows are in work at once unless the caller says otherwise."""
 
     async def check_key(self) -> None:
@@ -98,11 +98,11 @@ class Provider(Protocol):
         """Make the paid call, once; the `intent` is told when it leaves, and when it waits to be made again."""
         ...
 
-    async def complete(self, row: Row, made: Any) -> Any:
+    async def complete(self, row: Row, handle: Any) -> Any:
         """Wait until it is complete; `made` is what came back, None after a restart."""
         ...
 
-    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+    async def store(self, row: Row, output: Any, folder: Path) -> JSON:
         """Download the outputs; return what results.jsonl says of them."""
         ...
 
@@ -118,7 +118,7 @@ class Provider(Protocol):
         """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
         ...
 
-    async def spends(self, since: int) -> Mapping[int, SpendAmount] | None:
+    async def spends_since(self, since: int) -> Mapping[int, SpendAmount] | None:
         """Return what was spent after a transaction, by the transactions' ids; None where nobody can say."""
         ...
 
@@ -133,17 +133,17 @@ def provider_for(client: Client, parameters: Parameters, *, capped: bool, price:
     return GenerorProvider(view, parameters)
 
 
-def _place(row: Row) -> str:
+def _output_folder(row: Row) -> str:
     """Return where a row's outputs go, in the batch's folder."""
-    return f"media/{row.number // FILES_A_FOLDER:04}"
+    return f"media/{row.number // ROWS_PER_FOLDER:04}"
 
 
 class LumaProvider:
     """A job: submitted, waited for, downloaded."""
 
     vendor = LUMA
-    lists = False
-    most = 250
+    lists_transactions = False
+    default_concurrency = 250
 
     def __init__(self, client: AsyncLuma, parameters: Parameters, *, capped: bool, price: float | None) -> None:
         self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
@@ -165,7 +165,7 @@ class LumaProvider:
         quote = await self.price(row.parameters)
         if quote is None:
             if self._capped:
-                raise unpriced(row.parameters)
+                raise unpriced_error(row.parameters)
             quote = Quote(model=luma_model(row.parameters), credits=0.0, longest=0.0, fixed=True)
         return quote
 
@@ -178,7 +178,7 @@ class LumaProvider:
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         generation: Generation = await session.send(operation, options, call_id=call_id, intent=intent)
         job = self._client.generations._submitted(generation)  # pyright: ignore[reportPrivateUsage]
-        return Accepted(remote_ids=(generation.id,), cost=None, is_over=False, made=job)
+        return Accepted(remote_ids=(generation.id,), cost=None, is_complete=False, handle=job)
 
     @staticmethod
     def _tagged(row: Row) -> Mapping[str, JSON]:
@@ -186,16 +186,16 @@ class LumaProvider:
         own = row.parameters.get(TAG)
         return {**row.parameters, TAG: row.id} if own is None else row.parameters
 
-    async def complete(self, row: Row, made: Any) -> Generation:
+    async def complete(self, row: Row, handle: Any) -> Generation:
         """Wait for the job."""
         self._client._jobs.job_exists(row.remote_ids[0])  # pyright: ignore[reportPrivateUsage] # the journal vouches for it
-        job: Job = made if isinstance(made, Job) else self._client.generations.job(row.remote_ids[0])
+        job: Job = handle if isinstance(handle, Job) else self._client.generations.job(row.remote_ids[0])
         return await job.wait()
 
-    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+    async def store(self, row: Row, output: Any, folder: Path) -> JSON:
         """Download the job's outputs."""
-        place = _place(row)
-        paths = await self._client.download(made, folder / place, overwrite=True)
+        place = _output_folder(row)
+        paths = await self._client.download(output, folder / place, overwrite=True)
         return {"files": [f"{place}/{path.name}" for path in paths]}
 
     def reconciliation(self, journal: Journal) -> None:
@@ -207,7 +207,7 @@ class LumaProvider:
     async def latest_transaction(self) -> None:
         """Return nothing: Luma shows no transactions."""
 
-    async def spends(self, since: int) -> None:
+    async def spends_since(self, since: int) -> None:
         """Return nothing: Luma shows no transactions."""
 
 
@@ -216,21 +216,21 @@ class GenerorProvider:
 
     vendor = GENEROR
     tags_rows = False
-    lists = True
-    most = 100
+    lists_transactions = True
+    default_concurrency = 100
     """As many as a client has connections for by default: who waits for one has had its turn."""
 
     def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
         self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
-        self._asking = client.with_options(priority="normal")
+        self._normal_client = client.with_options(priority="normal")
         """For the few calls that the rows wait for, or that tell how they stand."""
         self._parameters = parameters
-        self._estimates = Estimates(self._estimate)
+        self._estimates = EstimateCache(self._estimate)
 
     async def _estimate(self, parameters: Mapping[str, JSON]) -> Any:
-        estimate = await self._asking.generators.estimate(**parameters)
-        self.clock.learn(response_to(estimate))
+        estimate = await self._normal_client.generators.estimate(**parameters)
+        self.clock.learn_server_time(response_to(estimate))
         return estimate
 
     async def check_key(self) -> None:
@@ -240,13 +240,13 @@ class GenerorProvider:
         tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
         """
         try:
-            listed = await self._asking.api_keys.list()
+            listed = await self._normal_client.api_keys.list()
         except PermissionDeniedError as error:
             error.advice = ADVICE
             raise
         key = self._client._session.key  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
-        if missing := lacking(NEEDED, key=key, listed=listed):
-            raise without_scopes(missing)
+        if missing := missing_scopes(NEEDED, key=key, listed=listed):
+            raise missing_scopes_error(missing)
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
         """Return what the API's estimate says; None where it refuses such a call."""
@@ -261,21 +261,21 @@ class GenerorProvider:
         operation = self._client._given_time(self._parameters.build(row.parameters))  # pyright: ignore[reportPrivateUsage]
         session, options = self._client._session, self._client._options  # pyright: ignore[reportPrivateUsage]
         result: GenerateResult = await session.send(operation, options, call_id=call_id, intent=intent)
-        self.clock.learn(response_to(result))
+        self.clock.learn_server_time(response_to(result))
         ids = tuple(str(id_) for creation in result.creations if (id_ := maybe(creation.creation_id)) is not None)
         cost = valid_cost(maybe(result.credit_cost))
-        return Accepted(remote_ids=ids, cost=cost, is_over=True, made=result.creations)
+        return Accepted(remote_ids=ids, cost=cost, is_complete=True, handle=result.creations)
 
-    async def complete(self, row: Row, made: Any) -> list[GeneratedCreation]:
+    async def complete(self, row: Row, handle: Any) -> list[GeneratedCreation]:
         """Return the creations; after a restart they are fetched."""
-        return made if made is not None else [await self._fetched(to_api_id(id_)) for id_ in row.remote_ids]
+        return handle if handle is not None else [await self._fetch(to_api_id(id_)) for id_ in row.remote_ids]
 
-    async def _fetched(self, creation_id: int) -> GeneratedCreation:
-        creation = await self._looked_at(creation_id)
+    async def _fetch(self, creation_id: int) -> GeneratedCreation:
+        creation = await self._get_creation(creation_id)
         # What `generate` shows at the top stands in the generator's own data here.
         return GENERATED_CREATION.lenient({**(maybe(creation.generator_data) or {}), **creation.raw}, "$.data", [])
 
-    async def _looked_at(self, creation_id: int) -> Creation:
+    async def _get_creation(self, creation_id: int) -> Creation:
         """Return a creation that the journal vouches for: an odd answer is asked for again before it is believed."""
         odd, clock = OddPolls(), self._client._clock  # pyright: ignore[reportPrivateUsage]
         while True:
@@ -285,12 +285,12 @@ class GenerorProvider:
                 says = read_failure(error, GENEROR)
                 if says == "says_nothing" or odd.end_with(says, clock.monotonic(), seen=True):
                     raise
-            await clock.sleep(AGAIN_AFTER_ODD)
+            await clock.sleep(ODD_ANSWER_PAUSE)
 
-    async def store(self, row: Row, made: Any, folder: Path) -> JSON:
+    async def store(self, row: Row, output: Any, folder: Path) -> JSON:
         """Download the creations' media, and write down their texts."""
-        place, paths, told = _place(row), list[Path](), list[JSON]()
-        for index, creation in enumerate(made):
+        place, paths, told = _output_folder(row), list[Path](), list[JSON]()
+        for index, creation in enumerate(output):
             known = maybe(creation.creation_id)
             name = f"row-{row.number}-{index}" if known is None else safe_name(str(known))
             outputs = self._client._media(creation.raw, name, known)  # pyright: ignore[reportPrivateUsage]
@@ -299,8 +299,8 @@ class GenerorProvider:
             )
             if creation.text:
                 paths.append(folder / place / f"{name}.txt")
-                await run_to_completion(partial(_write, paths[-1], creation.text))
-            told.append({name: value for name, value in creation.raw.items() if _is_kept(name)})
+                await run_to_completion(partial(_write_text, paths[-1], creation.text))
+            told.append({name: value for name, value in creation.raw.items() if _is_listed(name)})
         return {"files": [f"{place}/{path.name}" for path in paths], **({"creations": told} if any(told) else {})}
 
     def reconciliation(self, journal: Journal) -> Reconciliation:
@@ -309,23 +309,23 @@ class GenerorProvider:
 
     async def balance(self) -> float | None:
         """Return the account's credits, where the answer says how many."""
-        balance = await self._asking.credits.balance()
-        self.clock.learn(response_to(balance))
+        balance = await self._normal_client.credits.balance()
+        self.clock.learn_server_time(response_to(balance))
         return valid_amount(maybe(balance.total))
 
     async def latest_transaction(self) -> int | None:
         """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
         with suppress(*_UNREADABLE):
-            async for one in self._asking.credits.list_transactions(sort="newest", per_page=1):
+            async for one in self._normal_client.credits.list_transactions(sort="newest", per_page=1):
                 return one.transaction_id if isinstance(one.transaction_id, int) else None
             return 0
         return None
 
-    async def spends(self, since: int) -> Mapping[int, SpendAmount] | None:
+    async def spends_since(self, since: int) -> Mapping[int, SpendAmount] | None:
         """Return what was spent after a transaction, by the transactions' ids; reads no further than it must."""
         found: dict[int, SpendAmount] = {}
         with suppress(*_UNREADABLE):
-            async for one in self._asking.credits.list_transactions(type="spend", sort="newest", per_page=100):
+            async for one in self._normal_client.credits.list_transactions(type="spend", sort="newest", per_page=100):
                 if not isinstance(one.transaction_id, int):
                     return None
                 if one.transaction_id <= since:
@@ -339,11 +339,11 @@ class GenerorProvider:
         return None
 
 
-def _is_kept(name: str) -> bool:
-    return name not in KEPT_OTHERWISE and not name.endswith("url")
+def _is_listed(name: str) -> bool:
+    return name not in UNLISTED_FIELDS and not name.endswith("url")
 
 
-def _write(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.new")
     try:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace")

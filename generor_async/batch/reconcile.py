@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from generor_async.batch.account_view import AccountView, Balance, read_account
+from generor_async.batch.account_view import AccountView, ReadBalance, read_account
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Journal, Row
-from generor_async.batch.unresolved import LAG, due, note_unresolved
-from generor_async.batch.witnesses import witnesses
+from generor_async.batch.unresolved import LAG, earliest_absence, note_unresolved
+from generor_async.batch.witnesses import zone_evidence
 from generor_async.errors import (
     APIConnectionError,
     ClientClosedError,
@@ -40,60 +40,60 @@ from generor_async.rules.time_zones import ORDER_SLACK, possible_zones
 from generor_async.rules.unexplained_spends import Charge
 from generor_async.values import JSON
 
-__all__ = ["Reconciliation", "judged"]
+__all__ = ["Reconciliation", "judge_unknown_rows"]
 
-BEFORE: Final = 2 * ORDER_SLACK
+MARGIN_BEFORE: Final = 2 * ORDER_SLACK
 """Seconds before the oldest doubtful call from which on the account is looked at: dates may be an hour off."""
-LOOKS_KEPT: Final = 3
+VIEWS_KEPT: Final = 3
 BALANCES_KEPT: Final = 10
 """Looks of which the balance is kept: transactions that are late add up to what it was before."""
-FAILED_LOOKS: Final = 5
+MAX_FAILED_CHECKS: Final = 5
 """Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
-_MAY_PASS: Final = (APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError, ResponseShapeError)
+_TRANSIENT: Final = (APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError, ResponseShapeError)
 """What a look may come to that says nothing of the next one; a list that doesn't end is among it."""
-ENOUGH: Final = 1_800.0
+GIVE_UP_AFTER: Final = 1_800.0
 """Seconds after which an account that still contradicts itself is looked at no more."""
-NOTICE: Final = 300.0
+START_MARGIN: Final = 300.0
 """Seconds before a batch is noted to have begun in which its first look at the account may have been taken."""
 
 
 class Reconciliation:
     """Looks at the account as often as it takes, and settles what can be settled."""
 
-    def __init__(self, client: AsyncGeneror, journal: Journal, clock: BatchClock, balance: Balance) -> None:
+    def __init__(self, client: AsyncGeneror, journal: Journal, clock: BatchClock, balance: ReadBalance) -> None:
         self._client = client
         self._balance = balance
         self._journal = journal
         self._clock = clock
         self._balances: Sequence[tuple[float, float]] = ()
         """When the balance was read, by the server's clock, and what it was."""
-        self._first = math.inf
+        self._first_check_at = math.inf
         """When the first look was taken."""
-        self._looked_at = -math.inf
+        self._last_check_at = -math.inf
         """When the last look was, whatever it came to."""
-        self._failed = 0
+        self._failed_checks = 0
         """Looks in succession that came to nothing."""
         self._views: list[AccountView] = []
-        self.look_at: float | None = None
+        self.next_check_at: float | None = None
         """When the next look may tell more, in Unix seconds; None where none will."""
 
-    async def settle(self) -> Sequence[Row]:
+    async def check_account(self) -> Sequence[Row]:
         """Look once; return the rows that are settled: accepted, or ready."""
-        self.look_at = None
+        self.next_check_at = None
         unknown = [
             row async for row in self._journal.rows("unknown") if row.submitted_at is not None and not row.remote_ids
         ]
         if not unknown:
             return ()
-        if (earliest := self._looked_at + SNAPSHOT_INTERVAL) > self._clock.time():
+        if (earliest := self._last_check_at + SNAPSHOT_INTERVAL) > self._clock.time():
             # Of looks that follow each other closely no two that are kept would be far enough apart to agree.
-            self.look_at = earliest
+            self.next_check_at = earliest
             return ()
         oldest = min(row.submitted_at or 0.0 for row in unknown)
         known = [
             row
             async for row in self._journal.rows(*PAID_STATES, "done", "unknown")
-            if (row.submitted_at or 0.0) >= oldest - 2 * BEFORE and (row.remote_ids or row.state != "unknown")
+            if (row.submitted_at or 0.0) >= oldest - 2 * MARGIN_BEFORE and (row.remote_ids or row.state != "unknown")
         ]
         try:
             view = await read_account(
@@ -101,40 +101,40 @@ class Reconciliation:
                 self._journal,
                 self._clock,
                 self._balance,
-                since=self._clock.server(oldest) - BEFORE,
+                since=self._clock.server_time(oldest) - MARGIN_BEFORE,
                 known=known,
                 before=self._balances,
             )
         except ClientClosedError:
             raise
-        except _MAY_PASS as error:
-            self._failed += 1
-            self._looked_at = self._clock.time()
-            again = None if self._failed == FAILED_LOOKS else self._clock.time() + SNAPSHOT_INTERVAL
+        except _TRANSIENT as error:
+            self._failed_checks += 1
+            self._last_check_at = self._clock.time()
+            again = None if self._failed_checks == MAX_FAILED_CHECKS else self._clock.time() + SNAPSHOT_INTERVAL
             held = StillUnknown(reason=f"the account could not be looked at ({error})", check_at=again)
-            await self._note(unknown, dict.fromkeys(_numbers(unknown), held))
+            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), held))
             if again is None:
                 raise
-            self.look_at = again
+            self.next_check_at = again
             return ()
-        self._failed = 0
-        self._looked_at = self._clock.time() if isinstance(view, str) else view.taken_at
-        await self._clock.keep(self._journal)
+        self._failed_checks = 0
+        self._last_check_at = self._clock.time() if isinstance(view, str) else view.taken_at
+        await self._clock.save(self._journal)
         if isinstance(view, str):
-            await self._note(unknown, dict.fromkeys(_numbers(unknown), StillUnknown(reason=view)))
+            await self._note_unresolved(unknown, dict.fromkeys(_row_numbers(unknown), StillUnknown(reason=view)))
             return ()
-        self._first = min(self._first, view.taken_at)
+        self._first_check_at = min(self._first_check_at, view.taken_at)
         self._balances = view.balances[-BALANCES_KEPT:]
-        self._views = [*self._views[1 - LOOKS_KEPT :], view]
+        self._views = [*self._views[1 - VIEWS_KEPT :], view]
         noted: Any = await self._journal.read_note("began")
-        server = self._clock.server
-        findings = judged(unknown, known, self._views, began=server(noted) - NOTICE, server=server)
-        return await self._write(unknown, findings)
+        server = self._clock.server_time
+        findings = judge_unknown_rows(unknown, known, self._views, began=server(noted) - START_MARGIN, server=server)
+        return await self._record(unknown, findings)
 
-    async def _write(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
+    async def _record(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
         """Write down what was found; return the rows that are settled."""
         settled: list[Row] = []
-        last = max(*map(due, unknown), self._first) + ENOUGH
+        last = max(*map(earliest_absence, unknown), self._first_check_at) + GIVE_UP_AFTER
         for row in unknown:
             match findings[row.number]:
                 case Found(ids):
@@ -145,13 +145,15 @@ class Reconciliation:
                     await self._journal.step(row, Release(at=self._clock.time(), problem={"message": message}))
                     settled.append(row)
                 case StillUnknown(check_at=again) if again is not None and again < last:
-                    self.look_at = again if self.look_at is None else min(self.look_at, again)
+                    self.next_check_at = again if self.next_check_at is None else min(self.next_check_at, again)
                 case _:
                     pass
-        await self._note([row for row in unknown if row.state == "unknown"], findings, last=last)
+        await self._note_unresolved([row for row in unknown if row.state == "unknown"], findings, last=last)
         return settled
 
-    async def _note(self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf) -> None:
+    async def _note_unresolved(
+        self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf
+    ) -> None:
         """Write down why rows stay unknown, and until when; no look is taken after the last one."""
         held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], StillUnknown)]
         await note_unresolved(
@@ -160,14 +162,16 @@ class Reconciliation:
                 (
                     row,
                     finding.reason,
-                    None if finding.check_at is None or finding.check_at >= last else max(finding.check_at, due(row)),
+                    None
+                    if finding.check_at is None or finding.check_at >= last
+                    else max(finding.check_at, earliest_absence(row)),
                 )
                 for row, finding in held
             ),
         )
 
 
-def judged(
+def judge_unknown_rows(
     unknown: Sequence[Row],
     known: Sequence[Row],
     views: Sequence[AccountView],
@@ -181,10 +185,10 @@ def judged(
     `server(moment)` at a moment of ours.
     """
     own = _own_username(views[-1], known)
-    rows = [_doubtful(row, own, server) for row in unknown]
+    rows = [_unknown_call(row, own, server) for row in unknown]
     charges = [_charge(row, server) for row in known]
-    taken = {to_api_id(id_): _asked(row) for row in known for id_ in row.remote_ids}
-    zones = possible_zones(witnesses(views[-1], known=known, rows=rows, began=began, server=server))
+    taken = {to_api_id(id_): _likeness(row) for row in known for id_ in row.remote_ids}
+    zones = possible_zones(zone_evidence(views[-1], known=known, rows=rows, began=began, server=server))
     readings = (
         reconcile(rows, looks=[view.read(zone) for view in views], charges=charges, taken=taken, lag=LAG)
         for zone in zones
@@ -192,7 +196,7 @@ def judged(
     return merge_findings(readings, again=views[-1].taken_at + SNAPSHOT_INTERVAL)
 
 
-def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> UnresolvedRow:
+def _unknown_call(row: Row, own: Mapping[str, JSON], server: Callable[[float], float]) -> UnresolvedRow:
     given: Any = row.parameters
     traits = {**own, **{name: given[name] for name in ("privacy_mode",) if name in given}}
     sent = row.submitted_at or 0.0
@@ -209,7 +213,7 @@ def _doubtful(row: Row, own: Mapping[str, JSON], server: Callable[[float], float
     )
 
 
-def _asked(row: Row) -> PromptKey | None:
+def _likeness(row: Row) -> PromptKey | None:
     """Return what a row asked for; None where its journal was rebuilt, and doesn't say."""
     given: Any = row.parameters
     return make_prompt_key(given["slug"], given.get("prompt") or "") if "slug" in given else None
@@ -223,7 +227,7 @@ def _charge(row: Row, server: Callable[[float], float]) -> Charge:
     return Charge(began=server(sent), ended=server(ended), creation_ids=ids)
 
 
-def _numbers(rows: Sequence[Row]) -> list[int]:
+def _row_numbers(rows: Sequence[Row]) -> list[int]:
     return [row.number for row in rows]
 
 

@@ -12,7 +12,7 @@ from generor_async.values import JSON
 
 __all__ = ["make_ready"]
 
-NAMED: Final = 5
+IDS_NAMED: Final = 5
 """How many ids are named in an error, at the most."""
 
 
@@ -41,35 +41,35 @@ async def make_ready(
     try:
         wanted = frozenset(ids)
         if wanted:
-            await _check(journal, wanted, states)
+            await _check_ids(journal, wanted, states)
         rows = 0
         async for row in journal.rows(*states):
             if not wanted or row.id in wanted:
                 # What it may have cost stays counted.
-                await journal.step(row, Release(at=row.ended_at or 0.0, problem=_run_again(row), cost=None))
+                await journal.step(row, Release(at=row.ended_at or 0.0, problem=_retry_problem(row), cost=None))
                 rows += 1
         return rows
     finally:
         await journal.close()
 
 
-async def _check(journal: Journal, ids: frozenset[str], states: Collection[RowState]) -> None:
+async def _check_ids(journal: Journal, ids: frozenset[str], states: Collection[RowState]) -> None:
     """Raise InvalidRequestError for ids of which no row is in these states."""
     found: dict[str, RowState] = {row.id: row.state async for row in journal.rows() if row.id in ids}
     if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
         advice = "Say unknown as well (--unknown) to have them run again all the same"
-        raise InvalidRequestError("id", f"{_named(doubtful)} may have been charged, and nobody knows", advice=advice)
+        raise InvalidRequestError("id", f"{_join_ids(doubtful)} may have been charged, and nobody knows", advice=advice)
     if others := [f"{id_!r} is {found.get(id_, 'in no row')}" for id_ in sorted(ids) if found.get(id_) not in states]:
         advice = "Leave them out: rows that failed, or are unknown, can be run again"
-        raise InvalidRequestError("id", ", ".join(others[:NAMED]), advice=advice)
+        raise InvalidRequestError("id", ", ".join(others[:IDS_NAMED]), advice=advice)
 
 
-def _named(ids: list[str]) -> str:
-    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
-    return f"{', '.join(map(repr, ids[:NAMED]))}{more}"
+def _join_ids(ids: list[str]) -> str:
+    more = f" and {len(ids) - IDS_NAMED:,} more" if len(ids) > IDS_NAMED else ""
+    return f"{', '.join(map(repr, ids[:IDS_NAMED]))}{more}"
 
 
-def _run_again(row: Row) -> JSON:
+def _retry_problem(row: Row) -> JSON:
     """Return why a row is ready again; the failure code of what came before tells whether that is refunded."""
     before: Any = row.problem or {}
     return {"message": "the user had it run again", **({"code": before["code"]} if "code" in before else {})}

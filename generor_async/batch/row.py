@@ -10,7 +10,7 @@ from generor_async.batch.budget_gate import BudgetGate
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.provider import Accepted, Provider
 from generor_async.batch.run_monitor import RunMonitor
-from generor_async.batch.stopping import Stage, Stopping
+from generor_async.batch.stopping import Stopping, StopStage
 from generor_async.engine.ids import random_uuid
 from generor_async.errors import (
     DownloadError,
@@ -44,11 +44,11 @@ from generor_async.values import JSON, Clock
 if TYPE_CHECKING:
     from generor_async.rules.budget import Reservation
 
-__all__ = ["AGAIN_AFTER", "RowRun"]
+__all__ = ["RETRY_PAUSES", "RowRun"]
 
-AGAIN_AFTER: Final = (5.0, 15.0, 60.0)
+RETRY_PAUSES: Final = (5.0, 15.0, 60.0)
 """Seconds after which a look or a download is tried again, beyond what the client has tried."""
-KEEP_TRYING: Final = 60
+WRITE_ATTEMPTS: Final = 60
 """Seconds for which what is known of money is tried to be written down."""
 
 
@@ -56,20 +56,20 @@ class RunContext(Protocol):
     """What a row has in common with the others of its run, and tells it."""
 
     journal: Journal
-    work: Provider
-    purse: BudgetGate
+    provider: Provider
+    budget_gate: BudgetGate
     clock: Clock
     folder: Path
     refunds: bool
     """Whether to believe the vendor where it says that a failed job is refunded."""
     stopping: Stopping
-    watch: RunMonitor
+    monitor: RunMonitor
 
-    async def finished(self, row: Row) -> None:
+    async def row_ended(self, row: Row) -> None:
         """Tell of a row that has ended."""
         ...
 
-    def left(self, now: float) -> None:
+    def call_left(self, now: float) -> None:
         """Note that a paid call has left."""
         ...
 
@@ -86,36 +86,36 @@ class RowRun:
     """One row in work."""
 
     __slots__ = (
+        "_budget_gate",
         "_clock",
         "_folder",
-        "_hold",
+        "_handle",
         "_intent",
         "_journal",
-        "_made",
-        "_owed",
-        "_purse",
+        "_provider",
+        "_reservation",
         "_row",
         "_run",
-        "_work",
+        "_unwritten_step",
         "answered",
-        "begun",
         "left_at",
         "sent",
+        "started",
     )
 
     def __init__(self, row: Row, run: RunContext) -> None:
         self._row = row
         self._run = run
         self._journal = run.journal
-        self._work = run.work
-        self._purse = run.purse
+        self._provider = run.provider
+        self._budget_gate = run.budget_gate
         self._clock = run.clock
         self._folder = run.folder
-        self._hold: Reservation | None = None
-        self._made: Any = None
+        self._reservation: Reservation | None = None
+        self._handle: Any = None
         self._intent: Submit | None = None
         """What is written down of the paid call before it leaves."""
-        self._owed: Step | None = None
+        self._unwritten_step: Step | None = None
         """What is known of it, and not written down yet."""
         self.sent = row.state in PAID_STATES
         """Whether its call may have left, and not been refused."""
@@ -123,7 +123,7 @@ class RowRun:
         """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
         self.left_at: float | None = None
         """When its call first left, by the monotonic clock; None where it has not, or did in an earlier run."""
-        self.begun = False
+        self.started = False
         """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
 
     @property
@@ -136,85 +136,85 @@ class RowRun:
         """Where it stands."""
         return self._row.state
 
-    def is_cut_short(self, stage: Stage) -> bool:
+    def is_cancelled_at(self, stage: StopStage) -> bool:
         """Tell whether it is not waited for when the run stops so far."""
         if self.answered:
-            return stage >= Stage.DRAINING
-        return stage is Stage.ENDING or not self.sent
+            return stage >= StopStage.DRAINING
+        return stage is StopStage.ENDING or not self.sent
 
     async def perform(self) -> None:
         """Take the row as far as it goes."""
-        row, self.begun = self._row, True
+        row, self.started = self._row, True
         try:
             if self._run.stopping.stage:
                 await self._abandon()
                 return
             if taken_up := row.state in PAID_STATES:
-                self._hold = self._purse.resume(row)
+                self._reservation = self._budget_gate.resume(row)
             else:
-                await self._buy()
-            if row.state in PAID_STATES and self._run.stopping.stage < Stage.DRAINING:
-                await self._collect(taken_up=taken_up)
+                await self._submit()
+            if row.state in PAID_STATES and self._run.stopping.stage < StopStage.DRAINING:
+                await self._store_outputs(resumed=taken_up)
         except asyncio.CancelledError as error:
             await self._abandon(error.__cause__)
-            await self._tell()  # its end may have been committed meanwhile
+            await self._report_end()  # its end may have been committed meanwhile
             raise
-        await self._tell()
+        await self._report_end()
 
-    async def _tell(self) -> None:
+    async def _report_end(self) -> None:
         if self._row.state in END_STATES:
-            await self._run.finished(self._row)
+            await self._run.row_ended(self._row)
 
-    async def _buy(self) -> None:
+    async def _submit(self) -> None:
         """Make the paid call."""
         row = self._row
         try:
-            quote = await self._work.quote(row)
-            self._hold = hold = await self._purse.reserve(quote)
-            if hold is None:
+            quote = await self._provider.quote(row)
+            self._reservation = reservation = await self._budget_gate.reserve(quote)
+            if reservation is None:
                 await self._release("the cap on credits allows no more")
-                self._run.stopping.over()
+                self._run.stopping.stop_at_cap()
                 return
             self._intent = Submit(
                 at=self._clock.time(),
                 call_id=random_uuid(),
                 model=quote.model,
                 estimated=quote.credits,
-                reserved=hold.credits,
+                reserved=reservation.credits,
                 longest=quote.longest,
             )
-            accepted = await self._work.submit(row, self._intent.call_id, self)
+            accepted = await self._provider.submit(row, self._intent.call_id, self)
         except GenerorAsyncError as error:
             left, verdict = (
                 self.sent,
-                verdict_for(error, vendor=self._work.vendor, state=row.state, attempt=row.attempt),
+                verdict_for(error, vendor=self._provider.vendor, state=row.state, attempt=row.attempt),
             )
             if row.state == "leased" and verdict.to not in {"ready", "failed"}:  # an estimate that came to nothing
                 verdict = RowVerdict(to="ready", charged=False, stops=row.attempt >= MOST_ATTEMPTS)
-            await self._close(verdict, error)
+            await self._apply(verdict, error)
             if left and verdict.to != "ready":
-                self._called("unknown" if verdict.to == "unknown" else "known", error)
+                self._call_ended("unknown" if verdict.to == "unknown" else "known", error)
             return
-        await self._accept(accepted, hold)
-        self._called("answered")
+        await self._accept(accepted, reservation)
+        self._call_ended("answered")
 
-    def _called(self, came_to: CameTo, error: Exception | None = None) -> None:
+    def _call_ended(self, came_to: CameTo, error: Exception | None = None) -> None:
         self.answered = True
-        self._run.watch.called(came_to, error)
+        self._run.monitor.call_ended(came_to, error)
 
     async def leaves(self) -> None:
         """Write down the intent, when nothing keeps the call from leaving but that.
 
         In a run that stops, or holds back new calls, it is not made, nor made again.
         """
-        if self._run.stopping.stage or self._run.watch.record.held_by:
+        if self._run.stopping.stage or self._run.monitor.record.held_by:
             raise asyncio.CancelledError
         assert self._intent is not None
         await self._journal.step(self._row, evolve(self._intent, at=self._clock.time()))
         self.sent = True
         if self.left_at is None:
             self.left_at = self._clock.monotonic()
-            self._run.left(self.left_at)
+            self._run.call_left(self.left_at)
 
     async def waits(self) -> None:
         """Take the intent back, where there is one: the call had no effect, and waits to be made again.
@@ -223,26 +223,28 @@ class RowRun:
         """
         self.sent = False
         if self._row.state == "submitting" and not self._run.stopping.stage:
-            await self._keep(Defer())
+            await self._record(Defer())
         if self._run.stopping.stage:
             raise asyncio.CancelledError
 
-    async def _accept(self, accepted: Accepted, hold: "Reservation") -> None:
-        self._made, likely = accepted.made, None
-        if accepted.is_over:
-            likely = self._settle(hold, accepted.cost, accepted.remote_ids)
-        await self._keep(Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, likely=likely, alone=hold.alone))
+    async def _accept(self, accepted: Accepted, reservation: "Reservation") -> None:
+        self._handle, likely = accepted.handle, None
+        if accepted.is_complete:
+            likely = self._settle(reservation, accepted.cost, accepted.remote_ids)
+        await self._record(
+            Accept(remote_ids=accepted.remote_ids, cost=accepted.cost, likely=likely, alone=reservation.alone)
+        )
 
-    def _settle(self, hold: "Reservation", cost: float | None, remote_ids: tuple[str, ...]) -> float:
-        self._hold = None
-        return self._purse.settle(hold, cost, number=self._row.number, remote_ids=remote_ids)
+    def _settle(self, reservation: "Reservation", cost: float | None, remote_ids: tuple[str, ...]) -> float:
+        self._reservation = None
+        return self._budget_gate.settle(reservation, cost, number=self._row.number, remote_ids=remote_ids)
 
-    async def _collect(self, *, taken_up: bool) -> None:
+    async def _store_outputs(self, *, resumed: bool) -> None:
         """Wait until it is complete, and store the outputs."""
         row, tries = self._row, 0
         while True:
             try:
-                result = await self._fetched()
+                result = await self._download()
             except JournalError:
                 raise
             except GenerorAsyncError as error:
@@ -250,82 +252,82 @@ class RowRun:
                     raise gone from error
                 verdict = verdict_for(
                     error,
-                    vendor=self._work.vendor,
+                    vendor=self._provider.vendor,
                     state=row.state,
                     attempt=row.attempt,
                     refunds=self._run.refunds,
                 )
                 # A store that has nothing may be late, or out of order: what it says is believed by another run.
-                patient = isinstance(error, DownloadError) and (tries < len(AGAIN_AFTER) or not taken_up)
+                patient = isinstance(error, DownloadError) and (tries < len(RETRY_PAUSES) or not resumed)
                 if verdict.stops or (verdict.to is not None and not patient):
-                    await self._close(verdict, error)
-                    if verdict.to == "unknown" and not taken_up:
-                        self._run.watch.gone(error)
+                    await self._apply(verdict, error)
+                    if verdict.to == "unknown" and not resumed:
+                        self._run.monitor.outputs_gone(error)
                     return
-                if tries == len(AGAIN_AFTER):
-                    self._run.watch.left(error, taken_up=taken_up)
+                if tries == len(RETRY_PAUSES):
+                    self._run.monitor.download_given_up(error, resumed=resumed)
                     return
-                if not taken_up:
-                    self._run.watch.fails(row.number, error)
-                await self._clock.sleep(AGAIN_AFTER[tries])
+                if not resumed:
+                    self._run.monitor.download_failed(row.number, error)
+                await self._clock.sleep(RETRY_PAUSES[tries])
                 tries += 1
             else:
                 break
         await self._journal.step(row, Finish(at=self._clock.time(), result=result))
-        if self._hold is not None:
-            self._settle(self._hold, None, row.remote_ids)
+        if self._reservation is not None:
+            self._settle(self._reservation, None, row.remote_ids)
 
-    async def _fetched(self) -> JSON:
+    async def _download(self) -> JSON:
         row = self._row
-        self._made = await self._work.complete(row, self._made)
+        self._handle = await self._provider.complete(row, self._handle)
         if (gone := self._journal.problem()) is not None:
             raise gone
         if row.state != "downloading":
             await self._journal.step(row, Download())
-        return await self._work.store(row, self._made, self._folder)
+        return await self._provider.store(row, self._handle, self._folder)
 
-    async def _close(self, verdict: RowVerdict, error: Exception) -> None:
+    async def _apply(self, verdict: RowVerdict, error: Exception) -> None:
         """Close a row by what an error means for it."""
-        now, problem = self._clock.time(), _problem(error)
+        now, problem = self._clock.time(), _problem_of(error)
         cost = None if verdict.charged is not False else 0.0
         match verdict.to:
             case "accepted":
-                await self._keep(Accept(remote_ids=verdict.remote_ids))
+                await self._record(Accept(remote_ids=verdict.remote_ids))
             case "unknown":
-                await self._keep(MarkUnknown(at=now, problem=problem))
+                await self._record(MarkUnknown(at=now, problem=problem))
             case "failed":
-                await self._keep(Fail(at=now, problem=problem, cost=cost))
+                await self._record(Fail(at=now, problem=problem, cost=cost))
             case "ready":
-                await self._keep(Release(at=now, problem=problem, cost=cost))
+                await self._record(Release(at=now, problem=problem, cost=cost))
             case None:
                 pass
         if verdict.to not in {"accepted", None}:
-            self._let_go(free=verdict.charged is False)
+            self._drop_reservation(uncharged=verdict.charged is False)
         self._run.apply_verdict(verdict, error)
 
-    def _let_go(self, *, free: bool) -> None:
-        if self._hold is not None:
-            (self._purse.release if free else self._purse.keep_unresolved)(self._hold)
-            self._hold = None
+    def _drop_reservation(self, *, uncharged: bool) -> None:
+        if self._reservation is not None:
+            (self._budget_gate.release if uncharged else self._budget_gate.keep_unresolved)(self._reservation)
+            self._reservation = None
 
-    async def _keep(self, step: Step) -> None:
+    async def _record(self, step: Step) -> None:
         """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again.
 
         Where everything is to end it is not: what has left and is not written down is unknown.
         """
-        self._owed = step
-        for pause in (0.0, *[1.0] * KEEP_TRYING):
+        self._unwritten_step = step
+        for pause in (0.0, *[1.0] * WRITE_ATTEMPTS):
             try:
                 await self._journal.step(self._row, step)
             except StaleRowError:
                 raise
             except JournalError as error:
                 self._run.halt(error)
-                if self._run.stopping.stage is Stage.ENDING:
+                if self._run.stopping.stage is StopStage.ENDING:
                     raise
                 await self._clock.sleep(pause)
             else:
-                self._owed = None
+                self._unwritten_step = None
                 return
         await self._journal.step(self._row, step)
 
@@ -335,27 +337,27 @@ class RowRun:
         `came_to` is what the call came to, where its answer had begun to come: a job that it names is taken up later.
         """
         row = self._row
-        if self._owed is not None and is_legal(row.state, self._owed):
-            await self._keep(self._owed)
+        if self._unwritten_step is not None and is_legal(row.state, self._unwritten_step):
+            await self._record(self._unwritten_step)
         if not self.sent:
             if row.state in {"leased", "submitting"}:
                 await self._release("it was stopped before its call was made")
-            self._let_go(free=True)
+            self._drop_reservation(uncharged=True)
         elif row.state == "submitting":
             if isinstance(came_to, OutcomeUnknownError):
-                verdict = verdict_for(came_to, vendor=self._work.vendor, state=row.state, attempt=row.attempt)
+                verdict = verdict_for(came_to, vendor=self._provider.vendor, state=row.state, attempt=row.attempt)
                 if verdict.to == "accepted":
-                    await self._keep(Accept(remote_ids=verdict.remote_ids))
+                    await self._record(Accept(remote_ids=verdict.remote_ids))
                     return
             message = "it was stopped while its call was under way"
             problem: JSON = {"message": message, "error": OutcomeUnknownError.__name__}
-            await self._keep(MarkUnknown(at=self._clock.time(), problem=problem))
-            self._let_go(free=False)
+            await self._record(MarkUnknown(at=self._clock.time(), problem=problem))
+            self._drop_reservation(uncharged=False)
 
     async def _release(self, message: str) -> None:
-        await self._keep(Release(at=self._clock.time(), problem={"message": message}))
+        await self._record(Release(at=self._clock.time(), problem={"message": message}))
 
 
-def _problem(error: Exception) -> JSON:
+def _problem_of(error: Exception) -> JSON:
     code = {"code": error.code} if isinstance(error, GenerationFailedError) else {}
     return {"message": str(error), "error": type(error).__name__, **code}

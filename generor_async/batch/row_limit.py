@@ -6,30 +6,30 @@ from attrs import define, field
 
 from generor_async.batch.sqlite.new_rows import RowNumbers
 
-__all__ = ["Limit"]
+__all__ = ["RowLimit"]
 
 
 @define
-class Limit:
+class RowLimit:
     """Counts the rows that a run has begun, up to so many; a row of which nothing came is none of them."""
 
     most: int | None
     """None for as many as there are."""
-    _begun: int = field(default=0, init=False)
+    _started: int = field(default=0, init=False)
     _numbers: RowNumbers = field(init=False, factory=RowNumbers)
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many more may begin."""
-        return sys.maxsize if self.most is None else self.most - self._begun
+        return sys.maxsize if self.most is None else self.most - self._started
 
-    def begins(self, number: int) -> None:
+    def row_started(self, number: int) -> None:
         """Note a row that is begun."""
         if self.most is not None:
-            self._begun += 1
+            self._started += 1
             self._numbers.add(number)
 
-    def is_ready(self, number: int) -> None:
+    def row_ready(self, number: int) -> None:
         """Note that a row waits to be begun, which may have been before: it was not charged."""
         if self.most is not None and number in self._numbers:
-            self._begun -= 1
+            self._started -= 1

@@ -85,7 +85,9 @@ class RowReader:
         """Note a file of which all rows are known now; not one whose rows depend on other files as well."""
         source = self._order.source
         if source is not None and source.content is not None and not self._names_files:
-            await self._journal.end_reading(ReadWhole(content=source.content, terms=self._order.terms, said=said))
+            await self._journal.end_reading(
+                ReadWhole(content=source.content, terms=self._order.reading_options, said=said)
+            )
 
     async def _forget_unread(self) -> None:
         """Leave what waited to be made, and is no longer asked for."""
@@ -106,7 +108,7 @@ class RowReader:
     async def _set_aside(self, rejects: Sequence[Reject]) -> None:
         """Say and write down what can't be run."""
         if rejects:
-            self._order.keep_aside(rejects)
+            self._order.note_rejects(rejects)
             self._tally.rejected += len(rejects)
             await self._journal.add_rejects(rejects)
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from generor_async.batch.account import Account
+from generor_async.batch.account import AccountReader
 from generor_async.batch.budget_gate import BudgetGate
-from generor_async.batch.costs import charges_of
-from generor_async.batch.disk_reserve import Reserve
+from generor_async.batch.costs import read_charges
+from generor_async.batch.disk_reserve import DiskReserve
 from generor_async.batch.journal import Journal, Row
 from generor_async.batch.outcomes import (
-    Results,
+    ResultsFile,
     RowOutcome,
     outcome_of,
     write_failed,
@@ -29,13 +29,13 @@ from generor_async.batch.outcomes import (
 from generor_async.batch.progress import Phase, Progress, RunCounters
 from generor_async.batch.reconcile import Reconciliation
 from generor_async.batch.row import RowRun
-from generor_async.batch.row_limit import Limit
+from generor_async.batch.row_limit import RowLimit
 from generor_async.batch.row_reader import RowReader
 from generor_async.batch.run_monitor import RunMonitor
-from generor_async.batch.run_times import note_begin, note_end
+from generor_async.batch.run_times import record_end, record_start
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_journal
-from generor_async.batch.stopping import Stage, Stopping
+from generor_async.batch.stopping import Stopping, StopStage
 from generor_async.errors import APIError, BuysAgainError, DeadlineExceededError, JournalError
 from generor_async.rules.budget import NO_CAP, Budget
 from generor_async.rules.luma_prices import REFUNDED
@@ -54,111 +54,111 @@ T = TypeVar("T")
 class BatchRun:
     """One run of a batch, from the opening of its journal to its closing."""
 
-    def __init__(self, order: BatchSpec, journal: Journal, budget: Budget) -> None:
-        self._order = order
-        self._client = order.client
-        self.folder = order.folder
+    def __init__(self, spec: BatchSpec, journal: Journal, budget: Budget) -> None:
+        self._spec = spec
+        self._client = spec.client
+        self.folder = spec.folder
         self.journal: Journal = journal
-        self._results = Results(order.folder, order.work.vendor.credit_dollars)
-        self._reserve = Reserve(order.folder)
-        self.work = order.work
-        self.refunds = order.refunds
-        self.purse = BudgetGate(budget, Account(order.work, journal), journal)
+        self._results = ResultsFile(spec.folder, spec.provider.vendor.credit_dollars)
+        self._reserve = DiskReserve(spec.folder)
+        self.provider = spec.provider
+        self.refunds = spec.refunds
+        self.budget_gate = BudgetGate(budget, AccountReader(spec.provider, journal), journal)
         self.loop = asyncio.get_running_loop()
-        self.clock: Clock = self.work.clock
+        self.clock: Clock = self.provider.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
         """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
-        self.stopping = Stopping(order.work.vendor, self._cancel_pending)
-        self.watch = RunMonitor(self.stopping, self._changed.set)
+        self.stopping = Stopping(spec.provider.vendor, self._cancel_pending)
+        self.monitor = RunMonitor(self.stopping, self._changed.set)
         self._pause_until = -math.inf
         self._complete = False
-        self._outcomes: deque[RowOutcome] = deque()
+        self._ended_rows: deque[RowOutcome] = deque()
         """Of rows that have ended, and that nobody has taken yet."""
-        self._delivered = asyncio.Event()
+        self._outcome_ready = asyncio.Event()
         """Set when there is one to take, or no other will come."""
-        self._heard = True
+        self._has_consumer = True
         self._phase: Phase = "running"
-        self._tally = RunCounters(self.clock.monotonic())
-        self._limit = Limit(order.limit)
-        self._settles_at: float | None = None
+        self._counters = RunCounters(self.clock.monotonic())
+        self._limit = RowLimit(spec.limit)
+        self._next_check_at: float | None = None
         """When unknown rows are looked for again, in Unix seconds."""
-        self._intake = RowReader(order, journal, self._tally, self._changed.set)
-        self._reading: asyncio.Task[None] | None = None
+        self._row_reader = RowReader(spec, journal, self._counters, self._changed.set)
+        self._reading_task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, order: BatchSpec) -> "BatchRun":
+    async def open(cls, spec: BatchSpec) -> "BatchRun":
         """Open the folder, or begin one."""
-        await order.work.check_key()
-        journal = await open_journal(order.folder, key=order.key, take_over=order.take_over)
+        await spec.provider.check_key()
+        journal = await open_journal(spec.folder, key=spec.key, take_over=spec.take_over)
         try:
-            if order.refunds:
+            if spec.refunds:
                 await journal.refund(REFUNDED)
-            budget = Budget(order.cap, await charges_of(journal), await journal.unresolved_credits())
-            run = cls(order, journal, budget)
-            await run._begin()
+            budget = Budget(spec.cap, await read_charges(journal), await journal.unresolved_credits())
+            run = cls(spec, journal, budget)
+            await run._prepare()
         except BaseException:
             await journal.close()
             raise
         return run
 
-    async def _begin(self) -> None:
+    async def _prepare(self) -> None:
         """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
-        await self.work.clock.resume(self.journal)
-        await self.purse.begin()
-        await self.work.clock.keep(self.journal)
-        await self.journal.write_note("cap", None if self._order.cap == NO_CAP else self._order.cap)
+        await self.provider.clock.resume(self.journal)
+        await self.budget_gate.begin()
+        await self.provider.clock.save(self.journal)
+        await self.journal.write_note("cap", None if self._spec.cap == NO_CAP else self._spec.cap)
         if await self.journal.read_note("began") is None:
             await self.journal.write_note("began", self.clock.time())
-        await note_begin(self.journal, self.clock.time())
+        await record_start(self.journal, self.clock.time())
         await self.journal.write_note("ending", None)
-        await self._tag_rows()
-        self._tally.states.update(await self.journal.counts())
-        self.watch.record.answered = await self.journal.count_answered(self._order.most)
-        await self._reserve.take()
+        await self._apply_tag_rows()
+        self._counters.states.update(await self.journal.counts())
+        self.monitor.record.answered = await self.journal.count_answered(self._spec.max_active_rows)
+        await self._reserve.acquire()
         try:
             await self._results.open(self.journal)
         except BaseException:
-            self._reserve.give_up()
+            self._reserve.release()
             raise
 
-    async def _tag_rows(self) -> None:
+    async def _apply_tag_rows(self) -> None:
         """Have rows tagged where that is wanted, or was by an earlier run: support is to find all of a folder's."""
-        self.work.tags_rows = bool(self._order.tag_rows or await self.journal.read_note("tag_rows"))
-        if self.work.tags_rows:
+        self.provider.tags_rows = bool(self._spec.tag_rows or await self.journal.read_note("tag_rows"))
+        if self.provider.tags_rows:
             await self.journal.write_note("tag_rows", True)
 
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
     async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
         """Run, and yield each row as it ends."""
-        driving = asyncio.create_task(self._drive())
-        driving.add_done_callback(lambda _: self._delivered.set())
+        driving = asyncio.create_task(self._run())
+        driving.add_done_callback(lambda _: self._outcome_ready.set())
         try:
             try:
                 while True:
-                    while self._outcomes:
-                        yield self._outcomes.popleft()
+                    while self._ended_rows:
+                        yield self._ended_rows.popleft()
                         self._changed.set()
                     if driving.done():
                         break
-                    self._delivered.clear()
-                    await self._delivered.wait()
+                    self._outcome_ready.clear()
+                    await self._outcome_ready.wait()
             except asyncio.CancelledError:
                 if not driving.done():
-                    self._cancelled()
+                    self._drain()
                 raise
             finally:
-                self._heard = False
-                self._outcomes.clear()
-                await self._end(driving)
+                self._has_consumer = False
+                self._ended_rows.clear()
+                await self._shut_down(driving)
         except asyncio.CancelledError as error:
             error.add_note(f"the batch was stopped: run it again, into {self.folder}, to go on")
             raise
         if self.stopping.error is not None:
             raise self.stopping.error
 
-    async def _end(self, driving: "asyncio.Task[None]") -> None:
+    async def _shut_down(self, driving: "asyncio.Task[None]") -> None:
         """Wait until it has stopped, as soon as it is to."""
         if not driving.done() and not self.stopping.stage:
             self.stopping.stop()
@@ -168,18 +168,18 @@ class BatchRun:
                 await asyncio.wait([driving])
             except asyncio.CancelledError as error:
                 cancelled = error
-                self._cancelled()
-        self.stopping.end()
+                self._drain()
+        self.stopping.cancel_timer()
         self._results.close()
-        self._reserve.give_up()
+        self._reserve.release()
         await self.journal.close()
         if cancelled is not None:
             raise cancelled
         driving.result()
 
-    def _cancelled(self) -> None:
+    def _drain(self) -> None:
         """Wait for the answers of paid calls, so long as may be; whoever cancels that too stops it at once."""
-        self.stopping.drain(0.0 if self.stopping.stage >= Stage.DRAINING else self._order.drain)
+        self.stopping.drain(0.0 if self.stopping.stage >= StopStage.DRAINING else self._spec.drain)
 
     @property
     def reason(self) -> Reason:
@@ -189,133 +189,133 @@ class BatchRun:
     def progress(self) -> Progress:
         """Return how it stands."""
         sent = sum(run.sent for run in self._tasks.values())
-        return self._tally.progress(
+        return self._counters.progress(
             self.clock,
             client=self._client,
-            purse=self.purse,
+            budget_gate=self.budget_gate,
             sent=sent,
             unsent=len(self._tasks) - sent,
-            may_begin=self._limit.left,
+            may_begin=self._limit.remaining,
             pause=max(0.0, self._pause_until - self.clock.monotonic()),
-            settles_at=self._settles_at,
-            phase=self._shown(),
-            why=str(self.stopping.error or self.watch.record.held_by),
-            is_reading=self._reading is None or not self._reading.done(),
+            next_check_at=self._next_check_at,
+            phase=self._displayed_phase(),
+            why=str(self.stopping.error or self.monitor.record.held_by),
+            is_reading=self._reading_task is None or not self._reading_task.done(),
         )
 
-    def _shown(self) -> Phase:
+    def _displayed_phase(self) -> Phase:
         """Return what is shown of where it stands."""
-        if self.stopping.stage is Stage.DRAINING:
+        if self.stopping.stage is StopStage.DRAINING:
             return "draining"
         if self.stopping.stage:
             stopped: Phase = "capped" if self.stopping.reason == "cap" else "stopping"
             return "halted" if self.stopping.error is not None else stopped
-        return "held" if self.watch.record.held_by else self._phase
+        return "held" if self.monitor.record.held_by else self._phase
 
     def halt(self, error: BaseException) -> None:
         """Submit nothing more, and raise this at the end."""
         if isinstance(error, JournalError):
-            self._reserve.give_up()
+            self._reserve.release()
         self.stopping.halt(error)
 
     def _cancel_pending(self) -> None:
         """Cancel what is not to be waited for."""
         for task, row in self._tasks.items():
-            if row.begun and row.is_cut_short(self.stopping.stage):
+            if row.started and row.is_cancelled_at(self.stopping.stage):
                 task.cancel()
         self._changed.set()
 
     # --- the run -----------------------------------------------------------------------------------------------------
 
-    async def _drive(self) -> None:
+    async def _run(self) -> None:
         """Keep so many rows in work until none is left."""
-        goes_on = any(self._tally.states.values())
-        self._reading = reading = asyncio.create_task(self._intake.read())
-        reading.add_done_callback(self._was_read)
-        looking = asyncio.create_task(self.purse.poll_account(self.clock))
+        goes_on = any(self._counters.states.values())
+        self._reading_task = reading = asyncio.create_task(self._row_reader.read())
+        reading.add_done_callback(self._on_read)
+        looking = asyncio.create_task(self.budget_gate.poll_account(self.clock))
         try:
             async for row in self.journal.rows(*PAID_STATES):
-                await self._until(lambda: self._places() > 0 or self.stopping.stage > 0)
+                await self._wait_until(lambda: self._free_places() > 0 or self.stopping.stage > 0)
                 if self.stopping.stage:
                     break
                 self._start(row, since=row.state)
-            reconciliation = self.work.reconciliation(self.journal)
-            if goes_on and not isinstance(self._order.rows, AsyncIterable):  # which may wait for rows to end
-                await self._until(lambda: self._intake.settled or reading.done() or self.stopping.stage > 0)
-            if reconciliation is not None and self._tally.states["unknown"]:
-                await self._settle_first(reconciliation)
+            reconciliation = self.provider.reconciliation(self.journal)
+            if goes_on and not isinstance(self._spec.rows, AsyncIterable):  # which may wait for rows to end
+                await self._wait_until(lambda: self._row_reader.settled or reading.done() or self.stopping.stage > 0)
+            if reconciliation is not None and self._counters.states["unknown"]:
+                await self._reconcile_earlier_rows(reconciliation)
             while True:
-                while not self.stopping.stage and await self._claim(reading):
+                while not self.stopping.stage and await self._start_ready_rows(reading):
                     pass
-                await self._until(lambda: not self._tasks)
+                await self._wait_until(lambda: not self._tasks)
                 if self.stopping.stage or reconciliation is None or not await self._reconcile(reconciliation):
                     break
         except Exception as error:  # noqa: BLE001 - it is raised again where the outcomes are taken
             self.halt(error)
-            await self._until(lambda: not self._tasks)
+            await self._wait_until(lambda: not self._tasks)
         finally:
             reading.cancel()
             looking.cancel()
             await asyncio.wait([reading, looking])
         if not reading.cancelled() and (problem := reading.exception()) is not None:
             self.stopping.halt(problem)
-        self.watch.sum_up()
+        self.monitor.report_undownloaded()
         try:
-            await self._sum_up()
+            await self._write_summary()
         except JournalError as error:
             self.stopping.halt(error)
 
-    def _was_read(self, reading: "asyncio.Task[None]") -> None:
+    def _on_read(self, reading: "asyncio.Task[None]") -> None:
         """Note that no more is read; where it was refused, what was written down before is not bought either."""
         if not reading.cancelled() and isinstance(problem := reading.exception(), BuysAgainError):
             self.halt(problem)
         self._changed.set()
 
-    async def _sum_up(self) -> None:
+    async def _write_summary(self) -> None:
         """Leave behind what the whole run came to."""
         if (gone := self.journal.problem()) is not None:
             if gone.is_deleted:
-                await self._name_what_is_lost()
+                await self._note_lost_ids()
             return
         counts = await self.journal.counts()
-        waiting = self._intake.not_given if self._limit.left else counts["ready"]
-        self._complete = counts["done"] + waiting == sum(counts.values()) and not self._tally.rejected
+        waiting = self._row_reader.not_given if self._limit.remaining else counts["ready"]
+        self._complete = counts["done"] + waiting == sum(counts.values()) and not self._counters.rejected
         await self.journal.write_note("ending", self.reason)
         await write_failed(self.folder, self.journal)
         await write_rejected(self.folder, self.journal)
         await self.journal.write_note("ended", self.clock.time())
-        await note_end(self.journal, self.clock.time())
-        await self.work.clock.keep(self.journal)
+        await record_end(self.journal, self.clock.time())
+        await self.provider.clock.save(self.journal)
         with suppress(APIError, DeadlineExceededError):
-            await self._unless(Stage.DRAINING, self.purse.refresh())
+            await self._run_unless(StopStage.DRAINING, self.budget_gate.refresh())
 
-    async def _name_what_is_lost(self) -> None:
+    async def _note_lost_ids(self) -> None:
         """Name the jobs and creations that were paid for and are not stored, as no journal does any more."""
         ids = [id_ async for row in self.journal.rows(*PAID_STATES) for id_ in row.remote_ids]
         if self.stopping.error is not None and ids:
             self.stopping.error.add_note(f"Paid for and not stored: {', '.join(ids)}.")
 
-    async def _until(self, true: Callable[[], bool]) -> None:
+    async def _wait_until(self, true: Callable[[], bool]) -> None:
         while not true():
             self._changed.clear()
             await self._changed.wait()
 
-    async def _claim(self, reading: "asyncio.Task[None]") -> bool:
+    async def _start_ready_rows(self, reading: "asyncio.Task[None]") -> bool:
         """Start as many rows as there is room for; tell whether there may be more."""
         if (pause := self._pause_until - self.clock.monotonic()) > 0:
-            await self._unless(Stage.FINISHING, self.clock.sleep(pause))
+            await self._run_unless(StopStage.FINISHING, self.clock.sleep(pause))
             return True
         self._changed.clear()
         # Of a file all that can't be run is named; who hands in rows one by one isn't asked for more than are begun.
-        ended = reading.done() or not (self._limit.left or self._order.is_file)
-        room = min(self._places(), self.watch.room, self._limit.left)
+        ended = reading.done() or not (self._limit.remaining or self._spec.is_file)
+        room = min(self._free_places(), self.monitor.free_calls, self._limit.remaining)
         rows: Sequence[Row] = await self.journal.claim(room, met=True) if room > 0 else ()
-        self._intake.taken(len(rows))
+        self._row_reader.taken(len(rows))
         for row in rows:
-            self._limit.begins(row.number)
+            self._limit.row_started(row.number)
             self._start(row, since="ready")
         if not rows:
-            if (room > 0 or not self._limit.left) and ended and not self._tasks:
+            if (room > 0 or not self._limit.remaining) and ended and not self._tasks:
                 return False
             await self._changed.wait()
         return True
@@ -323,99 +323,99 @@ class BatchRun:
     async def _reconcile(self, found: Reconciliation) -> bool:
         """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
         while not self.stopping.stage:
-            if await self._look(found):
+            if await self._check_account(found):
                 self._phase = "running"
                 return True
-            if found.look_at is None:
+            if found.next_check_at is None:
                 break
-            await self._pause_until_look(found.look_at)
+            await self._sleep_until(found.next_check_at)
         return False
 
-    async def _settle_first(self, found: Reconciliation) -> None:
+    async def _reconcile_earlier_rows(self, found: Reconciliation) -> None:
         """Settle the unknown rows of earlier runs that two looks can settle, before any new call is made."""
         with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
-            await self._look(found)
-            if found.look_at is not None and found.look_at <= self.clock.time() + SNAPSHOT_INTERVAL:
-                await self._pause_until_look(found.look_at)
-                await self._look(found)
+            await self._check_account(found)
+            if found.next_check_at is not None and found.next_check_at <= self.clock.time() + SNAPSHOT_INTERVAL:
+                await self._sleep_until(found.next_check_at)
+                await self._check_account(found)
         self._phase = "running"
 
-    async def _look(self, found: Reconciliation) -> bool:
+    async def _check_account(self, found: Reconciliation) -> bool:
         """Look at the account once; tell whether that settles any unknown row."""
         if self.stopping.stage:
             return False
         held = {row.number: row.counted async for row in self.journal.rows("unknown")}
         self._phase = "settling" if held else "running"
-        settled = await self._unless(Stage.FINISHING, found.settle()) or ()
+        settled = await self._run_unless(StopStage.FINISHING, found.check_account()) or ()
         for row in settled:
             if row.state == "ready":
                 row.counted = held[row.number]
-                self.purse.release_unresolved(row)
-                self._limit.is_ready(row.number)
-                self._tally.states.update(unknown=-1, ready=1)
+                self.budget_gate.release_unresolved(row)
+                self._limit.row_ready(row.number)
+                self._counters.states.update(unknown=-1, ready=1)
             else:
                 self._start(row, since="unknown")
-        self._settles_at = found.look_at
+        self._next_check_at = found.next_check_at
         return bool(settled)
 
-    async def _pause_until_look(self, moment: float) -> None:
-        await self._unless(Stage.FINISHING, self.clock.sleep(max(1.0, moment - self.clock.time())))
+    async def _sleep_until(self, moment: float) -> None:
+        await self._run_unless(StopStage.FINISHING, self.clock.sleep(max(1.0, moment - self.clock.time())))
 
-    async def _unless(self, stage: Stage, work: Awaitable[T]) -> T | None:
+    async def _run_unless(self, stage: StopStage, work: Awaitable[T]) -> T | None:
         """Do what is given up when the run stops so far; None where it was."""
         doing = asyncio.ensure_future(work)
         doing.add_done_callback(lambda _: self._changed.set())
-        await self._until(lambda: doing.done() or self.stopping.stage >= stage)
+        await self._wait_until(lambda: doing.done() or self.stopping.stage >= stage)
         if not doing.done():
             doing.cancel()
             await asyncio.wait([doing])
         return None if doing.cancelled() else doing.result()
 
     def _start(self, row: Row, *, since: RowState) -> None:
-        self._tally.states[since] -= 1
+        self._counters.states[since] -= 1
         run = RowRun(row, self)
-        self.watch.starts(answered=run.answered)
+        self.monitor.row_started(answered=run.answered)
         task = asyncio.create_task(run.perform())
         self._tasks[task] = run
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_task_done)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         row = self._tasks.pop(task)
-        self.watch.ended(row.number, answered=row.answered)
+        self.monitor.row_ended(row.number, answered=row.answered)
         now = self.clock.monotonic()
-        self._tally.ended(row.state, now, None if row.left_at is None else now - row.left_at)
+        self._counters.row_ended(row.state, now, None if row.left_at is None else now - row.left_at)
         if row.state == "ready":
-            self._limit.is_ready(row.number)
+            self._limit.row_ready(row.number)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.halt(error)
         self._changed.set()
 
-    def _places(self) -> int:
+    def _free_places(self) -> int:
         """Return how many rows may begin; one whose outcome waits to be taken has not left."""
-        return self._order.most - len(self._tasks) - len(self._outcomes)
+        return self._spec.max_active_rows - len(self._tasks) - len(self._ended_rows)
 
     # --- for the rows ------------------------------------------------------------------------------------------------
 
-    async def finished(self, row: Row) -> None:
+    async def row_ended(self, row: Row) -> None:
         """Tell of a row that has ended."""
-        outcome = outcome_of(row, self.folder, self.work.vendor.credit_dollars)
+        outcome = outcome_of(row, self.folder, self.provider.vendor.credit_dollars)
         if row.state == "done":
-            self.watch.stored()
+            self.monitor.outputs_stored()
             try:
                 self._results.add(row)
             except JournalError as error:
                 self.halt(error)
-        if self._order.on_row is not None:
-            told = self._order.on_row(outcome)
+        if self._spec.on_row is not None:
+            told = self._spec.on_row(outcome)
             if isawaitable(told):
                 await told
-        if self._heard:
-            self._outcomes.append(outcome)
-            self._delivered.set()
+        if self._has_consumer:
+            self._ended_rows.append(outcome)
+            self._outcome_ready.set()
 
-    def left(self, now: float) -> None:
+    def call_left(self, now: float) -> None:
         """Note that a paid call has left."""
-        self._tally.movement.left(now)
+        self._counters.throughput.left(now)
 
     def apply_verdict(self, verdict: RowVerdict, error: Exception) -> None:
         """Stop, or pause, where an error concerns more than its row."""

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from generor_async.batch.journal import Journal, JournalReader
 
-__all__ = ["note_begin", "note_end", "runs_of"]
+__all__ = ["record_end", "record_start", "run_spans"]
 
 NOTE: Final = "runs"
 """What the journal remembers them by: for each when it began and when it ended, or null."""
 
 
-async def note_begin(journal: "Journal", now: float) -> None:
+async def record_start(journal: "Journal", now: float) -> None:
     """Note that a run begins."""
     noted: Any = await journal.read_note(NOTE)
     await journal.write_note(NOTE, [*(noted or []), [now, None]])
 
 
-async def note_end(journal: "Journal", now: float) -> None:
+async def record_end(journal: "Journal", now: float) -> None:
     """Note that the run ends that began last."""
     noted: Any = await journal.read_note(NOTE)
     await journal.write_note(NOTE, [*noted[:-1], [noted[-1][0], now]])
 
 
-async def runs_of(reader: "JournalReader") -> Sequence[tuple[float, float]]:
+async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
     """Return when each run began and ended, in Unix seconds: one at least.
 
     One that was killed, or goes on, ended when something became of a row for the last time.

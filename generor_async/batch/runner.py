@@ -12,13 +12,13 @@ from typing import Any
 from generor_async.batch.estimate import BatchEstimate, estimate
 from generor_async.batch.inputs import Rows
 from generor_async.batch.journal import Reject
-from generor_async.batch.outcomes import RowOutcome, is_own
+from generor_async.batch.outcomes import RowOutcome, is_own_file
 from generor_async.batch.progress import Progress
 from generor_async.batch.python_rows import check_rows
 from generor_async.batch.run import BatchRun
 from generor_async.batch.spec import BatchSpec, OnRow
 from generor_async.batch.status import Status, read_status, report
-from generor_async.batch.stopping import reason_of
+from generor_async.batch.stopping import stop_reason
 from generor_async.engine.stacklevel import caller_stacklevel
 from generor_async.errors import InvalidRequestError
 from generor_async.generor import AsyncGeneror
@@ -102,7 +102,7 @@ def run_batch(
         )
     if prompt_column is not None:
         arguments.text(prompt_column, "prompt_column")
-    order = BatchSpec(
+    spec = BatchSpec(
         client=client,
         rows=rows,
         folder=Path(arguments.path(to, "to")),
@@ -121,20 +121,20 @@ def run_batch(
         drain=arguments.duration(drain, "drain"),
         take_over=arguments.truth(take_over, "take_over"),
     )
-    if unknown := sorted(order.common.keys() - order.parameters.names):
+    if unknown := sorted(spec.common.keys() - spec.parameters.names):
         advice = (
             "Each row has an id of its own"
             if unknown == ["id"]
-            else f"Those are {', '.join(sorted(order.parameters.names))}"
+            else f"Those are {', '.join(sorted(spec.parameters.names))}"
         )
-        raise InvalidRequestError("common", f"{unknown[0]!r} is no parameter of {order.operation}", advice=advice)
-    if taken := order.keep & order.parameters.names:
+        raise InvalidRequestError("common", f"{unknown[0]!r} is no parameter of {spec.operation}", advice=advice)
+    if taken := spec.keep & spec.parameters.names:
         advice = "Leave it out of keep, or give the column another name"
-        raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {order.operation}", advice=advice)
-    if order.source is not None and is_own(order.source.path, order.folder):
-        problem = f"{order.source.path} is a file that the batch itself writes in its folder"
+        raise InvalidRequestError("keep", f"{min(taken)!r} is a parameter of {spec.operation}", advice=advice)
+    if spec.source is not None and is_own_file(spec.source.path, spec.folder):
+        problem = f"{spec.source.path} is a file that the batch itself writes in its folder"
         raise InvalidRequestError("rows", problem, advice="Give another folder, or the rows under another name")
-    return Batch(order)
+    return Batch(spec)
 
 
 def _kept(keep: Any) -> frozenset[str]:
@@ -167,8 +167,8 @@ class Batch:
     the run, and is raised when what was under way has ended.
     """
 
-    def __init__(self, order: BatchSpec) -> None:
-        self._order = order
+    def __init__(self, spec: BatchSpec) -> None:
+        self._spec = spec
         self._run: BatchRun | None = None
         self._progress: Progress | None = None
         self._reason: Reason | None = None
@@ -180,7 +180,7 @@ class Batch:
 
         `first` reads so many rows and no more. Raises InvalidRequestError for an iterator, which can be read only once.
         """
-        return await estimate(self._order, first=first)
+        return await estimate(self._spec, max_rows=first)
 
     def tell(self, tell: Callable[[str], object]) -> None:
         """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
@@ -188,7 +188,7 @@ class Batch:
         Where nobody is told, each is a UserWarning. It is called before any row is charged that is read later, perhaps
         in another thread.
         """
-        self._order.notes.tell(tell)
+        self._spec.notes.tell(tell)
 
     @property
     def set_aside(self) -> Sequence[Reject]:
@@ -196,7 +196,7 @@ class Batch:
 
         rejected.jsonl in the folder has them all.
         """
-        return tuple(self._order.set_aside)
+        return tuple(self._spec.set_aside)
 
     @property
     def progress(self) -> Progress | None:
@@ -217,7 +217,7 @@ class Batch:
     @property
     def begun(self) -> bool:
         """Whether any paid call of the run came to anything, or one of an earlier run was taken up."""
-        return self._begun if self._run is None else self._run.watch.begun
+        return self._begun if self._run is None else self._run.monitor.begun
 
     def stop(self, *, drain: float | None = None) -> None:
         """Submit nothing more, and end when what is paid for is stored; called again, stop at once.
@@ -240,17 +240,17 @@ class Batch:
 
     async def status(self) -> Status:
         """Return how the rows stand."""
-        return await read_status(self._order.folder)
+        return await read_status(self._spec.folder)
 
     async def report(self) -> Path:
         """Write report.html into the folder, and return its path."""
-        return await report(self._order.folder)
+        return await report(self._spec.folder)
 
     async def __aiter__(self) -> AsyncGenerator[RowOutcome, None]:
         if self._run is not None or self._opening is not None:
             raise RuntimeError("this batch runs already: make another with run_batch(...)")
         self._reason, self._begun = None, False
-        if not self._order.notes.is_told:
+        if not self._spec.notes.is_told:
             self.tell(_warn)
         if (run := await self._opened()) is None:
             return
@@ -259,12 +259,12 @@ class Batch:
                 async for outcome in outcomes:
                     yield outcome
         finally:
-            self._progress, self._reason, self._begun = run.progress(), run.reason, run.watch.begun
+            self._progress, self._reason, self._begun = run.progress(), run.reason, run.monitor.begun
             self._run = None
 
     async def _opened(self) -> BatchRun | None:
         """Open the folder, and begin; None where it was stopped meanwhile."""
-        self._opening = opening = asyncio.ensure_future(BatchRun.open(self._order))
+        self._opening = opening = asyncio.ensure_future(BatchRun.open(self._spec))
         try:
             self._run = await opening
         except asyncio.CancelledError:
@@ -273,7 +273,7 @@ class Batch:
                 raise
             return None
         except BaseException as error:
-            self._reason = reason_of(error)
+            self._reason = stop_reason(error)
             raise
         finally:
             self._opening = None

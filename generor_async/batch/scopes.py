@@ -8,7 +8,7 @@ from generor_async.errors import PermissionDeniedError
 from generor_async.rules.vendors import GENEROR
 from generor_async.values import Secret
 
-__all__ = ["ADVICE", "NEEDED", "lacking", "without_scopes"]
+__all__ = ["ADVICE", "NEEDED", "missing_scopes", "missing_scopes_error"]
 
 NEEDED: Final = ("read", "generate")
 """Balance, transactions and creations are read; rows are generated."""
@@ -18,7 +18,7 @@ ADVICE: Final = (
 )
 
 
-def lacking(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKey]) -> tuple[str, ...]:
+def missing_scopes(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKey]) -> tuple[str, ...]:
     """Return those scopes that a key surely lacks, as the list of the account's keys has it.
 
     A key with no scopes has all (documented). Keys that begin alike can't be told apart: what one of them has may be
@@ -26,17 +26,17 @@ def lacking(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKe
     """
     if key is None:
         return ()
-    alike = [one for one in listed if _begins(key, (one.prefix or "").rstrip(".…*"))]
+    alike = [one for one in listed if _has_prefix(key, (one.prefix or "").rstrip(".…*"))]
     if not alike or any(not one.scopes for one in alike):
         return ()
     return tuple(scope for scope in needed if not any(scope in (one.scopes or ()) for one in alike))
 
 
-def _begins(key: Secret, prefix: str) -> bool:
+def _has_prefix(key: Secret, prefix: str) -> bool:
     return len(prefix) > len(GENEROR.key_prefix) and key.reveal().startswith(prefix)
 
 
-def without_scopes(missing: Iterable[str]) -> PermissionDeniedError:
+def missing_scopes_error(missing: Iterable[str]) -> PermissionDeniedError:
     """Make the error of a key that lacks scopes."""
     names = " and ".join(f"'{scope}'" for scope in missing)
     return PermissionDeniedError(

@@ -60,10 +60,10 @@ class BatchSpec:
     """The first of what the latest reading could not make rows of."""
     notes: Notes = field(init=False, factory=Notes)
     """What is said of how the rows are read."""
-    source: Source | None = field(init=False, default=Factory(lambda self: self._source(), takes_self=True))
+    source: Source | None = field(init=False, default=Factory(lambda self: self._make_source(), takes_self=True))
     """The file or pipe that the rows are in; None where Python hands them in."""
-    parameters: Parameters = field(init=False, default=Factory(lambda self: self._parameters(), takes_self=True))
-    work: Provider = field(init=False, default=Factory(lambda self: self._work(), takes_self=True))
+    parameters: Parameters = field(init=False, default=Factory(lambda self: self._make_parameters(), takes_self=True))
+    provider: Provider = field(init=False, default=Factory(lambda self: self._make_provider(), takes_self=True))
     """The API's way with a row; prices that were asked for are known to the run as well."""
 
     @property
@@ -80,14 +80,14 @@ class BatchSpec:
             source="rows" if self.source is None else self.source.name,
         )
 
-    def keep_aside(self, rejects: Sequence[Reject]) -> None:
+    def note_rejects(self, rejects: Sequence[Reject]) -> None:
         """Keep the first rows that can't be run, and say of all why."""
         for reject in rejects:
             self.notes.set_aside(reject.place, reject.reason)
         self.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self.set_aside)])
 
     @property
-    def terms(self) -> str:
+    def reading_options(self) -> str:
         """What its rows depend on, beside the file that they are in and those that they name."""
         return canonical_json(
             {
@@ -105,20 +105,20 @@ class BatchSpec:
         return self.source is not None and not self.source.is_pipe
 
     @property
-    def most(self) -> int:
+    def max_active_rows(self) -> int:
         """How many rows may be in work at once."""
-        return self.concurrency or self.work.most
+        return self.concurrency or self.provider.default_concurrency
 
-    def _source(self) -> Source | None:
+    def _make_source(self) -> Source | None:
         return Source(Path(self.rows)) if isinstance(self.rows, str | os.PathLike) else None
 
-    def _parameters(self) -> Parameters:
+    def _make_parameters(self) -> Parameters:
         folder = Path.cwd() if self.source is None else self.source.folder
         return Parameters(
             self.operation, folder=folder, common=self.common, keep=self.keep, prompt_column=self.prompt_column
         )
 
-    def _work(self) -> Provider:
+    def _make_provider(self) -> Provider:
         return provider_for(self.client, self.parameters, capped=self.cap < NO_CAP, price=self.price)
 
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 from attrs import frozen
 
 from generor_async.batch.amounts import in_dollars, rounded
-from generor_async.batch.costs import charges_of, cost_of
-from generor_async.batch.folder import refused
+from generor_async.batch.costs import read_charges, row_cost
+from generor_async.batch.folder import invalid_folder
 from generor_async.batch.journal import SIMULATED, Duplicate, Failure, JournalReader, Reject, Row
-from generor_async.batch.missing_files import count_missing
+from generor_async.batch.missing_files import count_rows_missing_files
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
-from generor_async.batch.run_times import runs_of
+from generor_async.batch.run_times import run_spans
 from generor_async.batch.source import SET_ASIDE_SHOWN
 from generor_async.batch.sqlite import open_if_begun, open_reader
 from generor_async.batch.sqlite.schema import simulation_mismatch
@@ -31,12 +31,12 @@ from generor_async.rules.row_states import RowState
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
-__all__ = ["NOTHING_PAID", "Status", "check_kind", "is_simulated", "read_status", "report"]
+__all__ = ["NOTHING_PAID", "Status", "check_simulated", "is_simulated", "read_status", "report"]
 
 REPORT: Final = "report.html"
 NOTHING_PAID: Final = "simulated: nothing was paid"
 ROWS_AT_ONCE: Final = 200
-SHOWN: Final[Mapping[RowState, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
+REPORT_STATES: Final[Mapping[RowState, ReportState]] = {"done": "done", "failed": "failed", "unknown": "unknown"}
 
 
 @frozen(kw_only=True)
@@ -99,7 +99,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         key: Any = await reader.read_note("key")
         cap: Any = await reader.read_note("cap")
         reason: Any = await reader.read_note("ending")
-        vendor, charges = vendor_of(key["operation"]), await charges_of(reader)
+        vendor, charges = vendor_of(key["operation"]), await read_charges(reader)
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
             rejects += 1
@@ -124,7 +124,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
             estimated=rounded(charges.estimated),
             doubtful=rounded(await reader.unresolved_credits()),
             doubts=await unresolved_rows(reader, vendor),
-            missing=await count_missing(reader, Path(folder)),
+            missing=await count_rows_missing_files(reader, Path(folder)),
             refundable=rounded(await reader.refundable(REFUNDED)),
             cap=cap,
             credit_dollars=vendor.credit_dollars,
@@ -133,7 +133,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         await reader.close()
 
 
-async def check_kind(folder: str | os.PathLike[str], *, simulated: bool) -> None:
+async def check_simulated(folder: str | os.PathLike[str], *, simulated: bool) -> None:
     """Raise InvalidRequestError where a folder holds a real run a simulated one is asked for, or the reverse."""
     path = Path(folder)
     reader = await open_if_begun(folder)
@@ -161,7 +161,7 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
     title = await run_to_completion(lambda: folder.resolve().name)
     reader = await open_reader(folder)
     try:
-        charges = await charges_of(reader)
+        charges = await read_charges(reader)
         summary = await _summary(reader, title, charges)
         loop = asyncio.get_running_loop()
         pages, no_rows = _pages(reader, charges), list[ReportRow]()
@@ -175,7 +175,7 @@ async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = Non
         )
     except OSError as error:
         advice = "Free some space or mend the disk, and write it again with `report`"
-        raise refused(f"{folder / REPORT} cannot be written to ({error.strerror})", advice) from None
+        raise invalid_folder(f"{folder / REPORT} cannot be written to ({error.strerror})", advice) from None
     finally:
         await reader.close()
     return folder / REPORT
@@ -186,7 +186,7 @@ async def _summary(reader: JournalReader, title: str, charges: Charges) -> Summa
     cap: Any = await reader.read_note("cap")
     counts = Counter[ReportState]()
     for state, rows in (await reader.counts()).items():
-        shown: ReportState = SHOWN.get(state, "other")
+        shown: ReportState = REPORT_STATES.get(state, "other")
         counts[shown] += rows
     return Summary(
         title=title,
@@ -197,14 +197,14 @@ async def _summary(reader: JournalReader, title: str, charges: Charges) -> Summa
         left_out=left_out(counts),
         spent=rounded(charges.spent),
         cap=cap,
-        runs=await runs_of(reader),
+        runs=await run_spans(reader),
     )
 
 
 async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[ReportRow]]:
     page: list[ReportRow] = []
     async for row in reader.rows():
-        page.append(_shown(row, charges))
+        page.append(_report_row(row, charges))
         if len(page) == ROWS_AT_ONCE:
             yield page
             page = []
@@ -212,21 +212,21 @@ async def _pages(reader: JournalReader, charges: Charges) -> AsyncIterator[list[
         yield page
 
 
-def _shown(row: Row, charges: Charges) -> ReportRow:
+def _report_row(row: Row, charges: Charges) -> ReportRow:
     result: Any = row.result or {"files": []}
     problem: Any = {} if row.state == "done" else row.problem or {}  # what was in doubt, and found, went well
     given: Mapping[str, Any] = row.parameters
-    cost = cost_of(row, charges)
+    cost = row_cost(row, charges)
     return ReportRow(
         id=row.id,
-        state=SHOWN.get(row.state, "other"),
-        prompt=_text(given.get("prompt")),
-        type=_text(given.get("slug") or given.get("type") or "image"),
-        model=_text(given.get("model_id") or given.get("model") or "uni-1"),
+        state=REPORT_STATES.get(row.state, "other"),
+        prompt=_as_text(given.get("prompt")),
+        type=_as_text(given.get("slug") or given.get("type") or "image"),
+        model=_as_text(given.get("model_id") or given.get("model") or "uni-1"),
         cost=None if cost is None else rounded(cost.spent),
         doubtful=0.0 if cost is None else rounded(cost.doubtful),
         started=row.submitted_at,
-        ended=row.ended_at if row.state in SHOWN else None,
+        ended=row.ended_at if row.state in REPORT_STATES else None,
         files=tuple(
             ReportFile(path=name, media_type=guess_type(name)[0] or "application/octet-stream")
             for name in result["files"]
@@ -238,6 +238,6 @@ def _shown(row: Row, charges: Charges) -> ReportRow:
     )
 
 
-def _text(value: JSON) -> str:
+def _as_text(value: JSON) -> str:
     """Return a parameter as text, whatever it is: an earlier version may have taken what this one refuses."""
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

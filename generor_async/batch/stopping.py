@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
-from generor_async.batch.folder import NO_ROOM
+from generor_async.batch.folder import NO_SPACE
 from generor_async.errors import (
     APIStatusError,
     BudgetExhaustedError,
@@ -21,13 +21,13 @@ from generor_async.errors import (
 from generor_async.rules.resume_advice import Reason, how_to_go_on
 from generor_async.rules.vendors import Vendor
 
-__all__ = ["Stage", "Stopping", "reason_of"]
+__all__ = ["StopStage", "Stopping", "stop_reason"]
 
-_DISK: Final = NO_ROOM | {errno.EIO}
+_DISK_ERRORS: Final = NO_SPACE | {errno.EIO}
 """What the operating system says of a disk that takes no more."""
 
 
-class Stage(IntEnum):
+class StopStage(IntEnum):
     """How far a run has been stopped."""
 
     RUNNING = 0
@@ -42,12 +42,12 @@ class Stage(IntEnum):
 class Stopping:
     """How soon a run stops, and why; belongs to the event loop that it is made in."""
 
-    def __init__(self, vendor: Vendor, changed: Callable[[], None]) -> None:
+    def __init__(self, vendor: Vendor, on_change: Callable[[], None]) -> None:
         self._vendor = vendor
-        self._changed = changed
+        self._on_change = on_change
         """Told whenever it is to stop sooner."""
         self._timer: asyncio.TimerHandle | None = None
-        self.stage = Stage.RUNNING
+        self.stage = StopStage.RUNNING
         self.reason: Reason | None = None
         """Why; None where nothing has stopped it."""
         self.error: BaseException | None = None
@@ -56,45 +56,45 @@ class Stopping:
     def stop(self) -> None:
         """Submit nothing more, by somebody's wish; called again, stop at once."""
         self.reason = self.reason or "interrupted"
-        self.hasten(Stage.ENDING if self.stage else Stage.FINISHING)
+        self.advance_to(StopStage.ENDING if self.stage else StopStage.FINISHING)
 
     def drain(self, seconds: float) -> None:
         """Wait so many seconds, at the most, for the answers of calls that have left, by somebody's wish."""
         self.reason = self.reason or "interrupted"
-        self.hasten(Stage.DRAINING)
+        self.advance_to(StopStage.DRAINING)
         loop = asyncio.get_running_loop()
         if self._timer is None or loop.time() + seconds < self._timer.when():
-            self.end()
-            self._timer = loop.call_later(seconds, self.hasten, Stage.ENDING)
+            self.cancel_timer()
+            self._timer = loop.call_later(seconds, self.advance_to, StopStage.ENDING)
 
     def halt(self, error: BaseException) -> None:
         """Submit nothing more, and raise this at the end; the first error is the one."""
         if self.error is None:
             self.error = error
             if self.reason in {None, "interrupted"}:
-                self.reason = reason_of(error)
+                self.reason = stop_reason(error)
             if note := how_to_go_on(error, self._vendor):
                 error.add_note(note)
         # Nothing can be stored in a folder that is gone; what is accepted is taken up from wherever it is.
-        self.hasten(Stage.DRAINING if isinstance(error, FolderError) else Stage.FINISHING)
+        self.advance_to(StopStage.DRAINING if isinstance(error, FolderError) else StopStage.FINISHING)
 
-    def over(self) -> None:
+    def stop_at_cap(self) -> None:
         """Submit nothing more, as the cap doesn't allow it."""
         self.reason = self.reason or "cap"
-        self.hasten(Stage.FINISHING)
+        self.advance_to(StopStage.FINISHING)
 
-    def hasten(self, stage: Stage) -> None:
+    def advance_to(self, stage: StopStage) -> None:
         """Stop as soon as this stage says, or sooner."""
         self.stage = max(self.stage, stage)
-        self._changed()
+        self._on_change()
 
-    def end(self) -> None:
+    def cancel_timer(self) -> None:
         """Forget the end of a drain."""
         if self._timer is not None:
             self._timer.cancel()
 
 
-def reason_of(error: BaseException) -> Reason:
+def stop_reason(error: BaseException) -> Reason:
     """Return why a run ended that an error has stopped, or kept from beginning."""
     match error:
         case DownloadError():
@@ -108,7 +108,7 @@ def reason_of(error: BaseException) -> Reason:
         case BudgetExhaustedError():
             return "credits"
         case InvalidRequestError(field="to"):
-            return "disk" if _is_of_disk(error.__context__) else "folder"
+            return "disk" if _is_disk_error(error.__context__) else "folder"
         case APIStatusError(status_code=402):
             return "credits"
         case APIStatusError(status_code=401 | 403):
@@ -117,7 +117,7 @@ def reason_of(error: BaseException) -> Reason:
             return "failed"
 
 
-def _is_of_disk(error: BaseException | None) -> bool:
+def _is_disk_error(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
         return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-    return isinstance(error, OSError) and error.errno in _DISK
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS

@@ -13,7 +13,7 @@ from generor_async.rules.vendors import GENEROR, Vendor
 if TYPE_CHECKING:
     from generor_async.values import JSON
 
-__all__ = ["LAG", "Unresolved", "due", "note_unresolved", "unresolved_rows"]
+__all__ = ["LAG", "Unresolved", "earliest_absence", "note_unresolved", "unresolved_rows"]
 
 LAG: Final = 300.0
 """Seconds by which listings may be late (assumed)."""
@@ -22,7 +22,7 @@ NOTE: Final = "doubts"
 NOT_LISTED: Final = (
     "Luma lists no jobs, so nobody can tell: `retry --unknown` runs it again, and it may be charged again"
 )
-NOT_LOOKED: Final = "the account has not been looked at since its call: the next run does that"
+NOT_CHECKED: Final = "the account has not been looked at since its call: the next run does that"
 GIVEN_UP: Final = ", and nothing more is waited for: `retry --unknown` runs it again, and it may be charged again"
 
 
@@ -39,15 +39,15 @@ class Unresolved:
     """When it may be settled at the earliest, in UTC; None where waiting is of no use."""
 
 
-def due(row: Row) -> float:
+def earliest_absence(row: Row) -> float:
     """Return from when on a row may be known to have had no effect."""
     return absent_after(row.submitted_at or 0.0, longest=row.longest, lag=LAG)
 
 
-async def note_unresolved(journal: Journal, held: Iterable[tuple[Row, str, float | None]]) -> None:
+async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, float | None]]) -> None:
     """Write down of rows that stay unknown why, and until when, where that has changed."""
     groups: dict[tuple[str, float | None], list[list[int]]] = {}
-    for row, why, until in held:
+    for row, why, until in reasons:
         groups.setdefault((why, until), []).append([row.number, row.attempt])
     told: JSON = [[why, until, rows] for (why, until), rows in groups.items()]
     if told != await journal.read_note(NOTE):
@@ -60,7 +60,7 @@ async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresol
     known = dict(_by_row(noted or []))
     told: list[Unresolved] = []
     async for row in reader.rows("unknown"):
-        why, until = _told(row, vendor, known)
+        why, until = _reason(row, vendor, known)
         when = None if until is None else datetime.fromtimestamp(until, UTC)
         told.append(Unresolved(id=row.id, place=row.place, why=why, until=when))
     return told
@@ -72,11 +72,13 @@ def _by_row(groups: Any) -> Iterator[tuple[tuple[int, int], tuple[str, float | N
             yield (number, attempt), (why, until)
 
 
-def _told(row: Row, vendor: Vendor, known: dict[tuple[int, int], tuple[str, float | None]]) -> tuple[str, float | None]:
+def _reason(
+    row: Row, vendor: Vendor, known: dict[tuple[int, int], tuple[str, float | None]]
+) -> tuple[str, float | None]:
     problem: Any = row.problem or {"message": ""}
     if row.remote_ids:
         return f"it was charged, and there is no result: {problem['message']}", None
     if vendor is not GENEROR:
         return NOT_LISTED, None
-    why, until = known.get((row.number, row.attempt), (NOT_LOOKED, due(row)))
+    why, until = known.get((row.number, row.attempt), (NOT_CHECKED, earliest_absence(row)))
     return (why if until is not None else why + GIVEN_UP), until

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, inf
 
-from generor_async.batch.account_view import AccountView, Spend
+from generor_async.batch.account_view import AccountView, ListedSpend
 from generor_async.batch.journal import Row
 from generor_async.rules.creation_matching import ListedCreation, UnresolvedRow, last_moment
 from generor_async.rules.time_zones import TimeEvidence
 
-__all__ = ["witnesses"]
+__all__ = ["zone_evidence"]
 
 ENOUGH = 300
 """Own rows that are asked, spread over the batch."""
 
 
-def witnesses(
+def zone_evidence(
     view: AccountView,
     *,
     known: Sequence[Row],
@@ -27,7 +27,7 @@ def witnesses(
     `known` are rows whose creations are known, and `rows` those in doubt; the batch `began` then, by the server's
     clock, which shows `server(moment)` at a moment of ours.
     """
-    made = dict(_calls(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
+    made = dict(_call_times(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
     taken = {id_ for row in known for id_ in row.remote_ids}
     not_asked = taken - made.keys()
     for creation in view.creations.listed:
@@ -37,10 +37,10 @@ def witnesses(
     for spend in spends:
         yield TimeEvidence(spend.shown, *made.get(str(spend.creation_id), (began, view.at)))
     free = [one for one in view.creations.listed if str(one.creation_id) not in taken]
-    yield from _alike(free, view, spends=spends, rows=rows)
+    yield from _from_same_prompts(free, view, spends=spends, rows=rows)
 
 
-def _calls(
+def _call_times(
     known: Iterable[Row], *, until: float, server: Callable[[float], float]
 ) -> Iterator[tuple[str, tuple[float, float]]]:
     """Yield by a creation's id when its call began and ended; until now, where it hasn't."""
@@ -50,8 +50,8 @@ def _calls(
             yield id_, (server(row.submitted_at or 0.0), ended)
 
 
-def _alike(
-    free: Iterable[ListedCreation], view: AccountView, *, spends: Sequence[Spend], rows: Sequence[UnresolvedRow]
+def _from_same_prompts(
+    free: Iterable[ListedCreation], view: AccountView, *, spends: Sequence[ListedSpend], rows: Sequence[UnresolvedRow]
 ) -> list[TimeEvidence]:
     """Return what creations with the prompts of rows in doubt tell; none where they may be older than the batch.
 

@@ -12,7 +12,7 @@ import typer
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.export import FORMATS, Format, exported
 from generor_async.batch.fetch import fetch_missing
-from generor_async.batch.outcomes import is_own, write_whole
+from generor_async.batch.outcomes import is_own_file, write_atomically
 from generor_async.batch.retry import make_ready
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.sqlite.recover import recover as rebuild
@@ -172,7 +172,7 @@ def export(
     if to is not None and str(to) == "-":
         to = None
     chosen = form or _format_of(to)
-    if to is not None and is_own(to, folder):
+    if to is not None and is_own_file(to, folder):
         raise typer.BadParameter(
             f"{to} is one of the batch's own files: choose another name or folder", param_hint="--to"
         )
@@ -197,7 +197,7 @@ def export(
 
 async def _write_export(to: Path, lines: AsyncIterator[str]) -> int:
     try:
-        await write_whole(to, lines)
+        await write_atomically(to, lines)
     except OSError as error:
         raise exit_with(f"{to}: {error.strerror}", BAD_USE) from None
     return 0

@@ -14,7 +14,7 @@ from rich.console import Console
 from generor_async.batch.progress import Progress
 from generor_async.batch.runner import Batch
 from generor_async.batch.status import Status, read_status, report
-from generor_async.batch.stopping import reason_of
+from generor_async.batch.stopping import stop_reason
 from generor_async.cli.batch_options import OutputOptions
 from generor_async.cli.exit_codes import FAILED, SIGNAL_BASE, error_text, exit_code, print_error
 from generor_async.cli.progress_view import show_progress
@@ -108,7 +108,7 @@ async def report_abandoned(why: str, number: int, out: Path, operation: str, out
 
 async def report_refused(error: GenerorAsyncError, out: Path, operation: str, output: OutputOptions) -> int:
     """Print why a run was refused before anything was sent, and return the exit code; raises wrong options again."""
-    reason = reason_of(error)
+    reason = stop_reason(error)
     if isinstance(error, InvalidRequestError) and reason == "failed":
         raise error
     if output.is_json:

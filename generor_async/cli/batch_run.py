@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from generor_async.batch.amounts import shown, written
-from generor_async.batch.folder import Folder as ResultsFolder
+from generor_async.batch.amounts import format_credits, format_dollars
+from generor_async.batch.folder import ResultsFolder
 from generor_async.batch.parameters import OPERATIONS
 from generor_async.batch.runner import run_batch
-from generor_async.batch.status import check_kind
+from generor_async.batch.status import check_simulated
 from generor_async.cli.batch_execution import execute_batch, report_abandoned, report_refused
 from generor_async.cli.batch_options import JsonOption, OutputOptions, QuietOption, TakeOverOption
 from generor_async.cli.clients import SPEED, open_client
@@ -94,8 +94,8 @@ def run(
     """
     output = OutputOptions(quiet=quiet, json=as_json, simulated=simulate)
     if not (simulate or yes or dry_run or (sys.stdin.isatty() and str(rows) != "-")):
-        worth = shown(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
-        most = "without a cap" if max_credits is None else f"up to {written(max_credits)} credits{worth}"
+        worth = format_dollars(max_credits or 0.0, vendor_of(f"{api}.").credit_dollars)
+        most = "without a cap" if max_credits is None else f"up to {format_credits(max_credits)} credits{worth}"
         raise typer.BadParameter(
             f"this spends real credits, {most}: confirm with --yes, or try it for free with --simulate"
         )
@@ -103,10 +103,10 @@ def run(
     operation = OPERATIONS[api]
 
     async def begun() -> int:
-        await check_kind(out, simulated=simulate)
+        await check_simulated(out, simulated=simulate)
         if not dry_run and (simulate or out.exists()):
             # Before anybody is asked; and one simulator at a time goes on with its file.
-            ResultsFolder(out, take_over=take_over).let_go()
+            ResultsFolder(out, take_over=take_over).release()
         async with open_client(api, simulated=simulate, kept_in=None if dry_run else out / SIMULATOR) as client:
             made = partial(
                 run_batch,

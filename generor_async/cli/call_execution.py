@@ -29,7 +29,7 @@ from generor_async import (
     Throttled,
     UnprocessableEntityError,
 )
-from generor_async.batch.amounts import shown
+from generor_async.batch.amounts import format_dollars
 from generor_async.batch.prices import luma_quote
 from generor_async.cli.clients import open_client
 from generor_async.cli.exit_codes import BAD_USE, FAILED, INTERRUPTED, BadUseError, exit_with, printable
@@ -118,7 +118,7 @@ class OperationCall:
         quote = luma_quote(self.values)
         if quote is None:
             return ", and its price is not known here"
-        return f", about {quote.credits:.1f}{shown(quote.credits, LUMA.credit_dollars)}, {quote.source}"
+        return f", about {quote.credits:.1f}{format_dollars(quote.credits, LUMA.credit_dollars)}, {quote.source}"
 
     def _client(self, **options: Any) -> AbstractAsyncContextManager[AsyncGeneror | AsyncLuma]:
         simulate, address = self.given["simulate"], self.given["base_url"]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from generor_async.batch.amounts import rounded, shown, written
+from generor_async.batch.amounts import format_credits, format_dollars, rounded
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.runner import Batch
@@ -119,7 +119,7 @@ def _plan_facts(estimate: BatchEstimate, *, api: str) -> dict[str, str]:
         facts[""] = f"{estimate.unpriced:,} rows have no known price and are not included: {fate}"
     facts["cap"] = "none: --max-credits sets one" if cap is None else _cap(estimate, cap)
     if estimate.balance is not None:
-        facts["account"] = f"{written(estimate.balance)} credits"
+        facts["account"] = f"{format_credits(estimate.balance)} credits"
     if estimate.seconds is None:
         facts["time"] = "unknown until the first answer tells the key's limits"
     else:
@@ -147,12 +147,12 @@ def _price(estimate: BatchEstimate, *, api: str) -> str:
     credits_ = f"{estimate.credits:,.2f} credits"
     if api == "generor":
         return f"{credits_} as the API estimates it; what is charged may differ"
-    return ", ".join([credits_ + shown(estimate.credits, estimate.credit_dollars), *estimate.price_sources])
+    return ", ".join([credits_ + format_dollars(estimate.credits, estimate.credit_dollars), *estimate.price_sources])
 
 
 def _cap(estimate: BatchEstimate, cap: float) -> str:
-    counted = f"{estimate.counted:,.2f}{shown(estimate.counted, estimate.credit_dollars)}"
+    counted = f"{estimate.counted:,.2f}{format_dollars(estimate.counted, estimate.credit_dollars)}"
     used = f", {counted} of it used" if estimate.counted else ""
-    worth = shown(cap, estimate.credit_dollars)
+    worth = format_dollars(cap, estimate.credit_dollars)
     short = "; not all rows fit" if estimate.counted + estimate.credits > cap else ""
-    return f"{written(cap)} credits{worth}{used}{short}"
+    return f"{format_credits(cap)} credits{worth}{used}{short}"

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from generor_async.batch.amounts import shown
+from generor_async.batch.amounts import format_dollars
 from generor_async.batch.progress import Phase, Progress
 from generor_async.batch.runner import Batch
 from generor_async.cli.exit_codes import printable
@@ -114,7 +114,7 @@ def _credits(progress: Progress) -> str:
 
 
 def _amount(credits_: float, progress: Progress) -> str:
-    return _rounded(credits_) + shown(credits_, progress.credit_dollars)
+    return _rounded(credits_) + format_dollars(credits_, progress.credit_dollars)
 
 
 def _time(progress: Progress) -> str:

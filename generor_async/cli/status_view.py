@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from generor_async.batch.amounts import rounded, shown
+from generor_async.batch.amounts import format_dollars, rounded
 from generor_async.batch.folder import LOCK
-from generor_async.batch.folder_lock import Lock
+from generor_async.batch.folder_lock import FolderLock
 from generor_async.batch.journal import Failure
 from generor_async.batch.outcomes import REJECTED
 from generor_async.batch.status import NOTHING_PAID, Status, read_status
@@ -70,7 +70,7 @@ async def follow_status(folder: Path, output: OutputOptions) -> None:
 
 
 async def _while_running(folder: Path, *, every: float) -> AsyncIterator[Status]:
-    while Lock.is_held(folder / LOCK):
+    while FolderLock.is_held(folder / LOCK):
         yield await read_status(folder)
         await asyncio.sleep(every)
 
@@ -132,15 +132,15 @@ def _table(status: Status) -> Table:
         table.add_row("set aside", f"{status.rejected:,}")
     if status.duplicates:
         table.add_row("duplicates", f"{status.duplicates:,}, each run once with the first")
-    spent = f"{status.spent:,.2f} credits{shown(status.spent, status.credit_dollars)}"
+    spent = f"{status.spent:,.2f} credits{format_dollars(status.spent, status.credit_dollars)}"
     if abs(status.estimated - status.spent) >= CENT:
         spent += f", estimated at {status.estimated:,.2f}"
     table.add_row("spent", spent)
     if status.doubtful >= CENT:
-        worth = shown(status.doubtful, status.credit_dollars)
+        worth = format_dollars(status.doubtful, status.credit_dollars)
         table.add_row("may have been spent", f"{status.doubtful:,.2f} credits{worth}")
     if status.refundable >= CENT:
-        worth = shown(status.refundable, status.credit_dollars)
+        worth = format_dollars(status.refundable, status.credit_dollars)
         table.add_row(
             "",
             f"{status.refundable:,.2f} credits{worth} of it refunded, says the vendor's FAQ: --refunds subtracts it",

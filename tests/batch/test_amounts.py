@@ -2,7 +2,7 @@
 
 import pytest
 
-from generor_async.batch.amounts import in_dollars, shown
+from generor_async.batch.amounts import format_dollars, in_dollars
 from generor_async.rules.vendors import GENEROR, LUMA, vendor_of
 
 A_CREDIT = LUMA.credit_dollars
@@ -19,11 +19,11 @@ A_CREDIT = LUMA.credit_dollars
     ],
 )
 def test_small_sums_are_told_finer_than_cents(credits_: float, told: str) -> None:
-    assert shown(credits_, A_CREDIT) == told
+    assert format_dollars(credits_, A_CREDIT) == told
 
 
 def test_what_a_credit_of_generor_is_worth_nobody_says() -> None:
     assert vendor_of("generor.generators.generate") is GENEROR
     assert vendor_of("luma.generations.create") is LUMA
     assert in_dollars(7.0, GENEROR.credit_dollars) is None
-    assert shown(7.0, GENEROR.credit_dollars) == ""
+    assert format_dollars(7.0, GENEROR.credit_dollars) == ""

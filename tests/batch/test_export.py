@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from generor_async.batch.export import FIELDS, Format, exported
 from generor_async.batch.journal import NewRow, Row, RunKey
-from generor_async.batch.outcomes import write_whole
+from generor_async.batch.outcomes import write_atomically
 from generor_async.batch.parameters import Parameters
 from generor_async.batch.sqlite import SqliteJournal, open_journal, open_reader
 from generor_async.rules.row_states import Accept, Download, Fail, Finish, Submit
@@ -186,7 +186,7 @@ async def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
-        await write_whole(path, broken())
+        await write_atomically(path, broken())
     assert names_in(tmp_path) == ["rows.csv"]
     assert path.read_text() == "before"
 

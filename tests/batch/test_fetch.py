@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from generor_async import AsyncGeneror, AsyncLuma, AuthenticationError, InvalidRequestError
-from generor_async.batch.fetch import ALIKE, fetch_missing
+from generor_async.batch.fetch import MAX_FAILURES_IN_A_ROW, fetch_missing
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import run_batch
 from generor_async.batch.status import read_status
@@ -89,7 +89,7 @@ def test_a_key_that_is_refused_ends_it_soon(tmp_path: Path) -> None:
         async with AsyncLuma(**other) as stranger:
             with pytest.raises(AuthenticationError):
                 await fetch_missing(stranger, tmp_path)
-        assert ALIKE <= len(simulator.ledger.requests) - asked < 40
+        assert MAX_FAILURES_IN_A_ROW <= len(simulator.ledger.requests) - asked < 40
         assert (await fetch_missing(luma, tmp_path)).rows == 60
 
     in_both(test)

@@ -19,7 +19,7 @@ import pytest
 from support.commands import Commands, Running
 
 from generor_async import AsyncLuma, FolderError, InvalidRequestError
-from generor_async.batch.folder import Folder
+from generor_async.batch.folder import ResultsFolder
 from generor_async.batch.runner import run_batch
 from generor_async.simulator import Simulator
 from generor_async.testing import run
@@ -298,6 +298,6 @@ def test_a_link_to_a_folder_that_is_not_there_is_no_folder_to_begin(tmp_path: Pa
     link = tmp_path / "out"
     link.symlink_to(tmp_path / "disk")
     with pytest.raises(InvalidRequestError, match=r"leads to .*disk, which is not there") as refused:
-        Folder(link)
+        ResultsFolder(link)
     assert "does not exist yet" not in str(refused.value)
     assert not (tmp_path / "disk").exists()

@@ -13,18 +13,18 @@ from typing import IO, Any
 import pytest
 from attrs import asdict, evolve
 
-from generor_async.batch.folder_lock import Holder, Lock, LockedError, SystemLock, system_lock
+from generor_async.batch.folder_lock import FolderLock, LockedError, LockHolder, SystemLock, system_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from generor_async.batch.folder_lock import Lock, system_lock
+from generor_async.batch.folder_lock import FolderLock, system_lock
 def no_locks(file):
     raise OSError(37, "No locks available")
-lock = Lock(Path(sys.argv[1]), lock=no_locks if sys.argv[2] == "no_locks" else system_lock)
+lock = FolderLock(Path(sys.argv[1]), lock=no_locks if sys.argv[2] == "no_locks" else system_lock)
 print("held", flush=True)
 sys.stdin.readline()
-lock.let_go()
+lock.release()
 """
 ELSEWHERE: dict[str, Any] = {"host": "elsewhere", "boot": "another"}
 
@@ -66,7 +66,7 @@ def hold() -> Iterator[Hold]:
 def name(path: Path, **other: Any) -> None:
     """Leave behind a lock file that names a process of this machine which has ended, or another."""
     path.touch()
-    this = Holder.this(path.stat().st_ino)
+    this = LockHolder.current_process(path.stat().st_ino)
     path.write_text(json.dumps(asdict(evolve(this, **{"pid": 4242, "started": "0", **other}))))
 
 
@@ -74,10 +74,10 @@ def name(path: Path, **other: Any) -> None:
 def test_a_lock_is_one_process_s_until_that_lets_go(path: Path, hold: Hold, system: SystemLock) -> None:
     other = hold(path, system)
     with pytest.raises(LockedError, match=rf"is in use by process {other.pid} \(since "):
-        Lock(path, lock=system)
+        FolderLock(path, lock=system)
     other.communicate("\n")
     assert path.read_text() == "", "it names nobody"
-    Lock(path, lock=system).let_go()
+    FolderLock(path, lock=system).release()
 
 
 @with_and_without_locks
@@ -85,23 +85,23 @@ def test_a_lock_ends_with_its_process_however_that_ends(path: Path, hold: Hold, 
     other = hold(path, system)
     other.kill()
     other.wait()
-    lock = Lock(path, lock=system)
+    lock = FolderLock(path, lock=system)
     assert json.loads(path.read_text())["pid"] == os.getpid()
-    lock.let_go()
+    lock.release()
 
 
 @with_and_without_locks
 def test_a_process_has_it_once(path: Path, system: SystemLock) -> None:
-    lock = Lock(path, lock=system)
+    lock = FolderLock(path, lock=system)
     with pytest.raises(LockedError, match=f"is in use by process {os.getpid()}"):
-        Lock(path, lock=system)
-    assert lock.is_there
-    lock.let_go()
+        FolderLock(path, lock=system)
+    assert lock.is_in_place
+    lock.release()
 
 
 def test_a_file_of_an_earlier_version_that_holds_a_number_is_taken(path: Path) -> None:
     path.write_text("123\n")
-    Lock(path).let_go()
+    FolderLock(path).release()
 
 
 @pytest.mark.parametrize("other", [ELSEWHERE, {"boot": "another"}, {"boot": None}])
@@ -110,45 +110,45 @@ def test_without_locks_a_process_that_can_not_be_looked_for_decides_until_it_is_
 ) -> None:
     name(path, **other)
     with pytest.raises(LockedError) as caught:
-        Lock(path, lock=no_locks)
+        FolderLock(path, lock=no_locks)
     assert caught.value.problem.startswith("may be in use by process 4242")
     assert ("on elsewhere" in caught.value.problem) is ("host" in other)
     assert "No locks available" in caught.value.problem
     assert "--take-over" in caught.value.advice
-    Lock(path, lock=no_locks, take_over=True).let_go()
+    FolderLock(path, lock=no_locks, take_over=True).release()
     assert path.read_text() == ""
 
 
 def test_without_any_locks_a_folder_is_refused_with_where_to_go(path: Path) -> None:
     with pytest.raises(LockedError, match="is on a file system without locks, which the journal needs") as caught:
-        Lock(path, lock=no_locks, part=no_locks, take_over=True)
+        FolderLock(path, lock=no_locks, range_lock=no_locks, take_over=True)
     assert "moved there whole, and gone on with" in caught.value.advice
 
 
 def test_a_number_that_another_process_has_since_is_no_sign_of_life(path: Path) -> None:
     name(path, pid=os.getpid(), started="another time")
-    Lock(path, lock=no_locks).let_go()
+    FolderLock(path, lock=no_locks).release()
 
 
 def test_who_is_taken_over_finds_that_the_file_is_another(path: Path) -> None:
-    first = Lock(path, lock=no_locks)
-    second = Lock(path, lock=no_locks, take_over=True)
-    assert not first.is_there
-    assert second.is_there
-    first.let_go()
+    first = FolderLock(path, lock=no_locks)
+    second = FolderLock(path, lock=no_locks, take_over=True)
+    assert not first.is_in_place
+    assert second.is_in_place
+    first.release()
     assert json.loads(path.read_text())["pid"] == os.getpid(), "it still names the second"
-    second.let_go()
+    second.release()
 
 
 def test_where_locks_work_they_decide_whoever_is_named(path: Path) -> None:
     name(path, **ELSEWHERE)
-    Lock(path).let_go()
+    FolderLock(path).release()
 
 
 def test_a_living_process_is_not_taken_over_where_locks_work(path: Path, hold: Hold) -> None:
     hold(path, system_lock)
     with pytest.raises(LockedError, match="is in use by process"):
-        Lock(path, take_over=True)
+        FolderLock(path, take_over=True)
 
 
 def copied(path: Path) -> Path:
@@ -160,7 +160,7 @@ def copied(path: Path) -> Path:
 def test_a_copy_of_what_is_in_use_is_noticed(path: Path, hold: Hold) -> None:
     other = hold(path, system_lock)
     with pytest.raises(LockedError) as caught:
-        Lock(copied(path))
+        FolderLock(copied(path))
     assert caught.value.problem.startswith(f"is a copy of a folder that is in use, by process {other.pid}")
     assert "--take-over" in caught.value.advice
 
@@ -169,9 +169,9 @@ def test_a_copy_of_what_was_in_use_elsewhere_needs_a_word(path: Path) -> None:
     name(path, **ELSEWHERE)
     copy = copied(path)
     with pytest.raises(LockedError, match=r"was in use when it was copied, by process 4242 \(on elsewhere"):
-        Lock(copy)
-    Lock(copy, take_over=True).let_go()
-    Lock(copy).let_go()
+        FolderLock(copy)
+    FolderLock(copy, take_over=True).release()
+    FolderLock(copy).release()
 
 
 @pytest.mark.parametrize("ends", ["lets go", "is killed"])
@@ -182,18 +182,18 @@ def test_a_copy_of_what_nobody_uses_any_more_is_as_good(path: Path, hold: Hold, 
     else:
         other.kill()
         other.wait()
-    Lock(copied(path)).let_go()
+    FolderLock(copied(path)).release()
 
 
 def test_where_it_went_is_known(path: Path) -> None:
-    lock = Lock(path)
+    lock = FolderLock(path)
     moved = path.parent.rename(path.parent.with_name("moved"))
-    assert (lock.is_there, lock.is_deleted, lock.moved_to) == (False, False, moved / path.name)
+    assert (lock.is_in_place, lock.is_deleted, lock.moved_to) == (False, False, moved / path.name)
     shutil.rmtree(moved)
-    assert (lock.is_there, lock.is_deleted) == (False, True)
-    lock.let_go()
+    assert (lock.is_in_place, lock.is_deleted) == (False, True)
+    lock.release()
 
 
 def test_a_file_that_can_not_be_made_is_the_system_s_error(path: Path) -> None:
     with pytest.raises(NotADirectoryError):
-        Lock(Path(__file__) / path.name)
+        FolderLock(Path(__file__) / path.name)

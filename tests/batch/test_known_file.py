@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async import AsyncLuma
-from generor_async.batch.call_log import READ_WHOLE
+from generor_async.batch.call_log import READ_WHOLE_NOTE
 from generor_async.batch.retry import make_ready
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.sqlite.recover import recover
@@ -40,7 +40,7 @@ def write(path: Path, lines: Sequence[str]) -> None:
 
 def was_read(batch: Batch) -> bool:
     """Tell whether a batch has read its file."""
-    source = batch._order.source  # pyright: ignore[reportPrivateUsage] # nothing else tells
+    source = batch._spec.source  # pyright: ignore[reportPrivateUsage] # nothing else tells
     return source is not None and source.content is not None
 
 
@@ -209,7 +209,7 @@ def test_a_journal_that_was_rebuilt_knows_no_file(tmp_path: Path, rows: Path) ->
         await bought(luma, rows, out, limit=1)
         (out / "calls.jsonl").unlink()
         await bought(luma, rows, out, limit=1)  # which begins another calls.jsonl, with what the journal remembers
-        assert READ_WHOLE not in (out / "calls.jsonl").read_text()
+        assert READ_WHOLE_NOTE not in (out / "calls.jsonl").read_text()
         for path in out.glob("journal.sqlite*"):
             path.unlink()
         await recover(out)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async import AsyncGeneror
-from generor_async.batch.prices import Estimates, luma_quote, shape, unpriced
+from generor_async.batch.prices import EstimateCache, luma_quote, price_key, unpriced_error
 from generor_async.errors import ResponseShapeError
 from generor_async.rules.luma_prices import DOLLARS_A_CREDIT
 from generor_async.simulator import Simulator
@@ -46,7 +46,7 @@ def test_what_has_no_documented_price_needs_the_callers() -> None:
     quote = luma_quote(video, price=1.5)
     assert quote is not None
     assert quote.credits == pytest.approx(500)
-    assert str(unpriced(video)) == (
+    assert str(unpriced_error(video)) == (
         "max_credits: no price is known for ray-3.2, type video, with these options, so a cap could not be kept."
         " Name what one costs in US dollars (price, --price), or leave the cap out."
     )
@@ -69,9 +69,9 @@ def test_the_words_and_the_names_of_media_make_no_shape_and_their_number_does(
         images = given.get("reference_images")
         return "image_url" in given, None if images is None else len(images)
 
-    alike = shape({**priced, **media, **some}) == shape({**more, **others, **priced})
+    alike = price_key({**priced, **media, **some}) == price_key({**more, **others, **priced})
     assert alike == (counted(media) == counted(others))
-    assert shape(priced) != shape({**priced, "model_id": 4})
+    assert price_key(priced) != price_key({**priced, "model_id": 4})
 
 
 @frozen
@@ -99,7 +99,7 @@ async def test_a_shape_is_asked_for_once_however_many_ask_at_once() -> None:
         await asyncio.sleep(0.01)
         return Answer()
 
-    estimates = Estimates(ask)
+    estimates = EstimateCache(ask)
     rows = [{"slug": "image", "model_id": 10_003 + n % 2, "prompt": str(n), "count": 2} for n in range(50)]
     quotes = await asyncio.gather(*map(estimates.quote, rows))
     assert len(asked) == 2
@@ -119,7 +119,7 @@ async def test_an_estimate_that_failed_is_asked_for_again() -> None:
             raise ConnectionError
         return Answer()
 
-    estimates = Estimates(ask)
+    estimates = EstimateCache(ask)
     with pytest.raises(ConnectionError):
         await estimates.quote({"model_id": 1})
     assert (await estimates.quote({"model_id": 1})).credits == 6.0
@@ -131,7 +131,7 @@ async def test_an_estimate_without_a_price_prices_nothing(cost: Any) -> None:
         return Answer(cost)
 
     with pytest.raises(ResponseShapeError, match="names no price"):
-        await Estimates(ask).quote({"model_id": 1})
+        await EstimateCache(ask).quote({"model_id": 1})
 
 
 @pytest.mark.parametrize("time", [None, Answer.Time(None, None)])
@@ -139,13 +139,13 @@ async def test_an_estimate_without_a_time_prices_all_the_same(time: Any) -> None
     async def ask(_: Mapping[str, Any]) -> Answer:
         return Answer(time_estimate=time)
 
-    quote = await Estimates(ask).quote({"model_id": 1})
+    quote = await EstimateCache(ask).quote({"model_id": 1})
     assert (quote.credits, quote.longest, quote.seconds) == (6.0, 0.0, 0.0)
 
 
 async def test_what_the_client_answers_is_what_is_quoted() -> None:
     async with Simulator() as simulator, AsyncGeneror(simulator.generor_key, base_url=simulator.generor_url) as client:
-        estimates = Estimates(lambda parameters: client.generators.estimate(**parameters))
+        estimates = EstimateCache(lambda parameters: client.generators.estimate(**parameters))
         quote = await estimates.quote({"slug": "joke", "model_id": 37, "prompt": "x", "count": 5})
         told = await client.generators.estimate("joke", model_id=37, prompt="y", count=5)
     assert quote.credits == told.credit_cost.total

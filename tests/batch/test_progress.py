@@ -80,13 +80,13 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
         return tally.progress(
             clock,
             client=client,
-            purse=purse,
+            budget_gate=purse,
             sent=0,
             unsent=0,
             may_begin=sys.maxsize,
             pause=0.0,
             phase="running",
-            settles_at=None,
+            next_check_at=None,
             why="",
             is_reading=False,
         )
@@ -94,7 +94,7 @@ async def test_time_left_is_what_the_limits_allow_or_how_rows_have_ended_of_late
     assert (at(100.0).seconds_left, at(100.0).rate) == (119 * 2.0, 0.0)
     for number in range(20):  # one in four seconds, where the limit allows one in two
         tally.states["ready"] -= 1
-        tally.ended("done", 110.0 + 4 * number)
+        tally.row_ended("done", 110.0 + 4 * number)
     now = 110.0 + 4 * 19
     assert at(now).rate == pytest.approx(15)
     assert at(now).seconds_left == pytest.approx(100 * 4.0)

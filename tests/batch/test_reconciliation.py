@@ -13,7 +13,7 @@ from support.clock import FakeClock, SetClock
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, OutcomeUnknownError, ResponseShapeError, RowOutcome
-from generor_async.batch.account_view import Creations, list_back_to
+from generor_async.batch.account_view import CreationListing, list_back_to
 from generor_async.batch.clock import BatchClock
 from generor_async.batch.journal import Row
 from generor_async.batch.runner import run_batch
@@ -242,7 +242,7 @@ LISTED: list[tuple[list[Any], bool]] = [
 ]
 
 
-async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[str] = ()) -> Creations | None:
+async def listed(page: dict[str, Any], *, since: float = 0.0, known: Sequence[str] = ()) -> CreationListing | None:
     """Read a list of creations that has one page, beside rows whose creations are known."""
     rows = [Row(number, "row", {}, "", "done", 1, remote_ids=(id_,)) for number, id_ in enumerate(known)]
     async with (

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generor_async.batch.journal import NewRow, RunKey
-from generor_async.batch.outcomes import Results
+from generor_async.batch.outcomes import ResultsFile
 from generor_async.batch.sqlite import SqliteJournal, open_journal
 from generor_async.rules.row_states import Accept, Download, Finish, Submit
 
@@ -47,7 +47,7 @@ async def test_each_row_that_is_done_has_one_line(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         journal = await with_rows_done(folder, ends)
-        results = Results(folder, None)
+        results = ResultsFile(folder, None)
         await results.open(journal)
         results.close()
         path = folder / "results.jsonl"
@@ -66,7 +66,7 @@ async def test_a_line_too_many_has_the_file_written_anew(tmp_path: Path) -> None
     journal = await with_rows_done(tmp_path, [1.0, 2.0])
     path = tmp_path / "results.jsonl"
     path.write_text('{"id": "row-0"}\n' * 3)
-    results = Results(tmp_path, None)
+    results = ResultsFile(tmp_path, None)
     await results.open(journal)
     results.close()
     await journal.close()
@@ -77,7 +77,7 @@ async def test_a_line_of_another_has_the_file_written_anew(tmp_path: Path) -> No
     journal = await with_rows_done(tmp_path, [1.0, 2.0, 3.0])
     path = tmp_path / "results.jsonl"
     path.write_text('{"id": "another"}\n')
-    results = Results(tmp_path, None)
+    results = ResultsFile(tmp_path, None)
     await results.open(journal)
     results.close()
     await journal.close()

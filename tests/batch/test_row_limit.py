@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.wire import Wire, answer
 
 from generor_async import AsyncGeneror, AsyncLuma, InvalidRequestError
-from generor_async.batch.row_limit import Limit
+from generor_async.batch.row_limit import RowLimit
 from generor_async.batch.runner import Batch, run_batch
 from generor_async.batch.status import read_status
 from generor_async.simulator import Simulator
@@ -38,15 +38,15 @@ async def ended(batch: Batch) -> list[str]:
 
 @given(st.integers(1, 6), st.lists(st.tuples(st.booleans(), st.integers(0, 8)), max_size=60))
 def test_no_more_rows_are_begun_than_the_limit_says(most: int, steps: list[tuple[bool, int]]) -> None:
-    limit, begun = Limit(most), set[int]()
+    limit, begun = RowLimit(most), set[int]()
     for begins, number in steps:
-        if begins and number not in begun and limit.left:
-            limit.begins(number)
+        if begins and number not in begun and limit.remaining:
+            limit.row_started(number)
             begun.add(number)
         elif not begins and number in begun:
-            limit.is_ready(number)
+            limit.row_ready(number)
             begun.remove(number)
-        assert limit.left == most - len(begun) >= 0
+        assert limit.remaining == most - len(begun) >= 0
 
 
 def test_the_first_are_made_and_the_next_run_goes_on(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from generor_async import AsyncGeneror, PermissionDeniedError, Secret
 from generor_async.api.generor.models import ApiKey
 from generor_async.batch.runner import run_batch
-from generor_async.batch.scopes import NEEDED, lacking
+from generor_async.batch.scopes import NEEDED, missing_scopes
 from generor_async.simulator import Simulator
 from generor_async.testing import run
 
@@ -37,7 +37,7 @@ def listed(scopes: list[str] | None, prefix: str | None = "gnr_live_a1b2c3d4") -
     ],
 )
 def test_only_what_is_surely_missing_is_named(keys: list[ApiKey], missing: tuple[str, ...]) -> None:
-    assert lacking(NEEDED, key=KEY, listed=keys) == missing
+    assert missing_scopes(NEEDED, key=KEY, listed=keys) == missing
 
 
 @pytest.mark.parametrize(

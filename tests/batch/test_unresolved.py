@@ -9,9 +9,9 @@ from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.batch.account_view import AccountView, Creations, Spend
+from generor_async.batch.account_view import AccountView, CreationListing, ListedSpend
 from generor_async.batch.journal import Row
-from generor_async.batch.reconcile import judged
+from generor_async.batch.reconcile import judge_unknown_rows
 from generor_async.batch.unresolved import LAG
 from generor_async.rules.creation_matching import GENERATE_SECONDS, Absent, Finding, Found, ListedCreation, StillUnknown
 from generor_async.rules.reconcile import SNAPSHOT_INTERVAL
@@ -77,14 +77,14 @@ class Account:
         spent = {number: self.shown(number, call.ended, spend=True) for number, call in listed.items()}
         dated = corrected_dates(made)
         spends = [
-            Spend(creation_id=number if self.names else None, shown=when, zoned=False)
+            ListedSpend(creation_id=number if self.names else None, shown=when, zoned=False)
             for number, when in corrected_dates(spent).items()
         ]
         return AccountView(
             taken_at=EPOCH + at - self.skew,
             at=EPOCH + at,
             since=EPOCH - 3_600,
-            creations=Creations(
+            creations=CreationListing(
                 listed=[
                     ListedCreation(
                         creation_id=number, generator="joke", prompt=self.calls[number].prompt, created_at=when
@@ -105,7 +105,7 @@ class Account:
 
     def told(self, *moments: float) -> dict[int, Finding]:
         rows = [(call, self._row(number, call)) for number, call in enumerate(self.calls) if call.own]
-        return judged(
+        return judge_unknown_rows(
             [row for call, row in rows if not call.answered],
             [row for call, row in rows if call.answered],
             [self.view(at, moments[:number]) for number, at in enumerate(moments)],

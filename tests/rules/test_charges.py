@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generor_async.batch.budget_gate import DEARER, FEW
+from generor_async.batch.budget_gate import FEW_CALLS, PRICE_RISE
 from generor_async.rules.budget import Budget, Reservation
 from generor_async.rules.charges import MOST_TRIAL_CALLS, ChargedCalls, Charges, CostSource, valid_cost
 from generor_async.rules.spend_attribution import SpendAmount, UnattributedCall, attribute_spends
@@ -128,7 +128,7 @@ class Batch:
         if not self.budget.charges.is_known("m"):
             self.look_if_new()
             self.read_balance()
-        elif (since := self.ended - self.looked) >= FEW and since * self.price * DEARER >= self.left:
+        elif (since := self.ended - self.looked) >= FEW_CALLS and since * self.price * PRICE_RISE >= self.left:
             self.look_if_new()
         given_ = self.budget.reserve("m", ESTIMATED)
         if given_ == "over" and self.look_if_new():

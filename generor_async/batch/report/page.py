@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-from generor_async.batch.amounts import shown
+from generor_async.batch.amounts import format_dollars
 from generor_async.batch.report import charts
 from generor_async.batch.report.counters import Counters
 from generor_async.batch.report.formatting import amount, class_name, number, period, span
@@ -146,7 +146,7 @@ def _stats(summary: Summary, tally: Counters) -> str:
     ended, time = states["done"] + states["failed"], max(1.0, summary.active)
 
     def money(value: float) -> str:
-        return amount(value, unit) + shown(value, summary.credit_dollars)
+        return amount(value, unit) + format_dollars(value, summary.credit_dollars)
 
     each = f"{money(summary.spent / states['done'])} a result" if states["done"] else ""
     figures = [

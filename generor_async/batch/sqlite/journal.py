@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from generor_async.batch.call_log import CallLog
-from generor_async.batch.folder import Folder
+from generor_async.batch.folder import ResultsFolder
 from generor_async.batch.folder_lock import SystemLock, system_lock
 from generor_async.batch.journal import (
     COST_SOURCES,
@@ -52,8 +52,8 @@ async def open_journal(
             this package, has results and no journal that can be read, or can't be written to.
     """
 
-    def take() -> tuple[Folder, sqlite3.Connection, int, CallLog]:
-        held = Folder(folder, take_over=take_over, lock=lock)
+    def take() -> tuple[ResultsFolder, sqlite3.Connection, int, CallLog]:
+        held = ResultsFolder(folder, take_over=take_over, lock=lock)
         return held, *open_to_write(held, key)
 
     return SqliteJournal(*await run_to_completion(take), operation=key.operation)
@@ -63,7 +63,7 @@ class SqliteJournal(SqliteReader, Journal):
     """A journal of one's own; belongs to the event loop that opens it."""
 
     def __init__(
-        self, folder: Folder, writing: sqlite3.Connection, owner: int, log: CallLog, *, operation: str
+        self, folder: ResultsFolder, writing: sqlite3.Connection, owner: int, log: CallLog, *, operation: str
     ) -> None:
         path = folder.journal
         super().__init__(connect(path), path)
@@ -167,7 +167,7 @@ class SqliteJournal(SqliteReader, Journal):
                 self._write_connection.close()
             else:
                 _never_close(self._connection, self._write_connection)
-            self._folder.let_go()
+            self._folder.release()
 
         await run_to_completion(close)
 

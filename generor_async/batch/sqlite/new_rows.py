@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import define, field
 
-from generor_async.batch.call_log import READ_WHOLE
+from generor_async.batch.call_log import READ_WHOLE_NOTE
 from generor_async.batch.journal import AddResult, Duplicate, NewRow, Reject
 from generor_async.batch.parameters import are_same, request_key
 from generor_async.rules.row_states import ROW_STATES
@@ -76,7 +76,7 @@ class Reading:
     @classmethod
     def begin(cls, connection: sqlite3.Connection, operation: str) -> "Reading":
         """Begin one: what could not be read before, and what came again, is forgotten."""
-        connection.execute("DELETE FROM notes WHERE name = ?", (READ_WHOLE,))
+        connection.execute("DELETE FROM notes WHERE name = ?", (READ_WHOLE_NOTE,))
         for table in ("rejects", "duplicates"):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("DROP TABLE IF EXISTS temp.requests")
@@ -121,7 +121,7 @@ class Reading:
         unmet = f"SELECT EXISTS (SELECT 1 FROM rows WHERE state IN ({states}) AND number <= ? AND NOT is_met(number))"
         ((is_lacking,),) = connection.execute(unmet, (self.last_before,))
         if not is_lacking:
-            connection.execute("REPLACE INTO notes VALUES (?, ?)", (READ_WHOLE, note))
+            connection.execute("REPLACE INTO notes VALUES (?, ?)", (READ_WHOLE_NOTE, note))
         return not is_lacking
 
     def _index_requests(self, connection: sqlite3.Connection) -> None:

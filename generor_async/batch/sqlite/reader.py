@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from generor_async.batch.call_log import READ_WHOLE
-from generor_async.batch.folder import JOURNAL, refused
+from generor_async.batch.call_log import READ_WHOLE_NOTE
+from generor_async.batch.folder import JOURNAL, invalid_folder
 from generor_async.batch.journal import (
     COST_SOURCES,
     Duplicate,
@@ -52,7 +52,7 @@ async def open_reader(folder: str | os.PathLike[str], *, key: RunKey | None = No
     """
     reader = await open_if_begun(folder, key=key)
     if reader is None:
-        raise refused(f"{Path(folder)} holds no batch", "Name the folder that was given to `run`")
+        raise invalid_folder(f"{Path(folder)} holds no batch", "Name the folder that was given to `run`")
     return reader
 
 
@@ -215,7 +215,7 @@ class SqliteReader(JournalReader):
 
     async def read_whole(self) -> ReadWhole | None:
         """Return the file that was read whole, and of which every row that may yet be bought is one; None if none."""
-        return noted(await self.read_note(READ_WHOLE))
+        return noted(await self.read_note(READ_WHOLE_NOTE))
 
     async def read_note(self, name: str) -> JSON:
         """Return what was remembered under a name; None where nothing was."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from generor_async.batch.call_log import CALLS, lines_in
-from generor_async.batch.folder import JOURNAL, Folder, refused
+from generor_async.batch.call_log import CALLS, read_lines
+from generor_async.batch.folder import JOURNAL, ResultsFolder, invalid_folder
 from generor_async.batch.journal import SIMULATED, RunKey, canonical_json
 from generor_async.batch.outcomes import RESULTS
 from generor_async.batch.parameters import OPERATIONS
@@ -86,8 +86,8 @@ async def recover(folder: str | os.PathLike[str], *, take_over: bool = False) ->
 
 def _recover(path: Path, *, take_over: bool) -> Recovered:
     if not path.is_dir():
-        raise refused(f"{path} is no folder", "Name the folder that was given to `run`")
-    folder = Folder(path, take_over=take_over)
+        raise invalid_folder(f"{path} is no folder", "Name the folder that was given to `run`")
+    folder = ResultsFolder(path, take_over=take_over)
     try:
         _check_is_lost(path)
         rebuilt = path / f"{JOURNAL}.new"
@@ -100,7 +100,7 @@ def _recover(path: Path, *, take_over: bool) -> Recovered:
         rebuilt.replace(path / JOURNAL)
         return recovered
     finally:
-        folder.let_go()
+        folder.release()
 
 
 def _check_is_lost(path: Path) -> None:
@@ -115,11 +115,11 @@ def _check_is_lost(path: Path) -> None:
     except (InvalidRequestError, sqlite3.DatabaseError):
         return
     if found == "ok":
-        raise refused(f"{journal} is whole: there is nothing to rebuild", "Run the batch again to go on")
+        raise invalid_folder(f"{journal} is whole: there is nothing to rebuild", "Run the batch again to go on")
 
 
 def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
-    calls, head = lines_in(path / CALLS), next(lines_in(path / CALLS), None)
+    calls, head = read_lines(path / CALLS), next(read_lines(path / CALLS), None)
     notes: Mapping[str, Any] = {} if head is None else head.get("notes", {})
     knows_calls = "key" in notes
     with connection:
@@ -129,7 +129,7 @@ def _rebuild(connection: sqlite3.Connection, path: Path) -> Recovered:
             _write_notes(connection, {"fingerprint": 1})
         for line in calls:
             _replay_call(connection, line)
-        for line in lines_in(path / RESULTS):
+        for line in read_lines(path / RESULTS):
             _replay_result(connection, line)
         strays = _count_strays(connection, path)
         found = dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
@@ -180,9 +180,9 @@ def _replay_result(connection: sqlite3.Connection, line: Mapping[str, Any]) -> N
 
 def _guess_key(path: Path) -> RunKey:
     """Return what a folder is for, by what its results look like."""
-    first = next((line for line in lines_in(path / RESULTS) if line.get("remote_ids")), None)
+    first = next((line for line in read_lines(path / RESULTS) if line.get("remote_ids")), None)
     if first is None:
-        raise refused(
+        raise invalid_folder(
             f"{path} has neither {CALLS} nor results, from which a journal could be rebuilt",
             "Look into the account: only if none of its rows was bought may they be run into an empty folder",
         )

@@ -11,7 +11,7 @@ from typing import Final, cast
 from attrs import asdict
 
 from generor_async.batch.call_log import CALLS, CallLog, last_call
-from generor_async.batch.folder import JOURNAL, Folder, refused
+from generor_async.batch.folder import JOURNAL, ResultsFolder, invalid_folder
 from generor_async.batch.journal import SIMULATED, RunKey
 from generor_async.batch.sqlite.errors import BUSY_SECONDS, RECOVER_ADVICE, explain
 from generor_async.errors import InvalidRequestError, OutcomeUnknownError
@@ -123,7 +123,7 @@ def open_to_read(path: Path, key: RunKey | None = None) -> sqlite3.Connection | 
             raise
     except sqlite3.Error as error:
         problem, advice = explain(error, path)
-        raise refused(f"{path} cannot be read ({problem})", advice) from None
+        raise invalid_folder(f"{path} cannot be read ({problem})", advice) from None
     if not begun:  # whoever made it was killed at once
         connection.close()
         return None
@@ -136,12 +136,12 @@ def check_journal(folder: Path) -> None:
     size = _file_size(journal)
     if not size and (_file_size(log) or _has_results(folder)):
         missing = "is empty" if journal.exists() else "is missing"
-        raise refused(
+        raise invalid_folder(
             f"{folder} has results of a batch, and {journal.name}, which says what was paid for, {missing}",
             RECOVER_ADVICE,
         )
     if size and not _file_size(log) and size < _expected_size(journal):
-        raise refused(f"{journal} is cut short", RECOVER_ADVICE)
+        raise invalid_folder(f"{journal} is cut short", RECOVER_ADVICE)
 
 
 def _has_results(folder: Path) -> bool:
@@ -173,7 +173,7 @@ def _expected_size(journal: Path) -> int:
     return pages * (65_536 if page == 1 else page)
 
 
-def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int, CallLog]:
+def open_to_write(folder: ResultsFolder, key: RunKey) -> tuple[sqlite3.Connection, int, CallLog]:
     """Open the journal of a folder, or begin one; return it, its owner's number and the log of its calls.
 
     Where that can't be, let the folder go.
@@ -185,18 +185,18 @@ def open_to_write(folder: Folder, key: RunKey) -> tuple[sqlite3.Connection, int,
         try:
             owner = _prepare(connection, folder.journal, key)
             log.open(connection)
-            folder.has_journal()
+            folder.note_journal()
         except BaseException:
             connection.close()
             raise
         else:
             return connection, owner, log
     except sqlite3.Error as error:
-        folder.let_go()
+        folder.release()
         problem, advice = explain(error, folder.journal)
-        raise refused(f"{folder.journal} cannot be used ({problem})", advice) from None
+        raise invalid_folder(f"{folder.journal} cannot be used ({problem})", advice) from None
     except BaseException:
-        folder.let_go()
+        folder.release()
         raise
 
 
@@ -231,7 +231,7 @@ def check_is_current(connection: sqlite3.Connection, folder: Path) -> None:
         return
     tables = (f"SELECT 1 FROM {table} WHERE number = ? AND call_id = ?" for table in ("rows", "earlier"))
     if connection.execute(" UNION ALL ".join(tables), call * 2).fetchone() is None:
-        raise refused(
+        raise invalid_folder(
             f"{folder / JOURNAL} is older than {CALLS} beside it, which has calls that were paid for", RECOVER_ADVICE
         )
 
@@ -257,9 +257,9 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION and tables:
         advice = RECOVER_ADVICE if _has_results(path.parent) else "Give another folder"
-        raise refused(f"{path} is not a journal of this package", advice)
+        raise invalid_folder(f"{path} is not a journal of this package", advice)
     if version > SCHEMA:
-        raise refused(
+        raise invalid_folder(
             f"{path} was made by a newer version of this package", "Upgrade it: another folder buys every row again"
         )
     return int(version)
@@ -292,7 +292,7 @@ def _has_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
         )
         if here != there
     )
-    raise refused(
+    raise invalid_folder(
         f"{path.parent} belongs to another run, whose {what} {there}, not {here}",
         "Go on with that run, or give another folder for this one: what both have is bought twice",
     )
@@ -301,7 +301,7 @@ def _has_key(connection: sqlite3.Connection, path: Path, key: RunKey) -> bool:
 def simulation_mismatch(folder: Path, *, simulated: bool) -> InvalidRequestError:
     """Make the error of a folder in which a simulated run, or a real one, may not go on: it holds one of the other."""
     holds, wanted = ("real", "simulated") if simulated else ("simulated", "real")
-    return refused(f"{folder} holds a {holds} run", f"Give another folder for the {wanted} one")
+    return invalid_folder(f"{folder} holds a {holds} run", f"Give another folder for the {wanted} one")
 
 
 def _write_key(connection: sqlite3.Connection, key: RunKey) -> None:

@@ -106,7 +106,7 @@ class StepBatch:
     def after_commit(self) -> None:
         """Write down beside the journal what was asked of the API, and what came of it."""
         if self.problem is None:
-            self._log.note(taken for at, taken in enumerate(self._steps) if at not in self.stale)
+            self._log.append(taken for at, taken in enumerate(self._steps) if at not in self.stale)
 
     def finish(self) -> None:
         """Bring the rows up to date, once the change is committed; goes on where it was, after an interruption."""
