@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from multidict import istr
 
-from generor_async.engine.limits import Limits
+from generor_async.engine.limit_keeper import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import SlotPoller
 from generor_async.engine.transport import Attempt, BlockedBeforeSendError

@@ -11,7 +11,7 @@ from generor_async.engine.downloads import Downloads
 from generor_async.engine.events import EventStream
 from generor_async.engine.jobs import JobWaiter
 from generor_async.engine.lifetime import Lifetime
-from generor_async.engine.limits import shared_limits
+from generor_async.engine.limit_keeper import shared_limits
 from generor_async.engine.media import ImageFetcher, image_host_policy
 from generor_async.engine.options import Options
 from generor_async.engine.plain_http import HostPolicy, PlainHttp

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from generor_async.engine.admission import LimitAdmission
 from generor_async.engine.events import EventStream
-from generor_async.engine.limits import Limits
+from generor_async.engine.limit_keeper import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options

@@ -18,7 +18,7 @@ from generor_async.engine.call_waits import ClientParts
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.lifetime import Lifetime
-from generor_async.engine.limits import Limits
+from generor_async.engine.limit_keeper import Limits
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import SlotPoller

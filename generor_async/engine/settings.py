@@ -13,7 +13,7 @@ from generor_async.rules import arguments
 from generor_async.values import Clock, Secret
 
 if TYPE_CHECKING:
-    from generor_async.engine.limits import Limits
+    from generor_async.engine.limit_keeper import Limits
     from generor_async.values import Event
 
 __all__ = ["MAX_BYTES", "ClientSettings", "check_key", "check_limits", "inlining"]
@@ -80,7 +80,7 @@ def check_key(key: Secret | None) -> None:
 
 def check_limits(limits: "Limits") -> "Limits":
     """Return limits; raises InvalidRequestError for anything else."""
-    from generor_async.engine.limits import Limits  # noqa: PLC0415 - whoever gives some has imported it
+    from generor_async.engine.limit_keeper import Limits  # noqa: PLC0415 - whoever gives some has imported it
 
     arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
     return limits

@@ -382,7 +382,7 @@ def test_a_forked_child_starts_afresh() -> None:
         import asyncio, os
         from generor_async import Limits
         from generor_async.engine.clock import REAL_CLOCK
-        from generor_async.engine.limits import shared_limits
+        from generor_async.engine.limit_keeper import shared_limits
         from generor_async.rules.vendors import LUMA
         from generor_async.values import Secret
 
