@@ -19,11 +19,11 @@ from attrs import Factory, define, field
 
 from generor_async import Limits
 from generor_async.engine.clock import REAL_CLOCK
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.rules.pace import TIERS, Pace, Permit
 from generor_async.rules.rate_headers import Said
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.rules.window import MINUTE
-from generor_async.values import Secret
 
 STREAMS: Final[dict[str, tuple[int, str | None]]] = {
     "Generor, 3 windows, 300 a minute": (TIERS["enterprise"][0], "enterprise"),
@@ -49,7 +49,7 @@ def under(pace: Pace) -> Request:
     return request
 
 
-def through(limits: Limits) -> Request:
+def through(limits: LimitKeeper) -> Request:
     """One request through the queue and the lock."""
 
     def request(now: float, said: Said) -> None:
@@ -97,8 +97,7 @@ def begun(per_minute: int, tier: str | None, *, queue: bool) -> Stream:
     """Begin a stream: of Generor where there is a tier, else of Luma. The limits are told beforehand."""
     if queue:
         limits = Limits(tier=tier, rpm=per_minute)
-        limits.serve(GENEROR if tier else LUMA, REAL_CLOCK, "", Secret("gnr_live_benchmark"))
-        request = through(limits)
+        request = through(LimitKeeper(limits, GENEROR if tier else LUMA, REAL_CLOCK, scope="benchmark"))
     elif tier:
         request = under(Pace.of_generor(keyless=False, tier=tier, rpm=per_minute, share=1.0))
     else:

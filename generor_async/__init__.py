@@ -11,7 +11,7 @@ if typing.TYPE_CHECKING:
     from generor_async import luma_resources as luma_resources
     from generor_async.batch.outcomes import RowOutcome
     from generor_async.batch.runner import Batch, run_batch
-    from generor_async.engine.limit_keeper import Limits, RateLimits
+    from generor_async.engine.limits import Limits, RateLimits
     from generor_async.engine.pages import Page, Pages, response_of
     from generor_async.errors import (
         APIConnectionError,
@@ -158,7 +158,7 @@ __version__: str
 _MODULES: typing.Final = {
     "generor_async.batch.outcomes": ("RowOutcome",),
     "generor_async.batch.runner": ("Batch", "run_batch"),
-    "generor_async.engine.limit_keeper": ("Limits", "RateLimits"),
+    "generor_async.engine.limits": ("Limits", "RateLimits"),
     "generor_async.engine.pages": ("Page", "Pages", "response_of"),
     "generor_async.errors": (
         "APIConnectionError",

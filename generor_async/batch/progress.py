@@ -9,7 +9,7 @@ from attrs import Factory, define, field, frozen
 from generor_async.batch.amounts import rounded
 from generor_async.batch.budget_gate import BudgetGate
 from generor_async.engine.client import Client
-from generor_async.engine.limit_keeper import RateLimits
+from generor_async.engine.limits import RateLimits
 from generor_async.rules.budget import NO_CAP
 from generor_async.rules.eta import Rate, seconds_for
 from generor_async.rules.row_states import END_STATES, PAID_STATES, STATE_AFTER_CRASH, RowState

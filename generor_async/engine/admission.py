@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from multidict import istr
 
-from generor_async.engine.limit_keeper import Limits
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.slots import SlotPoller
 from generor_async.engine.transport import Attempt, BlockedBeforeSendError
@@ -55,7 +55,7 @@ class LimitAdmission:
         self,
         operation: Operation[Any],
         priority: Priority,
-        limits: Limits,
+        limits: LimitKeeper,
         slot_pollers: PerLoop[SlotPoller],
         clock: Clock,
     ) -> None:

@@ -11,7 +11,8 @@ from generor_async.engine.downloads import Downloads
 from generor_async.engine.events import EventStream
 from generor_async.engine.jobs import JobWaiter
 from generor_async.engine.lifetime import Lifetime
-from generor_async.engine.limit_keeper import shared_limits
+from generor_async.engine.limit_keeper import keeper_of
+from generor_async.engine.limits import Limits
 from generor_async.engine.media import ImageFetcher, image_host_policy
 from generor_async.engine.options import Options
 from generor_async.engine.plain_http import HostPolicy, PlainHttp
@@ -58,7 +59,7 @@ def assemble(client_type: "type[Client]", made_with: ClientSettings) -> Assembly
         lifetime=lifetime,
         clock=clock,
         events=events,
-        limits=made_with.limits or shared_limits(vendor, made_with.base_url, made_with.key, clock),
+        limits=keeper_of(made_with.limits or Limits(), vendor, made_with.base_url, made_with.key, clock),
         poll=client_type._poll_operation,  # pyright: ignore[reportPrivateUsage] # the same
         images=images,
         inspect=Inspection(vendor, made_with.base_url, fetches_itself=images is not None) if vendor is LUMA else None,

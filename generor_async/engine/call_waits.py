@@ -8,7 +8,7 @@ from attrs import frozen
 
 from generor_async.engine.admission import LimitAdmission
 from generor_async.engine.events import EventStream
-from generor_async.engine.limit_keeper import Limits
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.media import ImageFetcher
 from generor_async.engine.options import Options
@@ -37,7 +37,7 @@ class ClientParts:
     key: Secret | None
     clock: Clock
     events: EventStream
-    limits: Limits
+    limits: LimitKeeper
     transports: PerLoop[Transport]
     slot_pollers: PerLoop[SlotPoller]
     budget: retry.RetryBudget

@@ -90,7 +90,7 @@ class Client:
             programs. The refused request cost nothing.
         on_event: a plain function that gets every event.
         clock: where time comes from.
-        limits: what paces the calls; by default the living clients of one address and key share one.
+        limits: what is known of the key's limits, and who shares them; by default all clients of the address and key.
 
     Raises:
         InvalidRequestError: an argument that can never be right.
@@ -162,8 +162,6 @@ class Client:
             clock=clock,
             limits=limits,
         )
-        if limits is not None:
-            settings.check_limits(limits).serve(vendor, clock, address, key)
         self._clock = clock
         self._spent = False
         self._assembling = Assembling(type(self), made_with)

@@ -1,6 +1,8 @@
-"""What a key is allowed, kept to by all clients that share a `Limits`: requests in a time, and jobs at once.
+"""Keeps calls to the limits of their key: requests in a time, and jobs at once.
 
-`rules.pace` and `rules.slots` decide, `engine.queue` waits; this module is where their events go in.
+`rules.pace` and `rules.slots` decide, `engine.queue` waits; this module is where their events go in. All clients of
+one name, one store and one clock have one keeper, in whatever thread or event loop they run; it lives as long as one
+of them. A forked child goes on with the keepers of its parent, which then know nothing of the parent's requests.
 """
 
 import hashlib
@@ -8,10 +10,12 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from generor_async.engine.limits import Limits, RateLimits
 from generor_async.engine.outage import OutageGates
 from generor_async.engine.queue import Queue
 from generor_async.engine.shared_pace import SharedPace
@@ -19,119 +23,77 @@ from generor_async.engine.shared_rules import SYNC_SECONDS, KeyState, SharedRule
 from generor_async.engine.shared_slots import SharedSlots
 from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
-from generor_async.errors import InvalidRequestError
-from generor_async.rules import arguments
 from generor_async.rules.holds import Hold
-from generor_async.rules.pace import TIERS, Pace, Permit
+from generor_async.rules.pace import Pace, Permit
 from generor_async.rules.rate_headers import Said
-from generor_async.rules.slots import Slots, SlotState
+from generor_async.rules.slots import Slots
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.weights import Weights
-from generor_async.rules.window import Scope, WindowState
+from generor_async.rules.window import Scope
 from generor_async.values import Clock, Secret
 
-__all__ = ["Limits", "RateLimits", "shared_limits"]
+__all__ = ["LimitKeeper", "keeper_of"]
 
 
-@frozen(kw_only=True)
-class RateLimits:
-    """What is known of a key's limits now; times are Unix seconds."""
+class LimitKeeper:
+    """Keeps the calls of all clients that share their limits to these."""
 
-    windows: Mapping[Scope, WindowState]
-    share: float
-    """The part of every limit that the client keeps to."""
-    tier: str | None
-    """Generor's tier, once an answer has named it."""
-    queued: int
-    """Calls that wait for their turn."""
-    jobs: SlotState | None
-    """Luma's slots for jobs, in units: most jobs take one, some take more."""
-    held: Hold | None = None
-    """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
-    several, the one that ends last."""
-    away: str = ""
-    """What was wrong when the API was last found away, and calls wait for it; empty while it answers."""
-
-
-class Limits:
-    """The limits of one key, kept to by all clients that are given the same object.
-
-    Clients of the same address and key share one by themselves. Give them one of your own where several keys belong
-    to one account, or to say what is known beforehand: what is given is believed until a header says otherwise.
-
-    Args:
-        tier: Generor's tier: free, basic, pro or enterprise.
-        rpm: requests per minute.
-        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
-            shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
-        max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
-        store: a file in which to keep what is known of the limits: processes side by side then share them request by
-            request, and one that starts again knows what the minute, the hour and the day still hold.
-    """
-
-    def __init__(
-        self,
-        *,
-        tier: str | None = None,
-        rpm: int | None = None,
-        jobs: int | None = None,
-        max_share: float = 1.0,
-        store: str | os.PathLike[str] | None = None,
-    ) -> None:
-        if tier is not None:
-            arguments.choice(tier, "tier", TIERS)
-        if rpm is not None:
-            arguments.count(rpm, "rpm", least=1, of="requests per minute")
-        if jobs is not None:
-            arguments.count(jobs, "jobs", least=1, of="jobs at once")
-        arguments.at_least(max_share, "max_share", 0, above=True, at_most=1)
-        self._tier, self._rpm, self._jobs, self._share = tier, rpm, jobs, max_share
-        self._store = None if store is None else SQLiteStore(_file(store))
-        self._served: tuple[Vendor, Clock, Secret | None] | None = None
-        self._owners: list[str] = []
-        """What stands for each address and key, the first one first."""
+    def __init__(self, limits: Limits, vendor: Vendor, clock: Clock, *, scope: str, keyless: bool = False) -> None:
+        self._given = [limits]
+        """What clients were given, each once."""
+        self._vendor = vendor
+        self._clock = clock
+        self._scope = scope
+        """The row of the store."""
+        self._keyless = keyless
+        self._store = None if limits.store is None else SQLiteStore(limits.store)
         self._lock = threading.RLock()
-        _living.add(self)
+        self._open()
 
-    def serve(self, vendor: Vendor, clock: Clock, base_url: str, key: Secret | None) -> None:
-        """Begin to keep the limits of an API. Raises InvalidRequestError for clients that cannot share."""
+    def restrict(self, limits: Limits) -> None:
+        """Keep to what one more client was given as well."""
         with self._lock:
-            owner = owner_of(vendor, base_url, key)
-            if self._served is None:
-                self._served = vendor, clock, key
-                self._owners.append(owner)
-                self._open(vendor, clock, key)
-            elif self._served[0] is not vendor or self._served[1] is not clock:
-                raise InvalidRequestError("limits", "limits are shared by clients of one API and with one clock alone")
-            elif owner not in self._owners:
-                self._owners.append(owner)
-                if self._shared is not None:
-                    self._shared.link(owner)
+            if limits not in self._given:
+                self._given.append(limits)
+                self._restrict(limits)
+                self.unbound &= self._pace.unbound
+                now = self._clock.monotonic()
+                self.queue.pump(now)
+                if self.slots is not None:
+                    self.slots.queue.pump(now)
+
+    def _restrict(self, limits: Limits) -> None:
+        if self._shared is None:
+            self._rules.restrict(limits)
+        else:
+            self._shared.note(lambda state, _: state.restrict(limits))
 
     def reset_after_fork(self) -> None:
         """Begin with empty logs and queues: in a forked child, whose parent may have held the lock."""
         self._lock = threading.RLock()
         if self._store is not None:
             self._store.reopen()
-        if self._served is not None:
-            self._open(*self._served)
+        self._open()
 
-    def _open(self, vendor: Vendor, clock: Clock, key: Secret | None) -> None:
-        rules = self._rules(vendor, key)
+    def _open(self) -> None:
+        vendor, clock = self._vendor, self._clock
+        rules = self._rules = self._make_rules(self._given[0])
         pace: Pace | SharedPace = rules.pace
         slots: Slots | SharedSlots = rules.slots
-        self._shared = None if self._store is None else SharedRules(rules, self._store, self._owners, clock)
+        self._shared = None if self._store is None else SharedRules(rules, self._store, self._scope, clock)
         self.look_at = math.inf
         """When a call is to `look`, by this process's own clock."""
         if (shared := self._shared) is not None:
             self.sync(clock.monotonic())  # whatever others were told holds for the first call as well
             pace, slots = SharedPace(shared, with_slots=vendor is not GENEROR), SharedSlots(shared)
+        for limits in self._given[1:]:
+            self._restrict(limits)
         self._pace = pace
         self.queue: Queue[Permit] = Queue(pace, clock, self._lock)
         """Calls that wait for their turn."""
         self.slots = None if vendor is GENEROR else JobSlots(slots, clock, self._lock)
         """The slots of Luma's jobs."""
-        self.unbound = False
+        self.unbound: bool = False
         """Whether there is nothing to keep to, so that calls go without permits."""
         self.holds = rules.holds
         """What 429s have calls wait for."""
@@ -140,12 +102,13 @@ class Limits:
         if self._shared is not None:
             self._shared.give_up = self._expire_waits
 
-    def _rules(self, vendor: Vendor, key: Secret | None) -> KeyState:
-        slots = Slots(self._jobs, self._share, Weights())
-        if vendor is GENEROR:
-            pace = Pace.of_generor(keyless=key is None, tier=self._tier, rpm=self._rpm, share=self._share)
+    def _make_rules(self, limits: Limits) -> KeyState:
+        rpm, share = limits.rpm, limits.max_share
+        slots = Slots(limits.jobs, share, Weights())
+        if self._vendor is GENEROR:
+            pace = Pace.of_generor(keyless=self._keyless, tier=limits.tier, rpm=rpm, share=share)
         else:
-            pace = Pace.of_luma(rpm=self._rpm, share=self._share, weights=slots.weights)
+            pace = Pace.of_luma(rpm=rpm, share=share, weights=slots.weights)
         return KeyState(pace, slots)
 
     def sync(self, now: float) -> None:
@@ -214,11 +177,11 @@ class Limits:
         """Return what is known of the limits."""
         slots = self.slots
         with self._lock:
-            began = 0.0 if self._served is None else self._served[1].time() - now
+            began = self._clock.time() - now
             held = self.holds.longest(now)
             return RateLimits(
                 windows={scope: state.later(began) for scope, state in self._pace.states(now).items()},
-                share=self._share,
+                share=min(limits.max_share for limits in self._given),
                 tier=self._pace.tier,
                 queued=len(self.queue) + (0 if slots is None else len(slots.queue)),
                 jobs=None if slots is None else slots.state(now),
@@ -227,45 +190,48 @@ class Limits:
             )
 
 
-_living: "weakref.WeakSet[Limits]" = weakref.WeakSet()
-_shared: "weakref.WeakValueDictionary[tuple[str, int], Limits]" = weakref.WeakValueDictionary()
-_sharing = threading.Lock()
+Identity: TypeAlias = tuple[str, Path | None, int]
+"""The scope, the store and the clock of a keeper; it holds the clock, so that no other has its id."""
+_keepers: "weakref.WeakValueDictionary[Identity, LimitKeeper]" = weakref.WeakValueDictionary()
+_lock = threading.Lock()
 
 
-def shared_limits(vendor: Vendor, base_url: str, key: Secret | None, clock: Clock) -> Limits:
-    """Return the limits that all living clients of one address and key have in common, by the same clock."""
-    owner = owner_of(vendor, base_url, key)
-    with _sharing:
-        limits = _shared.get((owner, id(clock)))
-        if limits is None:
-            limits = _shared[owner, id(clock)] = Limits()
-            limits.serve(vendor, clock, base_url, key)
-        return limits
+def keeper_of(limits: Limits, vendor: Vendor, base_url: str, key: Secret | None, clock: Clock) -> LimitKeeper:
+    """Return the keeper that a client shares with all living ones of its name, its store and its clock.
+
+    Raises InvalidRequestError for a store that can't be opened.
+    """
+    scope = _scope(limits.name, vendor, base_url, key)
+    identity = scope, limits.store, id(clock)
+    with _lock:
+        keeper = _keepers.get(identity)
+        if keeper is None:
+            keeper = LimitKeeper(limits, vendor, clock, scope=scope, keyless=key is None)
+            _keepers[identity] = keeper
+        else:
+            keeper.restrict(limits)
+        return keeper
 
 
-def _file(path: str | os.PathLike[str]) -> str:
-    """Return the path of a file for a store; raises InvalidRequestError."""
-    found = arguments.path(path, "store", "a file", advice='Give one, such as store="limits.sqlite"')
-    if found == ":memory:":
-        raise InvalidRequestError(
-            "store", "store=':memory:' is no file, and shares nothing", advice='Give a file: store="limits.sqlite"'
-        )
-    return found
+def _scope(name: str | None, vendor: Vendor, base_url: str, key: Secret | None) -> str:
+    """Return what stands for a name, or for an address and a key, and shows none of them.
 
-
-def owner_of(vendor: Vendor, base_url: str, key: Secret | None) -> str:
-    """Return what stands for an address and a key, and shows neither."""
-    text = "\n".join([vendor.name, base_url, "" if key is None else key.reveal()])
+    Clients without a key, whose limits are those of their IP address, share with none that has one.
+    """
+    if name is None:
+        text = "\n".join([vendor.name, base_url, "" if key is None else key.reveal()])
+    else:
+        text = "\n".join([vendor.name, name, *(["without a key"] if key is None else [])])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reset_after_fork() -> None:
-    """In a forked child: the parent's log and queue are the parent's."""
-    global _sharing  # noqa: PLW0603 - the parent may have held it
-    _sharing = threading.Lock()
-    _shared.clear()
-    for limits in list(_living):
-        limits.reset_after_fork()
+    """In a forked child: the log and the queue are the parent's, and another thread may have held the lock."""
+    global _keepers, _lock  # noqa: PLW0603 - so may one have been about to change the dictionary
+    _lock = threading.Lock()
+    _keepers = weakref.WeakValueDictionary(_keepers)
+    for keeper in list(_keepers.values()):
+        keeper.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -18,7 +18,7 @@ from generor_async.engine.call_waits import ClientParts
 from generor_async.engine.events import EventStream
 from generor_async.engine.ids import random_uuid
 from generor_async.engine.lifetime import Lifetime
-from generor_async.engine.limit_keeper import Limits
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.loops import PerLoop
 from generor_async.engine.options import Options
 from generor_async.engine.slots import SlotPoller
@@ -55,7 +55,7 @@ class Session:
         lifetime: Lifetime,
         clock: Clock,
         events: EventStream,
-        limits: Limits,
+        limits: LimitKeeper,
         poll: Callable[[str], Operation[Any]],
         images: media.ImageFetcher | None = None,
         inspect: Callable[[str, Mapping[str, JSON]], None] | None = None,

@@ -13,10 +13,10 @@ from generor_async.rules import arguments
 from generor_async.values import Clock, Secret
 
 if TYPE_CHECKING:
-    from generor_async.engine.limit_keeper import Limits
+    from generor_async.engine.limits import Limits
     from generor_async.values import Event
 
-__all__ = ["MAX_BYTES", "ClientSettings", "check_key", "check_limits", "inlining"]
+__all__ = ["MAX_BYTES", "ClientSettings", "check_key", "inlining"]
 
 MAX_BYTES: Final = 2 * 1024**3
 """Default limit for the size of one output, in bytes."""
@@ -37,6 +37,13 @@ def _ssl(value: object, name: str) -> None:
 def _clock(value: object, name: str) -> None:
     if not all(hasattr(value, each) for each in ("speed", "monotonic", "time", "sleep")):
         raise arguments.refused(name, "a Clock, with speed, monotonic, time and sleep", value, "Leave it out")
+
+
+def _limits(value: object, name: str) -> None:
+    if value is not None:
+        from generor_async.engine.limits import Limits  # noqa: PLC0415 - whoever gives some has imported it
+
+        arguments.one_of(value, name, (Limits,), "Make them with Limits(...)")
 
 
 def _by(check: Callable[[Any, str], object]) -> Callable[[object, "Attribute[Any]", Any], None]:
@@ -63,7 +70,7 @@ class ClientSettings:
     """The statuses upon which images are fetched here."""
     on_event: "Callable[[Event], object] | None" = field(validator=_by(arguments.listener_or_none))
     clock: Clock = field(validator=_by(_clock))
-    limits: "Limits | None"
+    limits: "Limits | None" = field(validator=_by(_limits))
 
 
 def check_key(key: Secret | None) -> None:
@@ -76,14 +83,6 @@ def check_key(key: Secret | None) -> None:
     except ValueError:
         problem = "api_key was pickled, and a pickle does not carry a Secret's value"
         raise InvalidRequestError("api_key", problem, advice="Hand the key itself to the process") from None
-
-
-def check_limits(limits: "Limits") -> "Limits":
-    """Return limits; raises InvalidRequestError for anything else."""
-    from generor_async.engine.limit_keeper import Limits  # noqa: PLC0415 - whoever gives some has imported it
-
-    arguments.one_of(limits, "limits", (Limits,), "Make them with Limits(...)")
-    return limits
 
 
 def inlining(*, inline_on_503: bool, inline_on_422: bool, proxy: str | None) -> frozenset[int]:

@@ -11,14 +11,14 @@ never a call.
 import json
 import logging
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
 from generor_async.engine.events import EventStream
-from generor_async.engine.shared_rows import link, named_by
+from generor_async.engine.limits import Limits
 from generor_async.engine.store import LimitStore, StoreBusyError, StoreError
 from generor_async.rules.holds import Holds
 from generor_async.rules.pace import Pace
@@ -40,6 +40,8 @@ LATEST: Final = 1e11
 """Seconds of a store's time that no clock shows."""
 ASK_AGAIN: Final = 0.25
 """Seconds after which a rule is asked again that has calls wait: another process may have changed its state."""
+LINK: Final = "see "
+"""How a row begins that an earlier version had name another one: it holds nothing."""
 AGAIN: Final = 5.0
 """Seconds until a store that failed is tried again."""
 
@@ -48,12 +50,17 @@ logger = logging.getLogger("generor_async")
 
 @frozen
 class KeyState:
-    """All rules of one key."""
+    """All rules of one key, or of several whose clients share their limits."""
 
     pace: Pace
     slots: Slots
     holds: Holds = field(factory=Holds)
     """What 429s have calls wait for, by this process's own clock."""
+
+    def restrict(self, limits: Limits) -> None:
+        """Keep to the limits of one more client as well."""
+        self.pace.restrict(tier=limits.tier, rpm=limits.rpm, share=limits.max_share)
+        self.slots.restrict(limits.jobs, limits.max_share)
 
     def dump(self) -> JSON:
         """Return the state as plain data."""
@@ -71,13 +78,12 @@ Step: TypeAlias = Callable[[KeyState, float], T]
 
 
 class SharedRules:
-    """The rules of one key, or of several with limits in common, whose state a store keeps for all processes."""
+    """The rules of one name, whose state a store keeps for all processes in the row of a scope."""
 
-    def __init__(self, state: KeyState, store: LimitStore, scopes: Sequence[str], clock: Clock) -> None:
+    def __init__(self, state: KeyState, store: LimitStore, scope: str, clock: Clock) -> None:
         self._state = state
         self._store = store
-        self._scope, *self._links = scopes
-        """Its row, and others that are yet to be the same one."""
+        self._scope = scope
         self._clock = clock
         self._ahead = clock.time() - clock.monotonic()
         """Seconds by which the store's time is ahead of this process's own clock."""
@@ -154,11 +160,6 @@ class SharedRules:
         with suppress(StoreBusyError):
             self._update(_nothing)
 
-    def link(self, scope: str) -> None:
-        """Have another scope share the row of this one, as soon as the store can be told."""
-        self._links.append(scope)
-        self.sync()
-
     def defer(self, step: Step[object]) -> None:
         """Let the rules take note of something when the store is told of something else."""
         self._waits.clear()
@@ -176,11 +177,7 @@ class SharedRules:
             raise StoreBusyError
         came_to: list[tuple[T, str]] = []
         try:
-            self._share_row()
-            while (
-                other := self._store.update(self._scope, lambda text: self._decide(text, step, came_to))
-            ) is not None:
-                self._scope, self._seen = other, None
+            self._store.update(self._scope, lambda text: (self._decide(text, step, came_to), None))
         except StoreBusyError as error:
             self._wait_while_busy(began, error, decided=bool(came_to))
         except StoreError as error:
@@ -190,25 +187,16 @@ class SharedRules:
             self.looked = began
         return came_to[0][0] if came_to else self._apply_locally(step)
 
-    def _decide(self, text: str | None, step: Step[T], came_to: list[tuple[T, str]]) -> tuple[str | None, str | None]:
-        """Take a step on what is kept; return what is to be kept instead, if anything, or else where it is kept."""
-        if (other := named_by(text, self._scope)) is not None:
-            return None, other
+    def _decide(self, text: str | None, step: Step[T], came_to: list[tuple[T, str]]) -> str | None:
+        """Take a step on what is kept; return what is to be kept instead, if anything."""
+        if isinstance(text, str) and text.startswith(LINK):
+            text = None
         kept = self._anew if text is None else self._seen if self._load(text) else None
         self._state.pace.renew(self.now())
         result = self._apply_locally(step)
         state = self._text()
         came_to.append((result, state))
-        if state == kept:
-            return None, None
-        return f"{json.dumps([self.now()])}\n{state}", None
-
-    def _share_row(self) -> None:
-        while self._links:
-            scope = link(self._store, self._scope, self._links[-1])
-            self._links.pop()
-            if scope != self._scope:
-                self._scope, self._seen = scope, None
+        return None if state == kept else f"{json.dumps([self.now()])}\n{state}"
 
     def _apply_locally(self, step: Step[T]) -> T:
         """Take a step on the state as it is known here, after those that the store hasn't been told."""

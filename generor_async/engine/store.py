@@ -100,6 +100,12 @@ class SQLiteStore:
             raise self._failure(error) from None
         return result
 
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        if self._closing is not None:
+            self._closing()
+        self._connection = None
+
     def reopen(self) -> None:
         """Open the file again in a forked child: SQLite forbids the use of a parent's connection, even to close it."""
         if self._connection is not None and self._closing is not None:
@@ -109,9 +115,7 @@ class SQLiteStore:
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file. Raises StoreError."""
-        if self._closing is not None:
-            self._closing()
-        self._connection = None
+        self.close()
         try:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

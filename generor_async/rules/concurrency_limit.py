@@ -125,11 +125,24 @@ class ConcurrencyLimit:
             self._due = self._asked + self._gap
         return now >= self.next_probe
 
+    def restrict(self, told: int | None, part: float) -> None:
+        """Keep to another number that is told, and to a part of one that was named."""
+        self.told, self.is_part = told, self.is_part or part < 1
+        if self.named is not None:
+            self.named = max(1, math.floor(self.named * part))
+        if self.value is None:
+            self.value = told
+            self._highest = max(self._highest, told or 0)
+        self._keep_to_most()
+
+    def _keep_to_most(self) -> None:
+        if self.value is not None and self.value > self.most:
+            self.value = self._least = int(self.most)
+
     def name(self, limit: int, now: float) -> None:
         """Believe the ceiling that a refusal names."""
         self.named, self._named_until = limit, now + NAMED_SECONDS
-        if self.value is not None and self.value > self.most:
-            self.value = self._least = int(self.most)
+        self._keep_to_most()
         self._highest = max(self._highest, int(self.most))
 
     def reach(self, now: float) -> None:

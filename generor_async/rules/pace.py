@@ -143,6 +143,24 @@ class Pace:
         """Make the one window of a Luma API client: units per minute."""
         return cls((Window("minute", rpm, share),), weights or Weights())
 
+    def restrict(self, *, tier: str | None, rpm: int | None, share: float) -> None:
+        """Keep to what one more caller gives as well: of two numbers the smaller holds, until an answer names one."""
+        self._longs.free = 0
+        for window in self.windows:
+            window.share = min(window.share, share)
+        if self._told > -math.inf or (tier is None and rpm is None):
+            return
+        limits = [*TIERS.get(tier or "", ())]
+        if tier is not None and (self.tier not in TIERS or TIERS[tier] < TIERS[self.tier]):
+            self.tier = tier
+        if rpm is not None:
+            limits[:1] = [rpm]
+        if self._assumed:
+            self._minute.limit, self._assumed = None, False
+        for window, limit in zip(self.windows, limits, strict=False):
+            window.limit = limit if window.limit is None else min(window.limit, limit)
+        self._leader, self._untold = None, False
+
     def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Permit | Wait:
         """Let one request of a kind go, or say until when none may.
 

@@ -134,6 +134,18 @@ class Slots:
         self._usage.refresh()
         return self._usage.taken
 
+    def restrict(self, told: int | None, share: float) -> None:
+        """Keep to what one more caller gives as well: of two numbers the smaller holds."""
+        marks, ceiling = self._marks, self._ceiling
+        if told is not None:
+            if self.told is None and marks.refused == -math.inf:
+                marks.allowed = max(marks.allowed, self._part(told))
+            self.told = told if self.told is None else min(self.told, told)
+        part, self.share = min(1.0, share / self.share), min(self.share, share)
+        ceiling.restrict(None if self.told is None else self._part(self.told), part)
+        self._usage.count_in_jobs(self._counts_jobs(marks))
+        self._full_for = None
+
     def reserve(self, now: float, kind: RequestType = PLAIN) -> JobSlot | Wait:
         """Give a slot away, or say until when there is none."""
         usage, marks, ceiling = self._usage, self._marks, self._ceiling.value

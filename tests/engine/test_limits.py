@@ -4,23 +4,19 @@ import asyncio
 import functools
 import gc
 import math
-import os
-import subprocess
-import sys
-import textwrap
 import threading
-import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import attrs
 import pytest
-from support.calls import KEY, BareGeneror, BareLuma, operation
-from support.clock import FakeClock, FastClock, LoopClock
+from support.calls import KEY, BareLuma, operation
+from support.clock import FastClock, LoopClock
 from support.wire import Arrived, Peer, Step, Wire, answer
 
-from generor_async import AsyncGeneror, DeadlineExceededError, InvalidRequestError, Limits, RateLimitError, Throttled
+from generor_async import AsyncGeneror, DeadlineExceededError, Limits, RateLimitError, Throttled
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.queue import QueueTimeoutError
 from generor_async.rules.http_types import Operation
 from generor_async.rules.pace import Permit
@@ -30,7 +26,7 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
 from generor_async.rules.window_usage import GRAINS
 from generor_async.testing.loop import VirtualTimeLoop, run
-from generor_async.values import Clock, Event, Priority, Secret
+from generor_async.values import Clock, Event, Priority
 
 Scene = Callable[[], Coroutine[Any, Any, None]]
 TURN = MINUTE + JITTER
@@ -57,7 +53,7 @@ class Bare(BareLuma):
     """A client whose queue can be looked into."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LimitKeeper:
         return self._session.limits
 
 
@@ -65,7 +61,7 @@ class Bare(BareLuma):
 class Door:
     """Calls that go through the queue, and in which order they came out."""
 
-    limits: Limits
+    limits: LimitKeeper
     clock: Clock
     left: list[tuple[str, float]] = attrs.field(factory=list[tuple[str, float]])
     waits: list[Wait] = attrs.field(factory=list[Wait])
@@ -98,9 +94,7 @@ class Door:
 
 def door(rpm: int = 1, *, clock: Clock | None = None, share: float = 1.0) -> Door:
     clock = clock or LoopClock()
-    limits = Limits(rpm=rpm, max_share=share)
-    limits.serve(LUMA, clock, "", None)
-    return Door(limits, clock)
+    return Door(LimitKeeper(Limits(rpm=rpm, max_share=share), LUMA, clock, scope="x"), clock)
 
 
 async def settle() -> None:
@@ -374,112 +368,6 @@ def test_calls_of_a_closed_loop_that_are_collected_disturb_nobody() -> None:
     with queue.limits._lock:  # pyright: ignore[reportPrivateUsage] # the collector strikes at any time
         forget(tasks)
     assert queue.queued <= 1
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is nothing to fork here")
-def test_a_forked_child_starts_afresh() -> None:
-    script = """
-        import asyncio, os
-        from generor_async import Limits
-        from generor_async.engine.clock import REAL_CLOCK
-        from generor_async.engine.limit_keeper import shared_limits
-        from generor_async.rules.vendors import LUMA
-        from generor_async.values import Secret
-
-        own = Limits(rpm=1)
-        own.serve(LUMA, REAL_CLOCK, "", None)
-        key = Secret("luma-api-x")
-        shared = shared_limits(LUMA, "http://127.0.0.1", key, REAL_CLOCK)
-
-        async def parent():
-            now = REAL_CLOCK.monotonic()
-            own.sent(own.queue.enter_nowait(now, "normal"), now)
-            waits = [asyncio.create_task(own.queue.enter("normal", 999.0, print, again=False)) for _ in range(3)]
-            for _ in range(5):
-                await asyncio.sleep(0)
-            own._lock.acquire()
-            child = os.fork()
-            if not child:
-                known = own.snapshot(now)
-                print(known.queued, known.windows["minute"].used, known.windows["minute"].limit)
-                print(own.queue.enter_nowait(now, "normal") is not None)
-                print(shared_limits(LUMA, "http://127.0.0.1", key, REAL_CLOCK) is not shared, flush=True)
-                os._exit(0)
-            own._lock.release()
-            os.waitpid(child, 0)
-            known = own.snapshot(now)
-            print(known.queued, known.windows["minute"].used)
-            for wait in waits:
-                wait.cancel()
-
-        asyncio.run(parent())
-    """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.stderr == ""
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("Wait(")]
-    assert lines == ["0 0 1", "True", "True", "3 1"]
-
-
-# --- which clients share --------------------------------------------------------------------------------------------
-
-
-def test_clients_of_different_apis_or_clocks_do_not_share_limits() -> None:
-    limits = Limits()
-    clock = FakeClock()
-    BareLuma(KEY, base_url="http://127.0.0.1:1", limits=limits, clock=clock)
-    BareLuma("luma-api-another", base_url="http://127.0.0.1:2", limits=limits, clock=clock)
-    with pytest.raises(InvalidRequestError, match="one API and with one clock"):
-        BareGeneror(base_url="http://127.0.0.1:1", limits=limits, clock=clock)
-    with pytest.raises(InvalidRequestError, match="one API and with one clock"):
-        BareLuma(KEY, base_url="http://127.0.0.1:1", limits=limits, clock=FakeClock())
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        ({"tier": "gold"}, "tier"),
-        ({"rpm": 0}, "rpm"),
-        ({"rpm": 1.5}, "rpm"),
-        ({"rpm": True}, "rpm"),
-        ({"max_share": 0}, "max_share"),
-        ({"max_share": 1.01}, "max_share"),
-        ({"max_share": math.nan}, "max_share"),
-    ],
-)
-def test_limits_that_can_never_be_right_are_refused(given: dict[str, Any], named: str) -> None:
-    with pytest.raises(InvalidRequestError, match=named):
-        Limits(**given)
-
-
-def test_clients_of_one_address_and_key_share_their_limits() -> None:
-    clock = FakeClock()
-
-    def limits(key: str = KEY, url: str = "http://127.0.0.1:1", clock: Clock = clock) -> Limits:
-        return Bare(key, base_url=url, clock=clock).limits
-
-    shared = limits()
-    assert limits() is shared
-    assert limits(key="luma-api-another") is not shared
-    assert limits(url="http://127.0.0.1:2") is not shared
-    assert limits(clock=FakeClock()) is not shared
-
-
-def test_shared_limits_are_freed_with_the_last_client() -> None:
-    one, two = (Bare(KEY, base_url="http://127.0.0.1:1") for _ in range(2))
-    known = weakref.ref(one.limits)
-    assert known() is two.limits
-    del one
-    gc.collect()
-    assert known() is two.limits
-    del two
-    gc.collect()
-    assert known() is None
 
 
 # --- through the client ---------------------------------------------------------------------------------------------
@@ -756,9 +644,7 @@ def test_two_clients_with_half_a_share_each_stay_within_it_over_one_loop() -> No
 def test_a_generor_key_keeps_to_three_windows_at_once() -> None:
     async def scene() -> None:
         clock = LoopClock()
-        limits = Limits(tier="free")
-        limits.serve(GENEROR, clock, "", Secret("gnr_live_x"))
-        queue = Door(limits, clock)
+        queue = Door(LimitKeeper(Limits(tier="free"), GENEROR, clock, scope="x"), clock)
         await asyncio.gather(*(queue.go("x") for _ in range(501)))
         assert queue.left[29][1] < 1
         assert queue.left[30][1] == pytest.approx(TURN, abs=1)

@@ -174,10 +174,10 @@ async def test_a_generor_refusal_is_waited_for_by_its_code_or_its_headers() -> N
 @virtual
 async def test_a_429_on_a_read_holds_all_calls_of_all_clients_of_the_key() -> None:
     site = script(answer(429, {"detail": "Too many requests"}, headers={"Retry-After": "30"}), answer(200, {}))
-    limits, events = Limits(rpm=1_000), list[Event]()
+    clock, limits, events = LoopClock(), Limits(rpm=1_000), list[Event]()
     async with Wire(site) as wire:
-        first = BareLuma(KEY, base_url=wire.url, clock=LoopClock(), limits=limits)
-        second = BareLuma(KEY, base_url=wire.url, clock=limits_clock(limits), limits=limits, on_event=events.append)
+        first = BareLuma(KEY, base_url=wire.url, clock=clock, limits=limits)
+        second = BareLuma(KEY, base_url=wire.url, clock=clock, limits=limits, on_event=events.append)
         async with first, second:
             poll = asyncio.create_task(first.send(operation("read")))
             await wire.arrived()
@@ -194,12 +194,6 @@ async def test_a_429_on_a_read_holds_all_calls_of_all_clients_of_the_key() -> No
     assert all(30 <= moment <= 32.5 for moment in site.moments[1:]), "nothing leaves before, and not all at once"
     assert [scope for scope, _ in waits(events)] == ["abuse"] * 2
     assert all(29 <= delay <= 32.4 for _, delay in waits(events))
-
-
-def limits_clock(limits: Limits) -> Any:
-    served = limits._served  # pyright: ignore[reportPrivateUsage] # clients of one Limits have one clock
-    assert served is not None
-    return served[1]
 
 
 @virtual
@@ -471,20 +465,23 @@ def test_who_waits_for_a_connection_when_a_429_comes_waits_for_that_as_well(head
 def test_whoever_cannot_wait_as_long_as_a_429_says_is_told_at_once(
     tmp_path: Path, headers: dict[str, str], waits_for: str, processes: int
 ) -> None:
-    """Two `Limits` with one store stand for two processes."""
+    """Two clients with clocks of their own stand for two processes: they share through the file alone."""
 
     async def step(peer: Peer, request: Arrived) -> None:
         created = answer(201, {**JOB, "id": request.headers["X-Request-Id"], "state": "queued"})
         await (answer(429, RATE, headers=headers) if now() > 10 else created)(peer, request)
 
     async def scene() -> None:
-        clock = LoopClock()
+        clocks = [LoopClock() for _ in range(processes)]
         rpm, jobs = (2, 100) if waits_for == "window" else (100, 2)
-        limits = [Limits(rpm=rpm, jobs=jobs, store=tmp_path / "limits") for _ in range(processes)]
+        options: dict[str, Any] = {
+            "limits": Limits(rpm=rpm, jobs=jobs, store=tmp_path / "limits"),
+            "queue_timeout": 100,
+        }
         async with (
             Wire(step) as wire,
-            AsyncLuma(KEY, base_url=wire.url, clock=clock, limits=limits[0], queue_timeout=100) as one,
-            AsyncLuma(KEY, base_url=wire.url, clock=clock, limits=limits[-1], queue_timeout=100) as other,
+            AsyncLuma(KEY, base_url=wire.url, clock=clocks[0], **options) as one,
+            AsyncLuma(KEY, base_url=wire.url, clock=clocks[-1], **options) as other,
         ):
             await asyncio.gather(*(one.generations.create(prompt="A heron") for _ in range(2)))
             late = [asyncio.create_task(other.generations.create(prompt="A heron")) for _ in range(3)]

@@ -110,7 +110,7 @@ async def test_without_retries_the_refusal_is_raised() -> None:
 async def test_refusals_for_want_of_a_slot_are_no_failures_that_run_out() -> None:
     async with crowded(luma_jobs=1) as simulator:
         other, ours = simulator.luma_options, simulator.luma_options
-        async with AsyncLuma(**other, limits=Limits()) as first, AsyncLuma(**ours, max_retries=1) as second:
+        async with AsyncLuma(**other, limits=Limits(name="other")) as first, AsyncLuma(**ours, max_retries=1) as second:
 
             async def occupy() -> None:
                 while True:
@@ -163,7 +163,7 @@ async def test_looks_for_the_sake_of_slots_end_with_the_wait() -> None:
 @virtual
 async def test_a_job_that_is_not_there_any_more_frees_its_slot() -> None:
     """One that another key submitted, say: looking at it ends in a 404."""
-    limits = Limits(jobs=1)
+    limits = Limits(jobs=1, name="both keys")
     async with (
         crowded() as simulator,
         AsyncLuma(

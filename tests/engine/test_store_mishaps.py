@@ -1,4 +1,4 @@
-"""Processes that die, clocks that differ, keys in any order, and files that are another's, locked, harmed or gone."""
+"""Processes that die, clocks that differ, and files that are another's, locked, harmed or gone."""
 
 import asyncio
 import json
@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import FakeClock, LoopClock
-from support.stores import Memory, Process, locked, on
+from support.stores import SCOPE, Memory, Process, locked, on, use_store
 
 from generor_async import AsyncLuma, InvalidRequestError, Limits
-from generor_async.engine.shared_rows import link, named_by
+from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, LATEST
 from generor_async.engine.store import SCHEMA, SQLiteStore
 from generor_async.rules.holds import Hold
@@ -25,7 +25,6 @@ from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
 from generor_async.simulator import Simulator
 from generor_async.testing import run
-from generor_async.values import Secret
 
 
 def let_go(process: Process, count: int) -> list[Permit]:
@@ -106,64 +105,17 @@ def test_the_stores_time_is_that_of_the_clock_that_is_ahead(skews: list[float], 
         assert process.used() == known
 
 
-# --- keys in any order ----------------------------------------------------------------------------------------------
-
-scopes = st.sampled_from("abcdef")
+# --- a file of an earlier version -----------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(scopes, scopes), max_size=12))
-def test_scopes_that_are_linked_have_the_row_of_the_smallest_in_whatever_order(links: list[tuple[str, str]]) -> None:
-    store, groups = Memory(), [{scope} for scope in "abcdef"]
-    for one, other in links:
-        link(store, one, other)
-        joined = [group for group in groups if group & {one, other}]
-        groups = [group for group in groups if group not in joined] + [set[str]().union(*joined)]
-    for group in groups:
-        for scope in group:
-            found = scope
-            while (named := named_by(store.rows.get(found), found)) is not None:
-                found = named
-            assert found == min(group)
-
-
-def test_what_is_known_of_one_key_is_known_of_all_that_are_linked_to_it() -> None:
-    clock, store = FakeClock(), Memory()
-    old = Process(store, clock, scopes=["b"])
-    old.send()
-    one, other = Process(store, clock, scopes=["a", "b"]), Process(store, clock, scopes=["b", "a"])
-    assert (one.used(), other.used()) == (1, 1)
-    for each in (one, other, old):
-        clock.now += JITTER
-        each.send()
-    assert [each.used() for each in (old, one, other)] == [4, 4, 4]
-    assert named_by(store.rows["b"], "b") == "a"
-
-
-@pytest.mark.parametrize("row", ["see b", "see c", "see ", "see"])
-def test_a_row_that_names_itself_or_nothing_is_read_no_further(row: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_row_that_an_earlier_version_had_name_another_one_holds_nothing(caplog: pytest.LogCaptureFixture) -> None:
     store = Memory()
-    store.rows["b"] = row
-    process = Process(store, FakeClock(), scopes=["b"])
+    store.text = "see 0012"
+    process = Process(store, FakeClock())
     process.send()
     assert process.used() == 1
-    assert ("can't be read" in caplog.text) == (row != "see ")
-
-
-def test_clients_of_several_keys_share_in_whatever_order_their_processes_make_them(tmp_path: Path) -> None:
-    clock, keys = FakeClock(), [Secret("key-one"), Secret("key-two")]
-    both = [Limits(rpm=9, store=tmp_path / "limits") for _ in range(2)]
-    for limits, order in zip(both, (keys, keys[::-1]), strict=True):
-        for key in order:
-            limits.serve(LUMA, clock, "http://127.0.0.1", key)
-    for limits in both:
-        permit = limits.queue.enter_nowait(clock.now, "normal")
-        assert permit is not None
-        limits.sent(permit, clock.now)
-        limits.received(permit, clock.now, None, succeeded=True)
-        clock.now += 1.0
-    last = Limits(rpm=9, store=tmp_path / "limits")
-    last.serve(LUMA, clock, "http://127.0.0.1", keys[1])
-    assert last.snapshot(clock.now).windows["minute"].used == 2
+    assert list(store.rows) == [SCOPE]
+    assert not caplog.records
 
 
 # --- holds ----------------------------------------------------------------------------------------------------------
@@ -171,15 +123,20 @@ def test_clients_of_several_keys_share_in_whatever_order_their_processes_make_th
 
 def test_a_call_that_draws_on_nothing_keeps_to_what_another_process_was_told(tmp_path: Path) -> None:
     async def scene() -> None:
-        clock = LoopClock()
+        clock, limits = LoopClock(), Limits(store=tmp_path / "limits")
         async with Simulator() as simulator:
-            options: dict[str, Any] = {**simulator.luma_options, "clock": clock}
-            told, other = (Limits(store=tmp_path / "limits") for _ in range(2))
-            async with AsyncLuma(**options, limits=told), AsyncLuma(**options, limits=other) as luma:
+            options: dict[str, Any] = dict(simulator.luma_options)
+            del options["clock"]
+            async with (
+                AsyncLuma(**options, clock=clock, limits=limits) as told,
+                AsyncLuma(**options, clock=LoopClock(), limits=limits) as luma,
+            ):
                 await luma.files.list()
                 await asyncio.sleep(2.0)
                 now = clock.monotonic()
-                told.block(Hold(until=now + 600.0, scope="abuse", reason="too many failed requests"), now)
+                told._session.limits.block(  # pyright: ignore[reportPrivateUsage] # as an answer would
+                    Hold(until=now + 600.0, scope="abuse", reason="too many failed requests"), now
+                )
                 await luma.files.list()
                 assert clock.monotonic() >= now + 600.0
 
@@ -189,8 +146,8 @@ def test_a_call_that_draws_on_nothing_keeps_to_what_another_process_was_told(tmp
 def test_calls_that_draw_on_nothing_look_at_the_store_once_a_second_at_most(tmp_path: Path) -> None:
     async def scene() -> None:
         limits, memory = Limits(store=tmp_path / "limits"), Memory()
-        limits._store = memory  # type: ignore[assignment]
         async with Simulator() as simulator, AsyncLuma(**simulator.luma_options, limits=limits) as luma:
+            use_store(luma, memory)
             began = asyncio.get_running_loop().time()
             for _ in range(200):
                 await luma.files.list()
@@ -289,13 +246,11 @@ def test_a_file_that_is_locked_at_the_start_costs_speed_and_one_warning(
 
 
 def test_nothing_is_written_where_there_is_nothing_to_write(tmp_path: Path) -> None:
-    limits = Limits(store=tmp_path / "limits")
-    limits.serve(LUMA, FakeClock(), "", None)
+    _ = LimitKeeper(limits := Limits(store=tmp_path / "limits"), LUMA, FakeClock(), scope=SCOPE)
     with closing(sqlite3.connect(tmp_path / "limits")) as connection:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         assert connection.execute("SELECT count(*) FROM limits").fetchone() == (0,)
-        again = Limits(store=tmp_path / "limits")
-        again.serve(LUMA, FakeClock(), "", None)
+        _ = LimitKeeper(limits, LUMA, FakeClock(), scope=SCOPE)
         assert connection.execute("PRAGMA data_version").fetchone() == (version,)
 
 

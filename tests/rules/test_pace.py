@@ -1127,3 +1127,37 @@ def test_limits_that_an_answer_without_a_permit_names_are_taken_over() -> None:
     pace.told(said(10, 4))
     assert not pace.unbound
     assert pace.windows[0].limit == 10
+
+
+# --- clients that are given different numbers -------------------------------------------------------------------------
+
+shares = st.sampled_from([0.25, 0.5, 1.0])
+givens = st.fixed_dictionaries(
+    {"tier": st.none() | st.sampled_from(list(TIERS)), "rpm": st.none() | st.integers(1, 500), "share": shares}
+)
+
+
+def least(values: list[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+@given(st.lists(givens, min_size=1, max_size=4))
+def test_of_the_numbers_that_several_are_given_the_smallest_hold_in_whatever_order(many: list[dict[str, Any]]) -> None:
+    pace = generor(**many[0])
+    for each in many[1:]:
+        pace.restrict(**each)
+    for at, window in enumerate(pace.windows):
+        limits = [TIERS[each["tier"]][at] if each["tier"] else None for each in many]
+        if at == 0:
+            limits = [each["rpm"] or limit for each, limit in zip(many, limits, strict=True)]
+        assert window.limit == least(limits)
+        assert window.share == min(each["share"] for each in many)
+    tiers = [each["tier"] for each in many if each["tier"]]
+    assert pace.tier == min(tiers, key=TIERS.__getitem__, default=None)
+
+
+def test_what_an_answer_has_named_no_number_that_is_given_later_changes() -> None:
+    pace = luma(None)
+    answered(pace, 0.0, 1, limit=100)
+    pace.restrict(tier=None, rpm=5, share=0.5)
+    assert (pace.windows[0].limit, pace.windows[0].share) == (100, 0.5)

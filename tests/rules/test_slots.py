@@ -16,6 +16,7 @@ from generor_async.rules.concurrency_limit import (
     PROBE_FIRST,
     PROBE_MOST,
     PROMPT_ENOUGH,
+    ConcurrencyLimit,
     ReleaseLag,
 )
 from generor_async.rules.slot_usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
@@ -636,3 +637,43 @@ def test_no_try_goes_beyond_what_was_told() -> None:
     submit(slots, full(slots, 1.0).until, "1")
     assert slots.ceiling == 2
     assert full(slots, 100.0).until == UNSEEN_SECONDS
+
+
+# --- clients that are given different numbers -------------------------------------------------------------------------
+
+numbers = st.tuples(st.none() | ceilings, st.sampled_from([0.25, 0.5, 1.0]))
+
+
+@given(st.lists(numbers, min_size=1, max_size=4), st.integers(0, 5))
+def test_of_the_numbers_that_several_are_given_the_smallest_hold_in_whatever_order(
+    many: list[tuple[int | None, float]], running: int
+) -> None:
+    slots = Slots(*many[0])
+    for number in range(running):
+        if isinstance(lease := slots.reserve(0.0), JobSlot):
+            slots.accepted(lease, f"job {number}", 0.0)
+    for told, share in many[1:]:
+        slots.restrict(told, share)
+    told = min((told for told, _ in many if told is not None), default=None)
+    share = min(share for _, share in many)
+    assert slots.ceiling == (None if told is None else max(1, math.floor(told * share)))
+    if slots.ceiling is not None and slots.used >= slots.ceiling:
+        assert isinstance(slots.reserve(1.0), Wait)
+
+
+def test_a_number_that_is_told_later_lets_as_many_start_at_once() -> None:
+    slots = Slots(None)
+    grant(slots, 0.0)
+    full(slots, 0.0)
+    slots.restrict(4, 1.0)
+    for _ in range(3):
+        grant(slots, 0.0)
+    full(slots, 0.0)
+
+
+def test_a_share_that_is_given_later_is_one_of_the_ceiling_that_was_named_before() -> None:
+    ceiling = ConcurrencyLimit(None)
+    ceiling.name(10, 0.0)
+    ceiling.reach(0.0)
+    ceiling.restrict(None, 0.5)
+    assert (ceiling.value, ceiling.most, ceiling.next_probe) == (5, 5, math.inf)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clock import LoopClock
 
 from generor_async import (
     AsyncLuma,
@@ -232,15 +231,14 @@ async def test_a_gateways_429_teaches_nothing_and_ends_with_the_retries() -> Non
         assert luma.rate_limits.held is None
 
 
-# --- two processes' worth of clients on one file ----------------------------------------------------------------------
+# --- two processes' worth of clients on one file, each with a clock of its own ---------------------------------------
 
 
 @virtual
 async def test_two_clients_on_one_file_share_the_window(tmp_path: Path) -> None:
     """120 calls of each at 60 a minute take three minutes, as from one client."""
     async with server_of(per_minute=60, slots=MANY_JOBS) as server:
-        clock = LoopClock(epoch=EPOCH)
-        clients = [luma_of(server, clock=clock, limits=Limits(jobs=MANY_JOBS, store=tmp_path / "l")) for _ in range(2)]
+        clients = [luma_of(server, limits=Limits(jobs=MANY_JOBS, store=tmp_path / "limits")) for _ in range(2)]
         async with clients[0], clients[1]:
             made = await asyncio.gather(*(create(client, 120) for client in clients))
         check_charges(server, made[0] + made[1])
@@ -252,8 +250,7 @@ async def test_two_clients_on_one_file_share_the_window(tmp_path: Path) -> None:
 async def test_two_clients_on_one_file_share_the_slots(tmp_path: Path) -> None:
     """40 jobs of 30 s on 10 slots, half of each client's."""
     async with server_of(slots=10, durations={("uni-1", "image"): 30.0}) as server:
-        clock = LoopClock(epoch=EPOCH)
-        clients = [luma_of(server, clock=clock, limits=Limits(store=tmp_path / "limits")) for _ in range(2)]
+        clients = [luma_of(server, limits=Limits(store=tmp_path / "limits")) for _ in range(2)]
         async with clients[0], clients[1]:
             runs = [client.generations.run(prompt="a chair") for client in clients for _ in range(20)]
             made = await asyncio.gather(*runs)
@@ -266,11 +263,9 @@ async def test_two_clients_on_one_file_share_the_slots(tmp_path: Path) -> None:
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
 async def test_who_starts_again_knows_from_the_file_what_the_window_holds(tmp_path: Path, window: str) -> None:
     async with server_of(per_minute=60, window_kind=window, window_phase=50.0) as server:
-        clock = LoopClock(epoch=EPOCH)
         made = list[str]()
         for calls in (50, 50, 50):
-            limits = Limits(jobs=MANY_JOBS, store=tmp_path / "limits")
-            async with luma_of(server, clock=clock, limits=limits) as luma:
+            async with luma_of(server, limits=Limits(jobs=MANY_JOBS, store=tmp_path / "limits")) as luma:
                 made += await create(luma, calls)
         check_charges(server, made)
         assert not refused(ours(server))

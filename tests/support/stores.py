@@ -1,13 +1,14 @@
 """Processes side by side: several `SharedRules` in one, over a file or a store that a test looks into."""
 
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from support.clock import FakeClock
 
+from generor_async.engine.client import Client
 from generor_async.engine.shared_pace import SharedPace
 from generor_async.engine.shared_rules import KeyState, SharedRules
 from generor_async.engine.store import LimitStore, SQLiteStore, StoreError
@@ -16,7 +17,7 @@ from generor_async.rules.slots import Slots
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import Weights
 
-__all__ = ["SCOPE", "Memory", "Process", "impatient", "locked", "nothing", "on"]
+__all__ = ["SCOPE", "Memory", "Process", "impatient", "locked", "nothing", "on", "use_store"]
 
 T = TypeVar("T")
 SCOPE = "0123abcd"
@@ -29,13 +30,11 @@ def nothing(_: KeyState, __: float) -> None:
 class Process:
     """The windows of a key as one process has them; several may use one file."""
 
-    def __init__(
-        self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10, scopes: Sequence[str] = (SCOPE,)
-    ) -> None:
+    def __init__(self, store: LimitStore, clock: FakeClock, *, rpm: int | None = 10) -> None:
         slots = Slots(None, 1.0, Weights())
         self.clock = clock
         self.shared = SharedRules(
-            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, scopes, clock
+            KeyState(Pace.of_luma(rpm=rpm, share=1.0, weights=slots.weights), slots), store, SCOPE, clock
         )
         self.pace = SharedPace(self.shared, with_slots=False)
 
@@ -76,6 +75,13 @@ def impatient(path: Path) -> SQLiteStore:
     assert connection is not None
     connection.execute("PRAGMA busy_timeout = 0")
     return store
+
+
+def use_store(client: Client, store: LimitStore) -> None:
+    """Have a client's limits go on with another store."""
+    shared = client._session.limits._shared  # pyright: ignore[reportPrivateUsage]
+    assert shared is not None
+    shared._store = store  # pyright: ignore[reportPrivateUsage]
 
 
 class Memory:

@@ -108,6 +108,7 @@ LIMITS: dict[str, tuple[Any, ...]] = {
     "jobs": ("4", 0, -1, True, 2.5, 10**400),
     "max_share": (None, "0.5", 0, -1, 1.1, math.nan, math.inf, True),
     "store": tuple(value for value in NO_PATHS if value is not None),
+    "name": (5, b"studio", "", " ", "\ud800"),
 }
 BATCH: dict[str, tuple[Any, ...]] = {
     "client": (None, 5, "luma", AsyncLuma, Limits()),

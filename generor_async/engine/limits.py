@@ -1,0 +1,106 @@
+"""What users say and see of a key's limits: `Limits` goes into a client, `RateLimits` comes out of it.
+
+What keeps to them is a keeper (`engine.limit_keeper`), which all clients of one name share.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from generor_async.errors import InvalidRequestError
+from generor_async.rules import arguments
+from generor_async.rules.holds import Hold
+from generor_async.rules.pace import TIERS
+from generor_async.rules.slots import SlotState
+from generor_async.rules.window import Scope, WindowState
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+__all__ = ["Limits", "RateLimits"]
+
+
+@frozen(kw_only=True)
+class RateLimits:
+    """What is known of a key's limits now; times are Unix seconds."""
+
+    windows: Mapping[Scope, WindowState]
+    share: float
+    """The part of every limit that the client keeps to."""
+    tier: str | None
+    """Generor's tier, once an answer has named it."""
+    queued: int
+    """Calls that wait for their turn."""
+    jobs: SlotState | None
+    """Luma's slots for jobs, in units: most jobs take one, some take more."""
+    held: Hold | None = None
+    """What calls wait for because a 429 said so, and why; None where nothing is held. Its `until` is Unix seconds. Of
+    several, the one that ends last."""
+    away: str = ""
+    """What was wrong when the API was last found away, and calls wait for it; empty while it answers."""
+
+
+def _absolute(store: str | os.PathLike[str] | None) -> Path | None:
+    """Return the path of a file for a store; raises InvalidRequestError for what is none."""
+    if store is None:
+        return None
+    advice = 'Give a file: store="limits.sqlite"'
+    path = arguments.path(store, "store", "a file", advice=advice)
+    if path == ":memory:":
+        raise InvalidRequestError("store", "store=':memory:' is no file, and shares nothing", advice=advice)
+    return Path(os.path.abspath(path))  # noqa: PTH100 - a link isn't followed: it may become another one
+
+
+def _check(_: "Limits", attribute: "Attribute[Any]", value: Any) -> None:
+    """Raise InvalidRequestError for a value that can never be right."""
+    name = attribute.name
+    if name == "max_share":
+        arguments.at_least(value, name, 0, above=True, at_most=1)
+    elif value is None:
+        return
+    elif name == "tier":
+        arguments.choice(value, name, TIERS)
+    elif name == "name":
+        if not arguments.text(value, name).strip():
+            raise InvalidRequestError(name, "name is blank", advice="Leave it out, or give one such as 'studio'")
+    elif name == "store":
+        from generor_async.engine.store import SQLiteStore  # noqa: PLC0415 - not needed to start
+
+        SQLiteStore(value).close()
+    else:
+        arguments.count(value, name, least=1, of="requests per minute" if name == "rpm" else "jobs at once")
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The limits of a key, as far as they are known beforehand, and who shares them.
+
+    Clients of one API and one name keep to their limits together: they have one queue, and count what each of them
+    sends. They share within a process, and with one `store` in all processes that use it. Without a name that is every
+    client of the same address and key. What is given is believed until an answer says otherwise. Where clients of one
+    name are given different numbers, the smallest holds for all of them, for as long as one of these clients lives.
+
+    Args:
+        tier: Generor's tier: free, basic, pro or enterprise.
+        rpm: requests per minute.
+        jobs: how many of Luma's jobs may run at once: the dashboard shows it, and no header does. Once the server has
+            shown that some jobs weigh more than others, it counts in units. Learned where it is not given.
+        max_share: the part of every limit that these clients may use, above 0 and up to 1; the rest is left to others.
+        store: a file in which to keep what is known of the limits: processes side by side then share them request by
+            request, and one that starts again knows what the minute, the hour and the day still hold.
+        name: which clients share; by default a hash of address and key. Give one to the clients of several keys that
+            belong to one account, or to a client that is to stay apart from others of its key.
+
+    Raises:
+        InvalidRequestError: a value that can never be right, or a `store` that can't be opened or is another's.
+    """
+
+    tier: str | None = field(default=None, validator=_check)
+    rpm: int | None = field(default=None, validator=_check)
+    jobs: int | None = field(default=None, validator=_check)
+    max_share: float = field(default=1.0, validator=_check)
+    store: Path | None = field(default=None, converter=_absolute, validator=_check)
+    name: str | None = field(default=None, validator=_check)
