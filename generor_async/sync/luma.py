@@ -537,7 +537,7 @@ class Luma(Client[AsyncLuma]):
             programs. The refused request cost nothing.
         on_event: a plain function that gets every event.
         clock: where time comes from.
-        limits: what paces the calls; by default the living clients of one address and key share one.
+        limits: what is known of the key's limits, and who shares them; by default all clients of the address and key.
 
     Raises:
         InvalidRequestError: an argument that can never be right.
