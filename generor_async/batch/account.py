@@ -1,4 +1,4 @@
-"""What the account shows of what a batch has spent: its transactions, and its balance."""
+"""Reads the account's new transactions and its balance, as far as the API shows them."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,19 +12,19 @@ from generor_async.rules.spend_attribution import SpendAmount
 __all__ = ["AccountReader"]
 
 IDS_KEPT: Final = 300
-"""Of how many transactions that were read last the ids are kept: one that is listed late may come before them."""
+"""How many ids of the latest transactions are kept: one that is listed late may have a lower id."""
 
 
 class AccountReader:
-    """The account, asked for what is new since it was asked before."""
+    """Reads the account; each transaction is returned once."""
 
     def __init__(self, provider: Provider, journal: Journal) -> None:
         self._provider = provider
         self._journal = journal
         self._read_after: int | None = None
-        """The transaction after which what was spent is read; None where nobody can say."""
+        """Id of the transaction after which to read; None if the account's transactions can't be read."""
         self._seen_ids: list[int] = []
-        """The latest transactions after it that were read, in order."""
+        """Ids of the latest transactions read after it, in order."""
 
     @property
     def lists_transactions(self) -> bool:
@@ -32,7 +32,7 @@ class AccountReader:
         return self._provider.lists_transactions
 
     async def begin(self) -> None:
-        """Note where it stands before the batch's first call; asking proves the key, and tells the API's time."""
+        """Record balance and latest transaction before the batch's first call, which also proves the key."""
         balance: float | None = None
         with suppress(InternalServerError, ResponseShapeError):  # it is one of several witnesses
             balance = await self._provider.balance()
@@ -46,7 +46,7 @@ class AccountReader:
             self._read_after = max(self._read_after, listed or 0)
 
     async def new_spends(self) -> Sequence[SpendAmount] | None:
-        """Return what was spent, and was not listed when this was asked before; None where nobody can say."""
+        """Return the spends listed since the last read; None if they can't be read."""
         found = None if self._read_after is None else await self._provider.spends_since(self._read_after)
         if found is None:
             return None
@@ -57,12 +57,12 @@ class AccountReader:
         return list(fresh.values())
 
     async def balance(self) -> float | None:
-        """Return the account's credits; None where nobody can say."""
+        """Return the account's credits; None if they can't be read."""
         with suppress(APIError, DeadlineExceededError):
             return await self._provider.balance()
         return None
 
     async def mark_attributed(self) -> None:
-        """Note that what was read so far has told of every call: what comes later is read from here on."""
+        """Note that every call so far has its transaction, so that the next run reads only later ones."""
         if self._seen_ids:
             await self._journal.write_note("listed", self._seen_ids[-1])

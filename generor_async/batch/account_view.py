@@ -1,4 +1,4 @@
-"""Looks at what Generor's account shows: its balance, its transactions since the batch began, and its creations."""
+"""Reads a view of Generor's account: its balance, the transactions since the batch began, and the creations."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,57 +29,57 @@ ReadBalance: TypeAlias = Callable[[], Awaitable[float | None]]
 DAY: Final = 86_400.0
 EXACT: Final = 1e-6
 NEAR: Final = 5.0
-"""Seconds by which the server's clock is known."""
+"""Seconds by which our estimate of the server's clock may be off."""
 
 
 @frozen(kw_only=True)
 class ListedSpend:
-    """Credits that were spent since the batch began."""
+    """A spend in the account's list of transactions."""
 
     creation_id: int | None
-    """On what, where the transaction says so."""
+    """The creation it was for, if the transaction names one."""
     shown: float
-    """When, in Unix seconds, read as if a time without a zone were UTC."""
+    """Its time in Unix seconds; a time without a zone is read as UTC."""
     zoned: bool
-    """Whether the time names its zone."""
+    """Whether the time has a zone."""
 
     def read(self, zone: ZoneReading) -> float:
-        """Return when it was."""
+        """Return its time if the account's times are in this zone."""
         return self.shown if self.zoned else zone.read(self.shown)
 
 
 @frozen(kw_only=True)
 class CreationListing:
-    """Creations in a listing, dated as if a time without a zone were UTC."""
+    """Creations as listed; a time without a zone is read as UTC."""
 
     listed: Sequence[ListedCreation]
     zoned: frozenset[int]
-    """The ids of those whose time names its zone."""
+    """Ids of the creations whose time has a zone."""
     whole: bool
-    """Whether these are all there are."""
+    """Whether the list is complete."""
 
 
 @frozen(kw_only=True)
 class AccountView:
-    """What the account showed at one moment."""
+    """What the account showed at one moment, before its time zone is known."""
 
     taken_at: float
     """By our own clock."""
     at: float
-    """By the server's."""
+    """By the server's clock."""
     since: float
     creations: CreationListing
     spends: Sequence[ListedSpend]
-    """In the order of the transactions' ids."""
+    """In order of the transactions' ids."""
     latest: ListedSpend | None
-    """The latest change of the balance, whatever it was for; None before any."""
+    """The latest change of the balance, of any type; None if there is none."""
     books: float | None
-    """What the balance was, by the transactions; None where nobody can say."""
+    """The balance by the transactions' sum; None if that is not known."""
     balances: Sequence[tuple[float, float]]
-    """When the balance was read, by the server's clock, and what it was: at this look, and at those before it."""
+    """Pairs of time (by the server's clock) and balance, of this view and earlier ones."""
 
     def read(self, zone: ZoneReading) -> Snapshot:
-        """Read its times by a zone."""
+        """Return the view with its times read in a zone."""
         return Snapshot(
             taken_at=self.taken_at,
             at=self.at,
@@ -94,9 +94,9 @@ class AccountView:
         )
 
     def _balance_matches(self, zone: ZoneReading) -> Iterator[float]:
-        """Yield when the balance was what the transactions add up to: now, or before what isn't listed yet.
+        """Yield times at which the balance equalled the transactions' sum: now, or before some that were listed late.
 
-        None of them may have been after that: one that is missing could be made up for by one that came since.
+        A transaction after such a time rules the time out: it could stand in for a missing one.
         """
         for at, balance in self.balances:
             if self.books is not None and abs(self.books - balance) < EXACT:
@@ -115,9 +115,9 @@ async def read_account(
     known: Iterable[Row],
     before: Sequence[tuple[float, float]] = (),
 ) -> AccountView | str:
-    """Return what the account shows since a moment of the server's clock, or why nothing can be told from it.
+    """Return what the account shows since a moment of the server's clock, or why it says nothing.
 
-    `known` are rows whose creations must be among those that it lists; `before` says when the balance was what.
+    `known` are rows whose creations must be in the list. `before` are times and balances of earlier views.
     """
     total = await balance()
     taken_at = clock.time()
@@ -145,9 +145,9 @@ async def read_account(
 async def _read_transactions(
     client: AsyncGeneror, journal: JournalReader, clock: BatchClock
 ) -> tuple[list[Transaction] | None, float | None]:
-    """Return the changes of the balance since the batch began, and what it was then, where that is known.
+    """Return the changes of the balance since the batch began, and the balance at that time, if known.
 
-    The changes are None where one of them can't be read: it may be the spend that is looked for.
+    The changes are None if one of them can't be read: it may be the spend in question.
     """
     noted: Any = await journal.read_note("account")
     transactions: dict[int, Transaction] = {}  # a list that shifts shows some of them again
@@ -170,7 +170,7 @@ async def _read_transactions(
 
 
 def _dated_change(one: Transaction) -> ListedSpend:
-    """Return when a change of the balance was; it has been seen to be dated."""
+    """Return a change of the balance with its time, which `_read_transactions` has checked."""
     assert one.created_at is not None
     return ListedSpend(creation_id=one.creation_id, shown=_as_utc(one.created_at), zoned=_has_zone(one.created_at))
 
@@ -187,10 +187,7 @@ def _listed_spends(transactions: Iterable[Transaction]) -> list[ListedSpend]:
 async def list_back_to(
     pages: Pages[Creation], since: float, clock: BatchClock, known: Iterable[Row] = ()
 ) -> CreationListing | None:
-    """Return what is listed, newest first, until it is older.
-
-    None stands for a list where one of them can't be told from others.
-    """
+    """Return the listed creations, newest first, back to a time; None if one has no id, time or generator."""
     found: dict[int, Creation] = {}
     ends = whole = True
     async for page in _by_page(pages, clock):
@@ -213,7 +210,7 @@ async def list_back_to(
 
 
 def _is_cut_short(found: Iterable[int], known: Iterable[Row]) -> bool:
-    """Tell whether a list ends before what must be in it: the first creation that a row is known to have made."""
+    """Return whether a list ends before the first creation that a row is known to have made."""
     made = [int(id_) for row in known for id_ in row.remote_ids if id_.isdecimal()]
     return bool(made) and min(made) < min(found, default=max(made) + 1)
 
@@ -239,7 +236,7 @@ def _listed(creation: Creation, shown: float) -> ListedCreation:
 
 
 async def _by_page(pages: Pages[T], clock: BatchClock) -> AsyncIterator[Page[T] | None]:
-    """Walk a list page by page; None comes last where it ends, and has shown less than it counts."""
+    """Yield a list page by page, and None at the end if it shows less than it counts."""
     page: Page[T] | None = await pages.first_page()
     while page is not None:
         clock.learn_server_time(page.response)
@@ -255,7 +252,7 @@ async def _by_page(pages: Pages[T], clock: BatchClock) -> AsyncIterator[Page[T] 
 
 
 def _as_utc(when: datetime) -> float:
-    """Return a time in Unix seconds, as if it were UTC where it names no zone."""
+    """Return a time in Unix seconds; one without a zone is read as UTC."""
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 

@@ -1,4 +1,9 @@
-"""Credits for the calls of a batch: who asks first gets them first, and waits where waiting is of use."""
+"""Reserves credits for the calls of a batch, first come first served, and corrects their costs from the account.
+
+Calls of a model whose price is not known run one by one. The account's transactions correct what calls were charged.
+They are read every ten minutes, when calls come near the cap, and before the cap refuses one. Where a call that ran
+alone names no cost, the balance before and after it tells.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -20,18 +25,18 @@ __all__ = ["BudgetGate"]
 
 FIRST_REFRESH: Final = 60.0
 REFRESH_EVERY: Final = 600.0
-"""Seconds between two looks at the account: each costs a call of the key's limits, and one more for 100 rows."""
+"""Seconds between two reads of the account: each takes a call of the key's limits, and one more per 100 rows."""
 FEW_CALLS: Final = 3
-"""Calls settled since the last look for which no other is worth it."""
+"""So few calls settled since the last read are not worth another."""
 PRICE_RISE: Final = 4
-"""How many times as much calls may have cost as those before them, prices being changed, before the account is looked
-at (the documents' own example was estimated at 6 and charged 24)."""
+"""By which factor calls may have become dearer since the last read of the account (the documentation's own example was
+estimated at 6 and charged 24)."""
 REMEMBERED: Final = 10_000
-"""Calls that no transaction has told of, and spends that are nobody's so far, that are remembered."""
+"""How many calls without a transaction, and how many foreign spends, are kept in memory."""
 
 
 class BudgetGate:
-    """A budget that many coroutines draw on, corrected by what the account shows."""
+    """The budget that the rows of a run share."""
 
     def __init__(self, budget: Budget, account: AccountReader, journal: Journal) -> None:
         self.budget = budget
@@ -42,34 +47,34 @@ class BudgetGate:
         self._changed = asyncio.Event()
         self._quotes, self._quoted_credits = 0, 0.0
         self._unlisted: dict[int, UnattributedCall] = {}
-        """Calls that were charged, and that no transaction has told of yet, by row."""
+        """Charged calls that no transaction has been attributed to, by row number."""
         self._foreign_spends: list[SpendAmount] = []
-        """Spends that are none of theirs: another user's, or those of calls that are still under way."""
+        """Spends that no call is known for: another user's, or of calls that are still under way."""
         self._names_creations = False
         """Whether a transaction has named a creation of this batch."""
         self._settled_calls = 0
         """Calls that this run has settled."""
         self._settled_at_refresh = -1
-        """How many it had when the account was last asked."""
+        """What that number was when the account was read last."""
         self._call_without_cost: UnattributedCall | None = None
-        """The latest call that ran alone to teach a price, and told none."""
+        """The latest call that ran alone to teach a price, and whose answer named no cost."""
         self._balance: float | None = None
-        """What the account had before the call that is to teach a price next; None until one has told nothing."""
+        """The balance before the next call that is to teach a price; None until a call has named no cost."""
 
     async def begin(self) -> None:
-        """Note where the account stands, and take up the calls that it has not told of."""
+        """Record the account's state, and load the calls without a transaction."""
         await self._account.begin()
         if self._account.lists_transactions:
             self._unlisted = {call.number: call for call in await self._journal.unlisted_calls(REMEMBERED)}
 
     @property
     def spent(self) -> float:
-        """What was charged, as far as witnesses agree."""
+        """What was charged, as the best sources say."""
         return self.budget.charges.spent
 
     @property
     def mean_cost(self) -> float | None:
-        """What a call is likely to cost, on average; None before the first."""
+        """What a call is likely to cost on average; None before the first."""
         if not self._quotes:
             return None
         charges = self.budget.charges
@@ -77,7 +82,7 @@ class BudgetGate:
         return drift * self._quoted_credits / self._quotes
 
     async def poll_account(self, clock: Clock) -> None:
-        """Ask the account now and then what calls were charged; until cancelled."""
+        """Read the account's transactions at intervals, until cancelled."""
         pause = FIRST_REFRESH
         while True:
             await clock.sleep(pause)
@@ -86,7 +91,7 @@ class BudgetGate:
             pause = REFRESH_EVERY
 
     async def reserve(self, quote: Quote) -> Reservation | None:
-        """Set credits aside for a call, when those before it have theirs; None where the cap doesn't allow it."""
+        """Reserve credits for a call, in order of request; return None if the cap doesn't allow it."""
         async with self._lock:
             while True:
                 self._changed.clear()
@@ -105,19 +110,19 @@ class BudgetGate:
                     return None
 
     def resume(self, row: Row) -> Reservation | None:
-        """Count a row that is under way since before the restart; None where its cost is known."""
+        """Reserve credits for a row whose call was made before the restart; None if its cost is known."""
         if row.cost is not None:
             return None
         return self.budget.resume(row.model or "", row.estimated, row.counted)
 
     def release_unresolved(self, row: Row) -> None:
-        """Give back what was set aside for a row that was in doubt, and had no effect."""
+        """Release what was reserved for an unknown row whose call had no effect."""
         self.release(self.budget.resume(row.model or "", row.estimated, row.counted))
 
     def settle(
         self, reservation: Reservation, cost: float | None, *, number: int, remote_ids: tuple[str, ...]
     ) -> float:
-        """Count what the call of a row cost by its own account; return what it has likely cost."""
+        """Count what a row's call says that it cost; return what it likely cost."""
         settled = self.budget.settle(reservation, cost)
         self._settled_calls += 1
         call = UnattributedCall(number=number, remote_ids=remote_ids, settled=settled)
@@ -131,17 +136,17 @@ class BudgetGate:
         return self.budget.charges.likely(settled)
 
     def release(self, reservation: Reservation) -> None:
-        """Give back what was set aside."""
+        """Release a reservation: the call cost nothing."""
         self.budget.release(reservation)
         self._changed.set()
 
     def keep_unresolved(self, reservation: Reservation) -> None:
-        """Keep what was set aside as a worst cost."""
+        """Count a reservation as the worst cost of a call that may have been charged."""
         self.budget.keep_unresolved(reservation)
         self._changed.set()
 
     async def refresh(self) -> None:
-        """Ask the account what the calls were charged, where it has not told of all of them."""
+        """Read the account's new transactions, if any charged call has none yet."""
         async with self._refresh_lock:
             if not self._unlisted:
                 return
@@ -155,13 +160,13 @@ class BudgetGate:
         return not (quote.fixed or self.budget.cap == NO_CAP or self.budget.charges.is_known(quote.model))
 
     def _is_near_the_cap(self, quote: Quote) -> bool:
-        """Tell whether what was settled since the last look may have cost as much as is left under the cap."""
+        """Return whether the calls settled since the last read may have cost all that is left under the cap."""
         since = self._settled_calls - max(0, self._settled_at_refresh)
         price = self.budget.charges.price(quote.model, quote.credits)
         return since >= FEW_CALLS and since * price * PRICE_RISE >= self.budget.cap - self.budget.committed
 
     async def _read_balance(self) -> None:
-        """Read the balance where the call before told no cost, which is then what it has fallen by meanwhile."""
+        """Read the balance if the call before named no cost: what the balance fell by is the cost."""
         silent, before, self._call_without_cost = self._call_without_cost, self._balance, None
         if silent is None:
             return
@@ -177,7 +182,7 @@ class BudgetGate:
                 self._unlisted[silent.number] = evolve(silent, settled=better)
 
     async def _refresh_if_new(self) -> bool:
-        """Look, where anything was settled since the last look; tell whether that leaves more under the cap."""
+        """Read the account if calls were settled since the last read; return whether that leaves more under the cap."""
         if self._settled_calls == self._settled_at_refresh:
             return False
         before = self.budget.committed

@@ -1,7 +1,7 @@
-"""Finds out what became of Generor's unknown rows, by looking at what the account shows.
+"""Settles unknown rows of Generor by checking what the account shows.
 
-`rules.reconcile` judges; here the looks are taken, and what was found is written down: of rows that stay unknown, what
-is waited for. Luma lists no jobs: its unknown rows stay as they are.
+`rules.reconcile` judges. This module reads the account, and records the findings: for rows that stay unknown, why, and
+when the next check may settle them. Luma lists no jobs, so its unknown rows are left to the user.
 """
 
 import json
@@ -43,22 +43,22 @@ from generor_async.values import JSON
 __all__ = ["Reconciliation", "judge_unknown_rows"]
 
 MARGIN_BEFORE: Final = 2 * ORDER_SLACK
-"""Seconds before the oldest doubtful call from which on the account is looked at: dates may be an hour off."""
+"""Seconds to read back before the oldest unknown call: dates may be an hour off."""
 VIEWS_KEPT: Final = 3
 BALANCES_KEPT: Final = 10
-"""Looks of which the balance is kept: transactions that are late add up to what it was before."""
+"""How many balances are kept: transactions that are listed late add up to an earlier one."""
 MAX_FAILED_CHECKS: Final = 5
-"""Looks in succession that come to nothing, the client having tried again each time, before it is given up."""
+"""Failed checks in a row, each after the client's retries, before giving up."""
 _TRANSIENT: Final = (APIConnectionError, DeadlineExceededError, InternalServerError, RateLimitError, ResponseShapeError)
-"""What a look may come to that says nothing of the next one; a list that doesn't end is among it."""
+"""Errors after which another check may succeed; a list that doesn't end is one of them."""
 GIVE_UP_AFTER: Final = 1_800.0
-"""Seconds after which an account that still contradicts itself is looked at no more."""
+"""Seconds after which an account that still contradicts itself is not checked again."""
 START_MARGIN: Final = 300.0
-"""Seconds before a batch is noted to have begun in which its first look at the account may have been taken."""
+"""Seconds between the first read of the account and the recorded start of the batch, at most."""
 
 
 class Reconciliation:
-    """Looks at the account as often as it takes, and settles what can be settled."""
+    """Checks the account, as often as needed, and settles unknown rows."""
 
     def __init__(self, client: AsyncGeneror, journal: Journal, clock: BatchClock, balance: ReadBalance) -> None:
         self._client = client
@@ -66,19 +66,19 @@ class Reconciliation:
         self._journal = journal
         self._clock = clock
         self._balances: Sequence[tuple[float, float]] = ()
-        """When the balance was read, by the server's clock, and what it was."""
+        """Pairs of time (by the server's clock) and balance."""
         self._first_check_at = math.inf
-        """When the first look was taken."""
+        """When the first check was made."""
         self._last_check_at = -math.inf
-        """When the last look was, whatever it came to."""
+        """When the last check was made, failed or not."""
         self._failed_checks = 0
-        """Looks in succession that came to nothing."""
+        """Failed checks in a row."""
         self._views: list[AccountView] = []
         self.next_check_at: float | None = None
-        """When the next look may tell more, in Unix seconds; None where none will."""
+        """When the next check may settle more, in Unix seconds; None if no check will."""
 
     async def check_account(self) -> Sequence[Row]:
-        """Look once; return the rows that are settled: accepted, or ready."""
+        """Check once; return the rows that are settled: accepted, or ready again."""
         self.next_check_at = None
         unknown = [
             row async for row in self._journal.rows("unknown") if row.submitted_at is not None and not row.remote_ids
@@ -132,7 +132,7 @@ class Reconciliation:
         return await self._record(unknown, findings)
 
     async def _record(self, unknown: Sequence[Row], findings: Mapping[int, Finding]) -> list[Row]:
-        """Write down what was found; return the rows that are settled."""
+        """Record the findings; return the rows that are settled."""
         settled: list[Row] = []
         last = max(*map(earliest_absence, unknown), self._first_check_at) + GIVE_UP_AFTER
         for row in unknown:
@@ -154,7 +154,7 @@ class Reconciliation:
     async def _note_unresolved(
         self, rows: Sequence[Row], findings: Mapping[int, Finding], *, last: float = math.inf
     ) -> None:
-        """Write down why rows stay unknown, and until when; no look is taken after the last one."""
+        """Record why rows stay unknown, and until when; no check is made after `last`."""
         held = [(row, finding) for row in rows if isinstance(finding := findings[row.number], StillUnknown)]
         await note_unresolved(
             self._journal,
@@ -179,10 +179,10 @@ def judge_unknown_rows(
     began: float,
     server: Callable[[float], float],
 ) -> dict[int, Finding]:
-    """Return what becomes of each unknown row, however the times in the views, of which the latest is last, are read.
+    """Return a finding for each unknown row that holds in every possible time zone; the latest view comes last.
 
-    The creations of `known` rows are known. The batch `began` then, by the server's clock, which shows
-    `server(moment)` at a moment of ours.
+    `known` are rows whose creations are known. `began` is the batch's start by the server's clock; `server(moment)`
+    converts a moment of our clock to the server's.
     """
     own = _own_username(views[-1], known)
     rows = [_unknown_call(row, own, server) for row in unknown]
@@ -214,7 +214,7 @@ def _unknown_call(row: Row, own: Mapping[str, JSON], server: Callable[[float], f
 
 
 def _likeness(row: Row) -> PromptKey | None:
-    """Return what a row asked for; None where its journal was rebuilt, and doesn't say."""
+    """Return what a row asked for; None if a rebuilt journal doesn't know it."""
     given: Any = row.parameters
     return make_prompt_key(given["slug"], given.get("prompt") or "") if "slug" in given else None
 
@@ -232,7 +232,7 @@ def _row_numbers(rows: Sequence[Row]) -> list[int]:
 
 
 def _own_username(view: AccountView, known: Iterable[Row]) -> Mapping[str, JSON]:
-    """Return the trait that creations of one's own have: the name that most of those show that are known to be."""
+    """Return the username that most own creations show, as a trait to match unknown rows by."""
     own = {id_ for row in known for id_ in row.remote_ids}
     names = Counter(one.traits.get("username") for one in view.creations.listed if str(one.creation_id) in own)
     return {"username": name} if (name := max(names, key=names.__getitem__, default=None)) is not None else {}

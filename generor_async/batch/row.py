@@ -1,4 +1,8 @@
-"""One row on its way: priced, its intent noted, its call made once, its outputs stored."""
+"""The steps of one row: price it, commit its intent, make its paid call once, and store its outputs.
+
+What is known of money is written down first, and retried until the disk takes it. A row that is cancelled before its
+call was sent is ready again; one whose call may have been charged stays unknown until the account or the user decides.
+"""
 
 import asyncio
 from pathlib import Path
@@ -47,13 +51,13 @@ if TYPE_CHECKING:
 __all__ = ["RETRY_PAUSES", "RowRun"]
 
 RETRY_PAUSES: Final = (5.0, 15.0, 60.0)
-"""Seconds after which a look or a download is tried again, beyond what the client has tried."""
+"""Seconds before each further try to poll or download, after the client's own retries."""
 WRITE_ATTEMPTS: Final = 60
-"""Seconds for which what is known of money is tried to be written down."""
+"""How often a step about money is tried to be written, once a second."""
 
 
 class RunContext(Protocol):
-    """What a row has in common with the others of its run, and tells it."""
+    """What the rows of a run share, and what they report to it."""
 
     journal: Journal
     provider: Provider
@@ -61,29 +65,29 @@ class RunContext(Protocol):
     clock: Clock
     folder: Path
     refunds: bool
-    """Whether to believe the vendor where it says that a failed job is refunded."""
+    """Whether to count a failed job as refunded where the vendor's FAQ says so."""
     stopping: Stopping
     monitor: RunMonitor
 
     async def row_ended(self, row: Row) -> None:
-        """Tell of a row that has ended."""
+        """Report a row that has ended."""
         ...
 
     def call_left(self, now: float) -> None:
-        """Note that a paid call has left."""
+        """Count a paid call that was sent."""
         ...
 
     def apply_verdict(self, verdict: RowVerdict, error: Exception) -> None:
-        """Stop, or pause, where an error concerns more than its row."""
+        """Stop or pause the run if an error concerns more than its row."""
         ...
 
     def halt(self, error: BaseException) -> None:
-        """Submit nothing more, and raise this at the end."""
+        """Submit nothing more, and raise this error at the end."""
         ...
 
 
 class RowRun:
-    """One row in work."""
+    """Runs one row."""
 
     __slots__ = (
         "_budget_gate",
@@ -114,36 +118,36 @@ class RowRun:
         self._reservation: Reservation | None = None
         self._handle: Any = None
         self._intent: Submit | None = None
-        """What is written down of the paid call before it leaves."""
+        """What is committed before the paid call is sent."""
         self._unwritten_step: Step | None = None
-        """What is known of it, and not written down yet."""
+        """A step about money that the journal has not committed yet."""
         self.sent = row.state in PAID_STATES
-        """Whether its call may have left, and not been refused."""
+        """Whether the paid call may have been sent and was not refused."""
         self.answered = self.sent
-        """Whether it is known, or known to be unknown, what its call came to: what is left to do is free."""
+        """Whether the paid call has an outcome, be it `unknown`: what is left to do is free."""
         self.left_at: float | None = None
-        """When its call first left, by the monotonic clock; None where it has not, or did in an earlier run."""
+        """When the call was first sent, by the monotonic clock; None if it was not, or was in an earlier run."""
         self.started = False
-        """Whether there is anything to cancel: a task that is cancelled before it begins leaves its row as it is."""
+        """Whether the task has started: one that is cancelled before that leaves its row as it is."""
 
     @property
     def number(self) -> int:
-        """Its row's number."""
+        """The row's number."""
         return self._row.number
 
     @property
     def state(self) -> RowState:
-        """Where it stands."""
+        """The row's state."""
         return self._row.state
 
     def is_cancelled_at(self, stage: StopStage) -> bool:
-        """Tell whether it is not waited for when the run stops so far."""
+        """Return whether a run in this stop stage cancels the row instead of waiting for it."""
         if self.answered:
             return stage >= StopStage.DRAINING
         return stage is StopStage.ENDING or not self.sent
 
     async def perform(self) -> None:
-        """Take the row as far as it goes."""
+        """Run the row to its end, or as far as it gets."""
         row, self.started = self._row, True
         try:
             if self._run.stopping.stage:
@@ -166,7 +170,7 @@ class RowRun:
             await self._run.row_ended(self._row)
 
     async def _submit(self) -> None:
-        """Make the paid call."""
+        """Price the row, reserve its credits, and make the paid call."""
         row = self._row
         try:
             quote = await self._provider.quote(row)
@@ -203,9 +207,9 @@ class RowRun:
         self._run.monitor.call_ended(came_to, error)
 
     async def leaves(self) -> None:
-        """Write down the intent, when nothing keeps the call from leaving but that.
+        """Commit the intent: the call is sent as soon as this returns.
 
-        In a run that stops, or holds back new calls, it is not made, nor made again.
+        Raises CancelledError if the run is stopping or holds back new calls, so that the call is not sent.
         """
         if self._run.stopping.stage or self._run.monitor.record.held_by:
             raise asyncio.CancelledError
@@ -217,9 +221,9 @@ class RowRun:
             self._run.call_left(self.left_at)
 
     async def waits(self) -> None:
-        """Take the intent back, where there is one: the call had no effect, and waits to be made again.
+        """Take back the intent, if there is one: the call had no effect, and waits to be sent again.
 
-        In a run that stops it isn't.
+        A run that is stopping cancels the call instead, and `_abandon` makes the row ready.
         """
         self.sent = False
         if self._row.state == "submitting" and not self._run.stopping.stage:
@@ -240,7 +244,7 @@ class RowRun:
         return self._budget_gate.settle(reservation, cost, number=self._row.number, remote_ids=remote_ids)
 
     async def _store_outputs(self, *, resumed: bool) -> None:
-        """Wait until it is complete, and store the outputs."""
+        """Wait until the call's output is complete, and store it."""
         row, tries = self._row, 0
         while True:
             try:
@@ -287,7 +291,7 @@ class RowRun:
         return await self._provider.store(row, self._handle, self._folder)
 
     async def _apply(self, verdict: RowVerdict, error: Exception) -> None:
-        """Close a row by what an error means for it."""
+        """Move the row to the state that an error leads to."""
         now, problem = self._clock.time(), _problem_of(error)
         cost = None if verdict.charged is not False else 0.0
         match verdict.to:
@@ -311,9 +315,9 @@ class RowRun:
             self._reservation = None
 
     async def _record(self, step: Step) -> None:
-        """Write down what is known of money; where that fails, nothing more is submitted, and it is tried again.
+        """Commit a step about money; if the disk refuses it, halt the run and keep trying.
 
-        Where everything is to end it is not: what has left and is not written down is unknown.
+        In the stage ENDING it gives up: a call that was sent and is not recorded stays unknown.
         """
         self._unwritten_step = step
         for pause in (0.0, *[1.0] * WRITE_ATTEMPTS):
@@ -332,9 +336,9 @@ class RowRun:
         await self._journal.step(self._row, step)
 
     async def _abandon(self, came_to: BaseException | None = None) -> None:
-        """Leave a row that was cancelled: what isn't sent is ready again, what may have been charged is unknown.
+        """Leave a cancelled row ready if its call was not sent, and unknown if it may have been charged.
 
-        `came_to` is what the call came to, where its answer had begun to come: a job that it names is taken up later.
+        `came_to` is the error of a call whose answer had begun to arrive: a job in it is resumed by the next run.
         """
         row = self._row
         if self._unwritten_step is not None and is_legal(row.state, self._unwritten_step):

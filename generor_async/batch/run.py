@@ -1,9 +1,9 @@
-"""One run of a batch: keeps so many rows in work, hands out how each ended, and stops when it must.
+"""One run of a batch: starts rows as room frees up, hands out their outcomes, and stops when it must.
 
-It begins with few paid calls at a time, and has more under way as more are answered.
-Calls go through the client's own queue, as bulk; nothing here paces or repeats them. A row's intent is committed when
-its call has had its turn and has a connection, and taken back when the call is refused and waits for another try: of
-the rows that wait, none is in doubt after a crash.
+A run begins with few paid calls at a time and allows more as calls are answered. Calls go through the client's own
+queue at bulk priority; pacing and retries happen there. A row's intent is committed once its call has been admitted
+and has a connection, and taken back when the call is refused and waits for another attempt. So after a crash, only
+rows whose call may really have been sent are unknown.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 
 class BatchRun:
-    """One run of a batch, from the opening of its journal to its closing."""
+    """One run of a batch, from opening its journal to closing it."""
 
     def __init__(self, spec: BatchSpec, journal: Journal, budget: Budget) -> None:
         self._spec = spec
@@ -68,27 +68,27 @@ class BatchRun:
         self.clock: Clock = self.provider.clock
         self._tasks: dict[asyncio.Task[None], RowRun] = {}
         self._changed = asyncio.Event()
-        """Set whenever there may be a row to claim, room for it, or nothing more to wait for."""
+        """Set when there may be a row to start, room for one, or nothing left to wait for."""
         self.stopping = Stopping(spec.provider.vendor, self._cancel_pending)
         self.monitor = RunMonitor(self.stopping, self._changed.set)
         self._pause_until = -math.inf
         self._complete = False
         self._ended_rows: deque[RowOutcome] = deque()
-        """Of rows that have ended, and that nobody has taken yet."""
+        """Outcomes that the consumer has not taken yet."""
         self._outcome_ready = asyncio.Event()
-        """Set when there is one to take, or no other will come."""
+        """Set when there is an outcome to take, or when no more will come."""
         self._has_consumer = True
         self._phase: Phase = "running"
         self._counters = RunCounters(self.clock.monotonic())
         self._limit = RowLimit(spec.limit)
         self._next_check_at: float | None = None
-        """When unknown rows are looked for again, in Unix seconds."""
+        """When unknown rows are checked next, in Unix seconds."""
         self._row_reader = RowReader(spec, journal, self._counters, self._changed.set)
         self._reading_task: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, spec: BatchSpec) -> "BatchRun":
-        """Open the folder, or begin one."""
+        """Open the folder, or create it, and prepare the run."""
         await spec.provider.check_key()
         journal = await open_journal(spec.folder, key=spec.key, take_over=spec.take_over)
         try:
@@ -103,7 +103,7 @@ class BatchRun:
         return run
 
     async def _prepare(self) -> None:
-        """Note where the account stands before the first call; asking proves the key, and tells the API's time."""
+        """Record the account's state before the first call, which also proves the key and reads the API's time."""
         await self.provider.clock.resume(self.journal)
         await self.budget_gate.begin()
         await self.provider.clock.save(self.journal)
@@ -123,7 +123,7 @@ class BatchRun:
             raise
 
     async def _apply_tag_rows(self) -> None:
-        """Have rows tagged where that is wanted, or was by an earlier run: support is to find all of a folder's."""
+        """Tag rows if this run asks for it or an earlier one did, so that support can find all rows of a folder."""
         self.provider.tags_rows = bool(self._spec.tag_rows or await self.journal.read_note("tag_rows"))
         if self.provider.tags_rows:
             await self.journal.write_note("tag_rows", True)
@@ -131,7 +131,7 @@ class BatchRun:
     # --- for whoever iterates ----------------------------------------------------------------------------------------
 
     async def outcomes(self) -> AsyncGenerator[RowOutcome, None]:
-        """Run, and yield each row as it ends."""
+        """Run the batch, and yield each row's outcome as it ends."""
         driving = asyncio.create_task(self._run())
         driving.add_done_callback(lambda _: self._outcome_ready.set())
         try:
@@ -159,7 +159,7 @@ class BatchRun:
             raise self.stopping.error
 
     async def _shut_down(self, driving: "asyncio.Task[None]") -> None:
-        """Wait until it has stopped, as soon as it is to."""
+        """Stop the run if it still goes on, wait for its end, and close everything."""
         if not driving.done() and not self.stopping.stage:
             self.stopping.stop()
         cancelled: asyncio.CancelledError | None = None
@@ -178,16 +178,16 @@ class BatchRun:
         driving.result()
 
     def _drain(self) -> None:
-        """Wait for the answers of paid calls, so long as may be; whoever cancels that too stops it at once."""
+        """Wait for answers of paid calls for the drain time; a second cancellation stops at once."""
         self.stopping.drain(0.0 if self.stopping.stage >= StopStage.DRAINING else self._spec.drain)
 
     @property
     def reason(self) -> Reason:
-        """Why it has ended."""
+        """Why the run ended."""
         return self.stopping.reason or ("done" if self._complete else "failed")
 
     def progress(self) -> Progress:
-        """Return how it stands."""
+        """Return the current progress."""
         sent = sum(run.sent for run in self._tasks.values())
         return self._counters.progress(
             self.clock,
@@ -204,7 +204,7 @@ class BatchRun:
         )
 
     def _displayed_phase(self) -> Phase:
-        """Return what is shown of where it stands."""
+        """Return the phase to show, in which stopping and held calls come before the run's own phase."""
         if self.stopping.stage is StopStage.DRAINING:
             return "draining"
         if self.stopping.stage:
@@ -213,13 +213,13 @@ class BatchRun:
         return "held" if self.monitor.record.held_by else self._phase
 
     def halt(self, error: BaseException) -> None:
-        """Submit nothing more, and raise this at the end."""
+        """Submit nothing more, and raise this error at the end."""
         if isinstance(error, JournalError):
             self._reserve.release()
         self.stopping.halt(error)
 
     def _cancel_pending(self) -> None:
-        """Cancel what is not to be waited for."""
+        """Cancel the rows that the current stop stage does not wait for."""
         for task, row in self._tasks.items():
             if row.started and row.is_cancelled_at(self.stopping.stage):
                 task.cancel()
@@ -228,7 +228,7 @@ class BatchRun:
     # --- the run -----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        """Keep so many rows in work until none is left."""
+        """Run rows until none is left or the run is stopped."""
         goes_on = any(self._counters.states.values())
         self._reading_task = reading = asyncio.create_task(self._row_reader.read())
         reading.add_done_callback(self._on_read)
@@ -266,13 +266,13 @@ class BatchRun:
             self.stopping.halt(error)
 
     def _on_read(self, reading: "asyncio.Task[None]") -> None:
-        """Note that no more is read; where it was refused, what was written down before is not bought either."""
+        """Note that reading has ended; if it was refused, halt before any of the rows read so far is bought."""
         if not reading.cancelled() and isinstance(problem := reading.exception(), BuysAgainError):
             self.halt(problem)
         self._changed.set()
 
     async def _write_summary(self) -> None:
-        """Leave behind what the whole run came to."""
+        """Write the notes and files that summarize the run."""
         if (gone := self.journal.problem()) is not None:
             if gone.is_deleted:
                 await self._note_lost_ids()
@@ -290,7 +290,7 @@ class BatchRun:
             await self._run_unless(StopStage.DRAINING, self.budget_gate.refresh())
 
     async def _note_lost_ids(self) -> None:
-        """Name the jobs and creations that were paid for and are not stored, as no journal does any more."""
+        """Add to the error the ids of paid jobs and creations that are not stored: the journal with them is gone."""
         ids = [id_ async for row in self.journal.rows(*PAID_STATES) for id_ in row.remote_ids]
         if self.stopping.error is not None and ids:
             self.stopping.error.add_note(f"Paid for and not stored: {', '.join(ids)}.")
@@ -301,7 +301,7 @@ class BatchRun:
             await self._changed.wait()
 
     async def _start_ready_rows(self, reading: "asyncio.Task[None]") -> bool:
-        """Start as many rows as there is room for; tell whether there may be more."""
+        """Start as many rows as there is room for; return whether there may be more."""
         if (pause := self._pause_until - self.clock.monotonic()) > 0:
             await self._run_unless(StopStage.FINISHING, self.clock.sleep(pause))
             return True
@@ -321,7 +321,7 @@ class BatchRun:
         return True
 
     async def _reconcile(self, found: Reconciliation) -> bool:
-        """Settle the unknown rows that can be, however long that takes; tell whether there is more to do."""
+        """Settle unknown rows until no further check can settle any; return whether rows are ready again."""
         while not self.stopping.stage:
             if await self._check_account(found):
                 self._phase = "running"
@@ -332,7 +332,7 @@ class BatchRun:
         return False
 
     async def _reconcile_earlier_rows(self, found: Reconciliation) -> None:
-        """Settle the unknown rows of earlier runs that two looks can settle, before any new call is made."""
+        """Settle unknown rows of earlier runs, with two checks at most, before any new call is made."""
         with suppress(APIError, DeadlineExceededError):  # it is raised where they are settled at the end
             await self._check_account(found)
             if found.next_check_at is not None and found.next_check_at <= self.clock.time() + SNAPSHOT_INTERVAL:
@@ -341,7 +341,7 @@ class BatchRun:
         self._phase = "running"
 
     async def _check_account(self, found: Reconciliation) -> bool:
-        """Look at the account once; tell whether that settles any unknown row."""
+        """Check the account once; return whether that settled any unknown row."""
         if self.stopping.stage:
             return False
         held = {row.number: row.counted async for row in self.journal.rows("unknown")}
@@ -362,7 +362,7 @@ class BatchRun:
         await self._run_unless(StopStage.FINISHING, self.clock.sleep(max(1.0, moment - self.clock.time())))
 
     async def _run_unless(self, stage: StopStage, work: Awaitable[T]) -> T | None:
-        """Do what is given up when the run stops so far; None where it was."""
+        """Await work, but cancel it and return None once the run has reached a stop stage."""
         doing = asyncio.ensure_future(work)
         doing.add_done_callback(lambda _: self._changed.set())
         await self._wait_until(lambda: doing.done() or self.stopping.stage >= stage)
@@ -391,13 +391,13 @@ class BatchRun:
         self._changed.set()
 
     def _free_places(self) -> int:
-        """Return how many rows may begin; one whose outcome waits to be taken has not left."""
+        """Return how many rows may start; a row counts until its outcome is taken."""
         return self._spec.max_active_rows - len(self._tasks) - len(self._ended_rows)
 
     # --- for the rows ------------------------------------------------------------------------------------------------
 
     async def row_ended(self, row: Row) -> None:
-        """Tell of a row that has ended."""
+        """Store a done row's result line, and hand out the row's outcome."""
         outcome = outcome_of(row, self.folder, self.provider.vendor.credit_dollars)
         if row.state == "done":
             self.monitor.outputs_stored()
@@ -414,11 +414,11 @@ class BatchRun:
             self._outcome_ready.set()
 
     def call_left(self, now: float) -> None:
-        """Note that a paid call has left."""
+        """Count a paid call that was sent."""
         self._counters.throughput.left(now)
 
     def apply_verdict(self, verdict: RowVerdict, error: Exception) -> None:
-        """Stop, or pause, where an error concerns more than its row."""
+        """Stop or pause the run if an error concerns more than its row."""
         if verdict.stops:
             self.halt(error)
         if verdict.wait:

@@ -1,4 +1,4 @@
-"""Watches what a run's paid calls and its downloads come to: how many more may begin, and whether it goes on."""
+"""Decides from the outcomes of paid calls and downloads how many calls may start, and when a run stops by itself."""
 
 from collections.abc import Callable
 
@@ -11,38 +11,38 @@ __all__ = ["RunMonitor"]
 
 
 class RunMonitor:
-    """What a run has seen so far; it stops the run where that says so."""
+    """Feeds a run's record of outcomes, and halts the run when the record says so."""
 
     def __init__(self, stopping: Stopping, on_change: Callable[[], None]) -> None:
         self._stopping = stopping
         self._on_change = on_change
-        """Told when more calls may begin."""
+        """Called when more calls may start."""
         self._unanswered = 0
-        """Rows in work whose paid call has not been answered."""
+        """Active rows whose paid call has no outcome yet."""
         self._undownloaded = 0
-        """Rows, in all, whose outputs couldn't be had."""
+        """Rows of this run whose outputs could not be downloaded."""
         self._download_error: Exception = DownloadError("nothing was tried", url="")
         self.record = RunRecord()
         self.begun = False
-        """Whether a paid call came to anything, or one of an earlier run was taken up."""
+        """Whether a paid call had an outcome, or a row of an earlier run was resumed."""
 
     @property
     def free_calls(self) -> int:
-        """How many paid calls may begin."""
+        """How many more paid calls may start."""
         return self.record.most - self._unanswered
 
     def row_started(self, *, answered: bool) -> None:
-        """Note a row that is worked on; `answered` if its paid call was, in an earlier run."""
+        """Count a row that starts; `answered` if its paid call was answered in an earlier run."""
         self._unanswered += not answered
         self.begun = self.begun or answered
 
     def row_ended(self, number: int, *, answered: bool) -> None:
-        """Note that a row is not worked on any more."""
+        """Count a row that is no longer active."""
         self._unanswered -= not answered
         self.record.ended(number)
 
     def call_ended(self, came_to: CameTo, error: Exception | None = None) -> None:
-        """Note what a paid call of this run came to."""
+        """Record the outcome of a paid call of this run."""
         self.begun = True
         self._unanswered -= 1
         self.record.call(came_to)
@@ -51,23 +51,23 @@ class RunMonitor:
             self._stop_if_due(error)
 
     def download_failed(self, number: int, error: Exception) -> None:
-        """Note that the outputs of a row that this run has paid for can't be had, and are tried again."""
+        """Record a failed download of a row that this run paid for, and that is tried again."""
         self.record.fails(number, getattr(error, "message", str(error)))
 
     def outputs_stored(self) -> None:
-        """Note that a row's outputs are stored."""
+        """Record that a row's outputs are stored."""
         self.record.stored()
         self._on_change()
 
     def outputs_gone(self, error: Exception) -> None:
-        """Note that nobody has the outputs any more of a row that this run has paid for."""
+        """Record that the outputs of a row that this run paid for no longer exist."""
         self.record.gone()
         self._stop_if_due(error)
 
     def download_given_up(self, error: Exception, *, resumed: bool) -> None:
-        """Note a row whose outputs can't be had now: it is taken up again by the next run.
+        """Record a row whose outputs are left to the next run.
 
-        Those that an earlier run has paid for (`taken_up`) don't stop this one by themselves, or they would each time.
+        `resumed` rows, which an earlier run paid for, don't stop this one: they would stop every run again.
         """
         self._undownloaded += 1
         self._download_error = error
@@ -76,7 +76,7 @@ class RunMonitor:
             self._stop_if_due(error)
 
     def report_undownloaded(self) -> None:
-        """Have the run raise at its end what outputs it has left behind."""
+        """Make the run end with an error if outputs could not be downloaded."""
         if self._undownloaded:
             self._stopping.halt(undownloaded_error(self._undownloaded, self._download_error))
 

@@ -1,4 +1,4 @@
-"""Whether a run of a batch is to stop, how soon, and why."""
+"""How far a run of a batch has been stopped, and why."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ from generor_async.rules.vendors import Vendor
 __all__ = ["StopStage", "Stopping", "stop_reason"]
 
 _DISK_ERRORS: Final = NO_SPACE | {errno.EIO}
-"""What the operating system says of a disk that takes no more."""
+"""Error numbers of a disk that can't be written to."""
 
 
 class StopStage(IntEnum):
@@ -32,34 +32,34 @@ class StopStage(IntEnum):
 
     RUNNING = 0
     FINISHING = 1
-    """No new call is made; what is paid for is waited for, and stored."""
+    """No new call is made; rows that are paid for are completed and stored."""
     DRAINING = 2
-    """Only the answers of calls that have left are waited for: what is accepted is taken up by the next run."""
+    """Only answers of calls that were sent are waited for; accepted jobs are left to the next run."""
     ENDING = 3
     """Nothing is waited for."""
 
 
 class Stopping:
-    """How soon a run stops, and why; belongs to the event loop that it is made in."""
+    """The stop stage of a run and its reason; belongs to the event loop that it is made in."""
 
     def __init__(self, vendor: Vendor, on_change: Callable[[], None]) -> None:
         self._vendor = vendor
         self._on_change = on_change
-        """Told whenever it is to stop sooner."""
+        """Called whenever the stage may have advanced."""
         self._timer: asyncio.TimerHandle | None = None
         self.stage = StopStage.RUNNING
         self.reason: Reason | None = None
-        """Why; None where nothing has stopped it."""
+        """Why the run stops; None while nothing has stopped it."""
         self.error: BaseException | None = None
-        """What is raised at the end."""
+        """The error to raise at the end."""
 
     def stop(self) -> None:
-        """Submit nothing more, by somebody's wish; called again, stop at once."""
+        """Submit nothing more, as the user asks; a second call stops at once."""
         self.reason = self.reason or "interrupted"
         self.advance_to(StopStage.ENDING if self.stage else StopStage.FINISHING)
 
     def drain(self, seconds: float) -> None:
-        """Wait so many seconds, at the most, for the answers of calls that have left, by somebody's wish."""
+        """Wait at most so many seconds for answers of calls that were sent, as the user asks."""
         self.reason = self.reason or "interrupted"
         self.advance_to(StopStage.DRAINING)
         loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ class Stopping:
             self._timer = loop.call_later(seconds, self.advance_to, StopStage.ENDING)
 
     def halt(self, error: BaseException) -> None:
-        """Submit nothing more, and raise this at the end; the first error is the one."""
+        """Submit nothing more, and raise this error at the end, unless an earlier one is raised."""
         if self.error is None:
             self.error = error
             if self.reason in {None, "interrupted"}:
@@ -79,23 +79,23 @@ class Stopping:
         self.advance_to(StopStage.DRAINING if isinstance(error, FolderError) else StopStage.FINISHING)
 
     def stop_at_cap(self) -> None:
-        """Submit nothing more, as the cap doesn't allow it."""
+        """Submit nothing more, as the cap on credits is reached."""
         self.reason = self.reason or "cap"
         self.advance_to(StopStage.FINISHING)
 
     def advance_to(self, stage: StopStage) -> None:
-        """Stop as soon as this stage says, or sooner."""
+        """Advance to a stage; does nothing if the run is there or further."""
         self.stage = max(self.stage, stage)
         self._on_change()
 
     def cancel_timer(self) -> None:
-        """Forget the end of a drain."""
+        """Cancel the timer that ends a drain."""
         if self._timer is not None:
             self._timer.cancel()
 
 
 def stop_reason(error: BaseException) -> Reason:
-    """Return why a run ended that an error has stopped, or kept from beginning."""
+    """Return the reason of a run that an error stopped or kept from starting."""
     match error:
         case DownloadError():
             return "disk" if error.local else "downloads"

@@ -1,4 +1,4 @@
-"""Why rows are unknown, what is waited for and until when, as the journal remembers it from one look to the next."""
+"""Why rows are unknown and when they may be settled, as noted in the journal from one check to the next."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ __all__ = ["LAG", "Unresolved", "earliest_absence", "note_unresolved", "unresolv
 LAG: Final = 300.0
 """Seconds by which listings may be late (assumed)."""
 NOTE: Final = "doubts"
-"""What the journal remembers them by."""
+"""Name of the journal's note."""
 NOT_LISTED: Final = (
     "Luma lists no jobs, so nobody can tell: `retry --unknown` runs it again, and it may be charged again"
 )
@@ -28,24 +28,24 @@ GIVEN_UP: Final = ", and nothing more is waited for: `retry --unknown` runs it a
 
 @frozen(kw_only=True)
 class Unresolved:
-    """A row of which nobody can tell whether it was charged, or whose result can't be had."""
+    """A row that may have been charged, or that was charged and has no result."""
 
     id: str
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
     why: str
-    """What is not known of it, and what is waited for."""
+    """What is not known, and what is waited for."""
     until: datetime | None
-    """When it may be settled at the earliest, in UTC; None where waiting is of no use."""
+    """When it may be settled at the earliest, in UTC; None if waiting is of no use."""
 
 
 def earliest_absence(row: Row) -> float:
-    """Return from when on a row may be known to have had no effect."""
+    """Return when a row's call can first be known to have had no effect."""
     return absent_after(row.submitted_at or 0.0, longest=row.longest, lag=LAG)
 
 
 async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, float | None]]) -> None:
-    """Write down of rows that stay unknown why, and until when, where that has changed."""
+    """Note why rows stay unknown, and until when, if that has changed."""
     groups: dict[tuple[str, float | None], list[list[int]]] = {}
     for row, why, until in reasons:
         groups.setdefault((why, until), []).append([row.number, row.attempt])
@@ -55,7 +55,7 @@ async def note_unresolved(journal: Journal, reasons: Iterable[tuple[Row, str, fl
 
 
 async def unresolved_rows(reader: JournalReader, vendor: Vendor) -> list[Unresolved]:
-    """Return what is in doubt, in the order of reading."""
+    """Return the unknown rows, in the order of reading."""
     noted: Any = await reader.read_note(NOTE)
     known = dict(_by_row(noted or []))
     told: list[Unresolved] = []

@@ -1,4 +1,4 @@
-"""What tells of the account's time zone: own creations and spends, and what was spent since the batch began."""
+"""Evidence of the account's time zone: own creations, own spends, and what was spent since the batch began."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, inf
@@ -11,7 +11,7 @@ from generor_async.rules.time_zones import TimeEvidence
 __all__ = ["zone_evidence"]
 
 ENOUGH = 300
-"""Own rows that are asked, spread over the batch."""
+"""How many own rows are used, spread over the batch."""
 
 
 def zone_evidence(
@@ -22,10 +22,10 @@ def zone_evidence(
     began: float,
     server: Callable[[float], float],
 ) -> Iterator[TimeEvidence]:
-    """Yield what witnesses the zone of the account's times.
+    """Yield times that the account shows, each with the span in which it must really have been.
 
-    `known` are rows whose creations are known, and `rows` those in doubt; the batch `began` then, by the server's
-    clock, which shows `server(moment)` at a moment of ours.
+    `known` are rows whose creations are known, `rows` the unknown ones. `began` is the batch's start by the server's
+    clock; `server(moment)` converts a moment of our clock to the server's.
     """
     made = dict(_call_times(known[:: ceil(len(known) / ENOUGH) or 1], until=view.at, server=server))
     taken = {id_ for row in known for id_ in row.remote_ids}
@@ -43,7 +43,7 @@ def zone_evidence(
 def _call_times(
     known: Iterable[Row], *, until: float, server: Callable[[float], float]
 ) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield by a creation's id when its call began and ended; until now, where it hasn't."""
+    """Yield each creation's id with the start and end of its call, or with `until` if the call has not ended."""
     for row in known:
         ended = until if row.ended_at is None else server(row.ended_at)
         for id_ in row.remote_ids:
@@ -53,9 +53,9 @@ def _call_times(
 def _from_same_prompts(
     free: Iterable[ListedCreation], view: AccountView, *, spends: Sequence[ListedSpend], rows: Sequence[UnresolvedRow]
 ) -> list[TimeEvidence]:
-    """Return what creations with the prompts of rows in doubt tell; none where they may be older than the batch.
+    """Return evidence from creations with the prompts of unknown rows; none if they may be older than the batch.
 
-    That they are its own shows in what was spent since it began: each is named there, or there is one for each.
+    They are the batch's own if the spends since its start name each of them, or are as many.
     """
     calls: dict[tuple[str, str], tuple[float, float]] = {}
     for row in rows:
