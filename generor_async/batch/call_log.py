@@ -1,7 +1,7 @@
-"""The file calls.jsonl: each paid call before it is made, and what came of it, for the day when the journal is lost.
+"""The file calls.jsonl: a line for each paid call and for its outcome, from which a lost journal is rebuilt.
 
-The journal is the truth, and knows all that is written here: a line follows once its step is committed. A journal that
-doesn't know the last call is older than the file, as one that was put back from a backup is, or one without its log.
+The journal is the source of truth: a line is written once its step is committed. So a journal that lacks the file's
+last call is older than the file, such as one restored from a backup, or copied without its write-ahead log.
 """
 
 import json
@@ -21,9 +21,9 @@ __all__ = ["CALLS", "CallLog", "last_call", "read_lines"]
 
 CALLS: Final = "calls.jsonl"
 READ_WHOLE_NOTE: Final = "read_whole"
-"""The note of a file that was read whole; a journal that is rebuilt may not have it, as it lacks rows of the file."""
+"""Name of the note that a file was read whole; left out here, as a rebuilt journal may lack rows of that file."""
 TAIL: Final = 1 << 16
-"""Bytes at the end among which the last call is looked for first."""
+"""Bytes at the end in which the last call is looked for first."""
 LINES_PER_WRITE: Final = 1_000
 """Lines that are written at a time."""
 SUBMITTED: Final = """
@@ -37,7 +37,7 @@ _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class CallLog:
-    """Appends to the file, from the journal's own thread; a disk that takes nothing keeps no call from being made."""
+    """Appends to the file, in the journal's thread; write errors are ignored, and keep no call from being made."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / CALLS
@@ -45,7 +45,7 @@ class CallLog:
         self._torn = False
 
     def open(self, connection: sqlite3.Connection) -> None:
-        """Begin to append; a file that isn't there, or is another run's, is written from the journal."""
+        """Open the file; write it from the journal if it is missing or another run's."""
         notes = connection.execute("SELECT name, value FROM notes WHERE name <> ?", (READ_WHOLE_NOTE,))
         head = {name: json.loads(value) for name, value in notes}
         (begun,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE call_id IS NOT NULL)").fetchone()
@@ -58,22 +58,22 @@ class CallLog:
                 self._write(some)
 
     def append(self, steps: Iterable[tuple[Row, Step]]) -> None:
-        """Write down steps that have been taken."""
+        """Append the lines of committed steps."""
         if text := "".join([_line(row, step) for row, step in steps]):
             self._append_text(text)
 
     def write_note(self, name: str, value: JSON) -> None:
-        """Write down a fact about the run."""
+        """Append a note of the run."""
         self._write([{"notes": {name: value}}])
 
     def correct_costs(self, costs: Mapping[int, float], witness: int) -> None:
-        """Write down what a better witness says that calls cost, by the number of their row."""
+        """Append corrected costs of calls, by row number."""
         self._write(
             [{"number": number, "cost": cost, "held": cost, "alone": witness} for number, cost in costs.items()]
         )
 
     def close(self) -> None:
-        """Stop appending."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -90,7 +90,7 @@ class CallLog:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a file of JSON objects; what was cut short is left out, as is a file that isn't there."""
+    """Yield the JSON objects in a file's lines; skip broken lines, and yield nothing if there is no file."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -102,7 +102,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def last_call(folder: Path) -> tuple[int, str] | None:
-    """Return the row's number and the id of the last call that is written down whole; None where none is."""
+    """Return row number and call id of the last complete line of a call; None if there is none."""
     with suppress(OSError), (folder / CALLS).open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         for tail in (TAIL, size):
@@ -115,9 +115,9 @@ def last_call(folder: Path) -> tuple[int, str] | None:
 
 
 def _line(row: Row, step: Step) -> str:
-    """Return the line of a step, empty if it has none; those that every call has are put together here.
+    """Return the line of a step, or an empty text if it has none.
 
-    That takes a third of the time that the encoder takes for a mapping.
+    The lines that every call has are formatted here, in a third of the time that the JSON encoder takes for a mapping.
     """
     match step:
         case Submit():
@@ -154,7 +154,7 @@ def _number(value: float | None) -> str:
 
 
 def _lines_from_journal(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """Yield the lines for the calls that a journal knows which was begun without the file."""
+    """Yield the lines of all calls in a journal that was begun without the file."""
     names = ("number", "id", "parameters", "place", "columns", "call_id", "at", "longest", "model", "estimated", "held")
     for *call, state, remote_ids, cost, alone in connection.execute(SUBMITTED):
         line = dict(zip(names, call, strict=True))

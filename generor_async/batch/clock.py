@@ -1,4 +1,4 @@
-"""The time by which a batch dates its rows: this machine's, over all its runs, beside which it learns the API's."""
+"""The clock that dates a batch's rows, and that learns the server's time."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 __all__ = ["BatchClock"]
 
 NOTE = "clock"
-"""What the journal remembers it by."""
+"""Name of the journal's note."""
 
 
 class BatchClock:
-    """A clock that never runs backwards, in a run or from one to the next.
+    """A clock that never runs backwards, within a run or from one run to the next.
 
-    What became of an unknown call is told by when it was made and when the account shows something. The machine's time
-    of day may be wrong, or set in the middle of a run or between two: so it is carried on by what nobody can set, and
-    where it was set back since the last run, it goes on from there.
+    Unknown calls are settled by comparing when they were made with the dates in the account. The machine's time of day
+    may be wrong, or be set during a run or between two. So this clock reads it once and then adds the monotonic clock;
+    and if it was set back since the last run, this clock goes on from that run's end.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began = clock.time() - clock.monotonic()
-        """What this clock showed when the other one was at zero."""
+        """Unix time at the monotonic clock's zero."""
         self._server = ServerTime()
         self._server.begin(self.time())
 
     @property
     def speed(self) -> float:
-        """How many of this clock's seconds pass in one real second."""
+        """How many of this clock's seconds pass per real second."""
         return self._clock.speed
 
     def monotonic(self) -> float:
@@ -44,11 +44,11 @@ class BatchClock:
         return self._began + self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so many of this clock's seconds."""
+        """Wait for so many of this clock's seconds."""
         await self._clock.sleep(seconds)
 
     async def resume(self, journal: "Journal") -> None:
-        """Go on from where the folder's last run left it, before anything is dated."""
+        """Go on from where the folder's last run ended, before anything is dated."""
         noted: Any = [await journal.read_note("began"), await journal.read_note("ended")]
         async for row in journal.rows("unknown"):
             noted += (row.submitted_at, row.ended_at)
@@ -57,15 +57,15 @@ class BatchClock:
         self._server.begin(self.time())
 
     async def save(self, journal: "Journal") -> None:
-        """Write down what is known of the API's time, for a run to come."""
+        """Save what is known of the server's time for later runs."""
         await journal.write_note(NOTE, self._server.to_json())
 
     def learn_server_time(self, response: ResponseInfo | None) -> None:
-        """Take note of when the API has just given an answer, if it says so."""
+        """Learn the server's time from a response's Date header, if it has one."""
         date = None if response is None else http_date(response.headers.get("Date", ""))
         if date is not None:
             self._server.learn(self.time(), date)
 
     def server_time(self, at: float) -> float:
-        """Return the API's time at a moment of this clock, both in Unix seconds."""
+        """Convert a time of this clock to the server's, both in Unix seconds."""
         return self._server.at(at)

@@ -1,4 +1,4 @@
-"""What rows have cost, and what is in doubt, told from the journal: the same wherever it is shown."""
+"""What rows have cost and may have cost, computed from the journal the same way for every display."""
 
 from attrs import frozen
 
@@ -9,22 +9,22 @@ __all__ = ["RowCost", "read_charges", "row_cost"]
 
 
 async def read_charges(reader: JournalReader) -> Charges:
-    """Return what is known of all calls that were charged."""
+    """Return the charges of all calls."""
     return Charges(await reader.charges())
 
 
 @frozen
 class RowCost:
-    """What a row's attempts come to, in credits."""
+    """The cost of a row's attempts, in credits."""
 
     spent: float
-    """What they have likely cost."""
+    """What they likely cost."""
     doubtful: float
-    """What they may have cost beside."""
+    """What else they may have cost."""
 
 
 def row_cost(row: Row, charges: Charges) -> RowCost | None:
-    """Return what a row has cost, and may have cost beside; None where no call was made."""
+    """Return what a row has cost; None if no call was made for it."""
     before = row.charged_before - row.unresolved_before
     if row.model is None:
         return RowCost(before, row.unresolved_before) if row.charged_before else None

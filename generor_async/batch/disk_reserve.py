@@ -1,4 +1,4 @@
-"""Room that is kept for the journal: when the disk is full, what was paid for must still be written down."""
+"""Reserves disk space for the journal: on a full disk, paid results must still be recorded."""
 
 import os
 from contextlib import suppress
@@ -12,18 +12,18 @@ __all__ = ["DiskReserve"]
 
 RESERVE: Final = "journal.reserve"
 SIZE: Final = 1 << 20
-"""Bytes: some hundred steps of rows, each with its pages of the database."""
+"""Bytes: enough for some hundred steps of rows, with their pages of the database."""
 
 
 class DiskReserve:
-    """A file that does nothing but take up room, for as long as a run has it."""
+    """A file that only takes up space while a run goes on."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / RESERVE
         self._file: os.stat_result | None = None
 
     async def acquire(self) -> None:
-        """Take the room; raises InvalidRequestError where there is none."""
+        """Write the file; raises InvalidRequestError if the disk has no space."""
         try:
             await run_to_completion(self._write)
         except OSError as error:
@@ -32,7 +32,7 @@ class DiskReserve:
             raise invalid_folder(f"{self._path.parent} cannot be used for a batch ({error.strerror})", advice) from None
 
     def release(self) -> None:
-        """Leave the room to the journal; a file that another run has put in its place since is left alone."""
+        """Delete the file, unless another run has replaced it."""
         with suppress(OSError):
             if self._file is not None and os.path.samestat(self._path.stat(), self._file):
                 self._path.unlink()

@@ -1,4 +1,4 @@
-"""What a run would do and cost, told before anything is spent."""
+"""Estimates what a run would do and cost, before anything is spent."""
 
 import sys
 from collections.abc import AsyncIterable, Mapping, Sequence
@@ -29,11 +29,11 @@ from generor_async.values import JSON
 __all__ = ["BatchEstimate", "estimate"]
 
 BOUGHT_STATES: Final[tuple[RowState, ...]] = tuple(state for state in ROW_STATES if state != "failed")
-"""Where a row is that was bought, or is to be."""
+"""States of rows that were bought or will be."""
 
 
 WAITING_STATES: Final[frozenset[RowState]] = frozenset({"ready", "leased"})
-"""Where a row is whose call is still to be made."""
+"""States of rows whose call is still to be made."""
 
 
 @frozen(kw_only=True)
@@ -41,40 +41,40 @@ class BatchEstimate:
     """What a run would do and cost."""
 
     new: int
-    """Rows that the folder doesn't know yet."""
+    """Rows that the folder doesn't have."""
     ready: int
-    """Rows that an earlier run left to be made, and that are still asked for."""
+    """Rows of earlier runs that are still to be made and still in the input."""
     under_way: int
-    """Rows that are paid for, and are only to be waited for and stored."""
+    """Rows that are paid for, and need only be waited for and stored."""
     rejected: int
     """Lines that can't be run."""
     duplicates: int
-    """Rows that come again, and are made once."""
+    """Rows that repeat another, and are made once."""
     again: int
-    """Rows among the new ones that ask for what the folder has, under another id or made another way."""
+    """New rows that ask for what the folder has under another id or with other parameters."""
     whole: bool
     """Whether all rows were read."""
     unpriced: int
-    """Rows among the new and the ready ones whose price nobody knows; under a cap they fail, uncharged."""
+    """New and ready rows without a known price; under a cap they fail, uncharged."""
     credits: float
-    """What the others cost, as estimated, in the API's credits."""
+    """The estimated cost of the other new and ready rows, in the API's credits."""
     credit_dollars: float | None
-    """What a credit is worth in US dollars; None where the API doesn't say."""
+    """The worth of a credit in US dollars; None if the API doesn't say."""
     price_sources: tuple[str, ...]
-    """Where the prices are from, with their dates; none where the API itself estimates."""
+    """Sources of the prices, with their dates; empty if the API itself estimates."""
     seconds: float | None
-    """How long it takes at the key's limits, at the least; None where they are not known."""
+    """Seconds that it takes at the least, at the key's limits; None if they are not known."""
     counted: float
-    """What earlier runs of the batch have spent, or may have spent: a cap counts it."""
+    """What earlier runs of the batch have or may have spent, in credits: it counts against a cap."""
     balance: float | None
-    """What the account has, in credits; None where the API doesn't say."""
+    """The account's credits; None if the API doesn't say."""
 
     limit: int | None
-    """How many of the ready and the new rows are begun, at the most: price and time are theirs."""
+    """How many of the ready and new rows are started at most; price and time are for these."""
     columns: tuple[str, ...]
-    """What the new rows have beside parameters, which comes out again with what comes of them."""
+    """Columns of the new rows that are no parameters, and are exported with the results."""
     cap: float | None
-    """What may be spent, in the API's credits."""
+    """The cap on spending, in the API's credits."""
 
     @property
     def rows(self) -> int:
@@ -83,12 +83,12 @@ class BatchEstimate:
 
     @property
     def dollars(self) -> float | None:
-        """What `credits` are in US dollars; None where the API doesn't say what a credit is worth."""
+        """`credits` in US dollars; None if the API doesn't say what a credit is worth."""
         return in_dollars(self.credits, self.credit_dollars)
 
 
 async def estimate(spec: BatchSpec, *, max_rows: int | None = None) -> BatchEstimate:
-    """Read the rows, or so many, ask for what they cost, and count; changes nothing, and asks for each price once."""
+    """Count the rows, at most about `max_rows` of them, and sum up their prices; changes nothing."""
     if spec.source is None and _is_iterator(spec.rows):
         raise InvalidRequestError(
             "rows",
@@ -138,24 +138,24 @@ def _is_iterator(rows: object) -> bool:
 
 @define
 class _RowCounts:
-    """What reading all rows has found."""
+    """Counts of the rows read."""
 
     new: int = 0
-    """Rows that are to be added."""
+    """Rows to add."""
     ready: int = 0
-    """Rows of before that wait."""
+    """Rows of earlier runs that wait."""
     rejected: int = 0
     """Lines that can't be run."""
     duplicates: int = 0
     again: int = 0
     whole: bool = True
-    """Whether these are all."""
+    """Whether all rows were read."""
     columns: dict[str, None] = field(factory=dict[str, None])
-    """What rows have beside parameters, each once, in the order in which it was met."""
+    """Names of columns that are no parameters, in order of first appearance."""
 
 
 async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", most: int) -> _RowCounts:
-    """Read all rows, or about so many, and count."""
+    """Read and count all rows, or about `most` of them."""
     if reader is not None and (known := await known_reading(spec, reader)) is not None:
         return await _count_known_file(known, spec, reader, prices, most)
     found, read_so_far = _RowCounts(), 0
@@ -182,7 +182,7 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
 async def _count_known_file(
     known: ReadWhole, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
 ) -> _RowCounts:
-    """Count the rows of a file that the folder knows: about so many of those that wait."""
+    """Count the rows of a file that the journal has read whole; of those that wait, at most `most`."""
     found = _RowCounts(rejected=await retell(spec, reader, known))
     async for _ in reader.duplicates():
         found.duplicates += 1
@@ -232,19 +232,19 @@ async def _known_rows(
 
 @define
 class _CostSum:
-    """Adds up what rows cost, of those that are begun."""
+    """Sums up the prices of the rows that would be started."""
 
     _spec: BatchSpec
     _remaining: int = field(init=False, default=Factory(lambda self: self._spec.limit or sys.maxsize, takes_self=True))
-    """How many more are."""
+    """How many more rows would be started."""
     credits: float = field(default=0.0, init=False)
     seconds: float = field(default=0.0, init=False)
     unpriced: int = field(default=0, init=False)
     sources: dict[str, None] = field(factory=dict[str, None], init=False)
-    """Where they are from, each once, in the order in which they were met."""
+    """Sources of prices, in order of first appearance."""
 
     async def add(self, parameters: Mapping[str, JSON]) -> None:
-        """Count one row more."""
+        """Add one row's price."""
         if not self._remaining:
             return
         self._remaining -= 1
@@ -259,7 +259,7 @@ class _CostSum:
 
 
 def _min_seconds(spec: BatchSpec, rows: int, at_work: float) -> float | None:
-    """Return how long so many rows take, whose calls take so many seconds one after the other."""
+    """Return the seconds that so many rows take at the least; `at_work` is the sum of their calls' seconds."""
     rates = known_rates(spec.client.rate_limits)
     known = [seconds_for(rows, rates)] if rates else []
     if at_work:

@@ -1,8 +1,8 @@
-"""What a call will cost, before it is made, in the API's own credits.
+"""Prices of calls before they are made, in the API's credits.
 
-Luma's price lists are in dollars, converted here at the documented size of a credit. What they don't have needs a price
-from the caller, or can't be run under a cap. Generor is asked: once for each distinct shape, which is what is left of a
-row without its words.
+Luma's price lists are in dollars, converted here at the documented worth of a credit. A call that they don't list needs
+a price from the caller, or can't run under a cap. Generor is asked for an estimate, once for all rows with the same
+price key: the parameters without those that don't change a price, such as the prompt.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PRICE_NEUTRAL: Final = frozenset(
         "total_count",
     }
 )
-"""Parameters of Generor that change no estimate (assumed)."""
+"""Generor's parameters that don't change an estimate (assumed)."""
 PRICED_BY_PRESENCE: Final = frozenset(
     {
         "image_url",
@@ -48,9 +48,9 @@ PRICED_BY_PRESENCE: Final = frozenset(
         "translation_of",
     }
 )
-"""Parameters of which it matters only whether they are there (assumed)."""
+"""Parameters that matter only by being given (assumed)."""
 PRICED_BY_COUNT: Final = frozenset({"reference_images", "reference_videos"})
-"""Parameters of which it matters only how many they are (assumed)."""
+"""Parameters that matter only by their number of items (assumed)."""
 QUOTES_KEPT: Final = 10_000
 
 
@@ -59,22 +59,22 @@ class Quote:
     """What a call is expected to cost and to take."""
 
     model: str
-    """What the price is for, and what drift is learned for."""
+    """What the price is for: charges of the same model are compared with it."""
     credits: float
     longest: float
-    """Seconds that it may take; 0 where nobody knows."""
+    """Seconds that it may take at most; 0 if not known."""
     fixed: bool
-    """Whether it can't cost anything else."""
+    """Whether the charge can't differ from it."""
     seconds: float = 0.0
-    """Seconds that it is likely to take; 0 where nobody knows."""
+    """Seconds that it is likely to take; 0 if not known."""
     source: str = ""
-    """Where the price is from, with its date; empty where the API itself estimates it."""
+    """Where the price is from, with its date; empty for the API's own estimate."""
 
 
 def luma_quote(parameters: Mapping[str, JSON], *, price: float | None = None) -> Quote | None:
-    """Return what a generation of Luma's costs; None where neither a price list nor the caller names a price.
+    """Return what one of Luma's generations costs; None if neither the caller nor a price list says.
 
-    `price` is the caller's, in US dollars for one generation; it goes before the vendor's.
+    `price` is the caller's, in US dollars per generation, and takes precedence.
     """
     if price is not None:
         dollars, source = price, "at the price given"
@@ -91,12 +91,12 @@ def _luma_quote(model: str, dollars: float, source: str) -> Quote:
 
 
 def luma_model(parameters: Mapping[str, JSON]) -> str:
-    """Return what the price of a generation of Luma's is for: its model and type."""
+    """Return the model and type that a Luma price is for."""
     return f"{parameters.get('model') or 'uni-1'} {parameters.get('type') or 'image'}"
 
 
 def unpriced_error(parameters: Mapping[str, JSON]) -> InvalidRequestError:
-    """Make the error of a row that has no price where there is a cap."""
+    """Make the error for a row without a price in a run with a cap."""
     model, _, kind = luma_model(parameters).rpartition(" ")
     return InvalidRequestError(
         "max_credits",
@@ -106,7 +106,7 @@ def unpriced_error(parameters: Mapping[str, JSON]) -> InvalidRequestError:
 
 
 def price_key(parameters: Mapping[str, JSON]) -> str:
-    """Return what the price of a Generor call depends on; rows that have it in common cost the same."""
+    """Return the part of a Generor call that its price depends on; rows with equal keys cost the same."""
     told: dict[str, JSON] = {}
     for name, value in parameters.items():
         if name in PRICED_BY_PRESENCE:
@@ -119,21 +119,21 @@ def price_key(parameters: Mapping[str, JSON]) -> str:
 
 
 class EstimateAnswer(Protocol):
-    """What Generor answers to an estimate."""
+    """Generor's answer to an estimate."""
 
     @property
     def credit_cost(self) -> "EstimatedCost":
-        """What it would cost."""
+        """What the call would cost."""
         ...
 
     @property
     def time_estimate(self) -> Timed:
-        """How long it would take."""
+        """How long the call would take."""
         ...
 
 
 class EstimatedCost(Protocol):
-    """A price."""
+    """The price in an estimate."""
 
     @property
     def total(self) -> float:
@@ -143,16 +143,16 @@ class EstimatedCost(Protocol):
 
 @define
 class EstimateCache:
-    """Generor's prices, each asked for once."""
+    """Generor's estimates, each requested once."""
 
     _ask: Callable[[Mapping[str, JSON]], Awaitable[EstimateAnswer]]
-    """Asks for an estimate of a call with these parameters."""
+    """Requests an estimate of a call with these parameters."""
     _quotes: dict[str, Quote] = field(factory=dict[str, Quote], init=False)
     _refused: set[str] = field(factory=set[str], init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     async def quote(self, parameters: Mapping[str, JSON]) -> Quote:
-        """Return what a call costs; asks for it where no call of its shape was asked for before."""
+        """Return what a call costs; request an estimate if its price key is new."""
         wanted = price_key(parameters)
         if wanted not in self._quotes:
             async with self._lock:
@@ -161,7 +161,7 @@ class EstimateCache:
         return self._quotes[wanted]
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
-        """Return what a call costs; None where the API refuses calls of its shape."""
+        """Return what a call costs; None if the API refuses calls with its price key."""
         wanted = price_key(parameters)
         if wanted in self._refused:
             return None

@@ -1,4 +1,4 @@
-"""How a run stands, kept in memory while it goes on: what a display asks for, a few times a second."""
+"""A run's progress, computed from memory: displays ask for it several times a second."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -21,61 +21,62 @@ from generor_async.values import Clock
 __all__ = ["Phase", "Progress", "RunCounters", "known_rates"]
 
 Phase: TypeAlias = Literal["running", "held", "settling", "stopping", "capped", "halted", "draining"]
-"""`held`: no new call is made until outputs can be had again; `settling`: unknown rows are looked for in the account.
+"""What the run is doing.
 
-Nothing more is submitted, and what is paid for is waited for: `stopping`, as somebody wants it; `capped`, as the cap on
-credits allows no more; `halted`, because of an error. `draining`: only the answers of calls that have left are.
+`running`: rows are started. `held`: no new call is made until downloads succeed again. `settling`: the account is
+checked for unknown rows. The others submit nothing more and complete what is paid for: `stopping`, as the user asks;
+`capped`, as the cap on credits is reached; `halted`, because of an error. `draining`: only answers of calls that were
+sent are waited for.
 """
 _STARTING_PHASES: Final[tuple[Phase, ...]] = "running", "settling", "held"
-"""While these last, rows are begun, or will be."""
+"""Phases in which rows are started, or will be."""
 
 MINUTE: Final = 60.0
 
 
 @frozen(kw_only=True)
 class Progress:
-    """How a run stands. Times are seconds of the client's clock."""
+    """The progress of a run. Times are seconds of the client's clock."""
 
     phase: Phase
     why: str
-    """What is wrong, where it is `held` or `halted`; else empty."""
+    """What is wrong, if the phase is `held` or `halted`; else empty."""
     done: int
     running: int
-    """Rows whose call has left, and that have not ended."""
+    """Rows whose call was sent and that have not ended."""
     waiting: int
-    """Rows whose call has not left."""
+    """Rows whose call was not sent yet."""
     later: int
-    """Rows that are left to another run, as this one begins no more than its limit."""
+    """Rows that are left to a later run, because of this run's `limit`."""
     failed: int
     unknown: int
     rejected: int
-    """Lines that this run set aside."""
+    """Lines that this run rejected."""
     is_reading: bool
-    """Whether there may be more rows than were read so far."""
+    """Whether more rows may be read."""
     spent: float
-    """What was charged, in credits: of Generor's calls what its transactions name, which are read every ten minutes,
-    and until then what witnesses agree on (`generor_async.rules.charges`)."""
+    """What was charged, in credits: for Generor as its transactions say, which are read every ten minutes, and until then
+    as the best other sources do (`generor_async.rules.charges`)."""
     doubtful: float
-    """What may have been charged beside, for rows of which nobody knows the end."""
+    """What else may have been charged, in credits, for rows whose outcome is unknown."""
     to_come: float | None
-    """What the rows to come are likely to cost; None before the first price is known."""
+    """What the remaining rows are likely to cost, in credits; None before the first price is known."""
     cap: float | None
     credit_dollars: float | None
-    """What a credit is worth in US dollars; None where the API doesn't say."""
+    """The worth of a credit in US dollars; None if the API doesn't say."""
     rate: float
-    """Rows that ended in a minute, of late."""
+    """Rows that ended per minute, lately."""
     allowed: int | None
-    """Calls that the key's limit allows in a minute; None where nobody has said."""
+    """Calls per minute that the key's limit allows; None if not known."""
     jobs: int | None
-    """How many of Luma's jobs may run at once; None where nobody has said, or there is no such limit."""
+    """How many of Luma's jobs may run at once; None if not known, or if there is no such limit."""
     elapsed: float
     seconds_left: float | None
-    """How long it is likely to take yet, as rows moved of late; None where nothing moves, and where nobody can say."""
+    """Seconds until the run is likely to end, at its recent pace; None while nothing moves, and if not known."""
     waits_for: str = ""
-    """What is waited for while nothing moves, in words, such as `the hour's limit of 500 calls`; empty while anything
-    does."""
+    """What the run waits for while nothing moves, such as `the hour's limit of 500 calls`; else empty."""
     waits_until: datetime | None = None
-    """Until when, in UTC; None where nobody can say."""
+    """Until when, in UTC; None if not known."""
 
     @property
     def ended(self) -> int:
@@ -84,12 +85,12 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """All rows that were read so far."""
+        """Rows that were read so far."""
         return self.ended + self.running + self.waiting + self.later
 
 
 def known_rates(limits: RateLimits) -> list[Rate]:
-    """Return what a key's limits let through, as far as they are known."""
+    """Return the rates that a key's limits allow, as far as they are known."""
     return [
         Rate(max(1, int(window.limit * limits.share)), SPANS[window.scope], window.used)
         for window in limits.windows.values()
@@ -99,17 +100,17 @@ def known_rates(limits: RateLimits) -> list[Rate]:
 
 @define(eq=False)
 class RunCounters:
-    """Counts the rows of a run as they come and go."""
+    """Counts a run's rows by state, and their throughput."""
 
     began: float
     """When the run began, by the monotonic clock."""
     states: Counter[RowState] = field(factory=Counter[RowState])
-    """Rows that are not in work, by state."""
+    """Rows that are not active, by state."""
     rejected: int = 0
     throughput: Throughput = field(init=False, default=Factory(lambda self: Throughput(self.began), takes_self=True))
 
     def row_ended(self, state: RowState, now: float, took: float | None = None) -> None:
-        """Note that a row is not in work any more, and how long after its call."""
+        """Count a row that is no longer active; `took` is the seconds since its call."""
         self.states[STATE_AFTER_CRASH.get(state, state)] += 1  # where the journal failed, the next run does that
         if state in END_STATES:
             self.throughput.ended(now, took)
@@ -128,10 +129,10 @@ class RunCounters:
         next_check_at: float | None,
         **known: Any,
     ) -> Progress:
-        """Return how it stands.
+        """Return the run's progress.
 
-        There are so many rows in work whose call has left, and has not, and so many more may begin; none does for
-        `pause` seconds. Unknown rows are looked for again when the clock's time is `settles_at`.
+        Of the active rows, `sent` have sent their call and `unsent` have not; `may_begin` more may start, none for
+        `pause` seconds. `next_check_at` is when unknown rows are checked, in Unix seconds.
         """
         states, budget, limits, now = self.states, budget_gate.budget, client.rate_limits, clock.monotonic()
         to_begin = min(states["ready"], may_begin)
@@ -186,7 +187,7 @@ class RunCounters:
 
 
 def _seconds_to_send(rows: int, limits: RateLimits, rates: list[Rate], now: float, pause: float) -> float | None:
-    """Return how long it takes at the least until the last of so many calls may leave; None where nobody knows."""
+    """Return the least seconds until the last of so many calls can be sent; None if the limits are not known."""
     held = 0.0 if limits.held is None else max(0.0, limits.held.until - now)
     return max(held, pause) + seconds_for(rows, rates) if rates else None
 
@@ -202,7 +203,7 @@ def _wait_reason(
     unknown: int,
     next_check_at: float | None,
 ) -> Awaited:
-    """Return what is waited for where nothing moves; times are Unix seconds, but for the pause."""
+    """Return what a run waits for in which nothing moves; times are Unix seconds, but for the pause."""
     if phase == "held":
         return Awaited("outputs to be had again")
     if phase == "settling" and not (coming or running):

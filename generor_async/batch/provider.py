@@ -1,4 +1,4 @@
-"""What the two APIs do differently for a row: how it is priced, submitted, waited for and stored."""
+"""How each of the two APIs prices, submits, completes and stores a row."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -44,50 +44,50 @@ __all__ = ["Accepted", "GenerorProvider", "LumaProvider", "Provider", "provider_
 ROWS_PER_FOLDER: Final = 1_000
 """Rows whose outputs share a folder: large folders are slow."""
 UNLISTED_FIELDS: Final = frozenset({"creation_id", "text", "images"})
-"""Fields of a creation that are not kept beside its files; no address is."""
+"""Fields of a creation that results.jsonl leaves out; URLs are left out as well."""
 
 TAG: Final = "user_id"
-"""What Luma calls an opaque tag of its caller's, of at most 256 characters; a row's id has at most 200."""
+"""Luma's field for an opaque tag of the caller's, of at most 256 characters; a row's id has at most 200."""
 
 ODD_ANSWER_PAUSE: Final = 5.0
-"""Seconds after which a creation is asked for again whose answer was odd."""
+"""Seconds before a creation is requested again whose answer contradicts the journal."""
 
 _UNREADABLE: Final = (NotFoundError, PermissionDeniedError, ResponseShapeError)
-"""What says that transactions can't be read, at whatever time."""
+"""Errors that say that transactions can never be read."""
 
 
 @frozen(kw_only=True)
 class Accepted:
-    """What the API has taken on."""
+    """The answer to a paid call."""
 
     remote_ids: tuple[str, ...]
     cost: float | None
-    """What it cost by its own account, in credits, where that can be."""
+    """What it cost in credits, as the answer says; None if it doesn't."""
     is_complete: bool
-    """Whether the call has ended, and with it all that it costs."""
+    """Whether the call has ended, so that it costs nothing more."""
     handle: Any
-    """What came back; the same API's `complete` knows what it is."""
+    """What the same provider's `complete` goes on from: a job, or creations."""
 
 
 class Provider(Protocol):
-    """One API's way with a row."""
+    """What a batch needs of an API."""
 
     vendor: Vendor
     clock: BatchClock
-    """Dates the rows; learns from Generor's answers."""
+    """Dates the rows; learns the server's time from Generor's answers."""
     tags_rows: bool
-    """Whether the API is told each row's id."""
+    """Whether each row's id is sent to the API."""
     lists_transactions: bool
     """Whether the API lists the account's transactions."""
     default_concurrency: int
-    """How many rows are in work at once unless the caller says otherwise."""
+    """How many rows are active at once, unless the caller says otherwise."""
 
     async def check_key(self) -> None:
-        """Raise PermissionDeniedError for a key that surely lacks what a batch needs, before anything is charged."""
+        """Raise PermissionDeniedError, before anything is charged, for a key that surely lacks what a batch needs."""
         ...
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
-        """Return what a call will cost; None where nobody knows."""
+        """Return what a call will cost; None if that is not known."""
         ...
 
     async def quote(self, row: Row) -> Quote:
@@ -95,36 +95,36 @@ class Provider(Protocol):
         ...
 
     async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
-        """Make the paid call, once; the `intent` is told when it leaves, and when it waits to be made again."""
+        """Make the paid call once; `intent` is awaited before it is sent, and when it waits to be sent again."""
         ...
 
     async def complete(self, row: Row, handle: Any) -> Any:
-        """Wait until it is complete; `made` is what came back, None after a restart."""
+        """Wait for the output and return it; `handle` is from `submit`, None after a restart."""
         ...
 
     async def store(self, row: Row, output: Any, folder: Path) -> JSON:
-        """Download the outputs; return what results.jsonl says of them."""
+        """Download the output into the folder; return the row's fields of results.jsonl."""
         ...
 
     def reconciliation(self, journal: Journal) -> Reconciliation | None:
-        """Return what settles unknown rows; None where the API lists nothing to settle them by."""
+        """Return what settles unknown rows; None if the API lists nothing to settle them by."""
         ...
 
     async def balance(self) -> float | None:
-        """Return the account's credits; None where the API doesn't say."""
+        """Return the account's credits; None if the API doesn't say."""
         ...
 
     async def latest_transaction(self) -> int | None:
-        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        """Return the id of the latest transaction, 0 if there is none; None if transactions can't be read."""
         ...
 
     async def spends_since(self, since: int) -> Mapping[int, SpendAmount] | None:
-        """Return what was spent after a transaction, by the transactions' ids; None where nobody can say."""
+        """Return what was spent after a transaction, by transaction id; None if transactions can't be read."""
         ...
 
 
 def provider_for(client: Client, parameters: Parameters, *, capped: bool, price: float | None) -> Provider:
-    """Return the way of a client's API; its turn in the queue waits as long as it must, as bulk."""
+    """Return the provider of a client's API; its calls wait in the queue without timeout, at bulk priority."""
     options = client._options  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
     view = client._viewed(evolve(options, timeout=None, request_id=None, on_progress=None, priority="bulk"))  # pyright: ignore[reportPrivateUsage]
     if isinstance(view, AsyncLuma):
@@ -134,12 +134,12 @@ def provider_for(client: Client, parameters: Parameters, *, capped: bool, price:
 
 
 def _output_folder(row: Row) -> str:
-    """Return where a row's outputs go, in the batch's folder."""
+    """Return the folder of a row's outputs, relative to the batch's."""
     return f"media/{row.number // ROWS_PER_FOLDER:04}"
 
 
 class LumaProvider:
-    """A job: submitted, waited for, downloaded."""
+    """Luma: submits a job, waits for it, and downloads its outputs."""
 
     vendor = LUMA
     lists_transactions = False
@@ -154,14 +154,14 @@ class LumaProvider:
         self._price = price
 
     async def check_key(self) -> None:
-        """Do nothing: Luma's keys have no scopes, and nothing else would tell of one."""
+        """Do nothing: Luma's keys have no scopes."""
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
-        """Return the price of the vendor's lists, or the caller's."""
+        """Return the caller's price, or that of the vendor's lists."""
         return luma_quote(parameters, price=self._price)
 
     async def quote(self, row: Row) -> Quote:
-        """Return what a row will cost; where there is no cap, what has no price counts as nothing."""
+        """Return what a row will cost; without a cap, a row without a price counts as free."""
         quote = await self.price(row.parameters)
         if quote is None:
             if self._capped:
@@ -182,7 +182,7 @@ class LumaProvider:
 
     @staticmethod
     def _tagged(row: Row) -> Mapping[str, JSON]:
-        """Return a row's parameters with its id as the tag, where it has none of its own."""
+        """Return a row's parameters with its id as the tag, unless they have a tag."""
         own = row.parameters.get(TAG)
         return {**row.parameters, TAG: row.id} if own is None else row.parameters
 
@@ -199,32 +199,32 @@ class LumaProvider:
         return {"files": [f"{place}/{path.name}" for path in paths]}
 
     def reconciliation(self, journal: Journal) -> None:
-        """Return nothing: Luma lists no jobs."""
+        """Return None: Luma lists no jobs."""
 
     async def balance(self) -> None:
-        """Return nothing: Luma shows no balance."""
+        """Return None: Luma shows no balance."""
 
     async def latest_transaction(self) -> None:
-        """Return nothing: Luma shows no transactions."""
+        """Return None: Luma lists no transactions."""
 
     async def spends_since(self, since: int) -> None:
-        """Return nothing: Luma shows no transactions."""
+        """Return None: Luma lists no transactions."""
 
 
 class GenerorProvider:
-    """One long call, and a download."""
+    """Generor: one long call whose answer has the creations, and a download."""
 
     vendor = GENEROR
     tags_rows = False
     lists_transactions = True
     default_concurrency = 100
-    """As many as a client has connections for by default: who waits for one has had its turn."""
+    """A client's number of connections: with more rows, some would wait for a connection after their admission."""
 
     def __init__(self, client: AsyncGeneror, parameters: Parameters) -> None:
         self.clock = BatchClock(client._clock)  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         self._client = client
         self._normal_client = client.with_options(priority="normal")
-        """For the few calls that the rows wait for, or that tell how they stand."""
+        """For the few calls that rows wait for, such as estimates: they go before the bulk."""
         self._parameters = parameters
         self._estimates = EstimateCache(self._estimate)
 
@@ -234,10 +234,10 @@ class GenerorProvider:
         return estimate
 
     async def check_key(self) -> None:
-        """Look the key up among the account's own, which proves that it may read.
+        """Look up the key in the account's list of keys, which proves that the key may read.
 
-        The documents say of the list that it shows prefixes; that it shows scopes as well is assumed. A key that it
-        tells nothing of may pass: its first call then is refused, uncharged, and stops the run.
+        The documentation says that the list shows prefixes; that it shows scopes is assumed. A key that the list
+        doesn't identify passes: its first call is then refused, uncharged, and stops the run.
         """
         try:
             listed = await self._normal_client.api_keys.list()
@@ -249,11 +249,11 @@ class GenerorProvider:
             raise missing_scopes_error(missing)
 
     async def price(self, parameters: Mapping[str, JSON]) -> Quote | None:
-        """Return what the API's estimate says; None where it refuses such a call."""
+        """Return the API's estimate; None if it refuses such a call."""
         return await self._estimates.price(parameters)
 
     async def quote(self, row: Row) -> Quote:
-        """Return what the API's estimate says; asked once for each shape."""
+        """Return the API's estimate, requested once for rows that cost the same."""
         return await self._estimates.quote(row.parameters)
 
     async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
@@ -267,7 +267,7 @@ class GenerorProvider:
         return Accepted(remote_ids=ids, cost=cost, is_complete=True, handle=result.creations)
 
     async def complete(self, row: Row, handle: Any) -> list[GeneratedCreation]:
-        """Return the creations; after a restart they are fetched."""
+        """Return the creations; after a restart, fetch them."""
         return handle if handle is not None else [await self._fetch(to_api_id(id_)) for id_ in row.remote_ids]
 
     async def _fetch(self, creation_id: int) -> GeneratedCreation:
@@ -276,7 +276,7 @@ class GenerorProvider:
         return GENERATED_CREATION.lenient({**(maybe(creation.generator_data) or {}), **creation.raw}, "$.data", [])
 
     async def _get_creation(self, creation_id: int) -> Creation:
-        """Return a creation that the journal vouches for: an odd answer is asked for again before it is believed."""
+        """Fetch a creation that the journal knows; an answer that denies it is believed at the second time."""
         odd, clock = OddPolls(), self._client._clock  # pyright: ignore[reportPrivateUsage]
         while True:
             try:
@@ -288,7 +288,7 @@ class GenerorProvider:
             await clock.sleep(ODD_ANSWER_PAUSE)
 
     async def store(self, row: Row, output: Any, folder: Path) -> JSON:
-        """Download the creations' media, and write down their texts."""
+        """Download the creations' media, and write their texts to files."""
         place, paths, told = _output_folder(row), list[Path](), list[JSON]()
         for index, creation in enumerate(output):
             known = maybe(creation.creation_id)
@@ -308,13 +308,13 @@ class GenerorProvider:
         return Reconciliation(self._client, journal, self.clock, self.balance)
 
     async def balance(self) -> float | None:
-        """Return the account's credits, where the answer says how many."""
+        """Return the account's credits; None if the answer doesn't say."""
         balance = await self._normal_client.credits.balance()
         self.clock.learn_server_time(response_to(balance))
         return valid_amount(maybe(balance.total))
 
     async def latest_transaction(self) -> int | None:
-        """Return the id of the account's latest transaction, 0 where there is none; None where nobody can say."""
+        """Return the id of the latest transaction, 0 if there is none; None if transactions can't be read."""
         with suppress(*_UNREADABLE):
             async for one in self._normal_client.credits.list_transactions(sort="newest", per_page=1):
                 return one.transaction_id if isinstance(one.transaction_id, int) else None
@@ -322,7 +322,7 @@ class GenerorProvider:
         return None
 
     async def spends_since(self, since: int) -> Mapping[int, SpendAmount] | None:
-        """Return what was spent after a transaction, by the transactions' ids; reads no further than it must."""
+        """Return what was spent after a transaction, by transaction id; None if transactions can't be read."""
         found: dict[int, SpendAmount] = {}
         with suppress(*_UNREADABLE):
             async for one in self._normal_client.credits.list_transactions(type="spend", sort="newest", per_page=100):

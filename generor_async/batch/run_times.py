@@ -1,4 +1,4 @@
-"""When a batch was run, as its journal keeps it: what lies between two runs is none of its time."""
+"""When each run of a batch began and ended, as the journal notes it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["record_end", "record_start", "run_spans"]
 
 NOTE: Final = "runs"
-"""What the journal remembers them by: for each when it began and when it ended, or null."""
+"""Name of the journal's note: a pair of start and end for each run, the end null while it goes on."""
 
 
 async def record_start(journal: "Journal", now: float) -> None:
@@ -19,15 +19,15 @@ async def record_start(journal: "Journal", now: float) -> None:
 
 
 async def record_end(journal: "Journal", now: float) -> None:
-    """Note that the run ends that began last."""
+    """Note that the latest run ends."""
     noted: Any = await journal.read_note(NOTE)
     await journal.write_note(NOTE, [*noted[:-1], [noted[-1][0], now]])
 
 
 async def run_spans(reader: "JournalReader") -> Sequence[tuple[float, float]]:
-    """Return when each run began and ended, in Unix seconds: one at least.
+    """Return start and end of each run, in Unix seconds; there is at least one.
 
-    One that was killed, or goes on, ended when something became of a row for the last time.
+    A run that was killed, or still goes on, ends with the last step of its rows.
     """
     noted: Any = await reader.read_note(NOTE)
     if not noted:  # the folder was begun before they were kept

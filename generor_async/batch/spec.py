@@ -1,4 +1,4 @@
-"""What a batch was asked to do, in the form in which its rooms share it."""
+"""What a batch was asked to do: the checked arguments of `run_batch`, and what follows from them."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +22,15 @@ from generor_async.values.version import VERSION
 __all__ = ["BatchSpec", "OnRow", "address_of", "operation_of"]
 
 SET_ASIDE_KEPT: Final = 1_000
-"""How many of the rows that were set aside are kept in memory; the journal has them all."""
+"""How many rejected rows are kept in memory; the journal has them all."""
 
 OnRow: TypeAlias = Callable[[RowOutcome], object]
-"""Told of every row that ends; what it returns is awaited if it can be."""
+"""Called with each row's outcome; an awaitable that it returns is awaited."""
 
 
 @frozen(kw_only=True)
 class BatchSpec:
-    """What was asked for."""
+    """The checked arguments of `run_batch`."""
 
     client: Client
     rows: Rows
@@ -38,42 +38,42 @@ class BatchSpec:
     cap: float
     price: float | None
     refunds: bool
-    """Whether to believe the vendor where it says that a failed job is refunded."""
+    """Whether to count a failed job as refunded where the vendor's FAQ says so."""
     on_row: OnRow | None
     concurrency: int | None
     limit: int | None
-    """How many rows are begun, at the most; None for all."""
+    """How many rows to start at most; None for all."""
     tag_rows: bool
-    """Whether Luma is told each row's id, as its `user_id`."""
+    """Whether to send each row's id to Luma as its `user_id`."""
     prompt_column: str | None
     common: Mapping[str, JSON]
     allow_duplicates: bool
     keep: frozenset[str]
-    """What rows may have beside parameters, and comes out again with what came of them."""
+    """Names of columns that are no parameters, and are exported with the results."""
     again: bool
-    """Whether rows may ask for what the folder has under other ids, or made another way."""
+    """Whether to buy again what the folder has under other ids or with other parameters."""
     drain: float
-    """For how many seconds a cancelled run waits for answers, at the most."""
+    """Seconds for which a cancelled run waits for answers of calls under way."""
     take_over: bool
-    """Whether to believe that the process which the folder names has ended, where nothing tells."""
+    """Whether to assume that the process named in the folder's lock file has ended, if that can't be told."""
     set_aside: list[Reject] = field(init=False, factory=list[Reject])
-    """The first of what the latest reading could not make rows of."""
+    """The first rejects of the latest reading."""
     notes: Notes = field(init=False, factory=Notes)
-    """What is said of how the rows are read."""
+    """Notes to the user on how the rows are read."""
     source: Source | None = field(init=False, default=Factory(lambda self: self._make_source(), takes_self=True))
-    """The file or pipe that the rows are in; None where Python hands them in."""
+    """The file or pipe that holds the rows; None if they come from Python."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._make_parameters(), takes_self=True))
     provider: Provider = field(init=False, default=Factory(lambda self: self._make_provider(), takes_self=True))
-    """The API's way with a row; prices that were asked for are known to the run as well."""
+    """Made once, so that a run knows the prices that an estimate has asked for."""
 
     @property
     def operation(self) -> str:
-        """The operation that every row is a call of."""
+        """The operation that every row calls."""
         return operation_of(self.client)
 
     @property
     def key(self) -> RunKey:
-        """What its folder is for."""
+        """What the folder is for; another run of it must have the same key."""
         return RunKey(
             operation=self.operation,
             address=address_of(self.client),
@@ -81,14 +81,14 @@ class BatchSpec:
         )
 
     def note_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Keep the first rows that can't be run, and say of all why."""
+        """Tell the user why rows are rejected, and keep the first of them."""
         for reject in rejects:
             self.notes.set_aside(reject.place, reject.reason)
         self.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self.set_aside)])
 
     @property
     def reading_options(self) -> str:
-        """What its rows depend on, beside the file that they are in and those that they name."""
+        """The options that change how a file is read into rows, as text."""
         return canonical_json(
             {
                 "version": VERSION,
@@ -101,12 +101,12 @@ class BatchSpec:
 
     @property
     def is_file(self) -> bool:
-        """Whether the rows are in a file, all of which can be read at once."""
+        """Whether the rows are in a file, which can be read at once."""
         return self.source is not None and not self.source.is_pipe
 
     @property
     def max_active_rows(self) -> int:
-        """How many rows may be in work at once."""
+        """How many rows may be active at once."""
         return self.concurrency or self.provider.default_concurrency
 
     def _make_source(self) -> Source | None:
@@ -123,12 +123,12 @@ class BatchSpec:
 
 
 def operation_of(client: Client) -> str:
-    """Return the operation that a client's batches are calls of."""
+    """Return the operation that a client's batches call."""
     return OPERATIONS[client._vendor.name]  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
 
 
 def address_of(client: Client) -> str:
-    """Return whom a client asks: an address, or SIMULATED where it goes by a simulator's clock."""
+    """Return a client's base URL, or SIMULATED if it runs by a simulator's clock."""
     if getattr(client._clock, "is_simulated", False):  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
         return SIMULATED
     return client._session.base_url  # pyright: ignore[reportPrivateUsage] # hidden from users, not from here
