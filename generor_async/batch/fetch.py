@@ -1,4 +1,4 @@
-"""Fetches again what was made and is no longer in the folder: nothing is charged for that."""
+"""Downloads again the outputs that are missing from a batch's folder; nothing is charged for that."""
 
 import asyncio
 import os
@@ -19,31 +19,31 @@ from generor_async.errors import GenerationFailedError, GenerorAsyncError, NotFo
 __all__ = ["FetchResult", "fetch_missing"]
 
 CONCURRENCY: Final = 16
-"""Rows whose outputs are fetched at a time: the client's own queue paces the calls."""
+"""Rows whose outputs are fetched at a time; the client's own queue paces the calls."""
 ERRORS_KEPT: Final = 5
-"""Of how many rows that could not be had the errors are kept."""
+"""How many errors are kept."""
 MAX_FAILURES_IN_A_ROW: Final = 5
-"""How many may fail one after the other, and not for what they are, before it is no use to go on."""
+"""How many rows may fail in a row, for reasons that are not their own, before it stops."""
 
 
 @define
 class FetchResult:
-    """What came of it."""
+    """What `fetch_missing` has fetched."""
 
     rows: int = 0
-    """Rows whose files are there again."""
+    """Rows whose files are complete again."""
     lost: int = 0
-    """Rows whose outputs can't be had."""
+    """Rows whose outputs could not be fetched."""
     errors: list[tuple[str, GenerorAsyncError]] = field(factory=list[tuple[str, GenerorAsyncError]])
-    """Why, of the first, by their ids."""
+    """The first errors, each with its row's id."""
 
 
 async def fetch_missing(client: Client, folder: str | os.PathLike[str], *, take_over: bool = False) -> FetchResult:
-    """Fetch the outputs of rows that are done and lack a file, by the ids of what was made.
+    """Fetch the outputs of rows that are done and lack a file, by the ids of their jobs or creations.
 
     Raises:
-        InvalidRequestError: There is no batch, or another API's.
-        GenerorAsyncError: What keeps one row after the other from being fetched, such as a bad key.
+        InvalidRequestError: The folder holds no batch, or one of another API.
+        GenerorAsyncError: Several rows in a row failed with it, as with a bad key.
     """
     reader = await open_reader(folder)
     try:

@@ -1,4 +1,4 @@
-"""A results folder belongs to one process at a time, and to one run; and is where it was, as long as that runs."""
+"""A results folder: one process uses it at a time, and a run notices when it is moved, deleted or replaced."""
 
 import errno
 import os
@@ -14,12 +14,13 @@ __all__ = ["JOURNAL", "LOCK", "NO_SPACE", "ResultsFolder", "advice_on", "invalid
 JOURNAL: Final = "journal.sqlite"
 LOCK: Final = "journal.lock"
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Error numbers of a disk, or a user's quota, without space for a file."""
 TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
-"""What the operating system says of a disk, or a user, that has no room left for a file."""
+"""Error numbers of a process, or a system, with too many open files."""
 
 
 class ResultsFolder:
-    """A folder, made if need be, and held by this process until it is let go."""
+    """A results folder, created if need be, and locked by this process until it is released."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, take_over: bool = False, lock: SystemLock = system_lock
@@ -51,11 +52,11 @@ class ResultsFolder:
         return False
 
     def note_journal(self) -> None:
-        """Note which file the journal is, once there is one."""
+        """Remember which file the journal is, once it exists."""
         self._journal_stat = self.journal.stat()
 
     def problem(self) -> FolderError | None:
-        """Return what is wrong if the folder or its journal is no longer at its path; any thread may ask."""
+        """Return an error if the folder or its journal is no longer at its path; any thread may call this."""
         if not self._lock.is_in_place:
             return self._folder_error()
         if self._journal_in_place:
@@ -74,7 +75,7 @@ class ResultsFolder:
             return False
 
     def _folder_error(self) -> FolderError:
-        """Say where the folder went."""
+        """Return the error that says what happened to the folder."""
         if self._journal_in_place and not self._lock.is_replaced:
             return FolderError(
                 f"{self.path / LOCK} was deleted while the batch ran, and keeps nobody off: nothing more is bought",
@@ -100,7 +101,7 @@ class ResultsFolder:
         )
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._lock.release()
 
 
@@ -112,5 +113,5 @@ def advice_on(error: OSError) -> str:
 
 
 def invalid_folder(problem: str, advice: str) -> InvalidRequestError:
-    """Make the error of a folder that can't be used."""
+    """Make the error for a folder that can't be used."""
     return InvalidRequestError("to", problem, advice=advice)

@@ -1,9 +1,9 @@
-"""Who works in a results folder: one process at a time.
+"""The lock on a results folder: one process uses it at a time.
 
-The operating system's lock on a file of its own decides. It ends with the process, however that ends. (One on the
-SQLite file would be lost when any second descriptor of that file is closed.) The file also names the process that has
-it: for the message; to notice a folder that was copied while it was in use; and to decide where the file system has no
-such locks, as some NFS.
+The operating system's lock on a file of its own decides; it ends with the process, however that ends. (A lock on the
+SQLite file would be lost when any second descriptor of that file is closed.) The file also names the process that holds
+it: for error messages, to notice a folder that was copied while in use, and to decide on file systems without locks,
+such as some NFS.
 """
 
 import errno
@@ -22,12 +22,11 @@ from attrs import asdict, frozen
 __all__ = ["FolderLock", "LockHolder", "LockedError", "SystemLock", "system_lock"]
 
 SystemLock: TypeAlias = Callable[[IO[str]], None]
-"""Locks an open file until it is closed; raises OSError where another process has it, or the file system has no locks.
-"""
+"""Locks an open file until it is closed; raises OSError if another process holds it, or if there are no locks."""
 LOCKED_ERRNOS: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
-"""What an operating system answers where another process has the lock; anything else: there are no locks."""
+"""Error numbers for a lock that another process holds; any other means that there are no locks."""
 LOCKED_BYTE: Final = 4096
-"""Which byte is locked where a lock hides bytes from others: behind what is written there, for them to read."""
+"""Position of the locked byte where a lock makes bytes unreadable: behind the text, which others read."""
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
@@ -38,7 +37,7 @@ if sys.platform == "win32":  # pragma: no cover
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
     def lock_range(file: IO[str]) -> None:
-        """Do nothing: where parts can't be locked, nothing can."""
+        """Do nothing: Windows has no advisory locks of ranges."""
 
 else:
     import fcntl
@@ -48,13 +47,13 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def lock_range(file: IO[str]) -> None:
-        """Lock a file as SQLite does, and let it go."""
+        """Lock a file as SQLite does, and unlock it."""
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(file, fcntl.LOCK_UN)
 
 
 class LockedError(Exception):
-    """A folder that may not be used; `problem` goes on after its name, `advice` is what to do."""
+    """A folder that may not be used: `problem` completes a sentence about it, `advice` says what to do."""
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(problem, advice)
@@ -64,18 +63,18 @@ class LockedError(Exception):
 
 @frozen(kw_only=True)
 class LockHolder:
-    """The process that has a folder, as its lock file names it."""
+    """The process that holds a folder, as the lock file names it."""
 
     pid: int
     host: str
     boot: str | None
-    """What tells this start of the machine, and this container, from others; None where the system doesn't say."""
+    """Identifies the machine's boot and the container; None if the system doesn't say."""
     started: str | None
-    """When the process started, as the system counts; a number of a process is given out again."""
+    """When the process started, as the system counts: process ids are reused."""
     at: float
-    """When it took the folder, in seconds since the epoch."""
+    """When it locked the folder, in seconds since the epoch."""
     inode: int
-    """The lock file's own: a copy has another."""
+    """The lock file's inode: a copy has another."""
 
     @classmethod
     def current_process(cls, inode: int) -> Self:
@@ -91,7 +90,7 @@ class LockHolder:
 
     @property
     def is_alive(self) -> bool | None:
-        """Whether the process still runs; None where that can't be told from here."""
+        """Whether the process still runs; None if this machine can't tell."""
         if self.boot is None or self.boot != _boot_id():
             return None
         return self.started is not None and self.started == _start_time(self.pid)
@@ -103,12 +102,12 @@ class LockHolder:
 
 
 class FolderLock:
-    """A lock file, held by this process until it is let go.
+    """A lock file, held by this process until it is released.
 
-    `take_over` believes that the process that the file names has ended, where nobody can tell.
+    `take_over` assumes that the process named in the file has ended, if that can't be told.
 
     Raises:
-        LockedError: Another process has it, or may have it.
+        LockedError: Another process holds it, or may hold it.
         OSError: The file can't be written to.
     """
 
@@ -134,7 +133,7 @@ class FolderLock:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the file at its path is the one that is held."""
+        """Whether the file at its path is the locked one."""
         try:
             there = self._path.stat()
         except OSError:
@@ -148,19 +147,19 @@ class FolderLock:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the file that is held has no name any more."""
+        """Whether the locked file was deleted."""
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     @property
     def moved_to(self) -> Path | None:
-        """Where the file that is held is now; None where the system doesn't say."""
+        """Where the locked file is now; None if the system doesn't say."""
         with suppress(OSError):
             return Path(f"/proc/self/fd/{self._file.fileno()}").readlink()
         return None
 
     @staticmethod
     def is_held(path: Path) -> bool:
-        """Tell whether the lock file at a path names a process that may be alive; takes no lock."""
+        """Return whether the lock file at a path names a process that may be alive; takes no lock."""
         try:
             with path.open() as file:
                 holder = _read_holder(file)
@@ -169,7 +168,7 @@ class FolderLock:
         return holder is not None and holder.is_alive is not False
 
     def release(self) -> None:
-        """Let others have it; it names nobody then."""
+        """Release the lock, and clear the holder's name."""
         with suppress(OSError):  # a disk that fails keeps nobody from ending
             self._file.truncate(0)
         self._file.close()
@@ -193,7 +192,7 @@ class FolderLock:
         self._file.flush()
 
     def _replace(self) -> None:
-        """Put another file in its place: whoever held it, and runs all the same, finds that it is no longer there."""
+        """Replace the lock file: an earlier holder that still runs then notices that its own is no longer in place."""
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         self._file.close()
         self._file = beside.open("a+")
@@ -201,7 +200,7 @@ class FolderLock:
 
 
 def _read_holder(file: IO[str]) -> LockHolder | None:
-    """Return whom a lock file names; None where it names nobody."""
+    """Return the holder that a lock file names; None if it names none."""
     file.seek(0)
     try:
         return LockHolder(**json.loads(file.read(LOCKED_BYTE)))
@@ -215,7 +214,7 @@ def _in_use_error(holder: LockHolder | None) -> LockedError:
 
 
 def _check_range_locks(file: IO[str], range_lock: SystemLock) -> None:
-    """Raise LockedError where the file system has none of the locks that SQLite uses either: it would wait for ever."""
+    """Raise LockedError if the file system lacks the locks that SQLite uses, too: SQLite would wait for ever."""
     try:
         range_lock(file)
     except OSError as error:
@@ -228,7 +227,7 @@ def _check_range_locks(file: IO[str], range_lock: SystemLock) -> None:
 
 
 def _check_holder_ended(holder: LockHolder | None, error: OSError) -> None:
-    """Raise LockedError where the process that the file names may be alive; nothing else tells."""
+    """Raise LockedError if the holder may be alive, on a file system without locks."""
     if holder is None or holder.is_alive is False:
         return
     if holder.is_alive:
@@ -241,7 +240,7 @@ def _check_holder_ended(holder: LockHolder | None, error: OSError) -> None:
 
 
 def _check_not_copied(holder: LockHolder | None, inode: int) -> None:
-    """Raise LockedError for a copy of a folder that was in use when it was copied, and may be in use still."""
+    """Raise LockedError for a copy of a folder whose holder may be alive."""
     if holder is None or holder.inode == inode or holder.is_alive is False:
         return
     now = "is in use" if holder.is_alive else "was in use when it was copied"
@@ -253,7 +252,7 @@ def _check_not_copied(holder: LockHolder | None, inode: int) -> None:
 
 
 def _boot_id() -> str | None:
-    """Return what tells this start of the machine, and this container's processes, from others; None for no Linux."""
+    """Return what identifies the machine's boot and the container; None on systems other than Linux."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -262,7 +261,7 @@ def _boot_id() -> str | None:
 
 
 def _start_time(pid: int) -> str | None:
-    """Return when a process started, in the kernel's ticks since the machine did; None where there is none."""
+    """Return when a process started, in the kernel's ticks since boot; None if there is no such process."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Whose outputs are no longer in the folder: rows that are done and paid for, as somebody deleted the files."""
+"""Finds rows that are done and whose files are missing from the folder, because somebody deleted them."""
 
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -30,15 +30,15 @@ async def rows_missing_files(reader: JournalReader, folder: Path) -> AsyncIterat
 
 
 class _FolderListings:
-    """What is in the folders of a batch: each is listed once, since neighbours share one."""
+    """Lists the folders of a batch's outputs; neighbouring rows share one, so each is listed once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listed: dict[str, frozenset[str]] = {}
-        """The files of the places where the rows are that were asked for last, by place."""
+        """The files of each folder that the latest rows use."""
 
     def rows_missing(self, rows: StoredFiles) -> Sequence[int]:
-        """Return those of these rows of which a file is not there; mostly none is, of thousands."""
+        """Return the numbers of those of these rows that lack a file, mostly none of thousands."""
         wanted = frozenset(chain.from_iterable(rows.files))
         places = {file.rpartition("/")[0] for file in wanted}
         self._listed = {place: self._listed.get(place) or self._list(place) for place in places}

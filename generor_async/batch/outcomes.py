@@ -1,4 +1,4 @@
-"""What a batch hands out and leaves behind of each row: outcomes, results.jsonl and failed.jsonl."""
+"""The outcome of each row, and the files of them: results.jsonl, failed.jsonl and rejected.jsonl."""
 
 import errno
 import json
@@ -37,52 +37,52 @@ __all__ = [
 RESULTS: Final = "results.jsonl"
 FAILED: Final = "failed.jsonl"
 APPENDED_MOST: Final = 10_000
-"""How many lines that are missing are appended; where more are, the file is written anew."""
+"""Missing lines up to this number are appended; if more are missing, the file is rewritten."""
 EXTRA_ROWS: Final = 2_000
-"""So many rows more that ended last are looked at: lines are written in nearly the order in which rows ended."""
+"""How many more of the latest rows are compared: lines are only nearly in the order in which rows ended."""
 REJECTED: Final = "rejected.jsonl"
 OWN_NAMES: Final = frozenset({RESULTS, FAILED, REJECTED, CALLS, JOURNAL, LOCK, "report.html", "simulator.jsonl"})
-"""What a batch has in its folder beside media: nobody else's file may be called so there."""
+"""Names of a batch's own files in its folder."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def is_own_file(path: Path, folder: Path) -> bool:
-    """Tell whether a batch has a file at this path for itself."""
+    """Return whether a path is one of the batch's own files."""
     return path.name in OWN_NAMES and path.parent.resolve() == folder.resolve()
 
 
 @frozen(kw_only=True)
 class RowOutcome:
-    """How a row ended."""
+    """The outcome of a row."""
 
     id: str
     place: str
     """Where it was read, such as `prompts.jsonl:17`."""
     state: RowState
-    """done, failed or unknown."""
+    """`done`, `failed` or `unknown`."""
     parameters: Mapping[str, JSON]
     files: tuple[Path, ...]
-    """Its outputs, where it is done."""
+    """Its outputs, if it is done."""
     remote_ids: tuple[str, ...]
-    """What the API calls it: a job, or creations."""
+    """The API's id of its job, or the ids of its creations."""
     cost: float | None
-    """What it has likely cost, in credits; of an unknown row, what it may have cost; None where nobody can say.
+    """What it likely cost, in credits; for an unknown row, what it may have cost; None if not known.
 
-    Generor tells by how much the balance fell meanwhile, other calls and all: so a price is learned from calls that ran
-    alone and from the account's transactions, which may come later. `Batch.status` has what was spent.
+    Generor's answer names what the balance fell by meanwhile, other calls included. So prices are learned from calls
+    that ran alone and from the account's transactions, which may come later: `Batch.status` has what was spent.
     """
     dollars: float | None
-    """The same in US dollars, about; None where the API doesn't say what a credit is worth."""
+    """The same in US dollars, about; None if the API doesn't say what a credit is worth."""
     problem: str
-    """Why there is no result; empty where there is one."""
+    """Why there is no result; empty if there is one."""
     attempts: int
     columns: Mapping[str, JSON]
-    """What its row has beside parameters, by column."""
+    """Its columns that are no parameters, by name."""
 
 
 def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutcome:
-    """Return how a row ended whose files are in the batch's folder; `credit_dollars` is what a credit is worth."""
+    """Return the outcome of a row; `folder` is the batch's, `credit_dollars` the worth of a credit."""
     cost = None if row.state == "failed" and row.cost is None else row.counted
     dollars = None if cost is None else in_dollars(cost, credit_dollars)
     result: Any = row.result or {"files": []}
@@ -103,7 +103,7 @@ def outcome_of(row: Row, folder: Path, credit_dollars: float | None) -> RowOutco
 
 
 def undownloaded_error(count: int, last: Exception) -> DownloadError:
-    """Make the error of rows that are paid for, and whose outputs can't be had now; `last` is why, of the last one."""
+    """Make the error for paid rows whose outputs could not be downloaded; `last` is the last one's error."""
     rows = "1 row is" if count == 1 else f"{count} rows are"
     error = DownloadError(
         f"{rows} paid for, and the outputs could not be fetched: {getattr(last, 'message', last)}",
@@ -117,7 +117,7 @@ def undownloaded_error(count: int, last: Exception) -> DownloadError:
 
 
 def unresolved_error(whose: str, last: Exception) -> OutcomeUnknownError:
-    """Make the error of calls of which so many came to nothing that is known; `last` is what the last one came to."""
+    """Make the error for calls whose outcome is unknown; `whose` names them, `last` is the last one's error."""
     why = getattr(last, "message", last)
     return OutcomeUnknownError(
         f"the outcome of {whose} is unknown, and each may have been charged; the last: {why}",
@@ -131,9 +131,9 @@ def unresolved_error(whose: str, last: Exception) -> OutcomeUnknownError:
 class ResultsFile:
     """The file results.jsonl: a line for every row that is done, in the order in which they ended.
 
-    The journal has the same, and is the truth. Where the process died between the two, or the machine before the lines
-    reached the disk, the lines of the rows that ended last are missing, and are appended. Where others are, or are more
-    than there should be, the file is written anew.
+    The journal knows the same and is the source of truth. After a crash of the process or the machine, the lines of the
+    latest rows may be missing: `open` appends them. If other lines are missing, or there are too many, it rewrites the
+    file.
     """
 
     def __init__(self, folder: Path, credit_dollars: float | None) -> None:
@@ -141,7 +141,7 @@ class ResultsFile:
         self._credit_dollars = credit_dollars
 
     async def open(self, journal: JournalReader) -> None:
-        """Begin to append; mends what an earlier process left behind."""
+        """Open the file, and mend what an earlier process left incomplete."""
         missing = (await journal.counts()).get("done", 0)
         try:
             missing -= await run_to_completion(self._count_lines)
@@ -162,7 +162,7 @@ class ResultsFile:
     def add(self, row: Row) -> None:
         """Append a row that is done.
 
-        Raises JournalError where there is no room for it: what is missing then is mended by `open`.
+        Raises JournalError if it can't be written; the next `open` appends the line.
         """
         line = self._line(row).encode()
         try:
@@ -176,7 +176,7 @@ class ResultsFile:
         self._file.close()
 
     def _count_lines(self) -> int:
-        """Count the lines; what is left of one that was cut short is cut off."""
+        """Count the complete lines, and cut off an incomplete one at the end."""
         if not self._path.exists():
             return 0
         lines, whole, read = 0, 0, 0
@@ -190,13 +190,13 @@ class ResultsFile:
         return lines
 
     async def _missing_numbers(self, journal: JournalReader, missing: int) -> Sequence[int]:
-        """Return the numbers of rows that ended last and have no line; as many as are `missing`, if that is all."""
+        """Return the numbers of the latest rows without a line; as many as `missing` if no others lack one."""
         rows = await journal.last_done(missing + EXTRA_ROWS)
         told = await run_to_completion(lambda: self._last_ids(2 * (missing + EXTRA_ROWS)))
         return [number for number, id_ in rows if id_ not in told]
 
     def _last_ids(self, most: int) -> frozenset[str]:
-        """Return the ids in the last lines, so many of them."""
+        """Return the ids in the last lines, `most` of them."""
         if not self._path.exists():
             return frozenset()
         with self._path.open("rb") as file, suppress(ValueError, TypeError, KeyError):
@@ -204,7 +204,7 @@ class ResultsFile:
         return frozenset()
 
     def _line(self, row: Row) -> str:
-        """Write a row that is done; what the journal keeps as its result has neither keys nor URLs."""
+        """Return the line of a row that is done; the journal's result contains neither keys nor URLs."""
         result: Any = row.result
         told = {"id": row.id, "place": row.place, "remote_ids": row.remote_ids, "credits": rounded(row.counted)}
         if self._credit_dollars is not None:
@@ -214,7 +214,7 @@ class ResultsFile:
 
 
 async def write_failed(folder: Path, journal: JournalReader) -> None:
-    """Write failed.jsonl anew: the rows that failed, ready to be run again; no file where none has."""
+    """Write failed.jsonl: the rows that failed, in the form of an input file; delete it if none failed."""
     path = folder / FAILED
     if (await journal.counts()).get("failed", 0):
         await _rewrite(path, (_failed_line(row) async for row in journal.rows("failed")))
@@ -230,7 +230,7 @@ def _failed_line(row: Row) -> str:
 
 
 async def write_rejected(folder: Path, journal: JournalReader) -> None:
-    """Write rejected.jsonl anew: the lines that can't be run, each with its place and reason; no file without any."""
+    """Write rejected.jsonl: the lines that can't be run, with place and reason; delete it if there are none."""
     path, lines = folder / REJECTED, (f"{_dump(asdict(reject))}\n" async for reject in journal.rejects())
     async for first in lines:
         await _rewrite(path, _prepend(first, lines))
@@ -245,7 +245,7 @@ async def _prepend(first: str, others: AsyncIterator[str]) -> AsyncIterator[str]
 
 
 async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
-    """Write anew what the journal knows; raises JournalError."""
+    """Write a file anew; raises JournalError if it can't be written."""
     try:
         await write_atomically(path, lines)
     except OSError as error:
@@ -253,7 +253,7 @@ async def _rewrite(path: Path, lines: AsyncIterator[str]) -> None:
 
 
 async def write_atomically(path: Path, lines: AsyncIterator[str]) -> None:
-    """Write a file whole or not at all, where a link leads to if it is one; a pipe or a device as lines come."""
+    """Write a file completely or not at all, through a link; a pipe or a device gets the lines as they come."""
     place = await run_to_completion(lambda: path.resolve() if path.is_file() or not path.exists() else None)
     if place is None:
         with path.open("wb") as file:

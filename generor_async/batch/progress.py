@@ -55,7 +55,7 @@ class Progress:
     is_reading: bool
     """Whether more rows may be read."""
     spent: float
-    """What was charged, in credits: for Generor as its transactions say, which are read every ten minutes, and until then
+    """What was charged, in credits: for Generor as its transactions say, read every ten minutes, and until then
     as the best other sources do (`generor_async.rules.charges`)."""
     doubtful: float
     """What else may have been charged, in credits, for rows whose outcome is unknown."""

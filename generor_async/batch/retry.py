@@ -1,4 +1,4 @@
-"""Has rows run again that failed, or may have been charged: by the user's will alone."""
+"""Makes rows ready again that failed or are unknown, as the user asks."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from generor_async.values import JSON
 __all__ = ["make_ready"]
 
 IDS_NAMED: Final = 5
-"""How many ids are named in an error, at the most."""
+"""How many ids an error names at most."""
 
 
 async def make_ready(
@@ -24,11 +24,13 @@ async def make_ready(
     ids: Collection[str] = (),
     take_over: bool = False,
 ) -> int:
-    """Let rows be run again, by the next run, and return how many.
+    """Make rows ready for the next run, and return how many.
 
-    Of those that `failed`, and those of which it is `unknown` whether they were charged, it is all; with `ids`, these,
-    which are to have failed unless `unknown` is said as well. Raises InvalidRequestError, and leaves all as it is, for
-    an id that no such row has.
+    `failed` and `unknown` choose all rows in that state; `ids` chooses these rows, which must have failed, or be
+    unknown if `unknown` is set.
+
+    Raises:
+        InvalidRequestError: No such row has one of the ids; no row is changed.
     """
     reader = await open_reader(folder)
     try:
@@ -54,7 +56,7 @@ async def make_ready(
 
 
 async def _check_ids(journal: Journal, ids: frozenset[str], states: Collection[RowState]) -> None:
-    """Raise InvalidRequestError for ids of which no row is in these states."""
+    """Raise InvalidRequestError for ids without a row in these states."""
     found: dict[str, RowState] = {row.id: row.state async for row in journal.rows() if row.id in ids}
     if doubtful := [id_ for id_, state in found.items() if state == "unknown" and "unknown" not in states]:
         advice = "Say unknown as well (--unknown) to have them run again all the same"
@@ -70,6 +72,6 @@ def _join_ids(ids: list[str]) -> str:
 
 
 def _retry_problem(row: Row) -> JSON:
-    """Return why a row is ready again; the failure code of what came before tells whether that is refunded."""
+    """Return why a row is ready again, with its earlier failure code: that tells whether it is refunded."""
     before: Any = row.problem or {}
     return {"message": "the user had it run again", **({"code": before["code"]} if "code" in before else {})}

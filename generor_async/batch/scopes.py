@@ -1,4 +1,4 @@
-"""Which scopes a Generor key needs for a batch, and whether it has them."""
+"""The scopes that a Generor key needs for a batch, and a check of them."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,7 @@ from generor_async.values import Secret
 __all__ = ["ADVICE", "NEEDED", "missing_scopes", "missing_scopes_error"]
 
 NEEDED: Final = ("read", "generate")
-"""Balance, transactions and creations are read; rows are generated."""
+"""A batch reads balance, transactions and creations, and generates rows."""
 ADVICE: Final = (
     "A batch needs a key with the scopes 'read' and 'generate'; nothing was charged."
     f" Make one {GENEROR.key_source}, and set {GENEROR.key_variable} to it"
@@ -19,10 +19,10 @@ ADVICE: Final = (
 
 
 def missing_scopes(needed: Iterable[str], *, key: Secret | None, listed: Iterable[ApiKey]) -> tuple[str, ...]:
-    """Return those scopes that a key surely lacks, as the list of the account's keys has it.
+    """Return the scopes that a key surely lacks, by the account's list of keys.
 
-    A key with no scopes has all (documented). Keys that begin alike can't be told apart: what one of them has may be
-    what this one has.
+    A key without scopes has all of them (documented). Keys with the same prefix can't be told apart, so a scope of any
+    of them may be this one's.
     """
     if key is None:
         return ()
@@ -37,7 +37,7 @@ def _has_prefix(key: Secret, prefix: str) -> bool:
 
 
 def missing_scopes_error(missing: Iterable[str]) -> PermissionDeniedError:
-    """Make the error of a key that lacks scopes."""
+    """Make the error for a key that lacks scopes."""
     names = " and ".join(f"'{scope}'" for scope in missing)
     return PermissionDeniedError(
         f"the API key lacks the scope {names}",

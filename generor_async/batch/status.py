@@ -1,4 +1,4 @@
-"""How a batch stands, told from its folder alone: by whoever runs it, or beside them."""
+"""The status and the report of a batch, read from its folder: also while another process runs it."""
 
 import asyncio
 import json
@@ -41,13 +41,13 @@ REPORT_STATES: Final[Mapping[RowState, ReportState]] = {"done": "done", "failed"
 
 @frozen(kw_only=True)
 class Status:
-    """How the rows of a batch stand."""
+    """The status of a batch."""
 
     operation: str
     reason: Reason | None
-    """Why the last run ended; None while one goes on, or where the last one did not come to its end."""
+    """Why the last run ended; None while a run goes on, and if the last one was killed."""
     simulated: bool
-    """Whether a simulator was asked: nothing was paid."""
+    """Whether a simulator was asked, so that nothing was paid."""
     counts: Mapping[RowState, int]
     """Rows by state."""
     rejected: int
@@ -55,30 +55,30 @@ class Status:
     set_aside: Sequence[Reject]
     """The first of these."""
     failures: Sequence[Failure] = ()
-    """Why rows failed, the most frequent first."""
+    """Why rows failed, the most frequent reason first."""
     duplicates: int = 0
-    """Rows that came again, and are run once."""
+    """Rows that repeat another, and are run once."""
     came_again: Sequence[Duplicate] = ()
     """The first of these."""
     spent: float
-    """What was charged, in credits: what Generor's transactions name, else what witnesses agree on."""
+    """What was charged, in credits: for Generor as its transactions say, else as the best other sources do."""
     estimated: float
-    """What the same was estimated at, in credits."""
+    """The estimate of what was charged, in credits."""
     doubtful: float
-    """What may have been charged beside, in credits: rows under way, unknown, or failed with nobody knowing."""
+    """What else may have been charged, in credits: rows under way, unknown, or failed without a known cost."""
     doubts: Sequence[Unresolved]
     """The unknown rows, each with what is waited for, and until when."""
     missing: int = 0
-    """Rows that are done, and whose files are no longer in the folder; their ids are in results.jsonl."""
+    """Rows that are done and whose files are missing from the folder; results.jsonl has their ids."""
     refundable: float
-    """What of it the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes that."""
+    """How much of that the vendor's FAQ says is refunded, in credits (page); `run_batch(refunds=True)` believes it."""
     cap: float | None
     credit_dollars: float | None
-    """What a credit is worth in US dollars; None where the API doesn't say."""
+    """The worth of a credit in US dollars; None if the API doesn't say."""
 
     @property
     def dollars(self) -> float | None:
-        """What `spent` is in US dollars; None where the API doesn't say what a credit is worth."""
+        """`spent` in US dollars; None if the API doesn't say what a credit is worth."""
         return in_dollars(self.spent, self.credit_dollars)
 
     @property
@@ -88,12 +88,12 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every row is done, and no line was set aside."""
+        """Whether every row is done, and no line was rejected."""
         return self.counts.get("done", 0) == self.total and not self.rejected
 
 
 async def read_status(folder: str | os.PathLike[str]) -> Status:
-    """Return how the batch in a folder stands; raises InvalidRequestError where there is none."""
+    """Return the status of the batch in a folder; raises InvalidRequestError if there is none."""
     reader = await open_reader(folder)
     try:
         key: Any = await reader.read_note("key")
@@ -134,7 +134,7 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
 
 
 async def check_simulated(folder: str | os.PathLike[str], *, simulated: bool) -> None:
-    """Raise InvalidRequestError where a folder holds a real run a simulated one is asked for, or the reverse."""
+    """Raise InvalidRequestError for a simulated run in the folder of a real one, or the reverse."""
     path = Path(folder)
     reader = await open_if_begun(folder)
     if reader is None:
@@ -148,14 +148,14 @@ async def check_simulated(folder: str | os.PathLike[str], *, simulated: bool) ->
 
 
 def is_simulated(key: Mapping[str, Any]) -> bool:
-    """Tell whether the folder with this key holds a simulated run."""
+    """Return whether the folder with this key holds a simulated run."""
     return bool(key["address"] == SIMULATED)
 
 
 async def report(to: str | os.PathLike[str], *, new_thumbnails: int | None = None) -> Path:
     """Write report.html for the batch in a folder, and return its path.
 
-    Of a page whose thumbnails are files, it makes so many at the most that are not there yet.
+    If the report's thumbnails are files, at most `new_thumbnails` are made that are missing.
     """
     folder = Path(to)
     title = await run_to_completion(lambda: folder.resolve().name)
@@ -239,5 +239,5 @@ def _report_row(row: Row, charges: Charges) -> ReportRow:
 
 
 def _as_text(value: JSON) -> str:
-    """Return a parameter as text, whatever it is: an earlier version may have taken what this one refuses."""
+    """Return a parameter as text, of any type: an earlier version may have accepted what this one rejects."""
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -29,71 +29,73 @@ __all__ = ["Batch", "run_batch"]
 class Batch(SyncProxy[AsyncBatch]):
     """A batch; `for outcome in batch` runs it, and yields each row as it ends.
 
-    Rows that nobody takes hold up those after them. Who leaves the loop waits for what is paid for; who is cancelled,
-    by a timeout or by Ctrl-C, waits `drain` seconds at the most for the answers of calls under way, and cancelled again
-    for nothing. Either way the same call goes on later. What is wrong with the account, or with all rows alike, stops
-    the run, and is raised when what was under way has ended.
+    Outcomes that are not taken hold up later rows. Leaving the loop waits for what is paid for. Cancelling it, by a
+    timeout or by Ctrl-C, waits at most `drain` seconds for answers of calls under way, and cancelling it again for
+    nothing. Either way, the same call continues the batch later. An error that concerns the account, or all rows alike,
+    stops the run and is raised when what was under way has ended.
     """
 
     __slots__ = ()
 
     def estimate(self, *, first: int | None = None) -> BatchEstimate:
-        """Return what a run would do and cost; nothing is charged, and the folder stays as it is.
+        """Return what a run would do and cost; nothing is charged, and the folder is not changed.
 
-        `first` reads so many rows and no more. Raises InvalidRequestError for an iterator, which can be read only once.
+        `first` limits the number of rows that are read. Raises InvalidRequestError for an iterator, which can be read
+        only once.
         """
         return self._bridge.run(self._impl.estimate(first=first))
 
     def tell(self, tell: Callable[[str], object]) -> None:
-        """Have a function told, in a sentence each, how a file is read that doesn't say so, and what is set aside.
+        """Call a function with notes, each a sentence, on assumptions about the input file and on rejected rows.
 
-        Where nobody is told, each is a UserWarning. It is called before any row is charged that is read later, perhaps
-        in another thread.
+        Without it, each note is a UserWarning. It is called before any later row is charged, and may be called in
+        another thread.
         """
         self._impl.tell(tell)
 
     @property
     def set_aside(self) -> Sequence[Reject]:
-        """What could not be run, each with its place and reason, in the order of reading; of very many, the first.
+        """The first rejected lines, each with its place and reason, in the order of reading.
 
-        rejected.jsonl in the folder has them all.
+        rejected.jsonl in the folder has all of them.
         """
         return self._impl.set_aside
 
     @property
     def progress(self) -> Progress | None:
-        """How the run stands, told from memory; when it has ended, how it ended; None before it begins."""
+        """The run's current progress, or its last once it has ended; None before it begins."""
         return self._impl.progress
 
     @property
     def reason(self) -> Reason | None:
-        """Why the run has ended, also where it raised an error; None before the end.
+        """Why the run ended, also if it raised an error; None before its end.
 
-        `done`: every row is, up to the `limit` if there is one, and none was set aside. `failed`: it ran to its end,
-        and some rows failed, are unknown or were set aside; or an error without another name stopped it. What stopped
-        it else: `cap`, the account's `credits`, its `key`, too many calls whose outcome is `unknown`, `downloads`, the
-        `disk`, the `folder`; and `interrupted`, by `stop` or by whoever left or cancelled the loop.
+        `done`: all rows are done, up to the `limit` if there is one, and none was rejected. `failed`: the run
+        completed, and some rows failed, are unknown or were rejected; or an error without a reason of its own stopped
+        it. The other reasons stopped it: `cap`, the account's `credits`, its `key`, too many calls whose outcome is
+        `unknown`, `downloads`, the `disk`, the `folder`; and `interrupted`, by `stop` or by leaving or cancelling the
+        loop.
         """
         return self._impl.reason
 
     @property
     def begun(self) -> bool:
-        """Whether any paid call of the run came to anything, or one of an earlier run was taken up."""
+        """Whether any paid call of the run had an outcome, or one of an earlier run was resumed."""
         return self._impl.begun
 
     def stop(self, *, drain: float | None = None) -> None:
-        """Submit nothing more, and end when what is paid for is stored; called again, stop at once.
+        """Submit nothing more, and end when what is paid for is stored; a second call stops at once.
 
-        With `drain`, wait so many seconds, at the most, for the answers of calls under way, and for nothing else: jobs
-        go on, and the next run takes them up by their ids. A call that takes longer leaves its row unknown. It is what
-        a signal to end should call: `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
+        With `drain`, wait at most so many seconds, and only for answers of calls under way: jobs go on, and the next
+        run resumes them by their ids. A call that takes longer leaves its row unknown. A handler of signals should call
+        this: `loop.add_signal_handler(signal.SIGTERM, partial(batch.stop, drain=8))`.
 
-        Any thread may call this; it does nothing where nothing runs.
+        Any thread may call this; it does nothing if nothing runs.
         """
         self._impl.stop(drain=drain)
 
     def status(self) -> Status:
-        """Return how the rows stand."""
+        """Return the status of all rows in the folder."""
         return self._bridge.run(self._impl.status())
 
     def report(self) -> Path:
@@ -124,38 +126,38 @@ def run_batch(
     drain: float = 8.0,
     take_over: bool = False,
 ) -> Batch:
-    """Run rows through the API of a client, each charged at most once, into the folder `to`.
+    """Run rows through a client's API, each charged at most once, into the folder `to`.
 
-    Iterate over the batch to run it. A folder whose batch was interrupted, by whatever, is gone on with.
+    Iterate over the batch to run it. The same call continues a batch in its folder, however it was interrupted.
 
     Args:
         client: Generor's, for `generators.generate`, or Luma's, for `generations.create`; without `extra_body`, whose
-            fields no row's price would show.
-        rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with its
-            `id` if it has one, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a
-            DataFrame. What is missing in a row (NaN, NA) is not given; a row of another type is set aside.
-        to: The folder for the journal, the results and the media; it is made if need be.
-        max_credits: What may be spent, in the API's own credits.
-        price: What one generation costs, in US dollars, where Luma's price lists have none.
-        refunds: Count what failed with `content_moderated`, `generation_failed` or `output_not_found` as refunded, as
-            Luma's FAQ says (page); else it counts against `max_credits`. Of earlier runs in the folder, too.
-        on_row: Told of every row that ends.
-        concurrency: How many rows may be in work at once.
-        limit: How many rows are begun, at the most, in the order of reading: those that are made already are none of
-            them. The others wait for the next run.
-        tag_rows: Send each row's id as its `user_id` to Luma, whose support can find by it what was lost (assumed); a
-            row that has a `user_id` keeps that. Later runs in the same folder do the same.
-        prompt_column: The column, or key, that holds a row's prompt, where it has another name.
-        common: Parameters of every row that doesn't give them itself.
-        allow_duplicates: Run a row as often as it comes, each time under an id of its own, instead of once.
-        keep: What rows have beside parameters, to come out again with what came of them. Columns of a table need not
-            be named, but for those whose names are within two letters of a parameter's.
-        again: Buy what the folder has once more where rows ask for it under other ids, or made another way, as with
-            other parameters in `common`. Without it that raises BuysAgainError.
-        drain: For how many seconds a run that is cancelled waits for the answers of calls under way, as after
-            `Batch.stop(drain=...)`. A paid call that takes longer leaves its row unknown.
-        take_over: Go on with a folder that another process, which nobody can tell from here whether it has ended, is
-            named in: one on a file system without locks, or a copy of one in use.
+            fields no row's price would include.
+        rows: The path of a .jsonl, .csv or .tsv file; an (async) iterable of mappings of parameters, each with an
+            optional `id`, or of strings, each a prompt; or a table that has `to_dict("records")`, such as a DataFrame.
+            Missing values (NaN, NA) are left out; a row of another type is rejected.
+        to: The folder for the journal, the results and the media; created if need be.
+        max_credits: The cap on spending, in the API's own credits.
+        price: The price of one generation, in US dollars, if Luma's price lists have none.
+        refunds: Count failures with `content_moderated`, `generation_failed` or `output_not_found` as refunded, as
+            Luma's FAQ says (page), also those of earlier runs in the folder; else they count against `max_credits`.
+        on_row: Called with each row's outcome; an awaitable that it returns is awaited.
+        concurrency: How many rows may be active at once.
+        limit: How many rows to start at most, in the order of reading; the others wait for the next run. Rows that are
+            already made don't count.
+        tag_rows: Send each row's id to Luma as its `user_id`, by which support can find lost jobs (assumed), unless the
+            row has one. Later runs in the same folder do the same.
+        prompt_column: The column, or key, of a row's prompt, if it has another name.
+        common: Parameters of every row that doesn't have them itself.
+        allow_duplicates: Run a repeated row as often as it comes, each time under its own id, instead of once.
+        keep: Names of columns that are no parameters, and are exported with the results. A table's columns need not be
+            named, except if their names are within two letters of a parameter's.
+        again: Buy again what the folder has, for rows that ask for it under other ids or with other parameters, such as
+            those in `common`. Without it, such rows raise BuysAgainError.
+        drain: Seconds for which a cancelled run waits for answers of calls under way, as `Batch.stop(drain=...)` does.
+            A paid call that takes longer leaves its row unknown.
+        take_over: Use a folder that names another process of which this machine can't tell whether it has ended: one on
+            a file system without locks, or a copy of one in use.
 
     Raises:
         InvalidRequestError: An argument that can never be right.
