@@ -1,7 +1,7 @@
-"""The simulator's clock: real time, made to run faster by a factor and moved on by hand.
+"""The simulator's clock: real time, which can run faster and can be advanced.
 
-The server dates everything by it, and the client is given the same one, so that both agree about time.
-It is safe to share between threads and event loops: each sleeper sleeps in its own loop.
+Server and client use the same clock. It can be shared between threads and event loops: each sleep runs in its own
+loop.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import ClassVar
 __all__ = ["SimulatedClock"]
 
 RESOLUTION = 1e-6
-"""Seconds of simulated time that are not worth another sleep: less than this is rounding."""
+"""Simulated seconds; a shorter remainder of a sleep is a rounding error."""
 
 
 class SimulatedClock:
@@ -26,7 +26,7 @@ class SimulatedClock:
     """
 
     is_simulated: ClassVar = True
-    """Whoever is given this clock deals with a simulator, and may say so."""
+    """Tells clients that they talk to a simulator."""
 
     __slots__ = ("_advanced", "_epoch", "_lock", "_sleepers", "_source", "_started", "speed")
 
@@ -46,21 +46,21 @@ class SimulatedClock:
         self._sleepers: set[asyncio.Future[None]] = set()
 
     def monotonic(self) -> float:
-        """Give the simulated seconds since the clock was made; they only ever grow."""
+        """Return the simulated seconds since the clock was made; they only ever grow."""
         return (self._source() - self._started) * self.speed + self._advanced
 
     def time(self) -> float:
-        """Give the simulated Unix time, in seconds."""
+        """Return the simulated Unix time, in seconds."""
         return self._epoch + self.monotonic()
 
     def follow(self, source: Callable[[], float]) -> None:
-        """Go on from the present reading by another clock."""
+        """Use another source from now on, without a jump in time."""
         with self._lock:
             self._advanced = self.monotonic()
             self._source, self._started = source, source()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on by `seconds`, at once; whoever's sleep is thereby over wakes up."""
+        """Advance the clock by `seconds`, and wake all sleeps that are over by then."""
         if seconds < 0:
             raise ValueError(f"the clock can only be moved on, not back: {seconds}")
         with self._lock:
@@ -78,7 +78,7 @@ class SimulatedClock:
             await self._nap(left / self.speed, wake_at)
 
     async def _nap(self, real_seconds: float, wake_at: float) -> None:
-        """Sleep until the time has passed or the clock was moved on, whichever is first."""
+        """Sleep until the time has passed, or until the clock is advanced."""
         loop = asyncio.get_running_loop()
         sleeper: asyncio.Future[None] = loop.create_future()
         with self._lock:

@@ -1,4 +1,4 @@
-"""aiohttp's part in the server: connections, bodies as they come in, answers as they go out."""
+"""The part of the server that deals with aiohttp: connections, request bodies, response heads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -35,7 +35,7 @@ async def read_body(request: web.BaseRequest, most: int) -> bytes:
 
 
 class _AlreadySent(web.StreamResponse):
-    """Tells aiohttp that an answer has been sent already, and whether its connection is to be kept."""
+    """A response that was already sent; it tells aiohttp whether to keep the connection."""
 
     def __init__(self, *, kept: bool) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ class _AlreadySent(web.StreamResponse):
         return self._kept
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send no head: it was sent."""
+        """Do nothing; the head was sent."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send no body: it was sent."""
+        """Do nothing; the body was sent."""
 
 
 ALREADY_SENT: Mapping[bool, _AlreadySent] = {kept: _AlreadySent(kept=kept) for kept in (True, False)}
@@ -58,28 +58,28 @@ _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPSta
 
 
 def write_head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Write an answer's head. No header has a line break: what callers send never gets into one unchecked."""
+    """Return the bytes of a response head. No header value comes unchecked from a caller, so none has a line break."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{lines}\r\n".encode()
 
 
 class Connections(web.Server):
-    """aiohttp's server, which also tells when a client leaves, and can break off every connection."""
+    """aiohttp's server, which also reports disconnected clients, and can abort all connections."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         super().__init__(handler, **options)
         self._departures: dict[web.RequestHandler, asyncio.Event] = {}
         self._told: dict[web.RequestHandler, Callable[[], object]] = {}
         self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
-        """Those that are open, or are closing and have something left to send."""
+        """Connections that are open, or are closing with data left to send."""
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take note of a connection."""
+        """Add a connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Take note of a connection's end."""
+        """Remove a closed connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
         departure = self._departures.pop(handler, None)
@@ -90,7 +90,7 @@ class Connections(web.Server):
 
     @contextmanager
     def notify_departure(self, handler: web.RequestHandler, tell: Callable[[], object]) -> Generator[None]:
-        """Call `tell` if a connection ends meanwhile."""
+        """Call `tell` if the connection is closed while the block runs."""
         self._told[handler] = tell
         try:
             yield
@@ -103,6 +103,6 @@ class Connections(web.Server):
             await self._departures.setdefault(handler, asyncio.Event()).wait()
 
     def abort(self) -> None:
-        """Break off every connection: a peer that doesn't read would keep one open that is only closed."""
+        """Abort every connection; a plain close would wait for peers that don't read."""
         for transport in self._transports.values():
             transport.abort()

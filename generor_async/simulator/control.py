@@ -1,4 +1,4 @@
-"""The control endpoints, for those who aren't in this process: a test in another language, a browser, curl.
+"""The control endpoints, for other processes: tests in other languages, browsers, curl.
 
     GET    /__sim__/state     time, money, limits, keys, rules
     GET    /__sim__/ledger    every request that arrived; as JSON Lines with ?format=jsonl or Accept
@@ -14,9 +14,9 @@
     POST   /__sim__/clock     {"advance": seconds}
     POST   /__sim__/reset     begin anew: both APIs, ledger and faults; time goes on
 
-They are no part of what is simulated: no key, no limits, no faults, and the ledger doesn't have them. They answer
-callers on this machine, under a name of this machine: a web page elsewhere that had its own name resolve to the
-loopback address (DNS rebinding), or that posts here, is refused.
+They need no key, count against no limit, meet no faults, and are not in the ledger. They only answer callers on this
+machine that use a name of this machine: requests of a web page from elsewhere are refused, also if its host name
+resolves to the loopback address (DNS rebinding).
 """
 
 import json
@@ -43,7 +43,7 @@ ControlFrom: TypeAlias = Literal["loopback", "anywhere"]
 
 
 class ControlledSimulator(Protocol):
-    """What is controlled: the simulator."""
+    """The part of the simulator that the endpoints use."""
 
     @property
     def ledger(self) -> Ledger:
@@ -52,7 +52,7 @@ class ControlledSimulator(Protocol):
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong on purpose."""
+        """The injected faults."""
         ...
 
     @property
@@ -61,32 +61,32 @@ class ControlledSimulator(Protocol):
         ...
 
     def change_credits(self, kind: str, amount: int) -> int:
-        """Change Generor's account; ValueError where it can't be."""
+        """Change the credits of the Generor account; raises ValueError."""
         ...
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on; ValueError where it can't be."""
+        """Advance the clock; raises ValueError."""
         ...
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start again with empty APIs."""
         ...
 
     def state(self, origin: str | None = None) -> dict[str, Any]:
-        """Tell how things stand."""
+        """Return the state of the simulator."""
         ...
 
 
 @frozen
 class _ControlRefusal(Exception):  # noqa: N818  # what a caller is told, not an error of the program
-    """A sentence, and the status that goes with it."""
+    """An error answer: its status and its message."""
 
     status: int
     sentence: str
 
 
 class ControlEndpoints:
-    """Answers at the control endpoints of one simulator."""
+    """The control endpoints of one simulator."""
 
     def __init__(self, subject: ControlledSimulator, *, answers: ControlFrom, host: str) -> None:
         self._subject = subject
@@ -107,7 +107,7 @@ class ControlEndpoints:
         ]
 
     def refuse(self, status: int, sentence: str) -> Callable[[IncomingCall], Answer]:
-        """Make a handler that says no, to those who may ask at all."""
+        """Return a handler that refuses requests of allowed callers."""
 
         def refused(_: IncomingCall) -> Answer:
             raise _ControlRefusal(status, sentence)
@@ -128,7 +128,7 @@ class ControlEndpoints:
         return guarded
 
     def _check(self, call: IncomingCall) -> None:
-        """Refuse who isn't on this machine, and who was brought here by a web page."""
+        """Refuse callers on other machines, and requests of web pages."""
         host, origin = call.headers.get("Host", ""), call.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise _ControlRefusal(403, "The control endpoints don't answer web pages of another origin.")
@@ -216,7 +216,7 @@ class ControlEndpoints:
 
 
 def _add(faults: Faults, given: Mapping[str, Any]) -> Fault:
-    """Add the rule that was posted; ValueError for what isn't one."""
+    """Add the rule in a request body; raises ValueError."""
     _check_strings(given, "spec", "operation", "fault", "when")
     if list(given) == ["spec"]:
         return faults.add_spec(given["spec"])
@@ -226,7 +226,7 @@ def _add(faults: Faults, given: Mapping[str, Any]) -> Fault:
 
 
 def _add_other(others: ForeignUsers, given: Mapping[str, Any]) -> ForeignUser:
-    """Add the user that was posted; ValueError for what isn't one."""
+    """Add the foreign user in a request body; raises ValueError."""
     _check_strings(given, "spec", "api", "kind")
     if list(given) == ["spec"]:
         return others.add_spec(given["spec"])
@@ -258,7 +258,7 @@ def _wants_jsonl(call: IncomingCall) -> bool:
 
 
 def _host_name(host: str) -> str:
-    """Give a Host header's name or address, without the port; empty for what is neither."""
+    """Return the host of a Host header, without the port; empty if it is malformed."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

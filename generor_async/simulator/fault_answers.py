@@ -1,8 +1,7 @@
-"""What a fault says instead of the true answer, or does to it, where all of HTTP is kept to.
+"""Faults whose answer is valid HTTP: they replace or change the operation's answer.
 
-`documented`: Generor's 429 and 500, Luma's 502 and 503; its 429 are worded as the API words them. `assumed`: the
-wording of every other status in the APIs' shapes, and everything that a gateway says: it knows neither the API's
-headers nor its shape.
+`documented`: Generor's 429 and 500, Luma's 502 and 503; Luma's 429 use the API's own messages. `assumed`: the message
+of every other status, and all answers of a gateway, which have neither the API's headers nor its shape.
 """
 
 import json
@@ -25,13 +24,13 @@ from generor_async.simulator.routing import Mount
 __all__ = ["TRUE_ANSWER", "altered_call", "faulty_answer"]
 
 TRUE_ANSWER = frozenset({"drip", "expired_url", "limits_down", "lossy_listing", "skewed_clock", "stale_listing"})
-"""The faults under which the operation's own answer reaches the caller, and is none that broke."""
+"""Faults under which the caller gets the operation's own answer."""
 LONGEST_LIFETIME = 7 * 86_400.0
-"""Seconds for which S3 signs a URL at most."""
+"""The longest lifetime of an S3 URL, in seconds."""
 RPM_WAIT, JOBS_WAIT = 12, 60
 """Seconds of Retry-After in the documents' examples, for Luma's two limits."""
 LONGEST_WAIT = 86_400
-"""Seconds of Retry-After that X-RateLimit-Reset agrees with."""
+"""X-RateLimit-Reset agrees with Retry-After up to this many seconds."""
 MEGABYTE = 1_000_000
 LUMA_MESSAGES = {
     403: "API client is suspended",
@@ -59,7 +58,7 @@ S3_CODES = {
 
 
 def altered_call(fault: Fault, call: IncomingCall) -> IncomingCall:
-    """Give the request as the operation sees it under a fault: through a stale index, say, or after a URL's end."""
+    """Return the request as the operation sees it under a fault: with a stale listing, or after the URL has expired."""
     if fault.fault == "stale_listing":
         return evolve(call, lag=fault.details["seconds"])
     if fault.fault == "expired_url":
@@ -70,7 +69,7 @@ def altered_call(fault: Fault, call: IncomingCall) -> IncomingCall:
 
 
 def faulty_answer(fault: Fault, call: IncomingCall, answer: Answer | None, mount: Mount) -> Answer:
-    """Give what is said under a fault; `answer` is the true one, None where the operation never came to one."""
+    """Return the answer under a fault; `answer` is the operation's own, None if the operation wasn't run."""
     if fault.fault in STATUSES:
         return _status_answer(fault, call, STATUSES[fault.fault], mount)
     if fault.fault in BODIES:
@@ -87,7 +86,7 @@ def faulty_answer(fault: Fault, call: IncomingCall, answer: Answer | None, mount
 
 
 def _status_answer(fault: Fault, call: IncomingCall, status: int, mount: Mount) -> Answer:
-    """Say no, in the API's own shape or as a gateway."""
+    """Return an error status, in the API's shape or as from a gateway."""
     limits_told = mount.limits_told(call)
     if fault.details["shape"] == "gateway":
         answer = _gateway_page(status)
@@ -105,7 +104,7 @@ def _status_answer(fault: Fault, call: IncomingCall, status: int, mount: Mount) 
 
 
 def _limit_refusal(fault: Fault, call: IncomingCall, mount: Mount) -> Answer:
-    """Say that a limit is reached; Luma's of jobs and against abuse come without the headers of its minute."""
+    """Return a 429. Luma's limits of jobs and abuse have no headers about the minute."""
     limit, limits_told = fault.details["limit"], mount.limits_told(call)
     if limit != "rpm":
         return Answer(status=429, json={"detail": mount.limit_words(limit)}, headers=COMMON_HEADERS)
@@ -120,7 +119,7 @@ def _limit_refusal(fault: Fault, call: IncomingCall, mount: Mount) -> Answer:
 
 
 def _error_answer(call: IncomingCall, status: int, limits_told: Mapping[str, str]) -> Answer:
-    """Word a status in the shape of the API that the operation belongs to."""
+    """Return an error status in the shape of the operation's API."""
     api = call.operation.partition(".")[0]
     if api == "luma":
         detail = LUMA_MESSAGES.get(status, "Rate limit exceeded")
@@ -137,7 +136,7 @@ def _error_answer(call: IncomingCall, status: int, limits_told: Mapping[str, str
 
 
 def _gateway_page(status: int) -> Answer:
-    """Say something as a gateway does, which never heard of the API."""
+    """Return a gateway's HTML page."""
     title = f"{status} {HTTPStatus(status).phrase}"
     html = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
@@ -147,7 +146,7 @@ def _gateway_page(status: int) -> Answer:
 
 
 def _skew_clock(answer: Answer, now: float, seconds: float) -> Answer:
-    """Put the server's clock wrong in everything that an answer's headers say of it."""
+    """Shift all times in the headers of an answer."""
     headers = {**answer.headers, "Date": formatdate(max(0, int(now + seconds)), usegmt=True)}
     reset = headers.get("X-RateLimit-Reset")
     if reset is not None:
@@ -156,7 +155,7 @@ def _skew_clock(answer: Answer, now: float, seconds: float) -> Answer:
 
 
 def _drop_items(answer: Answer, fault: Fault, operation: str) -> Answer:
-    """Leave out a share of what is listed: an item's id, which comes first in it, decides about it."""
+    """Drop a share of the items in a list; an item's id, its first field, decides."""
     if answer.status != 200:
         return answer
 
@@ -170,7 +169,7 @@ def _drop_items(answer: Answer, fault: Fault, operation: str) -> Answer:
 
 
 def _with_json(answer: Answer | None, body: bytes, **headers: str) -> Answer:
-    """Say something else in JSON, under the status and headers of the true answer."""
+    """Replace the JSON body of an answer, keeping its status and headers."""
     headers = {"Content-Type": "application/json", **{name.replace("_", "-"): told for name, told in headers.items()}}
     if answer is None:
         return Answer(status=200, body=body, headers=headers)
@@ -207,7 +206,7 @@ def _gzip_bomb(fault: Fault, answer: Answer | None) -> Answer:
 
 @lru_cache(maxsize=1)
 def _bomb(megabytes: int) -> bytes:
-    """Pack a JSON string of so many megabytes of zeros: one block, compressed once, and said over and over."""
+    """Return a gzipped JSON string of so many megabytes of zeros: one compressed block, repeated."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     head, block, tail = b'{"data": "', b"0" * MEGABYTE, b'"}'
     packed = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"]

@@ -1,4 +1,4 @@
-"""The kinds of faults there are: what each does, which details it takes, and where it can strike."""
+"""The kinds of faults: what each does, its details, and the operations that it applies to."""
 
 import math
 from collections.abc import Mapping
@@ -25,20 +25,20 @@ LISTINGS = (
     "generor.users.list_creations",
     "luma.files.list",
 )
-"""The operations whose answers list what was made lately."""
+"""Operations that list recent creations or jobs."""
 LONGEST_RETRY_AFTER = 100
 
 
 class FaultDetail(Protocol):
-    """One named value of a fault."""
+    """One detail of a fault: how its value is checked."""
 
     @property
     def default(self) -> Any:
-        """What holds where nothing is given."""
+        """The default."""
         ...
 
     def read(self, name: str, value: Any) -> Any:
-        """Pass a good value; ValueError, with a sentence, for any other."""
+        """Return a valid value; raises ValueError for any other."""
         ...
 
 
@@ -54,7 +54,7 @@ class NumberDetail:
     whole: bool = False
 
     def read(self, name: str, value: Any) -> float:
-        """Pass a good value; ValueError for any other."""
+        """Return a valid value; raises ValueError for any other."""
         kind = int if self.whole else (int, float)
         if isinstance(value, kind) and not isinstance(value, bool) and self._inside(value):
             return value
@@ -72,13 +72,13 @@ class NumberDetail:
 
 @frozen(kw_only=True)
 class ChoiceDetail:
-    """One of a few words."""
+    """One of several words."""
 
     default: str
     options: tuple[str, ...]
 
     def read(self, name: str, value: Any) -> str:
-        """Pass a good value; ValueError for any other."""
+        """Return a valid value; raises ValueError for any other."""
         if value not in self.options:
             raise ValueError(f"{name} must be {' or '.join(self.options)}, not {value!r}")
         return str(value)
@@ -91,7 +91,7 @@ class RetryAfterDetail:
     default: str | None
 
     def read(self, name: str, value: Any) -> str | float | None:
-        """Pass what can be a header's value; ValueError for any other."""
+        """Return a valid header value; raises ValueError for any other."""
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
             return value
         if isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST_RETRY_AFTER:
@@ -104,17 +104,17 @@ class FaultKind:
     """One kind of fault: what it does, which details it takes, and where it can strike."""
 
     does: str
-    """What is to be seen of it, in a line for `--help`."""
+    """What it does, in one line for `--help`."""
     details: Mapping[str, FaultDetail] = field(factory=dict[str, FaultDetail])
     operations: tuple[str, ...] = ("*",)
     """Patterns of the operations that it can strike."""
     whens: tuple[When, ...] = WHENS
-    """Empty for a fault that loses no answer, and so comes neither before the charge nor after it."""
+    """Empty for a fault that loses no answer, so that before or after the charge makes no difference."""
     in_body: bool = False
-    """Whether it is something about a body: an answer to HEAD has none."""
+    """Whether it changes the body, which an answer to HEAD doesn't have."""
 
     def can_strike(self, operation: str) -> bool:
-        """Tell whether it makes sense for an operation."""
+        """Tell whether it applies to an operation."""
         if self.in_body and operation.endswith(".head"):
             return False
         return any(fnmatchcase(operation, pattern) for pattern in self.operations)

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong on purpose, on which operations, how often, and on which side of the charge.
+"""Fault injection: rules that say what fails, for which operations, how often, and before or after the charge.
 
 ```python
 simulator.faults.add(operation="luma.generations.create", fault="reset", when="after_charge", times=1)
@@ -6,14 +6,13 @@ simulator.faults.add(operation="generor.*", fault="503", rate=0.05, shape="gatew
 simulator.faults.add_spec("luma.generations.create=reset:after_charge:0.05")
 ```
 
-With `when="before_charge"` the request never reaches its operation: nothing changes, nothing is charged. With
-`"after_charge"` the operation has done its work, the ledger has the charge, and the answer is lost or mangled. A fault
-that only loses or mangles an answer has, before the charge, nothing of the operation's to lose: it does it to a
-gateway's 502.
+With `when="before_charge"` the operation isn't run: nothing changes, nothing is charged. With `"after_charge"` it is
+run and charged, and its answer is lost or broken. A fault that loses or breaks an answer does so before the charge
+with a gateway's 502.
 
-A rule strikes at every request for its operations, or at a `rate` of them, and at most `times`. The dice are its own
-and fall once for each of those requests in order of arrival: the same seed and requests meet the same faults. Of
-several rules for an operation, the first that strikes is the one.
+A rule applies to every request for its operations, or to a `rate` of them, and at most `times`. Each rule has its own
+random numbers, one for each of those requests in order of arrival: the same seed and requests meet the same faults.
+If several rules apply, the first one strikes.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -34,19 +33,19 @@ SEED = NumberDetail(default=None, whole=True)
 
 
 class Port(Protocol):
-    """What can be closed by a fault."""
+    """The listening port, which a fault can close."""
 
     def follow(self) -> None:
-        """Close or open, as the rules now have it, before this returns."""
+        """Close or open the port, as the rules demand, before this returns."""
         ...
 
 
 @define(kw_only=True, eq=False)
 class Fault:
-    """One rule: what strikes which operations, and how often it has."""
+    """One rule: a fault, the operations that it applies to, and how often it has struck."""
 
     operation: str
-    """As it was given: a dotted name or a pattern."""
+    """A dotted name or a pattern, as given."""
     fault: str
     when: When | None
     """None for a fault that loses no answer."""
@@ -54,7 +53,7 @@ class Fault:
     rate: float | None
     seed: int | str
     details: Mapping[str, Any]
-    """Every detail of its kind, those that weren't given too."""
+    """All details of the kind, with defaults for those not given."""
     operations: frozenset[str] = field(repr=False)
     """The names of the operations that it can strike."""
     met: int = 0
@@ -67,7 +66,7 @@ class Fault:
         self._dice = Random(f"fault {self.seed}")  # noqa: S311  # a simulation, to be repeated
 
     def strikes(self) -> bool:
-        """Decide about one more request for an operation of its own."""
+        """Decide whether the rule strikes the next request for one of its operations."""
         self.met += 1
         if self.times is not None and self.struck >= self.times:
             return False
@@ -77,7 +76,7 @@ class Fault:
         return True
 
     def to_json(self) -> dict[str, Any]:
-        """Show it to callers of the control endpoints."""
+        """Return the JSON for the control endpoints."""
         return {
             "operation": self.operation,
             "fault": self.fault,
@@ -92,7 +91,7 @@ class Fault:
 
 
 class Faults:
-    """The rules there are; iterating over it gives them in the order in which they were added."""
+    """All rules; iterating yields them in the order in which they were added."""
 
     def __init__(self, operations: Collection[str], *, seed: int) -> None:
         self._operations = tuple(sorted(operations))
@@ -100,9 +99,9 @@ class Faults:
         self._added = 0
         self._rules: tuple[Fault, ...] = ()
         self.armed: Mapping[str, tuple[Fault, ...]] = {}
-        """The rules by the operations that they can strike: empty, and so false, where there are none."""
+        """The rules by operation; empty where there are no rules."""
         self.port: Port | None = None
-        """Is told when a `refuse` begins or ends; None while nobody listens."""
+        """The port, which follows `refuse` rules; None while the simulator isn't running."""
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._rules)
@@ -124,9 +123,9 @@ class Faults:
     ) -> Fault:
         """Add a rule, and return it; it holds from the next request on.
 
-        `operation` is a dotted name or a pattern such as `luma.*`. Without `when` a fault strikes before the
-        charge; without `times` and `rate`, always; without `seed`, by dice of the simulator's seed and the rule's
-        number. `details` are the kind's own, see `KINDS`. Raises ValueError for what there isn't.
+        `operation` is a dotted name or a pattern such as `luma.*`. Defaults: `when` is before the charge, `times` and
+        `rate` are always, and the seed comes from the simulator's seed and the rule's number. `details` are those of
+        the kind, see `KINDS`. Raises ValueError for an unknown fault, operation or detail.
         """
         kind = KINDS.get(fault)
         if kind is None:
@@ -151,7 +150,7 @@ class Faults:
         return rule
 
     def add_spec(self, spec: str) -> Fault:
-        """Add a rule that is written as `OPERATION=FAULT`, and parts after colons, in any order.
+        """Add a rule written as `OPERATION=FAULT`, with parts after colons in any order.
 
         A part is `before_charge` or `after_charge`, a rate such as `0.05`, a count such as `3x`, or `NAME=VALUE` for
         the seed or a detail. Raises ValueError, with a sentence, for anything else.
@@ -169,7 +168,7 @@ class Faults:
         return self.add(operation=operation, fault=fault, **given)
 
     def clear(self) -> None:
-        """Remove every rule; a port that was refused is open again when this returns."""
+        """Remove all rules; the port is open when this returns."""
         self._keep(())
 
     def remove(self, fault: Fault) -> None:
@@ -177,7 +176,7 @@ class Faults:
         self._keep(tuple(rule for rule in self._rules if rule is not fault))
 
     def strike(self, operation: str) -> Fault | None:
-        """Decide which rule, if any, strikes a request that has just arrived."""
+        """Return the rule that strikes a request, if any."""
         for rule in self.armed.get(operation, ()):
             if rule.strikes():
                 return rule
@@ -211,7 +210,7 @@ class Faults:
 
 
 def _nearest(given: str, known: Collection[str]) -> str:
-    """Name what `given` may have been meant for, as the end of a sentence."""
+    """Return the closest known names, as the end of a sentence."""
     close = get_close_matches(given, known, n=3, cutoff=0.5)
     return f"; the nearest: {', '.join(close)}" if close else f"; there are: {', '.join(known)}"
 
@@ -231,7 +230,7 @@ def _read(detail: FaultDetail, name: str, value: Any) -> Any:
 
 
 def read_details(name: str, known: Mapping[str, FaultDetail], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the details of a kind of that name: each that it knows, given or not."""
+    """Return all details of a kind, with defaults for those not given."""
     for detail in given:
         if detail not in known:
             told = _nearest(detail, known) if known else "; it takes none"
@@ -242,7 +241,7 @@ def read_details(name: str, known: Mapping[str, FaultDetail], given: Mapping[str
 
 
 def _read_part(part: str) -> tuple[str, Any]:
-    """Read one part of a spec: what it is, and its value."""
+    """Return the argument that a part of a spec stands for, and its value."""
     name, equals, value = part.partition("=")
     if equals and name not in {"operation", "fault", "when", "times", "rate"}:
         return name, read_value(value)
@@ -259,7 +258,7 @@ def _read_part(part: str) -> tuple[str, Any]:
 
 
 def read_value(text: str) -> int | float | str | None:
-    """Read a value as it is written on a command line: `none`, a number, or a word."""
+    """Parse a value from the command line: `none`, a number, or a word."""
     if text == "none":
         return None
     try:

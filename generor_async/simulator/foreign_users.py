@@ -1,4 +1,4 @@
-"""Other users of the simulator's two keys: they use up what a key shares, and do nothing else.
+"""Foreign users of the simulator's two keys, who use up the limits of a key and do nothing else.
 
 ```python
 simulator.others.add("luma", "steady", rate=15)
@@ -7,9 +7,9 @@ simulator.others.add("generor", "hog", start=30, end=210)
 simulator.others.add_spec("luma=jobs:slots=2:end=300")
 ```
 
-Their requests are counted in the windows that requests with the key are counted in, at the times at which they would
-arrive; nothing goes over the wire, and the ledger has none of them. What has happened since the last request is worked
-out when the next one arrives, before it is judged: so it is the same for the same seed, whatever the time runs by.
+Their requests count against the limits of the key, at the times at which they would arrive. Nothing is sent, and they
+are not in the ledger. What they did since the last request is computed when the next one arrives, before that is
+judged: so it only depends on the seed, not on how fast time runs.
 """
 
 import heapq
@@ -29,13 +29,13 @@ __all__ = ["KINDS", "ForeignUser", "ForeignUsers", "SharedLimits"]
 
 MINUTE = 60.0
 LONGEST_LOOKBACK = 90_000.0
-"""Seconds: what was due earlier happens so long ago, and its repetitions until then never; no window remembers it."""
+"""Seconds; requests longer ago are skipped, as no window still counts them."""
 MOST_A_MINUTE = 6_000
 WHEN: Mapping[str, FaultDetail] = {
     "start": NumberDetail(default=0.0, least=0),
     "end": NumberDetail(default=None, above=0),
 }
-"""Seconds after they were added; without an end they stay."""
+"""Seconds after the user was added; without an end, the user stays."""
 WEIGHT: Mapping[str, FaultDetail] = {"weight": NumberDetail(default=1, least=1, most=1_000, whole=True)}
 REFUSED = ("give_up", "insist")
 
@@ -56,46 +56,46 @@ KINDS: Mapping[str, Mapping[str, FaultDetail]] = {
     "hog": {**WEIGHT, **WHEN},
     "jobs": {"slots": NumberDetail(default=1, least=1, whole=True), **WHEN},
 }
-"""The kinds there are, with their details: so many requests a minute; so many at once every so many seconds; every
-place that is free or becomes so; so many of Luma's slots, each from the moment at which it is free. Who insists asks
-again after each Retry-After, until it is let in."""
+"""The kinds with their details: `steady` sends so many requests a minute; `bursts`, so many at once every so many
+seconds; `hog` takes every place as soon as it is free; `jobs` holds so many of Luma's slots, each as soon as it is
+free. A user that insists sends a refused request again after each Retry-After."""
 
 
 @frozen
 class SharedLimits:
-    """What other users of a key share with it."""
+    """The limits that the users of a key share."""
 
     windows: Sequence[RequestWindow]
     slots: SlotCounter | None = None
-    """None where jobs have no limit."""
+    """None if jobs have no limit."""
 
 
 @define(kw_only=True, eq=False)
 class ForeignUser:
-    """One other user, and how it fared; the numbers are as of the last request that arrived."""
+    """One foreign user; the counts are as of the last request that arrived."""
 
     api: str
     kind: str
     details: Mapping[str, Any]
-    """Every detail of its kind, those that weren't given too."""
+    """All details of the kind, with defaults for those not given."""
     begins: float
     """Simulated Unix time."""
     ends: float
     admitted: int = 0
-    """Requests of its that were let in."""
+    """Admitted requests."""
     refused: int = 0
-    """Requests of its that a limit refused."""
+    """Requests that a limit refused."""
     dice: Random = field(repr=False)
-    """What its times are drawn from."""
+    """The random numbers for its times."""
 
     def arrival(self, number: int) -> float:
-        """Tell when the burst or request of that number arrives; each number is asked for once, in order."""
+        """Return when a burst or request arrives; called once for each number, in order."""
         if self.kind == "steady":
             return self.begins + (number + self.dice.random()) * self._every
         return self.begins + number * self._every
 
     def number_at(self, when: float) -> int:
-        """Give the number of the last burst or request that is due before that time."""
+        """Return the number of the last burst or request before a time."""
         return int((when - self.begins) // self._every) - 1
 
     @property
@@ -104,7 +104,7 @@ class ForeignUser:
         return seconds
 
     def to_json(self) -> dict[str, Any]:
-        """Show it to callers of the control endpoints."""
+        """Return the JSON for the control endpoints."""
         return {
             "api": self.api,
             "kind": self.kind,
@@ -115,7 +115,7 @@ class ForeignUser:
 
 
 class ForeignUsers:
-    """The other users there are; iterating over it gives them in the order in which they were added."""
+    """All foreign users; iterating yields them in the order in which they were added."""
 
     def __init__(self, *, seed: int, time: Callable[[], float]) -> None:
         self._shared: Mapping[str, SharedLimits] = {}
@@ -125,9 +125,9 @@ class ForeignUsers:
         self._lock = threading.RLock()
         self._count = 0
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
-        """What happens next, as a heap: when, an order for what happens at once, and what."""
+        """A heap of what happens next: the time, a number that orders equal times, and a function."""
         self._insisting: dict[tuple[ForeignUser, float], int] = {}
-        """How many requests are to be sent again, by whose they are and when."""
+        """Number of requests to be sent again, by user and time."""
 
     def __iter__(self) -> Iterator[ForeignUser]:
         return iter(tuple(self._added))
@@ -136,13 +136,13 @@ class ForeignUsers:
         return len(self._added)
 
     def share(self, shared: Mapping[str, SharedLimits]) -> None:
-        """Begin anew, without any, and with what they will share with each API's key."""
+        """Remove all users, and set the limits that new ones share with each API's key."""
         with self._lock:
             self.clear()
             self._shared = shared
 
     def add(self, api: str, kind: str, /, **details: Any) -> ForeignUser:
-        """Add one, and return it; `details` are those of its kind, see `KINDS`. Raises ValueError for what can't be."""
+        """Add a user, and return it; `details` are those of the kind, see `KINDS`. Raises ValueError."""
         if api not in self._shared:
             raise ValueError(f"other users are of {' or '.join(self._shared)}, not of {api!r}")
         if kind not in KINDS:
@@ -161,7 +161,7 @@ class ForeignUsers:
         return other
 
     def add_spec(self, spec: str) -> ForeignUser:
-        """Add one that is written as `API=KIND`, and `NAME=VALUE` for its details after colons."""
+        """Add a user written as `API=KIND`, with details as `NAME=VALUE` after colons."""
         api, equals, rest = spec.partition("=")
         kind, *parts = rest.split(":")
         given = [part.partition("=") for part in parts]
@@ -173,7 +173,7 @@ class ForeignUsers:
         return self.add(api, kind, **details)
 
     def clear(self) -> None:
-        """Let all of them leave; what they have used up stays used."""
+        """Remove all users; what they have used up stays used."""
         with self._lock:
             self._added.clear()
             self._due.clear()
@@ -183,7 +183,7 @@ class ForeignUsers:
                     shared.slots.held_by_others = 0
 
     def catch_up(self, now: float) -> None:
-        """Let everything happen that was to happen until now."""
+        """Send all requests that were due until now."""
         if not self._due:
             return
         with self._lock:
@@ -210,14 +210,14 @@ class ForeignUsers:
         held.held_by_others += slots
 
     def _arrive(self, other: ForeignUser, number: int, at: float) -> None:
-        """Send what is due, and come again."""
+        """Send a burst or request, and schedule the next one."""
         if at < other.ends:
             self._ask(other, other.details.get("size", 1), at)
             following = max(number + 1, other.number_at(at))
             self._at(other.arrival(following), lambda later: self._arrive(other, following, later))
 
     def _ask(self, other: ForeignUser, requests: int, at: float) -> None:
-        """Send so many requests at once; those that are refused may be sent again."""
+        """Send several requests at once; refused ones may be sent again."""
         if at >= other.ends:
             return
         windows, weight = self._shared[other.api].windows, other.details["weight"]
@@ -229,7 +229,7 @@ class ForeignUsers:
             other.admitted += 1
 
     def _refuse(self, other: ForeignUser, requests: int, at: float, again_at: float) -> None:
-        """Refuse a request that was judged, and with it all that came at the same time and are left."""
+        """Refuse a request, and all others of the same moment."""
         other.refused += requests
         for window in self._shared[other.api].windows:
             window.count(at, (requests - 1) * other.details["weight"], allowed=False)
@@ -240,7 +240,7 @@ class ForeignUsers:
                 self._at(again_at, lambda later: self._ask(other, self._insisting.pop((other, again_at)), later))
 
     def _take_all(self, other: ForeignUser, at: float) -> None:
-        """Take every place that is free, and come again when the next one is."""
+        """Take every free place of the windows, and schedule the next try."""
         if at >= other.ends:
             return
         windows, weight = self._shared[other.api].windows, other.details["weight"]

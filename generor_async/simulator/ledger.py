@@ -1,4 +1,4 @@
-"""The ledger: the truth about every request that reached the simulator, and about the money it cost."""
+"""The ledger: every request that reached the simulator, and what it cost."""
 
 import json
 import os
@@ -13,10 +13,10 @@ __all__ = ["Entry", "Ledger"]
 
 @define(kw_only=True)
 class Entry:
-    """One request that arrived, and what became of it."""
+    """One request and its outcome."""
 
     number: int
-    """Counts arrivals from 1."""
+    """Position in the order of arrival, from 1."""
     at: float
     """Simulated Unix time of arrival, in seconds."""
     api: str
@@ -35,43 +35,42 @@ class Entry:
     caller: str | None = None
     """The account or API client, once known; never a key."""
     status: int | None = None
-    """The status that was decided on; None while the request is under way, and when a fault cut it off before."""
+    """The answer's status; None while the request is under way, or if a fault cut it off before."""
     charged: float = 0.0
-    """What it cost (Generor: credits, Luma: US dollars), whether or not the answer was delivered."""
+    """Cost (Generor: credits, Luma: US dollars), whether or not the answer was delivered."""
     answered: bool = False
-    """Whether the answer that was decided on was handed to the caller's connection, whole."""
+    """Whether the whole answer was written to the caller's connection."""
     fault: str | None = None
     """The kind of fault that struck, such as `reset`."""
     when: str | None = None
-    """Where it struck: `before_charge`, `after_charge`, or None if it is one that loses no answer."""
+    """When it struck: `before_charge`, `after_charge`, or None for a fault that loses no answer."""
     abandoned: bool = False
-    """Whether the caller left while it was under way."""
+    """Whether the caller disconnected before the answer."""
 
     @property
     def succeeded(self) -> bool | None:
-        """Whether the caller got what was asked for; None while that is open."""
+        """Whether the caller got a successful answer; None while the request is under way."""
         if self.abandoned or self.when is not None:
             return False
         return None if self.status is None else self.answered and self.status < 400
 
     def abandon(self) -> None:
-        """Note that the caller left while it was under way."""
+        """Note that the caller disconnected before the answer."""
         self.abandoned = True
 
 
 @define
 class Ledger:
-    """What arrived, in order of arrival.
+    """All requests in order of arrival.
 
-    Callers send a new X-Request-Id with each attempt, and nothing else marks those of one call. So a request is another
-    attempt of a call where it is the same, byte for byte and from the same caller, as one that came to nothing and that
-    no other has repeated. Two calls that ask for the same can be taken for one: where it matters, ask for different
-    things.
+    Nothing marks the attempts of one call: each has its own X-Request-Id. So a request counts as another attempt of a
+    call if it is identical, and from the same caller, to a failed request that no other has repeated yet. Two calls
+    with the same parameters can be taken for one: where that matters, use different parameters.
     """
 
     _entries: list[Entry] = field(factory=list[Entry], init=False)
     _repeatable: dict[int, list[Entry]] = field(factory=dict[int, list[Entry]], init=False, repr=False)
-    """The requests that another may turn out to repeat, by what they say."""
+    """Requests that a later one may repeat, by content."""
 
     @property
     def requests(self) -> tuple[Entry, ...]:
@@ -84,15 +83,12 @@ class Ledger:
         return tuple(entry for entry in self._entries if entry.charged > 0)
 
     def duplicates(self) -> tuple[int, ...]:
-        """List the calls that were charged more than once: empty, if the client does its work."""
+        """Return the calls that were charged more than once; none, if the client is correct."""
         counts = Counter(entry.call for entry in self.charges)
         return tuple(call for call, count in counts.items() if count > 1)
 
     def unanswered(self) -> tuple[Entry, ...]:
-        """List the requests whose answer never reached the caller, or which a fault cut off before there was one.
-
-        Those that are still under way aren't among them.
-        """
+        """Return the requests whose answer never reached the caller, without those under way."""
         return tuple(
             entry
             for entry in self._entries
@@ -102,9 +98,9 @@ class Ledger:
     def open(
         self, *, at: float, api: str, operation: str, method: str, path: str, request_id: str, content: Hashable
     ) -> Entry:
-        """Write down a request that has just arrived; the server fills in the rest as it goes.
+        """Add a request; the server fills in its outcome later.
 
-        `content` is what it shares with other attempts of the same call, beside method and path.
+        `content`: what attempts of the same call have in common, beside method and path.
         """
         number = len(self._entries) + 1
         said = hash((method, path, content))
@@ -128,14 +124,14 @@ class Ledger:
         return entry
 
     def clear(self) -> None:
-        """Forget everything; what is under way won't be remembered either."""
+        """Remove all requests, those under way included."""
         self._entries.clear()
         self._repeatable.clear()
 
     def to_jsonl(self) -> str:
-        """Give all requests as JSON Lines: an object a line, with the fields of `Entry`."""
+        """Return all requests as JSON Lines: one object per line, with the fields of `Entry`."""
         return "".join(f"{json.dumps(asdict(entry))}\n" for entry in self.requests)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write all requests to a file, as JSON Lines; one that is there is replaced."""
+        """Write all requests to a file, as JSON Lines; an existing file is replaced."""
         Path(path).write_text(self.to_jsonl(), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The port that the simulator listens on, which can be closed for a while and opened again.
+"""The simulator's listening port, which can be closed for a while and opened again.
 
-While it is closed, the port is still held, by a socket that is bound but doesn't listen: the system refuses whoever
-connects, as it does where no server runs, and no other program can take the port.
+While closed, a socket stays bound to the port without listening: the system refuses connections as if no server ran,
+and no other program can take the port.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ class Listener:
         self._make_protocol = make_protocol
         self._servers: list[asyncio.Server] = []
         self._held: list[socket.socket] = []
-        """What holds the port while it is closed."""
+        """Sockets that are bound to the port while it is closed."""
         self._refusing = False
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self, host: str, port: int) -> int:
-        """Begin to listen, and give the port; OSError where that can't be."""
+        """Start to listen, and return the port; raises OSError."""
         self._loop = asyncio.get_running_loop()
         server = await self._loop.create_server(self._make_protocol, host, port)
         self._servers = [server]
@@ -33,14 +33,15 @@ class Listener:
     def refuse(self, refusing: bool) -> None:
         """Close the port or open it, before this returns.
 
-        Opened, it accepts at once, and serves in the loop's next turns. Closed in those very turns, it is a turn late.
+        After opening, connections are accepted at once, and served in the next turns of the loop. Closing within those
+        turns takes one turn more.
         """
         self._refusing = refusing
         if self._opening is None:
             self._follow()
 
     async def close(self) -> None:
-        """Stop listening; connections that were accepted are left alone."""
+        """Stop listening; accepted connections stay open."""
         if self._opening is not None:
             await self._opening
         for server in self._servers:
@@ -50,7 +51,7 @@ class Listener:
         self._held = []
 
     async def wait_closed(self) -> None:
-        """Wait until the connections that were accepted are closed too."""
+        """Wait until all accepted connections are closed."""
         for server in self._servers:
             await server.wait_closed()
 
@@ -65,7 +66,7 @@ class Listener:
             self._opening = self._loop.create_task(self._serve(held))
 
     def _exchanged(self) -> list[socket.socket]:
-        """Close the sockets that listen, and hold their addresses with some that don't."""
+        """Replace the listening sockets by others on the same addresses that don't listen."""
         # A connection that asyncio 3.11 is accepting at this very moment gets lost: it is refused, then.
         addresses = [(each.family, each.getsockname()) for server in self._servers for each in server.sockets]
         for server in self._servers:
@@ -90,6 +91,6 @@ class Listener:
 
 
 def _share_address(holder: socket.socket, *, shared: bool) -> None:
-    """Say whether other sockets may have the same address; Windows means something else by that."""
+    """Set whether other sockets may bind the same address; not on Windows, where the option means something else."""
     if sys.platform != "win32":
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shared)

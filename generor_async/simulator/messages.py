@@ -1,7 +1,7 @@
-"""One request as it arrived at the simulator, and the answer to it.
+"""A request to the simulator, and the answer to it.
 
-Every endpoint is a plain method `(call) -> Answer | Later`: no await, no clock of its own. It reads `call.now`,
-changes its API's state, and returns what to say. `server.py` alone waits, writes and keeps the ledger.
+Every endpoint is a plain method `(call) -> Answer | DeferredAnswer`: no await, no clock of its own. It reads
+`call.now`, changes its API's state, and returns the answer. Only `server.py` waits, writes, and keeps the ledger.
 """
 
 import json
@@ -18,10 +18,10 @@ encode_json = json.JSONEncoder(check_circular=False).encode
 # Nobody changes it, but a frozen one takes three times as long to make, and each request makes one.
 @define(kw_only=True)
 class IncomingCall:
-    """A request as the server read it: already routed, not yet judged."""
+    """A request as the server read and routed it."""
 
     operation: str
-    """The operation's dotted name, such as `luma.generations.create`; faults and the ledger go by it."""
+    """The operation's dotted name, such as `luma.generations.create`, for faults and the ledger."""
     method: str
     path: str
     params: Mapping[str, str] = field(factory=dict[str, str])
@@ -38,28 +38,28 @@ class IncomingCall:
     origin: str = ""
     """Scheme, host and port under which the simulator was reached: absolute URLs in answers start with it."""
     lag: float = 0.0
-    """Seconds by which listings lag in this answer, besides the lag that they always have."""
+    """Additional lag of listings in this answer, in seconds."""
     limits_down: bool = False
-    """Whether what counts requests against the limits is down."""
+    """Whether the API's rate limiter is down, and counts nothing."""
 
 
 @define(kw_only=True)
 class Answer:
-    """What to say: a JSON value, or bytes with a content type; None with status 204 means no body."""
+    """An answer: a JSON value, or bytes with a content type; None with status 204 means no body."""
 
     status: int
     json: Any = None
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(factory=dict[str, str])
     charged: float = 0.0
-    """What this answer cost the caller, in the API's own unit (Generor: credits; Luma: US dollars)."""
+    """Cost for the caller (Generor: credits, Luma: US dollars)."""
     caller: str | None = None
-    """Who asked, as the ledger shows it (an account's or API client's name), never the key."""
+    """The caller's name in the ledger: of an account or API client, never the key."""
     by_gateway: bool = False
-    """Whether a gateway before the API says it, and so nothing that the API's own headers would."""
+    """Whether it comes from a gateway before the API, without the API's headers."""
 
     def payload(self) -> bytes:
-        """Give the body as it goes over the wire; empty where there is none."""
+        """Return the body's bytes; empty where there is none."""
         if self.body is not None:
             return self.body
         return b"" if self.status == 204 else encode_json(self.json).encode()
@@ -75,7 +75,7 @@ class DeferredAnswer:
 
 @frozen
 class Route:
-    """Where one operation lives. A template's `{name}` is one path segment."""
+    """The method and path of one operation. `{name}` in a template is one path segment."""
 
     operation: str
     method: str
@@ -84,5 +84,5 @@ class Route:
 
 
 def uuid_of(digits: str) -> str:
-    """Write 32 hexadecimal digits as a random UUID (version 4); six bits are lost to its version and variant."""
+    """Write 32 hexadecimal digits as a UUID of version 4; six bits are replaced by version and variant."""
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

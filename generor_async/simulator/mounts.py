@@ -1,4 +1,4 @@
-"""Where the APIs live on the simulator's port, and what is said where none of them is."""
+"""Paths of the APIs on the simulator's port, and the answers to requests for any other path."""
 
 from generor_async.simulator.control import PREFIX, ControlEndpoints
 from generor_async.simulator.generor.api import GenerorApi
@@ -12,13 +12,13 @@ __all__ = ["control_mount", "mounts"]
 MIB = 1024 * 1024
 GENEROR_BODY = 10 * MIB
 LUMA_BODY = 700 * MIB
-"""Nine references of 50 MB each in base64 still fit: a single image too large is the API's own matter."""
+"""Fits nine references of 50 MB in base64, so that the API itself refuses an image that is too large."""
 STORAGE_BODY = 512 * MIB
 CONTROL_BODY = MIB
 
 
 def mounts(generor: GenerorApi, luma: LumaApi, storage: Bucket) -> list[Mount]:
-    """Mount both APIs and their files."""
+    """Return the mounts of both APIs and of their files."""
     refuse = generor.refuse
     return [
         Mount(
@@ -58,7 +58,7 @@ def mounts(generor: GenerorApi, luma: LumaApi, storage: Bucket) -> list[Mount]:
 
 
 def control_mount(control: ControlEndpoints) -> Mount:
-    """Mount the control endpoints."""
+    """Return the mount of the control endpoints."""
     paths = ", ".join(dict.fromkeys(f"{PREFIX}{route.template}" for route in control.routes))
     return Mount(
         api="control",
@@ -74,7 +74,7 @@ def control_mount(control: ControlEndpoints) -> Mount:
 
 
 def _plain(status: int, text: str) -> Handler:
-    """Refuse in plain text what belongs to neither API."""
+    """Return an error in plain text, for paths of neither API."""
 
     def refused(_: IncomingCall) -> Answer:
         return Answer(status=status, body=f"{text}\n".encode(), headers={"Content-Type": "text/plain"})

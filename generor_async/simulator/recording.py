@@ -1,9 +1,8 @@
-"""What a simulator was asked to do, in a file: one that is started with the same file goes on where that one was.
+"""A recording of a simulator's requests in a file; a simulator started with the same file continues from there.
 
-Written down are the requests that may change something, with the time of each, before they are answered, and what else
-happens to Generor's credits. Everything else follows from them and from the seed, so that a process may be killed at
-any moment. Requests that only look are left out, and so are those that a rate limit refuses; they count against no
-window afterwards.
+Requests that may change something are written with their times before they are answered, and so are other changes of
+Generor's credits. Everything else follows from these and the seed, so that the process may be killed at any moment.
+Reading requests, and those that a rate limit refuses, are not recorded; they count in no window after a restart.
 """
 
 import json
@@ -22,16 +21,16 @@ __all__ = ["CreditChange", "Record", "RecordedEnd", "RecordedRequest", "Recordin
 
 VERSION: Final = 1
 RECORDED_HEADERS: Final = ("Authorization", "Content-Type")
-"""The only ones that a request which changes something is judged by."""
+"""The only headers on which the answer to a recorded request depends."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 TOO_MANY: Final = 429
 TIME_RECORD_INTERVAL: Final = 10.0
-"""Seconds of simulated time after which the time is written down anew."""
+"""Simulated seconds between two records of the time."""
 
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """A request that arrived."""
+    """A recorded request."""
 
     at: float
     method: str
@@ -42,21 +41,21 @@ class RecordedRequest:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     status: int | None
-    """What it was answered with; None where the answer takes a while."""
+    """Status of the answer; None for a deferred answer."""
 
 
 @frozen(kw_only=True)
 class RecordedEnd:
-    """The end of a request whose answer took a while."""
+    """The end of a request with a deferred answer."""
 
     number: int
-    """Which of those that arrived, from 1."""
+    """The request's number, from 1."""
     at: float
 
 
 @frozen(kw_only=True)
 class CreditChange:
-    """A change of Generor's credits that no request made."""
+    """A change of Generor's credits by `Simulator.change_credits`."""
 
     at: float
     kind: str
@@ -67,35 +66,35 @@ Record: TypeAlias = RecordedRequest | RecordedEnd | CreditChange
 
 
 class Recording:
-    """A file of what was asked for; read when it is opened, and then appended to.
+    """A recording file, which is read when it is opened and then appended to.
 
-    Raises ValueError where the file was begun with other options, or is something else.
+    Raises ValueError if the file was begun with other options, or is no recording.
     """
 
     def __init__(self, path: Path, *, options: Mapping[str, str], seed: int | None, epoch: float) -> None:
         self._path = path
         self._options = dict(options)
         self.seed = SystemRandom().getrandbits(32) if seed is None else seed
-        """What everything is drawn from: the file's own where none was asked for."""
+        """The seed: the file's own if none was given."""
         self.epoch = epoch
-        """When it began, in simulated seconds since the epoch."""
+        """Simulated Unix time at which the recording begins."""
         self.latest = epoch
-        """The latest simulated time that is known."""
+        """The latest recorded time."""
         self._calls = 0
         self._records: list[Record] = []
         self._unwritten: list[Mapping[str, Any]] = []
-        """What happened before the simulator was started."""
+        """Records from before the simulator was started."""
         if path.exists() and path.stat().st_size:
             self._read(seed)
         self._file: int | None = None
 
     def records(self) -> Iterator[Record]:
-        """Hand out what was asked for before, once."""
+        """Yield the records read from the file; once."""
         records, self._records = self._records, []
         yield from records
 
     def open(self) -> None:
-        """Begin to append."""
+        """Open the file for appending."""
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         if not self._path.stat().st_size:
             self._write_head()
@@ -104,13 +103,13 @@ class Recording:
             self._write(record)
 
     def close(self) -> None:
-        """Stop appending."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def restart(self, epoch: float) -> None:
-        """Forget what was asked for."""
+        """Delete all records."""
         self.epoch = self.latest = epoch
         self._calls = 0
         self._records.clear()
@@ -121,7 +120,7 @@ class Recording:
             self._write_head()
 
     def record_request(self, call: IncomingCall, url: str, answer: Answer | DeferredAnswer) -> int | None:
-        """Write down a request; return its number, or None for one that changes nothing."""
+        """Record a request; return its number, or None for one that changes nothing."""
         if call.method in SAFE_METHODS or (isinstance(answer, Answer) and answer.status == TOO_MANY):
             self._record_time(call.now)
             return None
@@ -144,12 +143,12 @@ class Recording:
         return self._calls
 
     def record_end(self, number: int, at: float) -> None:
-        """Write down that a request has ended whose answer took a while."""
+        """Record the end of a request with a deferred answer."""
         self.latest = max(self.latest, at)
         self._write({"end": number, "at": at})
 
     def record_change(self, change: CreditChange) -> None:
-        """Write down a change of Generor's credits."""
+        """Record a change of Generor's credits."""
         self.latest = max(self.latest, change.at)
         record = {"credits": change.kind, "at": change.at, "amount": change.amount}
         if self._file is None:

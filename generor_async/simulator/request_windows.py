@@ -1,8 +1,7 @@
-"""Request windows: how many requests fit into a stretch of time, and when the next one will.
+"""Rate limit windows: count requests over a period, and tell when the next one fits.
 
-A window never looks at a clock: `now`, in Unix seconds, is an argument, and must not run backwards.
-Where the documents leave the algorithm open, it is a switch (`kind`, `count_rejected`, and `take_back` for what
-turned out not to count). A request of weight 3 counts as three.
+`now`, in Unix seconds, is an argument, and must not run backwards. Where the documents leave the algorithm open, there
+is a switch (`kind`, `count_rejected`, and `uncount`). A request of weight 3 counts as three.
 """
 
 import math
@@ -22,7 +21,7 @@ WindowKind = Literal["sliding", "fixed"]
 # Not frozen: nobody changes it, and each request makes one.
 @define(kw_only=True)
 class WindowVerdict:
-    """What a window says about one request, in the terms of the rate limit headers."""
+    """The decision of a window about one request, as in the rate limit headers."""
 
     allowed: bool
     limit: int
@@ -34,7 +33,7 @@ class WindowVerdict:
 
 
 class RequestWindow:
-    """Counts requests against a limit, over a sliding stretch of time or fixed ones side by side."""
+    """Counts requests against a limit, over a sliding period or fixed consecutive ones."""
 
     __slots__ = ("_admitted", "count_rejected", "kind", "limit", "seconds")
 
@@ -53,27 +52,27 @@ class RequestWindow:
         self._admitted: deque[float] = deque()
 
     def admit(self, now: float, weight: int = 1) -> WindowVerdict:
-        """Judge a request that arrives now, and count it if it is allowed (or if rejected ones count)."""
+        """Return the verdict on a request, and count it if it is allowed (or if rejected ones count)."""
         allowed = self.has_room(now, weight)
         self.count(now, weight, allowed=allowed)
         return self.verdict(now, allowed=allowed)
 
     def peek(self, now: float) -> WindowVerdict:
-        """Say what a request that arrived now would be told, without counting it."""
+        """Return the verdict on a request without counting it."""
         return self.verdict(now, allowed=self.has_room(now))
 
     def has_room(self, now: float, weight: int = 1) -> bool:
-        """Tell whether a request that arrived now would be allowed."""
+        """Tell whether a request would be allowed now."""
         self._forget(now)
         return len(self._admitted) + weight <= self.limit
 
     def count(self, now: float, weight: int = 1, *, allowed: bool) -> None:
-        """Take note of a request that was judged over several windows, as `admit_all` does."""
+        """Count a request on which several windows decided together."""
         if allowed or self.count_rejected:
             self._admitted.extend(repeat(now, weight))
 
     def uncount(self, at: float, weight: int = 1) -> None:
-        """Count a request of that time no longer, if it still counts: it was allowed, but came to nothing."""
+        """Remove an admitted request from the count, as it failed afterwards."""
         with suppress(ValueError):  # its answer took so long that it has aged out
             for _ in range(weight):
                 self._admitted.remove(at)
@@ -84,7 +83,7 @@ class RequestWindow:
         return 1 - len(self._admitted) / self.limit
 
     def _forget(self, now: float) -> None:
-        """Drop what no longer counts: a request is out exactly `seconds` after it came in."""
+        """Drop requests that are at least `seconds` old."""
         if self.kind == "sliding":
             while self._admitted and self._admitted[0] + self.seconds <= now:
                 self._admitted.popleft()
@@ -95,7 +94,7 @@ class RequestWindow:
         return now // self.seconds * self.seconds
 
     def verdict(self, now: float, *, allowed: bool) -> WindowVerdict:
-        """Put the window's state now into the words of the headers."""
+        """Return the state of the window as a verdict."""
         if self.kind == "fixed":
             reset_at = self._window_start(now) + self.seconds
         else:
@@ -110,10 +109,10 @@ class RequestWindow:
 
 
 def admit_all(windows: Sequence[RequestWindow], now: float, weight: int = 1) -> tuple[bool, WindowVerdict]:
-    """Judge one request against several windows at once: it is counted in all of them, or taken by none.
+    """Return the verdict of several windows on one request; all of them count it, or none.
 
-    The verdict to show comes from the window that binds: of those that refuse, the one that lasts longest;
-    if none refuses, the one with the smallest share left (the first of them on a tie).
+    The verdict is that of the binding window: of those that refuse, the one that refuses longest; if none refuses, the
+    one with the smallest share left (on a tie, the first).
     """
     refusing = [window for window in windows if not window.has_room(now, weight)]
     for window in windows:
@@ -124,5 +123,5 @@ def admit_all(windows: Sequence[RequestWindow], now: float, weight: int = 1) -> 
 
 
 def tightest(windows: Sequence[RequestWindow], now: float) -> WindowVerdict:
-    """Give the state of the window that has the smallest share left: the first of them on a tie."""
+    """Return the state of the window with the smallest share left; on a tie, the first."""
     return min(windows, key=lambda window: window.share_left).verdict(now, allowed=True)

@@ -1,4 +1,4 @@
-"""Finds the operation that a request is for."""
+"""Routes requests to operations."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -24,50 +24,50 @@ def _no_words(_: str) -> str:
 
 @frozen(kw_only=True)
 class Mount:
-    """An API on the server: where it lives, and how it words what none of its operations is for."""
+    """An API on the server: its path prefix, its routes, and its answers to unknown paths and bad requests."""
 
     api: str
-    """The name under which the ledger has it."""
+    """The API's name in the ledger."""
     prefix: str
-    """Where it lives, such as `/v1`; empty for the root."""
+    """Path prefix, such as `/v1`; empty for the root."""
     routes: Sequence[Route]
     not_found: Handler
     not_allowed: Handler
     too_large: Handler
     """Answers a request whose body is longer than `max_body` bytes."""
     malformed: Handler
-    """Answers a request whose body could not be read as HTTP describes it."""
+    """Answers a request with a malformed body."""
     max_body: int
     limits_told: Callable[[IncomingCall], Mapping[str, str]] = _no_headers
-    """Gives the headers that tell a caller of its limits, for answers that the API's own code never comes to."""
+    """Returns the rate limit headers for answers that don't come from the API's own code."""
     limit_words: Callable[[str], str] = _no_words
-    """Gives the words of a refusal for the limit `rpm`, `jobs` or `abuse`."""
+    """Returns the message of a 429 for the limit `rpm`, `jobs` or `abuse`."""
     recorded: bool = True
-    """Whether its requests are part of what is simulated: in the ledger, and struck by faults."""
+    """Whether its requests are in the ledger and meet faults."""
 
 
 @frozen
 class RouteMatch:
-    """What a request is for; without an operation, `handle` refuses it."""
+    """The route of a request; without an operation, `handle` refuses it."""
 
     mount: Mount
     operation: str
     handle: Handler
     params: Mapping[str, str]
     headers: Mapping[str, str] = {}
-    """Headers that the answer must carry, whoever gives it."""
+    """Headers that every answer must have."""
 
 
 @define
 class _Node:
-    """What may follow a part of a path, and what may be done there."""
+    """A node of the route tree."""
 
     literal: "dict[str, _Node]" = field(factory=dict[str, "_Node"])
     named: "_Node | None" = None
     rest: "dict[str, _Target]" = field(factory=dict[str, "_Target"])
-    """What takes all segments that follow, by method."""
+    """Routes that match all following segments, by method."""
     targets: "dict[str, _Target]" = field(factory=dict[str, "_Target"])
-    """What takes a path that ends here, by method."""
+    """Routes of a path that ends here, by method."""
 
 
 _Target = tuple[Mount, Route, tuple[str, ...]]
@@ -77,7 +77,7 @@ _Found = tuple[Mapping[str, _Target], tuple[str, ...]]
 
 
 class Router:
-    """A tree of path segments, in which a literal segment goes before a parameter."""
+    """A tree of path segments; a literal segment takes precedence over a parameter."""
 
     def __init__(self, mounts: Iterable[Mount]) -> None:
         self._root = _Node()
@@ -103,7 +103,7 @@ class Router:
         self.find = lru_cache(PATHS_REMEMBERED)(self._find)
 
     def _find(self, method: str, path: str) -> RouteMatch:
-        """Find what a request is for; `path` is percent-encoded, as it was sent."""
+        """Return the route of a request; `path` is percent-encoded, as sent."""
         found = _walk(self._root, path.split("/")[1:], ())
         if found is None:
             mount = next(mount for mount in self._mounts if _within(path, mount.prefix))
@@ -123,7 +123,7 @@ def _within(path: str, prefix: str) -> bool:
 
 
 def _walk(node: _Node, segments: list[str], values: tuple[str, ...]) -> _Found | None:
-    """Go down the tree, and back up where a literal segment led nowhere."""
+    """Find the node of a path; go back where a literal segment leads nowhere."""
     if not segments:
         return (node.targets, values) if node.targets else None
     segment, following = segments[0], segments[1:]

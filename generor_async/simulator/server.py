@@ -1,7 +1,7 @@
-"""The simulator's HTTP server: every request passes `Server._exchange`, and is written down there.
+"""The simulator's HTTP server: `Server._answer` takes every request, and enters it in the ledger.
 
-It alone waits, reads and writes; what to answer is decided by plain functions of the call, in the APIs'
-modules, and what faults do to the connection by those of `wire_faults`.
+Only the server waits, reads and writes. Plain functions in the APIs' modules return the answers; `wire_faults` has what
+faults do to connections.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ __all__ = ["Server"]
 NO_QUERY: Mapping[str, str] = {}
 SHUTDOWN_SECONDS = 0.1
 LINGERING_SECONDS = 1.0
-"""For how long the rest of a refused body is read, so that the caller sees the answer."""
+"""How long the rest of a refused body is read, so that the caller sees the answer."""
 IDLE_SECONDS = 1e9
-"""For how long a connection may idle: aiohttp's client closes it by the machine's time, of which none passes for a day
-of virtual time, and a server that closed it just as a request leaves would lose that request."""
+"""How long a connection may be idle. In virtual time a day passes within no real time, by which aiohttp's client closes
+its idle connections; a server that closed one just as a request leaves would lose the request."""
 LONGEST_REQUEST_ID = 200
 """Characters; a longer X-Request-Id is treated as none (assumed)."""
 
 
 class Server:
-    """Serves the mounted APIs on one port, by the simulated clock."""
+    """Serves the mounted APIs on one port, in simulated time."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Server:
         self._clock = clock
         self._recording = recording
         self._unfinished: list[_PendingAnswer] = []
-        """What was being answered when the simulator before this one was killed or stopped."""
+        """Requests without an answer when the previous simulator ended."""
         self._finishing: list[asyncio.Task[None]] = []
         self._ledger = ledger
         self._faults = faults
@@ -68,14 +68,14 @@ class Server:
         self._seed = seed
         self._date = (-1, "")
         self._under_way: dict[asyncio.Task[object], web.RequestHandler] = {}
-        """The connection of each request that is being answered, by the task that does it."""
+        """The connection of each request under way, by its task."""
         self._refusing: dict[Fault, asyncio.Task[None]] = {}
         self.mount(mounts)
         if recording is not None:
             self._replay(recording, change)
 
     def mount(self, mounts: Sequence[Mount]) -> None:
-        """Serve these APIs from now on, as if from the start."""
+        """Replace the served APIs."""
         self._router = Router(mounts)
         self._dice = Random(f"request ids {self._seed}")  # noqa: S311  # ids to be repeated, not secrets
 
@@ -95,7 +95,7 @@ class Server:
         return port
 
     async def stop(self) -> None:
-        """Stop at once: what is under way is dropped, unanswered and uncharged; connections are closed."""
+        """Stop at once: requests under way are dropped, uncharged; connections are closed."""
         self._faults.port = None
         await (
             _run_pending_callbacks()
@@ -125,9 +125,9 @@ class Server:
             del self._under_way[task]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Take a request from its arrival to its answer: the one place that all of them pass.
+        """Answer a request, and keep its ledger entry.
 
-        A caller who goes away stops nothing: the work is done and charged, and the ledger says unanswered.
+        If the caller disconnects, the operation is still completed and charged, and the ledger says unanswered.
         """
         path = request.rel_url.raw_path
         match = self._router.find(request.method, path)
@@ -161,7 +161,7 @@ class Server:
         return ALREADY_SENT[request.keep_alive]
 
     async def _decide(self, handle: Handler, call: IncomingCall, entry: Entry, request: web.BaseRequest) -> Answer:
-        """Let the operation do its work, and write down what came of it."""
+        """Run the operation, and enter its answer in the ledger."""
         answer = handle(call)
         recorded = None
         if self._recording is not None:
@@ -177,7 +177,7 @@ class Server:
         return answer
 
     def _replay(self, recording: Recording, change: Callable[[CreditChange], object]) -> None:
-        """Do again what was asked for before, and `change` credits again; ValueError where another version did it."""
+        """Repeat the recorded requests and credit changes; raises ValueError if another version recorded them."""
         begun = list[_PendingAnswer]()
         for record in recording.records():
             if isinstance(record, CreditChange):
@@ -218,7 +218,7 @@ class Server:
         return one, answer
 
     async def _finish(self, one: "_PendingAnswer") -> None:
-        """Finish what was being answered: nobody waits for it any more, but it is made and charged all the same."""
+        """Complete a request of the previous simulator, and charge it, although nobody waits for it."""
         await self._clock.sleep(one.due - self._clock.time())
         assert self._recording is not None
         now = self._clock.time()
@@ -246,7 +246,7 @@ class Server:
         call: IncomingCall,
         entry: Entry,
     ) -> web.StreamResponse:
-        """Answer under a fault: it has the request before the operation, or the answer after it."""
+        """Answer a request that a fault strikes, before or after its operation."""
         entry.fault, entry.when = fault.fault, fault.when
         if fault.fault == "early_reset":
             return await self._cut_off(fault.details["seconds"], request, handle, call, entry)
@@ -280,7 +280,7 @@ class Server:
     async def _cut_off(
         self, seconds: float, request: web.BaseRequest, handle: Handler, call: IncomingCall, entry: Entry
     ) -> web.StreamResponse:
-        """Break the connection off, and let the operation do its work all the same, in so many seconds."""
+        """Break the connection; the operation is still run, so many seconds later."""
         if request.transport is not None:
             wire_faults.reset(request.transport)
 
@@ -315,10 +315,9 @@ class Server:
         return uuid_of(f"{self._dice.getrandbits(128):032x}")
 
     async def _send(self, request: web.BaseRequest, call: IncomingCall, match: RouteMatch, answer: Answer) -> bool:
-        """Send an answer in one piece; False if the caller has gone.
+        """Send an answer in one piece; return False if the caller has disconnected.
 
-        It goes to the transport as it is: the responses of aiohttp can do more than this, and take as long as all the
-        rest of an exchange.
+        It is written to the transport directly: aiohttp's own responses take as long as all the rest.
         """
         transport = request.transport
         if transport is None or transport.is_closing():
@@ -339,7 +338,7 @@ class Server:
         return True
 
     def _response(self, call: IncomingCall, match: RouteMatch, answer: Answer) -> web.Response:
-        """Make a response for faults to do with as they like."""
+        """Return the answer as a response that faults can change."""
         return web.Response(status=answer.status, headers=self._headers(call, match, answer), body=answer.payload())
 
     def _headers(self, call: IncomingCall, match: RouteMatch, answer: Answer) -> dict[str, str]:
@@ -357,7 +356,7 @@ class Server:
         return self._date[1]
 
     def follow(self) -> None:
-        """Close the port or open it, as the faults have it; safe to be called from any thread."""
+        """Close or open the port, as the faults demand; may be called from any thread."""
         try:
             here = asyncio.get_running_loop() is self._loop
         except RuntimeError:
@@ -385,7 +384,7 @@ class Server:
             done.set_result(None)
 
     def _close_connections(self) -> None:
-        """Let whoever keeps a connection find out as well: idle ones are closed now, the others when they are idle."""
+        """Close kept connections: idle ones now, the others when they are idle."""
         busy = set(self._under_way.values())
         for connection in self._protocol.connections:
             if connection in busy:
@@ -394,7 +393,7 @@ class Server:
                 connection.force_close()
 
     async def _end(self, fault: Fault) -> None:
-        """Let a refusal end when its time has passed."""
+        """Remove a `refuse` rule when its time has passed."""
         await self._clock.sleep(fault.details["seconds"])
         del self._refusing[fault]  # this very task needs no cancelling
         self._faults.remove(fault)
@@ -402,10 +401,10 @@ class Server:
 
 @define(kw_only=True, eq=False)
 class _PendingAnswer:
-    """A request that was being answered when the simulator before this one ended."""
+    """A request without an answer when the previous simulator ended."""
 
     number: int
-    """Which of those that are recorded, from 1."""
+    """Its number in the recording, from 1."""
     entry: Entry
     later: DeferredAnswer | None
 
@@ -416,17 +415,17 @@ class _PendingAnswer:
         return self.entry.at + self.later.seconds
 
     def end(self, now: float) -> None:
-        """Do what it does at its end; whoever asked is gone, or has had the answer then."""
+        """Complete the operation."""
         assert self.later is not None
         self.note(self.later.finish(now))
 
     def note(self, answer: Answer) -> None:
-        """Write down what came of it."""
+        """Enter the answer in the ledger."""
         entry = self.entry
         entry.caller, entry.status, entry.charged = answer.caller, answer.status, answer.charged
 
 
 async def _run_pending_callbacks() -> None:
-    """Let the event loop finish what it has begun: accepting and closing take it a few turns each."""
+    """Run the callbacks that are due: accepting and closing take a few turns of the event loop."""
     for _ in range(5):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The thread in which the simulator serves a program that has no event loop of its own."""
+"""The server thread, for programs without an event loop."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ __all__ = ["ServerThread"]
 
 
 class ServerThread(threading.Thread):
-    """Runs a server in an event loop of its own, until it is told to stop."""
+    """Runs a server in its own event loop until `stop`."""
 
     def __init__(self, start_server: Callable[[], Awaitable[None]], stop_server: Callable[[], Awaitable[None]]) -> None:
         super().__init__(name="generor simulator", daemon=True)

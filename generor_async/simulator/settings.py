@@ -1,7 +1,7 @@
-"""What a simulator is made with: each setting with its default, what it may be, and how the command describes it.
+"""The simulator's settings: default, validator and description of each.
 
-`Simulator` takes the fields of `Settings` as its arguments, `generor simulate` has an option for each, and a recording
-(`kept_in`) knows by them whether it is gone on with as it was begun.
+The fields of `Settings` are the arguments of `Simulator` and the options of `generor simulate`. A recording (`kept_in`)
+can only be continued with the settings that it was begun with.
 """
 
 import math
@@ -30,13 +30,13 @@ Validator = Callable[[Any, "Attribute[Any]", Any], None]
 LATEST_EPOCH: Final = 1e11
 """Unix seconds: dates beyond the year 9999 can't be written, and years may yet be advanced."""
 CHANGEABLE_ON_RESUME: Final = frozenset({"kept_in", "seed", "speed", "epoch", "host", "port", "control"})
-"""Settings that may be others where a simulator goes on with what another one did."""
+"""Settings that may differ when a recording is continued."""
 
 
 def check_range(
     name: str, value: object, *, above: float | None = None, least: float = -math.inf, most: float = math.inf
 ) -> None:
-    """Raise ValueError for what is no number, or one outside the range."""
+    """Raise ValueError unless the value is a number within the range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number, not {type(value).__name__}")  # noqa: TRY004 - as whatever is wrong
     if above is not None and not (above < value < math.inf):
@@ -47,7 +47,7 @@ def check_range(
 
 
 def _within(**bounds: float) -> Validator:
-    """Return a validator for a number; None passes, where the default is None."""
+    """Return a validator for a number; None is valid where it is the default."""
 
     def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
         if value is not None or attribute.default is not None:
@@ -72,18 +72,18 @@ _SHARE: Final = _within(least=0, most=1)
 
 
 def _setting(text: str) -> dict[str, str]:
-    """Describe a setting for the command."""
+    """Return the metadata of a setting."""
     return {"help": text}
 
 
 def _switch(text: str) -> dict[str, str]:
-    """Describe a setting that decides what the documents leave open; BEHAVIOUR.md explains it."""
+    """Return the metadata of a switch: a setting for what the documents leave open, explained in BEHAVIOUR.md."""
     return {"help": text, "panel": "What the documents leave open"}
 
 
 @frozen(kw_only=True)
 class Settings:
-    """Everything that a simulator can be told. Raises ValueError for what can't be simulated."""
+    """The settings of a simulator. Raises ValueError for values that can't be simulated."""
 
     host: str = field(default="127.0.0.1", metadata=_setting("The address to listen on."))
     port: int = field(
@@ -241,7 +241,7 @@ class Settings:
     )
 
     def marker(self) -> dict[str, str]:
-        """Return what a recording is begun with, and must be gone on with."""
+        """Return the settings that must be the same when a recording is continued."""
         given = asdict(self, recurse=False)
         return {each.name: repr(given[each.name]) for each in fields(Settings) if each.name not in CHANGEABLE_ON_RESUME}
 
@@ -249,7 +249,7 @@ class Settings:
 def accept_settings(
     settings: Callable[P, Settings],
 ) -> Callable[[Callable[[S, Settings], None]], Callable[Concatenate[S, P], None]]:
-    """Have an `__init__` of settings take each of them as an argument of its own, with its type and default."""
+    """Return an `__init__` that takes settings the signature of `Settings`."""
 
     def decorate(init: Callable[[S, Settings], None]) -> Callable[Concatenate[S, P], None]:
         def made(self: S, /, *args: P.args, **given: P.kwargs) -> None:

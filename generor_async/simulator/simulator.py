@@ -1,4 +1,4 @@
-"""The simulator as one object: both APIs on a loopback port, in the caller's event loop or a thread."""
+"""The simulator: both APIs on a loopback port, in the caller's event loop or in a thread."""
 
 import asyncio
 import time
@@ -29,27 +29,27 @@ __all__ = ["Simulator"]
 
 
 class Simulator:
-    """Both APIs, as far as their documents go, with no key and no network.
+    """Both APIs, as far as they are documented, without a key and without a network.
 
-    `async with` serves in the running event loop, and by its time; `with` serves in a thread with an event loop of
-    its own, and by the machine's time. A blocking client needs `with`: it would keep the event loop from serving it.
+    `async with` serves in the running event loop, in its time; `with` serves in a thread with its own event loop, in
+    the machine's time. A blocking client needs `with`, as it would block the event loop that serves it.
 
     `speed` is how many simulated seconds pass in a real one, `epoch` the Unix time at which they begin
-    (None: now). `seed` None is drawn by chance: ids are others each time. `tier` and `generor_credits` are those of
+    (None: now). `seed` None is a random one: ids differ each time. `tier` and `generor_credits` are those of
     the Generor account, `luma_rpm` and `luma_jobs` the limits of the Luma client and `luma_balance` its US dollars.
-    `port` 0 takes any that is free. `failure_rate` and `moderation_rate` (0 to 1) are how often things go wrong.
+    `port` 0 takes any free one. `failure_rate` and `moderation_rate` (0 to 1) are shares of failed generations.
 
-    `kept_in` is a file in which it keeps what it was asked to do. A simulator that is started with it again goes on
-    with the jobs, creations, credits and ids of the one before, however that ended; faults, and what Python changed
-    otherwise than by `change_credits`, are not kept.
+    `kept_in` is a file in which requests are recorded. A simulator that is started with the same file continues with
+    the jobs, creations, credits and ids of the previous one, however that ended; faults, and changes from Python other
+    than `change_credits`, are not kept.
 
     Switches for what the documents leave open, all explained in BEHAVIOUR.md: `exact_cost`, `generor_window`,
     `generor_window_shown`, `generor_failures_cost`, `bad_key_on_public`, `listing_lag` (seconds), `luma_window`,
     `luma_weights` (`"contract"`, `"measured"`, `"uni-1-max/image_edit=3"`, or units by model and type), `luma_reset`,
     `luma_wording`, `luma_release_at`, `luma_job_expiry` (seconds, or `math.inf`), `luma_abuse_limit` (requests of any
     kind in a minute, or None), `luma_durations`, `luma_charge_at`, `luma_refund_failures`, `suspended_may_read`,
-    `release_lag` (seconds); `count_rejected` and `count_errors` for both APIs. `others` are other users of the keys,
-    each as `others.add_spec` takes it. Raises ValueError for what can't be simulated.
+    `release_lag` (seconds); `count_rejected` and `count_errors` for both APIs. `others` are foreign users of the keys,
+    each as `others.add_spec` takes it. Raises ValueError for values that can't be simulated.
     """
 
     @accept_settings(Settings)
@@ -62,20 +62,20 @@ class Simulator:
         drawn: int = _random_seed(settings.seed) if recording is None else recording.seed
         epoch = settings.epoch if recording is None else recording.epoch
         self.clock = SimulatedClock(speed=settings.speed, epoch=epoch, source=_not_running_error)
-        """The server's clock, to be given to the client as well; it starts when the simulator does."""
+        """The server's clock, which the client should use as well; it starts with the simulator."""
         self.ledger = Ledger()
-        """Every request that arrived, and what it cost."""
+        """All requests, and what they cost."""
         self._new_luma = _luma(settings, drawn)
         self._new_generor = _generor(settings, drawn)
         self.others = ForeignUsers(seed=drawn, time=self.clock.time)
-        """The other users of the keys, who use up the same limits; the ledger has nothing of theirs."""
+        """Foreign users of the keys, who use up the same limits; they are not in the ledger."""
         self._first_others = tuple(settings.others)
         self._create_apis()
         self.host = settings.host
         self._port = settings.port
         served = self._mounts()
         self.faults = Faults([route.operation for mount in served for route in mount.routes], seed=drawn)
-        """What goes wrong on purpose."""
+        """The injected faults."""
         self._control = control_mount(ControlEndpoints(self, answers=settings.control, host=settings.host))
         self._server = Server(
             [*served, self._control],
@@ -95,7 +95,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Scheme, host and port under which the simulator is reached; RuntimeError when it isn't running."""
+        """Scheme, host and port of the simulator; raises RuntimeError when it isn't running."""
         if self._origin is None:
             raise RuntimeError("the simulator isn't running: enter it with `async with` or `with` first")
         return self._origin
@@ -112,34 +112,34 @@ class Simulator:
 
     @property
     def generor_key(self) -> str:
-        """A key to the Generor API, good for everything."""
+        """A key of the Generor API with all scopes."""
         return self.generor.key
 
     @property
     def luma_key(self) -> str:
-        """A key to the Luma Agents API, good for everything."""
+        """A valid key of the Luma Agents API."""
         return self.luma.key
 
     @property
     def generor_options(self) -> dict[str, Any]:
-        """What a Generor client of ours needs to talk to the simulator: key, base URL and clock."""
+        """Arguments for a Generor client of the simulator: key, base URL and clock."""
         return {"api_key": self.generor_key, "base_url": self.generor_url, "clock": self.clock}
 
     @property
     def luma_options(self) -> dict[str, Any]:
-        """What a Luma client of ours needs to talk to the simulator: key, base URL and clock."""
+        """Arguments for a Luma client of the simulator: key, base URL and clock."""
         return {"api_key": self.luma_key, "base_url": self.luma_url, "clock": self.clock}
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated clock on by so many seconds, at once; ValueError for less than none, and for ages."""
+        """Advance the simulated clock by so many seconds; raises ValueError for a negative or an excessive number."""
         check_range("seconds", seconds, least=0, most=LATEST_EPOCH - self.clock.time())
         self.clock.advance(seconds)
 
     def change_credits(self, kind: str, amount: int) -> int:
-        """Change Generor's account by something else than a call of its key; return by how much its balance changed.
+        """Change the credits of the Generor account without a call; return by how much the balance changed.
 
         `kind` is a type of transaction, such as `daily_bonus`, `purchase`, or the `spend` of another user; `amount` is
-        in credits. The ledger, which is of calls, doesn't have it. Raises ValueError for what can't be.
+        in credits. It is not in the ledger. Raises ValueError for an unknown kind or an impossible amount.
         """
         change = CreditChange(at=self.clock.time(), kind=kind, amount=amount)
         changed = self._change(change)
@@ -151,10 +151,10 @@ class Simulator:
         return self.generor.change_credits(change.kind, change.amount, now=change.at).amount
 
     def reset(self) -> None:
-        """Begin anew, with empty APIs, the same keys and first others, no faults and an empty ledger; time goes on.
+        """Start again with empty APIs and ledger, without faults, with the same keys and initial foreign users.
 
-        What is under way ends as if nothing had happened, and leaves no trace. `luma`, `generor` and `storage` are
-        other objects afterwards.
+        Time goes on. Requests under way are answered, and leave no trace. `luma`, `generor` and `storage` are new
+        objects afterwards.
         """
         self._create_apis()
         self.faults.clear()
@@ -164,9 +164,9 @@ class Simulator:
         self._server.mount([*self._mounts(), self._control])
 
     def state(self, origin: str | None = None) -> dict[str, Any]:
-        """Tell how things stand, in JSON: time, money, jobs, keys, the ledger in figures, and the faults.
+        """Return the state as JSON: time, money, jobs, keys, counts of the ledger, and faults.
 
-        Base URLs begin with `origin`, or with `url`.
+        Base URLs begin with `origin`, by default `url`.
         """
         origin = origin or self.url
         now = self.clock.time()
@@ -237,7 +237,7 @@ class Simulator:
         await self._server.stop()
 
     def _create_apis(self) -> None:
-        """Make both APIs anew, with nothing in them."""
+        """Create both APIs, empty."""
         self.storage = Bucket()
         self.luma = self._new_luma(storage=self.storage)
         self.generor = self._new_generor(now=self.clock.time())
@@ -263,7 +263,7 @@ def _not_running_error() -> float:
 
 
 def _luma(settings: Settings, seed: int) -> "partial[LumaApi]":
-    """Return what makes the Luma API anew."""
+    """Return a function that creates the Luma API."""
     return partial(
         LumaApi,
         seed=seed,
@@ -294,7 +294,7 @@ def _luma(settings: Settings, seed: int) -> "partial[LumaApi]":
 
 
 def _generor(settings: Settings, seed: int) -> "partial[GenerorApi]":
-    """Return what makes the Generor API anew."""
+    """Return a function that creates the Generor API."""
     return partial(
         GenerorApi,
         seed=seed,

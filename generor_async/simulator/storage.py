@@ -1,9 +1,9 @@
-"""The bucket behind both APIs: presigned URLs for outputs and uploads, answered as Amazon S3 answers.
+"""The bucket of both APIs: presigned URLs for outputs and uploads, which behave like those of Amazon S3.
 
-What is `documented`: output URLs are presigned, live for one hour, and answer 403 afterwards, while the data
-stays. What is `client`: uploads are a PUT without an Authorization header. The rest is S3's own, well known
-retry_safety: error bodies in XML, a signature bound to the method, one `Range` at a time, `If-Range` on the ETag.
-The signature is an HMAC of its own kind, since nobody but this module ever computes it.
+`documented`: output URLs are presigned, valid for one hour, and answer 403 afterwards, while the data stays. `client`:
+uploads are a PUT without an Authorization header. The rest is how S3 behaves: error bodies in XML, a signature bound
+to the method, one `Range` at a time, `If-Range` on the ETag. The signature is a private HMAC, as nobody else computes
+it.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ Method = Literal["GET", "PUT"]
 
 @frozen
 class UrlStatus:
-    """What a fetch of a URL would meet: a status and, when that is 200, a content type."""
+    """The result of fetching a URL: a status and, if that is 200, a content type."""
 
     status: int
     content_type: str = ""
@@ -41,7 +41,7 @@ class UrlStatus:
 
 @frozen
 class _S3Error(Exception):  # S3 calls what it answers with a fault
-    """An S3 error, on its way to becoming the XML answer."""
+    """An S3 error, which becomes an XML answer."""
 
     status: int
     code: str
@@ -50,7 +50,7 @@ class _S3Error(Exception):  # S3 calls what it answers with a fault
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
     def answer(self, call: IncomingCall) -> Answer:
-        """Word it as S3 does; a HEAD gets the status alone."""
+        """Return the XML answer; a HEAD only gets the status."""
         parts = {"Code": self.code, "Message": self.message, **self.details, "RequestId": call.request_id}
         inner = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts.items())
         xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
@@ -70,14 +70,14 @@ class _StoredObject:
 
 
 class Bucket:
-    """A bucket that hands out presigned URLs, and answers what is asked of them."""
+    """A bucket that creates presigned URLs, and answers requests for them."""
 
     def __init__(self, *, lifetime: float = 3600.0) -> None:
         self.lifetime = lifetime
-        """Seconds for which a presigned URL is good."""
+        """Seconds for which a presigned URL is valid."""
         self._stored: dict[str, _StoredObject] = {}
         self._recent: dict[str, bytes] = {}
-        """The contents asked for last, latest last: files fetched in parts or again aren't made again."""
+        """Recently fetched contents, latest last, so that files fetched in parts or again aren't made again."""
         self._expected: dict[str, str] = {}
         self.routes = [
             Route("storage.get", "GET", PREFIX + "{path...}", self._get),
@@ -88,21 +88,21 @@ class Bucket:
     def put(self, path: str, content_type: str, make: Callable[[], bytes]) -> None:
         """Store a file whose content is made when it is fetched.
 
-        `make` must give the same bytes each time: of files made so, only the latest few are kept in memory.
+        `make` must return the same bytes each time: only the latest contents are kept in memory.
         """
         self._stored[path] = _StoredObject(content_type, make)
         self._recent.pop(path, None)
 
     def allow_upload(self, path: str, content_type: str) -> None:
-        """Allow one file to be uploaded to `path`, with just that content type."""
+        """Allow one upload to `path`, with exactly this content type."""
         self._expected[path] = content_type
 
     def uploaded(self, path: str) -> bytes | None:
-        """Give what was uploaded to `path`, or None if nothing was."""
+        """Return what was uploaded to `path`; None if nothing was."""
         return self._content(path) if path in self._stored else None
 
     def presign(self, path: str, *, now: float, origin: str, method: Method = "GET") -> str:
-        """Make an absolute URL that is good for one method, from now on, for the bucket's lifetime."""
+        """Return an absolute URL that is valid for one method and for the bucket's lifetime."""
         date = _format_timestamp(int(now))
         expires = str(int(self.lifetime))
         # Written out, and already encoded: every look at a finished generation signs anew.
@@ -115,7 +115,7 @@ class Bucket:
         )
 
     def url_status(self, url: str, *, now: float) -> UrlStatus:
-        """Say what fetching one of this bucket's own URLs would meet, without drawing the file."""
+        """Return what fetching one of the bucket's URLs would give, without making the file."""
         parts = urlsplit(url)
         path = unquote(parts.path.removeprefix(PREFIX))
         try:
@@ -184,7 +184,7 @@ def _mismatch() -> _S3Error:
 
 
 def _verify(method: str, path: str, query: Mapping[str, str], now: float) -> None:
-    """Raise the 403 that a request without a signature, with a wrong one or with an old one gets."""
+    """Raise a 403 for a missing, wrong or expired signature."""
     given = query.get("X-Amz-Signature")
     if given is None:
         raise _S3Error(403, "AccessDenied", "Access Denied")
@@ -230,7 +230,7 @@ def _content_answer(content: bytes, content_type: str, asked: Mapping[str, str])
 
 
 def _parse_range(asked: str, size: int) -> tuple[int, int] | None:
-    """Read a Range header as first and last byte; None, for the whole, if it is absent or not understood."""
+    """Return the first and last byte of a Range header; None if it is absent or malformed."""
     match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", asked.strip(), re.ASCII)
     if match is None or match[0] == "bytes=-":
         return None

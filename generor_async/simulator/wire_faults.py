@@ -1,8 +1,7 @@
-"""What faults do on the wire: answers that break HTTP, or that take their time.
+"""Faults on the connection: answers that break HTTP, or that are slow.
 
-Each is true at the socket: a reset is an RST, a close a FIN, a truncated body one that Content-Length promised more
-of. They write to the connection's transport themselves; a connection that they broke is never used again, and aiohttp,
-to which they give back a response, finds it closing.
+They are real at the socket: a reset is an RST, a close is a FIN, a truncated body is shorter than its Content-Length.
+They write to the transport directly; a broken connection is never used again, and aiohttp finds it closing.
 """
 
 import asyncio
@@ -20,26 +19,26 @@ __all__ = ["WIRE_FAULTS", "FaultyConnection", "WireFault", "reset", "send_unchan
 # Linger for no time at all: what closing then sends is an RST.
 NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 FIRST_CHUNK = 64
-"""Bytes at most: what comes before a bad chunk header is to arrive together with it."""
+"""Most bytes before a bad chunk header, so that both arrive together."""
 PIECE = b"0" * 65_536
 MEGABYTE = 1_000_000
 
 
 @frozen(kw_only=True)
 class FaultyConnection:
-    """One connection with a request that has been read, and the answer that is to be sent on it."""
+    """A connection whose request was read, and the answer to be sent."""
 
     request: web.BaseRequest
     response: web.Response
-    """Complete, and not begun to be sent."""
+    """The answer; nothing of it was sent yet."""
     details: Mapping[str, Any]
-    """The fault's."""
+    """The details of the fault."""
     sleep: Callable[[float], Awaitable[None]]
     """Sleeps for simulated seconds."""
     departure: Callable[[], Awaitable[None]]
     """Waits until the client has closed the connection."""
     mark: Callable[[bool], None]
-    """Is told, before the last byte leaves, that the answer is handed over whole: whoever has it may look at once."""
+    """Called before the last byte, with whether the answer is whole: the caller may read the ledger at once."""
 
     @property
     def body(self) -> bytes:
@@ -50,18 +49,18 @@ class FaultyConnection:
 
 
 WireFault: TypeAlias = Callable[[FaultyConnection], Awaitable[web.StreamResponse]]
-"""Sends an answer, or fails to, and gives what aiohttp is to think was sent; ConnectionError if the client has gone."""
+"""Sends an answer, or fails to, and returns what aiohttp should believe was sent; raises ConnectionError."""
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Break a connection off with an RST."""
+    """Reset a connection with an RST."""
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
     transport.abort()
 
 
 async def send_unchanged(wire: FaultyConnection) -> web.StreamResponse:
-    """Send the answer as it is."""
+    """Send the answer unchanged."""
     await wire.response.prepare(wire.request)
     wire.mark(True)
     await wire.response.write_eof()
@@ -138,7 +137,7 @@ async def _huge(wire: FaultyConnection) -> web.StreamResponse:
 
 
 async def _begin(wire: FaultyConnection, length: int | None) -> web.StreamResponse:
-    """Send the head of a response whose body comes in pieces; without a length, in chunks."""
+    """Send the head of a response whose body follows in pieces; without a length, chunked."""
     response = web.StreamResponse(status=wire.response.status, headers=wire.response.headers)
     response.content_length = length
     await response.prepare(wire.request)
@@ -153,7 +152,7 @@ def _transport(wire: FaultyConnection) -> asyncio.Transport:
 
 
 def _head(response: web.Response, framing: str, value: str) -> bytes:
-    """Write the head of an answer whose body is not going to be what `framing` says."""
+    """Return the head of an answer whose body will contradict `framing`."""
     lines = [f"HTTP/1.1 {response.status} {response.reason}"]
     lines += [f"{name}: {told}" for name, told in response.headers.items() if name.lower() != "content-length"]
     return "\r\n".join([*lines, f"{framing}: {value}", "", ""]).encode()

@@ -55,7 +55,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._waiting)
 
     def time(self) -> float:
-        """Give the loop's own time, in seconds."""
+        """Return the loop's own time, in seconds."""
         return self._waiting.now
 
     @contextmanager
@@ -154,7 +154,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Give what is ready; if nothing is, let `timeout` seconds pass, or wait for as long as there is no timer."""
+        """Return what is ready; if nothing is, let `timeout` seconds pass, or wait for as long as there is no timer."""
         if self._release_tasks():
             timeout = 0
         found = super().select(0)

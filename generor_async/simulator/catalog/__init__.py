@@ -1,7 +1,4 @@
-"""What the simulated Generor offers: every model and generator that the documents name, and enough others.
-
-The data stand in `catalog.toml`; the classes in `types`.
-"""
+"""The simulated Generor's models and generators: all that the documents name, and others (`catalog.toml`)."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""Reads the catalogue (`catalog.toml`) into models and generators, and adds what follows from the rest of it."""
+"""Loads `catalog.toml` into models and generators, and adds the values that can be derived."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -22,9 +22,9 @@ from generor_async.simulator.catalog.types import (
 __all__ = ["read_catalog"]
 
 SPREAD: Final = 0.3
-"""The sigma of how long an item takes."""
+"""Sigma of the lognormal time that an item takes."""
 SIMILAR: Final = 3
-"""How many generators of its shelf are named as similar to one."""
+"""Number of generators that are listed as similar to one."""
 RATIOS: Final = {"image": IMAGE_RATIOS, "video": VIDEO_RATIOS}
 RATIO: Final = {
     kind: CatalogParameter(
@@ -35,7 +35,7 @@ RATIO: Final = {
     )
     for kind, ratios in RATIOS.items()
 }
-"""The parameter of generators that make nothing but images or videos."""
+"""The ratio parameter of generators that only make images or only videos."""
 
 _converter = Converter(forbid_extra_keys=True)
 _converter.register_structure_hook(Latency, lambda seconds, _: Latency(seconds, SPREAD))
@@ -54,7 +54,7 @@ def read_catalog() -> tuple[tuple[CatalogModel, ...], tuple[CatalogGenerator, ..
 
 
 def _read_model(kind: str, row: dict[str, Any], place: int) -> CatalogModel:
-    """Read a model; a generator's `model-<type>` parameter calls it by its place among those of its type."""
+    """Read a model; its value in a generator's `model-<type>` parameter is its position among those of its type."""
     seconds = row.pop("seconds")
     return _converter.structure({**row, "type": kind, "choice": str(place + 1), "latency": seconds}, CatalogModel)
 
@@ -66,7 +66,7 @@ def _model_parameter(kind: str, models: Iterable[CatalogModel]) -> CatalogParame
 
 
 def _read_generators(rows: list[dict[str, Any]], choices: dict[str, CatalogParameter]) -> Iterator[CatalogGenerator]:
-    """Read generators that are like each other: the next ones on the shelf are similar."""
+    """Read a shelf of generators; each lists the next ones as similar."""
     slugs = [row["slug"] for row in rows] * 2
     for place, row in enumerate(rows):
         following = slugs[place + 1 : place + min(SIMILAR + 1, len(rows))]

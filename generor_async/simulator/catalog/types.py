@@ -1,4 +1,4 @@
-"""What a model and a generator of the simulated Generor are made of."""
+"""Classes of the catalogue: models, generators and their parameters."""
 
 from collections.abc import Mapping
 from math import log
@@ -26,7 +26,7 @@ ModelType = Literal[
     "text", "image", "video", "speech", "music", "soundeffect", "upscale", "vector", "backgroundremoval"
 ]
 FieldKind = Literal["line", "text", "list"]
-"""What a field of a creation holds: a title or sentence, prose of some paragraphs, or a list of lines."""
+"""The kind of text in a field of a creation: a title or sentence, some paragraphs, or a list of lines."""
 
 
 @frozen
@@ -38,7 +38,7 @@ class CatalogRatio:
     label: str
 
     def to_json(self) -> Json:
-        """Give the ratio as `GET /models` shows it."""
+        """Return the ratio as `GET /models` shows it."""
         return {"id": self.id, "ratio": self.ratio, "label": self.label}
 
 
@@ -67,7 +67,7 @@ class Latency:
 
 @frozen(kw_only=True)
 class VideoTraits:
-    """What a video model adds to a model's description: the documents' provider-capability struct."""
+    """The additional properties of a video model: the documents' provider-capability struct."""
 
     supported_durations: tuple[int, ...]
     """Seconds, ascending."""
@@ -83,7 +83,7 @@ class VideoTraits:
 
 @frozen(kw_only=True)
 class CatalogModel:
-    """An AI model that Generor offers: what `GET /models` says of it, and how the simulator runs it."""
+    """A model: what `GET /models` shows of it, and how the simulator runs it."""
 
     id: int
     name: str
@@ -108,12 +108,12 @@ class CatalogModel:
     max_reference_videos: int = 0
     latency: Latency
     actual_ratios: tuple[float, ...] = (1.0,)
-    """What a charge may come to as a multiple of its estimate; one is drawn for every request."""
+    """Possible ratios of charge to estimate; one is drawn for each request."""
     choice: str = ""
     """The value that stands for the model in a generator's `model-<type>` parameter."""
 
     def to_json(self) -> Json:
-        """Give the model as `GET /models/{type}/{id}` shows it."""
+        """Return the model as `GET /models/{type}/{id}` shows it."""
         shown: Json = {"id": self.id, "name": self.name, "type": self.type, "provider": self.provider}
         if self.description is not None:
             shown["description"] = self.description
@@ -155,10 +155,10 @@ class CatalogParameter:
     max: int | None = None
     default: str
     cost_multipliers: Mapping[str, int] = field(factory=dict[str, int])
-    """By what an option multiplies the model's base cost; one that isn't named leaves it as it is."""
+    """Factor on the model's base cost by option; 1 for options without one."""
 
     def to_json(self) -> Json:
-        """Give the parameter as `GET /generators/{slug}` shows it."""
+        """Return the parameter as `GET /generators/{slug}` shows it."""
         shown: Json = {"id": self.id, "type": self.type}
         if self.type == "number":
             shown |= {"min": self.min, "max": self.max}
@@ -167,7 +167,7 @@ class CatalogParameter:
         return shown | {"default": self.default, "cost_multipliers": dict(self.cost_multipliers)}
 
     def accepts(self, value: str) -> bool:
-        """Tell whether `value`, in its string form, is one the parameter can have."""
+        """Tell whether the parameter can have a value, given as a string."""
         if self.min is None or self.max is None:
             return value in self.options
         return value.isdecimal() and self.min <= int(value) <= self.max
@@ -175,7 +175,7 @@ class CatalogParameter:
 
 @frozen(kw_only=True)
 class CatalogGenerator:
-    """A generator: what one asks for at `POST /generators/{slug}/generate`."""
+    """A generator, as in `POST /generators/{slug}/generate`."""
 
     slug: str
     title: str
@@ -184,13 +184,13 @@ class CatalogGenerator:
     similar: tuple[str, ...]
     status: Literal["active", "development"] = "active"
     model_types: tuple[ModelType, ...]
-    """The types of model it runs on; the first is the one its `model_id` is usually of."""
+    """The types of models that it can use; `model_id` is usually of the first type."""
     parameters: tuple[CatalogParameter, ...]
     fields: Mapping[str, FieldKind]
     """The fields that its creations have besides an id and files."""
 
     def to_json(self, *, detail: bool) -> Json:
-        """Give the generator as the list shows it, or with `detail` as `GET /generators/{slug}` does."""
+        """Return the generator as the list shows it, or with `detail` as `GET /generators/{slug}` does."""
         shown: Json = {
             "slug": self.slug,
             "title": self.title,

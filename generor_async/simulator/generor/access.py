@@ -1,9 +1,9 @@
-"""Who may pass into the Generor API: keys, scopes, tiers and the three windows.
+"""Access control of the Generor API: keys, scopes, tiers and the three rate limit windows.
 
 `documented`: keys and scopes, the tiers' figures, 15 requests a minute and IP address without a key, the
-headers. `assumed`, each with a switch: every request counts, the refused ones too unless it is for want of quota;
-of three windows the headers show the one that has the smallest share left; an endpoint open to all refuses a bad
-key all the same. `assumed` without one: an unknown key counts as none; without a key there is no X-RateLimit-Tier.
+headers. `assumed`, each with a switch: every request counts, also a refused one unless a rate limit refused it; the
+headers show the window with the smallest share left; a public endpoint refuses a bad key too. `assumed` without a
+switch: an unknown key counts as none; without a key there is no X-RateLimit-Tier.
 """
 
 import math
@@ -54,18 +54,18 @@ class AccessRules:
 
     window_kind: WindowKind = "sliding"
     count_rejected: bool = False
-    """Whether a request that is refused for want of quota uses some up."""
+    """Whether a request that a rate limit refuses counts against it."""
     count_errors: bool = True
-    """Whether a request that is refused for anything else does."""
+    """Whether a request that is refused for another reason counts."""
     window_shown: WindowShown = "tightest"
-    """Which window the headers tell of."""
+    """Which window the headers show."""
     bad_key_on_public: BadKeyOnPublic = "refuse"
-    """What becomes of a bad key where none is needed."""
+    """How a public endpoint treats a bad key."""
 
 
 @frozen(kw_only=True)
 class AuthorizedRequest:
-    """A request that was let in, and whose it is."""
+    """A request that passed the access control, and its user."""
 
     call: IncomingCall
     user: User | None
@@ -77,7 +77,7 @@ class AuthorizedRequest:
         return self.call.now
 
     def lists(self, made_at: float) -> bool:
-        """Tell whether a listing shows what was made then: it may lag."""
+        """Tell whether a listing, which may lag, shows something made at a time."""
         return made_at + self.call.lag <= self.call.now
 
     @property
@@ -105,7 +105,7 @@ Answered = TypeVar("Answered", bound=Answer | DeferredAnswer)
 
 
 class AccessControl:
-    """Looks at the key and counts the request, before anybody else sees it."""
+    """Checks the key and counts the request before its handler is called."""
 
     def __init__(self, world: GenerorState, rules: AccessRules) -> None:
         self._world = world
@@ -113,7 +113,7 @@ class AccessControl:
         self._by_address: dict[str, tuple[RequestWindow, ...]] = {}
 
     def new_key(self, user: User, *, name: str, scopes: tuple[str, ...], now: float) -> ApiKey:
-        """Make one more key for a user."""
+        """Create a key for a user."""
         key = ApiKey(
             key_id=self._world.new_id(),
             key=KEY_PREFIX + self._world.token(KEY_LENGTH),
@@ -129,7 +129,7 @@ class AccessControl:
     def guard(
         self, handler: Handler, *, scope: Scope | None, key_needed: bool
     ) -> Callable[[IncomingCall], Answer | DeferredAnswer]:
-        """Put a handler behind the gate: what it refuses is worded, what it answers gets its headers."""
+        """Wrap a handler with the access control, error answers and headers."""
 
         def guarded(call: IncomingCall) -> Answer | DeferredAnswer:
             key = self._key_of(call)
@@ -157,7 +157,7 @@ class AccessControl:
         return guarded
 
     def limits_told(self, call: IncomingCall) -> dict[str, str]:
-        """Give the headers that tell a caller of its limits, without counting the request."""
+        """Return the rate limit headers without counting the request."""
         key = self._key_of(call)
         windows = self._windows_of(call, key)
         return self._headers(windows, tightest(windows, call.now), call, key)
@@ -179,7 +179,7 @@ class AccessControl:
     def _headers(
         self, windows: tuple[RequestWindow, ...], verdict: WindowVerdict, call: IncomingCall, key: ApiKey | None
     ) -> dict[str, str]:
-        """Give the headers that the answer carries, whatever it is."""
+        """Return the headers of any answer."""
         shown = (
             verdict if self._rules.window_shown == "tightest" else windows[0].verdict(call.now, allowed=verdict.allowed)
         )
@@ -222,7 +222,7 @@ def _quota_refusal(verdict: WindowVerdict) -> Answer:
 
 
 def _catch_refusal(act: Callable[[Given], Answered], given: Given) -> Answered | Answer:
-    """Let a handler act, and word its refusal if it refuses."""
+    """Call a handler, and turn a refusal into an answer."""
     try:
         return act(given)
     except GenerorRefusal as refusal:
@@ -230,7 +230,7 @@ def _catch_refusal(act: Callable[[Given], Answered], given: Given) -> Answered |
 
 
 def _with_headers(answer: Answer, headers: Mapping[str, str], user: User | None) -> Answer:
-    """Put the window's headers and the caller's name on an answer."""
+    """Add the window's headers and the caller's name to an answer."""
     answer.headers = headers
     answer.caller = None if user is None else user.username
     return answer

@@ -23,17 +23,17 @@ MAX_KEYS = 10
 
 @define
 class AccountEndpoints:
-    """Answers whatever is asked about money and keys."""
+    """The endpoints of credits and API keys."""
 
     _world: GenerorState
     _gate: AccessControl
 
     def balance(self, ask: AuthorizedRequest) -> Answer:
-        """Show the credits there are."""
+        """Show the balance."""
         return success(ask.me.wallet.to_json())
 
     def list_transactions(self, ask: AuthorizedRequest) -> Answer:
-        """List where they came from and went."""
+        """List the transactions."""
         kind, shown = ask.query("type"), ask.me.transactions
         if kind is not None:
             if kind not in TRANSACTION_TYPES:
@@ -47,7 +47,7 @@ class AccountEndpoints:
         return page_of(shown, ApiKey.to_json, ask.call.query)
 
     def create_key(self, ask: AuthorizedRequest) -> Answer:
-        """Make a key, and show it this once."""
+        """Create a key; only this answer shows it."""
         fields = ask.fields()
         name, scopes = fields.required_text("name"), _scopes(fields)
         if len(self._keys_of(ask.me)) >= MAX_KEYS:

@@ -1,6 +1,6 @@
-"""The simulated Generor API: all its operations over one remembered world.
+"""The simulated Generor API: all operations, on a state in memory.
 
-What the documents say, it does. Where they are silent, the module of the endpoint says what is assumed.
+It does what the documents say. Where they say nothing, the module of the endpoint says what is assumed.
 """
 
 from collections.abc import Callable
@@ -51,12 +51,12 @@ PUBLIC = {
 
 
 class GenerorApi:
-    """The Generor API as one object: `routes` and `file_routes` to be served, `world` to be looked at.
+    """The Generor API: `routes` and `file_routes` are to be served, `state` can be inspected.
 
     `key` is a key without scopes of the user johndoe, who has `credits` and the tier; it is the same for a
     seed. `exact_cost` makes `credit_cost` what the call itself cost, where the documents' difference of
-    balances counts calls that overlap. `failures_cost` charges for generations that fail. `listing_lag` is for how
-    many seconds a new creation isn't listed yet.
+    balances counts calls that overlap. `failures_cost` charges for generations that fail. `listing_lag` is the number
+    of seconds until a new creation is listed.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class GenerorApi:
         self.file_routes = CreationFiles(self.world).routes
 
     def add_key(self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()) -> str:
-        """Give a user one more key, and return it; no scopes means all."""
+        """Create a key for a user, and return it; no scopes means all."""
         user = self.world.user_named(username)
         return self._gate.new_key(user, name=name, scopes=scopes, now=self._started).key
 
     def change_credits(self, kind: str, amount: int, *, now: float) -> Transaction:
-        """Let credits come to the account, or leave it, by something else than a call of this key; return how much.
+        """Change the credits of the account without a call; return by how much.
 
-        Raises ValueError for what is no type of transaction, or no amount.
+        Raises ValueError for an unknown type of transaction or an invalid amount.
         """
         if kind not in TRANSACTION_TYPES:
             raise ValueError(f"type must be one of {', '.join(TRANSACTION_TYPES)}, not {kind!r}")
@@ -108,7 +108,7 @@ class GenerorApi:
         return self.account.transactions[-1]
 
     def refuse(self, code: Code, message: str) -> Callable[[IncomingCall], Answer | DeferredAnswer]:
-        """Make a handler for a request that has none: it passes the gate, and is refused behind it."""
+        """Return a handler for unknown routes, which refuses a request after the access control."""
 
         def refused(ask: AuthorizedRequest) -> Answer:  # noqa: ARG001  # every handler takes what was asked
             raise GenerorRefusal(code, message)
@@ -116,7 +116,7 @@ class GenerorApi:
         return self._gate.guard(refused, scope=None, key_needed=False)
 
     def limits_told(self, call: IncomingCall) -> dict[str, str]:
-        """Give the headers that tell a caller of its limits, without counting the request."""
+        """Return the rate limit headers without counting the request."""
         return self._gate.limits_told(call)
 
     def _make_routes(self) -> list[Route]:

@@ -1,6 +1,6 @@
-"""The endpoints that say what can be generated, and with what.
+"""The endpoints of generators and models.
 
-`documented`: what is said of a generator and a model, the statuses to filter by, the model types.
+`documented`: the bodies of a generator and a model, the statuses to filter by, the model types.
 `assumed`: the models are grouped in an object by type; lists without dates are paged too, in the
 catalogue's order.
 """

@@ -24,32 +24,32 @@ __all__ = ["CreationEndpoints"]
 
 @define
 class CreationEndpoints:
-    """Answers whatever is asked about creations."""
+    """The endpoints of creations."""
 
     _world: GenerorState
     _listing_lag: float
-    """Seconds for which a new creation isn't listed yet."""
+    """Seconds until a new creation is listed."""
 
     def list_own(self, ask: AuthorizedRequest) -> Answer:
-        """List the caller's own."""
+        """List the caller's creations."""
         return self._page(ask, [c for c in ask.me.creations if c.listed])
 
     def list_public(self, ask: AuthorizedRequest) -> Answer:
-        """List everybody's public ones."""
+        """List all public creations."""
         return self._page(ask, self._world.public())
 
     def list_of_generator(self, ask: AuthorizedRequest) -> Answer:
-        """List the public ones of a generator."""
+        """List the public creations of a generator."""
         slug = find_generator(ask.call.params["slug"]).slug
         return self._page(ask, [c for c in self._world.public() if c.generator == slug])
 
     def list_of_user(self, ask: AuthorizedRequest) -> Answer:
-        """List the public ones of a user."""
+        """List the public creations of a user."""
         user = self._world.user_named(ask.call.params["username"])
         return self._page(ask, self._world.public(user.creations))
 
     def list_of_team(self, ask: AuthorizedRequest) -> Answer:
-        """List a team's to its members: all public ones, and the caller's private ones."""
+        """List a team's creations to a member: all public ones, and the caller's private ones."""
         team = self._world.team(ask.id())
         if ask.me.user_id not in team.joined:
             raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
@@ -61,12 +61,12 @@ class CreationEndpoints:
         return self._page(ask, [c for c in shown if c.privacy_mode == 0 or c.user is ask.me])
 
     def feed(self, ask: AuthorizedRequest) -> Answer:
-        """List the public ones of the users whom the caller follows."""
+        """List the public creations of the users whom the caller follows."""
         followed = ask.me.follows
         return self._page(ask, [c for c in self._world.public() if c.user.user_id in followed])
 
     def search(self, ask: AuthorizedRequest) -> Answer:
-        """List the public ones whose prompt holds every word of `q`."""
+        """List the public creations whose prompt has every word of `q`."""
         words = (ask.query("q") or "").lower().split()
         if not words:
             raise GenerorRefusal("VALIDATION_ERROR", "q is required")
@@ -74,12 +74,12 @@ class CreationEndpoints:
         return self._page(ask, found)
 
     def get(self, ask: AuthorizedRequest) -> Answer:
-        """Show one with everything there is to know of it."""
+        """Show one creation with all details."""
         creation = self._world.visible(ask.id(), ask.user)
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
     def status(self, ask: AuthorizedRequest) -> Answer:
-        """Say how far it has come."""
+        """Show the status of a creation."""
         creation = self._world.visible(ask.id(), ask.me)
         shown: Json = {"creation_id": creation.creation_id, "status": creation.status(ask.now)}
         return success(shown if creation.error is None else shown | {"error": creation.error})
@@ -99,7 +99,7 @@ class CreationEndpoints:
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
     def delete(self, ask: AuthorizedRequest) -> Answer:
-        """Delete one softly; one that is still in the making is cancelled."""
+        """Mark a creation as deleted; one that is not finished is cancelled."""
         creation = self._world.owned(ask.id(), ask.me)
         if creation.outcome is None:
             creation.outcome = "cancelled"
@@ -108,7 +108,7 @@ class CreationEndpoints:
         return success({"message": "Creation deleted"})
 
     def list_comments(self, ask: AuthorizedRequest) -> Answer:
-        """List the comments on one."""
+        """List the comments on a creation."""
         creation = self._world.visible(ask.id(), ask.user)
         of_it = (c for c in self._world.comments.values() if c.creation_id == creation.creation_id)
         comments = [c for c in of_it if ask.lists(c.created_at)]
@@ -144,7 +144,7 @@ class CreationEndpoints:
         return success(comment.to_json())
 
     def rating(self, ask: AuthorizedRequest) -> Answer:
-        """Give the average rating of one."""
+        """Return the average rating of one."""
         return success(_rating(self._world.visible(ask.id(), ask.user)))
 
     def rate(self, ask: AuthorizedRequest) -> Answer:
@@ -191,7 +191,7 @@ def _summary(creation: Creation) -> Json:
 
 
 def _generator_data(creation: Creation) -> Json:
-    """Show what is particular to the generator: model, parameters, what was written, sound and video."""
+    """Return what depends on the generator: model, parameters, texts, sound and video."""
     files = creation.files()
     files.pop("image_url", None)  # stands among the images
     about = {"model_id": creation.model.id, "model_name": creation.model.name, "team_id": creation.team_id}

@@ -1,4 +1,4 @@
-"""What the simulated Generor keeps of each user, key, creation, comment, team and payment."""
+"""The records of the simulated Generor: users, keys, creations, comments, teams and transactions."""
 
 import math
 from collections.abc import Mapping
@@ -47,11 +47,11 @@ class Wallet:
     free: int
     earned: int
     reserved: int = 0
-    """Credits that running generations are going to cost: they can't be promised twice."""
+    """Credits reserved for running generations."""
 
     @classmethod
     def of_total(cls, credits_: int) -> "Wallet":
-        """Make a wallet of so many credits, shared out as in the documents' example."""
+        """Return a wallet of so many credits, with the proportions of the documents' example."""
         free = min(credits_, 200)
         earned = min(credits_ - free, 50)
         return cls(free=free, earned=earned, paid=credits_ - free - earned)
@@ -62,7 +62,7 @@ class Wallet:
         return self.paid + self.free + self.earned
 
     def spend(self, credits_: int) -> int:
-        """Take credits, the free ones first (assumed), and never more than there are; give what was taken."""
+        """Take credits, free ones first (assumed), and no more than there are; return the number taken."""
         spent = min(credits_, self.total)
         free = min(spent, self.free)
         earned = min(spent - free, self.earned)
@@ -72,7 +72,7 @@ class Wallet:
         return spent
 
     def receive(self, credits_: int, *, free: bool) -> None:
-        """Add credits: free ones, or paid ones."""
+        """Add free or paid credits."""
         if free:
             self.free += credits_
         else:
@@ -112,7 +112,7 @@ class User:
 
 @define(kw_only=True, eq=False)
 class ApiKey:
-    """A key of a user's, with windows of its own."""
+    """A user's key, with its own rate limit windows."""
 
     key_id: int
     key: str = field(repr=False)
@@ -127,7 +127,7 @@ class ApiKey:
 
     @property
     def prefix(self) -> str:
-        """How much of the key is shown after its creation."""
+        """The part of the key that is shown after its creation."""
         return self.key[:SHOWN_PREFIX_LENGTH]
 
     def to_json(self) -> Json:
@@ -152,7 +152,7 @@ class Transaction:
     amount: int
     """Negative when credits left the account."""
     balance: int
-    """Credits that were left then."""
+    """Balance after the transaction."""
     description: str
     created_at: float
     creation_id: int | None = None
@@ -172,7 +172,7 @@ class Transaction:
 
 @frozen(kw_only=True)
 class Media:
-    """The file behind a creation: what is needed to make it again, byte for byte."""
+    """The file of a creation: what is needed to make the same bytes again."""
 
     kind: Literal["img", "video", "audio"]
     extension: Literal["webp", "png", "svg", "mp4", "wav"]
@@ -183,7 +183,7 @@ class Media:
 
 @define(kw_only=True, eq=False)
 class Creation:
-    """One thing that was made, is being made, or could not be."""
+    """A creation: finished, under way, failed or cancelled."""
 
     creation_id: int
     generator: str
@@ -212,18 +212,18 @@ class Creation:
     """Scores by user id."""
 
     def status(self, now: float) -> str:
-        """Say which of the documented states it is in."""
+        """Return one of the documented states."""
         if self.outcome is not None:
             return self.outcome
         return "pending" if now < self.begins_at else "generating"
 
     @property
     def listed(self) -> bool:
-        """Whether it has a place in its owner's lists."""
+        """Whether its owner's lists show it."""
         return self.outcome == "completed" and not self.deleted
 
     def files(self) -> dict[str, str]:
-        """Give the paths of its files below the server's root, by the names under which they are shown."""
+        """Return the paths of its files below the server's root, by the names under which they are shown."""
         home, files = f"/users/{self.user.user_id}", dict[str, str]()
         if self.media is not None:
             name = "image" if self.media.kind == "img" else self.media.kind

@@ -1,4 +1,4 @@
-"""How the Generor API words things: the envelope, its errors, dates and pages."""
+"""The format of Generor's answers: the envelope, errors, dates and pages."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -50,14 +50,14 @@ SORTS = ("newest", "oldest")
 
 @frozen
 class GenerorRefusal(Exception):  # noqa: N818  # not every one of them is an error of the caller's
-    """What a handler raises instead of answering: a documented code, and a message for people."""
+    """Raised by a handler to refuse a request: a documented code and a message."""
 
     code: Code
     message: str
 
 
 def not_found(thing: str) -> GenerorRefusal:
-    """Say that something does not exist, after the pattern of the documented `Creation not found`."""
+    """Return a refusal such as the documented `Creation not found`."""
     return GenerorRefusal("NOT_FOUND", f"{thing} not found")
 
 
@@ -82,7 +82,7 @@ def timestamp(unix: float) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a path or query value as a whole number, or None; digits beyond any real id are none."""
+    """Read a path or query value as an integer; None if it is none, or longer than any id."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
@@ -93,7 +93,7 @@ def page_of(
     *,
     dated: bool = True,
 ) -> Answer:
-    """Cut the page that was asked for out of `items`, oldest first, and say in `meta` where it lies.
+    """Return the requested page of `items`, oldest first, with its position in `meta`.
 
     Items without a date keep their order, whatever `sort` says. A page past the last one is empty (assumed).
     """

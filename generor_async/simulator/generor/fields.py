@@ -1,4 +1,4 @@
-"""Reads the fields of a JSON body, and refuses wrong ones by name and in plain words."""
+"""Reads the fields of a JSON body; a refusal names the wrong field."""
 
 import json
 import math
@@ -39,7 +39,7 @@ class Fields:
         return cls(cast("dict[str, object]", values))
 
     def given(self, name: str) -> bool:
-        """Tell whether the field stands in the body, even as null."""
+        """Tell whether the body has a field, even as null."""
         return name in self._values
 
     def text(self, name: str, *, max_length: int | None = None) -> str | None:

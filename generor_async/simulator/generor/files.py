@@ -1,6 +1,6 @@
-"""The files behind Generor's creations, served under /users/ to whoever knows the URL (assumed).
+"""The files of Generor's creations, served under /users/ to everybody who knows the URL (assumed).
 
-Unlike Luma's bucket this one knows nothing of ranges or presigned URLs: a client meets both kinds of host.
+Unlike Luma's bucket, this host has no ranges and no presigned URLs, so that clients meet both kinds of host.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from generor_async.simulator.messages import Answer, IncomingCall, Route
 __all__ = ["CreationFiles", "describe_media"]
 
 LONGER_SIDE = 512
-"""Pixels: small, so that a thousand pictures are drawn in little time."""
+"""Pixels; small, so that pictures are drawn fast."""
 SOUND_SECONDS = 2.0
 FILES_KEPT = 256
 CONTENT_TYPES = {
@@ -32,7 +32,7 @@ NOT_FOUND = Answer(status=404, body=b"404 Not Found\n", headers={"Content-Type":
 
 
 def describe_media(model: CatalogModel, ratio: str) -> Media | None:
-    """Say what file a model makes: WebP for pictures, PNG where they need transparency; None for text."""
+    """Return the kind of file that a model makes: WebP for pictures, PNG for transparent ones; None for text."""
     if model.type == "text":
         return None
     if model.type == "video":
@@ -50,13 +50,13 @@ def describe_media(model: CatalogModel, ratio: str) -> Media | None:
 
 
 def _size(ratio: str) -> tuple[int, int]:
-    """Give width and height, which come out whole: the longer side is a power of two."""
+    """Return width and height, which are whole numbers, as the longer side is a power of two."""
     width, height = map(int, ratio.split(":"))
     return LONGER_SIDE * width // max(width, height), LONGER_SIDE * height // max(width, height)
 
 
 class CreationFiles:
-    """Serves the files of a world's creations."""
+    """Serves the files of all creations."""
 
     def __init__(self, world: GenerorState) -> None:
         self._world = world
@@ -90,7 +90,7 @@ class CreationFiles:
 
 
 def _as_svg(png: bytes, media: Media) -> bytes:
-    """Frame a picture in SVG, which is real enough for whoever opens it."""
+    """Embed a picture in an SVG file."""
     size = f'width="{media.width}" height="{media.height}"'
     href = f"data:image/png;base64,{b64encode(png).decode()}"
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><image {size} href="{href}"/></svg>\n'.encode()

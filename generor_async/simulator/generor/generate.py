@@ -1,9 +1,9 @@
-"""The endpoints that make things: /estimate and /generate.
+"""The endpoints /estimate and /generate.
 
 `documented`: the answers' shape, `credit_cost` as the difference of balances, the estimate from recent
 generations once there are three. `assumed`: the price is reserved when work begins and taken when it ends;
 the charge differs from the estimate only where the catalogue says so; a failed generation costs nothing (a
-switch); moderation answers 400, for free; whoever deletes a creation in the making cancels it.
+switch); moderation answers 400, for free; deleting an unfinished creation cancels it.
 """
 
 import math
@@ -28,14 +28,14 @@ __all__ = ["GenerationEndpoints", "GenerationRates"]
 SAMPLES_KEPT = 10
 SAMPLES_NEEDED = 3
 FAILS_AFTER = 0.5
-"""The part of its time after which a generation that is going to fail does so."""
+"""The part of its time after which a failing generation fails."""
 MODERATED = "[[moderate]]"
 FAILING = re.compile(r"\[\[fail:(\w+)\]\]")
 
 
 @frozen(kw_only=True)
 class GenerationRates:
-    """How often generations go wrong without being asked to: shares from 0 to 1."""
+    """Shares of generations that are moderated or fail at random, from 0 to 1."""
 
     moderated: float = 0.0
     failed: float = 0.0
@@ -58,14 +58,14 @@ class _GenerationRun:
 
 @define
 class GenerationEndpoints:
-    """Estimates and generates, and remembers how long things took."""
+    """The endpoints /estimate and /generate, with the times of recent generations."""
 
     _world: GenerorState
     _chances: GenerationRates
     _exact_cost: bool = field(kw_only=True, alias="exact_cost")
     _failures_cost: bool = field(kw_only=True, alias="failures_cost")
     _times: dict[tuple[str, int], deque[float]] = field(factory=dict[tuple[str, int], deque[float]], init=False)
-    """The latest seconds an item, at the pace of 1, by generator and model."""
+    """Recent seconds per item at a time factor of 1, by generator and model."""
 
     _orders: int = field(default=0, init=False)
 
@@ -80,7 +80,7 @@ class GenerationEndpoints:
         return success(shown | order.adjustments())
 
     def generate(self, ask: AuthorizedRequest) -> DeferredAnswer:
-        """Make what was ordered, and answer when it is done."""
+        """Generate, and answer when all items are done."""
         order = read_priced_request(ask.call.params["slug"], ask.fields(), prompt_needed=True)
         self._check_relations(order, ask.me)
         self._orders += 1
@@ -154,7 +154,7 @@ class GenerationEndpoints:
         return evolve(failure(GenerorRefusal("SERVER_ERROR", f"Generation failed: {run.failure}")), charged=charged)
 
     def _charge(self, run: _GenerationRun, creation: Creation, now: float) -> int:
-        """Take what a generation costs from the wallet, and write it into the history."""
+        """Charge the wallet for a generation, and add the transaction."""
         charged = run.user.wallet.spend(run.charge)
         description = f"{run.order.generator.title} with {run.order.model.name}"
         self._world.record(
@@ -221,6 +221,6 @@ def _head(order: PricedRequest) -> Json:
 
 
 def _made_json(creation: Creation, origin: str) -> Json:
-    """Show a new creation: with what it says, and absolute URLs of its files."""
+    """Return the JSON of a new creation, with its texts and the absolute URLs of its files."""
     files = {name: origin + path for name, path in creation.files().items()}
     return {"creation_id": creation.creation_id, **creation.fields, **files}

@@ -1,8 +1,8 @@
-"""What a body of /estimate or /generate orders: checked, with its defaults, and priced.
+"""A checked body of /estimate or /generate, with its defaults and its price.
 
 `documented`: the fields with their bounds, snapping, dropped parameters, the discount. `assumed`: wrong
-types and values are refused, while a field that the model has no use for is passed over; a ratio or a count
-at the top level goes before one inside `parameters`; multipliers multiply each other.
+types and values are refused, while a field that the model doesn't use is ignored; a ratio or a count at the top level
+takes precedence over one inside `parameters`; multipliers multiply each other.
 """
 
 import math
@@ -30,7 +30,7 @@ MAX_REFERENCE_IMAGES = 9
 MAX_REFERENCE_VIDEOS = 3
 MAX_DISCOUNT_PERCENT = 10
 LONGEST_VALUE = 100
-"""Characters: no option is as long."""
+"""Characters; every option is shorter."""
 CHARACTERS_PRICED = 1_000
 THINKING_MODES = ("off", "on", "high")
 FREE_TEXTS = ("language", "user_text", "user_text_two", "story_context", "character_context")
@@ -40,7 +40,7 @@ WHOLE_NUMBERS = ("item_index", "total_count")
 
 @frozen(kw_only=True)
 class PricedRequest:
-    """What is to be made, and for how much."""
+    """A request for /estimate or /generate, with its price."""
 
     generator: CatalogGenerator
     model: CatalogModel
@@ -49,7 +49,7 @@ class PricedRequest:
     privacy_mode: int
     team_id: int | None
     ratio: str
-    """Such as 16:9; of no meaning for text and sound."""
+    """Such as 16:9; has no effect on text and sound."""
     seconds: int | None
     """The duration that a video will have."""
     seconds_requested: int | None
@@ -57,13 +57,13 @@ class PricedRequest:
     speech: CatalogModel | None
     """The model that reads a text aloud."""
     parameters: Mapping[str, str]
-    """The generator's own parameters, as they are applied."""
+    """The generator's parameters, as applied."""
     parents: tuple[int, ...]
-    """Creations that it follows from, which must exist."""
+    """Ids of the creations that it is based on, which must exist."""
 
     @property
     def per_item(self) -> int:
-        """Give the credits for one item: the model's price, times the multipliers of the options chosen."""
+        """The credits for one item: the model's price times the multipliers of the chosen options."""
         price = self.model.credit_cost
         if self.model.priced_by == "second":
             price *= self.seconds or 1
@@ -77,28 +77,28 @@ class PricedRequest:
 
     @property
     def discount_percent(self) -> int:
-        """Give the bulk discount: one percent an item, up to ten."""
+        """The bulk discount: one percent per item, up to ten."""
         return min(self.count, MAX_DISCOUNT_PERCENT)
 
     @property
     def discount(self) -> int:
-        """Give the credits saved by it, rounded down."""
+        """The discount in credits, rounded down."""
         return self.per_item * self.count * self.discount_percent // 100
 
     @property
     def total(self) -> int:
-        """Give the estimated credits for all items."""
+        """The estimated credits for all items."""
         return self.per_item * self.count - self.discount
 
     @property
     def time_factor(self) -> float:
-        """Give the factor on the model's time, which is that of its shortest video."""
+        """The factor on the model's time, which is for its shortest video."""
         if self.model.video is None or self.seconds is None:
             return 1.0
         return self.seconds / self.model.video.supported_durations[0]
 
     def cost_json(self) -> Json:
-        """Show the price as /estimate does."""
+        """Return the price in the format of /estimate."""
         return {
             "total": self.total,
             "per_item": self.per_item,
@@ -108,7 +108,7 @@ class PricedRequest:
         }
 
     def adjustments(self) -> Json:
-        """Show what was changed about the order: an empty object, or the documented block."""
+        """Return the adjustments of the request: an empty object, or the documented block."""
         video = self.model.video
         if video is None or self.seconds_requested is None or self.seconds_requested == self.seconds:
             return {}
@@ -122,7 +122,7 @@ class PricedRequest:
 
 
 def find_generator(slug: str) -> CatalogGenerator:
-    """Find a generator, or refuse."""
+    """Return a generator; raises GenerorRefusal."""
     generator = GENERATOR_BY_SLUG.get(slug)
     if generator is None:
         raise not_found("Generator")
@@ -130,7 +130,7 @@ def find_generator(slug: str) -> CatalogGenerator:
 
 
 def read_priced_request(slug: str, fields: Fields, *, prompt_needed: bool) -> PricedRequest:
-    """Check a body against the documented rules, and against what the generator and the model can do."""
+    """Read a body, and check it against the documented rules and the abilities of generator and model."""
     generator = find_generator(slug)
     prompt = fields.text("prompt", max_length=MAX_PROMPT) or ""
     model = _model(generator, fields)
@@ -177,7 +177,7 @@ def _model(generator: CatalogGenerator, fields: Fields) -> CatalogModel:
 
 
 def _check_references(model: CatalogModel, fields: Fields) -> bool:
-    """Check the references, and tell whether the model is one to which a picture says enough."""
+    """Check the references, and tell whether a picture replaces the prompt for this model."""
     image, video = fields.url("image_url"), fields.url("video_url")
     fields.url("ending_frame_url")
     fields.url("reference_audio")
@@ -194,7 +194,7 @@ def _check_references(model: CatalogModel, fields: Fields) -> bool:
 
 
 def _check_text_fields(fields: Fields) -> None:
-    """Refuse wrong types among the fields that go to the language model, and are of no consequence here."""
+    """Check the types of the fields for the language model, which have no other effect here."""
     for name in (*FREE_TEXTS, *MORE_TEXTS):
         fields.text(name)
     for name in WHOLE_NUMBERS:
@@ -206,7 +206,7 @@ def _check_text_fields(fields: Fields) -> None:
 
 
 def _applied_parameters(generator: CatalogGenerator, fields: Fields) -> dict[str, str]:
-    """Keep the parameters that the generator's schema knows, as strings; drop the others silently."""
+    """Return the parameters that the generator has, as strings; others are dropped silently."""
     schema = {parameter.id: parameter for parameter in generator.parameters}
     applied: dict[str, str] = {}
     for name, value in fields.mapping("parameters").items():
@@ -218,7 +218,7 @@ def _applied_parameters(generator: CatalogGenerator, fields: Fields) -> dict[str
 
 
 def _always_applied(generator: CatalogGenerator, model: CatalogModel, count: int) -> dict[str, str]:
-    """Give the two entries that stand in the documents' example without having been sent."""
+    """Return the two entries that the documents' example has without their being sent."""
     return {f"model-{model.type}": model.choice, f"{generator.slug}-count": str(count)}
 
 
@@ -244,7 +244,7 @@ def _matches(asked: str | int, ratio: CatalogRatio) -> bool:
 
 
 def _nearest_duration(model: CatalogModel, requested: int | None) -> int | None:
-    """Take the supported duration next to the one asked for, the shorter of two equally near."""
+    """Return the nearest supported duration; of two equally near, the shorter."""
     if model.video is None:
         return None
     if requested is None:

@@ -1,7 +1,6 @@
-"""The people and things that are there when the simulated Generor starts: enough to list, search and follow.
+"""The initial state of the simulated Generor: users and creations to list, search and follow.
 
-All of it is assumed. The account under test has credits with a history and follows two people, but has made
-nothing yet.
+All of it is assumed. The account under test has credits and transactions, and follows two users, but has no creations.
 """
 
 from random import Random
@@ -41,7 +40,7 @@ REMARKS = ("Great creation!", "How did you get that light?", "This made my day",
 
 
 def populate(world: GenerorState, *, tier: str, credits_: int, now: float) -> User:
-    """Fill a world, and give the account under test."""
+    """Fill a new state, and return the account under test."""
     dice = world.random("people")
     me = _add_user(world, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
     me.bio, me.website = "I make things with AI", "https://example.com"
@@ -74,7 +73,7 @@ def _add_user(world: GenerorState, name: str, user_id: int, tier: str, credits_:
 
 
 def _add_transactions(world: GenerorState, user: User) -> None:
-    """Give the account one transaction of each type, which together come to its balance."""
+    """Add one transaction of each type, which add up to the balance."""
     story = (
         ("signup_bonus", 100, "Welcome to Generor"),
         ("purchase", user.wallet.total + 1_000, "Credit pack"),
@@ -90,7 +89,7 @@ def _add_transactions(world: GenerorState, user: User) -> None:
 
 
 def _add_creation(world: GenerorState, user: User, number: int, others: list[User], dice: Random, now: float) -> None:
-    """Let somebody have made something, and the others have their say on it."""
+    """Add a creation of a user, with ratings and comments of others."""
     slug, model_id, prompt = PROMPTS[(number + number // len(PROMPTS)) % len(PROMPTS)]
     model = MODEL_BY_ID[model_id]
     created_at = now - (60 - number) * DAY / 4

@@ -1,4 +1,4 @@
-"""What the simulated Generor remembers, found by id or name."""
+"""The state of the simulated Generor in memory."""
 
 from collections.abc import Iterable
 from random import Random
@@ -14,7 +14,7 @@ USUAL_SEED, SEEDS, IDS_A_SEED = 7, 1 << 32, 10_000
 
 
 class GenerorState:
-    """Everything the simulated Generor remembers, and the ids it gives out next."""
+    """All records by id or name, and the next ids."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -28,16 +28,16 @@ class GenerorState:
         self._last_id = 0
 
     def new_id(self) -> int:
-        """Give an id for anything but a creation."""
+        """Return an id for anything but a creation."""
         self._last_id += 1
         return self._last_id
 
     def token(self, length: int) -> str:
-        """Give so many random hexadecimal characters."""
+        """Return so many random hexadecimal characters."""
         return f"{self.rng.getrandbits(4 * length):0{length}x}"
 
     def random(self, *of: object) -> Random:
-        """Give dice that fall the same way for the same seed and thing."""
+        """Return dice that fall the same way for the same seed and thing."""
         return Random(f"{self.seed} {of}")  # noqa: S311  # a simulation, to be repeated
 
     def add(self, creation: Creation) -> None:

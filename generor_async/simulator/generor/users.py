@@ -68,7 +68,7 @@ class UserEndpoints:
         return success({"following": False})
 
     def is_following(self, ask: AuthorizedRequest) -> Answer:
-        """Say whether the caller follows a user."""
+        """Tell whether the caller follows a user."""
         return success({"following": self._named(ask).user_id in ask.me.follows})
 
     def _named(self, ask: AuthorizedRequest) -> User:

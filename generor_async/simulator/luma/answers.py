@@ -1,4 +1,4 @@
-"""How the simulated Luma Agents API words things: refusals, dates, headers, and JSON as it comes in."""
+"""The format of Luma's requests and answers: JSON bodies, refusals, dates, headers."""
 
 import json
 from codecs import BOM_UTF8
@@ -25,12 +25,12 @@ __all__ = [
 
 API_VERSION = "2026-04-01"
 COMMON_HEADERS: Mapping[str, str] = {"X-API-Version": API_VERSION}
-"""Headers of every answer of this API, whoever gives it; X-Request-Id is the server's."""
+"""Headers of every answer of this API; the server adds X-Request-Id."""
 
 
 @frozen
 class LumaRefusal(Exception):  # noqa: N818  # an outcome of the API, not an error of the program
-    """An answer that isn't a success, on its way out: `{"detail": ...}` under its status."""
+    """Raised by a handler to refuse a request with a status and `{"detail": ...}`."""
 
     status: int
     detail: str
@@ -48,7 +48,7 @@ def _iso(second: int) -> str:
 
 
 def json_object(call: IncomingCall) -> dict[str, Any]:
-    """Read the request's body as one JSON object. What a broken one is told is `assumed`: a 400."""
+    """Read the body as a JSON object. The 400 for any other body is `assumed`."""
     try:
         value = _decode(call.body.removeprefix(BOM_UTF8).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
@@ -64,26 +64,26 @@ _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def as_object(value: Any, name: str) -> dict[str, Any]:
-    """Pass a JSON object; anything else is a 400 that names the field."""
+    """Return a JSON object; anything else is a 400 that names the field."""
     if not isinstance(value, dict):
         raise LumaRefusal(400, f"{name} must be an object")
     return cast("dict[str, Any]", value)
 
 
 def as_list(value: Any, name: str) -> Sequence[Any]:
-    """Pass a JSON array; anything else is a 400 that names the field."""
+    """Return a JSON array; anything else is a 400 that names the field."""
     if not isinstance(value, list):
         raise LumaRefusal(400, f"{name} must be a list")
     return cast("Sequence[Any]", value)
 
 
 def listed_values(values: tuple[str, ...]) -> str:
-    """List valid values in the order of the vendor's example: as strings, a ratio by its two halves."""
+    """Join valid values in the order of the vendor's example: as strings, ratios by their two numbers."""
     return ", ".join(sorted(values, key=lambda value: value.split(":")))
 
 
 def check_choice(value: Any, name: str, valid: tuple[str, ...]) -> str | None:
-    """Pass one of a field's valid values, or None where it is absent or null; anything else is a 400."""
+    """Return a field's valid value, or None if it is absent or null; anything else is a 400."""
     if value is None or (isinstance(value, str) and value in valid):
         return value
     raise LumaRefusal(400, f"Invalid {name} '{value}'. Valid: {listed_values(valid)}")

@@ -1,11 +1,10 @@
-"""The simulated Luma Agents API: eight operations over clients, keys, limits, jobs and files.
+"""The simulated Luma Agents API: its operations on clients, keys, limits, jobs and files.
 
-Its documents: the vendor's error page (`documented`), the official client's types (`client`). What neither
-says is `assumed`, and each module says which of its own. Here it is the order in which a submission is
-judged: key, client's standing, requests per minute (so that every request with a good key counts, whatever
-comes of it), the fields, concurrent jobs, balance, media. A request that is refused for the minute's limit doesn't
-count, one that is refused for anything else does; the charge is taken at submission and kept when the job fails; a
-suspended client may not even look: these are switches, as are those of `limits.py` and `slots.py`.
+Sources: the vendor's error page (`documented`) and the official client's types (`client`). The rest is `assumed`, as
+each module says. Here that is the order of the checks of a submission: key, the client's standing, requests per minute
+(so that every request with a good key counts), fields, concurrent jobs, balance, media. Switches: a request that the
+minute's limit refuses doesn't count, one that is refused for another reason does; the charge is made at submission and
+kept when the job fails; a suspended client can't read either. `limit_rules.py` and `slots.py` have more switches.
 """
 
 import heapq
@@ -31,15 +30,14 @@ __all__ = ["ChargeAt", "LumaApi"]
 ChargeAt = Literal["submit", "completion"]
 
 REFUNDED = frozenset({"content_moderated", "generation_failed", "output_not_found"})
-"""The failure codes of which the FAQ says that they are refunded (page)."""
+"""Failure codes that are refunded according to the FAQ (page)."""
 
 
 class LumaApi:
-    """The Luma Agents API as one object: `routes` to be served, `client` and `generations` to be looked at.
+    """The Luma Agents API: `routes` are to be served, `client` and `generations` can be inspected.
 
-    Besides the good `key`, `keys` has one of each kind that is refused: `revoked` (the one of the vendor's
-    example), `expired`, `suspended`, `deactivated`; and `poor`, of a client without a cent, and `other`, of
-    one as good as `main`.
+    Besides the valid `key`, `keys` has one of each refused kind: `revoked` (that of the vendor's example), `expired`,
+    `suspended`, `deactivated`; also `poor`, of a client without money, and `other`, of another valid client.
     """
 
     def __init__(
@@ -61,9 +59,9 @@ class LumaApi:
         self.storage = storage
         self.charge_at: ChargeAt = charge_at
         self.refund_failures = refund_failures
-        """Whether what a job cost is given back that failed with a code of `REFUNDED`."""
+        """Whether jobs that fail with a code of `REFUNDED` are refunded."""
         self.suspended_may_read = suspended_may_read
-        """Whether a client that is suspended or deactivated can still look at what it has."""
+        """Whether a suspended or deactivated client may still read."""
         self.generations: dict[str, SimulatedJob] = {}
         """All generations by id, oldest first."""
         self._unsettled: defaultdict[ApiClient, list[tuple[float, int, SimulatedJob]]] = defaultdict(list)
@@ -87,7 +85,7 @@ class LumaApi:
         balance: float | None = None,
         standing: Standing = "active",
     ) -> ApiClient:
-        """Add an API client; what isn't given is as the API object was given it."""
+        """Add an API client; the defaults are those of the API."""
         rpm = self._rpm if rpm is None else rpm
         balance = self._balance if balance is None else balance
         return ApiClient(
@@ -108,23 +106,23 @@ class LumaApi:
         revoked: bool = False,
         expires_at: float | None = None,
     ) -> str:
-        """Give a client one more key, and return it."""
+        """Create a key for a client, and return it."""
         return self._ring.add(client, token=token, revoked=revoked, expires_at=expires_at).token
 
     def active(self, client: ApiClient, now: float) -> int:
-        """Count the slots that a client's own generations hold."""
+        """Return the number of slots that a client's own generations occupy."""
         return client.slots.peek(now)
 
     def limits_told(self, call: IncomingCall) -> dict[str, str]:
-        """Give the headers that tell the main client of its limits, without counting the request."""
+        """Return the main client's rate limit headers without counting the request."""
         return self._rules.headers(self.client.window.peek(call.now), now=call.now)
 
     def limit_words(self, limit: str) -> str:
-        """Give the words in which the main client is refused for a limit: `rpm`, `jobs` or `abuse`."""
+        """Return the message of a 429 to the main client for the limit `rpm`, `jobs` or `abuse`."""
         return self._rules.words(limit, jobs=self.client.jobs)
 
     def refuse(self, status: int, detail: str) -> Callable[[IncomingCall], Answer]:
-        """Make a handler for a request that has none: it needs no key, but counts against the ceiling against abuse."""
+        """Return a handler for unknown routes: it needs no key, but counts against the abuse limit."""
 
         def refused(call: IncomingCall) -> Answer:
             key, caller = self._ring.known(call), None
@@ -166,7 +164,7 @@ class LumaApi:
         ]
 
     def _guarded(self, handle: Callable[[Key, IncomingCall], Answer]) -> Callable[[IncomingCall], Answer]:
-        """Put the key's check before a handler, and the common headers on whatever it answers."""
+        """Wrap a handler with the check of the key and the common headers."""
 
         def guarded(call: IncomingCall) -> Answer:
             caller = None
@@ -186,7 +184,7 @@ class LumaApi:
         return guarded
 
     def _check_abuse(self, client: ApiClient, call: IncomingCall) -> None:
-        """Count a request of any kind, and refuse it if there are too many."""
+        """Count a request of any kind against the abuse limit, and refuse it if there are too many."""
         if client.abuse is None or call.limits_down:
             return
         verdict = client.abuse.admit(call.now)
@@ -218,7 +216,7 @@ class LumaApi:
         return Answer(status=201, json=shown, headers=headers, charged=_take_unreported_charge(job))
 
     def _accept(self, key: Key, call: IncomingCall, body: dict[str, Any] | LumaRefusal, weight: int) -> SimulatedJob:
-        """Queue a job, unless anything but the minute's limit speaks against it."""
+        """Accept a job, or refuse it for any reason but the minute's limit."""
         client, now = key.client, call.now
         if isinstance(body, LumaRefusal):
             raise body
@@ -240,7 +238,7 @@ class LumaApi:
         return job
 
     def _check_slots(self, client: ApiClient, weight: int, now: float) -> None:
-        """Refuse a job for which there are too few slots."""
+        """Refuse a job if too few slots are free."""
         if client.slots.used(now) + client.slots.held_by_others + weight > client.jobs:
             detail = self._rules.words("jobs", jobs=client.jobs, weight=weight)
             raise LumaRefusal(429, detail, {"Retry-After": "60"})
@@ -256,10 +254,7 @@ class LumaApi:
         return Answer(status=200, json=shown, charged=_take_unreported_charge(job))
 
     def _settle(self, client: ApiClient, now: float) -> None:
-        """Settle up what has ended, in that order: charge what is charged when it is completed, pay back what failed.
-
-        Either only if that is how it is to be.
-        """
+        """Charge completed jobs and refund failed ones, in the order in which they ended, as the switches say."""
         unsettled = self._unsettled[client]
         while unsettled and unsettled[0][0] <= now:
             _, _, job = heapq.heappop(unsettled)
@@ -270,20 +265,20 @@ class LumaApi:
                 _charge(job)
 
     def _source_ratio(self, request: GenerationRequest) -> str | None:
-        """Find the ratio of the generation that is to be edited, if it is one."""
+        """Return the ratio of the generation that is the source; None if the source is none."""
         source = request.source
         job = self.generations.get(source.value) if source is not None and source.kind == "generation_id" else None
         return None if job is None else job.ratio
 
 
 def _refusal_answer(refusal: LumaRefusal, caller: str | None) -> Answer:
-    """Put a refusal into the API's shape."""
+    """Return the answer of a refusal."""
     headers = {**refusal.headers, **COMMON_HEADERS}
     return Answer(status=refusal.status, json={"detail": refusal.detail}, headers=headers, caller=caller)
 
 
 def _read_or_refusal(call: IncomingCall) -> dict[str, Any] | LumaRefusal:
-    """Read the body before anything is judged by it: a limit may refuse the request first."""
+    """Read the body, or return its refusal, as a limit may refuse the request first."""
     try:
         return json_object(call)
     except LumaRefusal as refusal:
@@ -291,7 +286,7 @@ def _read_or_refusal(call: IncomingCall) -> dict[str, Any] | LumaRefusal:
 
 
 def _charge(job: SimulatedJob) -> None:
-    """Take a job's price from the balance; one that can't be paid at its end fails for that."""
+    """Charge a job's price; a job that can't be paid at its end fails."""
     client = job.owner.client
     if client.balance < job.price:
         job.failure = "budget_exhausted"
@@ -302,13 +297,13 @@ def _charge(job: SimulatedJob) -> None:
 
 
 def _refund(job: SimulatedJob) -> None:
-    """Give back what a failed job cost; the ledger has it as a negative charge."""
+    """Refund a failed job; the ledger has a negative charge."""
     job.owner.client.balance += job.price
     job.charged = False
     job.unreported -= job.price
 
 
 def _take_unreported_charge(job: SimulatedJob) -> float:
-    """Say what was charged for a job since it was last said: the ledger has each charge once."""
+    """Return what was charged for a job since the last report, as the ledger has each charge once."""
     amount, job.unreported = job.unreported, Decimal(0)
     return float(amount)

@@ -1,4 +1,4 @@
-"""API clients of the simulated Luma Agents API, their keys, and who may pass.
+"""API clients of the simulated Luma Agents API and their keys.
 
 `documented`: limits are per API client, generations belong to the key that made them; the texts of 401 and
 403. `assumed`: files and the balance belong to the API client; the scheme's name ignores case, as HTTP has
@@ -25,17 +25,17 @@ Standing = Literal["active", "suspended", "deactivated"]
 
 @define(kw_only=True, eq=False)
 class ApiClient:
-    """One of the vendor's customers: it has the limits, the balance and the good or bad standing."""
+    """A customer of the vendor, with limits, balance and standing."""
 
     name: str
     window: RequestWindow
     """The requests-per-minute window; its `limit` may be changed at any time."""
     abuse: RequestWindow | None
-    """The window that requests of every kind are counted in, if there is one."""
+    """The window for requests of all kinds, if there is one."""
     jobs: int
-    """How many slots there are for unfinished generations; it may be changed at any time."""
+    """Number of slots for unfinished generations; may be changed at any time."""
     slots: SlotCounter
-    """Those that are held."""
+    """The occupied slots."""
     balance: Decimal
     """US dollars left."""
     standing: Standing = "active"
@@ -43,16 +43,16 @@ class ApiClient:
 
 @frozen(kw_only=True, eq=False)
 class Key:
-    """One API key of a client's: what its generations belong to."""
+    """An API key of a client; generations belong to the key."""
 
     token: str = field(repr=False)
     client: ApiClient
     revoked: bool = False
     expires_at: float | None = None
-    """Unix seconds from which on the key is refused, or None."""
+    """Unix time from which the key is refused, or None."""
 
     def check(self, now: float, *, standing_matters: bool) -> None:
-        """Refuse a key that is no longer good, and a client that may not call."""
+        """Refuse an invalid key, and a client that may not call."""
         if self.revoked:
             raise LumaRefusal(401, "API key has been revoked")
         if self.expires_at is not None and now >= self.expires_at:
@@ -62,7 +62,7 @@ class Key:
 
 
 class KeyRing:
-    """All keys there are, found by the Authorization header."""
+    """All keys, found by the Authorization header."""
 
     def __init__(self, *, seed: int) -> None:
         self._random = random.Random(f"luma keys {seed}")  # noqa: S311  # stable, not secret
@@ -76,13 +76,13 @@ class KeyRing:
         revoked: bool = False,
         expires_at: float | None = None,
     ) -> Key:
-        """Give a client one more key; without a `token` one is made, always the same for a seed."""
+        """Create a key for a client; without `token`, it follows from the seed."""
         token = token or f"{KEY_PREFIX}{self._random.getrandbits(160):040x}"
         self._keys[token] = Key(token=token, client=client, revoked=revoked, expires_at=expires_at)
         return self._keys[token]
 
     def find(self, call: IncomingCall) -> Key:
-        """Find the key a request was made with, or refuse with the vendor's two wordings."""
+        """Return the key of a request; raises LumaRefusal with one of the vendor's two messages."""
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.startswith(KEY_PREFIX):
             raise LumaRefusal(401, "Missing or invalid API key")
@@ -92,7 +92,7 @@ class KeyRing:
         return key
 
     def known(self, call: IncomingCall) -> Key | None:
-        """Find the key a request was made with, or None where it has none that is known."""
+        """Return the key of a request; None if it has no known one."""
         try:
             return self.find(call)
         except LumaRefusal:

@@ -3,9 +3,8 @@
 What is `client`: the names, the two ways of uploading, 5 GiB, the states, pages newest first by an opaque
 cursor, 204 for a deletion. The client states no error at all, so each one here is `assumed`, and so are
 these: an ingest takes about two seconds; the size is checked by the ingest, which ends in `failed`; inline
-files have 32 MiB at most; a deleted file can still be looked at but not be deleted again, and is listed
-only when asked for by `state=deleted`; a file is deleted the moment its `expires_at` has passed; the
-default purpose is `input`.
+files have 32 MiB at most; a deleted file can still be read but not be deleted again, and is only listed
+with `state=deleted`; a file is deleted the moment its `expires_at` has passed; the default purpose is `input`.
 
 In a file name, `[[moderate]]` and `[[fail:CODE]]` make the ingest fail.
 """
@@ -38,7 +37,7 @@ STATES = ("pending", "ready", "failed", "deleted")
 
 @frozen(kw_only=True)
 class _UploadRequest:
-    """What the caller says about a file to be uploaded."""
+    """The description of a file to be uploaded."""
 
     mime_type: str
     size_bytes: int
@@ -50,7 +49,7 @@ class _UploadRequest:
 
 @define(kw_only=True, eq=False)
 class StoredFile:
-    """One uploaded file, or one that is about to be."""
+    """A file that was or will be uploaded."""
 
     id: str
     number: int
@@ -59,13 +58,13 @@ class StoredFile:
     created_at: float
     ingest_seconds: float
     ready_at: float | None = None
-    """When the ingest ends; None as long as it hasn't begun."""
+    """Time at which the ingest ends; None before it begins."""
     failure_reason: str | None = field(default=None)
     deleted_at: float | None = None
 
     @property
     def path(self) -> str:
-        """Where its bytes are in the storage."""
+        """Path of its content in the bucket."""
         return f"uploads/{self.id}"
 
     @property
@@ -83,14 +82,14 @@ class StoredFile:
         return self.owner is key.client
 
     def deletion_time(self, now: float) -> float | None:
-        """When it was deleted or ran out, if it has been."""
+        """Return when it was deleted or expired; None if it wasn't."""
         expires_at = self.wanted.expires_at
         if self.deleted_at is None and expires_at is not None and expires_at <= now:
             return expires_at
         return self.deleted_at
 
     def state(self, now: float) -> str:
-        """Tell the state at a time: one of the vendor's four words."""
+        """Return the state at a time: one of the vendor's four."""
         if self.deletion_time(now) is not None:
             return "deleted"
         if self.ready_at is None or now < self.ready_at:
@@ -98,7 +97,7 @@ class StoredFile:
         return "ready" if self.failure_reason is None else "failed"
 
     def ingest(self, content: bytes, now: float) -> None:
-        """Begin to take the bytes in; how that ends is settled here, and shows when it is due."""
+        """Begin the ingest. Its result is decided here, and shown when it ends."""
         self.ready_at = now + self.ingest_seconds
         code = failure_marker(self.wanted.filename or "")
         if code is not None:
@@ -107,7 +106,7 @@ class StoredFile:
             self.failure_reason = "Uploaded size does not match size_bytes"
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Show it as the API does."""
+        """Return the API's JSON."""
         state, gone, wanted = self.state(now), self.deletion_time(now), self.wanted
         return {
             "id": self.id,
@@ -125,7 +124,7 @@ class StoredFile:
 
 
 class FileEndpoints:
-    """Answers the six file operations for one API."""
+    """The six file operations."""
 
     def __init__(self, *, seed: int, storage: Bucket) -> None:
         self.files: dict[str, StoredFile] = {}
@@ -134,7 +133,7 @@ class FileEndpoints:
         self._storage = storage
 
     def create(self, key: Key, call: IncomingCall) -> Answer:
-        """Take a small file inline, or hand out a URL to which a large one is to be put."""
+        """Store a small file from the body, or return a URL for the upload of a large one."""
         content_type = call.headers.get("Content-Type", "")
         if content_type.lower().startswith("multipart/form-data"):
             return self._create_inline(key, call, content_type)
@@ -150,7 +149,7 @@ class FileEndpoints:
         return _created(file, upload, call.now)
 
     def complete(self, key: Key, call: IncomingCall) -> Answer:
-        """Begin the ingest of a file that was put; asked again, show the file as it is."""
+        """Begin the ingest of an uploaded file; called again, show the file."""
         file = self._find(key, call)
         if file.deletion_time(call.now) is not None:
             raise LumaRefusal(404, "File not found")
@@ -166,7 +165,7 @@ class FileEndpoints:
         return Answer(status=200, json=self._find(key, call).to_json(call.now))
 
     def delete(self, key: Key, call: IncomingCall) -> Answer:
-        """Delete one file softly."""
+        """Mark a file as deleted."""
         file = self._find(key, call)
         if file.deletion_time(call.now) is not None:
             raise LumaRefusal(404, "File not found")
@@ -242,7 +241,7 @@ def _created(file: StoredFile, upload: dict[str, Any] | None, now: float) -> Ans
 
 
 def _read_upload_request(fields: dict[str, Any]) -> _UploadRequest:
-    """Judge what the caller says about a file."""
+    """Read and check the description of a file."""
     for name in ("mime_type", "filename", "user_id"):
         if not isinstance(fields.get(name), str | None):
             raise LumaRefusal(400, f"{name} must be a string")

@@ -1,6 +1,6 @@
-"""The life of a simulated Luma generation: drawn once at submission, then a function of the time.
+"""Simulated Luma generations: drawn once at submission, then a function of the time.
 
-No job runs: when it starts, when it ends and how follow from the seed and its running number. `documented`:
+No job runs: start, end and result follow from the seed and the job's number. `documented`:
 the states, the four failure codes with their reasons, `output` empty until completed, presigned URLs afresh
 with every GET. `client`: layers, the newer failure codes. `assumed`: most times, the wording of the newer
 codes' reasons, the number of layers and what they are called, the ratio a model chooses (an edit keeps its
@@ -64,13 +64,13 @@ LAYERS = (
 BACKGROUND = ("Background", "The sky behind everything else", "none")
 FAILURE_MARKER = re.compile(r"\[\[fail:(\w+)\]\]")
 DICE = Struct("<16s6I")
-"""What chance decides a job by: its id, and six numbers below 2**32."""
+"""The random part of a job: its id, and six numbers below 2**32."""
 STANDARD = NormalDist()
 
 
 @frozen(kw_only=True)
 class FailureRates:
-    """How often jobs fail by chance, between 0 and 1."""
+    """Shares of jobs that fail at random, between 0 and 1."""
 
     failure: float = 0.0
     moderation: float = 0.0
@@ -96,9 +96,9 @@ class SimulatedJob:
     """The failure code it ends with, or None for success."""
     charged: bool = False
     unreported: Decimal = Decimal(0)
-    """What was charged, but hasn't been said in an answer yet (US dollars)."""
+    """US dollars that were charged, but not yet reported to the ledger."""
     stored: bool = False
-    """Whether its files are in the storage."""
+    """Whether its files are in the bucket."""
 
     @property
     def media(self) -> MediaKind:
@@ -106,7 +106,7 @@ class SimulatedJob:
         return self.request.media
 
     def state(self, now: float) -> str:
-        """Tell the state at a time: one of the vendor's four words."""
+        """Return the state at a time: one of the vendor's four."""
         if now < self.starts_at:
             return "queued"
         if now < self.ends_at:
@@ -114,7 +114,7 @@ class SimulatedJob:
         return "completed" if self.failure is None else "failed"
 
     def to_json(self, *, now: float, origin: str, storage: Bucket) -> dict[str, Any]:
-        """Show it as the API does, with output URLs that are good from now on."""
+        """Return the API's JSON, with output URLs that are valid from now on."""
         state = self.state(now)
         code = self.failure if state == "failed" else None
         return {
@@ -142,7 +142,7 @@ class SimulatedJob:
         return shown
 
     def _files(self) -> list[tuple[str, str, Callable[[], bytes]]]:
-        """Path, content type and maker of each file this job leaves in the storage."""
+        """Yield path, content type and maker of each output file."""
         folder, request = f"generations/{self.id}", self.request
         if request.media == "video":
             make = partial(outputs.video, ratio=self.ratio, seed=self.seed)
@@ -169,7 +169,7 @@ class SimulatedJob:
 
 @define
 class JobMaker:
-    """Draws jobs: everything that chance decides about the next one, from the seed and its number."""
+    """Draws the random properties of jobs from the seed and the job's number."""
 
     seed: int
     rates: FailureRates
@@ -177,7 +177,7 @@ class JobMaker:
     number: int = 0
 
     def draw(self, request: GenerationRequest, owner: Key, *, now: float, source_ratio: str | None) -> SimulatedJob:
-        """Make the next job, without counting it: until one is accepted, the next one stays the same."""
+        """Return the next job without counting it: it stays the same until one is accepted."""
         # Dice from a hash take a third of the time that seeding a generator does.
         digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=DICE.size).digest()
         dice: tuple[bytes, int, int, int, int, int, int] = DICE.unpack(digest)
@@ -208,17 +208,17 @@ class JobMaker:
 
 
 def _fraction(die: int) -> float:
-    """Give a die as a number between 0 and 1, neither of which it is."""
+    """Return a random number strictly between 0 and 1."""
     return (die + 0.5) / 2**32
 
 
 def _seconds(timing: Timing, die: int) -> float:
-    """Give the seconds that something takes, as a die has it."""
+    """Return a random duration in seconds."""
     return timing.median * math.exp(timing.sigma * STANDARD.inv_cdf(_fraction(die)))
 
 
 def failure_marker(text: str) -> str | None:
-    """Find the failure code that a prompt or a file name asks for, if it does."""
+    """Return the failure code that a prompt or a file name asks for; None without one."""
     if "[[moderate]]" in text:
         return "content_moderated"
     match = FAILURE_MARKER.search(text)

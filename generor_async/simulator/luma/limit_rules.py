@@ -1,8 +1,8 @@
-"""Luma's limits where the documents leave them open, or public logs show something else: the rules, and their words.
+"""Luma's limits: the rules that the documents leave open or that public logs contradict, and the messages.
 
 `documented`: the window, that both limits count requests, the wording "Too many concurrent jobs", X-RateLimit-Reset.
-`page`: the ceiling against abuse, and the other meaning of X-RateLimit-Reset. `measured`: weights, and the other two
-wordings. `assumed`: how the ceiling against abuse is worded, and the punctuation of the wording by units.
+`page`: the abuse limit, and the other meaning of X-RateLimit-Reset. `measured`: weights, and the other two wordings.
+`assumed`: the message of the abuse limit, and the punctuation of the message with units.
 """
 
 import math
@@ -20,23 +20,23 @@ __all__ = ["ConcurrencyWording", "LimitRules", "ResetTold", "Weights", "read_wei
 ConcurrencyWording = Literal["limit", "units", "contract"]
 ResetTold = Literal["oldest", "minute"]
 Weights = Mapping[tuple[str, str], int]
-"""What a request counts, by model and type; 1 where nothing is said."""
+"""Units of a request by model and type; 1 by default."""
 MINUTE = 60.0
 WEIGHTS: Mapping[str, Weights] = {"contract": {}, "measured": {("uni-1-max", "image_edit"): 3}}
 
 
 @frozen(kw_only=True)
 class LimitRules:
-    """How the limits of an API client work, and what is said about them."""
+    """How the limits of an API client work, with their messages and headers."""
 
     window_kind: WindowKind = "sliding"
     count_rejected: bool = False
-    """Whether a request that the minute's limit refuses counts against it."""
+    """Whether a request that the minute's limit refuses counts."""
     count_errors: bool = True
-    """Whether a request that is refused for anything else does."""
+    """Whether a request that is refused for another reason counts."""
     weights: Weights = WEIGHTS["contract"]
     wording: ConcurrencyWording = "limit"
-    """What is said when all slots are taken."""
+    """The message when all slots are taken."""
     reset: ResetTold = "oldest"
     """What X-RateLimit-Reset is on a 201: when the oldest request ages out, or a minute from now."""
     abuse_limit: int | None = None
@@ -44,19 +44,19 @@ class LimitRules:
     slots: SlotRules = field(factory=SlotRules)
 
     def window(self, limit: int) -> RequestWindow:
-        """Make the window that submissions are counted in."""
+        """Return a new window for submissions."""
         return RequestWindow(limit, MINUTE, kind=self.window_kind, count_rejected=self.count_rejected)
 
     def abuse_window(self) -> RequestWindow | None:
-        """Make the window that all requests are counted in, if there is one."""
+        """Return a new window for all requests; None without an abuse limit."""
         return None if self.abuse_limit is None else RequestWindow(self.abuse_limit, MINUTE)
 
     def weight_of(self, body: Mapping[str, Any]) -> int:
-        """Give the units that a submission counts, by its model and type as they were sent."""
+        """Return the units of a submission, by its model and type as sent."""
         return self.weights.get((str(body.get("model") or "uni-1"), str(body.get("type") or "image")), 1)
 
     def words(self, limit: str, *, jobs: int, weight: int = 1) -> str:
-        """Give the `detail` of a 429: of the limit `rpm`, `jobs` or `abuse`."""
+        """Return the `detail` of a 429 for the limit `rpm`, `jobs` or `abuse`."""
         if limit != "jobs":
             return "Rate limit exceeded" if limit == "rpm" else "Too many requests"
         if self.wording == "limit":
@@ -66,7 +66,7 @@ class LimitRules:
         return "Too many concurrent jobs"
 
     def headers(self, verdict: WindowVerdict, *, now: float) -> dict[str, str]:
-        """Give the headers that tell of the minute's limit."""
+        """Return the headers of the minute's limit."""
         in_a_minute = self.reset == "minute" and verdict.allowed
         return {
             "X-RateLimit-Limit": str(verdict.limit),
@@ -76,9 +76,9 @@ class LimitRules:
 
 
 def read_weights(given: str | Weights) -> Weights:
-    """Read a table of weights: one of ours by its name, one that is written out, or one that is a mapping already.
+    """Read a table of weights: a predefined one by name, a written one, or a mapping.
 
-    A table is written `uni-1-max/image_edit=3,ray-3.2/video=2`. Raises ValueError for what isn't one.
+    A table is written as `uni-1-max/image_edit=3,ray-3.2/video=2`. Raises ValueError.
     """
     if isinstance(given, str):
         given = WEIGHTS[given] if given in WEIGHTS else dict(map(_read_weight, given.split(",")))

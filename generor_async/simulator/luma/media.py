@@ -1,7 +1,7 @@
-"""Media references in a Luma request: how they are read, and what becomes of them on the way in.
+"""Media references in a Luma request: how they are read and checked.
 
-The simulator never fetches a URL. A URL into its own storage gets what the storage would answer; what
-becomes of any other is decided by its text, all of it `assumed` but what the vendor's own examples fix:
+The simulator never fetches a URL. A URL of its own bucket gets the bucket's answer; for any other URL its text decides.
+All of that is `assumed` except for the vendor's own examples:
 
 | in the URL (any case) | what the request gets |
 |---|---|
@@ -16,8 +16,8 @@ becomes of any other is decided by its text, all of it `assumed` but what the ve
 In the prompt, `[[bad-gateway]]` brings 502 for any request, and `[[ingestion-unavailable]]` brings 503 for
 one that has a URL reference, so that the vendor's workaround (send the image as base64) works.
 
-`assumed` as well: 50 MB are 50 x 1024 x 1024 bytes, and bind images only; inline data is taken for what its
-media type says; references by id that can't be used are a 422.
+Also `assumed`: 50 MB are 50 x 1024 x 1024 bytes, and only apply to images; the media type of inline data is believed;
+references by unusable ids are a 422.
 """
 
 import base64
@@ -47,7 +47,7 @@ REF_KINDS: tuple[RefKind, ...] = ("url", "data", "generation_id", "file_id")
 
 
 class JobLike(Protocol):
-    """What a reference to an earlier generation needs to know of it."""
+    """The part of a generation that a reference to it needs."""
 
     @property
     def owner(self) -> Key:
@@ -56,20 +56,20 @@ class JobLike(Protocol):
 
     @property
     def media(self) -> MediaKind:
-        """What it makes."""
+        """The kind of media that it makes."""
         ...
 
     def state(self, now: float) -> str:
-        """Tell its state at a time."""
+        """Return its state at a time."""
         ...
 
 
 class FileLike(Protocol):
-    """What a reference to an uploaded file needs to know of it."""
+    """The part of an uploaded file that a reference to it needs."""
 
     @property
     def media(self) -> MediaKind:
-        """What it holds."""
+        """The kind of media that it holds."""
         ...
 
     @property
@@ -82,29 +82,29 @@ class FileLike(Protocol):
         ...
 
     def state(self, now: float) -> str:
-        """Tell its state at a time."""
+        """Return its state at a time."""
         ...
 
 
 @frozen(kw_only=True)
 class MediaReference:
-    """One media reference of a request, read but not yet followed."""
+    """A media reference of a request, before it is resolved."""
 
     path: str
-    """Where it stands, such as `image_ref[0]`: every complaint about it begins so."""
+    """Its path in the body, such as `image_ref[0]`, with which messages about it begin."""
     kind: RefKind
     value: str = field(repr=False)
     media_type: str | None
     wants: tuple[MediaKind, ...]
-    """What may stand here."""
+    """The kinds of media that are allowed here."""
 
     def refusal(self, problem: str, *, status: int = 422) -> LumaRefusal:
-        """Say what is wrong with this reference, the vendor's way."""
+        """Return a refusal of this reference in the vendor's wording."""
         return LumaRefusal(status, f"{self.path}: {problem}")
 
     @property
     def wrong_type(self) -> LumaRefusal:
-        """The refusal of what was found, but is no medium that may stand here."""
+        """The refusal of media of the wrong type."""
         return self.refusal(f"content-type is not {'a video' if self.wants == ('video',) else 'an image'}")
 
 
@@ -131,14 +131,14 @@ def read_ref(value: Any, path: str, *, wants: tuple[MediaKind, ...] = ("image",)
 
 @frozen(kw_only=True)
 class MediaChecker:
-    """Follows a request's references as far as a simulator can, and refuses what can't be used."""
+    """Resolves the media references of a request, and refuses unusable ones."""
 
     storage: Bucket
     jobs: Mapping[str, JobLike]
     files: Mapping[str, FileLike]
 
     def check(self, refs: tuple[MediaReference, ...], prompt: str, key: Key, call: IncomingCall) -> None:
-        """Refuse the request if the upstream is down, or any of its references can't be used."""
+        """Refuse the request if the upstream is down or a reference is unusable."""
         if "[[bad-gateway]]" in prompt:
             raise _bad_gateway()
         if "[[ingestion-unavailable]]" in prompt and any(ref.kind == "url" for ref in refs):
@@ -209,7 +209,7 @@ def _check_data(ref: MediaReference) -> None:
 
 
 def _check_foreign_url(ref: MediaReference) -> None:
-    """Decide a URL's fate by its text, along the table above."""
+    """Refuse a foreign URL by the table above."""
     try:
         parts = urlsplit(ref.value.lower())
         host = parts.hostname or ""
@@ -233,7 +233,7 @@ def _check_foreign_url(ref: MediaReference) -> None:
 
 
 def _http_error(path: str) -> str | None:
-    """Find the HTTP error that a URL's path asks for, if any."""
+    """Return the HTTP error that a URL's path asks for; None without one."""
     if status := re.search(r"http-([45]\d\d)(?!\d)", path, re.ASCII):
         return status[1]
     return "404" if re.search(r"(?<![a-z0-9])(deleted|missing|404)(?![a-z0-9])", path) else None

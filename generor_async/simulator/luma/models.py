@@ -1,4 +1,4 @@
-"""What each Luma model can do, how long it takes and what it costs, as data.
+"""Luma's models as data: abilities, times and prices.
 
 `documented`: models and image types, the nine ratios of `uni-1`, image prices. `page`: video prices, but for what is
 marked. `client`: layering, and the types of `ray-3.2`. `measured`: how long an edit of `uni-1` takes, by two sources;
@@ -49,10 +49,10 @@ VIDEO_PRICES: Mapping[str, Mapping[str, Decimal]] = {
 RESOLUTIONS = tuple(VIDEO_PRICES["video"])
 
 TEN_SECONDS: Mapping[str, int] = {"video": 3, "video_edit": 2, "video_reframe": 2}
-"""How many times the price of five seconds ten seconds cost, by type."""
+"""Price of ten seconds as a multiple of five seconds, by type."""
 
 HDR, HDR_AND_EXR = 2, 3
-"""How many times the price of SDR; for edits, and for ten seconds, assumed."""
+"""Multiples of the price of SDR; for edits and for ten seconds assumed."""
 
 
 @frozen
@@ -73,7 +73,7 @@ class LumaModel:
     price: Decimal = Decimal(0)
     """US dollars for one image from text."""
     per_input: Decimal = Decimal(0)
-    """US dollars more for each image that goes in."""
+    """US dollars more for each input image."""
 
 
 _IMAGE_RATIOS = ("1:1", "1:2", "1:3", "16:9", "2:1", "2:3", "3:1", "3:2", "9:16")

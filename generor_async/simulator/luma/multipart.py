@@ -1,4 +1,4 @@
-"""Multipart form data, as far as file uploads need it: parts by name, bytes untouched."""
+"""Parses multipart form data, as far as file uploads need it."""
 
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -19,7 +19,7 @@ class FormPart:
 
 
 def read_parts(content_type: str, body: bytes) -> dict[str, FormPart]:
-    """Split a `multipart/form-data` body into its parts, by name; a ValueError says that it is broken."""
+    """Return the parts of a `multipart/form-data` body by name; raises ValueError if it is malformed."""
     head = Message()
     head["Content-Type"] = content_type
     boundary = head.get_boundary()

@@ -1,9 +1,8 @@
-"""What the simulated API takes for a generation request: every rule of its fields, each a 400 of its own.
+"""The rules for the fields of a generation request; each violation is a 400 with its own message.
 
-The wordings of the vendor's error page are kept to the letter. Rules that only the official client states
-(video, layering) have wordings of our own in the same manner, which are `assumed`. So are these: a missing
-prompt is told what an empty one is told; null is as good as absent; unknown fields are ignored; layering
-may have an empty prompt; `image_ref` is refused where the type has no use for it.
+Messages of the vendor's error page are verbatim. Rules that only the official client has (video, layering) have
+`assumed` messages in the same style. Also `assumed`: a missing prompt gets the message of an empty one; null counts as
+absent; unknown fields are ignored; layering may have an empty prompt; `image_ref` is refused for types without one.
 """
 
 from typing import Any
@@ -26,13 +25,13 @@ SOURCE_TYPES = ("image_edit", "layering", "video_edit", "video_reframe")
 # Not frozen: nobody changes it, and each submission makes one.
 @define(kw_only=True)
 class GenerationRequest:
-    """A generation request that keeps all the rules."""
+    """A valid generation request."""
 
     prompt: str = field(repr=False)
     model: str
     type: str
     aspect_ratio: str | None
-    """None: the model chooses."""
+    """None if the model chooses."""
     output_format: str
     layer_resolution: str
     image_refs: tuple[MediaReference, ...]
@@ -47,16 +46,16 @@ class GenerationRequest:
 
     @property
     def media(self) -> MediaKind:
-        """The kind of media that comes out."""
+        """The kind of media that it makes."""
         return "video" if self.type in VIDEO_TYPES else "image"
 
     def without_refs(self) -> "GenerationRequest":
-        """Let go of the media references, which may hold many megabytes."""
+        """Return the request without its media references, which may hold many megabytes."""
         return evolve(self, image_refs=(), source=None, video=evolve(self.video, refs=())) if self.refs else self
 
 
 def read_request(body: dict[str, Any]) -> GenerationRequest:
-    """Read and judge the body of `POST /generations`."""
+    """Read and check the body of `POST /generations`."""
     model, kind = _model_and_type(body)
     prompt = _prompt(body, kind)
     ratio = check_choice(body.get("aspect_ratio"), "aspect_ratio", MODELS[model].ratios)

@@ -1,8 +1,7 @@
-"""The slots that the unfinished jobs of one API client hold, up to its ceiling.
+"""The slots that unfinished jobs of an API client occupy.
 
-`documented`: a job holds its slot until it has ended. `page`: it holds it for an hour at most. `assumed`: that a job
-of a greater weight holds as many, and, each with a switch, that the slot is free at once, and without anybody looking
-at the job first.
+`documented`: a job occupies its slot until it has ended. `page`: for at most an hour. `assumed`: a job occupies as many
+slots as its weight; with switches: the slot is free at the end, without a delay and without a poll.
 """
 
 import heapq
@@ -17,19 +16,19 @@ ReleaseAt = Literal["end", "poll"]
 
 @frozen(kw_only=True)
 class SlotRules:
-    """When a job's slot is free again."""
+    """Rules for when a job's slot is free again."""
 
     release_at: ReleaseAt = "end"
     """At the job's end, or when it is polled for the first time after that."""
     release_lag: float = 0.0
-    """Seconds for which the slot is held beyond that."""
+    """Additional seconds for which the slot is occupied."""
     expiry: float = 3_600.0
-    """Seconds after its submission from which on a job holds no slot in any case."""
+    """Seconds after submission from which a job occupies no slot in any case."""
 
 
 @define
 class SlotCounter:
-    """Counts the slots that are held at a time; `now` must not run backwards."""
+    """Counts the occupied slots; `now` must not run backwards."""
 
     rules: SlotRules
     held_by_others: int = 0
@@ -41,7 +40,7 @@ class SlotCounter:
     _used: int = field(default=0, init=False)
 
     def used(self, now: float) -> int:
-        """Count the slots that own jobs hold."""
+        """Return the number of slots that own jobs occupy."""
         while self._ends and self._ends[0][0] <= now:
             free_at, job_id = heapq.heappop(self._ends)
             if self._held.get(job_id, (None, 0))[0] == free_at:
@@ -49,18 +48,18 @@ class SlotCounter:
         return self._used
 
     def peek(self, now: float) -> int:
-        """Count the same for a time that may be over already, or from another thread: nothing is forgotten."""
+        """Return the same without forgetting anything: for an earlier time, or from another thread."""
         return sum(weight for free_at, weight in tuple(self._held.values()) if free_at > now)
 
     def occupy(self, job_id: str, weight: int, *, created_at: float, ends_at: float) -> None:
-        """Let a job that was accepted hold its slots."""
+        """Occupy slots for an accepted job."""
         expires_at = created_at + self.rules.expiry
         at_end = self.rules.release_at == "end"
         self._used += weight
         self._hold(job_id, weight, min(ends_at + self.rules.release_lag, expires_at) if at_end else expires_at)
 
     def note_poll(self, job_id: str, now: float) -> None:
-        """Take note that somebody has seen the job's end."""
+        """Note that a poll has seen the end of a job."""
         free_at, weight = self._held.get(job_id, (0.0, 0))
         if weight and self.rules.release_at == "poll" and now + self.rules.release_lag < free_at:
             self._hold(job_id, weight, now + self.rules.release_lag)

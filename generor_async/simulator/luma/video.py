@@ -1,4 +1,4 @@
-"""The video options of a Luma request, and the rules between them.
+"""The video options of a Luma request and their rules.
 
 The rules are `client`: they stand in the official client's types. That each is a 400, and its wording, is
 `assumed`.
@@ -22,7 +22,7 @@ CONTROLS = {"depth": "blur", "normals": "augmentation", "trajectory": "sparsity"
 
 @frozen(kw_only=True)
 class VideoSettings:
-    """A request's video options, as far as anything depends on them."""
+    """The video options of a request that have an effect."""
 
     duration: str = "5s"
     resolution: str = "720p"
@@ -35,7 +35,7 @@ NO_VIDEO_OPTIONS = VideoSettings()
 
 
 def read_video(options: dict[str, Any], kind: str) -> VideoSettings:
-    """Read and judge the `video` object of a request of type `kind`."""
+    """Read and check the `video` object of a request of type `kind`."""
     duration = check_choice(options.get("duration"), "video.duration", tuple(FRAMES)) or "5s"
     resolution = check_choice(options.get("resolution"), "video.resolution", RESOLUTIONS) or "720p"
     hdr = _flag(options, "video.hdr")
@@ -125,7 +125,7 @@ def _keyframes(options: dict[str, Any], kind: str, *, last_frame: int) -> tuple[
 
 
 def _anchors(options: dict[str, Any], path: str, *, last_frame: int | None) -> tuple[MediaReference, ...]:
-    """Read keyframes with the parallel list of their positions."""
+    """Read keyframes and the parallel list of their positions."""
     if options.get("keyframes") is None and options.get("keyframe_indexes") is None:
         return ()
     keyframes = as_list(options.get("keyframes"), f"{path}.keyframes")

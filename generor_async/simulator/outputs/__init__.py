@@ -1,4 +1,4 @@
-"""Makes the files that the simulator's models put out: pictures, layers, sounds and clips.
+"""Makes the output files of the simulator: pictures, layers, sounds and clips.
 
 The same arguments always give the same bytes. Pictures are drawn from prompt and seed, and stay under 200 KB
 at the usual size. The clips in `clips/`, one a ratio, were drawn frame by frame with `canvas` and
@@ -40,7 +40,7 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def dimensions(ratio: str, *, size: int) -> tuple[int, int]:
-    """Give a width and height of exactly the ratio, or rounded where only small ones would be exact."""
+    """Return width and height in exactly the ratio, or rounded where only small sizes are exact."""
     wide, high = _fraction(ratio).as_integer_ratio()
     longer = max(wide, high)
     exact = size - size % longer
@@ -87,7 +87,7 @@ def layer(prompt: str, *, seed: int, ratio: str, index: int, count: int, size: i
 
 
 def wav(prompt: str, *, seed: int, seconds: float = 2.0) -> bytes:
-    """Play a few soft notes of a pentatonic scale: mono, 16 bits."""
+    """Return a few soft notes of a pentatonic scale as WAV: mono, 16 bits."""
     rng = _rng(prompt, seed)
     root = rng.choice((196.0, 220.0, 246.94, 261.63))
     samples = [0.0] * round(seconds * SAMPLE_RATE)
@@ -102,7 +102,7 @@ def wav(prompt: str, *, seed: int, seconds: float = 2.0) -> bytes:
 
 
 def video(*, ratio: str, seed: int) -> bytes:
-    """Give the bundled clip of the nearest ratio as MP4, the seed noted in a box that players skip."""
+    """Return the bundled MP4 clip of the nearest ratio, with the seed in a box that players skip."""
     wanted = _fraction(ratio)
     nearest = min(CLIP_RATIOS, key=lambda known: abs(log(_fraction(known) / wanted)))
     note = f"seed {seed}".encode()
@@ -140,7 +140,7 @@ def _encode(picture: Image.Image, form: ImageFormat) -> bytes:
 
 
 def _caption(picture: Image.Image, prompt: str) -> None:
-    """Set the prompt over the picture's foot, which is darkened softly for contrast."""
+    """Write the prompt over the bottom of the picture, which is darkened for contrast."""
     unit = min(picture.size)
     text = _printable(prompt)
     if not text or unit < 64:
@@ -159,7 +159,7 @@ def _caption(picture: Image.Image, prompt: str) -> None:
 
 
 def _shade(picture: Image.Image, height: int) -> None:
-    """Darken the picture's foot, more and more towards the text."""
+    """Darken the bottom of the picture, increasingly towards the text."""
     band = min(height, picture.height)
     depth = Image.new("L", (1, band))
     depth.putdata([round(185 * min(1.0, 1.6 * row / band) ** 1.4) for row in range(band)])
@@ -173,14 +173,14 @@ def _font(size: int) -> _Font:
 
 
 def _printable(prompt: str) -> str:
-    """Put a prompt on one line of what Pillow's own font can show: letters without accents, no emoji."""
+    """Return a prompt on one line, with only what Pillow's own font can show: no accents, no emoji."""
     start = unicodedata.normalize("NFKD", prompt[:600].translate(_SPELLED_OUT))
     shown = "".join(sign if sign in _IN_FONT else " " * sign.isspace() for sign in start)
     return " ".join(shown.split())
 
 
 def _wrapped(text: str, font: _Font, width: int, *, most: int) -> list[str]:
-    """Break a text into at most so many lines, with an ellipsis where it is cut."""
+    """Wrap a text into at most so many lines, with an ellipsis where it is cut."""
     lines: list[str] = []
     rest = text
     while rest and len(lines) < most:
@@ -196,7 +196,7 @@ def _wrapped(text: str, font: _Font, width: int, *, most: int) -> list[str]:
 
 
 def _fitting(text: str, font: _Font, width: int) -> int:
-    """Count how many leading characters fit in a width, at least one."""
+    """Return how many leading characters fit in a width; at least one."""
     low, high = 1, min(len(text), 1 + width // 2)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What the simulator's pictures are painted with: palettes, and a canvas of gradients, glows and ridges."""
+"""Palettes, and a canvas that paints gradients, glows and ridges."""
 
 # pyright: reportUnknownMemberType=false
 # Pillow's annotations name numpy's types, and numpy isn't needed

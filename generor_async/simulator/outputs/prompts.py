@@ -1,4 +1,4 @@
-"""Picks what a picture shows and in which colours: by the prompt's telling words, or else by chance."""
+"""Picks the scene and the colours of a picture: by words of the prompt, else at random."""
 
 import re
 from collections.abc import Mapping

@@ -297,7 +297,7 @@ def _tile(canvas: Canvas, box: tuple[int, int, int, int], ink: Color, spot: Colo
 
 
 def _bow(start: Point, end: Point, share: float, bulge: float) -> Point:
-    """Give the point at `share` of the way along a line that is bent like a bow."""
+    """Return the point at a `share` of the way along a curved line."""
     run, rise = end[0] - start[0], end[1] - start[1]
     bend = bulge * sin(pi * share)
     return start[0] + run * share + rise * bend, start[1] + rise * share - run * bend
