@@ -90,7 +90,7 @@ async def use(simulator: Simulator, dice: random.Random) -> None:
             await simulator.clock.sleep(dice.expovariate(1 / EVERY))
             if number % 4 == 3:
                 account.wallet.free += 5
-                simulator.generor.world.record(
+                simulator.generor.state.record(
                     account, "daily_bonus", 5, at=simulator.clock.time(), description="Daily bonus"
                 )
             else:

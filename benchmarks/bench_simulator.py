@@ -109,7 +109,7 @@ async def requests_a_second(port: int, request: bytes, *, seconds: float, at_onc
 async def simulated(pipe: Connection) -> None:
     """Serve the simulator, without limits that a benchmark would meet."""
     async with Simulator(speed=SPEED, luma_rpm=PLENTY, luma_jobs=PLENTY, luma_balance=PLENTY) as simulator:
-        for window in simulator.generor.world.keys[simulator.generor_key].windows:
+        for window in simulator.generor.state.keys[simulator.generor_key].windows:
             window.limit = PLENTY
         pipe.send((int(simulator.url.rpartition(":")[2]), simulator.luma_key, simulator.generor_key))
         await asyncio.Event().wait()

@@ -87,13 +87,13 @@ def faulty_answer(fault: Fault, call: IncomingCall, answer: Answer | None, mount
 
 def _status_answer(fault: Fault, call: IncomingCall, status: int, mount: Mount) -> Answer:
     """Return an error status, in the API's shape or as from a gateway."""
-    limits_told = mount.limits_told(call)
+    limit_headers = mount.limit_headers(call)
     if fault.details["shape"] == "gateway":
         answer = _gateway_page(status)
     elif status == 429:
         answer = _limit_refusal(fault, call, mount)
     else:
-        answer = _error_answer(call, status, limits_told)
+        answer = _error_answer(call, status, limit_headers)
     retry_after = fault.details["retry_after"]
     if retry_after is None:
         return answer
@@ -105,20 +105,20 @@ def _status_answer(fault: Fault, call: IncomingCall, status: int, mount: Mount) 
 
 def _limit_refusal(fault: Fault, call: IncomingCall, mount: Mount) -> Answer:
     """Return a 429. Luma's limits of jobs and abuse have no headers about the minute."""
-    limit, limits_told = fault.details["limit"], mount.limits_told(call)
+    limit, limit_headers = fault.details["limit"], mount.limit_headers(call)
     if limit != "rpm":
-        return Answer(status=429, json={"detail": mount.limit_words(limit)}, headers=COMMON_HEADERS)
-    answer = _error_answer(call, 429, limits_told)
-    if not limits_told:
+        return Answer(status=429, json={"detail": mount.limit_message(limit)}, headers=COMMON_HEADERS)
+    answer = _error_answer(call, 429, limit_headers)
+    if not limit_headers:
         return answer
     wait = fault.details["retry_after"]
     seconds = wait if isinstance(wait, int | float) and 0 <= wait <= LONGEST_WAIT else RPM_WAIT
     reset = str(math.ceil(call.now + seconds))
-    told = {**limits_told, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+    told = {**limit_headers, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
     return evolve(answer, headers={**answer.headers, **told})
 
 
-def _error_answer(call: IncomingCall, status: int, limits_told: Mapping[str, str]) -> Answer:
+def _error_answer(call: IncomingCall, status: int, limit_headers: Mapping[str, str]) -> Answer:
     """Return an error status in the shape of the operation's API."""
     api = call.operation.partition(".")[0]
     if api == "luma":
@@ -128,7 +128,7 @@ def _error_answer(call: IncomingCall, status: int, limits_told: Mapping[str, str
         code = GENEROR_CODES.get(status, "SERVER_ERROR")
         message = GENEROR_MESSAGES.get(status, "Rate limit exceeded")
         error = {"code": code, "message": message, "status": status}
-        return Answer(status=status, json={"success": False, "error": error}, headers=limits_told)
+        return Answer(status=status, json={"success": False, "error": error}, headers=limit_headers)
     parts = {"Code": S3_CODES[status], "Message": HTTPStatus(status).phrase, "RequestId": call.request_id}
     inner = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts.items())
     xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
@@ -162,8 +162,8 @@ def _drop_items(answer: Answer, fault: Fault, operation: str) -> Answer:
     share: float = fault.details["share"]
 
     def kept(item: Mapping[str, object]) -> bool:
-        dice = Random(f"{fault.seed} {operation} {next(iter(item.values()))}")  # noqa: S311  # a simulation
-        return dice.random() >= share
+        rng = Random(f"{fault.seed} {operation} {next(iter(item.values()))}")  # noqa: S311  # a simulation
+        return rng.random() >= share
 
     return evolve(answer, json={**answer.json, "data": [item for item in answer.json["data"] if kept(item)]})
 

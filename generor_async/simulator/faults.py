@@ -60,17 +60,17 @@ class Fault:
     """How many requests for its operations have arrived since it was added."""
     struck: int = 0
     """How many of them it struck; a refused connection is no request, and not counted."""
-    _dice: Random = field(init=False, repr=False)
+    _rng: Random = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._dice = Random(f"fault {self.seed}")  # noqa: S311  # a simulation, to be repeated
+        self._rng = Random(f"fault {self.seed}")  # noqa: S311  # a simulation, to be repeated
 
     def strikes(self) -> bool:
         """Decide whether the rule strikes the next request for one of its operations."""
         self.met += 1
         if self.times is not None and self.struck >= self.times:
             return False
-        if self.rate is not None and self._dice.random() >= self.rate:
+        if self.rate is not None and self._rng.random() >= self.rate:
             return False
         self.struck += 1
         return True

@@ -85,13 +85,13 @@ class ForeignUser:
     """Admitted requests."""
     refused: int = 0
     """Requests that a limit refused."""
-    dice: Random = field(repr=False)
+    rng: Random = field(repr=False)
     """The random numbers for its times."""
 
     def arrival(self, number: int) -> float:
         """Return when a burst or request arrives; called once for each number, in order."""
         if self.kind == "steady":
-            return self.begins + (number + self.dice.random()) * self._every
+            return self.begins + (number + self.rng.random()) * self._every
         return self.begins + number * self._every
 
     def number_at(self, when: float) -> int:
@@ -153,9 +153,9 @@ class ForeignUsers:
             del details["end"]
         read = read_details(kind, KINDS[kind], details)
         with self._lock:
-            now, dice = self._time(), Random(f"other {self._seed} {len(self._added)}")  # noqa: S311  # to be repeated
+            now, rng = self._time(), Random(f"other {self._seed} {len(self._added)}")  # noqa: S311  # to be repeated
             ends = float("inf") if read["end"] is None else now + read["end"]
-            other = ForeignUser(api=api, kind=kind, details=read, begins=now + read["start"], ends=ends, dice=dice)
+            other = ForeignUser(api=api, kind=kind, details=read, begins=now + read["start"], ends=ends, rng=rng)
             self._added.append(other)
             self._start(other)
         return other

@@ -30,7 +30,7 @@ def mounts(generor: GenerorApi, luma: LumaApi, storage: Bucket) -> list[Mount]:
             too_large=refuse("VALIDATION_ERROR", f"Request body must be at most {GENEROR_BODY:,} bytes"),
             malformed=refuse("VALIDATION_ERROR", "Request body could not be read"),
             max_body=GENEROR_BODY,
-            limits_told=generor.limits_told,
+            limit_headers=generor.limit_headers,
         ),
         Mount(
             api="luma",
@@ -41,8 +41,8 @@ def mounts(generor: GenerorApi, luma: LumaApi, storage: Bucket) -> list[Mount]:
             too_large=luma.refuse(413, "Request body too large"),
             malformed=luma.refuse(400, "Request body could not be read"),
             max_body=LUMA_BODY,
-            limits_told=luma.limits_told,
-            limit_words=luma.limit_words,
+            limit_headers=luma.limit_headers,
+            limit_message=luma.limit_message,
         ),
         Mount(
             api="storage",

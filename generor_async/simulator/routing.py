@@ -38,9 +38,9 @@ class Mount:
     malformed: Handler
     """Answers a request with a malformed body."""
     max_body: int
-    limits_told: Callable[[IncomingCall], Mapping[str, str]] = _no_headers
+    limit_headers: Callable[[IncomingCall], Mapping[str, str]] = _no_headers
     """Returns the rate limit headers for answers that don't come from the API's own code."""
-    limit_words: Callable[[str], str] = _no_words
+    limit_message: Callable[[str], str] = _no_words
     """Returns the message of a 429 for the limit `rpm`, `jobs` or `abuse`."""
     recorded: bool = True
     """Whether its requests are in the ledger and meet faults."""

@@ -77,7 +77,7 @@ class Server:
     def mount(self, mounts: Sequence[Mount]) -> None:
         """Replace the served APIs."""
         self._router = Router(mounts)
-        self._dice = Random(f"request ids {self._seed}")  # noqa: S311  # ids to be repeated, not secrets
+        self._rng = Random(f"request ids {self._seed}")  # noqa: S311  # ids to be repeated, not secrets
 
     async def start(self, host: str, port: int) -> int:
         """Begin to listen, and give the port."""
@@ -293,7 +293,7 @@ class Server:
 
     def _call(self, request: web.BaseRequest, match: RouteMatch, path: str, body: bytes) -> IncomingCall:
         headers, url = request.headers, request.rel_url
-        # What is no part of the simulation must not move its dice.
+        # What is no part of the simulation must not move its rng.
         recorded = match.mount.recorded
         return IncomingCall(
             operation=match.operation,
@@ -312,7 +312,7 @@ class Server:
     def _request_id(self, given: str) -> str:
         if given and given.isascii() and given.isprintable() and len(given) <= LONGEST_REQUEST_ID:
             return given
-        return uuid_of(f"{self._dice.getrandbits(128):032x}")
+        return uuid_of(f"{self._rng.getrandbits(128):032x}")
 
     async def _send(self, request: web.BaseRequest, call: IncomingCall, match: RouteMatch, answer: Answer) -> bool:
         """Send an answer in one piece; return False if the caller has disconnected.

@@ -16,7 +16,7 @@ from attrs import Attribute, asdict, field, fields, frozen
 from generor_async.simulator.control import ControlFrom
 from generor_async.simulator.generor.access import TIERS, BadKeyOnPublic, WindowShown
 from generor_async.simulator.luma.api import ChargeAt
-from generor_async.simulator.luma.limit_rules import ConcurrencyWording, ResetTold, Weights
+from generor_async.simulator.luma.limit_rules import ConcurrencyWording, ResetMeaning, Weights
 from generor_async.simulator.luma.models import Durations
 from generor_async.simulator.luma.slots import ReleaseAt
 from generor_async.simulator.request_windows import WindowKind
@@ -178,9 +178,9 @@ class Settings:
             "commas between."
         ),
     )
-    luma_reset: ResetTold = field(
+    luma_reset: ResetMeaning = field(
         default="oldest",
-        validator=_among(get_args(ResetTold)),
+        validator=_among(get_args(ResetMeaning)),
         metadata=_switch(
             "What Luma says of the reset when it takes a request, that of its oldest one or a minute from now:"
         ),

@@ -241,7 +241,7 @@ class Simulator:
         self.storage = Bucket()
         self.luma = self._new_luma(storage=self.storage)
         self.generor = self._new_generor(now=self.clock.time())
-        luma, generor = self.luma.client, self.generor.world.keys[self.generor_key]
+        luma, generor = self.luma.client, self.generor.state.keys[self.generor_key]
         self.others.share({"luma": SharedLimits((luma.window,), luma.slots), "generor": SharedLimits(generor.windows)})
         for spec in self._first_others:
             self.others.add_spec(spec)

@@ -215,7 +215,7 @@ def test_what_others_do_with_the_account_is_told_from_what_the_batch_did(tmp_pat
                         await other.generators.generate("joke", prompt=f"other {number}", model_id=JOKE, count=2)
                     account.wallet.free += 5
                     now = simulator.clock.time()
-                    simulator.generor.world.record(account, "daily_bonus", 5, at=now, description="Daily bonus")
+                    simulator.generor.state.record(account, "daily_bonus", 5, at=now, description="Daily bonus")
 
                 using = asyncio.create_task(others())
                 states = Counter([outcome.state async for outcome in run_batch(generor, rows, to=tmp_path)])

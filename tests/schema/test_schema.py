@@ -103,7 +103,7 @@ class Things:
 
     def _new_key(self) -> int:
         """Make a key in the place of those that earlier cases made, of which there may be ten."""
-        for key in self.simulator.generor.world.keys.values():
+        for key in self.simulator.generor.state.keys.values():
             key.revoked = key.key != self.simulator.generor_key
         return int(self._generor("api-keys", name="One more")["key_id"])
 

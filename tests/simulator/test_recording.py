@@ -147,4 +147,4 @@ def test_other_options_and_other_files_are_refused(path: Path) -> None:
 def test_a_seed_that_is_drawn_is_another_each_time() -> None:
     simulators = [Simulator(seed=None) for _ in range(3)]
     assert len({simulator.luma_key for simulator in simulators}) == 3
-    assert len({simulator.generor.world.next_creation_id for simulator in simulators}) == 3
+    assert len({simulator.generor.state.next_creation_id for simulator in simulators}) == 3

@@ -289,7 +289,7 @@ async def no_balance(request: Request) -> None:
 async def full_window(request: Request) -> None:
     """Ask with a key whose minute is used up by the request before, and is a long one: time flies here."""
     request.key = request.simulator.generor.add_key()
-    minute = request.simulator.generor.world.keys[request.key].windows[0]
+    minute = request.simulator.generor.state.keys[request.key].windows[0]
     minute.limit, minute.seconds = 1, 1e9
     reply, _ = await request.call("GET", "/users/me")
     assert reply.status == 200

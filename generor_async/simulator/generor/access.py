@@ -107,23 +107,23 @@ Answered = TypeVar("Answered", bound=Answer | DeferredAnswer)
 class AccessControl:
     """Checks the key and counts the request before its handler is called."""
 
-    def __init__(self, world: GenerorState, rules: AccessRules) -> None:
-        self._world = world
+    def __init__(self, state: GenerorState, rules: AccessRules) -> None:
+        self._state = state
         self._rules = rules
         self._by_address: dict[str, tuple[RequestWindow, ...]] = {}
 
     def new_key(self, user: User, *, name: str, scopes: tuple[str, ...], now: float) -> ApiKey:
         """Create a key for a user."""
         key = ApiKey(
-            key_id=self._world.new_id(),
-            key=KEY_PREFIX + self._world.token(KEY_LENGTH),
+            key_id=self._state.new_id(),
+            key=KEY_PREFIX + self._state.token(KEY_LENGTH),
             user=user,
             name=name,
             scopes=scopes,
             created_at=now,
             windows=self._windows(*zip(TIERS[user.tier], (MINUTE, HOUR, DAY), strict=True)),
         )
-        self._world.keys[key.key] = key
+        self._state.keys[key.key] = key
         return key
 
     def guard(
@@ -156,7 +156,7 @@ class AccessControl:
 
         return guarded
 
-    def limits_told(self, call: IncomingCall) -> dict[str, str]:
+    def limit_headers(self, call: IncomingCall) -> dict[str, str]:
         """Return the rate limit headers without counting the request."""
         key = self._key_of(call)
         windows = self._windows_of(call, key)
@@ -164,7 +164,7 @@ class AccessControl:
 
     def _key_of(self, call: IncomingCall) -> ApiKey | None:
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
-        key = self._world.keys.get(token.strip()) if scheme.lower() == "bearer" else None
+        key = self._state.keys.get(token.strip()) if scheme.lower() == "bearer" else None
         return None if key is None or key.revoked else key
 
     def _windows_of(self, call: IncomingCall, key: ApiKey | None) -> tuple[RequestWindow, ...]:

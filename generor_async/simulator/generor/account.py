@@ -25,35 +25,37 @@ MAX_KEYS = 10
 class AccountEndpoints:
     """The endpoints of credits and API keys."""
 
-    _world: GenerorState
+    _state: GenerorState
     _gate: AccessControl
 
-    def balance(self, ask: AuthorizedRequest) -> Answer:
+    def balance(self, request: AuthorizedRequest) -> Answer:
         """Show the balance."""
-        return success(ask.me.wallet.to_json())
+        return success(request.me.wallet.to_json())
 
-    def list_transactions(self, ask: AuthorizedRequest) -> Answer:
+    def list_transactions(self, request: AuthorizedRequest) -> Answer:
         """List the transactions."""
-        kind, shown = ask.query("type"), ask.me.transactions
+        kind, shown = request.query("type"), request.me.transactions
         if kind is not None:
             if kind not in TRANSACTION_TYPES:
                 raise GenerorRefusal("VALIDATION_ERROR", f"type must be one of: {', '.join(TRANSACTION_TYPES)}")
             shown = [transaction for transaction in shown if transaction.type == kind]
-        return page_of([each for each in shown if ask.lists(each.created_at)], Transaction.to_json, ask.call.query)
+        return page_of(
+            [each for each in shown if request.lists(each.created_at)], Transaction.to_json, request.call.query
+        )
 
-    def list_keys(self, ask: AuthorizedRequest) -> Answer:
+    def list_keys(self, request: AuthorizedRequest) -> Answer:
         """List the caller's active keys by their prefixes."""
-        shown = [key for key in self._keys_of(ask.me) if ask.lists(key.created_at)]
-        return page_of(shown, ApiKey.to_json, ask.call.query)
+        shown = [key for key in self._keys_of(request.me) if request.lists(key.created_at)]
+        return page_of(shown, ApiKey.to_json, request.call.query)
 
-    def create_key(self, ask: AuthorizedRequest) -> Answer:
+    def create_key(self, request: AuthorizedRequest) -> Answer:
         """Create a key; only this answer shows it."""
-        fields = ask.fields()
+        fields = request.fields()
         name, scopes = fields.required_text("name"), _scopes(fields)
-        if len(self._keys_of(ask.me)) >= MAX_KEYS:
+        if len(self._keys_of(request.me)) >= MAX_KEYS:
             message = f"Maximum {MAX_KEYS} active keys per account: revoke one first"
             raise GenerorRefusal("VALIDATION_ERROR", message)
-        key = self._gate.new_key(ask.me, name=name, scopes=scopes, now=ask.now)
+        key = self._gate.new_key(request.me, name=name, scopes=scopes, now=request.now)
         shown = {
             "key_id": key.key_id,
             "api_key": key.key,
@@ -64,17 +66,17 @@ class AccountEndpoints:
         }
         return success(shown, status=201)
 
-    def revoke_key(self, ask: AuthorizedRequest) -> Answer:
+    def revoke_key(self, request: AuthorizedRequest) -> Answer:
         """Deactivate a key immediately."""
-        key_id = ask.id()
-        for key in self._keys_of(ask.me):
+        key_id = request.id()
+        for key in self._keys_of(request.me):
             if key.key_id == key_id:
                 key.revoked = True
                 return success({"message": "API key revoked"})
         raise not_found("API key")
 
     def _keys_of(self, user: User) -> list[ApiKey]:
-        return [key for key in self._world.keys.values() if key.user is user and not key.revoked]
+        return [key for key in self._state.keys.values() if key.user is user and not key.revoked]
 
 
 def _scopes(fields: Fields) -> tuple[str, ...]:

@@ -73,20 +73,20 @@ class GenerorApi:
         moderation_rate: float = 0.0,
         now: float = 0.0,
     ) -> None:
-        self.world = GenerorState(seed)
+        self.state = GenerorState(seed)
         self._started = now
-        self._gate = AccessControl(self.world, rules)
-        self.account = populate(self.world, tier=tier, credits_=credits, now=now)
+        self._gate = AccessControl(self.state, rules)
+        self.account = populate(self.state, tier=tier, credits_=credits, now=now)
         self.key = self.add_key(name="main")
         chances = GenerationRates(moderated=moderation_rate, failed=failure_rate)
-        self._generation = GenerationEndpoints(self.world, chances, exact_cost=exact_cost, failures_cost=failures_cost)
-        self._creations = CreationEndpoints(self.world, listing_lag)
+        self._generation = GenerationEndpoints(self.state, chances, exact_cost=exact_cost, failures_cost=failures_cost)
+        self._creations = CreationEndpoints(self.state, listing_lag)
         self.routes = self._make_routes()
-        self.file_routes = CreationFiles(self.world).routes
+        self.file_routes = CreationFiles(self.state).routes
 
     def add_key(self, username: str = OWN_USERNAME, *, name: str = "test", scopes: tuple[Scope, ...] = ()) -> str:
         """Create a key for a user, and return it; no scopes means all."""
-        user = self.world.user_named(username)
+        user = self.state.user_named(username)
         return self._gate.new_key(user, name=name, scopes=scopes, now=self._started).key
 
     def change_credits(self, kind: str, amount: int, *, now: float) -> Transaction:
@@ -104,20 +104,20 @@ class GenerorApi:
         else:
             wallet.receive(amount, free=kind.endswith("bonus"))
             change = amount
-        self.world.record(self.account, kind, change, at=now, description="Of another origin than this key")
+        self.state.record(self.account, kind, change, at=now, description="Of another origin than this key")
         return self.account.transactions[-1]
 
     def refuse(self, code: Code, message: str) -> Callable[[IncomingCall], Answer | DeferredAnswer]:
         """Return a handler for unknown routes, which refuses a request after the access control."""
 
-        def refused(ask: AuthorizedRequest) -> Answer:  # noqa: ARG001  # every handler takes what was asked
+        def refused(request: AuthorizedRequest) -> Answer:  # noqa: ARG001  # every handler takes the request
             raise GenerorRefusal(code, message)
 
         return self._gate.guard(refused, scope=None, key_needed=False)
 
-    def limits_told(self, call: IncomingCall) -> dict[str, str]:
+    def limit_headers(self, call: IncomingCall) -> dict[str, str]:
         """Return the rate limit headers without counting the request."""
-        return self._gate.limits_told(call)
+        return self._gate.limit_headers(call)
 
     def _make_routes(self) -> list[Route]:
         table = [*self._content_table(), *self._people_table()]
@@ -162,9 +162,9 @@ class GenerorApi:
 
     def _people_table(self) -> list[tuple[str, str, Handler]]:
         users, teams, account = (
-            UserEndpoints(self.world),
-            TeamEndpoints(self.world),
-            AccountEndpoints(self.world, self._gate),
+            UserEndpoints(self.state),
+            TeamEndpoints(self.state),
+            AccountEndpoints(self.state, self._gate),
         )
         return [
             ("users.me", "GET /users/me", users.me),

@@ -26,68 +26,68 @@ __all__ = ["CreationEndpoints"]
 class CreationEndpoints:
     """The endpoints of creations."""
 
-    _world: GenerorState
+    _state: GenerorState
     _listing_lag: float
     """Seconds until a new creation is listed."""
 
-    def list_own(self, ask: AuthorizedRequest) -> Answer:
+    def list_own(self, request: AuthorizedRequest) -> Answer:
         """List the caller's creations."""
-        return self._page(ask, [c for c in ask.me.creations if c.listed])
+        return self._page(request, [c for c in request.me.creations if c.listed])
 
-    def list_public(self, ask: AuthorizedRequest) -> Answer:
+    def list_public(self, request: AuthorizedRequest) -> Answer:
         """List all public creations."""
-        return self._page(ask, self._world.public())
+        return self._page(request, self._state.public())
 
-    def list_of_generator(self, ask: AuthorizedRequest) -> Answer:
+    def list_of_generator(self, request: AuthorizedRequest) -> Answer:
         """List the public creations of a generator."""
-        slug = find_generator(ask.call.params["slug"]).slug
-        return self._page(ask, [c for c in self._world.public() if c.generator == slug])
+        slug = find_generator(request.call.params["slug"]).slug
+        return self._page(request, [c for c in self._state.public() if c.generator == slug])
 
-    def list_of_user(self, ask: AuthorizedRequest) -> Answer:
+    def list_of_user(self, request: AuthorizedRequest) -> Answer:
         """List the public creations of a user."""
-        user = self._world.user_named(ask.call.params["username"])
-        return self._page(ask, self._world.public(user.creations))
+        user = self._state.user_named(request.call.params["username"])
+        return self._page(request, self._state.public(user.creations))
 
-    def list_of_team(self, ask: AuthorizedRequest) -> Answer:
+    def list_of_team(self, request: AuthorizedRequest) -> Answer:
         """List a team's creations to a member: all public ones, and the caller's private ones."""
-        team = self._world.team(ask.id())
-        if ask.me.user_id not in team.joined:
+        team = self._state.team(request.id())
+        if request.me.user_id not in team.joined:
             raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
         shown = [
             creation
-            for creation in self._world.creations.values()
+            for creation in self._state.creations.values()
             if creation.team_id == team.team_id and creation.listed
         ]
-        return self._page(ask, [c for c in shown if c.privacy_mode == 0 or c.user is ask.me])
+        return self._page(request, [c for c in shown if c.privacy_mode == 0 or c.user is request.me])
 
-    def feed(self, ask: AuthorizedRequest) -> Answer:
+    def feed(self, request: AuthorizedRequest) -> Answer:
         """List the public creations of the users whom the caller follows."""
-        followed = ask.me.follows
-        return self._page(ask, [c for c in self._world.public() if c.user.user_id in followed])
+        followed = request.me.follows
+        return self._page(request, [c for c in self._state.public() if c.user.user_id in followed])
 
-    def search(self, ask: AuthorizedRequest) -> Answer:
+    def search(self, request: AuthorizedRequest) -> Answer:
         """List the public creations whose prompt has every word of `q`."""
-        words = (ask.query("q") or "").lower().split()
+        words = (request.query("q") or "").lower().split()
         if not words:
             raise GenerorRefusal("VALIDATION_ERROR", "q is required")
-        found = [c for c in self._world.public() if all(word in c.prompt.lower() for word in words)]
-        return self._page(ask, found)
+        found = [c for c in self._state.public() if all(word in c.prompt.lower() for word in words)]
+        return self._page(request, found)
 
-    def get(self, ask: AuthorizedRequest) -> Answer:
+    def get(self, request: AuthorizedRequest) -> Answer:
         """Show one creation with all details."""
-        creation = self._world.visible(ask.id(), ask.user)
+        creation = self._state.visible(request.id(), request.user)
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
-    def status(self, ask: AuthorizedRequest) -> Answer:
+    def status(self, request: AuthorizedRequest) -> Answer:
         """Show the status of a creation."""
-        creation = self._world.visible(ask.id(), ask.me)
-        shown: Json = {"creation_id": creation.creation_id, "status": creation.status(ask.now)}
+        creation = self._state.visible(request.id(), request.me)
+        shown: Json = {"creation_id": creation.creation_id, "status": creation.status(request.now)}
         return success(shown if creation.error is None else shown | {"error": creation.error})
 
-    def update(self, ask: AuthorizedRequest) -> Answer:
+    def update(self, request: AuthorizedRequest) -> Answer:
         """Change privacy and licence."""
-        creation = self._world.owned(ask.id(), ask.me)
-        fields = ask.fields()
+        creation = self._state.owned(request.id(), request.me)
+        fields = request.fields()
         privacy_mode = fields.integer("privacy_mode", least=0, most=1)
         license_ = fields.integer("license", least=1, most=2)
         if privacy_mode is None and license_ is None:
@@ -98,78 +98,78 @@ class CreationEndpoints:
             creation.license = license_
         return success(_summary(creation) | {"generator_data": _generator_data(creation)})
 
-    def delete(self, ask: AuthorizedRequest) -> Answer:
+    def delete(self, request: AuthorizedRequest) -> Answer:
         """Mark a creation as deleted; one that is not finished is cancelled."""
-        creation = self._world.owned(ask.id(), ask.me)
+        creation = self._state.owned(request.id(), request.me)
         if creation.outcome is None:
             creation.outcome = "cancelled"
         else:
             creation.deleted = True
         return success({"message": "Creation deleted"})
 
-    def list_comments(self, ask: AuthorizedRequest) -> Answer:
+    def list_comments(self, request: AuthorizedRequest) -> Answer:
         """List the comments on a creation."""
-        creation = self._world.visible(ask.id(), ask.user)
-        of_it = (c for c in self._world.comments.values() if c.creation_id == creation.creation_id)
-        comments = [c for c in of_it if ask.lists(c.created_at)]
-        return page_of(comments, Comment.to_json, ask.call.query)
+        creation = self._state.visible(request.id(), request.user)
+        of_it = (c for c in self._state.comments.values() if c.creation_id == creation.creation_id)
+        comments = [c for c in of_it if request.lists(c.created_at)]
+        return page_of(comments, Comment.to_json, request.call.query)
 
-    def add_comment(self, ask: AuthorizedRequest) -> Answer:
+    def add_comment(self, request: AuthorizedRequest) -> Answer:
         """Write a comment, or a reply to one."""
-        creation = self._world.visible(ask.id(), ask.me)
-        fields = ask.fields()
+        creation = self._state.visible(request.id(), request.me)
+        fields = request.fields()
         text, parent_id = fields.required_text("text"), fields.integer("parent_id", least=1)
         if parent_id is not None:
-            parent = self._world.comments.get(parent_id)
+            parent = self._state.comments.get(parent_id)
             if parent is None or parent.creation_id != creation.creation_id:
                 raise not_found("Parent comment")
-        comment = self._world.comment(ask.me, creation, text, at=ask.now, parent_id=parent_id)
+        comment = self._state.comment(request.me, creation, text, at=request.now, parent_id=parent_id)
         return success(comment.to_json(), status=201)
 
-    def delete_comment(self, ask: AuthorizedRequest) -> Answer:
+    def delete_comment(self, request: AuthorizedRequest) -> Answer:
         """Delete a comment of the caller's."""
-        comment = self._comment(ask)
-        if comment.user is not ask.me:
+        comment = self._comment(request)
+        if comment.user is not request.me:
             raise GenerorRefusal("FORBIDDEN", "You can only delete your own comments")
-        del self._world.comments[comment.comment_id]
+        del self._state.comments[comment.comment_id]
         return success({"message": "Comment deleted"})
 
-    def vote(self, ask: AuthorizedRequest) -> Answer:
+    def vote(self, request: AuthorizedRequest) -> Answer:
         """Vote a comment up or down."""
-        comment = self._comment(ask)
-        vote = ask.fields().choice("vote", ("up", "down"))
+        comment = self._comment(request)
+        vote = request.fields().choice("vote", ("up", "down"))
         if vote is None:
             raise GenerorRefusal("VALIDATION_ERROR", "vote is required: up or down")
-        comment.votes[ask.me.user_id] = vote
+        comment.votes[request.me.user_id] = vote
         return success(comment.to_json())
 
-    def rating(self, ask: AuthorizedRequest) -> Answer:
+    def rating(self, request: AuthorizedRequest) -> Answer:
         """Return the average rating of one."""
-        return success(_rating(self._world.visible(ask.id(), ask.user)))
+        return success(_rating(self._state.visible(request.id(), request.user)))
 
-    def rate(self, ask: AuthorizedRequest) -> Answer:
+    def rate(self, request: AuthorizedRequest) -> Answer:
         """Rate one; a new score replaces the caller's earlier one."""
-        creation = self._world.visible(ask.id(), ask.me)
-        score = ask.fields().integer("score", least=1, most=5)
+        creation = self._state.visible(request.id(), request.me)
+        score = request.fields().integer("score", least=1, most=5)
         if score is None:
             raise GenerorRefusal("VALIDATION_ERROR", "score is required: 1 to 5")
-        creation.ratings[ask.me.user_id] = score
+        creation.ratings[request.me.user_id] = score
         return success(_rating(creation))
 
-    def _comment(self, ask: AuthorizedRequest) -> Comment:
-        comment = self._world.comments.get(ask.id() or 0)
+    def _comment(self, request: AuthorizedRequest) -> Comment:
+        comment = self._state.comments.get(request.id() or 0)
         if comment is None:
             raise not_found("Comment")
         return comment
 
-    def _page(self, ask: AuthorizedRequest, creations: Iterable[Creation]) -> Answer:
-        slug = ask.query("generator")
+    def _page(self, request: AuthorizedRequest, creations: Iterable[Creation]) -> Answer:
+        slug = request.query("generator")
         if slug is not None:
             if slug not in GENERATOR_BY_SLUG:
                 raise GenerorRefusal("VALIDATION_ERROR", f"generator '{slug}' does not exist: see GET /generators")
             creations = (c for c in creations if c.generator == slug)
-        listed = [c for c in creations if ask.lists(c.completed_at + self._listing_lag)]
-        return page_of(listed, _summary, ask.call.query)
+        listed = [c for c in creations if request.lists(c.completed_at + self._listing_lag)]
+        return page_of(listed, _summary, request.call.query)
 
 
 def _summary(creation: Creation) -> Json:

@@ -58,8 +58,8 @@ def _size(ratio: str) -> tuple[int, int]:
 class CreationFiles:
     """Serves the files of all creations."""
 
-    def __init__(self, world: GenerorState) -> None:
-        self._world = world
+    def __init__(self, state: GenerorState) -> None:
+        self._state = state
         self._content = lru_cache(FILES_KEPT)(self._make)
         self.routes = [
             Route("generor.files.get", "GET", "/users/{user}/{kind}/{name}", self._get),
@@ -68,7 +68,7 @@ class CreationFiles:
 
     def _get(self, call: IncomingCall) -> Answer:
         stem, _, extension = call.params["name"].rpartition(".")
-        creation = self._world.creations.get(whole_number(stem.rpartition("-")[2]) or 0)
+        creation = self._state.creations.get(whole_number(stem.rpartition("-")[2]) or 0)
         if creation is None or not creation.listed or call.path not in creation.files().values():
             return NOT_FOUND
         content = self._content(creation, extension)
@@ -77,7 +77,7 @@ class CreationFiles:
         return Answer(status=200, body=content, headers=headers)
 
     def _make(self, creation: Creation, extension: str) -> bytes:
-        seed, prompt = self._world.seed + creation.creation_id, creation.prompt
+        seed, prompt = self._state.seed + creation.creation_id, creation.prompt
         if extension == "wav":
             return outputs.wav(prompt, seed=seed, seconds=SOUND_SECONDS)
         assert creation.media is not None  # narrated texts have a WAV only

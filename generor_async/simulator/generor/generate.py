@@ -45,7 +45,7 @@ class GenerationRates:
 class _GenerationRun:
     """A generation under way."""
 
-    order: PricedRequest
+    priced: PricedRequest
     user: User
     creations: list[Creation]
     times: list[float]
@@ -60,93 +60,93 @@ class _GenerationRun:
 class GenerationEndpoints:
     """The endpoints /estimate and /generate, with the times of recent generations."""
 
-    _world: GenerorState
-    _chances: GenerationRates
+    _state: GenerorState
+    _rates: GenerationRates
     _exact_cost: bool = field(kw_only=True, alias="exact_cost")
     _failures_cost: bool = field(kw_only=True, alias="failures_cost")
     _times: dict[tuple[str, int], deque[float]] = field(factory=dict[tuple[str, int], deque[float]], init=False)
     """Recent seconds per item at a time factor of 1, by generator and model."""
 
-    _orders: int = field(default=0, init=False)
+    _count: int = field(default=0, init=False)
 
-    def estimate(self, ask: AuthorizedRequest) -> Answer:
+    def estimate(self, request: AuthorizedRequest) -> Answer:
         """Preview the price and the time; changes nothing."""
-        order = read_priced_request(ask.call.params["slug"], ask.fields(), prompt_needed=False)
-        shown = _head(order) | {
-            "credit_cost": order.cost_json(),
-            "time_estimate": self._time_estimate(order),
-            "applied_parameters": dict(order.parameters),
+        priced = read_priced_request(request.call.params["slug"], request.fields(), prompt_needed=False)
+        shown = _head(priced) | {
+            "credit_cost": priced.cost_json(),
+            "time_estimate": self._time_estimate(priced),
+            "applied_parameters": dict(priced.parameters),
         }
-        return success(shown | order.adjustments())
+        return success(shown | priced.adjustments())
 
-    def generate(self, ask: AuthorizedRequest) -> DeferredAnswer:
+    def generate(self, request: AuthorizedRequest) -> DeferredAnswer:
         """Generate, and answer when all items are done."""
-        order = read_priced_request(ask.call.params["slug"], ask.fields(), prompt_needed=True)
-        self._check_relations(order, ask.me)
-        self._orders += 1
-        dice = self._world.random("generate", self._orders)
-        if MODERATED in order.prompt or dice.random() < self._chances.moderated:
+        priced = read_priced_request(request.call.params["slug"], request.fields(), prompt_needed=True)
+        self._check_relations(priced, request.me)
+        self._count += 1
+        rng = self._state.random("generate", self._count)
+        if MODERATED in priced.prompt or rng.random() < self._rates.moderated:
             raise GenerorRefusal("VALIDATION_ERROR", "Prompt was rejected by content moderation")
-        wallet = ask.me.wallet
-        if wallet.total - wallet.reserved < order.total:
-            message = f"Not enough credits: this costs {order.total}, you have {wallet.total - wallet.reserved}"
+        wallet = request.me.wallet
+        if wallet.total - wallet.reserved < priced.total:
+            message = f"Not enough credits: this costs {priced.total}, you have {wallet.total - wallet.reserved}"
             raise GenerorRefusal("INSUFFICIENT_CREDITS", message)
-        run = self._begin(order, ask, dice)
-        wallet.reserved += order.total
+        run = self._begin(priced, request, rng)
+        wallet.reserved += priced.total
         seconds = sum(run.times)
         if run.failure is not None:
             return DeferredAnswer(seconds * FAILS_AFTER, lambda now: self._fail(run, now))
         return DeferredAnswer(seconds, lambda now: self._finish(run, now))
 
-    def _check_relations(self, order: PricedRequest, user: User) -> None:
-        if order.team_id is not None and user.user_id not in self._world.team(order.team_id).joined:
+    def _check_relations(self, priced: PricedRequest, user: User) -> None:
+        if priced.team_id is not None and user.user_id not in self._state.team(priced.team_id).joined:
             raise GenerorRefusal("FORBIDDEN", "You are not a member of this team")
-        for parent in order.parents:
-            self._world.visible(parent, user)
+        for parent in priced.parents:
+            self._state.visible(parent, user)
 
-    def _begin(self, order: PricedRequest, ask: AuthorizedRequest, dice: Random) -> _GenerationRun:
-        times = [order.model.latency.draw(dice) * order.time_factor for _ in range(order.count)]
-        asked_to_fail = FAILING.search(order.prompt)
+    def _begin(self, priced: PricedRequest, request: AuthorizedRequest, rng: Random) -> _GenerationRun:
+        times = [priced.model.latency.draw(rng) * priced.time_factor for _ in range(priced.count)]
+        asked_to_fail = FAILING.search(priced.prompt)
         reason = asked_to_fail[1] if asked_to_fail else "generation_failed"
-        fails = asked_to_fail is not None or dice.random() < self._chances.failed
+        fails = asked_to_fail is not None or rng.random() < self._rates.failed
         return _GenerationRun(
-            order=order,
-            user=ask.me,
-            creations=self._new_creations(order, ask, times, dice),
+            priced=priced,
+            user=request.me,
+            creations=self._new_creations(priced, request, times, rng),
             times=times,
-            charge=max(1, round(order.total * dice.choice(order.model.actual_ratios))),
-            balance_before=ask.me.wallet.total,
-            origin=ask.call.origin,
+            charge=max(1, round(priced.total * rng.choice(priced.model.actual_ratios))),
+            balance_before=request.me.wallet.total,
+            origin=request.call.origin,
             failure=reason if fails else None,
         )
 
     def _new_creations(
-        self, order: PricedRequest, ask: AuthorizedRequest, times: list[float], dice: Random
+        self, priced: PricedRequest, request: AuthorizedRequest, times: list[float], rng: Random
     ) -> list[Creation]:
-        begins_at, creations = ask.now, list[Creation]()
+        begins_at, creations = request.now, list[Creation]()
         for seconds in times:
             creation = Creation(
-                creation_id=self._world.next_creation_id,
-                generator=order.generator.slug,
-                model=order.model,
-                user=ask.me,
-                prompt=order.prompt,
-                created_at=ask.now,
+                creation_id=self._state.next_creation_id,
+                generator=priced.generator.slug,
+                model=priced.model,
+                user=request.me,
+                prompt=priced.prompt,
+                created_at=request.now,
                 begins_at=begins_at,
-                privacy_mode=order.privacy_mode,
-                team_id=order.team_id,
-                parameters=order.parameters,
-                fields=write(order.generator.fields, order.prompt, dice),
-                media=describe_media(order.model, order.ratio),
-                narrated=order.speech is not None,
+                privacy_mode=priced.privacy_mode,
+                team_id=priced.team_id,
+                parameters=priced.parameters,
+                fields=write(priced.generator.fields, priced.prompt, rng),
+                media=describe_media(priced.model, priced.ratio),
+                narrated=priced.speech is not None,
             )
-            self._world.add(creation)
+            self._state.add(creation)
             creations.append(creation)
             begins_at += seconds
         return creations
 
     def _fail(self, run: _GenerationRun, now: float) -> Answer:
-        run.user.wallet.reserved -= run.order.total
+        run.user.wallet.reserved -= run.priced.total
         for creation in run.creations:
             if creation.outcome is None:
                 creation.outcome, creation.error = "failed", f"Generation failed: {run.failure}"
@@ -156,15 +156,15 @@ class GenerationEndpoints:
     def _charge(self, run: _GenerationRun, creation: Creation, now: float) -> int:
         """Charge the wallet for a generation, and add the transaction."""
         charged = run.user.wallet.spend(run.charge)
-        description = f"{run.order.generator.title} with {run.order.model.name}"
-        self._world.record(
+        description = f"{run.priced.generator.title} with {run.priced.model.name}"
+        self._state.record(
             run.user, "spend", -charged, at=now, description=description, creation_id=creation.creation_id
         )
         return charged
 
     def _finish(self, run: _GenerationRun, now: float) -> Answer:
-        order, wallet = run.order, run.user.wallet
-        wallet.reserved -= order.total
+        priced, wallet = run.priced, run.user.wallet
+        wallet.reserved -= priced.total
         made = [creation for creation in run.creations if creation.outcome is None]
         if not made:
             raise GenerorRefusal("SERVER_ERROR", "Generation was cancelled")
@@ -172,35 +172,35 @@ class GenerationEndpoints:
             creation.outcome = "completed"
             creation.completed_at = now
         charged = self._charge(run, made[0], now)
-        self._record_times(order, run.times)
-        shown = _head(order) | {
+        self._record_times(priced, run.times)
+        shown = _head(priced) | {
             "creations": [_made_json(creation, run.origin) for creation in made],
             "credit_cost": charged if self._exact_cost else run.balance_before - wallet.total,
-            "credit_cost_estimated": order.total,
+            "credit_cost_estimated": priced.total,
             "credits_remaining": wallet.total,
             "time_taken_seconds": round(sum(run.times), 2),
         }
-        return success(shown | order.adjustments(), status=201, charged=charged)
+        return success(shown | priced.adjustments(), status=201, charged=charged)
 
-    def _record_times(self, order: PricedRequest, times: list[float]) -> None:
-        samples = self._times.setdefault(_description(order.generator, order.model), deque(maxlen=SAMPLES_KEPT))
-        samples.extend(seconds / order.time_factor for seconds in times)
+    def _record_times(self, priced: PricedRequest, times: list[float]) -> None:
+        samples = self._times.setdefault(_description(priced.generator, priced.model), deque(maxlen=SAMPLES_KEPT))
+        samples.extend(seconds / priced.time_factor for seconds in times)
 
-    def _time_estimate(self, order: PricedRequest) -> Json:
-        samples = self._times.get(_description(order.generator, order.model), ())
+    def _time_estimate(self, priced: PricedRequest) -> Json:
+        samples = self._times.get(_description(priced.generator, priced.model), ())
         historical = len(samples) >= SAMPLES_NEEDED
         if historical:
             each, shortest, longest = sum(samples) / len(samples), min(samples), max(samples)
         else:
-            latency = order.model.latency
+            latency = priced.model.latency
             each, spread = latency.median, math.exp(latency.sigma)
             shortest, longest = each / spread, each * spread
-        per_item = max(1, round(each * order.time_factor))
+        per_item = max(1, round(each * priced.time_factor))
         return {
-            "seconds": per_item * order.count,
+            "seconds": per_item * priced.count,
             "per_item": per_item,
-            "min_seconds": max(1, math.floor(shortest * order.time_factor)),
-            "max_seconds": max(1, math.ceil(longest * order.time_factor)),
+            "min_seconds": max(1, math.floor(shortest * priced.time_factor)),
+            "max_seconds": max(1, math.ceil(longest * priced.time_factor)),
             "sample_count": len(samples),
             "has_historical": historical,
             "source": "historical" if historical else "fallback",
@@ -211,12 +211,12 @@ def _description(generator: CatalogGenerator, model: CatalogModel) -> tuple[str,
     return generator.slug, model.id
 
 
-def _head(order: PricedRequest) -> Json:
+def _head(priced: PricedRequest) -> Json:
     return {
-        "generator": order.generator.slug,
-        "model_id": order.model.id,
-        "model_type": order.model.type,
-        "model_name": order.model.name,
+        "generator": priced.generator.slug,
+        "model_id": priced.model.id,
+        "model_type": priced.model.type,
+        "model_name": priced.model.name,
     }
 
 

@@ -39,27 +39,27 @@ PROMPTS = (
 REMARKS = ("Great creation!", "How did you get that light?", "This made my day", "Lovely colours")
 
 
-def populate(world: GenerorState, *, tier: str, credits_: int, now: float) -> User:
+def populate(state: GenerorState, *, tier: str, credits_: int, now: float) -> User:
     """Fill a new state, and return the account under test."""
-    dice = world.random("people")
-    me = _add_user(world, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
+    rng = state.random("people")
+    me = _add_user(state, OWN_USERNAME, OWN_ID, tier, credits_, joined=now - 400 * DAY)
     me.bio, me.website = "I make things with AI", "https://example.com"
-    _add_transactions(world, me)
+    _add_transactions(state, me)
     others = [
-        _add_user(world, name, OWN_ID + place, "free", OTHERS_CREDITS, joined=now - dice.uniform(30, 300) * DAY)
+        _add_user(state, name, OWN_ID + place, "free", OTHERS_CREDITS, joined=now - rng.uniform(30, 300) * DAY)
         for place, name in enumerate(OTHER_USERS, start=1)
     ]
     for user in others:
         user.bio = OTHER_USERS[user.username]
-        user.follows = {other.user_id: None for other in others if other is not user and dice.random() < 0.4}
+        user.follows = {other.user_id: None for other in others if other is not user and rng.random() < 0.4}
     others[0].follows[OWN_ID] = None
     me.follows = {others[0].user_id: None, others[1].user_id: None}
     for number in range(len(PROMPTS) * len(others)):
-        _add_creation(world, others[number % len(others)], number, others, dice, now)
+        _add_creation(state, others[number % len(others)], number, others, rng, now)
     return me
 
 
-def _add_user(world: GenerorState, name: str, user_id: int, tier: str, credits_: int, *, joined: float) -> User:
+def _add_user(state: GenerorState, name: str, user_id: int, tier: str, credits_: int, *, joined: float) -> User:
     user = User(
         user_id=user_id,
         username=name,
@@ -68,11 +68,11 @@ def _add_user(world: GenerorState, name: str, user_id: int, tier: str, credits_:
         tier=tier,
         wallet=Wallet.of_total(credits_),
     )
-    world.users[user_id] = user
+    state.users[user_id] = user
     return user
 
 
-def _add_transactions(world: GenerorState, user: User) -> None:
+def _add_transactions(state: GenerorState, user: User) -> None:
     """Add one transaction of each type, which add up to the balance."""
     story = (
         ("signup_bonus", 100, "Welcome to Generor"),
@@ -85,16 +85,16 @@ def _add_transactions(world: GenerorState, user: User) -> None:
         ("spend", -1_180, "Earlier creations"),
     )
     for number, (kind, amount, description) in enumerate(story, start=1):
-        world.record(user, kind, amount, at=user.joined + number * DAY, description=description)
+        state.record(user, kind, amount, at=user.joined + number * DAY, description=description)
 
 
-def _add_creation(world: GenerorState, user: User, number: int, others: list[User], dice: Random, now: float) -> None:
+def _add_creation(state: GenerorState, user: User, number: int, others: list[User], rng: Random, now: float) -> None:
     """Add a creation of a user, with ratings and comments of others."""
     slug, model_id, prompt = PROMPTS[(number + number // len(PROMPTS)) % len(PROMPTS)]
     model = MODEL_BY_ID[model_id]
     created_at = now - (60 - number) * DAY / 4
     creation = Creation(
-        creation_id=world.next_creation_id,
+        creation_id=state.next_creation_id,
         generator=slug,
         model=model,
         user=user,
@@ -103,10 +103,10 @@ def _add_creation(world: GenerorState, user: User, number: int, others: list[Use
         begins_at=created_at,
         completed_at=created_at,
         outcome="completed",
-        fields=write(GENERATOR_BY_SLUG[slug].fields, prompt, dice),
+        fields=write(GENERATOR_BY_SLUG[slug].fields, prompt, rng),
         media=describe_media(model, model.aspect_ratios[0].ratio if model.aspect_ratios else "1:1"),
-        ratings={other.user_id: dice.randint(3, 5) for other in others if dice.random() < 0.6},
+        ratings={other.user_id: rng.randint(3, 5) for other in others if rng.random() < 0.6},
     )
-    world.add(creation)
-    if dice.random() < 0.5:
-        world.comment(dice.choice(others), creation, dice.choice(REMARKS), at=created_at + DAY / 8)
+    state.add(creation)
+    if rng.random() < 0.5:
+        state.comment(rng.choice(others), creation, rng.choice(REMARKS), at=created_at + DAY / 8)

@@ -37,7 +37,7 @@ class GenerorState:
         return f"{self.rng.getrandbits(4 * length):0{length}x}"
 
     def random(self, *of: object) -> Random:
-        """Return dice that fall the same way for the same seed and thing."""
+        """Return rng that fall the same way for the same seed and thing."""
         return Random(f"{self.seed} {of}")  # noqa: S311  # a simulation, to be repeated
 
     def add(self, creation: Creation) -> None:

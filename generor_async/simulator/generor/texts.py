@@ -1,4 +1,4 @@
-"""What the simulated language models write: always the same for the same dice, and about the prompt."""
+"""What the simulated language models write: always the same for the same rng, and about the prompt."""
 
 from collections.abc import Mapping
 from random import Random
@@ -58,27 +58,27 @@ DESCRIPTION = "a minimalist drawing of {topic} on a dark background"
 AMOUNTS = ("200 g of", "two spoons of", "a pinch of", "half a litre of", "one handful of", "three slices of")
 
 
-def write(fields: Mapping[str, FieldKind], prompt: str, dice: Random) -> dict[str, object]:
+def write(fields: Mapping[str, FieldKind], prompt: str, rng: Random) -> dict[str, object]:
     """Write each of a generator's fields about what the prompt names."""
-    return {name: _field(name, kind, prompt, dice) for name, kind in fields.items()}
+    return {name: _field(name, kind, prompt, rng) for name, kind in fields.items()}
 
 
-def _field(name: str, kind: FieldKind, prompt: str, dice: Random) -> object:
+def _field(name: str, kind: FieldKind, prompt: str, rng: Random) -> object:
     words = _words(prompt)
-    topic, other = dice.choice(words), dice.choice(words)
+    topic, other = rng.choice(words), rng.choice(words)
     filled = {"topic": topic, "other": other, "Topic": topic.capitalize(), "Other": other.capitalize()}
     if kind == "list":
         if name == "ingredients":
-            return [f"{amount} {dice.choice(words)}" for amount in dice.sample(AMOUNTS, 4)]
+            return [f"{amount} {rng.choice(words)}" for amount in rng.sample(AMOUNTS, 4)]
         return [item.format(**filled) for item in ITEMS]
     if kind == "text":
-        sentences = (dice.choice(OPENINGS), dice.choice(MIDDLES), dice.choice(ENDINGS))
+        sentences = (rng.choice(OPENINGS), rng.choice(MIDDLES), rng.choice(ENDINGS))
         return " ".join(sentence.format(**filled) for sentence in sentences)
     if name.endswith("_desc"):
         return DESCRIPTION.format(**filled)
     if name.endswith("name") or name == "title":
         return f"{filled['Topic']} and {other}"
-    return dice.choice(LINES).format(**filled)
+    return rng.choice(LINES).format(**filled)
 
 
 def _words(prompt: str) -> list[str]:

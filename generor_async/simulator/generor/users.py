@@ -20,68 +20,68 @@ __all__ = ["UserEndpoints"]
 class UserEndpoints:
     """Answers whatever is asked about users."""
 
-    _world: GenerorState
+    _state: GenerorState
 
-    def me(self, ask: AuthorizedRequest) -> Answer:
+    def me(self, request: AuthorizedRequest) -> Answer:
         """Show the caller's profile."""
-        return success(self._profile(ask.me))
+        return success(self._profile(request.me))
 
-    def update_me(self, ask: AuthorizedRequest) -> Answer:
+    def update_me(self, request: AuthorizedRequest) -> Answer:
         """Change the caller's profile; null or an empty string takes a field away."""
-        fields = ask.fields()
+        fields = request.fields()
         bio = fields.text("bio")
         website = fields.text("website") and fields.url("website")
         if not (fields.given("bio") or fields.given("website")):
             raise GenerorRefusal("VALIDATION_ERROR", "Nothing to update: give bio or website")
         if fields.given("bio"):
-            ask.me.bio = bio or None
+            request.me.bio = bio or None
         if fields.given("website"):
-            ask.me.website = website or None
-        return success(self._profile(ask.me))
+            request.me.website = website or None
+        return success(self._profile(request.me))
 
-    def get(self, ask: AuthorizedRequest) -> Answer:
+    def get(self, request: AuthorizedRequest) -> Answer:
         """Show anybody's public profile."""
-        user = self._named(ask)
-        creation_count = len(self._world.public(user.creations))
+        user = self._named(request)
+        creation_count = len(self._state.public(user.creations))
         return success(_public(user) | {"creation_count": creation_count} | self._follow_counts(user))
 
-    def list_followers(self, ask: AuthorizedRequest) -> Answer:
+    def list_followers(self, request: AuthorizedRequest) -> Answer:
         """List who follows a user."""
-        return page_of(self._world.followers(self._named(ask)), _public, ask.call.query)
+        return page_of(self._state.followers(self._named(request)), _public, request.call.query)
 
-    def list_following(self, ask: AuthorizedRequest) -> Answer:
+    def list_following(self, request: AuthorizedRequest) -> Answer:
         """List whom a user follows."""
-        followed = [self._world.users[user_id] for user_id in self._named(ask).follows]
-        return page_of(followed, _public, ask.call.query)
+        followed = [self._state.users[user_id] for user_id in self._named(request).follows]
+        return page_of(followed, _public, request.call.query)
 
-    def follow(self, ask: AuthorizedRequest) -> Answer:
+    def follow(self, request: AuthorizedRequest) -> Answer:
         """Follow a user; doing so again changes nothing."""
-        user = self._named(ask)
-        if user is ask.me:
+        user = self._named(request)
+        if user is request.me:
             raise GenerorRefusal("VALIDATION_ERROR", "You cannot follow yourself")
-        ask.me.follows.setdefault(user.user_id)
+        request.me.follows.setdefault(user.user_id)
         return success({"following": True})
 
-    def unfollow(self, ask: AuthorizedRequest) -> Answer:
+    def unfollow(self, request: AuthorizedRequest) -> Answer:
         """Follow a user no longer; doing so again changes nothing."""
-        ask.me.follows.pop(self._named(ask).user_id, None)
+        request.me.follows.pop(self._named(request).user_id, None)
         return success({"following": False})
 
-    def is_following(self, ask: AuthorizedRequest) -> Answer:
+    def is_following(self, request: AuthorizedRequest) -> Answer:
         """Tell whether the caller follows a user."""
-        return success({"following": self._named(ask).user_id in ask.me.follows})
+        return success({"following": self._named(request).user_id in request.me.follows})
 
-    def _named(self, ask: AuthorizedRequest) -> User:
-        return self._world.user_named(ask.call.params["username"])
+    def _named(self, request: AuthorizedRequest) -> User:
+        return self._state.user_named(request.call.params["username"])
 
     def _follow_counts(self, user: User) -> Json:
         return {
-            "follower_count": len(self._world.followers(user)),
+            "follower_count": len(self._state.followers(user)),
             "following_count": len(user.follows),
         }
 
     def _profile(self, user: User) -> Json:
-        teams = [team for team in self._world.teams.values() if user.user_id in team.joined]
+        teams = [team for team in self._state.teams.values() if user.user_id in team.joined]
         return {
             "user_id": user.user_id,
             "username": user.username,

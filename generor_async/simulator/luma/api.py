@@ -113,13 +113,13 @@ class LumaApi:
         """Return the number of slots that a client's own generations occupy."""
         return client.slots.peek(now)
 
-    def limits_told(self, call: IncomingCall) -> dict[str, str]:
+    def limit_headers(self, call: IncomingCall) -> dict[str, str]:
         """Return the main client's rate limit headers without counting the request."""
         return self._rules.headers(self.client.window.peek(call.now), now=call.now)
 
-    def limit_words(self, limit: str) -> str:
+    def limit_message(self, limit: str) -> str:
         """Return the message of a 429 to the main client for the limit `rpm`, `jobs` or `abuse`."""
-        return self._rules.words(limit, jobs=self.client.jobs)
+        return self._rules.message(limit, jobs=self.client.jobs)
 
     def refuse(self, status: int, detail: str) -> Callable[[IncomingCall], Answer]:
         """Return a handler for unknown routes: it needs no key, but counts against the abuse limit."""
@@ -189,7 +189,7 @@ class LumaApi:
             return
         verdict = client.abuse.admit(call.now)
         if not verdict.allowed:
-            detail = self._rules.words("abuse", jobs=client.jobs)
+            detail = self._rules.message("abuse", jobs=client.jobs)
             raise LumaRefusal(429, detail, {"Retry-After": str(verdict.retry_after)})
 
     def _create(self, key: Key, call: IncomingCall) -> Answer:
@@ -201,7 +201,7 @@ class LumaApi:
         verdict = window.admit(now, weight)
         headers = self._rules.headers(verdict, now=now)
         if not verdict.allowed:
-            detail = self._rules.words("rpm", jobs=key.client.jobs)
+            detail = self._rules.message("rpm", jobs=key.client.jobs)
             raise LumaRefusal(429, detail, {"Retry-After": str(verdict.retry_after), **headers})
         try:
             job = self._accept(key, call, body, weight)
@@ -240,7 +240,7 @@ class LumaApi:
     def _check_slots(self, client: ApiClient, weight: int, now: float) -> None:
         """Refuse a job if too few slots are free."""
         if client.slots.used(now) + client.slots.held_by_others + weight > client.jobs:
-            detail = self._rules.words("jobs", jobs=client.jobs, weight=weight)
+            detail = self._rules.message("jobs", jobs=client.jobs, weight=weight)
             raise LumaRefusal(429, detail, {"Retry-After": "60"})
 
     def _get(self, key: Key, call: IncomingCall) -> Answer:

@@ -63,7 +63,7 @@ LAYERS = (
 """Label, description and kind of edge, front to back; a job has the first few, and then the background."""
 BACKGROUND = ("Background", "The sky behind everything else", "none")
 FAILURE_MARKER = re.compile(r"\[\[fail:(\w+)\]\]")
-DICE = Struct("<16s6I")
+RANDOM_PART = Struct("<16s6I")
 """The random part of a job: its id, and six numbers below 2**32."""
 STANDARD = NormalDist()
 
@@ -179,9 +179,9 @@ class JobMaker:
     def draw(self, request: GenerationRequest, owner: Key, *, now: float, source_ratio: str | None) -> SimulatedJob:
         """Return the next job without counting it: it stays the same until one is accepted."""
         # Dice from a hash take a third of the time that seeding a generator does.
-        digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=DICE.size).digest()
-        dice: tuple[bytes, int, int, int, int, int, int] = DICE.unpack(digest)
-        name, queued, taken, chance, chosen, layered, seed = dice
+        digest = blake2b(b"%d %d" % (self.seed, self.number + 1), digest_size=RANDOM_PART.size).digest()
+        numbers: tuple[bytes, int, int, int, int, int, int] = RANDOM_PART.unpack(digest)
+        name, queued, taken, chance, chosen, layered, seed = numbers
         model = MODELS[request.model]
         starts_at = now + _seconds(QUEUE, queued)
         measured = DURATIONS[self.durations].get((request.model, request.type))
@@ -207,14 +207,14 @@ class JobMaker:
         return "generation_failed" if chance < self.rates.moderation + self.rates.failure else None
 
 
-def _fraction(die: int) -> float:
+def _fraction(number: int) -> float:
     """Return a random number strictly between 0 and 1."""
-    return (die + 0.5) / 2**32
+    return (number + 0.5) / 2**32
 
 
-def _seconds(timing: Timing, die: int) -> float:
+def _seconds(timing: Timing, number: int) -> float:
     """Return a random duration in seconds."""
-    return timing.median * math.exp(timing.sigma * STANDARD.inv_cdf(_fraction(die)))
+    return timing.median * math.exp(timing.sigma * STANDARD.inv_cdf(_fraction(number)))
 
 
 def failure_marker(text: str) -> str | None:

@@ -15,10 +15,10 @@ from generor_async.simulator.luma.models import MODELS
 from generor_async.simulator.luma.slots import SlotRules
 from generor_async.simulator.request_windows import RequestWindow, WindowKind, WindowVerdict
 
-__all__ = ["ConcurrencyWording", "LimitRules", "ResetTold", "Weights", "read_weights"]
+__all__ = ["ConcurrencyWording", "LimitRules", "ResetMeaning", "Weights", "read_weights"]
 
 ConcurrencyWording = Literal["limit", "units", "contract"]
-ResetTold = Literal["oldest", "minute"]
+ResetMeaning = Literal["oldest", "minute"]
 Weights = Mapping[tuple[str, str], int]
 """Units of a request by model and type; 1 by default."""
 MINUTE = 60.0
@@ -37,7 +37,7 @@ class LimitRules:
     weights: Weights = WEIGHTS["contract"]
     wording: ConcurrencyWording = "limit"
     """The message when all slots are taken."""
-    reset: ResetTold = "oldest"
+    reset: ResetMeaning = "oldest"
     """What X-RateLimit-Reset is on a 201: when the oldest request ages out, or a minute from now."""
     abuse_limit: int | None = None
     """Requests of any kind in a minute, or None."""
@@ -55,7 +55,7 @@ class LimitRules:
         """Return the units of a submission, by its model and type as sent."""
         return self.weights.get((str(body.get("model") or "uni-1"), str(body.get("type") or "image")), 1)
 
-    def words(self, limit: str, *, jobs: int, weight: int = 1) -> str:
+    def message(self, limit: str, *, jobs: int, weight: int = 1) -> str:
         """Return the `detail` of a 429 for the limit `rpm`, `jobs` or `abuse`."""
         if limit != "jobs":
             return "Rate limit exceeded" if limit == "rpm" else "Too many requests"

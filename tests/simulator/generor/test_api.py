@@ -139,7 +139,7 @@ async def test_the_hour_binds_when_it_has_the_smaller_share_left() -> None:
 
 async def test_the_hour_refuses_when_it_is_used_up() -> None:
     async with generor(tier="free", speed=1.0) as caller:
-        (key,) = caller.simulator.generor.world.keys.values()
+        (key,) = caller.simulator.generor.state.keys.values()
         key.windows[1].limit = 3
         for _ in range(3):
             await caller.get("/models/music")

@@ -233,7 +233,7 @@ async def test_a_picture_has_the_ratio_asked_for(
 async def test_an_integer_ratio_means_another_thing_for_videos(aspect_ratio: int | str, clip: str) -> None:
     async with generor() as caller:
         creation_id = await caller.make_one("video", 20061, aspect_ratio=aspect_ratio)
-        media = caller.simulator.generor.world.creations[creation_id].media
+        media = caller.simulator.generor.state.creations[creation_id].media
         assert media is not None
         assert media.ratio == clip
 
@@ -487,9 +487,9 @@ async def test_a_creation_in_the_making_can_be_watched_and_cancelled() -> None:
     async with generor(speed=1.0) as caller:
         body = {"prompt": "Sea", "model_id": 10003, "count": 2}
         asking = asyncio.ensure_future(caller.post("/generators/image/generate", body))
-        world = caller.simulator.generor.world
-        first = world.next_creation_id
-        await until(lambda: world.next_creation_id > first)
+        state = caller.simulator.generor.state
+        first = state.next_creation_id
+        await until(lambda: state.next_creation_id > first)
         paths = [f"/creations/{first}", f"/creations/{first + 1}"]
         statuses = [(await caller.get(f"{path}/status")).data["status"] for path in paths]
         assert statuses == ["generating", "pending"]
