@@ -136,7 +136,7 @@ def _rows(estimate: BatchEstimate) -> str:
     if estimate.rejected:
         parts.append(f"{estimate.rejected:,} set aside")
     if estimate.duplicates:
-        parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, each run once")
+        parts.append(f"{estimate.duplicates:,} duplicate{'s' if estimate.duplicates > 1 else ''}, run once")
     text = ", ".join(parts)
     if estimate.rows < estimate.new + estimate.ready:
         text = f"{text}; --limit starts {estimate.rows:,} of them"

@@ -280,7 +280,7 @@ def test_an_export_replaces_no_pipe_no_link_and_nothing_of_the_batchs_own(run: R
     for name in ("results.jsonl", "failed.jsonl"):
         ended = run("export", str(out), "--to", str(out / name))
         assert ended.returncode == 2
-        assert "is the batch's own" in " ".join(ended.stderr.replace("│", " ").split())
+        assert "is one of the batch's own files" in " ".join(ended.stderr.replace("│", " ").split())
     assert "call_id" not in (out / "results.jsonl").read_text()
 
 
@@ -328,7 +328,7 @@ def test_an_option_is_called_as_it_was_typed(run: Run, tmp_path: Path, options: 
 def test_a_terminal_shows_how_it_goes_on_and_survives_ctrl_c(commands: Commands, tmp_path: Path, columns: int) -> None:
     command = ["batch", "run", prompts(tmp_path, *herons(300)), "--out", str(tmp_path / "out"), "--simulate"]
     with Terminal(commands, *command, columns=columns) as terminal:
-        shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is paid")
+        shown = terminal.until("running", "where the limits allow 30 calls", "to come", "left", "nothing is charged")
         assert all(re.search(rf"^{name} ", shown, re.MULTILINE) for name in BATCH)
         terminal.press(b"\x03")
         terminal.until("stopping: waiting for rows that are paid for; press Ctrl-C again to stop at once")
@@ -404,7 +404,7 @@ def test_what_it_costs_is_said_and_asked_before_anything_is_spent(
     command[-1] = "70"
     with Terminal(commands, *command, environment=environment) as terminal:
         shown = " ".join(terminal.until("[y/N]").split())
-        assert "rows 0 new, 2 from before, 1 duplicate, made once price 26.93 credits" in shown
+        assert "rows 0 new, 2 from earlier runs, 1 duplicate, run once price 26.93 credits" in shown
         assert "cap 70 credits ($0.21), 40.40 ($0.12) of it used" in shown
         terminal.press(b"\x03")
         assert terminal.ended() == 130

@@ -62,7 +62,7 @@ def test_an_export_is_what_the_file_is_called(run: Run, out: str, tmp_path: Path
     for other in ("rows.parquet", "rows.txt", "rows"):
         refused = run("export", out, "--to", str(tmp_path / other))
         assert refused.returncode == 2
-        assert "neither .csv nor .jsonl nor .json" in " ".join(refused.stderr.replace("│", " ").split())
+        assert "does not end in .csv, .jsonl or .json" in " ".join(refused.stderr.replace("│", " ").split())
         assert not (tmp_path / other).exists()
     assert run("export", out, "--to", str(tmp_path / "rows.txt"), "--format", "jsonl").returncode == 0
     assert run("export", out, "--to", "-", "--format", "json").stdout == exports["json"].read_text()

@@ -256,7 +256,7 @@ BAD: list[tuple[list[str], str]] = [
     (["generor.creations.get", "--creation-id", "x"], "--creation-id: 'x' is not a whole number"),
     (["--foo"], "No such option: --foo"),
     (["luma.generation.create"], "no operation is called 'luma.generation.create'; the nearest: luma.generations."),
-    (["luma.files.list", "--simulate", "--base-url", "http://127.0.0.1"], "--simulate has an address of its own"),
+    (["luma.files.list", "--simulate", "--base-url", "http://127.0.0.1"], "--simulate has its own address"),
     (["generor.api_keys.create", "--name", "x"], "missing: --secret-to"),
 ]
 

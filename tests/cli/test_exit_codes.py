@@ -328,7 +328,7 @@ def test_a_signal_stops_it_and_what_is_charged_is_not_unknown(
         until(lambda: at.charges >= 2)
         assert not at.done
         running.send(number)
-        rows = check(finished(running), "interrupted", 128 + number, "nothing is lost: run the same again")
+        rows = check(finished(running), "interrupted", 128 + number, "nothing is lost: run the same command again")
     assert "unknown" not in rows
     assert rows.pop("ready") == 24 - at.charges
     assert sum(rows.values()) == at.charges <= 4
@@ -400,7 +400,7 @@ def test_ctrl_c_cuts_a_drain_short(stage: Callable[..., Stage]) -> None:
         until(lambda: at.charges >= 1)
         for _ in range(2):
             running.send(signal.SIGTERM)
-        while "are waited for, for 600 s at the most" not in running.stderr.readline():
+        while "waiting up to 600 s for answers" not in running.stderr.readline():
             pass
         running.interrupt()
         rows = check(finished(running), "interrupted", 143)
@@ -431,7 +431,7 @@ def test_ctrl_c_twice_stops_at_once_and_says_what_is_unknown(stage: Callable[...
     with at.running(rows_of("luma", 24)) as running:
         until(lambda: at.charges >= 1)
         running.interrupt()
-        while "Ctrl-C again stops at once" not in running.stderr.readline():
+        while "press Ctrl-C again to stop at once" not in running.stderr.readline():
             pass
         running.interrupt()
         rows = check(finished(running), "interrupted", 130)

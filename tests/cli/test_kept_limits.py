@@ -54,4 +54,4 @@ def test_where_nothing_can_be_kept_the_call_goes_through(
     caches.write_text("")
     ended = commands.run("call", "generor.users.me", env=environment(simulator, caches))
     assert ended.returncode == 0
-    assert "the limits of the key are not kept for later commands" in ended.stderr
+    assert "the key's limits could not be stored for later commands" in ended.stderr

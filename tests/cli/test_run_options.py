@@ -155,8 +155,8 @@ def test_each_subject_keeps_to_its_line(commands: Commands, tmp_path: Path, colu
     rows, out = table(tmp_path, 2_500), str(tmp_path / "out")
     command = ["batch", "run", rows, "--out", out, "--simulate", "--max-credits", "40000", "--concurrency", "40"]
     with Terminal(commands, *command, columns=columns) as terminal:
-        terminal.until("where the limits allow 30 calls", "to come", "left", "nothing is paid")
-        pictures = terminal.pictures(8, whole="nothing is paid")
+        terminal.until("where the limits allow 30 calls", "to come", "left", "nothing is charged")
+        pictures = terminal.pictures(8, whole="nothing is charged")
         terminal.press(b"\x03")
         assert terminal.ended() == 130
     for picture in pictures:

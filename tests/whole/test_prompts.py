@@ -74,7 +74,7 @@ def simulating(environment: dict[str, str]) -> Generator[Running, None, None]:
     try:
         assert process.stdout is not None
         told = ""
-        while "What has happened" not in told:
+        while "To see what has happened" not in told:
             line = process.stdout.readline()
             assert line, told
             told += line
