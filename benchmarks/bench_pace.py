@@ -21,7 +21,7 @@ from generor_async import Limits
 from generor_async.engine.clock import REAL_CLOCK
 from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.rules.pace import TIERS, Pace, Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA
 from generor_async.rules.window import MINUTE
 
@@ -34,13 +34,13 @@ ANSWER_SECONDS: Final = 0.1
 SLACK: Final = 1.01
 """By how much longer than the limit asks for the time between two requests is."""
 
-Request: TypeAlias = Callable[[float, Said], None]
+Request: TypeAlias = Callable[[float, RateLimitReport], None]
 
 
 def under(pace: Pace) -> Request:
     """One request under the rules alone."""
 
-    def request(now: float, said: Said) -> None:
+    def request(now: float, said: RateLimitReport) -> None:
         permit = pace.reserve(now)
         assert isinstance(permit, Permit)
         pace.sent(permit, now)
@@ -52,7 +52,7 @@ def under(pace: Pace) -> Request:
 def through(limits: LimitKeeper) -> Request:
     """One request through the queue and the lock."""
 
-    def request(now: float, said: Said) -> None:
+    def request(now: float, said: RateLimitReport) -> None:
         permit = limits.queue.enter_nowait(now, "normal")
         assert permit is not None
         limits.sent(permit, now)
@@ -69,7 +69,7 @@ class Stream:
     per_minute: int
     tier: str | None
     _sent: int = 0
-    _answers: list[Said] = field(
+    _answers: list[RateLimitReport] = field(
         init=False,
         default=Factory(lambda self: [self.answer(n) for n in range(self.held + 1)], takes_self=True),
     )
@@ -79,9 +79,9 @@ class Stream:
         """How many requests the server has in a minute at most."""
         return int(self.per_minute / SLACK)
 
-    def answer(self, counted: int) -> Said:
+    def answer(self, counted: int) -> RateLimitReport:
         """Say that so many were counted."""
-        return Said(limit=self.per_minute, used=counted, tier=self.tier)
+        return RateLimitReport(limit=self.per_minute, used=counted, tier=self.tier)
 
     def run(self, requests: int) -> float:
         """Make so many requests; return the microseconds of CPU that each cost."""

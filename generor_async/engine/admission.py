@@ -12,10 +12,10 @@ from generor_async.engine.transport import Attempt, BlockedBeforeSendError
 from generor_async.errors import APIError, ConcurrentJobsError
 from generor_async.rules.http_types import Form, Operation, Reply, Request
 from generor_async.rules.lifecycle import LUMA_JOB
-from generor_async.rules.rate_headers import read_said
+from generor_async.rules.rate_headers import read_rate_limit_report
 from generor_async.rules.refusal import Refusal
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN
+from generor_async.rules.weights import DEFAULT_TYPE
 from generor_async.rules.window import SPANS
 from generor_async.values import Clock, Outcome, Priority
 
@@ -61,7 +61,7 @@ class LimitAdmission:
     ) -> None:
         self._operation = operation
         weighing = operation.endpoint.weighing
-        self._kind = PLAIN if weighing is None else weighing.kind_of(operation.body)
+        self._kind = DEFAULT_TYPE if weighing is None else weighing.request_type_of(operation.body)
         self._priority: Priority = priority
         self._limits = limits
         self._slot_pollers = slot_pollers
@@ -155,7 +155,7 @@ class LimitAdmission:
         self._permit = None
         if permit is None and refusal is None and len(reply.headers.get(_LIMIT, "")) > SMALL_LIMIT:
             return  # as unbound as before
-        said = read_said(reply.headers, self._clock.time()) if refusal is None or refusal.proven else None
+        said = read_rate_limit_report(reply.headers, self._clock.time()) if refusal is None or refusal.proven else None
         if refusal is not None and refusal.proven and refusal.is_window:
             limits.refused(permit, now, refusal.wait, refusal.window, said)
         elif permit is not None:
@@ -175,11 +175,13 @@ class LimitAdmission:
             slots.accepted(self._lease, result.id, now)
             self._lease = None
             if LUMA_JOB.is_terminal(result.state):  # nobody will look at it any more
-                slots.seen(result.id, now, asked=self._began, ended=True)
+                slots.record_poll(result.id, now, asked=self._began, ended=True)
         elif self._operation.endpoint.shows_job:
             weighing, now = self._operation.endpoint.weighing, self._clock.monotonic()
-            kind = PLAIN if weighing is None else weighing.kind(result.model, result.type)
-            slots.seen(result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state), kind=kind)
+            request_type = DEFAULT_TYPE if weighing is None else weighing.request_type(result.model, result.type)
+            slots.record_poll(
+                result.id, now, asked=self._began, ended=LUMA_JOB.is_terminal(result.state), request_type=request_type
+            )
 
     def failed(self, error: BaseException) -> None:
         """Give back what wasn't spent: a permit whose request never left, a slot of which no job came."""
@@ -197,9 +199,9 @@ class LimitAdmission:
         if isinstance(error, ConcurrentJobsError) and self._refusal is not None:
             slots.refused(lease, now, self._refusal.wait, error.message)
         elif _outcome_of(error, sent=sent) in {"unknown", "done"}:
-            slots.unknown(lease, now)
+            slots.keep_unresolved(lease, now)
         else:
-            slots.lost(lease, now)
+            slots.release(lease, now)
 
 
 def _outcome_of(error: BaseException, *, sent: bool) -> Outcome:

@@ -25,7 +25,7 @@ from generor_async.engine.slots import JobSlots
 from generor_async.engine.store import SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import Pace, Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.slots import Slots
 from generor_async.rules.vendors import GENEROR, Vendor
 from generor_async.rules.weights import Weights
@@ -126,20 +126,22 @@ class LimitKeeper:
             if self.queue.no_timer:
                 self.queue.pump(now)
 
-    def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
+    def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
         """Note an answer, and let go whom it lets go."""
         with self._lock:
             self._pace.received(permit, now, said, succeeded=succeeded)
             self.unbound = self._pace.unbound
             self.queue.pump(now)
 
-    def learn(self, said: Said) -> None:
+    def learn(self, said: RateLimitReport) -> None:
         """Note what an answer says that came to a request without a permit."""
         with self._lock:
             self._pace.told(said)
             self.unbound = self._pace.unbound
 
-    def refused(self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
+    def refused(
+        self, permit: Permit | None, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
+    ) -> None:
         """Note a 429: nothing leaves until its wait is over, and from now on permits are needed."""
         with self._lock:
             if permit is None:

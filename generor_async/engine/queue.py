@@ -17,7 +17,7 @@ from generor_async.engine.loops import call_in
 from generor_async.engine.options import PRIORITIES
 from generor_async.engine.waiters import PriorityClass, Waiter
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.values import Clock, Priority, ThrottleScope
 
 __all__ = ["Queue", "QueueTimeoutError"]
@@ -31,7 +31,7 @@ PASSED_OVER_MOST: Final = 9
 class Rule(Protocol[P]):
     """What decides who may go."""
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> P | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> P | Wait:
         """Let one of a kind go, or say until when none may."""
         ...
 
@@ -83,12 +83,12 @@ class Queue(Generic[P]):
         """Whether calls wait and no moment is known at which time alone lets one go."""
         return bool(self._crowds) and (self._last is None or _alarm_time(self._last) == math.inf)
 
-    def enter_nowait(self, now: float, priority: Priority, kind: RequestType = PLAIN) -> P | None:
+    def enter_nowait(self, now: float, priority: Priority, kind: RequestType = DEFAULT_TYPE) -> P | None:
         """Let a call go at once; None where it has to queue."""
         with self._lock:
             if self._crowds:
                 return None
-            permit = self._rule.reserve(now, smooth=priority == "bulk", kind=kind)
+            permit = self._rule.reserve(now, smooth=priority == "bulk", request_type=kind)
             return permit if not isinstance(permit, Wait) else None
 
     async def enter(
@@ -98,7 +98,7 @@ class Queue(Generic[P]):
         waits: Callable[[Wait], None],
         *,
         again: bool,
-        kind: RequestType = PLAIN,
+        kind: RequestType = DEFAULT_TYPE,
     ) -> P:
         """Wait for one's turn; raise OutOfTurnError when it cannot come, or has not come, within `timeout` seconds.
 
@@ -220,7 +220,7 @@ class Queue(Generic[P]):
     def _hand_permit(self, queue: PriorityClass[P], waiter: Waiter[P], now: float) -> Wait | None:
         """Let one go if it may; return what it waits for if not."""
         smooth = queue.name == "bulk" and queue.passed < PASSED_OVER_MOST
-        permit = self._rule.reserve(now, smooth=smooth, kind=waiter.kind)
+        permit = self._rule.reserve(now, smooth=smooth, request_type=waiter.kind)
         if isinstance(permit, Wait):
             return permit
         queue.leave(waiter)

@@ -142,7 +142,7 @@ class Session:
         """Note that there is no such job any more, so that it holds no slot."""
         if (slots := self.limits.slots) is not None:
             now = self.clock.monotonic()
-            slots.seen(job_id, now, asked=now, ended=True)
+            slots.record_poll(job_id, now, asked=now, ended=True)
 
     async def close(self) -> None:
         """Close the running event loop's connections."""

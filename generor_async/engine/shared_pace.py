@@ -2,9 +2,9 @@
 
 from generor_async.engine.shared_rules import SharedRules
 from generor_async.rules.pace import Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.rules.window import Scope, WindowState
 
 __all__ = ["SharedPace"]
@@ -18,10 +18,12 @@ class SharedPace:
         # What an answer says of the windows is written together with what it says of the slot.
         self._note = shared.defer if with_slots else shared.note
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Permit | Wait:  # noqa: ARG002 - the shared time
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:  # noqa: ARG002 - the shared time
         """Let one request of a kind go, or say until when none may."""
-        what = "windows", kind, smooth
-        return self._shared.reserve("minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, kind=kind))
+        what = "windows", request_type, smooth
+        return self._shared.reserve(
+            "minute", what, lambda state, at: state.pace.reserve(at, smooth=smooth, request_type=request_type)
+        )
 
     def give_back(self, permit: Permit) -> None:
         """Take back a permit whose request never left."""
@@ -32,15 +34,17 @@ class SharedPace:
         if permit.sent is None:
             self._shared.defer(lambda state, _: state.pace.sent(permit, self._shared.at(now)))
 
-    def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
+    def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits."""
         self._note(lambda state, _: state.pace.received(permit, self._shared.at(now), said, succeeded=succeeded))
 
-    def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
+    def refused(
+        self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
+    ) -> None:
         """Note a 429."""
         self._note(lambda state, _: state.pace.refused(permit, self._shared.at(now), retry_after, scope, said))
 
-    def told(self, said: Said) -> None:
+    def told(self, said: RateLimitReport) -> None:
         """Take over the limits that an answer names which was sent without a permit."""
         self._shared.note(lambda state, _: state.pace.told(said))
 

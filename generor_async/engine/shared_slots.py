@@ -4,7 +4,7 @@ from generor_async.engine.shared_rules import SharedRules
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import SlotState
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Named, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType
 
 __all__ = ["SharedSlots"]
 
@@ -15,30 +15,36 @@ class SharedSlots:
     def __init__(self, shared: SharedRules) -> None:
         self._shared = shared
 
-    def reserve(self, now: float, kind: RequestType = PLAIN) -> JobSlot | Wait:  # noqa: ARG002 - the shared time
+    def reserve(self, now: float, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:  # noqa: ARG002 - the shared time
         """Give a slot away, or say until when there is none."""
-        return self._shared.reserve("jobs", ("slots", kind), lambda state, at: state.slots.reserve(at, kind))
+        return self._shared.reserve(
+            "jobs", ("slots", request_type), lambda state, at: state.slots.reserve(at, request_type)
+        )
 
     def accepted(self, lease: JobSlot, job_id: str, now: float) -> None:
         """Note that a submission has become a job."""
         self._shared.defer(lambda state, _: state.slots.accepted(lease, job_id, self._shared.at(now)))
 
-    def refused(self, lease: JobSlot, now: float, retry_after: float, named: Named) -> None:
+    def refused(self, lease: JobSlot, now: float, retry_after: float, numbers: RefusalNumbers) -> None:
         """Note that a submission was refused because too much runs."""
-        self._shared.defer(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, named))
+        self._shared.defer(lambda state, _: state.slots.refused(lease, self._shared.at(now), retry_after, numbers))
 
-    def lost(self, lease: JobSlot) -> None:
+    def release(self, lease: JobSlot) -> None:
         """Note that no job came of a submission."""
-        self._shared.defer(lambda state, _: state.slots.lost(lease))
+        self._shared.defer(lambda state, _: state.slots.release(lease))
 
-    def unknown(self, lease: JobSlot, now: float) -> None:
+    def keep_unresolved(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
-        self._shared.defer(lambda state, _: state.slots.unknown(lease, self._shared.at(now)))
+        self._shared.defer(lambda state, _: state.slots.keep_unresolved(lease, self._shared.at(now)))
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = PLAIN) -> None:
+    def record_poll(
+        self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = DEFAULT_TYPE
+    ) -> None:
         """Note what a poll of a job has shown that was sent at `asked`."""
         at, sent = self._shared.at(now), self._shared.at(asked)
-        self._shared.defer(lambda state, _: state.slots.seen(job_id, at, asked=sent, ended=ended, kind=kind))
+        self._shared.defer(
+            lambda state, _: state.slots.record_poll(job_id, at, asked=sent, ended=ended, request_type=request_type)
+        )
 
     def stale_jobs(self, now: float, older_than: float) -> list[str]:  # noqa: ARG002 - the shared time
         """Return the jobs to poll so that slots become free, those of other processes as well."""

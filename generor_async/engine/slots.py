@@ -18,7 +18,7 @@ from generor_async.rules.poll_failures import OddPolls
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots, SlotState
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType, named_ceiling
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType, parse_refusal_numbers
 from generor_async.values import Clock
 
 __all__ = ["JobSlots", "SlotPoller"]
@@ -40,13 +40,13 @@ class JobSlots:
         self.queue: Queue[JobSlot] = Queue(self, clock, lock)
         """Submissions that wait for a slot."""
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> JobSlot | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> JobSlot | Wait:  # noqa: ARG002 - slots are given away as they are, evenly or not
         """Give a slot away, or say until when there is none."""
-        return self._rule.reserve(now, kind)
+        return self._rule.reserve(now, request_type)
 
     def give_back(self, permit: JobSlot) -> None:
         """Take back a slot that was given away and not used."""
-        self._rule.lost(permit)
+        self._rule.release(permit)
         if self._settle is not None:
             self._settle()
 
@@ -59,25 +59,27 @@ class JobSlots:
     def refused(self, lease: JobSlot, now: float, retry_after: float, message: str) -> None:
         """Note that a submission was refused because too much runs; the message may name numbers."""
         with self._lock:
-            self._rule.refused(lease, now, retry_after, named_ceiling(message))
+            self._rule.refused(lease, now, retry_after, parse_refusal_numbers(message))
             self._pump(now)
 
-    def lost(self, lease: JobSlot, now: float) -> None:
+    def release(self, lease: JobSlot, now: float) -> None:
         """Note that no job came of a submission: it never left, or was refused for something else."""
         with self._lock:
-            self._rule.lost(lease)
+            self._rule.release(lease)
             self._pump(now)
 
-    def unknown(self, lease: JobSlot, now: float) -> None:
+    def keep_unresolved(self, lease: JobSlot, now: float) -> None:
         """Note that a job may have come of a submission, or not."""
         with self._lock:
-            self._rule.unknown(lease, now)
+            self._rule.keep_unresolved(lease, now)
             self._pump(now)
 
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = PLAIN) -> None:
+    def record_poll(
+        self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = DEFAULT_TYPE
+    ) -> None:
         """Note what a look at a job has shown that was sent at `asked`."""
         with self._lock:
-            self._rule.seen(job_id, now, asked=asked, ended=ended, kind=kind)
+            self._rule.record_poll(job_id, now, asked=asked, ended=ended, request_type=request_type)
             self._pump(now)
 
     def _pump(self, now: float) -> None:

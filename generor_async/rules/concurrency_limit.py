@@ -7,28 +7,28 @@ from typing import Any, Final
 from attrs import Factory, define, field
 
 from generor_async.rules.state_json import (
-    MOST,
-    Reader,
-    amount,
+    LARGEST_COUNT,
+    StateReader,
     dump_fields,
-    flag,
+    float_reader,
+    int_reader,
     load_fields,
-    maybe,
-    moment,
-    past,
-    past_or_never,
-    whole,
+    optional_reader,
+    read_bool,
+    read_past,
+    read_past_or_never,
+    time_reader,
 )
 from generor_async.values import JSON
 
 __all__ = [
-    "CONFIRM",
+    "CONFIRM_SECONDS",
+    "ENOUGH_PROMPT",
     "LAG_STEPS",
-    "NAMED_SECONDS",
     "PROBE_BELOW",
     "PROBE_FIRST",
     "PROBE_MOST",
-    "PROMPT_ENOUGH",
+    "REPORTED_SECONDS",
     "ConcurrencyLimit",
     "ReleaseLag",
 ]
@@ -41,12 +41,12 @@ LAG_LEAST: Final = 0.5
 """Seconds of lag that are not worth a wait."""
 LAG_PART: Final = 0.75
 """The part of a learned lag that is tried when it is tested."""
-PROMPT_ENOUGH: Final = 5
+ENOUGH_PROMPT: Final = 5
 """How many slots that were free at once show that there is no lag."""
 ENDS_KEPT: Final = 30.0
 """Seconds for which ends are remembered: longer than any lag that is believed."""
 
-CONFIRM: Final = 5.0
+CONFIRM_SECONDS: Final = 5.0
 """Seconds after a single refusal until one more is tried: a stray one is no ceiling."""
 PROBE_FIRST: Final = 30.0
 """Seconds until one more is tried after several."""
@@ -54,15 +54,15 @@ PROBE_GROWTH: Final = 2.0
 """By what that grows at each probe in vain."""
 PROBE_MOST: Final = 120.0
 """Seconds between two probes, at most."""
-NAMED_SECONDS: Final = 1_800.0
+REPORTED_SECONDS: Final = 1_800.0
 """Seconds for which a ceiling that a refusal has named is believed: it may have been raised since."""
 PROBE_BELOW: Final = 16.0
 """Seconds until one more is tried where more is known to be possible: others may be gone again at any time."""
 BELOW_GROWTH: Final = 1.1
-NAMED_GROWTH: Final = 1.03
+REPORTED_GROWTH: Final = 1.03
 """By what that grows where a refusal has named how much is possible."""
 BELOW_MOST: Final = 60.0
-DOUBT: Final = 0.5
+ENDED_PROBABILITY: Final = 0.5
 """How likely a job had ended when the first refusal came, for it not to count among those that we had then."""
 
 
@@ -76,148 +76,152 @@ class ConcurrencyLimit:
     they are seen.
     """
 
-    told: int | None
+    configured: int | None
     """What the caller knows: never exceeded."""
     is_part: bool = False
     """Whether only a part of the server's ceiling is ours: nobody asks then if one that was named has risen."""
-    named: int | None = field(default=None, init=False)
+    reported: int | None = field(default=None, init=False)
     """What a refusal has named last."""
-    _named_until: float = field(default=math.inf, init=False)
+    _reported_until: float = field(default=math.inf, init=False)
     """Until when that is believed."""
     value: int | None = field(init=False, default=Factory(lambda self: self.told, takes_self=True))
     """None before the first refusal."""
     _least: int = field(default=1, init=False)
     """What was known before: ends that are seen late bring it no lower."""
     _highest: int = field(init=False, default=Factory(lambda self: self.told or 0, takes_self=True))
-    _asked: float = field(default=-math.inf, init=False)
+    _learned_at: float = field(default=-math.inf, init=False)
     """When it was last learned from an answer."""
-    _doubt: float = field(default=DOUBT, init=False)
-    _gap: float = field(default=PROBE_FIRST, init=False)
-    _due: float = field(default=math.inf, init=False)
+    _ended_probability: float = field(default=ENDED_PROBABILITY, init=False)
+    _probe_interval: float = field(default=PROBE_FIRST, init=False)
+    _probe_at: float = field(default=math.inf, init=False)
     confirming: bool = field(default=False, init=False)
     """Whether a single refusal is all that it rests on: one more is tried soon, and others while they are accepted."""
-    _climbing: bool = field(default=False, init=False)
+    _rising: bool = field(default=False, init=False)
     """Whether the last probe was accepted, so that the next is due."""
     _settling: bool = field(default=False, init=False)
     """Whether it is still to be seen if it has risen, or jobs had ended."""
 
     @property
-    def most(self) -> float:
+    def upper_bound(self) -> float:
         """What is never exceeded."""
-        return min(math.inf if most is None else most for most in (self.told, self.named))
+        return min(math.inf if most is None else most for most in (self.configured, self.reported))
 
     @property
     def next_probe(self) -> float:
         """When one more is to be tried."""
-        if self.value == self.told or (self.is_part and self.value == self.most):
+        if self.value == self.configured or (self.is_part and self.value == self.upper_bound):
             return math.inf
-        return self._named_until if self.value == self.most else self._due
+        return self._reported_until if self.value == self.upper_bound else self._probe_at
 
     def may_probe(self, now: float) -> bool:
         """Tell whether to try one more than there is room for."""
-        if self.named is not None and not self.is_part and now >= self._named_until:
-            self.named, self._due = None, now
-        if self._settling and now >= self._due:
+        if self.reported is not None and not self.is_part and now >= self._reported_until:
+            self.reported, self._probe_at = None, now
+        if self._settling and now >= self._probe_at:
             self._settling = False
             assert self.value is not None
-            self._space(risen=self.value > self._least)
+            self._set_probe_interval(risen=self.value > self._least)
             self._least = self.value
-            self._due = self._asked + self._gap
+            self._probe_at = self._learned_at + self._probe_interval
         return now >= self.next_probe
 
-    def restrict(self, told: int | None, part: float) -> None:
-        """Keep to another number that is told, and to a part of one that was named."""
-        self.told, self.is_part = told, self.is_part or part < 1
-        if self.named is not None:
-            self.named = max(1, math.floor(self.named * part))
+    def restrict(self, configured: int | None, part: float) -> None:
+        """Keep to another number that the caller gives, and to a part of one that was reported."""
+        self.configured, self.is_part = configured, self.is_part or part < 1
+        if self.reported is not None:
+            self.reported = max(1, math.floor(self.reported * part))
         if self.value is None:
-            self.value = told
-            self._highest = max(self._highest, told or 0)
-        self._keep_to_most()
+            self.value = configured
+            self._highest = max(self._highest, configured or 0)
+        self._keep_to_upper_bound()
 
-    def _keep_to_most(self) -> None:
-        if self.value is not None and self.value > self.most:
-            self.value = self._least = int(self.most)
+    def _keep_to_upper_bound(self) -> None:
+        if self.value is not None and self.value > self.upper_bound:
+            self.value = self._least = int(self.upper_bound)
 
-    def name(self, limit: int, now: float) -> None:
+    def report(self, limit: int, now: float) -> None:
         """Believe the ceiling that a refusal names."""
-        self.named, self._named_until = limit, now + NAMED_SECONDS
-        self._keep_to_most()
-        self._highest = max(self._highest, int(self.most))
+        self.reported, self._reported_until = limit, now + REPORTED_SECONDS
+        self._keep_to_upper_bound()
+        self._highest = max(self._highest, int(self.upper_bound))
 
-    def reach(self, now: float) -> None:
+    def reach_upper_bound(self, now: float) -> None:
         """Note that all that is known to be possible is ours."""
-        self.value = self._least = int(self.most)
-        self._asked, self._doubt = now, 0.0
-        self.confirming = self._climbing = self._settling = False
+        self.value = self._least = int(self.upper_bound)
+        self._learned_at, self._ended_probability = now, 0.0
+        self.confirming = self._rising = self._settling = False
 
-    def refute(self) -> None:
+    def discard(self) -> None:
         """Note that much more was accepted soon after a single refusal: it was a stray one."""
-        self.value = None if self.most == math.inf else int(self.most)
-        self.confirming = self._climbing = self._settling = False
+        self.value = None if self.upper_bound == math.inf else int(self.upper_bound)
+        self.confirming = self._rising = self._settling = False
 
-    def believe(self, units: int, now: float, *, confirm: bool) -> None:
+    def learn(self, units: int, now: float, *, confirm: bool) -> None:
         """Take what we had for the ceiling, when one more was refused; a single refusal is to be confirmed soon."""
         assert units
         if self.value is not None:
             self._least = units
             self._highest = max(self._highest, self.value)
-        self._gap = PROBE_BELOW if units < self._highest else PROBE_FIRST
+        self._probe_interval = PROBE_BELOW if units < self._highest else PROBE_FIRST
         self.value = units
-        self._asked, self._due = now, now + (CONFIRM if confirm else self._gap)
-        self.confirming, self._climbing, self._settling = confirm, False, False
+        self._learned_at, self._probe_at = now, now + (CONFIRM_SECONDS if confirm else self._probe_interval)
+        self.confirming, self._rising, self._settling = confirm, False, False
 
-    def rise(self, units: int, now: float) -> None:
+    def raise_to(self, units: int, now: float) -> None:
         """Note that more were accepted than it would allow."""
         assert self.value is not None
-        if not self._climbing:
+        if not self._rising:
             self._least = self.value
-        self.value = int(min(units, self.most))
-        self._asked = self._due = now
-        self._climbing, self._doubt = True, 0.0
+        self.value = int(min(units, self.upper_bound))
+        self._learned_at = self._probe_at = now
+        self._rising, self._ended_probability = True, 0.0
 
-    def stop(self, now: float) -> None:
+    def probe_refused(self, now: float) -> None:
         """Note that one more was refused; whether it had risen before shows when all jobs were looked at."""
         assert self.value is not None
         self.confirming = False
-        if self._climbing:
-            self._climbing, self._settling = False, True
-            self._asked, self._due = now, now + min(self._gap, PROBE_BELOW)
+        if self._rising:
+            self._rising, self._settling = False, True
+            self._learned_at, self._probe_at = now, now + min(self._probe_interval, PROBE_BELOW)
         else:
             self._least = self.value
-            self._space(risen=False)
-            self._due = now + self._gap
+            self._set_probe_interval(risen=False)
+            self._probe_at = now + self._probe_interval
 
-    def lower(self, units: int) -> None:
+    def lower_to(self, units: int) -> None:
         """Note one more refusal of several that were under way when it was learned: it needs no other."""
         self.value = units
         if self.confirming:
-            self.confirming, self._due = False, self._asked + self._gap
+            self.confirming, self._probe_at = False, self._learned_at + self._probe_interval
 
-    def ended(self, units: int, seen: float, now: float) -> None:
+    def job_ended(self, units: int, seen: float, now: float) -> None:
         """Note that a job was found to have ended that ran when it was `seen` last: perhaps before we learned this."""
-        if self.value is not None and self.value > self._least and self._asked - seen > self._doubt * (now - seen):
+        if (
+            self.value is not None
+            and self.value > self._least
+            and self._learned_at - seen > self._ended_probability * (now - seen)
+        ):
             self.value = max(self._least, self.value - units)
 
-    def _space(self, *, risen: bool) -> None:
+    def _set_probe_interval(self, *, risen: bool) -> None:
         """Try ever more rarely while it stays as it is: much so at its highest, hardly so where it has fallen."""
         assert self.value is not None
         self._highest = max(self._highest, self.value)
         if self.value < self._highest:
-            growth = BELOW_GROWTH if self.named is None else NAMED_GROWTH
-            self._gap = PROBE_BELOW if risen else min(self._gap * growth, BELOW_MOST)
+            growth = BELOW_GROWTH if self.reported is None else REPORTED_GROWTH
+            self._probe_interval = PROBE_BELOW if risen else min(self._probe_interval * growth, BELOW_MOST)
         else:
-            self._gap = PROBE_FIRST if risen else min(self._gap * PROBE_GROWTH, PROBE_MOST)
+            self._probe_interval = PROBE_FIRST if risen else min(self._probe_interval * PROBE_GROWTH, PROBE_MOST)
 
     def dump(self) -> JSON:
         """Return what was learned as JSON data."""
-        return dump_fields(self, _OF_CEILING)
+        return dump_fields(self, _LIMIT_FIELDS)
 
     def load(self, data: Any, now: float) -> None:
         """Take over what `dump` returned; what the caller knows holds in any case."""
-        load_fields(self, data, _OF_CEILING, now)
-        if self.told is not None and (self.value is None or self.value > self.told):
-            self.value = self.told
+        load_fields(self, data, _LIMIT_FIELDS, now)
+        if self.configured is not None and (self.value is None or self.value > self.configured):
+            self.value = self.configured
 
 
 @define
@@ -230,113 +234,113 @@ class ReleaseLag:
 
     seconds: float = 0.0
     """The lag that is counted with: more than `known` while refusals ask for it, less while it is tested."""
-    known: float = 0.0
+    confirmed: float = 0.0
     """The lag that has worked."""
     _ends: list[float] = field(factory=list[float], init=False)
-    _doubts: int = field(default=0, init=False)
-    _prompt: int = field(default=0, init=False)
+    _suspicions: int = field(default=0, init=False)
+    _prompt_releases: int = field(default=0, init=False)
     """How many slots in a row were free at once."""
     _test_in: int = field(default=0, init=False)
     _test_every: int = field(default=0, init=False)
     _untested: bool = field(default=False, init=False)
     """Whether it may be that there is none: then the first test does without."""
 
-    def ended(self, now: float, units: int = 1) -> None:
+    def job_ended(self, now: float, units: int = 1) -> None:
         """Note that a job of ours has ended, which weighed so many units."""
         self._ends += [now] * units
         if self._ends[0] < now - 2 * ENDS_KEPT:
             del self._ends[: bisect_right(self._ends, now - ENDS_KEPT)]
 
-    def held(self, now: float, seconds: float) -> int:
+    def units_held(self, now: float, seconds: float) -> int:
         """Count the units of jobs that ended less than so many seconds ago."""
         return len(self._ends) - bisect_right(self._ends, now, key=seconds.__add__)
 
     def next_free(self, now: float) -> float:
         """Return when the next of these units is free."""
-        held = self.held(now, self.seconds)
+        held = self.units_held(now, self.seconds)
         return self._ends[-held] + self.seconds if held else math.inf
 
     @property
-    def doubting(self) -> bool:
+    def is_suspected(self) -> bool:
         """Whether refusals in a row are being taken for lag."""
-        return self._doubts > 0
+        return self._suspicions > 0
 
-    def explains(self, began: float, room: int, *, early: bool) -> bool:
+    def may_explain(self, began: float, room: int, *, early: bool) -> bool:
         """Tell whether lag may be the reason for a refusal; if so, count with more of it.
 
         `began` is when the submission was let go, `room` how many units ought to be free, and `early` whether one of
         these counts as free only because the lag is being tested.
         """
         if early:
-            self.seconds = self.known
+            self.seconds = self.confirmed
             self._test_every *= 2
             self._test_in = self._test_every
             return True
         longest = began - self._ends[-room] if room <= len(self._ends) else math.inf
-        if longest > LAG_MOST or self._doubts == len(LAG_STEPS) or self._prompt >= PROMPT_ENOUGH:
-            self.seconds, self._doubts, self._prompt = self.known, 0, 0
+        if longest > LAG_MOST or self._suspicions == len(LAG_STEPS) or self._prompt_releases >= ENOUGH_PROMPT:
+            self.seconds, self._suspicions, self._prompt_releases = self.confirmed, 0, 0
             return False
-        self.seconds = longest + LAG_STEPS[self._doubts]
-        self._doubts += 1
+        self.seconds = longest + LAG_STEPS[self._suspicions]
+        self._suspicions += 1
         return True
 
-    def worked(self, *, early: bool, prompt: bool) -> None:
+    def submission_accepted(self, *, early: bool, prompt: bool) -> None:
         """Note that a submission was accepted."""
-        self._prompt += prompt
-        if self._doubts:
-            if not self.known:
+        self._prompt_releases += prompt
+        if self._suspicions:
+            if not self.confirmed:
                 self._untested, self._test_every = True, max(1, 2 * self._test_every)
-            self._learned()
+            self._confirm()
         elif early:
             if not self.seconds:
                 self._test_every //= 2
-            self._learned()
-        elif self.seconds and self.seconds == self.known:
+            self._confirm()
+        elif self.seconds and self.seconds == self.confirmed:
             self._test_in -= 1
             if self._test_in <= 0:
-                shorter = 0.0 if self._untested else self.known * LAG_PART
+                shorter = 0.0 if self._untested else self.confirmed * LAG_PART
                 self.seconds = shorter if shorter > LAG_LEAST else 0.0
                 self._untested = False
 
-    def _learned(self) -> None:
-        if self._doubts:
-            self._doubts = self._prompt = 0
-        self.known = self.seconds
+    def _confirm(self) -> None:
+        if self._suspicions:
+            self._suspicions = self._prompt_releases = 0
+        self.confirmed = self.seconds
         self._test_in = self._test_every
 
     def dump(self) -> JSON:
         """Return what was learned as JSON data."""
-        return [list(self._ends), *dump_fields(self, _OF_LAG)]
+        return [list(self._ends), *dump_fields(self, _LAG_FIELDS)]
 
     def load(self, data: Any, now: float) -> None:
         """Take over what `dump` returned."""
         ends, *kept = data
-        load_fields(self, kept, _OF_LAG, now)
-        self._ends = sorted(past(end, now) for end in ends)
+        load_fields(self, kept, _LAG_FIELDS, now)
+        self._ends = sorted(read_past(end, now) for end in ends)
 
 
-_UNITS: Final = whole(1)
-_OF_CEILING: Final[dict[str, Reader]] = {
-    "named": maybe(_UNITS),
-    "_named_until": moment(NAMED_SECONDS, never=math.inf),
-    "value": maybe(_UNITS),
+_UNITS: Final = int_reader(1)
+_LIMIT_FIELDS: Final[dict[str, StateReader]] = {
+    "reported": optional_reader(_UNITS),
+    "_reported_until": time_reader(REPORTED_SECONDS, never=math.inf),
+    "value": optional_reader(_UNITS),
     "_least": _UNITS,
-    "_highest": whole(),
-    "_asked": past_or_never,
-    "_doubt": amount(0.0, 1.0),
-    "_gap": amount(0.0, PROBE_MOST),
-    "_due": moment(PROBE_MOST, never=math.inf),
-    "confirming": flag,
-    "_climbing": flag,
-    "_settling": flag,
+    "_highest": int_reader(),
+    "_learned_at": read_past_or_never,
+    "_ended_probability": float_reader(0.0, 1.0),
+    "_probe_interval": float_reader(0.0, PROBE_MOST),
+    "_probe_at": time_reader(PROBE_MOST, never=math.inf),
+    "confirming": read_bool,
+    "_rising": read_bool,
+    "_settling": read_bool,
 }
-_SECONDS: Final = amount(0.0, LAG_MOST + LAG_STEPS[-1])
-_OF_LAG: Final[dict[str, Reader]] = {
+_SECONDS: Final = float_reader(0.0, LAG_MOST + LAG_STEPS[-1])
+_LAG_FIELDS: Final[dict[str, StateReader]] = {
     "seconds": _SECONDS,
-    "known": _SECONDS,
-    "_doubts": whole(0, len(LAG_STEPS)),
-    "_prompt": whole(),
-    "_test_in": whole(-MOST),
-    "_test_every": whole(),
-    "_untested": flag,
+    "confirmed": _SECONDS,
+    "_suspicions": int_reader(0, len(LAG_STEPS)),
+    "_prompt_releases": int_reader(),
+    "_test_in": int_reader(-LARGEST_COUNT),
+    "_test_every": int_reader(),
+    "_untested": read_bool,
 }

@@ -4,7 +4,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from generor_async.rules.state_json import moment, text
+from generor_async.rules.state_json import read_text, time_reader
 from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.window import Scope
 from generor_async.values import JSON, RateLimitScope
@@ -25,7 +25,7 @@ _SCOPES: Final[dict[str, HoldScope]] = {
     "jobs": "jobs",
     "abuse": "abuse",
 }
-_UNTIL: Final = moment(LONGEST)
+_UNTIL: Final = time_reader(LONGEST)
 
 
 @frozen(kw_only=True)
@@ -69,7 +69,11 @@ class Holds:
         Returns those of which there is to be a warning. Raises LookupError, TypeError or ValueError for invalid data.
         """
         holds = [
-            Hold(until=_UNTIL(until, now + ahead) - ahead, scope=_SCOPES[text(scope, now)], reason=text(why, now))
+            Hold(
+                until=_UNTIL(until, now + ahead) - ahead,
+                scope=_SCOPES[read_text(scope, now)],
+                reason=read_text(why, now),
+            )
             for scope, until, why in dumped
         ]
         news = [hold for hold in holds if _is_news(hold, self.by_scope.get(hold.scope), now)]

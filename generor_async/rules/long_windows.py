@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.permit import Permit
-from generor_async.rules.state_json import past_or_never, whole
+from generor_async.rules.state_json import int_reader, read_past_or_never
 from generor_async.rules.window import PLENTY, Scope, Window
 from generor_async.values import JSON
 
@@ -84,7 +84,7 @@ class LongWindows:
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another knew. Raises ValueError or TypeError for anything else."""
         late, latest, told, windows = dumped
-        self.free, self._late = 0, whole()(late, now)
-        self._latest, self._told = past_or_never(latest, now), past_or_never(told, now)
+        self.free, self._late = 0, int_reader()(late, now)
+        self._latest, self._told = read_past_or_never(latest, now), read_past_or_never(told, now)
         for window, each in zip(self.windows, windows, strict=True):
             window.load(each, now)

@@ -15,7 +15,7 @@ from attrs import define, field
 from generor_async.rules.http_types import Form
 from generor_async.rules.retry import busy_delay
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.values import JSON, is_array, is_object
 
 __all__ = ["Outage", "Ticket", "names_urls"]
@@ -58,7 +58,7 @@ class Outage:
     _in_row: int = field(default=0, init=False)
     """Failures since then without a success in between."""
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Ticket | Wait:  # noqa: ARG002 - all are alike here
         """Admit a call, or return until when it has to wait."""
         if now >= max(self._failed, self._until) + CALM:
             self.well, self._failures = True, 0

@@ -9,23 +9,23 @@ from attrs import Factory, define, field
 
 from generor_async.rules.long_windows import LongWindows
 from generor_async.rules.permit import Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.state_json import (
-    Reader,
+    StateReader,
+    choice_reader,
     dump_fields,
-    flag,
+    int_reader,
     load_fields,
-    maybe,
-    moment,
-    one_of,
-    past,
-    past_or_never,
-    text,
-    whole,
+    optional_reader,
+    read_bool,
+    read_past,
+    read_past_or_never,
+    read_text,
+    time_reader,
 )
 from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST
-from generor_async.rules.weights import PLAIN, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
 from generor_async.rules.window import (
     ASK_EVERY,
     GAP,
@@ -161,12 +161,12 @@ class Pace:
             window.limit = limit if window.limit is None else min(window.limit, limit)
         self._leader, self._untold = None, False
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> Permit | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, request_type: RequestType = DEFAULT_TYPE) -> Permit | Wait:
         """Let one request of a kind go, or say until when none may.
 
         `smooth` spreads requests evenly, so that whoever is in more of a hurry finds a place soon.
         """
-        units = 1 if kind is PLAIN else self.weights.of(kind)
+        units = 1 if request_type is DEFAULT_TYPE else self.weights.of(request_type)
         wait = self._wait(now, units, smooth)
         if wait is not None:
             return wait
@@ -178,7 +178,7 @@ class Pace:
             self._led, self._clear = now, False
         self._last = now
         self._number = number = self._number + 1
-        permit = Permit(number, kind, units)
+        permit = Permit(number, request_type, units)
         longs = self._longs
         if self._minute.left < 0 or longs.free < units:
             self._ask(permit, now)
@@ -268,7 +268,7 @@ class Pace:
         limit = self._minute.limit
         return self._untold if limit is None else limit >= OUT_OF_REACH
 
-    def told(self, said: Said) -> None:
+    def told(self, said: RateLimitReport) -> None:
         """Take over the limits that an answer names which was sent without a permit."""
         self._untold = False
         self._limits(said, -math.inf)
@@ -290,7 +290,7 @@ class Pace:
         permit.sent = now
         if self._pending.pop(permit.number, None) is not None:
             self._pending_units -= permit.units
-        if permit.kind is not PLAIN:
+        if permit.kind is not DEFAULT_TYPE:
             permit.refusals = self._all_refusals
             self._kinds.append(permit.kind)
             if len(self._kinds) > KINDS_KEPT:
@@ -299,7 +299,7 @@ class Pace:
         if self._longs.windows:
             self._longs.sent(permit.units, now)
 
-    def received(self, permit: Permit, now: float, said: Said | None, *, succeeded: bool) -> None:
+    def received(self, permit: Permit, now: float, said: RateLimitReport | None, *, succeeded: bool) -> None:
         """Note an answer and what it says of the limits; how old its counts are is known only of a stamped request."""
         sent = permit.sent
         stamped = sent is not None
@@ -324,7 +324,7 @@ class Pace:
         if succeeded and (self._assumed or self._minute.limit is None):
             self._answered_first(said)
 
-    def _answered_first(self, said: Said | None) -> None:
+    def _answered_first(self, said: RateLimitReport | None) -> None:
         """Note whether the first answer names a limit; if not, there is none to keep to."""
         if self._assumed and (said is None or said.limit is None):
             self._minute.limit = None
@@ -345,7 +345,9 @@ class Pace:
                 self._pending_units -= permit.units
             self._leader = None
 
-    def refused(self, permit: Permit, now: float, retry_after: float, scope: Scope, said: Said | None) -> None:
+    def refused(
+        self, permit: Permit, now: float, retry_after: float, scope: Scope, said: RateLimitReport | None
+    ) -> None:
         """Note a 429: the request wasn't counted (assumed), and nothing leaves until the wait is over."""
         sent = permit.sent
         self._all_refusals += 1
@@ -370,7 +372,7 @@ class Pace:
                 if again and not window.own.units:  # others take every place
                     self.hold(now + ASK_EVERY, scope)
 
-    def _learn(self, permit: Permit, sent: float, now: float, said: Said) -> None:
+    def _learn(self, permit: Permit, sent: float, now: float, said: RateLimitReport) -> None:
         minute, place = self._minute, 0
         if said.limit == minute.limit and said.tier == self.tier and sent >= self._told:
             self._told = sent
@@ -384,7 +386,7 @@ class Pace:
             seen = self._longs.seen_by(window, permit, minute.own.total - permit.total, now)
             window.hear(seen, later, said.used, now, said.resets_in)
             return
-        if not later and permit.kind is not PLAIN:
+        if not later and permit.kind is not DEFAULT_TYPE:
             self._weigh(permit, said.used, now)
         minute.hear(permit, later, said.used, now, said.resets_in)
 
@@ -409,7 +411,7 @@ class Pace:
         if found.certain or found.units > believed:
             self.weights.observe_all(kinds, found.units)
 
-    def _limits(self, said: Said, sent: float) -> int:
+    def _limits(self, said: RateLimitReport, sent: float) -> int:
         """Take over the limits that an answer names, if no newer one did; return which window its numbers are about."""
         place = self._window_of(said)
         if sent < self._told:
@@ -423,7 +425,7 @@ class Pace:
             self.windows[place].limit, self._longs.free = said.limit, 0
         return place
 
-    def _window_of(self, said: Said) -> int:
+    def _window_of(self, said: RateLimitReport) -> int:
         if said.limit == self._minute.limit and said.tier == self.tier:
             return 0
         limits = TIERS.get(said.tier or "", ())[: len(self.windows)]
@@ -467,7 +469,7 @@ class Pace:
             if known is not None and known[0] == since:
                 self._pending[number] = known
             else:
-                self._others[_COUNT(number, now)] = past(since, now), past(told, now), _COUNT(units, now)
+                self._others[_COUNT(number, now)] = read_past(since, now), read_past(told, now), _COUNT(units, now)
         own_units = sum(units for _, units in self._pending.values())
         self._pending_units = own_units + sum(units for *_, units in self._others.values())
         self._kinds.clear()
@@ -476,22 +478,22 @@ class Pace:
         self._number = max(numbers, self._number)  # those that were given out here are taken
 
 
-_COUNT: Final = whole()
-_KEPT: Final[dict[str, Reader]] = {
-    "tier": maybe(text),
+_COUNT: Final = int_reader()
+_KEPT: Final[dict[str, StateReader]] = {
+    "tier": optional_reader(read_text),
     "_number": _COUNT,
-    "_held": moment(LONGEST, never=-math.inf),
-    "_held_scope": one_of(SPANS),
-    "_leader": maybe(past),
-    "_untold": flag,
-    "_assumed": flag,
-    "_told": past_or_never,
-    "_last": past_or_never,
-    "_led": past_or_never,
-    "_clear": flag,
-    "_quick": flag,
-    "_smooth_due": moment(MINUTE, never=-math.inf),
-    "_refused": past_or_never,
+    "_held": time_reader(LONGEST, never=-math.inf),
+    "_held_scope": choice_reader(SPANS),
+    "_leader": optional_reader(read_past),
+    "_untold": read_bool,
+    "_assumed": read_bool,
+    "_told": read_past_or_never,
+    "_last": read_past_or_never,
+    "_led": read_past_or_never,
+    "_clear": read_bool,
+    "_quick": read_bool,
+    "_smooth_due": time_reader(MINUTE, never=-math.inf),
+    "_refused": read_past_or_never,
     "_refusals": _COUNT,
     "_all_refusals": _COUNT,
 }

@@ -4,7 +4,7 @@ from typing import Literal
 
 from attrs import define, field
 
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 
 __all__ = ["Permit"]
 
@@ -14,7 +14,7 @@ class Permit:
     """The permission to send one request, and what the server's window held of ours when the request arrived."""
 
     number: int
-    kind: RequestType = PLAIN
+    kind: RequestType = DEFAULT_TYPE
     units: int = 1
     sent: float | None = None
     """When the request was sent; the fields below are known from then on."""

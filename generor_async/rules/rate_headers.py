@@ -7,11 +7,11 @@ from attrs import frozen
 from generor_async.rules.wait_headers import until_reset
 from generor_async.values import RateLimit, read_rate_limit
 
-__all__ = ["Said", "read_said"]
+__all__ = ["RateLimitReport", "read_rate_limit_report"]
 
 
 @frozen(kw_only=True)
-class Said:
+class RateLimitReport:
     """What an answer says of a rate limit; None for what it doesn't say."""
 
     limit: int | None = None
@@ -22,13 +22,13 @@ class Said:
     tier: str | None = None
 
 
-def read_said(headers: Mapping[str, str], now: float) -> Said | None:
+def read_rate_limit_report(headers: Mapping[str, str], now: float) -> RateLimitReport | None:
     """Read an answer that came at `now`, in Unix seconds; None where it says nothing of limits."""
     told = read_rate_limit(headers)
     if told is None:
         return None
     resets_in = until_reset(told.reset, headers, now)
-    return Said(limit=told.limit, used=_used(told), resets_in=resets_in, tier=told.tier)
+    return RateLimitReport(limit=told.limit, used=_used(told), resets_in=resets_in, tier=told.tier)
 
 
 def _used(told: RateLimit) -> int | None:

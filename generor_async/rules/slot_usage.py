@@ -10,10 +10,26 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from generor_async.rules.state_json import amount, flag, maybe, moment, past, text, whole
-from generor_async.rules.weights import PLAIN, RequestType, Weights
+from generor_async.rules.state_json import (
+    float_reader,
+    int_reader,
+    optional_reader,
+    read_bool,
+    read_past,
+    read_text,
+    time_reader,
+)
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType, Weights
 
-__all__ = ["COUNTED_SECONDS", "ENDED_SECONDS", "SUBMISSION_SECONDS", "UNSEEN_SECONDS", "Job", "JobSlot", "Usage"]
+__all__ = [
+    "COUNTED_SECONDS",
+    "ENDED_SECONDS",
+    "SUBMISSION_SECONDS",
+    "UNSEEN_SECONDS",
+    "JobSlot",
+    "RunningJob",
+    "SlotUsage",
+]
 
 UNSEEN_SECONDS: Final = 900.0
 """How long a job may go unseen and hold its slot; or a submission of this process: its event loop may be gone."""
@@ -23,9 +39,9 @@ SUBMISSION_SECONDS: Final = 75.0
 """How long a submission of another process may be under way: after that the process has died."""
 ENDED_SECONDS: Final = 60.0
 """How long the end of a job is remembered: a poll that was sent before may be answered after."""
-LIVES: Final = 3.0
+UNRESOLVED_LIFETIMES: Final = 3.0
 """For how many average lives of our jobs a submission of unknown outcome holds its slot."""
-LIFE_WEIGHT: Final = 0.1
+LIFETIME_WEIGHT: Final = 0.1
 """What the newest life counts in the average."""
 
 
@@ -35,7 +51,7 @@ class JobSlot:
 
     number: int
     began: float
-    kind: RequestType = PLAIN
+    request_type: RequestType = DEFAULT_TYPE
     probe: bool = False
     """Whether it goes beyond the ceiling."""
     early: bool = False
@@ -47,10 +63,10 @@ class JobSlot:
 
 
 @define
-class Job:
+class RunningJob:
     """A job that may run."""
 
-    kind: RequestType
+    request_type: RequestType
     began: float
     seen: float
     """When it was last known to run."""
@@ -61,7 +77,7 @@ class Job:
 
 
 @define
-class Usage:
+class SlotUsage:
     """Counts what takes slots, by the weights that are known now."""
 
     weights: Weights
@@ -69,9 +85,9 @@ class Usage:
     """Submissions that this process has under way, by their numbers."""
     others: dict[int, JobSlot] = field(factory=dict[int, JobSlot], init=False)
     """Those of other processes; one that was killed holds up nobody's."""
-    jobs: OrderedDict[str, Job] = field(factory=OrderedDict[str, Job], init=False)
+    jobs: OrderedDict[str, RunningJob] = field(factory=OrderedDict[str, RunningJob], init=False)
     """Jobs that may run, the one that went unseen for longest first."""
-    _unknown: list[tuple[float, RequestType]] = field(factory=list[tuple[float, RequestType]], init=False)
+    _unresolved: list[tuple[float, RequestType]] = field(factory=list[tuple[float, RequestType]], init=False)
     """Submissions of unknown outcome, and when it became unknown, the earliest first."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     taken: int = field(default=0, init=False)
@@ -83,49 +99,49 @@ class Usage:
     """What of it is taken by jobs."""
     in_jobs: bool = field(default=False, init=False)
     """Whether the ceiling counts jobs, so far as is known: told or named so, and no weight was seen yet."""
-    _named_in_jobs: bool = field(default=False, init=False)
-    weighed: int = field(default=0, init=False)
+    _reported_in_jobs: bool = field(default=False, init=False)
+    weights_version: int = field(default=0, init=False)
     """How often weights had changed when all was counted."""
-    _numbers: int = field(default=0, init=False)
+    _last_number: int = field(default=0, init=False)
     """How many leases were given out."""
-    _life: float | None = field(default=None, init=False)
+    _mean_lifetime: float | None = field(default=None, init=False)
     """What our jobs live on average, in seconds."""
-    lapses: float = field(default=-math.inf, init=False)
+    next_expiry: float = field(default=-math.inf, init=False)
     """Until when nothing lapses, at the least."""
-    _recount: float = field(default=math.inf, init=False)
+    _next_uncount: float = field(default=math.inf, init=False)
     """When the server may first drop a job from its count."""
 
     def refresh(self) -> None:
         """Have `taken`, `running` and `in_jobs` go by what is known of weights now."""
-        if self.weighed != self.weights.changes:
-            self.count_in_jobs(self._named_in_jobs)
+        if self.weights_version != self.weights.changes:
+            self.count_in_jobs(self._reported_in_jobs)
 
     def count_in_jobs(self, named: bool) -> None:
         """Count everything anew; `named` tells whether the ceiling was told or named without a word of units."""
-        self._named_in_jobs, self.weighed = named, self.weights.changes
+        self._reported_in_jobs, self.weights_version = named, self.weights.changes
         self.in_jobs = named and not self.weights.seen
-        jobs, leases = self.jobs.values(), self._leases()
+        jobs, leases = self.jobs.values(), self._submissions()
         for job in jobs:
-            job.units = self.needed(job.kind)
+            job.units = self.units_for(job.request_type)
         for lease in leases:
-            lease.units = self.needed(lease.kind)
+            lease.units = self.units_for(lease.request_type)
         self.running = sum(job.units for job in jobs if job.counted)
-        submitting = sum(lease.units for lease in leases) + sum(self.needed(kind) for _, kind in self._unknown)
+        submitting = sum(lease.units for lease in leases) + sum(self.units_for(kind) for _, kind in self._unresolved)
         self.taken = self.running + submitting
 
-    def needed(self, kind: RequestType) -> int:
+    def units_for(self, request_type: RequestType) -> int:
         """Return what a submission takes, or a job."""
-        if self.in_jobs or (kind.weight == 1 and not self.weights.seen):
+        if self.in_jobs or (request_type.weight == 1 and not self.weights.seen):
             return 1
-        return self.weights.of(kind)
+        return self.weights.of(request_type)
 
-    def _leases(self) -> list[JobSlot]:
+    def _submissions(self) -> list[JobSlot]:
         return [*self.others.values(), *self.own.values()]
 
-    def lease(
+    def begin_submission(
         self,
         now: float,
-        kind: RequestType,
+        request_type: RequestType,
         units: int,
         *,
         probe: bool = False,
@@ -133,41 +149,41 @@ class Usage:
         prompt: bool = False,
     ) -> JobSlot:
         """Begin a submission that takes so much."""
-        self._numbers = number = self._numbers + 1
-        self.lapses = min(self.lapses, now + UNSEEN_SECONDS)
-        lease = self.own[number] = JobSlot(number, now, kind, probe, early, prompt, units)
+        self._last_number = number = self._last_number + 1
+        self.next_expiry = min(self.next_expiry, now + UNSEEN_SECONDS)
+        lease = self.own[number] = JobSlot(number, now, request_type, probe, early, prompt, units)
         self.taken += units
         return lease
 
-    def give_back(self, lease: JobSlot) -> None:
+    def give_back(self, slot: JobSlot) -> None:
         """End a submission of this process, unless it has lapsed."""
-        self._end(lease)
+        self._end_submission(slot)
 
-    def _end(self, lease: JobSlot) -> JobSlot | None:
+    def _end_submission(self, slot: JobSlot) -> JobSlot | None:
         """Count a submission of this process no longer; return it as it was counted, None where it had lapsed."""
         # A lease that was read from a store is another object. One from a time without the store may have the number
         # of another.
-        known = self.own.get(lease.number)
-        if known is None or (known is not lease and known != lease):
+        known = self.own.get(slot.number)
+        if known is None or (known is not slot and known != slot):
             return None
-        del self.own[lease.number]
+        del self.own[slot.number]
         self.taken -= known.units
         return known
 
-    def unknown(self, lease: JobSlot, now: float) -> None:
+    def keep_unresolved(self, slot: JobSlot, now: float) -> None:
         """Count a submission that has ended, and may have become a job, for as long as that may live."""
-        self.give_back(lease)
-        self._unknown.append((now, lease.kind))
-        self.lapses = -math.inf
-        self.taken += self.needed(lease.kind)
+        self.give_back(slot)
+        self._unresolved.append((now, slot.request_type))
+        self.next_expiry = -math.inf
+        self.taken += self.units_for(slot.request_type)
 
-    def begin(self, lease: JobSlot, job_id: str, now: float) -> None:
+    def job_accepted(self, slot: JobSlot, job_id: str, now: float) -> None:
         """Count a job instead of its submission."""
-        known, kind = self._end(lease), lease.kind
-        units = self.needed(kind) if known is None else known.units
-        self._hold(job_id, Job(kind, lease.began, now, True, units))
+        known, kind = self._end_submission(slot), slot.request_type
+        units = self.units_for(kind) if known is None else known.units
+        self._add_job(job_id, RunningJob(kind, slot.began, now, True, units))
 
-    def _hold(self, job_id: str, job: Job) -> None:
+    def _add_job(self, job_id: str, job: RunningJob) -> None:
         """Count a job."""
         units, known = job.units, self.jobs.pop(job_id, None)
         if known is not None and known.counted:
@@ -175,127 +191,138 @@ class Usage:
         self.jobs[job_id] = job
         self.running += units
         self.taken += units
-        self._recount = min(self._recount, job.began + COUNTED_SECONDS)
-        self.lapses = min(self.lapses, self._recount, job.seen + UNSEEN_SECONDS)
+        self._next_uncount = min(self._next_uncount, job.began + COUNTED_SECONDS)
+        self.next_expiry = min(self.next_expiry, self._next_uncount, job.seen + UNSEEN_SECONDS)
 
-    def see(self, job_id: str, kind: RequestType, asked: float) -> None:
+    def job_running(self, job_id: str, request_type: RequestType, asked: float) -> None:
         """Note that a job ran at a moment; one that isn't known is taken over, unless it has ended meanwhile."""
         job = self.jobs.get(job_id)
         if job is not None:
             job.seen = max(job.seen, asked)
             self.jobs.move_to_end(job_id)
         elif job_id not in self._ended:
-            self._hold(job_id, Job(kind, asked, asked, True, self.needed(kind)))
+            self._add_job(job_id, RunningJob(request_type, asked, asked, True, self.units_for(request_type)))
 
-    def end(self, job_id: str, now: float) -> Job | None:
+    def job_ended(self, job_id: str, now: float) -> RunningJob | None:
         """Note that a job has ended; return it where it was known."""
         self._ended[job_id] = now
-        if self._unknown:
-            self.lapses = -math.inf
+        if self._unresolved:
+            self.next_expiry = -math.inf
         if job_id not in self.jobs:
             return None
-        job = self._drop(job_id)
+        job = self._remove_job(job_id)
         life = now - job.began
-        self._life = life if self._life is None else self._life + LIFE_WEIGHT * (life - self._life)
+        self._mean_lifetime = (
+            life
+            if self._mean_lifetime is None
+            else self._mean_lifetime + LIFETIME_WEIGHT * (life - self._mean_lifetime)
+        )
         return job
 
-    def forget(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         """Take away whatever has lapsed by now."""
         while self.jobs and next(iter(self.jobs.values())).seen + UNSEEN_SECONDS <= now:
-            self._drop(next(iter(self.jobs)))
+            self._remove_job(next(iter(self.jobs)))
         if self.others:
             for lease in list(self.others.values()):
                 if lease.began + SUBMISSION_SECONDS <= now:
                     del self.others[lease.number]
                     self.taken -= lease.units
         while self.own and (oldest := next(iter(self.own.values()))).began + UNSEEN_SECONDS <= now:
-            self._end(oldest)
-        while self._unknown and self._unknown[0][0] + self._patience <= now:
-            self.taken -= self.needed(self._unknown.pop(0)[1])
+            self._end_submission(oldest)
+        while self._unresolved and self._unresolved[0][0] + self._unresolved_seconds <= now:
+            self.taken -= self.units_for(self._unresolved.pop(0)[1])
         while self._ended and next(iter(self._ended.values())) + ENDED_SECONDS <= now:
             self._ended.popitem(last=False)
-        if now >= self._recount:
-            self._count_again(now)
-        self.lapses = self._next_lapse()
+        if now >= self._next_uncount:
+            self._uncount_old_jobs(now)
+        self.next_expiry = self._next_expiry()
 
-    def _next_lapse(self) -> float:
+    def _next_expiry(self) -> float:
         """Return when something lapses next."""
-        moments = [self._recount]
+        moments = [self._next_uncount]
         if self.jobs:
             moments.append(next(iter(self.jobs.values())).seen + UNSEEN_SECONDS)
         moments.extend(lease.began + SUBMISSION_SECONDS for lease in self.others.values())
         if self.own:
             moments.append(next(iter(self.own.values())).began + UNSEEN_SECONDS)
-        if self._unknown:
-            moments.append(self._unknown[0][0] + self._patience)
+        if self._unresolved:
+            moments.append(self._unresolved[0][0] + self._unresolved_seconds)
         return min(moments)
 
     @property
-    def _patience(self) -> float:
+    def _unresolved_seconds(self) -> float:
         """How long a submission of unknown outcome holds its slot."""
-        return UNSEEN_SECONDS if self._life is None else min(self._life * LIVES, UNSEEN_SECONDS)
+        return (
+            UNSEEN_SECONDS
+            if self._mean_lifetime is None
+            else min(self._mean_lifetime * UNRESOLVED_LIFETIMES, UNSEEN_SECONDS)
+        )
 
-    def _drop(self, job_id: str) -> Job:
+    def _remove_job(self, job_id: str) -> RunningJob:
         job = self.jobs.pop(job_id)
         if job.counted:
             self._uncount(job)
         return job
 
-    def _uncount(self, job: Job) -> None:
+    def _uncount(self, job: RunningJob) -> None:
         self.running -= job.units
         self.taken -= job.units
 
-    def _count_again(self, now: float) -> None:
+    def _uncount_old_jobs(self, now: float) -> None:
         """Take from the count what the server counts no more; its end is still waited for."""
         counted = [job for job in self.jobs.values() if job.counted]
         for job in counted:
             if job.began + COUNTED_SECONDS <= now:
                 job.counted = False
                 self._uncount(job)
-        self._recount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
+        self._next_uncount = min((job.began + COUNTED_SECONDS for job in counted if job.counted), default=math.inf)
 
     def dump(self) -> dict[str, Any]:
         """Return all of it as JSON data."""
         return {
-            "numbers": self._numbers,
-            "life": self._life,
-            "recount": None if self._recount == math.inf else self._recount,
+            "numbers": self._last_number,
+            "life": self._mean_lifetime,
+            "recount": None if self._next_uncount == math.inf else self._next_uncount,
             "under_way": [
-                [each.number, each.began, *each.kind, each.probe, each.early, each.prompt] for each in self._leases()
+                [each.number, each.began, *each.request_type, each.probe, each.early, each.prompt]
+                for each in self._submissions()
             ],
-            "unknown": [[since, *kind] for since, kind in self._unknown],
-            "jobs": [[key, *job.kind, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
+            "unknown": [[since, *kind] for since, kind in self._unresolved],
+            "jobs": [[key, *job.request_type, job.began, job.seen, job.counted] for key, job in self.jobs.items()],
             "ended": [[job_id, at] for job_id, at in self._ended.items()],
         }
 
     @classmethod
-    def load(cls, data: Mapping[str, Any], weights: Weights, now: float) -> "Usage":
+    def load(cls, data: Mapping[str, Any], weights: Weights, now: float) -> "SlotUsage":
         """Make it of what `dump` returned, as if all submissions were those of others.
 
         Raises KeyError, TypeError or ValueError for anything else.
         """
         usage = cls(weights)
-        usage._numbers, usage._life = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
-        usage._recount = _RECOUNT(data["recount"], now)
+        usage._last_number, usage._mean_lifetime = _COUNT(data["numbers"], now), _LIFE(data["life"], now)
+        usage._next_uncount = _RECOUNT(data["recount"], now)
         for number, began, *kind, probe, early, prompt in data["under_way"]:
-            marks = flag(probe, now), flag(early, now), flag(prompt, now)
-            lease = JobSlot(_COUNT(number, now), past(began, now), RequestType.of(*kind), *marks)
+            marks = read_bool(probe, now), read_bool(early, now), read_bool(prompt, now)
+            lease = JobSlot(_COUNT(number, now), read_past(began, now), RequestType.of(*kind), *marks)
             usage.others[lease.number] = lease
-        usage._unknown = [(past(since, now), RequestType.of(*kind)) for since, *kind in data["unknown"]]
+        usage._unresolved = [(read_past(since, now), RequestType.of(*kind)) for since, *kind in data["unknown"]]
         kinds = dict[tuple[Any, ...], RequestType]()  # there are few, of perhaps thousands of jobs
         for job_id, *named, began, seen, counted in data["jobs"]:
             kind = kinds.get(key := tuple(named)) or kinds.setdefault(key, RequestType.of(*named))
-            usage.jobs[text(job_id, now)] = Job(kind, past(began, now), past(seen, now), flag(counted, now))
-        usage._ended.update((text(job_id, now), past(at, now)) for job_id, at in data["ended"])
+            usage.jobs[read_text(job_id, now)] = RunningJob(
+                kind, read_past(began, now), read_past(seen, now), read_bool(counted, now)
+            )
+        usage._ended.update((read_text(job_id, now), read_past(at, now)) for job_id, at in data["ended"])
         return usage
 
-    def take_over(self, own: Mapping[int, JobSlot]) -> None:
+    def adopt(self, own: Mapping[int, JobSlot]) -> None:
         """Count as this process's the submissions that it has under way, so far as they are known here."""
         for number, lease in own.items():
             if self.others.get(number) == lease:
                 self.own[number] = self.others.pop(number)
 
 
-_COUNT: Final = whole()
-_LIFE: Final = maybe(amount(0.0, COUNTED_SECONDS))
-_RECOUNT: Final = moment(COUNTED_SECONDS, never=math.inf)
+_COUNT: Final = int_reader()
+_LIFE: Final = optional_reader(float_reader(0.0, COUNTED_SECONDS))
+_RECOUNT: Final = time_reader(COUNTED_SECONDS, never=math.inf)

@@ -9,49 +9,49 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 __all__ = [
-    "MOST",
-    "Reader",
-    "amount",
+    "LARGEST_COUNT",
+    "StateReader",
+    "choice_reader",
     "dump_fields",
-    "flag",
+    "float_reader",
+    "int_reader",
     "load_fields",
-    "maybe",
-    "moment",
-    "one_of",
-    "past",
-    "past_or_never",
-    "text",
-    "whole",
+    "optional_reader",
+    "read_bool",
+    "read_past",
+    "read_past_or_never",
+    "read_text",
+    "time_reader",
 ]
 
-MOST: Final = 2**53
+LARGEST_COUNT: Final = 2**53
 """The largest count, which any JSON reader reads exactly."""
 _ENDLESS: Final = frozenset({math.inf, -math.inf})
 
-Reader: TypeAlias = Callable[[Any, float], Any]
+StateReader: TypeAlias = Callable[[Any, float], Any]
 """Reads one value of a state, at a moment `now`; raises TypeError or ValueError."""
 
 
-def dump_fields(rule: object, fields: Mapping[str, Reader]) -> list[Any]:
+def dump_fields(rule: object, fields: Mapping[str, StateReader]) -> list[Any]:
     """Return attributes of a rule as JSON data; None stands for infinity."""
     values = [getattr(rule, name) for name in fields]
     return [None if value in _ENDLESS else value for value in values]
 
 
-def load_fields(rule: object, data: Iterable[Any], fields: Mapping[str, Reader], now: float) -> None:
+def load_fields(rule: object, data: Iterable[Any], fields: Mapping[str, StateReader], now: float) -> None:
     """Set attributes of a rule from the result of `dump_fields`; raises ValueError or TypeError."""
     for (name, read), value in zip(fields.items(), data, strict=True):
         setattr(rule, name, read(value, now))
 
 
-def past(value: Any, now: float) -> float:
+def read_past(value: Any, now: float) -> float:
     """Read a moment that is not in the future."""
     if type(value) is float and -math.inf < value <= now:
         return value
     return min(_number(value), now)
 
 
-def moment(ahead: float, *, never: float | None = None) -> Reader:
+def time_reader(ahead: float, *, never: float | None = None) -> StateReader:
     """Return a reader of a moment that is at most `ahead` seconds in the future; None is read as `never`."""
 
     def read(value: Any, now: float) -> float:
@@ -63,12 +63,12 @@ def moment(ahead: float, *, never: float | None = None) -> Reader:
     return read
 
 
-def past_or_never(value: Any, now: float) -> float:
+def read_past_or_never(value: Any, now: float) -> float:
     """Read a moment that is not in the future, or None for one that never was."""
-    return -math.inf if value is None else past(value, now)
+    return -math.inf if value is None else read_past(value, now)
 
 
-def amount(least: float, most: float) -> Reader:
+def float_reader(least: float, most: float) -> StateReader:
     """Return a reader of a number within bounds."""
 
     def read(value: Any, _: float) -> float:
@@ -77,7 +77,7 @@ def amount(least: float, most: float) -> Reader:
     return read
 
 
-def whole(least: int = 0, most: int = MOST) -> Reader:
+def int_reader(least: int = 0, most: int = LARGEST_COUNT) -> StateReader:
     """Return a reader of a count within bounds."""
 
     def read(value: Any, _: float) -> int:
@@ -88,18 +88,18 @@ def whole(least: int = 0, most: int = MOST) -> Reader:
     return read
 
 
-def one_of(choices: Collection[str]) -> Reader:
+def choice_reader(choices: Collection[str]) -> StateReader:
     """Return a reader of one of some words."""
 
     def read(value: Any, _: float) -> str:
-        if text(value, _) in choices:
+        if read_text(value, _) in choices:
             return str(value)
         raise ValueError(f"{value!r} is none of {', '.join(choices)}")
 
     return read
 
 
-def maybe(read_value: Reader) -> Reader:
+def optional_reader(read_value: StateReader) -> StateReader:
     """Return a reader that accepts None as well."""
 
     def read(value: Any, now: float) -> Any:
@@ -108,14 +108,14 @@ def maybe(read_value: Reader) -> Reader:
     return read
 
 
-def text(value: Any, _: float) -> str:
+def read_text(value: Any, _: float) -> str:
     """Read a text."""
     if isinstance(value, str):
         return value
     raise TypeError(f"a text was expected, not {type(value).__name__}")
 
 
-def flag(value: Any, _: float) -> bool:
+def read_bool(value: Any, _: float) -> bool:
     """Read a boolean."""
     if isinstance(value, bool):
         return value

@@ -13,20 +13,20 @@ from attrs import Factory, define, field, frozen
 from generor_async.rules import state_json
 from generor_async.values import is_object
 
-__all__ = ["PLAIN", "Named", "RequestType", "Weighing", "Weights", "named_ceiling"]
+__all__ = ["DEFAULT_TYPE", "RefusalNumbers", "RequestType", "Weighing", "Weights", "parse_refusal_numbers"]
 
 HEAVIEST: Final = 100
 """Units that no request weighs: a greater fall is that of others."""
-REMEMBERED: Final = 8
+FALLS_KEPT: Final = 8
 """How many falls of a kind are remembered; the smallest of them is its weight."""
-ENOUGH: Final = 3
+ENOUGH_FALLS: Final = 3
 """How many falls show a weight, where no two of them agree on it."""
 LARGEST_CEILING: Final = 10_000
 """Units at once that no account has: a larger number in a refusal means something else."""
 TEXT_READ: Final = 1_000
 """How much of a refusal's text is read."""
 
-_WEIGHT: Final = state_json.whole(1, HEAVIEST)
+_WEIGHT: Final = state_json.int_reader(1, HEAVIEST)
 _LIMIT = re.compile(r"\blimit\s*[=:]\s*([0-9]{1,6})(?!\.?[0-9])|\(([0-9]{1,6})\)", re.IGNORECASE)
 _NEEDS = re.compile(r"\bneeds?\s*[=:]?\s*([0-9]{1,6})(?!\.?[0-9])", re.IGNORECASE)
 _UNITS = re.compile(r"\bunits?\b", re.IGNORECASE)
@@ -43,7 +43,7 @@ class RequestType(NamedTuple):
     @classmethod
     def of(cls, model: Any, type: Any, weight: Any) -> "RequestType":  # noqa: A002 - the API's own name
         """Make it of what a state says. Raises ValueError or TypeError for what is none."""
-        return cls(state_json.text(model, 0), state_json.text(type, 0), _WEIGHT(weight, 0))
+        return cls(state_json.read_text(model, 0), state_json.read_text(type, 0), _WEIGHT(weight, 0))
 
     @property
     def is_video(self) -> bool:
@@ -51,7 +51,7 @@ class RequestType(NamedTuple):
         return self.type.startswith("video")
 
 
-PLAIN: Final = RequestType("", "")
+DEFAULT_TYPE: Final = RequestType("", "")
 """Requests of which nobody says what they weigh: one unit each."""
 
 
@@ -74,13 +74,13 @@ class Weighing:
     )
     """The kind of a request that names neither."""
 
-    def kind_of(self, body: object) -> RequestType:
+    def request_type_of(self, body: object) -> RequestType:
         """Return the kind of a request with this body, or of a job that is shown so."""
         if not is_object(body) or ("model" not in body and "type" not in body):
             return self._usual
-        return self.kind(body.get("model"), body.get("type"))
+        return self.request_type(body.get("model"), body.get("type"))
 
-    def kind(self, model: object, type: object) -> RequestType:  # noqa: A002 - the API's own name
+    def request_type(self, model: object, type: object) -> RequestType:  # noqa: A002 - the API's own name
         """Return the kind of a model and a type; what is no text is the default."""
         if model is None and type is None:
             return self._usual
@@ -90,7 +90,7 @@ class Weighing:
 
 
 @frozen
-class Named:
+class RefusalNumbers:
     """The numbers in a refusal for want of a slot."""
 
     limit: int | None = None
@@ -101,7 +101,7 @@ class Named:
     """Whether the limit counts units; else jobs, so far as the text says."""
 
 
-def named_ceiling(text: str) -> Named:
+def parse_refusal_numbers(text: str) -> RefusalNumbers:
     """Read the numbers in a refusal's text; a number that can't be meant is left out.
 
     Two wordings with numbers are known (measured): "Concurrent generation limit reached (10)", and "Concurrent
@@ -111,7 +111,7 @@ def named_ceiling(text: str) -> Named:
     limit, needs = _LIMIT.search(text), _NEEDS.search(text)
     most = 0 if limit is None else int(limit[1] or limit[2])
     units = 0 if needs is None else int(needs[1])
-    return Named(
+    return RefusalNumbers(
         limit=most if 1 <= most <= LARGEST_CEILING else None,
         needs=units if 1 <= units <= HEAVIEST else None,
         in_units=_UNITS.search(text) is not None,
@@ -131,17 +131,17 @@ class Weights:
     _falls: dict[RequestType, list[int]] = field(factory=dict[RequestType, list[int]], init=False)
     """What one request of each kind took at most, by the latest answers."""
 
-    def of(self, kind: RequestType) -> int:
+    def of(self, request_type: RequestType) -> int:
         """Return what a request of this kind weighs, in units."""
-        return self._shown.get(kind, kind.weight)
+        return self._shown.get(request_type, request_type.weight)
 
-    def needs(self, kind: RequestType, units: int) -> None:
+    def believe_refusal(self, request_type: RequestType, units: int) -> None:
         """Believe a refusal that names what the request weighs. Falls from before don't count against it."""
         if 1 <= units <= HEAVIEST:
-            self._falls.pop(kind, None)
-            self._show(kind, units)
+            self._falls.pop(request_type, None)
+            self._set_weight(request_type, units)
 
-    def observe(self, kind: RequestType, fall: int) -> None:
+    def observe(self, request_type: RequestType, fall: int) -> None:
         """Learn from two successive answers between which one request of ours was counted, and by what Remaining fell.
 
         Give it the fall as it would be if nothing had left the window in between: whoever knows what aged out of it
@@ -149,7 +149,7 @@ class Weights:
         of several is the weight: one fall below the weight that is believed corrects it at once; for a greater weight
         it takes two falls that agree, or three. A fall of less than 1 says nothing.
         """
-        self.observe_all({kind: 1}, fall)
+        self.observe_all({request_type: 1}, fall)
 
     def observe_all(self, counts: Mapping[RequestType, int], fall: int) -> None:
         """Learn from two successive answers between which several requests of ours were counted.
@@ -163,22 +163,22 @@ class Weights:
             return
         (kind,) = unsure
         others = sum(self.of(each) * count for each, count in counts.items() if each != kind)
-        self._note(kind, (fall - others) // counts[kind])
+        self._record_fall(kind, (fall - others) // counts[kind])
 
-    def _note(self, kind: RequestType, units: int) -> None:
+    def _record_fall(self, request_type: RequestType, units: int) -> None:
         """Note what a request of a kind took at most."""
         if not 1 <= units <= HEAVIEST:
             return
-        falls = self._falls.setdefault(kind, [])
+        falls = self._falls.setdefault(request_type, [])
         falls.append(units)
-        del falls[:-REMEMBERED]
+        del falls[:-FALLS_KEPT]
         smallest = min(falls)
-        if smallest < self.of(kind) or falls.count(smallest) > 1 or len(falls) >= ENOUGH:
-            self._show(kind, smallest)
+        if smallest < self.of(request_type) or falls.count(smallest) > 1 or len(falls) >= ENOUGH_FALLS:
+            self._set_weight(request_type, smallest)
 
-    def _show(self, kind: RequestType, units: int) -> None:
-        if self._shown.get(kind) != units:
-            self._shown[kind] = units
+    def _set_weight(self, request_type: RequestType, units: int) -> None:
+        if self._shown.get(request_type) != units:
+            self._shown[request_type] = units
             self._count_change()
 
     def _count_change(self) -> None:

@@ -14,7 +14,16 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import Factory, define, evolve, field, frozen
 
 from generor_async.rules.permit import Permit
-from generor_async.rules.state_json import Reader, dump_fields, load_fields, maybe, moment, past, past_or_never, whole
+from generor_async.rules.state_json import (
+    StateReader,
+    dump_fields,
+    int_reader,
+    load_fields,
+    optional_reader,
+    read_past,
+    read_past_or_never,
+    time_reader,
+)
 from generor_async.rules.wait_headers import LONGEST
 from generor_async.rules.window_usage import GRAINS, JITTER, ForeignUsage, OwnUsage
 from generor_async.values import JSON
@@ -367,16 +376,16 @@ class Window:
         )
 
 
-_COUNT: Final = whole()
-_KEPT: Final[dict[str, Reader]] = {
-    "limit": maybe(whole(1)),
-    "_heard": past_or_never,
-    "_begun": past_or_never,
-    "_refused": past_or_never,
-    "_seen_since": past_or_never,
-    "_due": moment(LONGEST, never=math.inf),
-    "_ask_from": moment(ASK_SELDOM, never=-math.inf),
-    "_guess_from": moment(ASK_EVERY, never=-math.inf),
-    "_asked": maybe(past),
+_COUNT: Final = int_reader()
+_KEPT: Final[dict[str, StateReader]] = {
+    "limit": optional_reader(int_reader(1)),
+    "_heard": read_past_or_never,
+    "_begun": read_past_or_never,
+    "_refused": read_past_or_never,
+    "_seen_since": read_past_or_never,
+    "_due": time_reader(LONGEST, never=math.inf),
+    "_ask_from": time_reader(ASK_SELDOM, never=-math.inf),
+    "_guess_from": time_reader(ASK_EVERY, never=-math.inf),
+    "_asked": optional_reader(read_past),
 }
 """What else there is to know of a window."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from generor_async.rules.permit import Permit
-from generor_async.rules.state_json import flag, moment, past, past_or_never, whole
+from generor_async.rules.state_json import int_reader, read_bool, read_past, read_past_or_never, time_reader
 from generor_async.rules.wait_headers import LONGEST
 from generor_async.values import JSON
 
@@ -28,9 +28,9 @@ PARTS: Final = 12
 GRAINS: Final = 720
 """Into how many entries our own requests of an hour or a day are put at most; 5 s and 2 min are lost at the worst."""
 
-_COUNT: Final = whole()
-_SOME: Final = whole(1)
-_AWAY: Final = moment(LONGEST)
+_COUNT: Final = int_reader()
+_SOME: Final = int_reader(1)
+_AWAY: Final = time_reader(LONGEST)
 """When others came: a refusal that names a long wait says that it was later than it can be."""
 
 
@@ -260,12 +260,12 @@ class OwnUsage:
         """Take over what another has sent. Raises ValueError or TypeError for anything else."""
         number, dropped, refused, gone, last_end, entries = dumped
         self.next, self.dropped, self.refused, self.gone = (_COUNT(n, now) for n in (number, dropped, refused, gone))
-        self.last_end = past_or_never(last_end, now)
+        self.last_end = read_past_or_never(last_end, now)
         self._entries, self._flights = deque[Entry](), {}
         for number, (sent, base, units, flying) in enumerate(entries, self.next - len(entries)):
-            entry = Entry(number, past(sent, now), past(base, now + JITTER), _COUNT(units, now))
+            entry = Entry(number, read_past(sent, now), read_past(base, now + JITTER), _COUNT(units, now))
             self._entries.append(entry)
-            if flag(flying, now):
+            if read_bool(flying, now):
                 self._flights[number] = entry
         self.units = sum(each.units for each in self._entries)
         self.flying = sum(each.units for each in self._flights.values())
@@ -365,7 +365,7 @@ class ForeignUsage:
     def load(self, dumped: Any, now: float) -> None:
         """Take over what another has seen. Raises ValueError or TypeError for anything else."""
         seen, intervals = dumped
-        self.seen = past_or_never(seen, now)
+        self.seen = read_past_or_never(seen, now)
         self._intervals = deque(
             _Interval(_AWAY(since, now), _AWAY(until, now), _SOME(units, now)) for since, until, units in intervals
         )

@@ -71,7 +71,7 @@ def test_killed_at_every_boundary_of_the_journal(
 ) -> None:
     rounds = 1 if kills <= DEFAULT_KILLS else 4
     came, states = killed(tmp_path, capsys, api, rows=120, rounds=rounds)
-    steps = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish")
+    steps = ("Submit", "Defer", "MarkUnknown", "Accept", "Download", "Finish")
     kinds = ("open", "write_note", "add", "add_rejects", "claim", *steps, "close")
     assert {f"{when} {kind}" for when in ("before", "after") for kind in kinds} <= set(came["died"])
     assert states["done"]

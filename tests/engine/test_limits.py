@@ -20,7 +20,7 @@ from generor_async.engine.limit_keeper import LimitKeeper
 from generor_async.engine.queue import QueueTimeoutError
 from generor_async.rules.http_types import Operation
 from generor_async.rules.pace import Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import JITTER, MINUTE
@@ -265,7 +265,7 @@ async def test_an_answer_that_raises_the_limit_lets_the_queue_go_at_once() -> No
     first = await queue.go("first")
     second = queue.start("second")
     await asyncio.sleep(5.0)
-    queue.limits.received(first, 5.0, Said(limit=10, used=1), succeeded=True)
+    queue.limits.received(first, 5.0, RateLimitReport(limit=10, used=1), succeeded=True)
     await second
     assert queue.left[-1][1] == 5.0
 

@@ -10,7 +10,7 @@ from support.clock import LoopClock
 
 from generor_async.engine.queue import PASSED_OVER_MOST, Queue
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.testing import run
 from generor_async.values import Priority
 
@@ -23,7 +23,7 @@ class Units:
 
     free: int = 0
 
-    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = PLAIN) -> int | Wait:
+    def reserve(self, now: float, *, smooth: bool = False, kind: RequestType = DEFAULT_TYPE) -> int | Wait:
         if kind.weight > self.free:
             return Wait(now + 1_000, "jobs", sooner=True)
         self.free -= kind.weight

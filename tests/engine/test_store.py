@@ -28,7 +28,7 @@ from generor_async.engine.shared_rules import AGAIN, ASK_AGAIN, BUSY_MOST, BUSY_
 from generor_async.engine.store import SCHEMA, LimitStore, SQLiteStore
 from generor_async.rules.holds import Hold
 from generor_async.rules.pace import Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.vendors import GENEROR, LUMA, Vendor
 from generor_async.rules.wait import Wait
 from generor_async.rules.window import HOUR, JITTER, MINUTE
@@ -181,7 +181,7 @@ def test_a_refusal_holds_all_processes_and_what_an_answer_says_is_known_to_all(t
     assert isinstance(permit, Permit)
     one.pace.sent(permit, clock.monotonic())
     assert isinstance(other.reserve(), Wait), "its answer will name the limit"
-    one.pace.received(permit, clock.monotonic(), Said(limit=20, used=1), succeeded=True)
+    one.pace.received(permit, clock.monotonic(), RateLimitReport(limit=20, used=1), succeeded=True)
     clock.now += ASK_AGAIN
     second = other.reserve()
     assert isinstance(second, Permit)
@@ -402,7 +402,7 @@ def test_what_happens_while_the_file_is_busy_is_told_later(tmp_path: Path) -> No
     assert isinstance(permit, Permit)
     one.pace.sent(permit, clock.now)
     with locked(tmp_path / "limits"):
-        one.pace.received(permit, clock.now, Said(limit=40, used=4), succeeded=True)
+        one.pace.received(permit, clock.now, RateLimitReport(limit=40, used=4), succeeded=True)
     clock.now += BUSY_WAIT
     assert one.used() == 4
     assert other.used() == 4
@@ -541,7 +541,7 @@ def test_whatever_stands_in_the_state_no_call_fails_of_it(data: st.DataObject, o
         clock.now += MINUTE
         if isinstance(permit, Permit):
             reader.pace.sent(permit, clock.now)
-            reader.pace.received(permit, clock.now, Said(limit=10, used=1, resets_in=5.0), succeeded=True)
+            reader.pace.received(permit, clock.now, RateLimitReport(limit=10, used=1, resets_in=5.0), succeeded=True)
     reader.used()
 
 
@@ -575,7 +575,7 @@ def test_a_request_that_was_under_way_when_the_clock_was_set_back_is_counted_onc
     one.pace.sent(permit, clock.now)
     clock.epoch -= HOUR
     clock.now += 0.2
-    one.pace.received(permit, clock.now, Said(limit=10, used=3), succeeded=True)
+    one.pace.received(permit, clock.now, RateLimitReport(limit=10, used=3), succeeded=True)
     assert (one.used(), other.used()) == (3, 3)
     clock.now += 2 * TURN
     assert (one.used(), other.used()) == (0, 0)

@@ -20,7 +20,7 @@ from generor_async.rules.pace import (
     Pace,
     Permit,
 )
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.wait import Wait
 from generor_async.rules.weights import RequestType
 from generor_async.rules.window import (
@@ -52,8 +52,8 @@ def generor(tier: str | None = None, *, rpm: int | None = None, keyless: bool = 
     return Pace.of_generor(keyless=keyless, tier=tier, rpm=rpm, share=share)
 
 
-def said(limit: int, used: int, tier: str | None = None, *, resets_in: float | None = None) -> Said:
-    return Said(limit=limit, used=used, tier=tier, resets_in=resets_in)
+def said(limit: int, used: int, tier: str | None = None, *, resets_in: float | None = None) -> RateLimitReport:
+    return RateLimitReport(limit=limit, used=used, tier=tier, resets_in=resets_in)
 
 
 def used(window: Window, now: float) -> int:
@@ -298,7 +298,7 @@ def _asks_once_a_minute(life: World) -> None:
 
 numbers = st.one_of(st.integers(-10, 100), st.sampled_from([2**31 - 1, -(2**31), 10**15, 1, 0, 30, 500, 5_000]))
 tellings = st.builds(
-    Said,
+    RateLimitReport,
     limit=st.one_of(st.none(), numbers.filter(lambda number: number > 0)),
     used=st.one_of(st.none(), numbers.map(abs)),
     resets_in=st.one_of(st.none(), st.floats(0.001, 31 * DAY)),
@@ -313,7 +313,7 @@ histories = st.lists(
     ),
     max_size=60,
 )
-History = list[tuple[str, int, float, Said | None]]
+History = list[tuple[str, int, float, RateLimitReport | None]]
 
 
 class Life:
@@ -323,7 +323,7 @@ class Life:
         self.pace = pace
         self.permits: list[Permit] = []
 
-    def step(self, what: str, which: int, said: Said | None, now: float) -> object:
+    def step(self, what: str, which: int, said: RateLimitReport | None, now: float) -> object:
         """Do something, and return what came of it, to compare."""
         pace, permits = self.pace, self.permits
         if what == "grant":
@@ -338,7 +338,7 @@ class Life:
             self._end(what, permits[which % len(permits)], said, now)
         return None
 
-    def _end(self, what: str, permit: Permit, said: Said | None, now: float) -> None:
+    def _end(self, what: str, permit: Permit, said: RateLimitReport | None, now: float) -> None:
         if what == "send":
             self.pace.sent(permit, now)
             return
@@ -449,21 +449,21 @@ def test_what_others_use_makes_no_request_heavier_for_long(seed: int, before: in
 
 def test_a_request_that_is_heavier_than_what_is_left_waits_and_a_lighter_one_goes() -> None:
     pace = luma(5)
-    permit = pace.reserve(0.0, kind=EDIT)
+    permit = pace.reserve(0.0, request_type=EDIT)
     assert isinstance(permit, Permit)
     assert permit.units == 3
     pace.sent(permit, 0.0)
-    assert isinstance(pace.reserve(1.0, kind=EDIT), Wait)
-    assert isinstance(pace.reserve(1.0, kind=IMAGE), Permit)
+    assert isinstance(pace.reserve(1.0, request_type=EDIT), Wait)
+    assert isinstance(pace.reserve(1.0, request_type=IMAGE), Permit)
 
 
 def test_a_request_that_is_heavier_than_the_limit_goes_alone() -> None:
     pace = luma(2)
-    permit = pace.reserve(0.0, kind=EDIT)
+    permit = pace.reserve(0.0, request_type=EDIT)
     assert isinstance(permit, Permit)
     pace.sent(permit, 0.0)
-    assert isinstance(pace.reserve(1.0, kind=EDIT), Wait)
-    assert isinstance(pace.reserve(MINUTE + 1, kind=EDIT), Permit)
+    assert isinstance(pace.reserve(1.0, request_type=EDIT), Wait)
+    assert isinstance(pace.reserve(MINUTE + 1, request_type=EDIT), Permit)
 
 
 # --- each rule alone ------------------------------------------------------------------------------------------------
@@ -858,8 +858,10 @@ def test_a_server_that_names_no_limit_is_not_paced() -> None:
         send(pace, 0.2)
 
 
-@pytest.mark.parametrize("silent", [None, Said(resets_in=20.0)])
-def test_a_server_that_names_no_limit_is_not_paced_however_late_its_first_answer_comes(silent: Said | None) -> None:
+@pytest.mark.parametrize("silent", [None, RateLimitReport(resets_in=20.0)])
+def test_a_server_that_names_no_limit_is_not_paced_however_late_its_first_answer_comes(
+    silent: RateLimitReport | None,
+) -> None:
     pace, other = luma(None), luma(None)
     leader = send(pace, 0.0)
     for number in range(UNKNOWN_LIMIT - 1):
@@ -908,7 +910,7 @@ def test_a_tier_names_all_three_windows(tier: str) -> None:
 
 def test_a_tier_alone_names_them_as_well() -> None:
     pace = generor()
-    pace.received(send(pace, 0.0), 0.1, Said(tier="pro"), succeeded=True)
+    pace.received(send(pace, 0.0), 0.1, RateLimitReport(tier="pro"), succeeded=True)
     assert tuple(window.limit for window in pace.windows) == TIERS["pro"]
 
 
@@ -937,7 +939,7 @@ def test_an_unknown_tier_leaves_the_hour_and_the_day_as_they_were() -> None:
 
 def test_a_limit_that_an_answer_leaves_out_stays() -> None:
     pace = generor("free")
-    pace.received(send(pace, 0.0), 0.1, Said(resets_in=5.0), succeeded=True)
+    pace.received(send(pace, 0.0), 0.1, RateLimitReport(resets_in=5.0), succeeded=True)
     assert [window.limit for window in pace.windows] == [30, 500, 5_000]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.rules.rate_headers import Said, read_said
+from generor_async.rules.rate_headers import RateLimitReport, read_rate_limit_report
 from generor_async.values import Headers
 
 NOW = 1_775_649_600.0
@@ -20,31 +20,33 @@ def headers(limit: str = "", remaining: str = "", reset: str = "", tier: str = "
 
 
 def test_what_is_left_says_how_much_is_used() -> None:
-    assert read_said(headers("30", "7", str(int(NOW) + 20), "basic"), NOW) == Said(
+    assert read_rate_limit_report(headers("30", "7", str(int(NOW) + 20), "basic"), NOW) == RateLimitReport(
         limit=30, used=23, resets_in=20.0, tier="basic"
     )
 
 
 def test_an_answer_without_these_headers_says_nothing() -> None:
-    assert read_said(headers(**{"Retry-After": "3"}), NOW) is None
+    assert read_rate_limit_report(headers(**{"Retry-After": "3"}), NOW) is None
 
 
 @pytest.mark.parametrize(
     ("given_ones", "expected"),
     [
-        ({"limit": "30"}, Said(limit=30)),
-        ({"remaining": "7"}, Said()),
-        ({"reset": "20"}, Said(resets_in=20.0)),
-        ({"tier": "Pro"}, Said(tier="pro")),
-        ({"limit": "soon", "remaining": "7", "tier": "free"}, Said(tier="free")),
-        ({"limit": "30", "remaining": "31"}, Said(limit=30)),
-        ({"limit": "30", "remaining": "-2147483648"}, Said(limit=30, used=30)),
-        ({"limit": "0", "remaining": "0", "tier": "free"}, Said(tier="free")),
-        ({"limit": "2147483647", "remaining": "2147483640"}, Said(limit=2**31 - 1, used=7)),
+        ({"limit": "30"}, RateLimitReport(limit=30)),
+        ({"remaining": "7"}, RateLimitReport()),
+        ({"reset": "20"}, RateLimitReport(resets_in=20.0)),
+        ({"tier": "Pro"}, RateLimitReport(tier="pro")),
+        ({"limit": "soon", "remaining": "7", "tier": "free"}, RateLimitReport(tier="free")),
+        ({"limit": "30", "remaining": "31"}, RateLimitReport(limit=30)),
+        ({"limit": "30", "remaining": "-2147483648"}, RateLimitReport(limit=30, used=30)),
+        ({"limit": "0", "remaining": "0", "tier": "free"}, RateLimitReport(tier="free")),
+        ({"limit": "2147483647", "remaining": "2147483640"}, RateLimitReport(limit=2**31 - 1, used=7)),
     ],
 )
-def test_what_is_missing_or_odd_takes_nothing_else_with_it(given_ones: dict[str, str], expected: Said) -> None:
-    assert read_said(headers(**given_ones), NOW) == expected
+def test_what_is_missing_or_odd_takes_nothing_else_with_it(
+    given_ones: dict[str, str], expected: RateLimitReport
+) -> None:
+    assert read_rate_limit_report(headers(**given_ones), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,14 +68,14 @@ def test_what_is_missing_or_odd_takes_nothing_else_with_it(given_ones: dict[str,
     ],
 )
 def test_a_reset_may_be_seconds_or_milliseconds_or_what_is_left(reset: str, seconds: float | None) -> None:
-    said = read_said(headers("30", "7", reset), NOW)
+    said = read_rate_limit_report(headers("30", "7", reset), NOW)
     assert said is not None
     assert said.resets_in == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_a_reset_is_held_against_the_servers_own_date() -> None:
     skewed = headers("30", "7", str(int(NOW) + 3_600 + 20), Date=formatdate(NOW + 3_600, usegmt=True))
-    said = read_said(skewed, NOW)
+    said = read_rate_limit_report(skewed, NOW)
     assert said is not None
     assert said.resets_in == 20.0
 
@@ -88,7 +90,7 @@ texts = st.one_of(
 
 @given(texts, texts, texts, texts, texts)
 def test_nothing_that_a_header_says_does_harm(limit: str, remaining: str, reset: str, tier: str, date: str) -> None:
-    said = read_said(headers(limit, remaining, reset, tier, Date=date), NOW)
+    said = read_rate_limit_report(headers(limit, remaining, reset, tier, Date=date), NOW)
     if said is None:
         return
     assert said.limit is None or 1 <= said.limit < 10**15

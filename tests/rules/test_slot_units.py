@@ -10,23 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.slot_worlds import JobServer, SlotWorld
 
-from generor_async.rules.concurrency_limit import CONFIRM, NAMED_SECONDS, PROBE_BELOW
+from generor_async.rules.concurrency_limit import CONFIRM_SECONDS, PROBE_BELOW, REPORTED_SECONDS
 from generor_async.rules.slot_usage import COUNTED_SECONDS, SUBMISSION_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Named, RequestType, Weights
+from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType, Weights
 
 IMAGE, EDIT = RequestType("uni-1", "image"), RequestType("uni-1-max", "image_edit", 3)
 seeds = st.integers(0, 2**32)
 
 
-def grant(slots: Slots, now: float, kind: RequestType = PLAIN) -> JobSlot:
+def grant(slots: Slots, now: float, kind: RequestType = DEFAULT_TYPE) -> JobSlot:
     lease = slots.reserve(now, kind)
     assert isinstance(lease, JobSlot), lease
     return lease
 
 
-def full(slots: Slots, now: float, kind: RequestType = PLAIN) -> Wait:
+def full(slots: Slots, now: float, kind: RequestType = DEFAULT_TYPE) -> Wait:
     refusal = slots.reserve(now, kind)
     assert isinstance(refusal, Wait), refusal
     return refusal
@@ -39,7 +39,7 @@ def running(slots: Slots, *kinds: RequestType, now: float = 0.0) -> Slots:
     return slots
 
 
-def refuse(slots: Slots, now: float, named: Named, kind: RequestType = PLAIN) -> None:
+def refuse(slots: Slots, now: float, named: RefusalNumbers, kind: RequestType = DEFAULT_TYPE) -> None:
     slots.refused(grant(slots, now, kind), now, RETRY_AFTER, named)
 
 
@@ -94,7 +94,7 @@ def test_one_stray_refusal_of_two_hundred_holds_nobody_up_for_long(seed: int) ->
     life = SlotWorld(Slots(), JobServer(lambda _: 10**6), dice, [30.0] * 200, spacing=2.0)
     life.at(dice.uniform(0.0, 6.0), lambda: setattr(life.server, "stray", 1))
     life.run()
-    assert life.last <= 35 + 2 * CONFIRM + 7
+    assert life.last <= 35 + 2 * CONFIRM_SECONDS + 7
     assert len(life.refused) <= 1
 
 
@@ -122,7 +122,7 @@ def test_a_slot_is_as_large_as_its_job() -> None:
 def test_a_weight_that_is_learned_holds_for_what_runs_already() -> None:
     weights = Weights()
     slots = running(Slots(weights=weights), IMAGE, IMAGE, EDIT)
-    weights.needs(IMAGE, 2)
+    weights.believe_refusal(IMAGE, 2)
     assert slots.state(0.0).used == 7
 
 
@@ -130,7 +130,7 @@ def test_what_was_told_counts_jobs_until_a_weight_was_seen() -> None:
     weights = Weights()
     slots = running(Slots(4, weights=weights), EDIT, EDIT, EDIT)
     assert (slots.state(0.0).ceiling, slots.state(0.0).used) == (4, 3)
-    weights.needs(EDIT, 3)
+    weights.believe_refusal(EDIT, 3)
     assert slots.state(0.0).used == 9
     full(slots, 0.0)
 
@@ -146,15 +146,15 @@ def test_until_then_a_heavy_job_is_submitted_alone() -> None:
 
 def test_a_job_heavier_than_the_ceiling_is_let_go_when_nothing_else_runs() -> None:
     slots = running(Slots(), IMAGE)
-    refuse(slots, 0.0, Named(2, in_units=True), EDIT)
+    refuse(slots, 0.0, RefusalNumbers(2, in_units=True), EDIT)
     full(slots, 0.0, EDIT)
-    slots.seen("0", 5.0, asked=5.0, ended=True)
+    slots.record_poll("0", 5.0, asked=5.0, ended=True)
     grant(slots, 5.0, EDIT)
 
 
 def test_a_light_job_finds_room_where_a_heavy_one_does_not() -> None:
     slots = running(Slots(), EDIT, EDIT, EDIT)
-    refuse(slots, 0.0, Named(10, 3, in_units=True), EDIT)
+    refuse(slots, 0.0, RefusalNumbers(10, 3, in_units=True), EDIT)
     assert slots.ceiling == 10
     full(slots, 0.0, EDIT)
     grant(slots, 0.0, IMAGE)
@@ -166,28 +166,28 @@ def test_a_light_job_finds_room_where_a_heavy_one_does_not() -> None:
 
 def test_nothing_is_tried_beyond_a_named_ceiling() -> None:
     slots = running(Slots(), *[IMAGE] * 10)
-    refuse(slots, 0.0, Named(10))
+    refuse(slots, 0.0, RefusalNumbers(10))
     for second in range(0, 800, 10):
         full(slots, float(second))
 
 
 def test_a_named_ceiling_above_ours_is_tried_again_within_a_minute_for_as_long_as_it_takes() -> None:
     slots, now = running(Slots(), IMAGE, IMAGE), 0.0
-    refuse(slots, now, Named(4))
+    refuse(slots, now, RefusalNumbers(4))
     assert slots.ceiling == 2
     for _ in range(80):
         due = full(slots, now).until
         assert due - now <= 60
         now = due
         for job_id in "01":
-            slots.seen(job_id, now, asked=now, ended=False)
-        refuse(slots, now, Named(4))
+            slots.record_poll(job_id, now, asked=now, ended=False)
+        refuse(slots, now, RefusalNumbers(4))
     assert now > 1_500
 
 
 def test_when_others_have_left_all_of_a_named_ceiling_is_used_at_once() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
-    refuse(slots, 0.0, Named(4))
+    refuse(slots, 0.0, RefusalNumbers(4))
     now = full(slots, 0.0).until
     for job_id in ("2", "3"):
         slots.accepted(grant(slots, now), job_id, now)
@@ -197,13 +197,13 @@ def test_when_others_have_left_all_of_a_named_ceiling_is_used_at_once() -> None:
 
 def test_a_share_of_a_named_ceiling_leaves_the_rest_to_others() -> None:
     slots = running(Slots(share=0.5), *[IMAGE] * 5)
-    refuse(slots, 0.0, Named(10))
+    refuse(slots, 0.0, RefusalNumbers(10))
     assert slots.ceiling == 5
 
 
 def test_what_was_told_is_not_exceeded_whatever_is_named() -> None:
     slots = running(Slots(3), IMAGE)
-    refuse(slots, 0.0, Named(10))
+    refuse(slots, 0.0, RefusalNumbers(10))
     now = 0.0
     for job_id in ("1", "2"):
         now = full(slots, now).until if job_id == "1" else now
@@ -214,7 +214,7 @@ def test_what_was_told_is_not_exceeded_whatever_is_named() -> None:
 
 def test_a_lower_ceiling_than_was_told_is_believed() -> None:
     slots = running(Slots(10), *[IMAGE] * 4)
-    refuse(slots, 0.0, Named(4))
+    refuse(slots, 0.0, RefusalNumbers(4))
     assert slots.ceiling == 4
 
 
@@ -223,31 +223,31 @@ def test_a_lower_ceiling_than_was_told_is_believed() -> None:
 
 def test_a_single_refusal_that_names_nothing_is_confirmed_soon() -> None:
     slots = running(Slots(), IMAGE, IMAGE, IMAGE)
-    refuse(slots, 0.0, Named())
-    assert full(slots, 0.0).until == CONFIRM
+    refuse(slots, 0.0, RefusalNumbers())
+    assert full(slots, 0.0).until == CONFIRM_SECONDS
 
 
 def test_a_refusal_far_below_what_ran_a_moment_ago_is_no_ceiling() -> None:
     slots = running(Slots(), *[IMAGE] * 50)
     for number in range(30):
-        slots.seen(str(number), 20.0, asked=20.0, ended=True)
-    refuse(slots, 21.0, Named())
+        slots.record_poll(str(number), 20.0, asked=20.0, ended=True)
+    refuse(slots, 21.0, RefusalNumbers())
     assert slots.ceiling == 50
     grant(slots, full(slots, 21.0).until)
 
 
 def test_a_stray_refusal_of_a_large_account_is_forgotten() -> None:
     slots = running(Slots(), *[IMAGE] * (2 * FIRST_UNITS + 5))
-    refuse(slots, 0.0, Named())
-    slots.accepted(grant(slots, CONFIRM), "more", CONFIRM)
+    refuse(slots, 0.0, RefusalNumbers())
+    slots.accepted(grant(slots, CONFIRM_SECONDS), "more", CONFIRM_SECONDS)
     assert slots.ceiling is None
 
 
 def test_where_others_took_slots_of_a_named_ceiling_one_more_is_tried_soon_then_ever_later() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
-    refuse(slots, 0.0, Named(4))
-    refuse(slots, CONFIRM, Named(4))
-    assert PROBE_BELOW <= full(slots, CONFIRM).until - CONFIRM < 1.1 * PROBE_BELOW
+    refuse(slots, 0.0, RefusalNumbers(4))
+    refuse(slots, CONFIRM_SECONDS, RefusalNumbers(4))
+    assert PROBE_BELOW <= full(slots, CONFIRM_SECONDS).until - CONFIRM_SECONDS < 1.1 * PROBE_BELOW
 
 
 # --- leases that lapse ------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_a_submission_whose_process_died_lapses() -> None:
     slots = copied(process)
     assert full(slots, 1.0).until == SUBMISSION_SECONDS
     grant(slots, SUBMISSION_SECONDS)
-    slots.lost(dead)
+    slots.release(dead)
     assert slots.state(SUBMISSION_SECONDS).used == 1, "the other is still there"
 
 
@@ -267,7 +267,7 @@ def test_a_submission_of_ones_own_holds_its_slot_for_as_long_as_any_may_take() -
     slots = Slots(1)
     slow = grant(slots, 0.0)
     assert full(slots, 10 * SUBMISSION_SECONDS).until == UNSEEN_SECONDS
-    slots.lost(slow)
+    slots.release(slow)
     grant(slots, 10 * SUBMISSION_SECONDS)
 
 
@@ -280,9 +280,9 @@ def test_a_submission_of_an_event_loop_that_is_gone_lapses() -> None:
 
 def test_nobody_asks_for_more_than_a_share_of_a_named_ceiling() -> None:
     slots = running(Slots(share=0.5), *[IMAGE] * 10)
-    refuse(slots, 0.0, Named(10))
+    refuse(slots, 0.0, RefusalNumbers(10))
     assert slots.ceiling == 5
-    later = 2 * NAMED_SECONDS
+    later = 2 * REPORTED_SECONDS
     running(slots, *[IMAGE] * 5, now=later)  # the others are no longer believed in
     assert isinstance(slots.reserve(later, IMAGE), Wait)
 
@@ -292,24 +292,24 @@ def test_a_lease_of_a_time_without_the_store_ends_no_other() -> None:
     mine = grant(alone, 0.0)
     grant(process, 1.0)
     alone.load(json.loads(json.dumps(process.dump())), 1.0)
-    alone.lost(mine)
+    alone.release(mine)
     assert alone.state(2.0).used == 1, "that of the other process is still under way"
 
 
 def test_a_job_that_is_too_heavy_for_the_moment_holds_up_no_lighter_one() -> None:
     slots = Slots()
-    slots.refused(grant(slots, 0.0, EDIT), 0.0, 60.0, Named(10, needs=3, in_units=True))
+    slots.refused(grant(slots, 0.0, EDIT), 0.0, 60.0, RefusalNumbers(10, needs=3, in_units=True))
     assert full(slots, 1.0, EDIT).until == 60.0
     grant(slots, 1.0, IMAGE)
 
 
 def test_a_named_ceiling_is_asked_again_after_half_an_hour() -> None:
     slots = running(Slots(), IMAGE, IMAGE)
-    refuse(slots, 0.0, Named(2))
-    before = NAMED_SECONDS - 1.0
+    refuse(slots, 0.0, RefusalNumbers(2))
+    before = REPORTED_SECONDS - 1.0
     running(slots, IMAGE, IMAGE, now=before)  # the first two are no longer believed in
-    assert full(slots, before).until == NAMED_SECONDS
-    slots.accepted(grant(slots, NAMED_SECONDS), "one more", NAMED_SECONDS)
+    assert full(slots, before).until == REPORTED_SECONDS
+    slots.accepted(grant(slots, REPORTED_SECONDS), "one more", REPORTED_SECONDS)
     assert slots.ceiling == 3
 
 
@@ -326,13 +326,13 @@ def test_a_job_that_runs_for_an_hour_is_dropped_from_the_count_and_stays_so() ->
     now = 0.0
     while now + 600 < COUNTED_SECONDS:
         now += 600
-        slots.seen("0", now, asked=now, ended=False)
+        slots.record_poll("0", now, asked=now, ended=False)
         full(slots, now)
     assert full(slots, full(slots, now).until).until == COUNTED_SECONDS
     grant(slots, COUNTED_SECONDS)
-    slots.seen("0", COUNTED_SECONDS + 1, asked=COUNTED_SECONDS + 1, ended=False)
+    slots.record_poll("0", COUNTED_SECONDS + 1, asked=COUNTED_SECONDS + 1, ended=False)
     assert slots.state(COUNTED_SECONDS + 1).used == 1
-    slots.seen("0", COUNTED_SECONDS + 2, asked=COUNTED_SECONDS + 2, ended=True)
+    slots.record_poll("0", COUNTED_SECONDS + 2, asked=COUNTED_SECONDS + 2, ended=True)
     assert slots.state(COUNTED_SECONDS + 2).used == 1
 
 
@@ -344,7 +344,7 @@ moves = st.lists(
         st.integers(0, 9),
         st.sampled_from([0.0, 0.3, 1.0, 7.0, 61.0, 400.0, 1_000.0]),
         st.sampled_from([IMAGE, EDIT]),
-        st.sampled_from([Named(), Named(4), Named(10, 3, in_units=True)]),
+        st.sampled_from([RefusalNumbers(), RefusalNumbers(4), RefusalNumbers(10, 3, in_units=True)]),
         st.booleans(),
     ),
     max_size=60,
@@ -355,13 +355,13 @@ def copied(slots: Slots, now: float = 0.0) -> Slots:
     """Return slots of another process that goes on with the state of these."""
     weights = Weights()
     weights.load(json.loads(json.dumps(slots.weights.dump(), allow_nan=False)))
-    other = Slots(slots.told, slots.share, weights)
+    other = Slots(slots.configured_limit, slots.share, weights)
     other.load(json.loads(json.dumps(slots.dump(), allow_nan=False)), now)
     return other
 
 
 def play(
-    slots: Slots, what: str, which: int, now: float, kind: RequestType, named: Named, leases: list[JobSlot]
+    slots: Slots, what: str, which: int, now: float, kind: RequestType, named: RefusalNumbers, leases: list[JobSlot]
 ) -> Any:
     """Make one move; return what can be seen of it."""
     lease = leases[which % len(leases)] if leases else None
@@ -371,13 +371,13 @@ def play(
         case "accept" if lease:
             slots.accepted(lease, f"job-{lease.number}", now)
         case "lose" if lease:
-            slots.lost(lease)
+            slots.release(lease)
         case "unknown" if lease:
-            slots.unknown(lease, now)
+            slots.keep_unresolved(lease, now)
         case "refuse" if lease:
             slots.refused(lease, now, 42.0, named)
         case "run" | "end":
-            slots.seen(f"job-{which}", now, asked=now - 0.1, ended=what == "end", kind=kind)
+            slots.record_poll(f"job-{which}", now, asked=now - 0.1, ended=what == "end", request_type=kind)
         case _:
             pass
     return slots.stale_jobs(now, 5.0)
@@ -429,7 +429,7 @@ def test_what_this_process_was_told_holds_whatever_another_one_knew() -> None:
 def test_jobs_of_another_process_hold_their_slots_and_free_them() -> None:
     slots = copied(running(Slots(2), IMAGE, IMAGE))
     assert full(slots, 1.0).until == UNSEEN_SECONDS
-    slots.seen("1", 2.0, asked=2.0, ended=True)
+    slots.record_poll("1", 2.0, asked=2.0, ended=True)
     grant(slots, 2.0)
 
 

@@ -11,18 +11,18 @@ from support.slot_worlds import Ceiling, JobServer, SlotWorld, bound
 
 from generor_async.rules.concurrency_limit import (
     ENDS_KEPT,
+    ENOUGH_PROMPT,
     LAG_STEPS,
     PROBE_BELOW,
     PROBE_FIRST,
     PROBE_MOST,
-    PROMPT_ENOUGH,
     ConcurrencyLimit,
     ReleaseLag,
 )
 from generor_async.rules.slot_usage import ENDED_SECONDS, UNSEEN_SECONDS, JobSlot
 from generor_async.rules.slots import FIRST_UNITS, FIRST_VIDEO_UNITS, RETRY_AFTER, Slots
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 
 IMAGE, VIDEO, EDIT = (
     RequestType("uni-1", "image"),
@@ -33,13 +33,13 @@ seeds = st.integers(0, 2**32)
 ceilings = st.integers(1, 40)
 
 
-def grant(slots: Slots, now: float, kind: RequestType = PLAIN) -> JobSlot:
+def grant(slots: Slots, now: float, kind: RequestType = DEFAULT_TYPE) -> JobSlot:
     lease = slots.reserve(now, kind)
     assert isinstance(lease, JobSlot), lease
     return lease
 
 
-def full(slots: Slots, now: float, kind: RequestType = PLAIN) -> Wait:
+def full(slots: Slots, now: float, kind: RequestType = DEFAULT_TYPE) -> Wait:
     refusal = slots.reserve(now, kind)
     assert isinstance(refusal, Wait), refusal
     return refusal
@@ -55,12 +55,12 @@ def refuse(slots: Slots, now: float, retry_after: float = RETRY_AFTER) -> None:
 
 def look(slots: Slots, now: float, *job_ids: str) -> None:
     for job_id in job_ids:
-        slots.seen(job_id, now, asked=now, ended=False)
+        slots.record_poll(job_id, now, asked=now, ended=False)
 
 
 def end(slots: Slots, now: float, *job_ids: str) -> None:
     for job_id in job_ids:
-        slots.seen(job_id, now, asked=now, ended=True)
+        slots.record_poll(job_id, now, asked=now, ended=True)
 
 
 def practised(now: float = 0.0) -> Slots:
@@ -201,15 +201,15 @@ def test_however_leases_end_the_count_is_that_of_a_plain_list(
                 slots.accepted(under_way.pop(which % len(under_way)), f"job-{number}", now)
                 jobs[f"job-{number}"] = now
             case "lose" if under_way:
-                slots.lost(under_way.pop(which % len(under_way)))
+                slots.release(under_way.pop(which % len(under_way)))
             case "refuse" if under_way:
                 slots.refused(under_way.pop(which % len(under_way)), now)
             case "run":
-                slots.seen(job_id, now, asked=now, ended=False)
+                slots.record_poll(job_id, now, asked=now, ended=False)
                 if ended.get(job_id, -math.inf) + ENDED_SECONDS <= now:
                     jobs[job_id] = now
             case "end":
-                slots.seen(job_id, now, asked=now, ended=True)
+                slots.record_poll(job_id, now, asked=now, ended=True)
                 jobs.pop(job_id, None)
                 ended[job_id] = now
             case _:
@@ -305,15 +305,15 @@ def test_the_end_of_a_job_counts_once() -> None:
 def test_a_look_that_is_answered_after_the_end_was_seen_brings_nothing_back() -> None:
     slots = saturated(2)
     end(slots, 5.0, "0")
-    slots.seen("0", 6.0, asked=4.0, ended=False)
+    slots.record_poll("0", 6.0, asked=4.0, ended=False)
     assert slots.state(6.0).used == 1
 
 
 def test_a_look_that_was_sent_earlier_and_answered_later_makes_no_job_older() -> None:
     slots = Slots(1)
     submit(slots, 0.0, "a")
-    slots.seen("a", 6.0, asked=5.9, ended=False)
-    slots.seen("a", 7.0, asked=2.0, ended=False)
+    slots.record_poll("a", 6.0, asked=5.9, ended=False)
+    slots.record_poll("a", 7.0, asked=2.0, ended=False)
     assert slots.stale_jobs(10.8, 5.0) == []
     assert slots.stale_jobs(10.9, 5.0) == ["a"]
 
@@ -337,7 +337,7 @@ def test_a_job_unseen_for_fifteen_minutes_lapses() -> None:
 
 def test_a_submission_that_never_left_frees_its_slot() -> None:
     slots = Slots(1)
-    slots.lost(grant(slots, 0.0))
+    slots.release(grant(slots, 0.0))
     grant(slots, 1.0)
 
 
@@ -345,7 +345,7 @@ def test_a_submission_of_unknown_outcome_holds_its_slot_for_a_few_lives_of_our_j
     slots = Slots(2)
     submit(slots, 0.0, "a")
     end(slots, 20.0, "a")
-    slots.unknown(grant(slots, 20.0), 30.0)
+    slots.keep_unresolved(grant(slots, 20.0), 30.0)
     submit(slots, 30.0, "b")
     assert full(slots, 31.0).until == 90.0
     grant(slots, 90.0)
@@ -353,7 +353,7 @@ def test_a_submission_of_unknown_outcome_holds_its_slot_for_a_few_lives_of_our_j
 
 def test_nothing_known_of_our_jobs_it_holds_its_slot_for_fifteen_minutes() -> None:
     slots = Slots(1)
-    slots.unknown(grant(slots, 0.0), 30.0)
+    slots.keep_unresolved(grant(slots, 0.0), 30.0)
     assert full(slots, 31.0).until == 30.0 + UNSEEN_SECONDS
 
 
@@ -449,18 +449,18 @@ def test_the_third_time_it_is_believed() -> None:
 
 
 def test_where_slots_used_to_be_free_at_once_it_is_believed_the_first_time() -> None:
-    slots = saturated(PROMPT_ENOUGH + 1)
-    for number in range(PROMPT_ENOUGH):
+    slots = saturated(ENOUGH_PROMPT + 1)
+    for number in range(ENOUGH_PROMPT):
         end(slots, 10.0, str(number))
         submit(slots, 10.0, f"next-{number}")
     end(slots, 20.0, "next-0")
     refuse(slots, 20.0)
-    assert slots.ceiling == PROMPT_ENOUGH
+    assert slots.ceiling == ENOUGH_PROMPT
     end(slots, 25.0, "next-1")
     submit(slots, 25.0, "last")
     end(slots, 29.0, "next-2")
     refuse(slots, 29.0)
-    assert slots.ceiling == PROMPT_ENOUGH, "one time doesn't show it any more"
+    assert slots.ceiling == ENOUGH_PROMPT, "one time doesn't show it any more"
 
 
 def test_while_the_ceiling_falls_every_refusal_is_believed() -> None:
@@ -527,8 +527,8 @@ def test_what_was_no_lag_once_is_tested_as_soon_when_it_seems_to_be_there_again(
 
 
 def test_slots_that_were_free_at_once_before_a_lag_was_learned_prove_nothing_after() -> None:
-    slots = saturated(PROMPT_ENOUGH)
-    for number in range(PROMPT_ENOUGH - 1):
+    slots = saturated(ENOUGH_PROMPT)
+    for number in range(ENOUGH_PROMPT - 1):
         end(slots, 10.0, str(number))
         submit(slots, 10.0, f"next-{number}")
     end(slots, 12.0, "next-0")
@@ -540,14 +540,14 @@ def test_slots_that_were_free_at_once_before_a_lag_was_learned_prove_nothing_aft
     submit(slots, 16.0, "c")
     end(slots, 18.0, "next-3")
     refuse(slots, 18.0)
-    assert slots.ceiling == PROMPT_ENOUGH
+    assert slots.ceiling == ENOUGH_PROMPT
 
 
 def test_of_very_many_ends_the_late_ones_are_kept() -> None:
     lag = ReleaseLag()
     for second in range(10_000):
-        lag.ended(float(second))
-    assert lag.held(10_000.0, ENDS_KEPT - 0.5) == ENDS_KEPT - 1
+        lag.job_ended(float(second))
+    assert lag.units_held(10_000.0, ENDS_KEPT - 0.5) == ENDS_KEPT - 1
     dumped: Any = lag.dump()
     assert len(dumped[0]) <= 2 * ENDS_KEPT + 1
 
@@ -673,7 +673,7 @@ def test_a_number_that_is_told_later_lets_as_many_start_at_once() -> None:
 
 def test_a_share_that_is_given_later_is_one_of_the_ceiling_that_was_named_before() -> None:
     ceiling = ConcurrencyLimit(None)
-    ceiling.name(10, 0.0)
-    ceiling.reach(0.0)
+    ceiling.report(10, 0.0)
+    ceiling.reach_upper_bound(0.0)
     ceiling.restrict(None, 0.5)
-    assert (ceiling.value, ceiling.most, ceiling.next_probe) == (5, 5, math.inf)
+    assert (ceiling.value, ceiling.upper_bound, ceiling.next_probe) == (5, 5, math.inf)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from generor_async.rules import state_json
 from generor_async.rules.holds import Hold, Holds
 from generor_async.rules.pace import Pace, Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import Slots
 from generor_async.rules.wait import Wait
 from generor_async.rules.wait_headers import LONGEST
-from generor_async.rules.weights import Named, RequestType, Weights
+from generor_async.rules.weights import RefusalNumbers, RequestType, Weights
 from generor_async.rules.window import DAY
 from generor_async.values import is_array, is_object
 
@@ -67,10 +67,12 @@ def mutated(data: st.DataObject, dumped: Any) -> Any:
 
 
 def answered(pace: Pace, kind: RequestType, now: float, used: int, limit: int = 30) -> None:
-    permit = pace.reserve(now, kind=kind)
+    permit = pace.reserve(now, request_type=kind)
     if isinstance(permit, Permit):
         pace.sent(permit, now)
-        pace.received(permit, now + 0.1, Said(limit=limit, used=used, tier="free", resets_in=20.0), succeeded=True)
+        pace.received(
+            permit, now + 0.1, RateLimitReport(limit=limit, used=used, tier="free", resets_in=20.0), succeeded=True
+        )
 
 
 def busy_pace(new: Callable[[], Pace]) -> Pace:
@@ -79,13 +81,13 @@ def busy_pace(new: Callable[[], Pace]) -> Pace:
     for used in (2, 9, 12):
         answered(pace, IMAGE, now, used)
         now += 4.0
-    refused = pace.reserve(now, kind=EDIT)
+    refused = pace.reserve(now, request_type=EDIT)
     assert isinstance(refused, Permit)
     pace.sent(refused, now)
-    pace.refused(refused, now + 0.1, 5.0, "minute", Said(limit=30, used=30, resets_in=5.0))
+    pace.refused(refused, now + 0.1, 5.0, "minute", RateLimitReport(limit=30, used=30, resets_in=5.0))
     now += 6.0
     answered(pace, IMAGE, now, 14)
-    assert isinstance(pace.reserve(now + 1.0, kind=EDIT), Permit)
+    assert isinstance(pace.reserve(now + 1.0, request_type=EDIT), Permit)
     return pace
 
 
@@ -99,13 +101,13 @@ def busy_slots() -> Slots:
         now += 5.0
     lease = slots.reserve(now)
     assert isinstance(lease, JobSlot)
-    slots.refused(lease, now, 60.0, Named(limit=6))
-    slots.seen("job-0", now, asked=now, ended=True)
-    slots.weights.needs(EDIT, 2)
+    slots.refused(lease, now, 60.0, RefusalNumbers(limit=6))
+    slots.record_poll("job-0", now, asked=now, ended=True)
+    slots.weights.believe_refusal(EDIT, 2)
     now += 60.0
     lost = slots.reserve(now)
     assert isinstance(lost, JobSlot)
-    slots.unknown(lost, now)
+    slots.keep_unresolved(lost, now)
     assert isinstance(slots.reserve(now), JobSlot)
     return slots
 
@@ -145,21 +147,21 @@ def test_no_number_of_a_state_breaks_the_windows_or_stops_them_for_longer_than_a
         pace.load(mutated(data, dumped), NOW)
     except UNREADABLE:
         return
-    pace.received(under_way, NOW, Said(limit=30, used=12, resets_in=20.0), succeeded=True)
+    pace.received(under_way, NOW, RateLimitReport(limit=30, used=12, resets_in=20.0), succeeded=True)
     states = pace.states(NOW)
     assert all(each.used >= 0 and (each.resets_at is None or each.resets_at >= NOW) for each in states.values())
     json.dumps(pace.dump(), allow_nan=False)
     permits: list[Permit] = []
 
     def ask(now: float) -> object:
-        got = pace.reserve(now, kind=data.draw(st.sampled_from([IMAGE, EDIT])), smooth=data.draw(st.booleans()))
+        got = pace.reserve(now, request_type=data.draw(st.sampled_from([IMAGE, EDIT])), smooth=data.draw(st.booleans()))
         if isinstance(got, Permit):
             permits.append(got)
         return got
 
     goes_on(ask, NOW, LONGEST + 2 * DAY)
     pace.sent(permits[0], NOW)
-    pace.refused(permits[0], NOW + 0.2, 7.0, "minute", Said(limit=30, used=30))
+    pace.refused(permits[0], NOW + 0.2, 7.0, "minute", RateLimitReport(limit=30, used=30))
     pace.states(NOW + 1.0)
 
 
@@ -191,12 +193,17 @@ def test_no_number_of_a_state_breaks_the_slots_or_stops_them_for_longer_than_an_
         case "accepted":
             slots.accepted(leases[0], "job-9", now)
         case "refused":
-            slots.refused(leases[0], now, 60.0, data.draw(st.sampled_from([Named(), Named(limit=5), Named(needs=3)])))
+            slots.refused(
+                leases[0],
+                now,
+                60.0,
+                data.draw(st.sampled_from([RefusalNumbers(), RefusalNumbers(limit=5), RefusalNumbers(needs=3)])),
+            )
         case "unknown":
-            slots.unknown(leases[0], now)
+            slots.keep_unresolved(leases[0], now)
         case _:
-            slots.lost(leases[0])
-    slots.seen("job-1", now, asked=now - 1.0, ended=True)
+            slots.release(leases[0])
+    slots.record_poll("job-1", now, asked=now - 1.0, ended=True)
     slots.state(now)
 
 
@@ -226,26 +233,26 @@ def test_holds_that_another_process_knows_are_told_by_ones_own_clock_and_once() 
 @pytest.mark.parametrize(
     ("read", "value", "found"),
     [
-        (state_json.past_or_never, None, -math.inf),
-        (state_json.past_or_never, 7.0, 7.0),
-        (state_json.past, -7.0, -7.0),
-        (state_json.past, 3, 3.0),
-        (state_json.past, 1e300, 100.0),
-        (state_json.moment(60.0), 1e300, 100.0),
-        (state_json.moment(60.0), 161.0, 100.0),
-        (state_json.moment(60.0), 130.0, 130.0),
-        (state_json.moment(60.0, never=math.inf), None, math.inf),
-        (state_json.amount(0.0, 1.0), 7, 1.0),
-        (state_json.amount(0.0, 1.0), -7, 0.0),
-        (state_json.whole(), 0, 0),
-        (state_json.maybe(state_json.whole()), None, None),
-        (state_json.one_of(["a", "b"]), "b", "b"),
-        (state_json.text, "", ""),
-        (state_json.flag, False, False),
+        (state_json.read_past_or_never, None, -math.inf),
+        (state_json.read_past_or_never, 7.0, 7.0),
+        (state_json.read_past, -7.0, -7.0),
+        (state_json.read_past, 3, 3.0),
+        (state_json.read_past, 1e300, 100.0),
+        (state_json.time_reader(60.0), 1e300, 100.0),
+        (state_json.time_reader(60.0), 161.0, 100.0),
+        (state_json.time_reader(60.0), 130.0, 130.0),
+        (state_json.time_reader(60.0, never=math.inf), None, math.inf),
+        (state_json.float_reader(0.0, 1.0), 7, 1.0),
+        (state_json.float_reader(0.0, 1.0), -7, 0.0),
+        (state_json.int_reader(), 0, 0),
+        (state_json.optional_reader(state_json.int_reader()), None, None),
+        (state_json.choice_reader(["a", "b"]), "b", "b"),
+        (state_json.read_text, "", ""),
+        (state_json.read_bool, False, False),
     ],
 )
 def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
-    read: state_json.Reader, value: object, found: object
+    read: state_json.StateReader, value: object, found: object
 ) -> None:
     assert read(value, 100.0) == found
 
@@ -253,28 +260,28 @@ def test_what_can_be_is_believed_and_a_moment_is_never_too_late(
 @pytest.mark.parametrize(
     ("read", "value"),
     [
-        (state_json.past, math.nan),
-        (state_json.past, -math.inf),
-        (state_json.past, 10**400),
-        (state_json.past, True),
-        (state_json.past, "3"),
-        (state_json.past, None),
-        (state_json.moment(1.0), None),
-        (state_json.moment(1.0), math.inf),
-        (state_json.amount(0.0, 1.0), None),
-        (state_json.amount(0.0, 1.0), math.nan),
-        (state_json.whole(), -1),
-        (state_json.whole(), True),
-        (state_json.whole(), 1.0),
-        (state_json.whole(), 10**400),
-        (state_json.whole(1, 5), 6),
-        (state_json.one_of(["a"]), "b"),
-        (state_json.one_of(["a"]), None),
-        (state_json.text, 5),
-        (state_json.flag, 0),
+        (state_json.read_past, math.nan),
+        (state_json.read_past, -math.inf),
+        (state_json.read_past, 10**400),
+        (state_json.read_past, True),
+        (state_json.read_past, "3"),
+        (state_json.read_past, None),
+        (state_json.time_reader(1.0), None),
+        (state_json.time_reader(1.0), math.inf),
+        (state_json.float_reader(0.0, 1.0), None),
+        (state_json.float_reader(0.0, 1.0), math.nan),
+        (state_json.int_reader(), -1),
+        (state_json.int_reader(), True),
+        (state_json.int_reader(), 1.0),
+        (state_json.int_reader(), 10**400),
+        (state_json.int_reader(1, 5), 6),
+        (state_json.choice_reader(["a"]), "b"),
+        (state_json.choice_reader(["a"]), None),
+        (state_json.read_text, 5),
+        (state_json.read_bool, 0),
     ],
 )
-def test_what_cannot_be_is_an_error(read: state_json.Reader, value: object) -> None:
+def test_what_cannot_be_is_an_error(read: state_json.StateReader, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         read(value, 100.0)
 

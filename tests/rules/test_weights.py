@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async.api.luma.operations import GENERATIONS_CREATE, GENERATIONS_GET
-from generor_async.rules.weights import HEAVIEST, PLAIN, Named, RequestType, Weights, named_ceiling
+from generor_async.rules.weights import (
+    DEFAULT_TYPE,
+    HEAVIEST,
+    RefusalNumbers,
+    RequestType,
+    Weights,
+    parse_refusal_numbers,
+)
 
 IMAGE, EDIT, VIDEO = (
     RequestType("uni-1", "image"),
@@ -37,7 +44,7 @@ def test_a_request_is_of_the_kind_that_its_body_says_or_the_api_takes(
     body: Any, model: str, kind: str, weight: int
 ) -> None:
     assert GENERATIONS_CREATE.weighing is not None
-    found = GENERATIONS_CREATE.weighing.kind_of(body)
+    found = GENERATIONS_CREATE.weighing.request_type_of(body)
     assert (found.model, found.type, found.weight) == (model, kind, weight)
     assert GENERATIONS_GET.weighing == GENERATIONS_CREATE.weighing
 
@@ -54,34 +61,37 @@ def test_what_makes_videos_is_known_by_its_type() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("Concurrent generation limit reached (10)", Named(10)),
-        ("Concurrent generation limit reached (4). Please retry later", Named(4)),
+        ("Concurrent generation limit reached (10)", RefusalNumbers(10)),
+        ("Concurrent generation limit reached (4). Please retry later", RefusalNumbers(4)),
         (
             "Concurrent generation capacity reached (limit=10 weight units; this request needs 3)",
-            Named(10, 3, in_units=True),
+            RefusalNumbers(10, 3, in_units=True),
         ),
-        ("Concurrent generation capacity reached: limit=10 weight units, needs 3.", Named(10, 3, in_units=True)),
-        ("concurrent limit = 12", Named(12)),
-        ("Too many concurrent jobs", Named()),
-        ("concurrent limit reached (0)", Named()),
-        ("concurrent limit reached (-4)", Named()),
-        ("concurrent limit reached (10.5)", Named()),
-        ("concurrent limit=10.5", Named()),
-        ("concurrent limit reached (999999)", Named()),
-        ("concurrent limit reached (1234567890123)", Named()),
-        ("concurrent limit=1234567890123 units, needs 400", Named(in_units=True)),
-        ("concurrent request (id 77af)", Named()),
-        ("x" * 5_000 + "(10)", Named()),
-        ("", Named()),
+        (
+            "Concurrent generation capacity reached: limit=10 weight units, needs 3.",
+            RefusalNumbers(10, 3, in_units=True),
+        ),
+        ("concurrent limit = 12", RefusalNumbers(12)),
+        ("Too many concurrent jobs", RefusalNumbers()),
+        ("concurrent limit reached (0)", RefusalNumbers()),
+        ("concurrent limit reached (-4)", RefusalNumbers()),
+        ("concurrent limit reached (10.5)", RefusalNumbers()),
+        ("concurrent limit=10.5", RefusalNumbers()),
+        ("concurrent limit reached (999999)", RefusalNumbers()),
+        ("concurrent limit reached (1234567890123)", RefusalNumbers()),
+        ("concurrent limit=1234567890123 units, needs 400", RefusalNumbers(in_units=True)),
+        ("concurrent request (id 77af)", RefusalNumbers()),
+        ("x" * 5_000 + "(10)", RefusalNumbers()),
+        ("", RefusalNumbers()),
     ],
 )
-def test_a_refusal_names_the_ceiling_and_what_the_request_needs(text: str, named: Named) -> None:
-    assert named_ceiling(text) == named
+def test_a_refusal_names_the_ceiling_and_what_the_request_needs(text: str, named: RefusalNumbers) -> None:
+    assert parse_refusal_numbers(text) == named
 
 
 @given(st.text(alphabet="concurrent limit=()0123456789needs .-units٣", max_size=60))
 def test_no_text_names_what_cannot_be_meant(text: str) -> None:
-    named = named_ceiling(text)
+    named = parse_refusal_numbers(text)
     assert named.limit is None or 1 <= named.limit <= 10_000
     assert named.needs is None or 1 <= named.needs <= HEAVIEST
 
@@ -133,7 +143,7 @@ def test_what_a_refusal_says_goes_before_what_falls_have_shown() -> None:
     weights = Weights()
     for _ in range(8):
         weights.observe(IMAGE, 1)
-    weights.needs(IMAGE, 3)
+    weights.believe_refusal(IMAGE, 3)
     assert weights.of(IMAGE) == 3
     weights.observe(IMAGE, 3)
     assert weights.of(IMAGE) == 3
@@ -154,8 +164,10 @@ def test_of_several_kinds_the_one_that_is_not_known_is_learned() -> None:
     assert weights.of(VIDEO) == 4
     for _ in range(3):
         weights.observe_all({IMAGE: 1, VIDEO: 1}, 9)
-        weights.observe_all({EDIT: 1, PLAIN: 1}, 9)
-    assert [weights.of(kind) for kind in (IMAGE, VIDEO, EDIT, PLAIN)] == [1, 4, 3, 1], "nothing says whose it was"
+        weights.observe_all({EDIT: 1, DEFAULT_TYPE: 1}, 9)
+    assert [weights.of(kind) for kind in (IMAGE, VIDEO, EDIT, DEFAULT_TYPE)] == [1, 4, 3, 1], (
+        "nothing says whose it was"
+    )
 
 
 @given(st.lists(st.tuples(kinds, st.integers(-1, 12), st.booleans()), max_size=30), st.integers(0, 30))
@@ -166,7 +178,7 @@ def test_another_process_goes_on_where_one_was(steps: list[tuple[RequestType, in
             other = Weights()
             other.load(json.loads(json.dumps(one.dump(), allow_nan=False)))
         for weights in {id(one): one, id(other): other}.values():
-            (weights.needs if told else weights.observe)(kind, units)
+            (weights.believe_refusal if told else weights.observe)(kind, units)
         assert [one.of(each) for each in (IMAGE, EDIT, VIDEO)] == [other.of(each) for each in (IMAGE, EDIT, VIDEO)]
         assert one.seen == other.seen
 

@@ -32,7 +32,7 @@ __all__ = ["Order", "has_ended", "write_rows"]
 When: TypeAlias = Literal["before", "after"]
 WHENS: tuple[When, ...] = ("before", "after")
 WRITES = ("add", "add_rejects", "claim", "step", "write_note", "close")
-STEPS = ("Submit", "Defer", "Doubt", "Accept", "Download", "Finish", "Fail")
+STEPS = ("Submit", "Defer", "MarkUnknown", "Accept", "Download", "Finish", "Fail")
 KINDS = ("open", "write_note", "add", "add_rejects", "claim", *STEPS)
 ONCE = frozenset({"open", "add", "add_rejects", "write_note", "close"})
 """Met once a process, or few times."""

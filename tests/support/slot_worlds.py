@@ -11,7 +11,7 @@ from attrs import Factory, define, field
 from generor_async.rules.slot_usage import JobSlot
 from generor_async.rules.slots import RETRY_AFTER, SlotState
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, Named, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RefusalNumbers, RequestType
 
 __all__ = ["JobServer", "Rules", "SlotWorld", "bound"]
 
@@ -22,11 +22,13 @@ Ceiling = Callable[[float], int]
 class Rules(Protocol):
     """What decides when to submit: the rules under test, or something to hold them against."""
 
-    def reserve(self, now: float, kind: RequestType = ...) -> JobSlot | Wait: ...
-    def accepted(self, lease: JobSlot, job_id: str, now: float) -> None: ...
-    def refused(self, lease: JobSlot, now: float, retry_after: float = ..., named: Named = ...) -> None: ...
-    def unknown(self, lease: JobSlot, now: float) -> None: ...
-    def seen(self, job_id: str, now: float, *, asked: float, ended: bool, kind: RequestType = ...) -> None: ...
+    def reserve(self, now: float, request_type: RequestType = ...) -> JobSlot | Wait: ...
+    def accepted(self, slot: JobSlot, job_id: str, now: float) -> None: ...
+    def refused(self, slot: JobSlot, now: float, retry_after: float = ..., numbers: RefusalNumbers = ...) -> None: ...
+    def keep_unresolved(self, slot: JobSlot, now: float) -> None: ...
+    def record_poll(
+        self, job_id: str, now: float, *, asked: float, ended: bool, request_type: RequestType = ...
+    ) -> None: ...
     def stale_jobs(self, now: float, older_than: float) -> list[str]: ...
     def state(self, now: float) -> SlotState: ...
 
@@ -50,7 +52,7 @@ class JobServer:
     def held(self, now: float) -> int:
         return sum(self.units[job_id] for job_id, end in self.ends.items() if end + self.lag > now)
 
-    def admit(self, job_id: str, seconds: float, now: float, kind: RequestType = PLAIN) -> bool:
+    def admit(self, job_id: str, seconds: float, now: float, kind: RequestType = DEFAULT_TYPE) -> bool:
         held, units = self.held(now), self.weigh(kind)
         if self.stray:
             self.stray -= 1
@@ -62,12 +64,12 @@ class JobServer:
         self.most = max(self.most, held + units)
         return True
 
-    def refusal(self, kind: RequestType) -> Named:
+    def refusal(self, kind: RequestType) -> RefusalNumbers:
         """Return the numbers of a refusal."""
         if self.names is None:
-            return Named()
+            return RefusalNumbers()
         units = self.weigh(kind)
-        return Named(self.names, units, in_units=True) if units > 1 else Named(self.names)
+        return RefusalNumbers(self.names, units, in_units=True) if units > 1 else RefusalNumbers(self.names)
 
 
 @define
@@ -104,7 +106,7 @@ class SlotWorld:
     _looking: set[str] = field(factory=set[str], init=False)
 
     def _all(self) -> list[RequestType]:
-        return list(self.kinds) or [PLAIN] * len(self.lives)
+        return list(self.kinds) or [DEFAULT_TYPE] * len(self.lives)
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Let something happen at a moment."""
@@ -152,7 +154,7 @@ class SlotWorld:
     def _arriving(self, lease: JobSlot, sent: float) -> Callable[[], None]:
         def arrive() -> None:
             job_id = f"job-{self.accepted}"
-            admitted = self.server.admit(job_id, self.lives[self.accepted], self.now, lease.kind)
+            admitted = self.server.admit(job_id, self.lives[self.accepted], self.now, lease.request_type)
             if not admitted:
                 self.refused.append(sent)
                 self.at(self.now + self.travel / 2, lambda: self._refuse(lease))
@@ -165,8 +167,8 @@ class SlotWorld:
         return arrive
 
     def _refuse(self, lease: JobSlot) -> None:
-        self._waiting.insert(0, lease.kind)
-        self.rules.refused(lease, self.now, RETRY_AFTER, self.server.refusal(lease.kind))
+        self._waiting.insert(0, lease.request_type)
+        self.rules.refused(lease, self.now, RETRY_AFTER, self.server.refusal(lease.request_type))
         self._look_for_room()
 
     def _accept(self, lease: JobSlot, job_id: str) -> None:
@@ -177,7 +179,7 @@ class SlotWorld:
         self._look_for_room()
 
     def _lose(self, lease: JobSlot, _job_id: str) -> None:
-        self.rules.unknown(lease, self.now)
+        self.rules.keep_unresolved(lease, self.now)
         self._look_for_room()
 
     def _looker(self, job_id: str, *, again: bool = False) -> Callable[[], None]:
@@ -189,7 +191,7 @@ class SlotWorld:
         return look
 
     def _found(self, job_id: str, asked: float, *, ended: bool, again: bool) -> None:
-        self.rules.seen(job_id, self.now, asked=asked, ended=ended)
+        self.rules.record_poll(job_id, self.now, asked=asked, ended=ended)
         if ended:
             self.ended += 1
             self._look_for_room()

@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from generor_async.rules.pace import Pace, Permit
-from generor_async.rules.rate_headers import Said
+from generor_async.rules.rate_headers import RateLimitReport
 from generor_async.rules.wait import Wait
-from generor_async.rules.weights import PLAIN, RequestType
+from generor_async.rules.weights import DEFAULT_TYPE, RequestType
 from generor_async.rules.window import JITTER, SPANS, Scope
 
 __all__ = ["Arrival", "Reset", "Server", "ServerWindow", "Style", "World", "soonest"]
@@ -67,13 +67,13 @@ class Server:
             window.log.append((now, units))
         return None
 
-    def says(self, window: ServerWindow, now: float, *, admitted: bool) -> tuple[Said, float]:
+    def says(self, window: ServerWindow, now: float, *, admitted: bool) -> tuple[RateLimitReport, float]:
         """Return what the headers of an answer say, and its Reset, in whole seconds."""
         used = min(window.limit, window.count(now))
         resets_at = math.ceil(window.resets_at(now))
         if admitted and self.reset == "now":
             resets_at = math.floor(now + window.span)
-        return Said(limit=window.limit, used=used, tier=self.tier), resets_at
+        return RateLimitReport(limit=window.limit, used=used, tier=self.tier), resets_at
 
 
 @frozen
@@ -102,7 +102,7 @@ class World:
     foreign: float = 0.0
     """Requests of others, a second."""
     smooth: bool = False
-    weights: Sequence[tuple[RequestType, int]] = ((PLAIN, 1),)
+    weights: Sequence[tuple[RequestType, int]] = ((DEFAULT_TYPE, 1),)
     """The kinds of our requests, in turn, and what the server takes each for."""
     in_turn: bool = False
     """Whether each is sent when the one before has been answered."""
@@ -171,7 +171,7 @@ class World:
     def _look(self) -> None:
         while self._granted < self.calls and not (self.in_turn and self._granted > len(self.answered_at)):
             kind, weight = self.weights[self._granted % len(self.weights)]
-            permit = self.pace.reserve(self.now, smooth=self.smooth, kind=kind)
+            permit = self.pace.reserve(self.now, smooth=self.smooth, request_type=kind)
             if isinstance(permit, Wait):
                 assert permit.until > self.now
                 if permit.until < self._alarm:
@@ -221,15 +221,15 @@ class World:
             said, reset = self.server.says(full, self.now, admitted=False)
             self.at(self.now + self.base, lambda: self._refuse(permit, wait, full.scope, said, reset))
 
-    def _heard(self, said: Said, reset: float) -> Said:
+    def _heard(self, said: RateLimitReport, reset: float) -> RateLimitReport:
         return evolve(said, resets_in=reset - self.now if reset > self.now else None)
 
-    def _answer(self, permit: Permit, said: Said, reset: float) -> None:
+    def _answer(self, permit: Permit, said: RateLimitReport, reset: float) -> None:
         self.pace.received(permit, self.now, self._heard(said, reset), succeeded=True)
         self.answered_at.append(self.now)
         self._look()
 
-    def _refuse(self, permit: Permit, wait: float, scope: Scope, said: Said, reset: float) -> None:
+    def _refuse(self, permit: Permit, wait: float, scope: Scope, said: RateLimitReport, reset: float) -> None:
         if permit.asks == "guess" and permit.sent is not None:
             self.guesses_refused.append(permit.sent)
         self.pace.refused(permit, self.now, wait, scope, self._heard(said, reset))
