@@ -84,11 +84,11 @@ class ConcurrencyLimit:
     """What a refusal has named last."""
     _reported_until: float = field(default=math.inf, init=False)
     """Until when that is believed."""
-    value: int | None = field(init=False, default=Factory(lambda self: self.told, takes_self=True))
+    value: int | None = field(init=False, default=Factory(lambda self: self.configured, takes_self=True))
     """None before the first refusal."""
     _least: int = field(default=1, init=False)
     """What was known before: ends that are seen late bring it no lower."""
-    _highest: int = field(init=False, default=Factory(lambda self: self.told or 0, takes_self=True))
+    _highest: int = field(init=False, default=Factory(lambda self: self.configured or 0, takes_self=True))
     _learned_at: float = field(default=-math.inf, init=False)
     """When it was last learned from an answer."""
     _ended_probability: float = field(default=ENDED_PROBABILITY, init=False)

@@ -108,7 +108,9 @@ class Slots:
     _limit: ConcurrencyLimit = field(
         init=False,
         default=Factory(
-            lambda self: ConcurrencyLimit(None if self.told is None else self._part(self.told), self.share < 1),
+            lambda self: ConcurrencyLimit(
+                None if self.configured_limit is None else self._own_share(self.configured_limit), self.share < 1
+            ),
             takes_self=True,
         ),
     )
