@@ -19,8 +19,8 @@ on the average; and how many looks a job got, over those of a loop that looks ev
 
 With `--resume`, the same when half of the rows have ended, and the folder is left as a kill leaves it: another
 client, with the same store of limits as the command has, goes on with it. The share is that of the places which were
-free since, for whoever knows how the windows and slots stood: the time to the last paid call that such a one needs,
-over that which ours took.
+free since, for whoever knows how the windows and slots stood: the time to the last paid call that such a one needs for
+the same requests, over that which ours took. Requests that read Generor's account take places as its paid calls do.
 """
 
 import argparse
@@ -477,25 +477,25 @@ async def resumed(scene: Scene, seed: int, folder: Path) -> str:
         things = sorted(made(simulator, api), key=lambda thing: thing.began)
         refused = sum(entry.status == 429 for entry in simulator.ledger.requests)
     assert len({thing.prompt for thing in things}) == len(things), "nothing was bought twice"
-    before = [thing for thing in things if thing.began < at]
-    after = things[len(before) :]
-    best, _ = earliest(
-        [thing.seconds for thing in after],
-        rpm=RPM[api],
-        jobs=JOBS if api == "luma" else math.inf,
-        at=at,
-        before=[(thing.began, thing.seconds) for thing in before],
-    )
+    first, last = min(thing.began for thing in things if thing.began >= at), things[-1].began
+    if api == "luma":  # only submissions count
+        places = [(thing.began, thing.seconds) for thing in things]
+    else:
+        places = [(entry.at, 0.0) for entry in simulator.ledger.requests if entry.at <= last]
+    before = [place for place in places if place[0] < at]
+    after = [seconds for _, seconds in places[len(before) :]]
+    best, _ = earliest(after, rpm=RPM[api], jobs=JOBS if api == "luma" else math.inf, at=at, before=before)
+    begun = sum(thing.began < at for thing in things)
     return (
-        f"| {scene.name} | {len(before)} | {len(after)} | {after[0].began - at:.1f} "
-        f"| {(best - at) / (after[-1].began - at):.1%} | {states['unknown']} | {refused} |"
+        f"| {scene.name} | {begun} | {len(things) - begun} | {len(after)} | {first - at:.1f} "
+        f"| {(best - at) / (last - at):.1%} | {states['unknown']} | {refused} |"
     )
 
 
 def print_resumed(options: argparse.Namespace) -> None:
     """Print the table of shares after a resumption."""
-    head = "rows before | rows after | first call after (s) | share used | unknown | 429s"
-    print(f"| | {head} |\n{'|---' * 7}|")
+    head = "rows before | rows after | places taken | first call after (s) | share used | unknown | 429s"
+    print(f"| | {head} |\n{'|---' * 8}|")
     for scene in SCENES:
         if options.only in scene.name:
             with tempfile.TemporaryDirectory() as folder:
