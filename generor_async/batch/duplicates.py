@@ -10,17 +10,17 @@ from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import Parameters
 from generor_async.engine.threads import run_to_completion
 
-__all__ = ["Duplicates"]
+__all__ = ["RowDeduplicator"]
 
 PRAGMAS = f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = {-(32 << 10)}"
 """With 32 MiB in memory: ids come in any order, and each would be read from the file before it is written."""
 TABLE = "CREATE TABLE seen (id INTEGER PRIMARY KEY, times INTEGER, fingerprint TEXT, place TEXT)"
 """Ids are there by their hash, and places without the file's name: those of a million rows fit into that memory."""
-WISHES = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
-SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
+REQUESTS = "CREATE TABLE wishes (wish INTEGER PRIMARY KEY, rows INTEGER)"
+INSERT_SEEN = "INSERT OR IGNORE INTO seen VALUES (?, 1, ?, ?)"
 
 
-class Duplicates:
+class RowDeduplicator:
     """What was read since the reading began; kept in a file that vanishes, so that memory doesn't grow with the input.
 
     The second row of an id becomes `<id>-2`, and so on, past ids that rows before have already. That depends on nothing
@@ -30,12 +30,12 @@ class Duplicates:
     def __init__(self, parameters: Parameters, *, allowed: bool) -> None:
         self._parameters = parameters
         self._allowed = allowed
-        self.left_out = 0
+        self.dropped = 0
         """Rows that came again, and were left out."""
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._seen.executescript(f"{PRAGMAS}; {TABLE}; {WISHES}")
+        self._seen.executescript(f"{PRAGMAS}; {TABLE}; {REQUESTS}")
 
-    async def told_apart(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
+    async def assign_ids(self, page: Sequence[NewRow | Reject]) -> list[NewRow | Reject]:
         """Return what was read with an id of its own for each row; without those that come again, unless they may.
 
         An id that was given to another row is a reject.
@@ -44,39 +44,39 @@ class Duplicates:
         def work() -> list[NewRow | Reject]:
             self._seen.execute("BEGIN")  # one for the page: one for each row takes longer than all the rest
             found: Sequence[NewRow | Reject | None] = page
-            if self._allowed or not self._are_new([entry for entry in page if isinstance(entry, NewRow)]):
-                found = [entry if isinstance(entry, Reject) else self._placed(entry) for entry in page]
+            if self._allowed or not self._insert_all([entry for entry in page if isinstance(entry, NewRow)]):
+                found = [entry if isinstance(entry, Reject) else self._resolve(entry) for entry in page]
             self._seen.execute("COMMIT")
             return [entry for entry in found if entry is not None]
 
         return await run_to_completion(work)
 
-    def note(self, wish: int) -> None:
+    def add_request(self, request: int) -> None:
         """Note what a new row asks for."""
-        self._seen.execute("INSERT INTO wishes VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (wish,))
+        self._seen.execute("INSERT INTO wishes VALUES (?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (request,))
 
-    def again(self, id_: str, wish: int) -> int:
+    def count_rebuys(self, id_: str, request: int) -> int:
         """Return how many of the new rows ask for what a row of the folder has that was not read; each once."""
         if self._seen.execute("SELECT 1 FROM seen WHERE id = ?", (hash(id_),)).fetchone():
             return 0
-        found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (wish,)).fetchone()
+        found = self._seen.execute("DELETE FROM wishes WHERE wish = ? RETURNING rows", (request,)).fetchone()
         return found[0] if found else 0
 
     def close(self) -> None:
         """Forget it all."""
         self._seen.close()
 
-    def _are_new(self, rows: Sequence[NewRow]) -> bool:
+    def _insert_all(self, rows: Sequence[NewRow]) -> bool:
         """Note all that are new; tell whether all are."""
-        return self._seen.executemany(SEEN, map(self._noted, rows)).rowcount == len(rows) or not rows
+        return self._seen.executemany(INSERT_SEEN, map(self._seen_values, rows)).rowcount == len(rows) or not rows
 
-    def _noted(self, row: NewRow) -> tuple[int, str | None, str]:
+    def _seen_values(self, row: NewRow) -> tuple[int, str | None, str]:
         own = self._parameters.fingerprint(row.parameters, row.text) if row.has_own_id else None
         return hash(row.id), own, row.place.rpartition(":")[2]
 
-    def _placed(self, row: NewRow) -> NewRow | Reject | None:
-        key, own, here = noted = self._noted(row)
-        if self._seen.execute(SEEN, noted).rowcount:
+    def _resolve(self, row: NewRow) -> NewRow | Reject | None:
+        key, own, here = noted = self._seen_values(row)
+        if self._seen.execute(INSERT_SEEN, noted).rowcount:
             return row
         print_ = own or row.id
         query = "SELECT times, fingerprint, place FROM seen WHERE id = ?"
@@ -88,11 +88,11 @@ class Duplicates:
             reason = f"the id {row.id!r} belongs to another row, at {first}: give each row an id of its own, or none"
             return Reject(place=row.place, text=json.dumps(dict(row.parameters)), reason=reason)
         if self._allowed:
-            return self._numbered(row, max(times, 1), print_)
-        self.left_out += 1
+            return self._with_next_id(row, max(times, 1), print_)
+        self.dropped += 1
         return None
 
-    def _numbered(self, row: NewRow, times: int, print_: str) -> NewRow:
+    def _with_next_id(self, row: NewRow, times: int, print_: str) -> NewRow:
         while True:
             times += 1
             id_ = f"{row.id}-{times}"

@@ -9,11 +9,11 @@ from attrs import Factory, define, evolve, field, frozen
 
 from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.costs import read_charges
-from generor_async.batch.duplicates import Duplicates
-from generor_async.batch.inputs import read
+from generor_async.batch.duplicates import RowDeduplicator
+from generor_async.batch.inputs import read_rows
 from generor_async.batch.journal import JournalReader, NewRow, Reject
-from generor_async.batch.known_file import known_reading, retell
-from generor_async.batch.parameters import are_same, request_key
+from generor_async.batch.known_file import find_unchanged, repeat_notices
+from generor_async.batch.parameters import is_same_request, request_key
 from generor_async.batch.progress import known_rates
 from generor_async.batch.spec import BatchSpec
 from generor_async.batch.sqlite import open_if_begun
@@ -156,15 +156,15 @@ class _RowCounts:
 
 async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_CostSum", most: int) -> _RowCounts:
     """Read and count all rows, or about `most` of them."""
-    if reader is not None and (known := await known_reading(spec, reader)) is not None:
+    if reader is not None and (known := await find_unchanged(spec, reader)) is not None:
         return await _count_known_file(known, spec, reader, prices, most)
     found, read_so_far = _RowCounts(), 0
-    spec.set_aside.clear()
+    spec.first_rejects.clear()
     version: Any = VERSION if reader is None else await reader.read_note("fingerprint")
     parameters = evolve(spec.parameters, version=version or 1)
-    with closing(Duplicates(parameters, allowed=spec.allow_duplicates)) as occurrences:
+    with closing(RowDeduplicator(parameters, allowed=spec.allow_duplicates)) as occurrences:
         rows = spec.source or spec.rows
-        reading = read(rows, parameters, notes=spec.notes, keep=True)
+        reading = read_rows(rows, parameters, notices=spec.notices, keep=True)
         async with aclosing(reading) as pages:
             async for page in pages:
                 if read_so_far >= most:
@@ -172,10 +172,10 @@ async def _read_rows(spec: BatchSpec, reader: JournalReader | None, prices: "_Co
                     break
                 read_so_far += len(page)
                 await _count_page(found, page, spec, reader, prices, occurrences)
-        found.duplicates = occurrences.left_out
+        found.duplicates = occurrences.dropped
         if reader is not None and found.new and found.whole:
             async for row in reader.rows(*BOUGHT_STATES):
-                found.again += occurrences.again(row.id, request_key(spec.operation, row.parameters))
+                found.again += occurrences.count_rebuys(row.id, request_key(spec.operation, row.parameters))
     return found
 
 
@@ -183,7 +183,7 @@ async def _count_known_file(
     known: ReadWhole, spec: BatchSpec, reader: JournalReader, prices: "_CostSum", most: int
 ) -> _RowCounts:
     """Count the rows of a file that the journal has read whole; of those that wait, at most `most`."""
-    found = _RowCounts(rejected=await retell(spec, reader, known))
+    found = _RowCounts(rejected=await repeat_notices(spec, reader, known))
     async for _ in reader.duplicates():
         found.duplicates += 1
     async for row in reader.rows(*WAITING_STATES):
@@ -201,9 +201,9 @@ async def _count_page(
     spec: BatchSpec,
     reader: JournalReader | None,
     prices: "_CostSum",
-    occurrences: Duplicates,
+    occurrences: RowDeduplicator,
 ) -> None:
-    entries = await occurrences.told_apart(page)
+    entries = await occurrences.assign_ids(page)
     known = await _known_rows(reader, entries)
     for entry in entries:
         if isinstance(entry, Reject):
@@ -214,11 +214,11 @@ async def _count_page(
             found.columns.update(dict.fromkeys(entry.columns))
             await prices.add(entry.parameters)
             if reader is not None:
-                occurrences.note(request_key(spec.operation, entry.parameters))
+                occurrences.add_request(request_key(spec.operation, entry.parameters))
         elif known[entry.id][0] in WAITING_STATES:
             found.ready += 1
             await prices.add(entry.parameters)
-        elif not are_same(spec.operation, entry.parameters, known[entry.id][1]):
+        elif not is_same_request(spec.operation, entry.parameters, known[entry.id][1]):
             found.rejected += 1
 
 

@@ -18,10 +18,10 @@ from generor_async.batch.journal import JournalReader, Row
 from generor_async.rules.vendors import vendor_of
 from generor_async.values import JSON
 
-__all__ = ["FORMATS", "Format", "exported"]
+__all__ = ["FORMATS", "ExportFormat", "export_lines"]
 
-Format: TypeAlias = Literal["jsonl", "json", "csv"]
-FORMATS: Final[tuple[Format, ...]] = ("jsonl", "json", "csv")
+ExportFormat: TypeAlias = Literal["jsonl", "json", "csv"]
+FORMATS: Final[tuple[ExportFormat, ...]] = ("jsonl", "json", "csv")
 """JSON lines, one JSON array, or RFC 4180."""
 
 FIELDS: Final = (
@@ -35,7 +35,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  #
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def exported(reader: JournalReader, form: Format) -> AsyncGenerator[str, None]:
+def export_lines(reader: JournalReader, form: ExportFormat) -> AsyncGenerator[str, None]:
     """Yield the lines of an export, each with its end."""
     match form:
         case "jsonl":
@@ -50,7 +50,7 @@ async def _objects(reader: JournalReader) -> AsyncGenerator[str, None]:
     worth = await _credit_dollars(reader)
     async for row, first in _rows(reader):
         beside = {"columns": row.columns} if row.columns else {}
-        yield _dump({**_told(row, worth, first), "parameters": row.parameters, **beside})
+        yield _dump({**_record(row, worth, first), "parameters": row.parameters, **beside})
 
 
 async def _json_lines(reader: JournalReader) -> AsyncGenerator[str, None]:
@@ -83,13 +83,13 @@ async def _table(reader: JournalReader) -> AsyncGenerator[str, None]:
         writer.writerow(cells)
         return text.getvalue()
 
-    yield record([*FIELDS, *names, *(_column(name, {*FIELDS, *names}) for name in columns)])
+    yield record([*FIELDS, *names, *(_column_title(name, {*FIELDS, *names}) for name in columns)])
     async for row, first in _rows(reader):
         if row.number <= last:
-            told, beside = _told(row, worth, first), row.columns
+            told, beside = _record(row, worth, first), row.columns
             cells = [_cell(told[name]) for name in FIELDS]
-            cells += [_given(row.parameters, name) for name in names]
-            yield record([*cells, *(_given(beside, name) for name in columns)])
+            cells += [_parameter_cell(row.parameters, name) for name in names]
+            yield record([*cells, *(_parameter_cell(beside, name) for name in columns)])
 
 
 async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
@@ -101,7 +101,7 @@ async def _rows(reader: JournalReader) -> AsyncGenerator[tuple[Row, str], None]:
         yield evolve(row, place=again.place, columns=again.columns), again.first
 
 
-def _column(name: str, taken: Collection[str]) -> str:
+def _column_title(name: str, taken: Collection[str]) -> str:
     """Return what a column is called that rows had beside their parameters; one of ours may be called the same."""
     return f"input_{name}" if name in taken else name
 
@@ -111,7 +111,7 @@ async def _credit_dollars(reader: JournalReader) -> float | None:
     return vendor_of(key["operation"]).credit_dollars
 
 
-def _told(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
+def _record(row: Row, credit_dollars: float | None, first: str) -> Mapping[str, JSON]:
     """Return what came of a row; one that came again, as the one at the place `first`, cost nothing more."""
     cost = 0.0 if first else rounded(row.counted + row.charged_before)
     dollars = in_dollars(cost, credit_dollars)
@@ -140,7 +140,7 @@ def _time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _given(parameters: Mapping[str, JSON], name: str) -> str:
+def _parameter_cell(parameters: Mapping[str, JSON], name: str) -> str:
     return _cell(parameters[name], null="null") if name in parameters else ""
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, shortly
-from generor_async.batch.python_rows import Frame, given_in, is_frame, printed, records_of
-from generor_async.batch.source import Notes, Source, refused
+from generor_async.batch.parameters import PROMPT, BadRowError, Parameters, list_names
+from generor_async.batch.python_rows import DataFrame, is_frame, records_of, row_parameters, safe_str
+from generor_async.batch.source import ReadingNotices, RowSource, rows_error
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_records import TEXT_KEPT, Line, SetAside, Table
@@ -25,24 +25,24 @@ from generor_async.rules.csv_separators import NAMES, named_separator, separator
 from generor_async.rules.json_records import Element, in_array, in_lines, is_array_text
 from generor_async.values import JSON, is_object
 
-__all__ = ["Rows", "read"]
+__all__ = ["Rows", "read_rows"]
 
 Rows: TypeAlias = (
-    str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | Frame
+    str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | DataFrame
 )
 """A file's path; parameters of the operation, each row's with its `id` if it has one; prompts; or a DataFrame."""
 
-FILE_AT_ONCE: Final = 500
-ITERATOR_AT_ONCE: Final = 100
+FILE_PAGE: Final = 500
+ITERATOR_PAGE: Final = 100
 JSON_SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json"})
-TABLES: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
-async def read(
-    rows: Rows | Source,
+async def read_rows(
+    rows: Rows | RowSource,
     parameters: Parameters,
     *,
-    notes: Notes | None = None,
+    notices: ReadingNotices | None = None,
     keep: bool = False,
 ) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
     """Yield what is read, checked; from an async iterator each row as it comes, else up to some hundred at a time.
@@ -57,14 +57,14 @@ async def read(
         InvalidRequestError: The source can't be read, or none of its rows can be right.
     """
     if isinstance(rows, str | os.PathLike):
-        rows = Source(Path(rows))
-    if isinstance(rows, Source):
-        found = _from_source(rows, parameters, notes or Notes(), keep=keep)
-        async with aclosing(_pages(rows, found)) as pages:
+        rows = RowSource(Path(rows))
+    if isinstance(rows, RowSource):
+        found = _from_source(rows, parameters, notices or ReadingNotices(), keep=keep)
+        async with aclosing(_read_in_thread(rows, found)) as pages:
             async for page in pages:
                 yield page
     elif is_frame(rows):
-        for page in _from_frame(rows, parameters, notes or Notes()):
+        for page in _from_frame(rows, parameters, notices or ReadingNotices()):
             yield page
     elif isinstance(rows, AsyncIterable):
         number = 0
@@ -74,17 +74,17 @@ async def read(
     else:
         assert isinstance(rows, Iterable)
         checked = (_from_python(given, parameters, number) for number, given in enumerate(rows, 1))
-        while page := list(islice(checked, ITERATOR_AT_ONCE)):
+        while page := list(islice(checked, ITERATOR_PAGE)):
             yield page
 
 
-async def _pages(
-    source: Source, found: Generator[NewRow | Reject, None, None]
+async def _read_in_thread(
+    source: RowSource, found: Generator[NewRow | Reject, None, None]
 ) -> AsyncGenerator[Sequence[NewRow | Reject], None]:
     """Read in a thread, a page at a time."""
     with closing(found):
         while True:
-            reading = asyncio.ensure_future(run_to_completion(lambda: _page(source, found)))
+            reading = asyncio.ensure_future(run_to_completion(lambda: _next_page(source, found)))
             try:
                 page = await asyncio.shield(reading)
             except asyncio.CancelledError:
@@ -97,44 +97,46 @@ async def _pages(
             yield page
 
 
-def _page(source: Source, found: Iterator[NewRow | Reject]) -> list[NewRow | Reject]:
+def _next_page(source: RowSource, found: Iterator[NewRow | Reject]) -> list[NewRow | Reject]:
     """Read some hundred; fewer where a pipe has no more for now, so that none waits for those to come."""
     page = list[NewRow | Reject]()
     for entry in found:
         page.append(entry)
-        if len(page) == FILE_AT_ONCE or source.is_idle:
+        if len(page) == FILE_PAGE or source.is_idle:
             break
     return page
 
 
-def _from_frame(rows: Frame, parameters: Parameters, notes: Notes) -> Iterator[list[NewRow | Reject]]:
+def _from_frame(rows: DataFrame, parameters: Parameters, notices: ReadingNotices) -> Iterator[list[NewRow | Reject]]:
     records = records_of(rows)
     names = [name for name in dict.fromkeys(name for record in records for name in record) if isinstance(name, str)]
-    columns = _columns(names, parameters.prompt_column, "the table")
-    own = _with_columns(parameters, columns, "the table", "the table", notes)
-    for start in range(0, len(records), ITERATOR_AT_ONCE):
-        some = enumerate(records[start : start + ITERATOR_AT_ONCE], start + 1)
+    columns = _column_names(names, parameters.prompt_column, "the table")
+    own = _table_parameters(parameters, columns, "the table", "the table", notices)
+    for start in range(0, len(records), ITERATOR_PAGE):
+        some = enumerate(records[start : start + ITERATOR_PAGE], start + 1)
         yield [_from_python(record, own, number) for number, record in some]
 
 
 def _from_python(given: object, parameters: Parameters, number: int) -> NewRow | Reject:
     place = f"rows:{number}"
     try:
-        return parameters.row(given_in(given), place)
+        return parameters.parse(row_parameters(given), place)
     except BadRowError as error:
-        return _reject(place, _shown(given), str(error))
+        return _reject(place, _as_text(given), str(error))
     except InvalidRequestError as error:
-        return _reject(place, _shown(given), f"{error.problem}. {error.advice}")
+        return _reject(place, _as_text(given), f"{error.problem}. {error.advice}")
     except RecursionError:
-        return _reject(place, _shown(given), "it holds lists or mappings that lie too deep in one another: flatten it")
+        return _reject(
+            place, _as_text(given), "it holds lists or mappings that lie too deep in one another: flatten it"
+        )
 
 
-def _shown(given: object) -> str:
+def _as_text(given: object) -> str:
     """Return what was handed in as a row, as text: as JSON if that can be."""
     try:
         return json.dumps(given, default=repr)
     except (TypeError, ValueError, RecursionError):
-        return printed(given)
+        return safe_str(given)
 
 
 def _reject(place: str, text: str, reason: str) -> Reject:
@@ -149,22 +151,22 @@ def _printable(text: str) -> str:
 
 
 def _from_source(
-    source: Source, parameters: Parameters, notes: Notes, *, keep: bool
+    source: RowSource, parameters: Parameters, notices: ReadingNotices, *, keep: bool
 ) -> Generator[NewRow | Reject, None, None]:
-    if not source.is_stream and source.suffix not in JSON_SUFFIXES | TABLES.keys() and not source.is_pipe:
-        raise refused(f"{source.shown} is of no known kind", "Name it .jsonl, .csv or .tsv, as what it holds")
+    if not source.is_stream and source.suffix not in JSON_SUFFIXES | SEPARATORS.keys() and not source.is_pipe:
+        raise rows_error(f"{source.display_name} is of no known kind", "Name it .jsonl, .csv or .tsv, as what it holds")
     name, empty = _printable(source.name), True
-    with source.opened(keep=keep) as text:
-        is_table = source.suffix in TABLES
+    with source.open(keep=keep) as text:
+        is_table = source.suffix in SEPARATORS
         lines = source.lines(text)
         first = next((line for line in lines if line[1].strip()), None)
         if first is not None and not source.suffix:
             is_table = not first[1].lstrip().startswith(("{", "["))
-            notes.add(f"{name} is read as {'a table' if is_table else 'JSON'}, which it begins like")
+            notices.add(f"{name} is read as {'a table' if is_table else 'JSON'}, which it begins like")
         found: Iterator[NewRow | Reject] = iter(())
         if first is not None and is_table:
-            own = TABLES.get(source.suffix, ",")
-            found = _Table(first, lines, own, parameters, source, notes).rows()
+            own = SEPARATORS.get(source.suffix, ",")
+            found = _TableReader(first, lines, own, parameters, source, notices).rows()
         elif first is not None:
             found = _from_json(first, lines, source.pieces(text), name, parameters, at_once=source.is_pipe)
         for entry in found:
@@ -172,10 +174,10 @@ def _from_source(
             yield entry
     if empty:
         below = " below the header" if is_table else ""
-        raise refused(f"{source.shown} has no rows", f"Write a row on each line{below}")
+        raise rows_error(f"{source.display_name} has no rows", f"Write a row on each line{below}")
 
 
-def _place(name: str, first: int, last: int) -> str:
+def _format_place(name: str, first: int, last: int) -> str:
     return f"{name}:{first}" if first == last else f"{name}:{first}-{last}"
 
 
@@ -188,7 +190,7 @@ def _from_json(
         found = in_lines(chain([first], lines), at_once=at_once)
     for one in found:
         if isinstance(one, SetAside):
-            yield _reject(_place(name, one.first, one.last), one.text, one.reason)
+            yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
         else:
             yield _from_element(one, name, parameters)
 
@@ -199,7 +201,7 @@ def _from_element(element: Element, name: str, parameters: Parameters) -> NewRow
     if not is_object(given):
         return _reject(place, text, "it is not a JSON object: write one object on each line")
     try:
-        return parameters.row(given, place)
+        return parameters.parse(given, place)
     except BadRowError as error:
         return _reject(place, text, str(error))
 
@@ -207,29 +209,29 @@ def _from_element(element: Element, name: str, parameters: Parameters) -> NewRow
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-class _Table:
+class _TableReader:
     """Reads the rows of a table, from its first line that isn't blank."""
 
     def __init__(
         self,
         first: Line,
         lines: Iterator[Line],
-        own: str,
+        default_separator: str,
         parameters: Parameters,
-        source: Source,
-        notes: Notes,
+        source: RowSource,
+        notes: ReadingNotices,
     ) -> None:
         self._name = name = _printable(source.name)
-        self._shown = source.shown
+        self._display_name = source.display_name
         self._parameters = parameters
-        self._notes = notes
+        self._notices = notes
         separator = named_separator(first[1])
         why = "as its first line says"
         if separator is None:
             known = parameters.names | {"id", parameters.prompt_column or PROMPT}
-            separator, why = separator_of(first[1].rstrip("\r\n"), own, known), "as its header shows"
+            separator, why = separator_of(first[1].rstrip("\r\n"), default_separator, known), "as its header shows"
             lines = chain([first], lines)
-        if separator != own:
+        if separator != default_separator:
             notes.add(f"the cells of {name} are separated by {NAMES.get(separator, repr(separator))}, {why}")
         self._table = Table(lines, separator)
 
@@ -237,14 +239,14 @@ class _Table:
         """Yield the rows, and what is set aside."""
         name, table = self._name, self._table
         if table.problem:
-            raise refused(
-                f"the header of {self._shown} cannot be read: {table.problem}", "Begin with the columns' names"
+            raise rows_error(
+                f"the header of {self._display_name} cannot be read: {table.problem}", "Begin with the columns' names"
             )
-        columns = _columns(table.header, self._parameters.prompt_column, self._shown)
-        parameters = _with_columns(self._parameters, columns, name, self._shown, self._notes)
+        columns = _column_names(table.header, self._parameters.prompt_column, self._display_name)
+        parameters = _table_parameters(self._parameters, columns, name, self._display_name, self._notices)
         for one in table.records():
             if isinstance(one, SetAside):
-                yield _reject(_place(name, one.first, one.last), one.text, one.reason)
+                yield _reject(_format_place(name, one.first, one.last), one.text, one.reason)
             else:
                 first, last, cells = one
                 given = dict(zip(columns, cells, strict=True))
@@ -252,26 +254,28 @@ class _Table:
                 yield _from_cells(given, place, parameters)
 
 
-def _columns(cells: Sequence[str], prompt_column: str | None, name: str) -> list[str]:
+def _column_names(cells: Sequence[str], prompt_column: str | None, name: str) -> list[str]:
     """Return the names of a table's columns as the operation has them; what has none is left out."""
     if prompt_column is not None and prompt_column not in cells:
-        raise refused(f"{name} has no column {prompt_column!r}", f"Its columns are {shortly(cells)}")
+        raise rows_error(f"{name} has no column {prompt_column!r}", f"Its columns are {list_names(cells)}")
     twice = [cell for cell, times in Counter(filter(None, cells)).items() if times > 1]
     if twice:
-        raise refused(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
+        raise rows_error(f"{name} has the column {twice[0]!r} twice", "Give each column a name of its own")
     if prompt_column not in {None, PROMPT} and PROMPT in cells:
-        raise refused(
+        raise rows_error(
             f"{name} has the column {PROMPT!r} beside {prompt_column!r}, which is the prompt",
             f"Call the column {PROMPT!r} something else",
         )
     return [PROMPT if cell == prompt_column else cell for cell in cells]
 
 
-def _with_columns(parameters: Parameters, columns: Sequence[str], name: str, where: str, notes: Notes) -> Parameters:
+def _table_parameters(
+    parameters: Parameters, columns: Sequence[str], name: str, where: str, notes: ReadingNotices
+) -> Parameters:
     """Return the parameters of a table's rows, and say which of its columns are none."""
-    own = parameters.with_columns(list(filter(None, columns)), where)
-    if others := own.beside(columns):
-        notes.add(f"{name} has columns that are kept beside what comes of its rows: {shortly(others)}")
+    own = parameters.for_table(list(filter(None, columns)), where)
+    if others := own.kept_columns(columns):
+        notes.add(f"{name} has columns that are kept beside what comes of its rows: {list_names(others)}")
     return own
 
 
@@ -280,8 +284,9 @@ def _from_cells(cells: Mapping[str, str], place: str, parameters: Parameters) ->
     known = {name: cell for name, cell in cells.items() if cell and name}
     try:
         given: dict[str, JSON] = {
-            name: parameters.cell(name, cell) if name in parameters.names else cell for name, cell in known.items()
+            name: parameters.parse_cell(name, cell) if name in parameters.names else cell
+            for name, cell in known.items()
         }
-        return parameters.row(given, place)
+        return parameters.parse(given, place)
     except BadRowError as error:
         return _reject(place, json.dumps(known, ensure_ascii=False), str(error))

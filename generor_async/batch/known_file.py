@@ -4,25 +4,25 @@ from generor_async.batch.journal import JournalReader
 from generor_async.batch.spec import BatchSpec
 from generor_async.rules.file_fingerprint import ReadWhole
 
-__all__ = ["known_reading", "retell"]
+__all__ = ["find_unchanged", "repeat_notices"]
 
 
-async def known_reading(order: BatchSpec, journal: JournalReader) -> ReadWhole | None:
+async def find_unchanged(spec: BatchSpec, journal: JournalReader) -> ReadWhole | None:
     """Return the reading of the file that the journal has, where another would find the same; None where it may not."""
     whole = await journal.read_whole()
-    if whole is None or order.source is None:
+    if whole is None or spec.source is None:
         return None
-    content = await order.source.content_of(whole.content.size)
-    return whole if whole.is_known(order.reading_options, content) else None
+    content = await spec.source.read_content(whole.content.size)
+    return whole if whole.is_known(spec.reading_options, content) else None
 
 
-async def retell(order: BatchSpec, journal: JournalReader, whole: ReadWhole) -> int:
+async def repeat_notices(spec: BatchSpec, journal: JournalReader, whole: ReadWhole) -> int:
     """Say what that reading said, and keep what it set aside; return how many lines that were."""
     for sentence in whole.said:
-        order.notes.add(sentence)
-    order.set_aside.clear()
+        spec.notices.add(sentence)
+    spec.first_rejects.clear()
     rejected = 0
     async for reject in journal.rejects():
-        order.note_rejects([reject])
+        spec.note_rejects([reject])
         rejected += 1
     return rejected

@@ -15,7 +15,7 @@ from generor_async.batch.amounts import in_dollars, rounded
 from generor_async.batch.call_log import CALLS
 from generor_async.batch.folder import JOURNAL, LOCK
 from generor_async.batch.journal import JournalReader, Row
-from generor_async.batch.parameters import ERROR
+from generor_async.batch.parameters import ERROR_KEY
 from generor_async.engine.threads import run_to_completion
 from generor_async.errors import DownloadError, GenerorAsyncError, JournalError, OutcomeUnknownError
 from generor_async.rules.row_states import RowState
@@ -226,7 +226,7 @@ def _failed_line(row: Row) -> str:
     columns = {"columns": row.columns} if row.columns else {}
     problem: Any = row.problem or {}
     error = {"type": problem.get("error", ""), "message": problem.get("message", "")}
-    return f"{_dump({**row.parameters, 'id': row.id, **columns, ERROR: error})}\n"
+    return f"{_dump({**row.parameters, 'id': row.id, **columns, ERROR_KEY: error})}\n"
 
 
 async def write_rejected(folder: Path, journal: JournalReader) -> None:

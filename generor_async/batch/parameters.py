@@ -36,31 +36,31 @@ __all__ = [
     "PROMPT",
     "BadRowError",
     "Parameters",
-    "are_same",
     "check_files",
+    "is_same_request",
+    "list_names",
     "request_key",
-    "shortly",
 ]
 
 OPERATIONS: Final = {"generor": "generor.generators.generate", "luma": "luma.generations.create"}
 """What a batch runs, by API."""
 DEFAULTS: Final = {**generor.DEFAULTS, **luma.DEFAULTS}
 """What the server takes parameters for that are left out, by operation."""
-COLUMNS: Final = "columns"
+COLUMNS_KEY: Final = "columns"
 """Where results and failed rows have what theirs had beside parameters: read again, it is that."""
-ERROR: Final = "error"
+ERROR_KEY: Final = "error"
 """Where failed rows say why they did, by its type and its message: read again, it is left out."""
 PROMPT: Final = "prompt"
 NUL: Final = json.dumps("\0")[1:-1]
 """How JSON writes that character; a text with a backslash may look like it."""
 LONGEST_ID: Final = 200
 ID_DIGITS: Final = 32
-NAMED_MOST: Final = 50
+MAX_NAMES: Final = 50
 """How many columns a sentence names."""
-NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
-PLAIN: Final = frozenset({str, int, bool, type(None)})
+NO_COLUMNS: Final[Mapping[str, JSON]] = MappingProxyType({})
+PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
 """What is JSON as it is, and holds nothing."""
-YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class BadRowError(ValueError):
@@ -87,7 +87,7 @@ class Parameters:
     names: frozenset[str] = field(init=False)
     _build: Callable[..., Operation[Any]] = field(init=False)
     _required: tuple[str, ...] = field(init=False)
-    _kinds: Mapping[str, frozenset[Any]] = field(init=False)
+    _types: Mapping[str, frozenset[Any]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._build = {**generor.BUILDERS, **luma.BUILDERS}[self.operation]
@@ -95,24 +95,27 @@ class Parameters:
         self.names = frozenset(found)
         self._required = tuple(name for name, one in found.items() if one.default is inspect.Parameter.empty)
         hints = typing.get_type_hints(self._build)
-        self._kinds = {name: frozenset(_kinds(hints[name])) for name in found}
+        self._types = {name: frozenset(_accepted_types(hints[name])) for name in found}
 
-    def row(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NOTHING) -> NewRow:
+    def parse(self, given: Mapping[str, JSON], place: str, columns: Mapping[str, JSON] = NO_COLUMNS) -> NewRow:
         """Check what was read as a row, with what it has beside its parameters; raises BadRowError."""
-        parameters = {**self.common, **(given if self.prompt_column is None else self._with_prompt(given))}
+        parameters = {**self.common, **(given if self.prompt_column is None else self._rename_prompt(given))}
         id_ = parameters.pop("id", None)
         if self.keep and not self.keep.isdisjoint(parameters):
             columns = {**columns, **{name: as_json(parameters.pop(name)) for name in given if name in self.keep}}
-        if is_object(beside := parameters.get(COLUMNS)):
+        if is_object(beside := parameters.get(COLUMNS_KEY)):
             columns = {**{str(name): as_json(value) for name, value in beside.items()}, **columns}
-            del parameters[COLUMNS]
-        if is_object(error := parameters.get(ERROR)) and error.keys() == {"type", "message"}:
-            del parameters[ERROR]
+            del parameters[COLUMNS_KEY]
+        if is_object(error := parameters.get(ERROR_KEY)) and error.keys() == {"type", "message"}:
+            del parameters[ERROR_KEY]
         self._check_names(parameters)
         try:
             kept = parameters
             if not (is_plain := _are_plain(parameters.values())):
-                kept = {name: self._kept(self._typed(to_json(value), name), name) for name, value in parameters.items()}
+                kept = {
+                    name: self._normalize(self._to_whole_number(to_json(value), name), name)
+                    for name, value in parameters.items()
+                }
             text = canonical_json(kept)
             text.encode()
             if is_plain:
@@ -126,7 +129,7 @@ class Parameters:
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRowError(f"it is not JSON ({error}): hand in text, numbers, lists and mappings") from None
         _check_texts(kept, text)
-        own = self.fingerprint(kept, text) if id_ is None else _checked_id(id_)
+        own = self.fingerprint(kept, text) if id_ is None else _check_id(id_)
         return NewRow(id=own, parameters=kept, place=place, text=text, columns=columns, has_own_id=id_ is not None)
 
     def fingerprint(self, kept: Mapping[str, JSON], text: str) -> str:
@@ -135,27 +138,27 @@ class Parameters:
         `text` is how its parameters are kept.
         """
         meant = kept if self.version == 1 else meaning(kept, DEFAULTS[self.operation], version=self.version)
-        if self.names_file(meant):
-            text = _text(self.operation, meant)
+        if self.has_file(meant):
+            text = _request_text(self.operation, meant)
         elif meant is not kept:
             text = canonical_json(meant)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def build(self, kept: Mapping[str, JSON]) -> Operation[Any]:
         """Make the operation; raises InvalidRequestError for what can never be right."""
-        return self._build(**(_revived(kept) if self.names_file(kept) else kept))
+        return self._build(**(restore_media(kept) if self.has_file(kept) else kept))
 
-    def names_file(self, kept: Mapping[str, JSON]) -> bool:
+    def has_file(self, kept: Mapping[str, JSON]) -> bool:
         """Tell whether a file of this machine is in what is kept of a row: Generor takes none, whatever its keys."""
         if self.operation != OPERATIONS["luma"] or _are_plain(kept.values()):
             return False
-        return any(map(_holds_file, kept.values()))
+        return any(map(contains_file, kept.values()))
 
-    def cell(self, name: str, text: str) -> JSON:
+    def parse_cell(self, name: str, text: str) -> JSON:
         """Read a parameter from text, as it stands in a table; raises BadRowError."""
-        kinds = self._kinds[name]
+        kinds = self._types[name]
         if bool in kinds:
-            if (told := YES_OR_NO.get(text.strip().lower())) is None:
+            if (told := BOOLEANS.get(text.strip().lower())) is None:
                 raise BadRowError(f"{name} is {text!r}: write true or false")
             return told
         if int in kinds and re.fullmatch(r"\s*-?\d{1,18}\s*", text):
@@ -166,11 +169,11 @@ class Parameters:
             return text
         if kinds & {int, float}:
             raise BadRowError(f"{name} is {text!r}: write a number")
-        return self._structure(name, text)
+        return self._parse_structure(name, text)
 
-    def _structure(self, name: str, text: str) -> JSON:
+    def _parse_structure(self, name: str, text: str) -> JSON:
         """Read an object or a list: as JSON, or a bare URL or path where one is meant."""
-        kinds, bare = self._kinds[name], text.strip()
+        kinds, bare = self._types[name], text.strip()
         if not bare.startswith(("{", "[")) and (kinds & {MediaRef, "list of media", "list"}):
             if "list" in kinds:
                 return [bare]
@@ -181,7 +184,7 @@ class Parameters:
         except (ValueError, RecursionError) as error:
             raise BadRowError(f"{name} is not JSON ({error}): write an object or a list as JSON") from None
 
-    def with_columns(self, names: Collection[str], table: str) -> "Parameters":
+    def for_table(self, names: Collection[str], table: str) -> "Parameters":
         """Return the parameters of a table's rows: its columns that are none are kept beside them.
 
         Raises InvalidRequestError for a column that may be a misspelt parameter, and where one is missing that every
@@ -194,22 +197,22 @@ class Parameters:
             raise InvalidRequestError(
                 "rows",
                 f"{table} has columns that may be misspelt parameters of {self.operation}: {told}",
-                advice=f"Rename them, name the prompt's column (prompt_column, --prompt-column), or {_to_keep(near)}",
+                advice=f"Rename them, name the prompt's column (prompt_column, --prompt-column), or {_keep_hint(near)}",
             )
         if missing := [name for name in self._required if name not in names and name not in self.common]:
             raise InvalidRequestError(
                 "rows",
-                f"{table} has no column {_listed(missing)}; its columns are {shortly(names) or 'without names'}",
+                f"{table} has no column {_quoted(missing)}; its columns are {list_names(names) or 'without names'}",
                 advice="Name the prompt's column (prompt_column, --prompt-column), or give what is missing for all rows"
                 " (common, --param)",
             )
         return evolve(self, keep=self.keep.union(others))
 
-    def beside(self, names: Iterable[str]) -> list[str]:
+    def kept_columns(self, names: Iterable[str]) -> list[str]:
         """Return which of these names are no parameters, and are kept beside them."""
         return [name for name in names if name in self.keep]
 
-    def _with_prompt(self, given: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    def _rename_prompt(self, given: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """Return a row with its prompt under that name."""
         if self.prompt_column in given and self.prompt_column != PROMPT and PROMPT in given:
             raise BadRowError(f"it has {PROMPT!r} beside {self.prompt_column!r}, which is the prompt: leave one out")
@@ -222,19 +225,19 @@ class Parameters:
             told = map(advice_on_field, unknown) if self.operation == OPERATIONS["luma"] else ()
             advice = "".join(f". {each}" for each in told if each)
             raise BadRowError(
-                f"{_listed(unknown)} is no parameter of {self.operation}; those are: {known}{advice}."
-                f" Correct it, or {_to_keep(unknown)}"
+                f"{_quoted(unknown)} is no parameter of {self.operation}; those are: {known}{advice}."
+                f" Correct it, or {_keep_hint(unknown)}"
             )
         if missing := [name for name in self._required if name not in parameters]:
-            raise BadRowError(f"{_listed(missing)} is missing: add it to the row, or give it for all rows")
+            raise BadRowError(f"{_quoted(missing)} is missing: add it to the row, or give it for all rows")
 
-    def _typed(self, value: JSON, name: str) -> JSON:
+    def _to_whole_number(self, value: JSON, name: str) -> JSON:
         """Return a whole number as one where the parameter is one: JSON and tables also write 37.0."""
-        kinds = self._kinds[name]
+        kinds = self._types[name]
         whole = int in kinds and float not in kinds and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
 
-    def _kept(self, value: JSON, name: str) -> JSON:
+    def _normalize(self, value: JSON, name: str) -> JSON:
         """Return a value as it is kept: every file with its absolute path and its hash."""
         if isinstance(value, MediaRef):
             arguments.medium(value, name)
@@ -243,28 +246,28 @@ class Parameters:
             if isinstance(path := value.get("path"), str) and self.operation == OPERATIONS["luma"]:
                 self.on_file()
                 absolute = (self.folder / path).absolute()
-                return {**value, "path": str(absolute), "sha256": _hash_of(absolute, name)}
-            return {key: self._kept(item, name) for key, item in value.items()}
+                return {**value, "path": str(absolute), "sha256": hash_file(absolute, name)}
+            return {key: self._normalize(item, name) for key, item in value.items()}
         if is_array(value):
-            return [self._kept(item, name) for item in value]
+            return [self._normalize(item, name) for item in value]
         return value
 
 
-def are_same(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
+def is_same_request(operation: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
     """Tell whether two rows of an operation, as they are kept, ask for the same; a file is what is in it."""
-    first, second = (_text(operation, meaning(row, DEFAULTS[operation])) for row in (one, other))
+    first, second = (_request_text(operation, meaning(row, DEFAULTS[operation])) for row in (one, other))
     return first == second
 
 
 def request_key(operation: str, kept: Mapping[str, JSON]) -> int:
     """Return what is equal for rows of an operation that want the same, made in whatever way."""
-    text = _text(operation, wanted(kept, DEFAULTS[operation]))
+    text = _request_text(operation, wanted(kept, DEFAULTS[operation]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
 
-def _text(operation: str, meant: Mapping[str, JSON]) -> str:
+def _request_text(operation: str, meant: Mapping[str, JSON]) -> str:
     """Write down what a row of an operation asks for; a file is what is in it, wherever it lies."""
-    return canonical_json(_without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
+    return canonical_json(without_paths(dict(meant)) if operation == OPERATIONS["luma"] else meant)
 
 
 def _check_texts(kept: Mapping[str, JSON], text: str) -> None:
@@ -281,24 +284,24 @@ def _holds_nul(value: JSON) -> bool:
     return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
-def _holds_file(value: JSON) -> bool:
+def contains_file(value: JSON) -> bool:
     if is_object(value):
-        return _is_file(value) or any(map(_holds_file, value.values()))
-    return is_array(value) and any(map(_holds_file, value))
+        return is_file(value) or any(map(contains_file, value.values()))
+    return is_array(value) and any(map(contains_file, value))
 
 
 def _are_plain(values: Iterable[JSON]) -> bool:
-    return PLAIN.issuperset(map(type, values))
+    return PLAIN_TYPES.issuperset(map(type, values))
 
 
-def _is_file(kept: Mapping[str, JSON]) -> bool:
+def is_file(kept: Mapping[str, JSON]) -> bool:
     return "sha256" in kept and isinstance(kept.get("path"), str)
 
 
 def check_files(kept: JSON) -> None:
     """Raise InvalidRequestError for a file that is no more what it was when its row was read; blocks."""
     if is_object(kept):
-        if _is_file(kept) and _hash_of(Path(kept["path"]), "file") != kept["sha256"]:
+        if is_file(kept) and hash_file(Path(kept["path"]), "file") != kept["sha256"]:
             raise InvalidRequestError(
                 "file", f"{kept['path']} has changed since its row was read", advice="Run the row again as a new one"
             )
@@ -309,11 +312,11 @@ def check_files(kept: JSON) -> None:
             check_files(value)
 
 
-def _hash_of(path: Path, name: str) -> str:
+def hash_file(path: Path, name: str) -> str:
     """Return the SHA-256 of a file, remembered while the file stays the same; raises InvalidRequestError."""
     try:
         found = path.stat()
-        return _hashed(path, found.st_mtime_ns, found.st_size)
+        return _hash_cached(path, found.st_mtime_ns, found.st_size)
     except OSError as error:
         raise InvalidRequestError(
             name, f"{path} cannot be read ({error.strerror})", advice="Correct the path"
@@ -321,20 +324,20 @@ def _hash_of(path: Path, name: str) -> str:
 
 
 @functools.lru_cache(maxsize=1_000)
-def _hashed(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they tell a file from what it was before
+def _hash_cached(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - they tell a file from what it was before
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _revived(value: JSON) -> JSON:
+def restore_media(value: JSON) -> JSON:
     if is_object(value):
-        if _is_file(value):
+        if is_file(value):
             return MediaRef.file(value["path"], media_type=value.get("media_type"))
-        return {key: _revived(item) for key, item in value.items()}
-    return [_revived(item) for item in value] if is_array(value) else value
+        return {key: restore_media(item) for key, item in value.items()}
+    return [restore_media(item) for item in value] if is_array(value) else value
 
 
-def _checked_id(value: JSON) -> str:
+def _check_id(value: JSON) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST_ID
@@ -347,14 +350,14 @@ def _checked_id(value: JSON) -> str:
     return str(value)
 
 
-def _without_paths(value: JSON) -> JSON:
+def without_paths(value: JSON) -> JSON:
     if is_object(value):
-        left_out = "path" if _is_file(value) else None
-        return {key: _without_paths(item) for key, item in value.items() if key != left_out}
-    return [_without_paths(item) for item in value] if is_array(value) else value
+        left_out = "path" if is_file(value) else None
+        return {key: without_paths(item) for key, item in value.items() if key != left_out}
+    return [without_paths(item) for item in value] if is_array(value) else value
 
 
-def _kinds(hint: Any) -> "list[type | Literal['list', 'list of media']]":
+def _accepted_types(hint: Any) -> "list[type | Literal['list', 'list of media']]":
     """Return what a parameter may be, opened as far as a cell of a table needs."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
@@ -365,20 +368,20 @@ def _kinds(hint: Any) -> "list[type | Literal['list', 'list of media']]":
         return ["list of media"]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return [dict]
-    return [kind for argument in arguments for kind in _kinds(argument)] if arguments else [hint]
+    return [kind for argument in arguments for kind in _accepted_types(argument)] if arguments else [hint]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def shortly(names: Collection[str]) -> str:
+def list_names(names: Collection[str]) -> str:
     """List names; of very many the first, and how many there are more."""
-    more = len(names) - NAMED_MOST
-    return _listed(list(names)[:NAMED_MOST]) + (f" and {more:,} more" if more > 0 else "")
+    more = len(names) - MAX_NAMES
+    return _quoted(list(names)[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _to_keep(names: Iterable[str]) -> str:
+def _keep_hint(names: Iterable[str]) -> str:
     """Say how to have names that are no parameters kept."""
     options = " ".join(f"--keep {shlex.quote(name)}" for name in names)
     return f"keep it beside the parameters (keep={list(names)!r}, {options})"

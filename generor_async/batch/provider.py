@@ -171,7 +171,7 @@ class LumaProvider:
 
     async def submit(self, row: Row, call_id: str, intent: Intent) -> Accepted:
         """Submit the job."""
-        if self._parameters.names_file(row.parameters):
+        if self._parameters.has_file(row.parameters):
             await run_to_completion(lambda: check_files(row.parameters))
         operation = self._parameters.build(self._tagged(row) if self.tags_rows else row.parameters)
         # By the session itself: no view of the client is made for every row.

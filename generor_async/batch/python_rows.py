@@ -15,16 +15,16 @@ from generor_async.errors import InvalidRequestError
 from generor_async.rules import arguments
 from generor_async.values import JSON, is_array
 
-__all__ = ["Frame", "as_json", "check_rows", "given_in", "is_frame", "printed", "records_of"]
+__all__ = ["DataFrame", "as_json", "check_rows", "is_frame", "records_of", "row_parameters", "safe_str"]
 
-MISSING: Final = frozenset({"NAType", "NaTType"})
+MISSING_TYPES: Final = frozenset({"NAType", "NaTType"})
 """What pandas calls the types of its values that are not there."""
-PLAIN: Final = frozenset({str, int, bool, type(None)})
-BYTES: Final[tuple[type[Any], ...]] = (bytes, bytearray, memoryview)
-A_PROMPT: Final = "Write [row], with brackets around it"
+PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
+BYTES_TYPES: Final[tuple[type[Any], ...]] = (bytes, bytearray, memoryview)
+BRACKETS_ADVICE: Final = "Write [row], with brackets around it"
 
 
-class Frame(Protocol):
+class DataFrame(Protocol):
     """A table whose rows can be had as mappings, such as a DataFrame of pandas."""
 
     def to_dict(self, orient: Any, /) -> Any:
@@ -32,7 +32,7 @@ class Frame(Protocol):
         ...
 
 
-def is_frame(rows: object) -> TypeGuard[Frame]:
+def is_frame(rows: object) -> TypeGuard[DataFrame]:
     """Tell whether it is such a table."""
     return not isinstance(rows, Mapping) and hasattr(rows, "to_dict")
 
@@ -45,13 +45,13 @@ def check_rows(rows: object) -> None:
         raise arguments.refused("rows", "a file's path or an iterable of rows", rows, "Give the path of the file")
     elif is_frame(rows):
         records_of(rows)
-    elif issubclass(type(rows), (*BYTES, Mapping)):
-        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, A_PROMPT)
+    elif issubclass(type(rows), (*BYTES_TYPES, Mapping)):
+        raise arguments.refused("rows", "a file's path or an iterable of rows", rows, BRACKETS_ADVICE)
     elif not isinstance(rows, Iterable | AsyncIterable):
         raise arguments.refused("rows", "a file's path or an iterable of rows", rows)
 
 
-def records_of(frame: Frame) -> list[Mapping[Any, Any]]:
+def records_of(frame: DataFrame) -> list[Mapping[Any, Any]]:
     """Return the rows of a table, without what is missing in them."""
     try:
         found: Any = frame.to_dict("records")
@@ -64,7 +64,7 @@ def records_of(frame: Frame) -> list[Mapping[Any, Any]]:
     return [{name: value for name, value in record.items() if value is not None} for record in found]
 
 
-def given_in(row: object) -> Mapping[str, JSON]:
+def row_parameters(row: object) -> Mapping[str, JSON]:
     """Return the parameters in what was handed in as a row: a mapping, or a string, which is a prompt.
 
     What is missing in it (NaN, pandas' NA and NaT) is left out; numbers are those of Python, whoever made them.
@@ -72,27 +72,27 @@ def given_in(row: object) -> Mapping[str, JSON]:
     Raises InvalidRequestError for anything else.
     """
     if isinstance(row, str):
-        return {"prompt": _plain(row)}
+        return {"prompt": _to_builtin(row)}
     if not arguments.is_mapping(row):
         kind = "None" if row is None else type(row).__name__
         advice = "Hand in a mapping of parameters, or a string, which is a prompt"
         raise InvalidRequestError("row", f"it is of the type {kind}, and no row", advice=advice)
     given = arguments.mapping(row, "the row")
-    if PLAIN.issuperset(map(type, given.values())):
+    if PLAIN_TYPES.issuperset(map(type, given.values())):
         return given
-    return {name: _plain(value) for name, value in given.items() if not _is_missing(value)}
+    return {name: _to_builtin(value) for name, value in given.items() if not _is_missing(value)}
 
 
 def _is_missing(value: Any) -> bool:
     """Tell whether a value stands for none: it is not a number, or what pandas has instead of one."""
     if isinstance(value, Real):
         return bool(value != value)  # noqa: PLR0124 - which holds for NaN alone
-    return type(value).__name__ in MISSING
+    return type(value).__name__ in MISSING_TYPES
 
 
-def _plain(value: Any) -> Any:
+def _to_builtin(value: Any) -> Any:
     """Return a value as one of Python's own, as far as it is one; what is missing in a mapping is left out."""
-    if type(value) in PLAIN or isinstance(value, bool):
+    if type(value) in PLAIN_TYPES or isinstance(value, bool):
         return value
     if isinstance(value, str):  # such as numpy's, or a member of an enumeration
         return str.__str__(value)
@@ -101,27 +101,27 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Real):
         return float(value)
     if arguments.is_mapping(value):
-        return {name: _plain(item) for name, item in value.items() if not _is_missing(item)}
+        return {name: _to_builtin(item) for name, item in value.items() if not _is_missing(item)}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[Any]", value)]
+        return [_to_builtin(item) for item in cast("list[Any]", value)]
     if isinstance(dimensions := getattr(value, "ndim", None), int):  # an array, or one of its values
-        return _plain(value.tolist() if dimensions else value.item())
+        return _to_builtin(value.tolist() if dimensions else value.item())
     return value
 
 
 def as_json(value: Any) -> JSON:
     """Return anything as JSON, to be kept and shown: what has no form there is written as text."""
-    if type(value) in PLAIN and not isinstance(value, int):
+    if type(value) in PLAIN_TYPES and not isinstance(value, int):
         return value
     if isinstance(value, date | time):
         return value.isoformat()
     try:
         return json.loads(json.dumps(to_json(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return printed(value)
+        return safe_str(value)
 
 
-def printed(value: object) -> str:
+def safe_str(value: object) -> str:
     """Return anything as Python shows it; by its type alone what can't be shown, such as a number of 5,000 digits."""
     try:
         return str(value)

@@ -241,7 +241,7 @@ class BatchRun:
                 self._start(row, since=row.state)
             reconciliation = self.provider.reconciliation(self.journal)
             if goes_on and not isinstance(self._spec.rows, AsyncIterable):  # which may wait for rows to end
-                await self._wait_until(lambda: self._row_reader.settled or reading.done() or self.stopping.stage > 0)
+                await self._wait_until(lambda: self._row_reader.may_buy or reading.done() or self.stopping.stage > 0)
             if reconciliation is not None and self._counters.states["unknown"]:
                 await self._reconcile_earlier_rows(reconciliation)
             while True:
@@ -278,7 +278,7 @@ class BatchRun:
                 await self._note_lost_ids()
             return
         counts = await self.journal.counts()
-        waiting = self._row_reader.not_given if self._limit.remaining else counts["ready"]
+        waiting = self._row_reader.absent if self._limit.remaining else counts["ready"]
         self._complete = counts["done"] + waiting == sum(counts.values()) and not self._counters.rejected
         await self.journal.write_note("ending", self.reason)
         await write_failed(self.folder, self.journal)
@@ -310,7 +310,7 @@ class BatchRun:
         ended = reading.done() or not (self._limit.remaining or self._spec.is_file)
         room = min(self._free_places(), self.monitor.free_calls, self._limit.remaining)
         rows: Sequence[Row] = await self.journal.claim(room, met=True) if room > 0 else ()
-        self._row_reader.taken(len(rows))
+        self._row_reader.claimed(len(rows))
         for row in rows:
             self._limit.row_started(row.number)
             self._start(row, since="ready")

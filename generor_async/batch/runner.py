@@ -189,7 +189,7 @@ class Batch:
         Without it, each note is a UserWarning. It is called before any later row is charged, and may be called in
         another thread.
         """
-        self._spec.notes.tell(tell)
+        self._spec.notices.listen(tell)
 
     @property
     def set_aside(self) -> Sequence[Reject]:
@@ -197,7 +197,7 @@ class Batch:
 
         rejected.jsonl in the folder has all of them.
         """
-        return tuple(self._spec.set_aside)
+        return tuple(self._spec.first_rejects)
 
     @property
     def progress(self) -> Progress | None:
@@ -252,7 +252,7 @@ class Batch:
         if self._run is not None or self._opening is not None:
             raise RuntimeError("this batch runs already: make another with run_batch(...)")
         self._reason, self._begun = None, False
-        if not self._spec.notes.is_told:
+        if not self._spec.notices.has_listener:
             self.tell(_warn)
         if (run := await self._opened()) is None:
             return

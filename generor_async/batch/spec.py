@@ -13,7 +13,7 @@ from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.provider import Provider, provider_for
 from generor_async.batch.python_rows import as_json
-from generor_async.batch.source import Notes, Source
+from generor_async.batch.source import ReadingNotices, RowSource
 from generor_async.engine.client import Client
 from generor_async.rules.budget import NO_CAP
 from generor_async.values import JSON
@@ -56,11 +56,11 @@ class BatchSpec:
     """Seconds for which a cancelled run waits for answers of calls under way."""
     take_over: bool
     """Whether to assume that the process named in the folder's lock file has ended, if that can't be told."""
-    set_aside: list[Reject] = field(init=False, factory=list[Reject])
+    first_rejects: list[Reject] = field(init=False, factory=list[Reject])
     """The first rejects of the latest reading."""
-    notes: Notes = field(init=False, factory=Notes)
+    notices: ReadingNotices = field(init=False, factory=ReadingNotices)
     """Notes to the user on how the rows are read."""
-    source: Source | None = field(init=False, default=Factory(lambda self: self._make_source(), takes_self=True))
+    source: RowSource | None = field(init=False, default=Factory(lambda self: self._make_source(), takes_self=True))
     """The file or pipe that holds the rows; None if they come from Python."""
     parameters: Parameters = field(init=False, default=Factory(lambda self: self._make_parameters(), takes_self=True))
     provider: Provider = field(init=False, default=Factory(lambda self: self._make_provider(), takes_self=True))
@@ -83,8 +83,8 @@ class BatchSpec:
     def note_rejects(self, rejects: Sequence[Reject]) -> None:
         """Tell the user why rows are rejected, and keep the first of them."""
         for reject in rejects:
-            self.notes.set_aside(reject.place, reject.reason)
-        self.set_aside.extend(rejects[: SET_ASIDE_KEPT - len(self.set_aside)])
+            self.notices.add_reject(reject.place, reject.reason)
+        self.first_rejects.extend(rejects[: SET_ASIDE_KEPT - len(self.first_rejects)])
 
     @property
     def reading_options(self) -> str:
@@ -109,8 +109,8 @@ class BatchSpec:
         """How many rows may be active at once."""
         return self.concurrency or self.provider.default_concurrency
 
-    def _make_source(self) -> Source | None:
-        return Source(Path(self.rows)) if isinstance(self.rows, str | os.PathLike) else None
+    def _make_source(self) -> RowSource | None:
+        return RowSource(Path(self.rows)) if isinstance(self.rows, str | os.PathLike) else None
 
     def _make_parameters(self) -> Parameters:
         folder = Path.cwd() if self.source is None else self.source.folder

@@ -19,7 +19,7 @@ from generor_async.batch.missing_files import count_rows_missing_files
 from generor_async.batch.report import ReportFile, ReportRow, Summary, left_out, write_report
 from generor_async.batch.report import State as ReportState
 from generor_async.batch.run_times import run_spans
-from generor_async.batch.source import SET_ASIDE_SHOWN
+from generor_async.batch.source import MAX_REJECTS_NAMED
 from generor_async.batch.sqlite import open_if_begun, open_reader
 from generor_async.batch.sqlite.schema import simulation_mismatch
 from generor_async.batch.unresolved import Unresolved, unresolved_rows
@@ -103,12 +103,12 @@ async def read_status(folder: str | os.PathLike[str]) -> Status:
         rejects, set_aside = 0, list[Reject]()
         async for reject in reader.rejects():
             rejects += 1
-            if len(set_aside) < SET_ASIDE_SHOWN:
+            if len(set_aside) < MAX_REJECTS_NAMED:
                 set_aside.append(reject)
         duplicates, came_again = 0, list[Duplicate]()
         async for duplicate in reader.duplicates():
             duplicates += 1
-            if len(came_again) < SET_ASIDE_SHOWN:
+            if len(came_again) < MAX_REJECTS_NAMED:
                 came_again.append(duplicate)
         return Status(
             operation=key["operation"],

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from generor_async.batch.call_log import CALLS
-from generor_async.batch.export import FORMATS, Format, exported
+from generor_async.batch.export import FORMATS, ExportFormat, export_lines
 from generor_async.batch.fetch import fetch_missing
 from generor_async.batch.outcomes import is_own_file, write_atomically
 from generor_async.batch.retry import make_ready
@@ -153,7 +153,8 @@ def report(folder: FolderArgument) -> None:
 def export(
     folder: FolderArgument,
     form: Annotated[
-        Format | None, typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False)
+        ExportFormat | None,
+        typer.Option("--format", help="By default as --to is called, or else jsonl.", show_default=False),
     ] = None,
     to: Annotated[
         Path | None,
@@ -180,7 +181,7 @@ def export(
     async def main() -> int:
         reader = await open_reader(folder)
         try:
-            async with aclosing(exported(reader, chosen)) as lines:
+            async with aclosing(export_lines(reader, chosen)) as lines:
                 if to is not None:
                     return await _write_export(to, lines)
                 async for line in lines:
@@ -203,7 +204,7 @@ async def _write_export(to: Path, lines: AsyncIterator[str]) -> int:
     return 0
 
 
-def _format_of(to: Path | None) -> Format:
+def _format_of(to: Path | None) -> ExportFormat:
     """Return the format for a file name's suffix."""
     if to is None:
         return "jsonl"

@@ -15,7 +15,7 @@ from generor_async.batch.amounts import format_credits, format_dollars, rounded
 from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.runner import Batch
-from generor_async.batch.source import SET_ASIDE_SHOWN
+from generor_async.batch.source import MAX_REJECTS_NAMED
 from generor_async.cli.batch_options import OutputOptions
 from generor_async.cli.progress_view import duration
 from generor_async.cli.signals import SignalledError, raise_signals
@@ -68,7 +68,7 @@ def _plan_json(plan: BatchEstimate, set_aside: Sequence[Reject]) -> dict[str, ob
         "limit": plan.limit,
         "unpriced": plan.unpriced,
         "rejected": plan.rejected,
-        "set_aside": [{"place": one.place, "reason": one.reason} for one in set_aside[:SET_ASIDE_SHOWN]],
+        "set_aside": [{"place": one.place, "reason": one.reason} for one in set_aside[:MAX_REJECTS_NAMED]],
         "duplicates": plan.duplicates,
         "again": plan.again,
         "columns": list(plan.columns),

@@ -12,7 +12,7 @@ from generor_async.batch.estimate import BatchEstimate
 from generor_async.batch.journal import Reject
 from generor_async.batch.outcomes import RowOutcome
 from generor_async.batch.progress import Progress
-from generor_async.batch.python_rows import Frame
+from generor_async.batch.python_rows import DataFrame
 from generor_async.batch.runner import Batch as AsyncBatch
 from generor_async.batch.runner import run_batch as async_run_batch
 from generor_async.batch.spec import OnRow
@@ -108,7 +108,11 @@ class Batch(SyncProxy[AsyncBatch]):
 
 def run_batch(
     client: Generor | Luma,
-    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str] | Frame,
+    rows: str
+    | os.PathLike[str]
+    | Iterable[Mapping[str, Any] | str]
+    | AsyncIterable[Mapping[str, Any] | str]
+    | DataFrame,
     *,
     to: str | os.PathLike[str],
     max_credits: float | None = None,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generor_async import AsyncLuma
-from generor_async.batch.duplicates import Duplicates
+from generor_async.batch.duplicates import RowDeduplicator
 from generor_async.batch.journal import NewRow, Reject
 from generor_async.batch.parameters import OPERATIONS, Parameters
 from generor_async.batch.runner import run_batch
@@ -25,11 +25,11 @@ def row(id_: str, place: str, prompt: str = "") -> NewRow:
 
 async def read(ids: list[str], page: int, *, allowed: bool = True) -> list[NewRow | Reject]:
     rows = [row(id_, f"x:{number}") for number, id_ in enumerate(ids)]
-    with closing(Duplicates(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
+    with closing(RowDeduplicator(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
         return [
             entry
             for start in range(0, len(rows), page)
-            for entry in await occurrences.told_apart(rows[start : start + page])
+            for entry in await occurrences.assign_ids(rows[start : start + page])
         ]
 
 
@@ -66,8 +66,8 @@ async def test_without_leave_the_first_of_each_is_left_however_it_is_read(ids: l
 
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_an_id_that_another_row_has_is_named_with_both_lines(allowed: bool) -> None:
-    with closing(Duplicates(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
-        _, reject = await occurrences.told_apart([row("a", "x:1"), row("a", "x:7", "another")])
+    with closing(RowDeduplicator(Parameters(OPERATIONS["luma"]), allowed=allowed)) as occurrences:
+        _, reject = await occurrences.assign_ids([row("a", "x:1"), row("a", "x:7", "another")])
     assert isinstance(reject, Reject)
     assert (reject.place, json.loads(reject.text)) == ("x:7", {"prompt": "another"})
     assert "'a' belongs to another row, at x:1" in reject.reason

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.batch.export import FIELDS, Format, exported
+from generor_async.batch.export import FIELDS, ExportFormat, export_lines
 from generor_async.batch.journal import NewRow, Row, RunKey
 from generor_async.batch.outcomes import write_atomically
 from generor_async.batch.parameters import Parameters
@@ -28,10 +28,10 @@ def new(id_: str, **parameters: Any) -> NewRow:
     return NewRow(id=id_, parameters=parameters, place=f"rows.jsonl:{id_}")
 
 
-async def lines(folder: Path, form: Format) -> list[str]:
+async def lines(folder: Path, form: ExportFormat) -> list[str]:
     reader = await open_reader(folder)
     try:
-        return [line async for line in exported(reader, form)]
+        return [line async for line in export_lines(reader, form)]
     finally:
         await reader.close()
 
@@ -151,7 +151,7 @@ async def test_every_text_comes_back_and_none_is_a_formula(texts: list[str]) -> 
             for _ in ():
                 yield
 
-    text = "".join([line async for line in exported(Kept(), "csv")])  # type: ignore[arg-type] # all that is asked of it
+    text = "".join([line async for line in export_lines(Kept(), "csv")])  # type: ignore[arg-type] # all that is asked of it
     *_, header = next(csv.reader([text.partition("\r\n")[0]]))
     assert header == "prompt"
     told = [record[-1] for record in list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]]
@@ -167,7 +167,7 @@ def _row(number: int, row: NewRow) -> Row:
 async def test_rows_that_arrive_meanwhile_do_not_change_a_tables_columns(tmp_path: Path) -> None:
     journal = await begun(tmp_path, *(new(str(number), prompt="x") for number in range(3)))
     reader = await open_reader(tmp_path)
-    told = exported(reader, "csv")
+    told = export_lines(reader, "csv")
     header = await anext(told)
     await journal.add([new("late", prompt="x", style="manga")])
     assert [line.split(",")[0] async for line in told] == ["0", "1", "2"]
@@ -198,7 +198,7 @@ async def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         await journal.add(new(str(number), prompt="x" * 200) for number in rows)
         reader = await open_reader(tmp_path)
         tracemalloc.start()
-        async for _ in exported(reader, "csv"):
+        async for _ in export_lines(reader, "csv"):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from generor_async.batch.inputs import Rows, read
+from generor_async.batch.inputs import Rows, read_rows
 from generor_async.batch.journal import NewRow, Reject
-from generor_async.batch.parameters import OPERATIONS, Parameters, are_same, check_files
-from generor_async.batch.source import Notes, Source
+from generor_async.batch.parameters import OPERATIONS, Parameters, check_files, is_same_request
+from generor_async.batch.source import ReadingNotices, RowSource
 from generor_async.errors import InvalidRequestError
 from generor_async.rules.csv_quotes import LONGEST
 from generor_async.values import MediaRef
@@ -31,7 +31,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 
 async def entries(rows: Rows, parameters: Parameters = LUMA, **options: Any) -> list[NewRow | Reject]:
-    return [entry async for page in read(rows, parameters, **options) for entry in page]
+    return [entry async for page in read_rows(rows, parameters, **options) for entry in page]
 
 
 def prompts(found: Sequence[NewRow | Reject]) -> list[Any]:
@@ -288,9 +288,9 @@ async def test_no_piece_of_a_broken_record_is_a_row(
     ],
 )
 async def test_another_separator_is_told_by_the_header_and_said(write: Write, name: str, text: str, note: str) -> None:
-    notes, said = Notes(), list[str]()
-    notes.tell(said.append)
-    (row,) = await entries(write(name, text), notes=notes)
+    notes, said = ReadingNotices(), list[str]()
+    notes.listen(said.append)
+    (row,) = await entries(write(name, text), notices=notes)
     assert isinstance(row, NewRow)
     assert (row.id, row.parameters["prompt"]) == ("1", "A heron")
     (sentence,) = said
@@ -308,9 +308,9 @@ async def test_other_columns_are_kept_and_named_and_what_may_be_a_misspelt_param
     path = write("x.csv", "Prompt,Note,style\na cat,nice,manga\n")
     with pytest.raises(InvalidRequestError, match=r"may be misspelt parameters of .*: 'Prompt' \(is it 'prompt'\?\)"):
         await entries(path)
-    notes, said = Notes(), list[str]()
-    notes.tell(said.append)
-    (row,) = await entries(path, evolve(LUMA, prompt_column="Prompt"), notes=notes)
+    notes, said = ReadingNotices(), list[str]()
+    notes.listen(said.append)
+    (row,) = await entries(path, evolve(LUMA, prompt_column="Prompt"), notices=notes)
     assert isinstance(row, NewRow)
     assert row.parameters == {"prompt": "a cat", "style": "manga"}
     assert row.columns == {"Note": "nice"}
@@ -336,9 +336,9 @@ async def test_the_prompt_may_have_another_name_wherever_rows_come_from(write: W
 
 async def test_a_table_with_very_many_columns_is_read_in_time_and_not_all_of_them_are_named(write: Write) -> None:
     names = ",".join(f"column {number}" for number in range(5_000))
-    notes, said = Notes(), list[str]()
-    notes.tell(said.append)
-    (row,) = await entries(write("x.csv", f"prompt,{names}\na cat{',x' * 5_000}\n"), notes=notes)
+    notes, said = ReadingNotices(), list[str]()
+    notes.listen(said.append)
+    (row,) = await entries(write("x.csv", f"prompt,{names}\na cat{',x' * 5_000}\n"), notices=notes)
     assert isinstance(row, NewRow)
     assert len(row.columns) == 5_000
     assert said[0].endswith("'column 48', 'column 49' and 4,950 more")
@@ -348,10 +348,10 @@ async def test_an_error_of_whoever_is_told_is_not_the_file_s(write: Write) -> No
     def gone(_: str) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    notes = Notes()
-    notes.tell(gone)
+    notes = ReadingNotices()
+    notes.listen(gone)
     with pytest.raises(BrokenPipeError):
-        await entries(write("x.csv", "prompt,note\na cat,b\n"), notes=notes)
+        await entries(write("x.csv", "prompt,note\na cat,b\n"), notices=notes)
 
 
 async def test_what_lies_too_deep_is_set_aside_alone(write: Write) -> None:
@@ -481,10 +481,10 @@ async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_p
     os.mkfifo(path)
     text = "".join(json.dumps({"prompt": f"cat {number} {'x' * 100}"}) + "\n" for number in range(2_000))
     writing = asyncio.create_task(asyncio.to_thread(path.write_text, text))
-    source = Source(path)
-    async with aclosing(read(source, LUMA, keep=True)) as pages:
+    source = RowSource(path)
+    async with aclosing(read_rows(source, LUMA, keep=True)) as pages:
         first = await anext(pages)
-    found = [entry async for page in read(source, LUMA) for entry in page]
+    found = [entry async for page in read_rows(source, LUMA) for entry in page]
     await writing
     assert found[: len(first)] == list(first)
     assert [entry.place for entry in found] == [f"rows.jsonl:{number}" for number in range(1, 2_001)]
@@ -492,7 +492,7 @@ async def test_a_fifo_is_opened_once_and_what_was_kept_of_it_is_read_again(tmp_p
 
 async def test_rows_of_a_slow_pipe_come_one_by_one_and_whoever_is_cancelled_does_not_wait_for_it() -> None:
     reading, writing = os.pipe()
-    pages = read(f"/dev/fd/{reading}", LUMA)
+    pages = read_rows(f"/dev/fd/{reading}", LUMA)
     for prompt in ("first", "second"):
         os.write(writing, json.dumps({"prompt": prompt}).encode() + b"\n")
         (row,) = await anext(pages)
@@ -519,7 +519,7 @@ async def test_rows_of_an_async_iterator_come_one_by_one() -> None:
         await done.wait()
         yield {"prompt": "second"}
 
-    pages = read(rows(), LUMA)
+    pages = read_rows(rows(), LUMA)
     assert prompts(await anext(pages)) == ["first"]
     done.set()
     assert prompts(await anext(pages)) == ["second"]
@@ -534,7 +534,7 @@ async def test_rows_of_an_iterator_are_asked_for_in_the_callers_thread_and_not_a
             threads.add(threading.get_ident())
             yield {"prompt": "x", "nonsense": 1} if asked == 2 else {"prompt": "x"}
 
-    pages = read(rows(), LUMA)
+    pages = read_rows(rows(), LUMA)
     first = await anext(pages)
     assert asked == len(first) < 1_000
     assert threads == {threading.get_ident()}
@@ -603,10 +603,10 @@ async def test_nor_is_one_with_a_hash_beside_it() -> None:
     first, second = await entries([{"model_id": 1, "parameters": {**own, "path": path}} for path in "ab"], GENEROR)
     assert isinstance(first, NewRow)
     assert isinstance(second, NewRow)
-    assert not GENEROR.names_file(first.parameters)
+    assert not GENEROR.has_file(first.parameters)
     body: Any = GENEROR.build({**first.parameters, "parameters": own}).body
     assert body["parameters"] == own
-    assert not are_same(GENEROR.operation, first.parameters, second.parameters)
+    assert not is_same_request(GENEROR.operation, first.parameters, second.parameters)
 
 
 async def test_a_rows_own_parameters_go_before_the_common_ones() -> None:

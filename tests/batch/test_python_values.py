@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generor_async.batch.python_rows import as_json, check_rows, given_in, records_of
+from generor_async.batch.python_rows import as_json, check_rows, records_of, row_parameters
 from generor_async.errors import InvalidRequestError
 from generor_async.values import MediaRef
 
@@ -33,7 +33,7 @@ class Style(str, enum.Enum):  # noqa: UP042 - unlike a StrEnum's, its str() is n
 
 @given(st.dictionaries(st.text(), JSON_VALUES))
 def test_what_is_json_stays_as_it_is(row: dict[str, Any]) -> None:
-    assert given_in(row) == row
+    assert row_parameters(row) == row
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(-(2**31), 2**31 - 1) | st.booleans() | st.none()))
@@ -43,7 +43,7 @@ def test_a_row_of_numpys_values_is_that_of_pythons(row: dict[str, Any]) -> None:
             return numpy.float64("nan")
         return numpy.bool_(value) if isinstance(value, bool) else numpy.int32(value)
 
-    found = given_in({name: numpys(value) for name, value in row.items()})
+    found = row_parameters({name: numpys(value) for name, value in row.items()})
     assert found == {name: value for name, value in row.items() if value is not None}
     assert {name: type(value) for name, value in found.items()} == {
         name: type(value) for name, value in row.items() if value is not None
@@ -56,8 +56,8 @@ def test_a_row_of_numpys_values_is_that_of_pythons(row: dict[str, Any]) -> None:
     ids=["nan", "float32", "float64", "NA", "NaT"],
 )
 def test_what_is_missing_is_not_given(missing: Any) -> None:
-    assert given_in({"prompt": "a", "style": missing}) == {"prompt": "a"}
-    assert given_in({"prompt": "a", "video": {"duration": missing, "hdr": True}})["video"] == {"hdr": True}
+    assert row_parameters({"prompt": "a", "style": missing}) == {"prompt": "a"}
+    assert row_parameters({"prompt": "a", "video": {"duration": missing, "hdr": True}})["video"] == {"hdr": True}
 
 
 @pytest.mark.parametrize(
@@ -77,26 +77,26 @@ def test_what_is_missing_is_not_given(missing: Any) -> None:
     ],
 )
 def test_a_value_is_one_of_pythons_own(value: Any, plain: Any) -> None:
-    found = given_in({"prompt": value})["prompt"]
+    found = row_parameters({"prompt": value})["prompt"]
     assert (found, type(found)) == (plain, type(plain))
 
 
 def test_a_string_is_a_prompt_and_a_reference_stays_one() -> None:
-    assert given_in("a heron") == given_in(numpy.str_("a heron")) == {"prompt": "a heron"}
+    assert row_parameters("a heron") == row_parameters(numpy.str_("a heron")) == {"prompt": "a heron"}
     reference = MediaRef.url("https://x.example/a.png")
-    assert given_in({"prompt": "a", "source": reference})["source"] is reference
+    assert row_parameters({"prompt": "a", "source": reference})["source"] is reference
 
 
 @pytest.mark.parametrize("row", [("a", "b"), None, 7, 2.5, math.nan, b"a heron", ["a"], {"a"}, object(), pandas.NA])
 def test_a_row_of_another_type_is_named_by_it(row: Any) -> None:
     name = "None" if row is None else type(row).__name__
     with pytest.raises(InvalidRequestError, match=f"it is of the type {name}, and no row. Hand in a mapping"):
-        given_in(row)
+        row_parameters(row)
 
 
 def test_a_key_that_is_no_name_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="a key of the row must be a string, not int"):
-        given_in({1: "a"})
+        row_parameters({1: "a"})
 
 
 def test_a_table_gives_its_rows_without_what_is_missing() -> None:
@@ -108,7 +108,7 @@ def test_a_table_gives_its_rows_without_what_is_missing() -> None:
             "seconds": pandas.array([5, None, 7], dtype="Int64"),
         }
     )
-    assert [given_in(record) for record in records_of(frame)] == [
+    assert [row_parameters(record) for record in records_of(frame)] == [
         {"id": 1.0, "prompt": "a", "style": "manga", "seconds": 5},
         {"id": 2.0, "prompt": "b"},
         {"prompt": "c", "seconds": 7},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generor_async import run_batch
-from generor_async.batch.export import exported
+from generor_async.batch.export import export_lines
 from generor_async.batch.sqlite import open_reader
 from generor_async.batch.status import read_status
 from generor_async.cli.batch_options import OutputOptions
@@ -100,8 +100,8 @@ async def check_told(folder: Path, capsys: pytest.CaptureFixture[str], booked: f
     assert cents(told["dollars"]["spent"]) == booked
     reader = await open_reader(folder)
     try:
-        table = csv.DictReader(StringIO("".join([line async for line in exported(reader, "csv")])))
-        rows = [json.loads(line) async for line in exported(reader, "jsonl")]
+        table = csv.DictReader(StringIO("".join([line async for line in export_lines(reader, "csv")])))
+        rows = [json.loads(line) async for line in export_lines(reader, "jsonl")]
     finally:
         await reader.close()
     assert cents(sum(float(row["dollars"] or 0) for row in table)) == booked

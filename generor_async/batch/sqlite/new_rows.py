@@ -9,7 +9,7 @@ from attrs import define, field
 
 from generor_async.batch.call_log import READ_WHOLE_NOTE
 from generor_async.batch.journal import AddResult, Duplicate, NewRow, Reject
-from generor_async.batch.parameters import are_same, request_key
+from generor_async.batch.parameters import is_same_request, request_key
 from generor_async.rules.row_states import ROW_STATES
 
 __all__ = ["UNKNOWN_PARAMETERS", "Reading", "RowNumbers", "add_rows"]
@@ -163,7 +163,7 @@ def add_rows(
             if text == UNKNOWN_PARAMETERS:
                 connection.execute("UPDATE inputs SET parameters = ? WHERE number = ?", (row.text, number))
                 text = row.text
-            if text != row.text and not are_same(reading.operation, json.loads(text), row.parameters):
+            if text != row.text and not is_same_request(reading.operation, json.loads(text), row.parameters):
                 if number in met or not connection.execute(UPDATE_WAITING, (row.text, row.place, number)).rowcount:
                     rejects.append(_id_conflict(row, place))
                     continue
